@@ -1,0 +1,350 @@
+//! What a pool is made of: [`PoolBuilder`] collects it, checks it, and hands a [`Config`] to the runtime. Everything
+//! is validated before any thread starts.
+
+use std::env;
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::thread;
+use std::time::Duration;
+
+use crate::error::{BuildError, PanicPayload};
+use crate::policy::spin;
+use crate::pool::Pool;
+use crate::sys::{affinity, quota, topology};
+
+/// The largest number of workers. Some 16,000 threads use up what Linux allows a process in memory mappings, and
+/// beyond that the standard library crashes instead of failing; this stays well below.
+pub const MAX_WORKERS: usize = 4096;
+
+/// The largest stack that may be asked for, in bytes (1 GiB).
+pub const MAX_STACK_SIZE: usize = 1 << 30;
+
+/// The smallest stack that a worker gets, in bytes (64 KiB); less is raised to this.
+pub const MIN_STACK_SIZE: usize = 64 << 10;
+
+/// The stack of a worker by default, in bytes (2 MiB, as for threads of the standard library).
+pub const DEFAULT_STACK_SIZE: usize = 2 << 20;
+
+/// Overrides the default number of workers.
+const THREADS_VARIABLE: &str = "LONGSHORE_THREADS";
+
+/// The operating system shows this many bytes of a thread's name (Linux).
+const VISIBLE_NAME: usize = 15;
+
+/// How workers are bound to cores.
+///
+/// Binding keeps a worker's data in the caches of one core. It pays where tasks return to the same data and the
+/// machine is the program's own; it costs where other programs want the same cores. With more workers than cores the
+/// list of cores starts again from its beginning.
+///
+/// Only cores that the process may run on are used. A core that the operating system refuses all the same is reported
+/// by [`WorkerStats::pin`](crate::WorkerStats::pin) and leaves the worker unpinned.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Pinning {
+    /// The operating system decides.
+    #[default]
+    None,
+    /// Neighbours first: hyperthreads of a core, then cores that share a cache, then the rest. For workers that share
+    /// data.
+    Compact,
+    /// One hardware thread of each core first, far apart; hyperthread siblings last. For workers that need a cache
+    /// and memory bandwidth of their own.
+    Spread,
+    /// Worker `i` on the `i`-th of these cores (numbers as the operating system gives them).
+    Cores(Vec<usize>),
+}
+
+type WorkerHook = Box<dyn Fn(usize) + Send + Sync>;
+type PanicHook = Box<dyn Fn(PanicPayload) + Send + Sync>;
+
+/// User code that the pool calls.
+#[derive(Default)]
+pub struct Hooks {
+    /// On each worker, before its first task.
+    pub start: Option<WorkerHook>,
+    /// On each worker, after its last task.
+    pub exit: Option<WorkerHook>,
+    /// With the payload of a panic that no handle waits for.
+    pub panic: Option<PanicHook>,
+}
+
+impl fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hooks")
+            .field("start", &self.start.is_some())
+            .field("exit", &self.exit.is_some())
+            .field("panic", &self.panic.is_some())
+            .finish()
+    }
+}
+
+/// What the runtime needs to know; validated.
+#[derive(Debug)]
+pub struct Config {
+    /// From 1 to [`MAX_WORKERS`].
+    pub workers: usize,
+    /// Without NUL.
+    name: String,
+    /// In bytes, between the limits.
+    pub stack_size: usize,
+    /// Worker `i` is pinned to `cores[i % cores.len()]`; never empty.
+    pub cores: Option<Vec<usize>>,
+    /// Where unpinned workers may run: wherever the process may.
+    pub mask: affinity::CpuMask,
+    /// User code.
+    pub hooks: Hooks,
+    /// Of all random choices.
+    pub seed: u64,
+    /// The limit of busy waiting.
+    pub spin: Duration,
+}
+
+impl Config {
+    /// The thread of worker `index`, not started.
+    pub fn thread(&self, index: usize) -> thread::Builder {
+        let number = format!("-{index}");
+        let mut prefix = self.name.as_str();
+        // Cut so that the number stays visible.
+        while prefix.len() + number.len() > VISIBLE_NAME {
+            let mut chars = prefix.chars();
+            chars.next_back();
+            prefix = chars.as_str();
+        }
+        thread::Builder::new()
+            .name(format!("{prefix}{number}"))
+            .stack_size(self.stack_size)
+    }
+}
+
+/// Configures a [`Pool`]. Made by [`Pool::builder`].
+///
+/// ```
+/// use longshore::{Pinning, Pool};
+///
+/// let pool = Pool::builder().workers(4).thread_name("resize").pinning(Pinning::Compact).build()?;
+/// assert_eq!(pool.workers(), 4);
+/// # Ok::<(), longshore::BuildError>(())
+/// ```
+#[derive(Debug, Default)]
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct PoolBuilder {
+    workers: Option<usize>,
+    name: Option<String>,
+    stack_size: Option<usize>,
+    pinning: Pinning,
+    hooks: Hooks,
+    seed: Option<u64>,
+    spin: Option<Duration>,
+}
+
+impl PoolBuilder {
+    /// The number of workers, from 1 to [`MAX_WORKERS`].
+    ///
+    /// Without this call it is the environment variable `LONGSHORE_THREADS`, if set; else the number of cores that
+    /// the process may use: its affinity mask or its CPU quota (Linux control groups) rounded up, whichever is
+    /// smaller.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = Some(workers);
+        self
+    }
+
+    /// The beginning of the threads' names: worker 3 of `"resize"` is called `resize-3`. Cut so that name and number
+    /// have 15 bytes, which is what Linux shows. The default, also for an empty string, is `longshore`.
+    pub fn thread_name(mut self, prefix: impl Into<String>) -> Self {
+        self.name = Some(prefix.into());
+        self
+    }
+
+    /// The stack of each worker in bytes. 0 stands for the default of [`DEFAULT_STACK_SIZE`]; anything else below
+    /// [`MIN_STACK_SIZE`] is raised to it, anything above [`MAX_STACK_SIZE`] is an error.
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.stack_size = Some(bytes);
+        self
+    }
+
+    /// Whether and how workers are bound to cores. The default is [`Pinning::None`].
+    pub fn pinning(mut self, pinning: Pinning) -> Self {
+        self.pinning = pinning;
+        self
+    }
+
+    /// Called on each worker's thread with the worker's number before its first task. [`PoolBuilder::build`] waits for
+    /// it, and a panic in it makes that call fail.
+    pub fn on_start(mut self, hook: impl Fn(usize) + Send + Sync + 'static) -> Self {
+        self.hooks.start = Some(Box::new(hook));
+        self
+    }
+
+    /// Called on each worker's thread with the worker's number after its last task. A panic in it is swallowed and
+    /// counted in [`PoolStats::hook_panics`](crate::PoolStats::hook_panics).
+    pub fn on_exit(mut self, hook: impl Fn(usize) + Send + Sync + 'static) -> Self {
+        self.hooks.exit = Some(Box::new(hook));
+        self
+    }
+
+    /// Called with the payload when a task panics and nobody holds a handle for it, and when the captures of a task
+    /// that never ran panic in their `Drop`. Without it such a payload is dropped; the standard library's panic hook
+    /// has printed its message by then. A panic in the handler is swallowed and counted.
+    pub fn panic_handler(mut self, handler: impl Fn(PanicPayload) + Send + Sync + 'static) -> Self {
+        self.hooks.panic = Some(Box::new(handler));
+        self
+    }
+
+    /// The seed of all random choices (victims, placement). With the same seed a worker makes the same choices; the
+    /// order of tasks still depends on timing. Without it a random one is drawn.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// The longest that a worker without work keeps looking before it parks. Within this limit the time adapts to
+    /// whether spinning is rewarded. The default is 20 us; zero, the default where the process has a single core,
+    /// never spins.
+    pub fn spin(mut self, limit: Duration) -> Self {
+        self.spin = Some(limit);
+        self
+    }
+
+    /// Starts the pool.
+    ///
+    /// # Errors
+    /// Every [`BuildError`]: all values are checked before the first thread starts, and if a thread cannot be
+    /// started, those before it are stopped and joined.
+    pub fn build(self) -> Result<Pool, BuildError> {
+        Pool::start(self.validate()?)
+    }
+
+    fn validate(self) -> Result<Config, BuildError> {
+        let allowed = affinity::allowed_cores();
+        let spin = if affinity::is_single_core() {
+            Duration::ZERO
+        } else {
+            spin::DEFAULT_LIMIT
+        };
+        Ok(Config {
+            workers: validate_workers(self.workers)?,
+            name: validate_name(self.name)?,
+            stack_size: validate_stack(self.stack_size)?,
+            cores: validate_pinning(self.pinning, &allowed)?,
+            mask: affinity::CpuMask::of_process(),
+            hooks: self.hooks,
+            seed: self.seed.unwrap_or_else(|| RandomState::new().hash_one(())),
+            spin: self.spin.unwrap_or(spin),
+        })
+    }
+}
+
+fn validate_workers(asked: Option<usize>) -> Result<usize, BuildError> {
+    match asked {
+        Some(0) => Err(BuildError::ZeroWorkers),
+        Some(asked) if asked > MAX_WORKERS => Err(BuildError::TooManyWorkers {
+            asked,
+            max: MAX_WORKERS,
+        }),
+        Some(asked) => Ok(asked),
+        None => match env::var_os(THREADS_VARIABLE) {
+            None => Ok(quota::default_parallelism().min(MAX_WORKERS)),
+            Some(value) => workers_from(&value.to_string_lossy()),
+        },
+    }
+}
+
+fn workers_from(value: &str) -> Result<usize, BuildError> {
+    match value.trim().parse() {
+        Ok(workers @ 1..=MAX_WORKERS) => Ok(workers),
+        _ => Err(BuildError::InvalidEnvironment {
+            value: value.to_owned(),
+        }),
+    }
+}
+
+fn validate_name(name: Option<String>) -> Result<String, BuildError> {
+    match name {
+        Some(name) if name.contains('\0') => Err(BuildError::InvalidThreadName { name }),
+        Some(name) if !name.is_empty() => Ok(name),
+        _ => Ok("longshore".to_owned()),
+    }
+}
+
+fn validate_stack(asked: Option<usize>) -> Result<usize, BuildError> {
+    match asked {
+        None | Some(0) => Ok(DEFAULT_STACK_SIZE),
+        Some(asked) if asked > MAX_STACK_SIZE => Err(BuildError::StackTooLarge {
+            asked,
+            max: MAX_STACK_SIZE,
+        }),
+        Some(asked) => Ok(asked.max(MIN_STACK_SIZE)),
+    }
+}
+
+fn validate_pinning(pinning: Pinning, allowed: &[usize]) -> Result<Option<Vec<usize>>, BuildError> {
+    match pinning {
+        Pinning::None => Ok(None),
+        Pinning::Compact => Ok(Some(topology::compact_order(allowed))),
+        Pinning::Spread => Ok(Some(topology::spread_order(allowed))),
+        Pinning::Cores(cores) if cores.is_empty() => Err(BuildError::NoCores),
+        Pinning::Cores(cores) => {
+            for (i, &core) in cores.iter().enumerate() {
+                if cores[..i].contains(&core) {
+                    return Err(BuildError::DuplicateCore { core });
+                }
+                if !allowed.contains(&core) {
+                    return Err(BuildError::CoreNotAllowed { core });
+                }
+            }
+            Ok(Some(cores))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_stays_visible_in_a_cut_name() {
+        let config = |name: &str| {
+            PoolBuilder::default()
+                .thread_name(name)
+                .workers(1)
+                .validate()
+                .expect("valid")
+        };
+        let name = |name, index| {
+            let thread = config(name)
+                .thread(index)
+                .spawn(|| thread::current().name().map(str::to_owned));
+            thread.expect("starts").join().expect("runs").expect("named")
+        };
+        assert_eq!(name("resize", 3), "resize-3");
+        assert_eq!(name("", 0), "longshore-0");
+        assert_eq!(name("a-very-long-thread-name", 4095), "a-very-lon-4095");
+        assert_eq!(name("ääääääääää", 7), "ääääää-7", "cut between characters");
+    }
+
+    #[test]
+    fn the_environment_is_checked() {
+        assert_eq!(workers_from(" 8 ").expect("a number"), 8);
+        for bad in ["", "0", "-1", "4097", "many", "99999999999999999999999"] {
+            let error = workers_from(bad).expect_err("refused");
+            assert!(error.to_string().contains(bad), "{error}");
+        }
+    }
+
+    #[test]
+    fn stacks_are_raised_or_refused() {
+        let sizes = [None, Some(0), Some(1), Some(1 << 20)].map(|s| validate_stack(s).expect("accepted"));
+        assert_eq!(
+            sizes,
+            [DEFAULT_STACK_SIZE, DEFAULT_STACK_SIZE, MIN_STACK_SIZE, 1 << 20]
+        );
+        assert!(matches!(
+            validate_stack(Some(usize::MAX)),
+            Err(BuildError::StackTooLarge {
+                asked: usize::MAX,
+                ..
+            })
+        ));
+    }
+}

@@ -1,0 +1,50 @@
+//! Longshore is a thread pool for CPU-bound work: push dispatch with work stealing.
+//!
+//! A *dispatcher* pushes each task into the inbox of one chosen worker, from where any idle worker may steal it; what
+//! no inbox has room for goes to a global injector. Threads can be pinned to cores.
+//!
+//! ```
+//! use longshore::Pool;
+//!
+//! let pool = Pool::new()?;
+//! let handles = pool.submit_batch((1..=4u64).map(|n| move || (1..=n).product::<u64>()))?;
+//! let factorials = handles.into_iter().map(|handle| handle.join()).collect::<Result<Vec<_>, _>>()?;
+//! assert_eq!(factorials, [1, 2, 6, 24]);
+//! pool.shutdown()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Where to begin
+//! [`Pool`] owns the workers; [`PoolBuilder`] configures it; [`JoinHandle`] waits for a result. Inside a task the free
+//! functions [`execute`] and [`submit`] reach the pool that runs it. `docs/DESIGN.md` in the repository explains how
+//! it works and why.
+//!
+//! # What it is not for
+//! Tasks that wait for I/O (an async runtime holds ten thousand of those, a pool as many as it has threads), strict
+//! ordering, and tasks far below a microsecond that could as well run where they are.
+
+#[cfg(not(longshore_loom))]
+mod builder;
+#[cfg(not(longshore_loom))]
+mod error;
+#[cfg(not(longshore_loom))]
+mod handle;
+#[cfg(not(longshore_loom))]
+mod pool;
+
+mod base;
+#[cfg(not(longshore_loom))]
+mod policy;
+mod primitives;
+mod runtime;
+#[cfg(not(longshore_loom))]
+mod sys;
+
+#[cfg(not(longshore_loom))]
+pub use self::{
+    builder::{DEFAULT_STACK_SIZE, MAX_STACK_SIZE, MAX_WORKERS, MIN_STACK_SIZE, Pinning, PoolBuilder},
+    error::{BatchError, BuildError, JoinError, PanicPayload, ShutdownError, SubmitError, SubmitErrorKind},
+    handle::JoinHandle,
+    pool::{Pool, current_worker, execute, submit},
+    runtime::metrics::{PinStatus, PoolStats, WorkerStats},
+};

@@ -1,0 +1,66 @@
+//! How long a worker that finds nothing keeps looking before it parks.
+//!
+//! Spinning pays when the next task comes sooner than parking and waking take (a few microseconds), and is lost
+//! otherwise; which of the two holds depends on the program and changes while it runs. So the time adapts: it doubles
+//! when a spin was rewarded and halves when it was not, within a limit that the user sets.
+
+use std::time::Duration;
+
+/// The default limit: some times what it takes to put a thread to sleep and wake it up again.
+pub const DEFAULT_LIMIT: Duration = Duration::from_micros(20);
+
+/// The shortest spin is this part of the limit. Never zero, else no spin could be rewarded again.
+const SHORTEST: u32 = 16;
+
+/// One worker's spin time.
+#[derive(Debug, Clone, Copy)]
+pub struct SpinTime {
+    limit: Duration,
+    now: Duration,
+}
+
+impl SpinTime {
+    /// Starts in the middle of what `limit` allows. A limit of zero never spins.
+    pub fn new(limit: Duration) -> Self {
+        SpinTime {
+            limit,
+            now: limit / 4,
+        }
+    }
+
+    /// How long to spin this time.
+    pub fn get(self) -> Duration {
+        self.now
+    }
+
+    /// The last spin found work.
+    pub fn rewarded(&mut self) {
+        self.now = (self.now * 2).min(self.limit);
+    }
+
+    /// The last spin found nothing.
+    pub fn wasted(&mut self) {
+        self.now = (self.now / 2).max(self.limit / SHORTEST);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_stays_between_a_sixteenth_of_the_limit_and_the_limit() {
+        let mut spin = SpinTime::new(DEFAULT_LIMIT);
+        (0..10).for_each(|_| spin.wasted());
+        assert_eq!(spin.get(), DEFAULT_LIMIT / 16);
+        (0..10).for_each(|_| spin.rewarded());
+        assert_eq!(spin.get(), DEFAULT_LIMIT);
+    }
+
+    #[test]
+    fn no_limit_no_spin() {
+        let mut spin = SpinTime::new(Duration::ZERO);
+        spin.rewarded();
+        assert_eq!(spin.get(), Duration::ZERO);
+    }
+}

@@ -1,0 +1,354 @@
+//! [`Pool`]: the owner of a set of workers, and the ways to give it work.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::builder::{Config, PoolBuilder};
+use crate::error::{BatchError, BuildError, ShutdownError, SubmitError, SubmitErrorKind};
+use crate::handle::JoinHandle;
+use crate::primitives::block;
+use crate::primitives::slot::{self, SlotHandle, SlotTask};
+use crate::primitives::task::Task;
+use crate::runtime::dispatcher::Rejected;
+use crate::runtime::lifecycle;
+use crate::runtime::metrics::PoolStats;
+use crate::runtime::shared::{Phase, Shared};
+use crate::runtime::worker::Worker;
+
+/// A pool of worker threads for CPU-bound tasks, with push dispatch and work stealing.
+///
+/// Any thread may submit, also from inside a task. The task goes straight to one worker (an idle one if there is one,
+/// else the one this thread has used before), and any other worker may take it from there. Tasks submitted by a
+/// task stay on its worker, the newest first, until somebody steals them, the oldest first.
+///
+/// Dropping the pool finishes everything that was accepted and joins the threads. Dropped by one of its own tasks (or
+/// in a forked child), it closes and leaves the threads to end by themselves.
+///
+/// ```
+/// use longshore::Pool;
+///
+/// let pool = Pool::builder().workers(2).build()?;
+/// let squares = pool.submit_batch((0..10u64).map(|i| move || i * i))?;
+/// let sum: u64 = squares.into_iter().map(|square| square.join().expect("no panic")).sum();
+/// assert_eq!(sum, 285);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Pool {
+    shared: Arc<Shared>,
+}
+
+impl Pool {
+    /// A pool with the default configuration, see [`PoolBuilder`].
+    ///
+    /// # Errors
+    /// As [`PoolBuilder::build`].
+    pub fn new() -> Result<Pool, BuildError> {
+        Pool::builder().build()
+    }
+
+    /// Configures a pool.
+    pub fn builder() -> PoolBuilder {
+        PoolBuilder::default()
+    }
+
+    pub(crate) fn start(config: Config) -> Result<Pool, BuildError> {
+        lifecycle::start(config).map(|shared| Pool { shared })
+    }
+
+    /// Runs `task` on the pool; its result, if any, is not wanted. Costs no allocation for captures of up to 24 bytes.
+    ///
+    /// A panic in it goes to the [panic handler](PoolBuilder::panic_handler).
+    ///
+    /// # Errors
+    /// The task comes back if the pool is shut down, or in a forked child of the process that built it. A task of the
+    /// pool may still submit while a [`Pool::shutdown`] drains, but not after [`Pool::shutdown_now`].
+    #[inline]
+    pub fn execute<F>(&self, task: F) -> Result<(), SubmitError<F>>
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        execute_on(&self.shared, task)
+    }
+
+    /// Runs `task` on the pool and returns a handle for its result.
+    ///
+    /// # Errors
+    /// As [`Pool::execute`].
+    #[inline]
+    pub fn submit<F, T>(&self, task: F) -> Result<JoinHandle<T>, SubmitError<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        submit_on(&self.shared, task)
+    }
+
+    /// Runs many tasks whose results are not wanted; returns how many. Cheaper than as many calls of
+    /// [`Pool::execute`]: tasks are handed over in portions, spread over the workers.
+    ///
+    /// # Errors
+    /// What was accepted before the pool closed runs; the rest comes back, in order.
+    pub fn execute_batch<I, F>(&self, tasks: I) -> Result<usize, BatchError<F, ()>>
+    where
+        I: IntoIterator<Item = F>,
+        F: FnOnce() + Send + 'static,
+    {
+        let mut tasks = tasks.into_iter();
+        let result = self.shared.dispatch_batch(tasks.by_ref().map(Task::new));
+        result.map_err(
+            |Rejected {
+                 accepted,
+                 returned,
+                 kind,
+             }| {
+                // SAFETY: made by `Task::new` from an `F`, in the line above.
+                let returned = returned
+                    .into_iter()
+                    .map(|task| unsafe { task.into_closure::<F>() });
+                BatchError {
+                    accepted: vec![(); accepted],
+                    rejected: returned.chain(tasks).collect(),
+                    kind,
+                }
+            },
+        )
+    }
+
+    /// Runs many tasks and returns a handle for each, in order. Cheaper than as many calls of [`Pool::submit`].
+    ///
+    /// # Errors
+    /// What was accepted before the pool closed runs, and its handles are in the error; the rest comes back, in order.
+    pub fn submit_batch<I, F, T>(&self, tasks: I) -> Result<Vec<JoinHandle<T>>, BatchError<F, JoinHandle<T>>>
+    where
+        I: IntoIterator<Item = F>,
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let mut tasks = tasks.into_iter();
+        let mut handles = Vec::with_capacity(tasks.size_hint().0);
+        let result = self.shared.dispatch_batch(tasks.by_ref().map(|task| {
+            let (task, handle) = slot::new(task);
+            handles.push(JoinHandle::new(handle));
+            task.into_task()
+        }));
+        match result {
+            Ok(_) => Ok(handles),
+            Err(Rejected {
+                accepted,
+                returned,
+                kind,
+            }) => {
+                let pairs = returned
+                    .into_iter()
+                    .zip(handles.drain(accepted..).map(JoinHandle::into_slot));
+                // SAFETY: each task and its handle were made together, in the loop above, and are in the same order.
+                let returned = pairs.map(|(task, handle)| unsafe { recover(task, handle) });
+                let rejected = returned.chain(tasks).collect();
+                Err(BatchError {
+                    accepted: handles,
+                    rejected,
+                    kind,
+                })
+            }
+        }
+    }
+
+    /// The number of workers.
+    pub fn workers(&self) -> usize {
+        self.shared.members.read(<[usize]>::len)
+    }
+
+    /// What the pool has done so far. See [`PoolStats`] for how exact it is.
+    pub fn stats(&self) -> PoolStats {
+        self.shared.stats()
+    }
+
+    /// Refuses new work from outside, finishes what was accepted (with all that these tasks submit), and returns when
+    /// every thread has ended. Any number of threads may call it, and all of them wait. Calling it again is harmless.
+    ///
+    /// # Errors
+    /// [`ShutdownError::FromWorker`] inside a task or hook of this pool (the pool is left as it is), and
+    /// [`ShutdownError::Forked`].
+    pub fn shutdown(&self) -> Result<(), ShutdownError> {
+        self.end(Phase::Draining, None)
+    }
+
+    /// As [`Pool::shutdown`], but returns after `timeout` at the latest. A timeout beyond the range of the clock
+    /// waits for ever.
+    ///
+    /// # Errors
+    /// As [`Pool::shutdown`], and [`ShutdownError::TimedOut`]: the pool is closed and goes on draining; call again
+    /// to wait on, or [`Pool::shutdown_now`].
+    pub fn shutdown_timeout(&self, timeout: Duration) -> Result<(), ShutdownError> {
+        self.end(Phase::Draining, Instant::now().checked_add(timeout))
+    }
+
+    /// Refuses all new work, also from tasks, throws away what has not started and returns when the tasks that run
+    /// have ended and every thread is gone. Handles of the thrown-away tasks resolve as
+    /// [cancelled](crate::JoinError::Cancelled) before this waits. Returns how many tasks were thrown away (by all
+    /// calls of this together).
+    ///
+    /// # Errors
+    /// As [`Pool::shutdown`].
+    pub fn shutdown_now(&self) -> Result<u64, ShutdownError> {
+        self.end(Phase::Stopping, None)?;
+        Ok(self.shared.metrics.swept.get())
+    }
+
+    fn end(&self, phase: Phase, deadline: Option<Instant>) -> Result<(), ShutdownError> {
+        if self.shared.is_forked() {
+            return Err(ShutdownError::Forked);
+        }
+        if self.is_own_worker() {
+            return Err(ShutdownError::FromWorker);
+        }
+        lifecycle::close(&self.shared, phase);
+        if phase == Phase::Stopping {
+            self.shared.throw_away_queued();
+        }
+        if !self.shared.threads.wait(deadline) {
+            return Err(ShutdownError::TimedOut);
+        }
+        if self.shared.phase() == Phase::Stopping {
+            // What producers had in hand when the pool stopped.
+            self.shared.wait_for_passages();
+            self.shared.throw_away_queued();
+        }
+        Ok(())
+    }
+
+    fn is_own_worker(&self) -> bool {
+        Worker::with_current(|worker| worker.is_some_and(|worker| worker.belongs_to(&self.shared)))
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        match self.shutdown() {
+            Ok(()) | Err(ShutdownError::TimedOut) => {}
+            Err(ShutdownError::FromWorker) => {
+                lifecycle::close(&self.shared, Phase::Draining);
+                self.shared.threads.detach();
+            }
+            Err(ShutdownError::Forked) => self.shared.threads.forget(),
+        }
+    }
+}
+
+fn execute_on<F>(shared: &Shared, task: F) -> Result<(), SubmitError<F>>
+where
+    F: FnOnce() + Send + 'static,
+{
+    shared.dispatch(Task::new(task)).map_err(|(task, kind)| {
+        // SAFETY: made from an `F` in the line above.
+        SubmitError {
+            task: unsafe { task.into_closure::<F>() },
+            kind,
+        }
+    })
+}
+
+#[inline]
+fn submit_on<F, T>(shared: &Shared, task: F) -> Result<JoinHandle<T>, SubmitError<F>>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    if size_of::<F>() > block::LARGEST {
+        // Boxed, the closure is called where it is: it may be larger than the worker's stack.
+        return submit_in_slot(shared, Box::new(task))
+            .map_err(|SubmitError { task, kind }| SubmitError { task: *task, kind });
+    }
+    submit_in_slot(shared, task)
+}
+
+#[inline]
+fn submit_in_slot<F, T>(shared: &Shared, task: F) -> Result<JoinHandle<T>, SubmitError<F>>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let (task, handle) = slot::new(task);
+    match shared.dispatch(task.into_task()) {
+        Ok(()) => Ok(JoinHandle::new(handle)),
+        Err((task, kind)) => {
+            // SAFETY: made together above.
+            Err(SubmitError {
+                task: unsafe { recover(task, handle) },
+                kind,
+            })
+        }
+    }
+}
+
+/// # Safety
+/// `task` and `handle` were made together from an `F`.
+unsafe fn recover<F, T>(task: Task, handle: SlotHandle<T>) -> F
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    // SAFETY: the caller's promise.
+    unsafe { SlotTask::<F, T>::recover(task, handle) }
+}
+
+/// Runs `task` on the pool whose task calls this: [`Pool::execute`] without the pool at hand.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU32, Ordering};
+///
+/// let pool = longshore::Pool::new()?;
+/// let count = Arc::new(AtomicU32::new(0));
+/// let counted = count.clone();
+/// pool.execute(move || {
+///     for _ in 0..10 {
+///         let counted = counted.clone();
+///         longshore::execute(move || _ = counted.fetch_add(1, Ordering::Relaxed)).expect("a task has a pool");
+///     }
+/// })?;
+/// pool.shutdown()?;
+/// assert_eq!(count.load(Ordering::Relaxed), 10);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// As [`Pool::execute`]; [`SubmitErrorKind::NoPool`] on a thread that is not a worker.
+#[inline]
+pub fn execute<F>(task: F) -> Result<(), SubmitError<F>>
+where
+    F: FnOnce() + Send + 'static,
+{
+    Worker::with_current(|worker| match worker {
+        Some(worker) => execute_on(worker.shared(), task),
+        None => Err(SubmitError {
+            task,
+            kind: SubmitErrorKind::NoPool,
+        }),
+    })
+}
+
+/// Runs `task` on the pool whose task calls this and returns a handle: [`Pool::submit`] without the pool at hand.
+///
+/// # Errors
+/// As [`Pool::submit`]; [`SubmitErrorKind::NoPool`] on a thread that is not a worker.
+#[inline]
+pub fn submit<F, T>(task: F) -> Result<JoinHandle<T>, SubmitError<F>>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    Worker::with_current(|worker| match worker {
+        Some(worker) => submit_on(worker.shared(), task),
+        None => Err(SubmitError {
+            task,
+            kind: SubmitErrorKind::NoPool,
+        }),
+    })
+}
+
+/// The number of the worker that this code runs on, or `None` outside of every pool.
+pub fn current_worker() -> Option<usize> {
+    Worker::with_current(|worker| worker.map(Worker::index))
+}

@@ -1,0 +1,9 @@
+//! The parts that a scheduler is made of, each usable and checkable alone: none of them knows the pool, the policies
+//! or another primitive's user.
+
+pub mod block;
+pub mod inbox;
+pub mod members;
+pub mod slot;
+pub mod tally;
+pub mod task;

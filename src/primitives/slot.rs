@@ -1,0 +1,582 @@
+//! The slot: closure, result and waiter of a task that has a handle, in one allocation.
+//!
+//! Two parties share a slot: the [`SlotTask`] travels through the queues (packed into a [`Task`]) and the
+//! [`SlotHandle`] stays with whoever wants the result. Either may go first; the last one frees the memory.
+//!
+//! # The state word
+//! | bit         | meaning                                                 | set by               | cleared by          |
+//! |-------------|---------------------------------------------------------|----------------------|---------------------|
+//! | `RUNNING`   | the closure belongs to the task side, which calls it    | task, from pending   | -                   |
+//! | `CANCELLED` | the closure belongs to whoever set this, who drops it   | either, from pending | -                   |
+//! | `COMPLETE`  | the outcome is final (and written, unless `CANCELLED`)  | owner of the closure | -                   |
+//! | `WAITING`   | the waiter cell holds a waiter, to be woken             | handle               | handle, or `publish`|
+//! | `TASK`      | the task side still uses the memory                     | creation             | task                |
+//! | `HANDLE`    | the handle still uses the memory                        | creation             | handle              |
+//!
+//! `RUNNING` and `CANCELLED` exclude each other: both are set by a compare-and-swap that requires neither.
+//! Who may touch what:
+//! - the closure: the creator, then the one who set `RUNNING` or `CANCELLED`;
+//! - the outcome: the task side before `COMPLETE`; afterwards the handle, or, if `HANDLE` was gone at that moment, the
+//!   task side;
+//! - the waiter: the handle while `WAITING` is clear and the slot incomplete; whoever *cleared* `WAITING` owns the
+//!   waiter that was in it. `publish` clears it in the same step that sets `COMPLETE`.
+//! - the memory: a party that has cleared its own bit touches nothing any more; the one that finds the other's bit
+//!   already clear frees.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::mem::{ManuallyDrop, MaybeUninit};
+use std::ptr::NonNull;
+use std::task::Waker;
+
+use super::block;
+use super::tally::Tally;
+use super::task::{Finished, Task, TaskTable, Words};
+use crate::base::sync::{AtomicU32, Ordering, UnsafeCell, thread};
+use crate::base::unwind::{self, Payload};
+
+const RUNNING: u32 = 1;
+const CANCELLED: u32 = 1 << 1;
+const COMPLETE: u32 = 1 << 2;
+const WAITING: u32 = 1 << 3;
+const TASK: u32 = 1 << 4;
+const HANDLE: u32 = 1 << 5;
+
+/// Whom to wake when the outcome is there.
+#[derive(Debug)]
+pub enum Waiter {
+    /// A thread that parks until then.
+    Thread(thread::Thread),
+    /// A future's task.
+    Waker(Waker),
+}
+
+impl Waiter {
+    fn wake(self) {
+        match self {
+            Waiter::Thread(thread) => thread.unpark(),
+            // A waker is user code.
+            Waiter::Waker(waker) => {
+                if let Err(payload) = unwind::catch(|| waker.wake()) {
+                    unwind::drop_silently(payload);
+                }
+            }
+        }
+    }
+}
+
+/// How a task ended, as its handle gets to know it.
+#[derive(Debug)]
+pub enum Outcome<T> {
+    /// It returned this.
+    Returned(T),
+    /// It panicked with this.
+    Panicked(Payload),
+    /// It never ran.
+    Cancelled,
+}
+
+/// The part of a slot that does not depend on the closure's type.
+struct Header<T> {
+    state: AtomicU32,
+    /// What freeing or cancelling needs to know of the closure's type.
+    table: &'static SlotTable,
+    waiter: UnsafeCell<MaybeUninit<Waiter>>,
+    outcome: UnsafeCell<MaybeUninit<Result<T, Payload>>>,
+    /// loom does not see memory being freed; a write to this cell stands for it.
+    #[cfg(longshore_loom)]
+    tomb: UnsafeCell<()>,
+}
+
+/// Takes the address of the slot.
+struct SlotTable {
+    /// Drops the closure in place. Only for its owner.
+    drop_closure: unsafe fn(NonNull<()>) -> Result<(), Payload>,
+    /// Frees the memory of a slot in which nothing lives any more.
+    free: unsafe fn(NonNull<()>),
+}
+
+/// What a publisher that leaves the slot has to clean up.
+#[must_use]
+enum Remains {
+    /// Nothing: the handle is there, or the caller keeps its own bit.
+    Nothing,
+    /// The outcome and the memory: the handle had gone before the outcome came.
+    OutcomeAndMemory,
+    /// The memory: the handle was woken, took the outcome and went before the publisher did.
+    Memory,
+}
+
+/// Header first, so that a pointer to the slot is a pointer to its header.
+#[repr(C)]
+struct Slot<F, T> {
+    header: Header<T>,
+    closure: UnsafeCell<ManuallyDrop<F>>,
+}
+
+/// A new slot for `f`: the task to queue and the handle on its outcome.
+#[inline]
+pub fn new<F, T>(f: F) -> (SlotTask<F, T>, SlotHandle<T>)
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let place = block::take_for::<Slot<F, T>>();
+    let slot = Slot {
+        header: Header {
+            state: AtomicU32::new(TASK | HANDLE),
+            table: const {
+                &SlotTable {
+                    drop_closure: drop_closure::<F, T>,
+                    free: free::<F, T>,
+                }
+            },
+            waiter: UnsafeCell::new(MaybeUninit::uninit()),
+            outcome: UnsafeCell::new(MaybeUninit::uninit()),
+            #[cfg(longshore_loom)]
+            tomb: UnsafeCell::new(()),
+        },
+        closure: UnsafeCell::new(ManuallyDrop::new(f)),
+    };
+    // SAFETY: the block is ours, large enough and aligned.
+    unsafe { place.write(slot) };
+    (
+        SlotTask { slot: place },
+        SlotHandle {
+            header: place.cast(),
+            taken: false,
+            _result: PhantomData,
+        },
+    )
+}
+
+unsafe fn drop_closure<F, T>(slot: NonNull<()>) -> Result<(), Payload> {
+    // SAFETY: the caller's reference bit keeps the slot, which is of this very type, alive.
+    let slot = unsafe { slot.cast::<Slot<F, T>>().as_ref() };
+    slot.closure.with_mut(|closure| {
+        unwind::catch(|| {
+            // SAFETY: the caller owns the closure (table in the module's text) and drops it once.
+            unsafe { ManuallyDrop::drop(&mut *closure) }
+        })
+    })
+}
+
+unsafe fn free<F, T>(slot: NonNull<()>) {
+    #[cfg(longshore_loom)]
+    {
+        // Leaked on purpose: a late access then hits the cell, not freed memory. loom forgets it with the execution.
+        // SAFETY: not freed before, for `free` is called once.
+        unsafe { slot.cast::<Header<T>>().as_ref() }.tomb.with_mut(|_| ());
+    }
+    #[cfg(not(longshore_loom))]
+    {
+        // SAFETY: taken for this type by `new`; the caller is the last user and has moved out all it held.
+        unsafe { block::give_back_for(slot.cast::<Slot<F, T>>()) };
+    }
+}
+
+impl<T> Header<T> {
+    /// loom only: an access to a freed slot is an error.
+    #[inline(always)]
+    fn touch(&self) {
+        #[cfg(longshore_loom)]
+        self.tomb.with(|_| ());
+    }
+
+    /// Claims the closure by setting `claim` (`RUNNING` or `CANCELLED`); `false` if somebody else has it.
+    #[inline]
+    fn claim_closure(&self, claim: u32) -> bool {
+        self.touch();
+        // Relaxed: only a guess for the CAS.
+        let mut state = self.state.load(Ordering::Relaxed);
+        while state & (RUNNING | CANCELLED) == 0 {
+            // Acquire: pairs with nothing needed for the closure itself (it reached us with the task or the handle)
+            // but orders our use of it after the claim. Failure Relaxed: only retried.
+            match self
+                .state
+                .compare_exchange_weak(state, state | claim, Ordering::Acquire, Ordering::Relaxed)
+            {
+                Ok(_) => return true,
+                Err(current) => state = current,
+            }
+        }
+        false
+    }
+
+    /// Makes the outcome final, and wakes who waits. `leaving` is the caller's own reference bit if it has no
+    /// further use for the slot, else 0.
+    ///
+    /// # Safety
+    /// The caller owns the closure, has moved it out or dropped it, and has written the outcome unless it cancelled.
+    /// With `leaving`, the caller touches the slot no more, but for what is returned.
+    unsafe fn publish(this: NonNull<Self>, leaving: u32) -> Remains {
+        // SAFETY: the caller's reference bit keeps the slot alive until the CAS below.
+        let header = unsafe { this.as_ref() };
+        header.touch();
+        let mut state = header.state.load(Ordering::Relaxed); // only a guess for the CAS
+        loop {
+            // While a waiter has to be taken out of the slot the caller's bit must stay.
+            let gone = if state & WAITING == 0 { leaving } else { WAITING };
+            // AcqRel. Release: the handle that loads COMPLETE (Acquire) sees the outcome, and the last user frees
+            // after our accesses. Acquire: we see the waiter that the handle wrote before it set WAITING, and, if its
+            // bit is gone, all it did to the slot.
+            match header.state.compare_exchange_weak(
+                state,
+                (state | COMPLETE) & !gone,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => break,
+                Err(current) => state = current,
+            }
+        }
+        if state & WAITING == 0 {
+            let last = leaving != 0 && state & HANDLE == 0;
+            return if last {
+                Remains::OutcomeAndMemory
+            } else {
+                Remains::Nothing
+            };
+        }
+        let waiter = header.waiter.with(|waiter| {
+            // SAFETY: WAITING was set, so the cell holds a waiter; we cleared it, so it is ours.
+            unsafe { (*waiter).assume_init_read() }
+        });
+        waiter.wake();
+        // AcqRel as above. Nobody touches `header` after this but the last user.
+        if leaving != 0 && header.state.fetch_and(!leaving, Ordering::AcqRel) & HANDLE == 0 {
+            return Remains::Memory;
+        }
+        Remains::Nothing
+    }
+}
+
+/// The side of a slot that travels through the queues.
+pub struct SlotTask<F, T> {
+    slot: NonNull<Slot<F, T>>,
+}
+
+impl<F, T> SlotTask<F, T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    /// Packs this side into a task.
+    #[inline]
+    pub fn into_task(self) -> Task {
+        let mut words: Words = [const { MaybeUninit::uninit() }; 3];
+        words[0].write(self.slot.as_ptr().expose_provenance());
+        let table = const {
+            &TaskTable {
+                run: Self::run_packed,
+                discard: Self::discard_packed,
+            }
+        };
+        // SAFETY: the words are this slot's address, which is what these two functions expect; the closure and its
+        // result are `Send`.
+        unsafe { Task::from_parts(table, words) }
+    }
+
+    /// The closure of a task that was refused; the handle has to go as well.
+    ///
+    /// # Safety
+    /// `task` came out of [`SlotTask::into_task`] of this very type and `handle` belongs to the same slot.
+    pub unsafe fn recover(task: Task, handle: SlotHandle<T>) -> F {
+        // SAFETY: the promise covers the words.
+        let this = unsafe { Self::from_words(&mut task.into_words()) };
+        // SAFETY: both sides are here, so nobody else uses the slot.
+        let slot = unsafe { this.slot.as_ref() };
+        let closure = slot.closure.with(|closure| {
+            // SAFETY: the task never started and the handle cancelled nothing, so the closure is in place.
+            unsafe { closure.read() }
+        });
+        std::mem::forget(handle); // its side goes with ours
+        // SAFETY: nobody uses the slot any more; the closure has moved out and there is no outcome.
+        unsafe { free::<F, T>(this.slot.cast()) };
+        ManuallyDrop::into_inner(closure)
+    }
+
+    /// # Safety
+    /// The words were made by `into_task` of this type and are not used again.
+    #[inline]
+    unsafe fn from_words(words: &mut Words) -> Self {
+        // SAFETY: `into_task` wrote the first word.
+        let address = unsafe { words[0].assume_init() };
+        // SAFETY: it is the address of a slot, never null.
+        let slot = unsafe { NonNull::new_unchecked(std::ptr::with_exposed_provenance_mut(address)) };
+        SlotTask { slot }
+    }
+
+    unsafe fn run_packed(words: &mut Words, tally: &Tally) -> Finished {
+        // SAFETY: the contract of the task's table.
+        unsafe { Self::from_words(words) }.run(tally)
+    }
+
+    unsafe fn discard_packed(words: &mut Words) -> Result<(), Payload> {
+        // SAFETY: the contract of the task's table.
+        unsafe { Self::from_words(words) }.discard()
+    }
+
+    fn header(&self) -> NonNull<Header<T>> {
+        self.slot.cast()
+    }
+
+    fn run(self, tally: &Tally) -> Finished {
+        // SAFETY: our TASK bit keeps the slot alive.
+        let slot = unsafe { self.slot.as_ref() };
+        if !slot.header.claim_closure(RUNNING) {
+            tally.cancelled.add(1);
+            self.leave();
+            return Finished::Quietly;
+        }
+        let closure = slot.closure.with(|closure| {
+            // SAFETY: RUNNING makes the closure ours; it is read once.
+            unsafe { closure.read() }
+        });
+        let result = unwind::catch(ManuallyDrop::into_inner(closure));
+        // Counted before it is published: who has joined the task sees it in the statistics.
+        if result.is_ok() {
+            tally.completed.add(1)
+        } else {
+            tally.panicked.add(1)
+        }
+        slot.header.outcome.with_mut(|outcome| {
+            // SAFETY: before COMPLETE the outcome is the task side's.
+            unsafe { (*outcome).write(result) };
+        });
+        let header = self.header();
+        // SAFETY: closure moved out, outcome written, and our bit is given up.
+        let remains = unsafe { Header::publish(header, TASK) };
+        let outcome = match remains {
+            Remains::Nothing => return Finished::Quietly,
+            Remains::Memory => None,
+            // SAFETY: no handle, so the outcome is ours.
+            Remains::OutcomeAndMemory => Some(unsafe { take_outcome(header) }),
+        };
+        // SAFETY: we are the last user and the slot is empty.
+        unsafe { free::<F, T>(header.cast()) };
+        match outcome {
+            None => Finished::Quietly,
+            Some(Ok(value)) => match unwind::drop_guarded(value) {
+                Ok(()) => Finished::Quietly,
+                Err(payload) => Finished::Orphaned(payload),
+            },
+            Some(Err(payload)) => Finished::Orphaned(payload),
+        }
+    }
+
+    fn discard(self) -> Result<(), Payload> {
+        // SAFETY: our TASK bit keeps the slot alive.
+        let header = unsafe { self.header().as_ref() };
+        if !header.claim_closure(CANCELLED) {
+            self.leave();
+            return Ok(());
+        }
+        // SAFETY: CANCELLED makes the closure ours.
+        let dropped = unsafe { drop_closure::<F, T>(self.slot.cast()) };
+        // SAFETY: closure dropped, cancelled (no outcome), and our bit is given up.
+        let remains = unsafe { Header::publish(self.header(), TASK) };
+        if !matches!(remains, Remains::Nothing) {
+            // SAFETY: we are the last user and the slot is empty.
+            unsafe { free::<F, T>(self.slot.cast()) };
+        }
+        dropped
+    }
+
+    /// Gives up the task side of a slot that the handle has cancelled.
+    fn leave(self) {
+        let header = self.header();
+        // SAFETY: our bit keeps it alive until this very operation.
+        let state = &unsafe { header.as_ref() }.state;
+        // AcqRel as in `publish`. The handle may still be dropping the closure: then its bit is set and it frees.
+        if state.fetch_and(!TASK, Ordering::AcqRel) & HANDLE == 0 {
+            // SAFETY: we are the last user; the handle dropped the closure before it left.
+            unsafe { free::<F, T>(header.cast()) };
+        }
+    }
+}
+
+impl<F, T> fmt::Debug for SlotTask<F, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SlotTask").finish_non_exhaustive()
+    }
+}
+
+/// # Safety
+/// The slot is complete and not cancelled; the caller owns its outcome and takes it once.
+unsafe fn take_outcome<T>(header: NonNull<Header<T>>) -> Result<T, Payload> {
+    // SAFETY: the caller's reference keeps the slot alive.
+    unsafe { header.as_ref() }.outcome.with(|outcome| {
+        // SAFETY: COMPLETE without CANCELLED means that it was written.
+        unsafe { (*outcome).assume_init_read() }
+    })
+}
+
+/// The side of a slot that waits for the outcome.
+pub struct SlotHandle<T> {
+    header: NonNull<Header<T>>,
+    taken: bool,
+    _result: PhantomData<T>,
+}
+
+// The handle refers to its `T`, it does not contain it.
+impl<T> Unpin for SlotHandle<T> {}
+
+// SAFETY: the handle gives access to a `T` (and a closure, which was `Send`) from whichever thread holds it.
+unsafe impl<T: Send> Send for SlotHandle<T> {}
+// SAFETY: through a shared reference one can only ask for the state or cancel, both of which are atomic.
+unsafe impl<T: Send> Sync for SlotHandle<T> {}
+
+impl<T> SlotHandle<T> {
+    #[inline]
+    fn header(&self) -> &Header<T> {
+        // SAFETY: our HANDLE bit keeps the slot alive.
+        let header = unsafe { self.header.as_ref() };
+        header.touch();
+        header
+    }
+
+    /// Whether the outcome is final.
+    #[inline]
+    pub fn is_complete(&self) -> bool {
+        // Acquire pairs with the Release in `publish`: the outcome may be read afterwards.
+        self.header().state.load(Ordering::Acquire) & COMPLETE != 0
+    }
+
+    /// Takes the outcome if it is final and has not been taken before.
+    #[inline]
+    pub fn take(&mut self) -> Option<Outcome<T>> {
+        let state = self.header().state.load(Ordering::Acquire); // as in `is_complete`
+        if state & COMPLETE == 0 || self.taken {
+            return None;
+        }
+        self.taken = true;
+        if state & CANCELLED != 0 {
+            return Some(Outcome::Cancelled);
+        }
+        // SAFETY: complete, not cancelled, and `taken` makes it happen once.
+        match unsafe { take_outcome(self.header) } {
+            Ok(value) => Some(Outcome::Returned(value)),
+            Err(payload) => Some(Outcome::Panicked(payload)),
+        }
+    }
+
+    /// Whether [`SlotHandle::take`] has given the outcome away.
+    pub fn is_taken(&self) -> bool {
+        self.taken
+    }
+
+    /// Leaves a waiter to be woken when the outcome is there; `false` (and the waiter is dropped) if it is there.
+    /// A waiter left earlier is replaced.
+    pub fn wait_with(&mut self, waiter: Waiter) -> bool {
+        self.stop_waiting();
+        let header = self.header();
+        header.waiter.with_mut(|cell| {
+            // SAFETY: WAITING is clear and only we set it, so nobody else touches the cell.
+            unsafe { (*cell).write(waiter) };
+        });
+        let mut state = header.state.load(Ordering::Relaxed); // only a guess for the CAS
+        loop {
+            if state & COMPLETE != 0 {
+                // The publisher did not see a waiter, so it is still ours.
+                header.waiter.with_mut(|cell| {
+                    // SAFETY: written above and not taken.
+                    unwind::drop_silently(unsafe { (*cell).assume_init_read() });
+                });
+                return false;
+            }
+            // Release: the publisher (AcqRel) sees the waiter. Relaxed on failure: the caller looks again with
+            // Acquire before it reads the outcome.
+            match header.state.compare_exchange_weak(
+                state,
+                state | WAITING,
+                Ordering::Release,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return true,
+                Err(current) => state = current,
+            }
+        }
+    }
+
+    /// Takes back a waiter left earlier, if it has not been woken.
+    pub fn stop_waiting(&mut self) {
+        let header = self.header();
+        // Only this handle sets WAITING, so a clear bit stays clear; Relaxed for the same reason.
+        if header.state.load(Ordering::Relaxed) & WAITING == 0 {
+            return;
+        }
+        // Acquire and Release are not needed: the cell was written by this very thread, or by one that sent the
+        // handle here. AcqRel all the same keeps the rule "every change of the word is at least that".
+        if header.state.fetch_and(!WAITING, Ordering::AcqRel) & WAITING != 0 {
+            header.waiter.with_mut(|cell| {
+                // SAFETY: WAITING was set and we cleared it, so the waiter in the cell is ours.
+                unwind::drop_silently(unsafe { (*cell).assume_init_read() });
+            });
+        }
+    }
+
+    /// Cancels the task if it has not started. `true` if it will never run (also when it was cancelled before).
+    pub fn cancel(&self) -> bool {
+        let header = self.header();
+        if !header.claim_closure(CANCELLED) {
+            // Relaxed: CANCELLED never goes away and carries no data.
+            return header.state.load(Ordering::Relaxed) & CANCELLED != 0;
+        }
+        // SAFETY: CANCELLED makes the closure ours.
+        let dropped = unsafe { (header.table.drop_closure)(self.header.cast()) };
+        // SAFETY: closure dropped, cancelled; our bit stays.
+        let remains = unsafe { Header::publish(self.header, 0) };
+        debug_assert!(matches!(remains, Remains::Nothing), "our own bit is still set");
+        if let Err(payload) = dropped {
+            unwind::drop_silently(payload);
+        }
+        true
+    }
+}
+
+impl<T> Drop for SlotHandle<T> {
+    fn drop(&mut self) {
+        self.stop_waiting();
+        let header = self.header();
+        let mut state = header.state.load(Ordering::Acquire); // as in `is_complete`
+        // An outcome that came while we hold the handle is ours to drop. If it comes between this look and the CAS,
+        // the CAS fails and we look again.
+        loop {
+            if state & COMPLETE != 0 {
+                if let Some(outcome) = self.take() {
+                    unwind::drop_silently(outcome);
+                }
+                break;
+            }
+            // AcqRel: see the module's text on who frees. Acquire on failure for the outcome.
+            match self.header().state.compare_exchange_weak(
+                state,
+                state & !HANDLE,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
+                // Not complete: the task side is still there and frees.
+                Ok(_) => return,
+                Err(current) => state = current,
+            }
+        }
+        let table = self.header().table;
+        // A complete slot without TASK has no other user: spare the read-modify-write.
+        let last = state & TASK == 0
+            // AcqRel as above.
+            || self.header().state.fetch_and(!HANDLE, Ordering::AcqRel) & TASK == 0;
+        if last {
+            // SAFETY: the task side has left and the outcome has been taken or dropped.
+            unsafe { (table.free)(self.header.cast()) };
+        }
+    }
+}
+
+impl<T> fmt::Debug for SlotHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SlotHandle")
+            .field("complete", &self.is_complete())
+            .finish_non_exhaustive()
+    }
+}

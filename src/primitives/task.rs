@@ -1,0 +1,346 @@
+//! One unit of work in 32 bytes: what every queue of the pool holds.
+//!
+//! A [`Task`] is a table of two functions and three words of data. What the words mean only those functions know:
+//!
+//! | made by              | the three words hold                                    | allocations            |
+//! |----------------------|---------------------------------------------------------|------------------------|
+//! | [`Task::new`]        | the closure itself, up to 24 bytes, aligned to a word   | none                   |
+//! | [`Task::new`]        | the address of a recycled block with the closure        | none in the long run   |
+//! | [`Task::new`]        | a boxed closure, above [`block::LARGEST`]               | one                    |
+//! | [`Task::from_parts`] | whatever its table says: a slot with a handle, a job on | its maker's business   |
+//! |                      | somebody's stack                                        |                        |
+//!
+//! A task belongs to one thread at a time and is consumed by [`Task::run`] or by dropping it (which *discards* it:
+//! the closure never starts). Panics of user code never leave either.
+
+use std::fmt;
+use std::mem::{self, ManuallyDrop, MaybeUninit};
+use std::ptr::NonNull;
+
+use super::block;
+use super::tally::Tally;
+use crate::base::unwind::{self, Payload};
+
+/// The words that a task carries.
+pub type Words = [MaybeUninit<usize>; 3];
+
+/// What running a task left for the pool to do.
+#[derive(Debug)]
+#[must_use]
+pub enum Finished {
+    /// Nothing: the result, if anybody waits for one, has been delivered.
+    Quietly,
+    /// The task panicked and nobody holds a handle: the payload belongs to the pool's panic handler.
+    Orphaned(Payload),
+}
+
+/// How to run or discard one kind of task.
+#[derive(Debug)]
+pub struct TaskTable {
+    /// Runs the task, counts its end in the tally and delivers its result.
+    ///
+    /// # Safety
+    /// The words are those of a task made with this table; they are not used again.
+    pub run: unsafe fn(&mut Words, &Tally) -> Finished,
+    /// Drops the task unstarted and tells whoever waits for it. A panic in a drop is returned.
+    ///
+    /// # Safety
+    /// As for `run`.
+    pub discard: unsafe fn(&mut Words) -> Result<(), Payload>,
+}
+
+/// See the module's text.
+pub struct Task {
+    table: &'static TaskTable,
+    words: Words,
+}
+
+// SAFETY: the constructors take only what may move to another thread: `Task::new` asks for `F: Send`, and the
+// contract of `Task::from_parts` says so for the rest.
+unsafe impl Send for Task {}
+
+impl Task {
+    /// A task that calls `f` and throws its (unit) result away.
+    #[inline]
+    pub fn new<F: FnOnce() + Send + 'static>(f: F) -> Task {
+        match Place::of::<F>() {
+            Place::Inline => Inline::pack(f),
+            Place::Block => InBlock::pack(f),
+            // Calling a boxed closure runs it where it is, so that a closure of several megabytes never visits the
+            // (possibly small) stack of the worker.
+            Place::Boxed => Inline::pack(Box::new(f)),
+        }
+    }
+
+    /// A task of another kind.
+    ///
+    /// # Safety
+    /// `table`'s functions may be called with `words`, once, on any thread.
+    #[inline]
+    pub unsafe fn from_parts(table: &'static TaskTable, words: Words) -> Task {
+        Task { table, words }
+    }
+
+    /// The closure of a task that was refused.
+    ///
+    /// # Safety
+    /// The task was made by [`Task::new`] from a closure of this very type `F`.
+    pub unsafe fn into_closure<F: FnOnce() + Send + 'static>(self) -> F {
+        let mut words = self.into_words();
+        match Place::of::<F>() {
+            // SAFETY: `Task::new` packed an `F` this way.
+            Place::Inline => unsafe { Inline::unpack::<F>(&mut words) },
+            // SAFETY: as above.
+            Place::Block => unsafe { InBlock::unpack::<F>(&mut words) },
+            // SAFETY: as above.
+            Place::Boxed => *unsafe { Inline::unpack::<Box<F>>(&mut words) },
+        }
+    }
+
+    /// Runs the task. No panic of user code comes out.
+    #[inline]
+    pub fn run(self, tally: &Tally) -> Finished {
+        let table = self.table;
+        let mut words = self.into_words();
+        // SAFETY: table and words belong together, and `into_words` gave up the task.
+        unsafe { (table.run)(&mut words, tally) }
+    }
+
+    /// Drops the task unstarted and tells whoever waits for it; a panic in a drop is returned.
+    pub fn discard(self) -> Result<(), Payload> {
+        let table = self.table;
+        let mut words = self.into_words();
+        // SAFETY: as in `run`.
+        unsafe { (table.discard)(&mut words) }
+    }
+
+    /// The words, whose meaning only the maker knows; the task itself is gone.
+    #[inline]
+    pub(super) fn into_words(self) -> Words {
+        ManuallyDrop::new(self).words
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        // SAFETY: as in `run`; nobody uses the words after the drop.
+        if let Err(payload) = unsafe { (self.table.discard)(&mut self.words) } {
+            unwind::drop_silently(payload);
+        }
+    }
+}
+
+impl fmt::Debug for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Task").finish_non_exhaustive()
+    }
+}
+
+/// Where a closure of a certain type is kept.
+#[derive(Clone, Copy)]
+enum Place {
+    Inline,
+    Block,
+    Boxed,
+}
+
+impl Place {
+    #[inline]
+    const fn of<F>() -> Place {
+        if size_of::<F>() <= size_of::<Words>() && align_of::<F>() <= align_of::<Words>() {
+            Place::Inline
+        } else if size_of::<F>() <= block::LARGEST && align_of::<F>() <= block::ALIGNMENT {
+            Place::Block
+        } else {
+            Place::Boxed
+        }
+    }
+}
+
+/// Calls a fire-and-forget closure and counts how it ended.
+#[inline]
+fn call<F: FnOnce()>(f: F, tally: &Tally) -> Finished {
+    match unwind::catch(f) {
+        Ok(()) => {
+            tally.completed.add(1);
+            Finished::Quietly
+        }
+        Err(payload) => {
+            tally.panicked.add(1);
+            Finished::Orphaned(payload)
+        }
+    }
+}
+
+/// Closures that fit into the words.
+struct Inline;
+
+impl Inline {
+    #[inline]
+    fn pack<F: FnOnce() + Send + 'static>(f: F) -> Task {
+        // Decided at compile time, like the choice that led here.
+        assert!(matches!(Place::of::<F>(), Place::Inline));
+        let mut words: Words = [const { MaybeUninit::uninit() }; 3];
+        // SAFETY: size and alignment were checked above.
+        unsafe { words.as_mut_ptr().cast::<F>().write(f) };
+        Task {
+            table: const {
+                &TaskTable {
+                    run: Self::run::<F>,
+                    discard: Self::discard::<F>,
+                }
+            },
+            words,
+        }
+    }
+
+    /// # Safety
+    /// `words` hold an `F` put there by `pack`, which is not used again.
+    #[inline]
+    unsafe fn unpack<F>(words: &mut Words) -> F {
+        // SAFETY: the caller's promise.
+        unsafe { words.as_mut_ptr().cast::<F>().read() }
+    }
+
+    unsafe fn run<F: FnOnce()>(words: &mut Words, tally: &Tally) -> Finished {
+        // SAFETY: the contract of the table.
+        let f = unsafe { Self::unpack::<F>(words) };
+        call(f, tally)
+    }
+
+    unsafe fn discard<F>(words: &mut Words) -> Result<(), Payload> {
+        // SAFETY: the contract of the table.
+        let f = unsafe { Self::unpack::<F>(words) };
+        unwind::drop_guarded(f)
+    }
+}
+
+/// Closures in a recycled block, whose address is the first word.
+struct InBlock;
+
+impl InBlock {
+    #[inline]
+    fn pack<F: FnOnce() + Send + 'static>(f: F) -> Task {
+        let place = block::take_for::<F>();
+        // SAFETY: the block is ours, large enough and aligned for an `F`.
+        unsafe { place.write(f) };
+        let mut words: Words = [const { MaybeUninit::uninit() }; 3];
+        words[0].write(place.as_ptr().expose_provenance());
+        Task {
+            table: const {
+                &TaskTable {
+                    run: Self::run::<F>,
+                    discard: Self::discard::<F>,
+                }
+            },
+            words,
+        }
+    }
+
+    /// # Safety
+    /// `words` were made by `pack` from an `F` and are not used again.
+    #[inline]
+    unsafe fn unpack<F>(words: &mut Words) -> F {
+        // SAFETY: `pack` wrote the first word.
+        let address = unsafe { words[0].assume_init() };
+        let place = std::ptr::with_exposed_provenance_mut::<F>(address);
+        // SAFETY: it is the address of a block, never null.
+        let place = unsafe { NonNull::new_unchecked(place) };
+        // SAFETY: the block holds an `F` that nobody else reads.
+        let f = unsafe { place.read() };
+        // SAFETY: the block came from `take_for::<F>` and its content has just moved out.
+        unsafe { block::give_back_for::<F>(place) };
+        f
+    }
+
+    unsafe fn run<F: FnOnce()>(words: &mut Words, tally: &Tally) -> Finished {
+        // SAFETY: the contract of the table.
+        let f = unsafe { Self::unpack::<F>(words) };
+        call(f, tally)
+    }
+
+    unsafe fn discard<F>(words: &mut Words) -> Result<(), Payload> {
+        // SAFETY: the contract of the table.
+        let f = unsafe { Self::unpack::<F>(words) };
+        unwind::drop_guarded(f)
+    }
+}
+
+const _: () = assert!(
+    mem::size_of::<Task>() == 32,
+    "two tasks a cache line, half of it at most for the inbox"
+);
+
+#[cfg(all(test, not(longshore_loom)))]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// A closure with `N` bytes of ballast that counts its run, and whose drop is counted by the Arc.
+    fn counted<const N: usize>(runs: &Arc<AtomicUsize>) -> impl FnOnce() + Send + use<N> {
+        let (runs, ballast) = (runs.clone(), [7u8; N]);
+        move || {
+            assert!(std::hint::black_box(&ballast).iter().all(|&b| b == 7));
+            runs.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn runs_drops_and_comes_back<const N: usize>() {
+        let runs = Arc::new(AtomicUsize::new(0));
+        let tally = Tally::default();
+        assert!(matches!(
+            Task::new(counted::<N>(&runs)).run(&tally),
+            Finished::Quietly
+        ));
+        assert_eq!((runs.load(Ordering::Relaxed), tally.completed.get()), (1, 1));
+
+        drop(Task::new(counted::<N>(&runs)));
+        assert_eq!(runs.load(Ordering::Relaxed), 1, "a discarded task never starts");
+
+        fn round_trip<F: FnOnce() + Send + 'static>(f: F) -> F {
+            // SAFETY: made from an `F` on this line.
+            unsafe { Task::new(f).into_closure::<F>() }
+        }
+        round_trip(counted::<N>(&runs))();
+        assert_eq!(runs.load(Ordering::Relaxed), 2);
+        assert_eq!(Arc::strong_count(&runs), 1, "every closure was dropped");
+    }
+
+    #[test]
+    fn closures_of_every_size_run_once_or_never() {
+        runs_drops_and_comes_back::<0>();
+        runs_drops_and_comes_back::<16>();
+        runs_drops_and_comes_back::<17>();
+        runs_drops_and_comes_back::<56>();
+        runs_drops_and_comes_back::<600>();
+        runs_drops_and_comes_back::<{ block::LARGEST }>();
+        runs_drops_and_comes_back::<100_000>();
+    }
+
+    #[test]
+    fn an_over_aligned_closure_is_placed_properly() {
+        #[repr(align(128))]
+        struct Wide(u8);
+        let tally = Tally::default();
+        let wide = Wide(3);
+        let f = move || {
+            let wide = &wide;
+            assert_eq!(std::ptr::from_ref(wide).addr() % 128, 0);
+            assert_eq!(wide.0, 3);
+        };
+        assert!(matches!(Task::new(f).run(&tally), Finished::Quietly));
+    }
+
+    #[test]
+    fn a_panic_comes_back_as_a_payload() {
+        let tally = Tally::default();
+        let Finished::Orphaned(payload) = Task::new(|| std::panic::resume_unwind(Box::new(5u8))).run(&tally)
+        else {
+            panic!("the payload is for the pool");
+        };
+        assert_eq!(payload.downcast_ref::<u8>(), Some(&5));
+        assert_eq!(tally.panicked.get(), 1);
+    }
+}

@@ -1,0 +1,331 @@
+//! Who searches, who is parked, whom to wake. The protocol, its race and the argument why no wake-up is lost are in
+//! `docs/idle.md`; the labels `[push]`, `[rest]` and `[leave]` below are those of that text.
+//!
+//! One word counts the workers that search and those that are parked; everyone reads it, so it has a cache line of
+//! its own. The parked ones stand in a list behind a lock, the most recently parked last. The lock is taken only to
+//! park and to wake, which cost a system call anyway; a push that finds somebody searching, or nobody parked, takes
+//! none.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crossbeam_utils::CachePadded;
+
+use crate::base::sync::{AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, fence, lock, thread};
+
+/// The packed counts:
+///
+/// ```text
+///   63        42 41        21 20         0
+///  | waiting    | parked     | searching  |
+/// ```
+///
+/// `waiting` counts those of the parked that wait for a result in the middle of a task. 21 bits hold any pool:
+/// builders cap the number of workers at 4,096.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Counts(u64);
+
+const BITS: u32 = 21;
+const SEARCHING: u64 = 1;
+const PARKED: u64 = 1 << BITS;
+const WAITING: u64 = 1 << (2 * BITS);
+const MASK: u64 = (1 << BITS) - 1;
+
+impl Counts {
+    /// Workers awake and looking for work, those included that have been woken but do not run yet.
+    pub fn searching(self) -> u64 {
+        self.0 & MASK
+    }
+
+    /// Workers asleep, or about to be.
+    pub fn parked(self) -> u64 {
+        (self.0 >> BITS) & MASK
+    }
+
+    /// Those of the parked that are inside a task.
+    pub fn waiting(self) -> u64 {
+        self.0 >> (2 * BITS)
+    }
+
+    /// Whether some worker would take a task at once.
+    pub fn any_idle(self) -> bool {
+        self.0 != 0
+    }
+
+    /// Whether a new task needs somebody woken: nobody searches who would find it, and somebody sleeps.
+    fn needs_wake(self) -> bool {
+        self.searching() == 0 && self.parked() > 0
+    }
+}
+
+impl fmt::Debug for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Counts")
+            .field("searching", &self.searching())
+            .field("parked", &self.parked())
+            .field("waiting", &self.waiting())
+            .finish()
+    }
+}
+
+/// Why a worker lies down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// It has nothing to do.
+    Idle,
+    /// A task on it waits for a result and there is nothing to help with.
+    Waiting,
+}
+
+/// What a worker that is awake and has no task is counted as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Role {
+    /// Not counted: it runs tasks, or the searchers are at their limit.
+    Active,
+    /// Counted as searching.
+    Searching,
+}
+
+/// What a worker that stops searching because it has found work must do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Duty {
+    /// It was the last searcher: pushes that saw it searching woke nobody and rely on it, so it must look whether
+    /// there is more work and, if so, call [`Idle::wake_one`].
+    CheckForMore,
+    /// Others still search.
+    None,
+}
+
+/// A worker's place in the list of the parked. Kept in an `Arc` by the worker and, while it is parked, by the list.
+#[derive(Debug)]
+pub struct Seat {
+    index: u32,
+    /// In the list. Written under the list's lock; read without it by the worker, which sleeps while it is set.
+    parked: AtomicBool,
+}
+
+impl Seat {
+    /// The seat of worker `index`.
+    pub fn new(index: usize) -> Self {
+        Seat {
+            index: index as u32,
+            parked: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether the worker may sleep (on), that is, nobody has chosen it.
+    pub fn is_parked(&self) -> bool {
+        self.parked.load(Ordering::Acquire) // pairs with the Release in `choose`
+    }
+}
+
+/// A parked worker: its seat, and the thread that acts as this worker just now (see `Worker::on_fresh_stack`).
+struct Parked {
+    seat: Arc<Seat>,
+    thread: thread::Thread,
+    rest: Rest,
+}
+
+/// See the module's text.
+pub struct Idle {
+    counts: CachePadded<AtomicU64>,
+    /// A worker that was idle lately: where the next task of an outside producer goes while somebody is idle.
+    hint: AtomicU32,
+    /// How many workers may search at a time.
+    search_limit: AtomicU32,
+    parked: Mutex<Vec<Parked>>,
+}
+
+impl Idle {
+    /// For a pool of `workers`, none of which is idle yet.
+    pub fn new(workers: usize) -> Self {
+        Idle {
+            counts: CachePadded::new(AtomicU64::new(0)),
+            hint: AtomicU32::new(0),
+            search_limit: AtomicU32::new(Self::limit_for(workers)),
+            parked: Mutex::new(Vec::with_capacity(workers)),
+        }
+    }
+
+    /// Half of the workers: more thieves than that fight each other for what the others leave (Go's scheduler and
+    /// tokio use the same bound).
+    fn limit_for(workers: usize) -> u32 {
+        (workers as u32 / 2).max(1)
+    }
+
+    /// The counts as they are, or were a moment ago.
+    #[inline]
+    pub fn counts(&self) -> Counts {
+        // Relaxed: a guess for placement. Decisions that must not err go through the fences below.
+        Counts(self.counts.load(Ordering::Relaxed))
+    }
+
+    /// The index of a worker that was idle lately.
+    #[inline]
+    pub fn hint(&self) -> usize {
+        self.hint.load(Ordering::Relaxed) as usize // a guess
+    }
+
+    /// Becomes a searcher, unless the limit is reached.
+    pub fn start_search(&self, seat: &Seat) -> Role {
+        let limit = u64::from(self.search_limit.load(Ordering::Relaxed)); // changes only with the pool's size
+        let mut counts = self.counts.load(Ordering::Relaxed); // only a guess for the CAS
+        while Counts(counts).searching() < limit {
+            // Relaxed: nothing is published by becoming a searcher; what matters is leaving, see `end_search`.
+            match self.counts.compare_exchange_weak(
+                counts,
+                counts + SEARCHING,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => {
+                    self.hint.store(seat.index, Ordering::Relaxed); // a guess
+                    return Role::Searching;
+                }
+                Err(current) => counts = current,
+            }
+        }
+        Role::Active
+    }
+
+    /// Stops being a searcher because work was found.
+    pub fn end_search(&self) -> Duty {
+        let before = Counts(self.counts.fetch_sub(SEARCHING, Ordering::Relaxed)); // ordered by the fence
+        if before.searching() > 1 {
+            return Duty::None;
+        }
+        // [leave] pairs with [push] in `notify`: a push that still counted us as searching comes before this fence,
+        // so the check that the caller makes now sees its task. Without it that task could sit alone until the next.
+        fence(Ordering::SeqCst);
+        Duty::CheckForMore
+    }
+
+    /// Announces that this worker lies down. The caller then looks at **every** source of work once more; if it finds
+    /// something (or has another reason to stay up) it calls [`Idle::withdraw`], else it sleeps until its seat is
+    /// free again.
+    pub fn announce(&self, seat: &Arc<Seat>, role: Role, rest: Rest) {
+        let thread = thread::current();
+        let mut parked = lock(&self.parked);
+        seat.parked.store(true, Ordering::Relaxed); // read by others under the lock only
+        parked.push(Parked {
+            seat: seat.clone(),
+            thread,
+            rest,
+        });
+        self.hint.store(seat.index, Ordering::Relaxed); // a guess
+        // Wrapping: a searcher leaves one count and enters another in one step. Relaxed: ordered by the fence.
+        self.counts
+            .fetch_add(resting(rest).wrapping_sub(searching(role)), Ordering::Relaxed);
+        drop(parked);
+        // [rest] pairs with [push] in `notify`: either the pusher sees us parked (and wakes us), or our look at the
+        // sources, which follows, sees its task. Without it both could miss each other and the task would wait.
+        fence(Ordering::SeqCst);
+    }
+
+    /// Leaves the list again, after a look around, a latch or a timeout said so; counts as `role` from then on,
+    /// whatever the limit. Returns what the worker really counts as: [`Role::Searching`] if somebody had chosen it
+    /// for work in the meantime.
+    pub fn withdraw(&self, seat: &Arc<Seat>, role: Role) -> Role {
+        let mut parked = lock(&self.parked);
+        if !seat.parked.load(Ordering::Relaxed) {
+            return Role::Searching; // chosen; the flag changes under the lock only
+        }
+        let place = parked.iter().rposition(|p| Arc::ptr_eq(&p.seat, seat));
+        let entry = parked.remove(place.expect("a seat that says so is in the list"));
+        seat.parked.store(false, Ordering::Relaxed); // under the lock
+        // Wrapping and Relaxed as in `announce`; becoming a searcher publishes nothing.
+        self.counts.fetch_add(
+            searching(role).wrapping_sub(resting(entry.rest)),
+            Ordering::Relaxed,
+        );
+        role
+    }
+
+    /// After one task was made visible: wakes a worker if nobody would find it otherwise.
+    #[inline]
+    pub fn notify(&self) {
+        // [push] pairs with [rest] and [leave]: the task's publication comes before, our look at the counts after.
+        // Without it the load could be served before the publication is visible, and a worker that lies down in
+        // between would be missed.
+        fence(Ordering::SeqCst);
+        if self.counts().needs_wake() {
+            self.wake_one();
+        }
+    }
+
+    /// After `tasks` were made visible: wakes as many workers, as far as there are any asleep. Searchers are
+    /// subtracted: each of them will find one.
+    pub fn notify_many(&self, tasks: usize) {
+        fence(Ordering::SeqCst); // [push], as in `notify`
+        let counts = self.counts();
+        let needed = (tasks as u64)
+            .saturating_sub(counts.searching())
+            .min(counts.parked());
+        for _ in 0..needed {
+            let chosen = self.choose(&mut lock(&self.parked));
+            let Some(thread) = chosen else { break };
+            thread.unpark();
+        }
+    }
+
+    /// Wakes the most recently parked worker, unless somebody searches or nobody sleeps.
+    #[cold]
+    pub fn wake_one(&self) {
+        let mut parked = lock(&self.parked);
+        // Looked at again under the lock: of many pushers that come here together one wakes a worker.
+        let chosen = if self.counts().needs_wake() {
+            self.choose(&mut parked)
+        } else {
+            None
+        };
+        drop(parked);
+        if let Some(thread) = chosen {
+            thread.unpark();
+        }
+    }
+
+    /// Wakes everyone, for a change of the pool's state that all must see.
+    pub fn wake_all(&self) {
+        let mut parked = lock(&self.parked);
+        let chosen: Vec<_> = std::iter::from_fn(|| self.choose(&mut parked)).collect();
+        drop(parked);
+        chosen.iter().for_each(thread::Thread::unpark);
+    }
+
+    /// Takes the most recently parked worker out of the list and turns it into a searcher. The caller unparks the
+    /// thread, best after it has let go of the lock.
+    fn choose(&self, parked: &mut Vec<Parked>) -> Option<thread::Thread> {
+        let Parked { seat, thread, rest } = parked.pop()?;
+        self.hint.store(seat.index, Ordering::Relaxed); // a guess
+        // The count comes first: once the seat is free the worker may run and leave the search.
+        self.counts
+            .fetch_add(SEARCHING.wrapping_sub(resting(rest)), Ordering::Relaxed);
+        // Release pairs with the Acquire in `is_parked`: the worker sees the count that it will give back.
+        seat.parked.store(false, Ordering::Release);
+        Some(thread)
+    }
+}
+
+fn searching(role: Role) -> u64 {
+    match role {
+        Role::Active => 0,
+        Role::Searching => SEARCHING,
+    }
+}
+
+fn resting(rest: Rest) -> u64 {
+    match rest {
+        Rest::Idle => PARKED,
+        Rest::Waiting => PARKED + WAITING,
+    }
+}
+
+impl fmt::Debug for Idle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Idle")
+            .field("counts", &self.counts())
+            .finish_non_exhaustive()
+    }
+}

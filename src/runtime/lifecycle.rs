@@ -1,0 +1,190 @@
+//! How a pool starts and stops: its threads.
+
+use std::sync::mpsc;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use crossbeam_deque::Worker as Deque;
+
+use super::metrics::PinStatus;
+use super::shared::{Phase, Shared};
+use super::worker::Worker;
+use crate::base::unwind::{self, Payload};
+use crate::builder::Config;
+use crate::error::{BuildError, PanicPayload};
+use crate::primitives::task::Task;
+use crate::sys::affinity;
+
+/// The operating system's threads behind the workers.
+#[derive(Debug, Default)]
+pub struct Threads {
+    state: Mutex<State>,
+    /// Signalled when the last running thread is about to go.
+    all_gone: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Threads that have been started and have not announced their end.
+    running: usize,
+    /// What is left to join.
+    handles: Vec<JoinHandle<()>>,
+}
+
+impl Threads {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn gone(&self) {
+        let mut state = self.state();
+        state.running -= 1;
+        if state.running == 0 {
+            self.all_gone.notify_all();
+        }
+    }
+
+    /// Waits until every thread has ended and is joined; `false` if the deadline comes first. Any number of threads
+    /// may wait, each until the end.
+    pub fn wait(&self, deadline: Option<Instant>) -> bool {
+        let mut state = self.state();
+        while state.running > 0 {
+            state = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+                None => self.all_gone.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(left) if left.is_zero() => return false,
+                Some(left) => {
+                    self.all_gone
+                        .wait_timeout(state, left)
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .0
+                }
+            };
+        }
+        // The lock is held on purpose: whoever comes second returns only after the threads are gone for good. They
+        // take a moment at most, for the announcement was their last act.
+        for handle in state.handles.drain(..) {
+            // A worker's thread catches all panics of user code, but a thread-local's destructor may still panic
+            // (the runtime then aborts) and the payload says nothing to us.
+            if let Err(payload) = handle.join() {
+                unwind::drop_silently(payload);
+            }
+        }
+        true
+    }
+
+    /// Lets the threads go their way: nobody will join them. For a pool that is dropped by one of its own workers.
+    pub fn detach(&self) {
+        self.state().handles.clear();
+    }
+
+    /// In a forked child: the threads do not exist, and touching what the operating system kept of them is unwise.
+    pub fn forget(&self) {
+        std::mem::forget(std::mem::take(&mut self.state().handles));
+    }
+}
+
+/// Tells `start` that a worker is ready, or what its start hook panicked with.
+type Ready = mpsc::Sender<Result<(), (usize, Payload)>>;
+
+/// Starts the workers of a pool. If one of them cannot be started, those already running are stopped and joined.
+pub fn start(config: Config) -> Result<Arc<Shared>, BuildError> {
+    let deques: Vec<Deque<Task>> = (0..config.workers).map(|_| Deque::new_lifo()).collect();
+    let stealers = deques.iter().map(Deque::stealer).collect();
+    let shared = Arc::new(Shared::new(config, stealers));
+    let (ready, readiness) = mpsc::channel();
+    for (index, deque) in deques.into_iter().enumerate() {
+        if let Err(source) = spawn(&shared, index, deque, ready.clone()) {
+            abandon(&shared);
+            return Err(BuildError::Spawn {
+                worker: index,
+                source,
+            });
+        }
+    }
+    drop(ready);
+    // Without hooks and pins nothing can fail any more, and tasks may be submitted before the threads run.
+    if shared.config.hooks.start.is_some() || shared.config.cores.is_some() {
+        for result in readiness {
+            if let Err((worker, payload)) = result {
+                abandon(&shared);
+                return Err(BuildError::StartHookPanicked {
+                    worker,
+                    payload: PanicPayload::new(payload),
+                });
+            }
+        }
+    }
+    Ok(shared)
+}
+
+fn abandon(shared: &Shared) {
+    close(shared, Phase::Stopping);
+    shared.threads.wait(None);
+}
+
+fn spawn(shared: &Arc<Shared>, index: usize, deque: Deque<Task>, ready: Ready) -> std::io::Result<()> {
+    let for_thread = shared.clone();
+    let mut state = shared.threads.state();
+    let handle = shared
+        .config
+        .thread(index)
+        .spawn(move || thread_main(&for_thread, index, deque, ready))?;
+    state.running += 1;
+    state.handles.push(handle);
+    shared.admit(index);
+    Ok(())
+}
+
+/// The life of one worker's thread.
+fn thread_main(shared: &Arc<Shared>, index: usize, deque: Deque<Task>, ready: Ready) {
+    let worker = Worker::new(shared.clone(), index, deque);
+    pin(shared, index);
+    let started = match &shared.config.hooks.start {
+        Some(hook) => unwind::catch(|| worker.as_current(|| hook(index))),
+        None => Ok(()),
+    };
+    let starts = started.is_ok();
+    // The receiver is gone if another worker failed first; then the phase says so.
+    let _ = ready.send(started.map_err(|payload| (index, payload)));
+    drop(ready);
+    if starts {
+        worker.run();
+        if let Some(hook) = &shared.config.hooks.exit {
+            worker.as_current(|| shared.run_hook(|| hook(index)));
+        }
+    }
+    drop(worker);
+    shared.threads.gone();
+}
+
+fn pin(shared: &Shared, index: usize) {
+    let status = match &shared.config.cores {
+        None => {
+            // A pool built by a pinned thread (a task of another pool) would inherit its single core.
+            shared.config.mask.apply_to_current_thread();
+            PinStatus::Unpinned
+        }
+        Some(cores) => {
+            let core = cores[index % cores.len()];
+            if affinity::pin_current_thread(core) {
+                PinStatus::Pinned(core)
+            } else {
+                PinStatus::Refused(core)
+            }
+        }
+    };
+    shared
+        .remote(index)
+        .pin
+        .set(status)
+        .expect("a worker is pinned once");
+}
+
+/// Closes the pool to work from outside and begins `phase`.
+pub fn close(shared: &Shared, phase: Phase) {
+    // The inboxes first: a worker that sees the phase may end the pool as soon as they are empty.
+    shared.remotes().iter().for_each(|remote| remote.inbox.close());
+    shared.advance(phase);
+    shared.idle.wake_all();
+}

@@ -1,0 +1,105 @@
+//! What a pool counts, and the snapshot that users get of it.
+//!
+//! Nothing here is incremented by two threads at a time on the path of a task: inboxes count pushes by their tail
+//! position, workers count on cache lines of their own, and a snapshot adds everything up.
+
+use std::fmt;
+
+use crate::base::counter::Counter;
+use crate::primitives::tally::Tally;
+
+/// Written by the thread that acts as one worker.
+#[derive(Debug, Default)]
+pub struct WorkerMetrics {
+    /// Ends of tasks.
+    pub tally: Tally,
+    /// Tasks submitted by tasks on this worker, straight to its own deque.
+    pub submitted: Counter,
+    /// Tasks taken from the inbox or deque of another worker.
+    pub stolen: Counter,
+    /// Times it went to sleep.
+    pub parked: Counter,
+}
+
+/// Rare events of the whole pool, counted by any thread.
+#[derive(Debug, Default)]
+pub struct PoolMetrics {
+    /// Tasks that went straight to the injector.
+    pub injected: Counter,
+    /// Tasks thrown away by a thread that is not a worker, at shutdown.
+    pub swept: Counter,
+    /// Panics in the start, exit and panic hooks.
+    pub hook_panics: Counter,
+    /// Homes given to producers; numbers them, so that each starts elsewhere.
+    pub homes_given: Counter,
+}
+
+/// A snapshot of what a pool has done, from [`Pool::stats`](crate::Pool::stats).
+///
+/// At rest (no task waits or runs, nobody submits) the numbers are exact and add up:
+/// `submitted = completed + panicked + cancelled + waiting + running`. While the pool works they are a moment's view,
+/// each number correct for some point of time during the call.
+///
+/// A task that was joined is counted before its handle says so.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct PoolStats {
+    /// Tasks accepted since the pool was built.
+    pub submitted: u64,
+    /// Tasks that returned.
+    pub completed: u64,
+    /// Tasks that panicked.
+    pub panicked: u64,
+    /// Tasks that were cancelled, by their handle or by a shutdown, and never ran. A task cancelled by its handle is
+    /// counted (until then as waiting) when a worker comes across it.
+    pub cancelled: u64,
+    /// Tasks in a queue.
+    pub waiting: u64,
+    /// Tasks begun and not ended, those included that wait for the result of another.
+    pub running: u64,
+    /// Panics in the pool's hooks, which are swallowed.
+    pub hook_panics: u64,
+    /// One entry a worker, in the order of their numbers.
+    pub workers: Vec<WorkerStats>,
+}
+
+/// What one worker has done; part of [`PoolStats`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WorkerStats {
+    /// The worker's number, from 0.
+    pub index: usize,
+    /// Tasks it ran to their end, panics included.
+    pub executed: u64,
+    /// Tasks it took from the queues of other workers.
+    pub stolen: u64,
+    /// Times it went to sleep.
+    pub parked: u64,
+    /// Tasks in its inbox and deque.
+    pub queue_depth: usize,
+    /// Whether and where it is pinned.
+    pub pin: PinStatus,
+}
+
+/// Whether a worker is bound to a core.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PinStatus {
+    /// Nobody asked for it.
+    #[default]
+    Unpinned,
+    /// It runs on this core only.
+    Pinned(usize),
+    /// The operating system refused to bind it to this core; it runs unpinned.
+    Refused(usize),
+}
+
+impl fmt::Display for PinStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PinStatus::Unpinned => f.write_str("unpinned"),
+            PinStatus::Pinned(core) => write!(f, "core {core}"),
+            PinStatus::Refused(core) => write!(f, "core {core} refused"),
+        }
+    }
+}

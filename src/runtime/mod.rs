@@ -1,0 +1,13 @@
+//! The pool at work: what its threads share, what each owns, how tasks find a worker and how it starts and stops.
+
+#[cfg(not(longshore_loom))]
+pub mod dispatcher;
+pub mod idle;
+#[cfg(not(longshore_loom))]
+pub mod lifecycle;
+#[cfg(not(longshore_loom))]
+pub mod metrics;
+#[cfg(not(longshore_loom))]
+pub mod shared;
+#[cfg(not(longshore_loom))]
+pub mod worker;

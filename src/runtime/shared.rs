@@ -1,0 +1,353 @@
+//! All that the threads of a pool share: the remote halves of the workers, the injector, the idle protocol, the
+//! phase of life. Everything here may be touched by any thread at any time; what belongs to one worker alone is in
+//! `worker.rs`.
+
+use std::panic;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
+
+use crossbeam_deque::{Injector, Steal, Stealer};
+use crossbeam_utils::CachePadded;
+
+use super::idle::Idle;
+use super::lifecycle::Threads;
+use super::metrics::{PinStatus, PoolMetrics, PoolStats, WorkerMetrics, WorkerStats};
+use crate::base::unwind::{self, Payload};
+use crate::builder::Config;
+use crate::error::PanicPayload;
+use crate::primitives::inbox::Inbox;
+use crate::primitives::members::Members;
+use crate::primitives::task::Task;
+use crate::sys::fork;
+
+/// Tasks that an inbox holds: eight batches. More would only postpone the moment at which a producer that is faster
+/// than its worker moves tasks to the injector, where everyone finds them; each slot costs 40 bytes.
+const INBOX_CAPACITY: usize = 256;
+
+/// Tasks moved at a time from inbox to deque, from victim to thief and between inbox and injector. Large enough to
+/// share the cost of a move, small enough for the deque (64 places at first) never to grow because of a batch.
+pub const BATCH: usize = 32;
+
+/// Tasks that travel through the injector together, the oldest first.
+pub type Block = Vec<Task>;
+
+/// How far the pool has come in its life. The order of the values is the order of the phases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Accepts work.
+    Open = 0,
+    /// Refuses work from outside; what was accepted is finished, with all that it submits.
+    Draining = 1,
+    /// Refuses all work; what has not started is thrown away.
+    Stopping = 2,
+}
+
+/// The half of a worker that other threads may touch.
+#[derive(Debug)]
+pub struct Remote {
+    /// Where dispatchers push.
+    pub inbox: Inbox<Task>,
+    /// Thieves' access to the worker's deque.
+    pub stealer: Stealer<Task>,
+    /// Written by the worker, read by snapshots; padded, for the inbox is written by others.
+    pub metrics: CachePadded<WorkerMetrics>,
+    /// Set by the worker before its first task.
+    pub pin: OnceLock<PinStatus>,
+}
+
+impl Remote {
+    /// The remote half that belongs to the deque behind `stealer`.
+    pub fn new(stealer: Stealer<Task>) -> Self {
+        Remote {
+            inbox: Inbox::new(INBOX_CAPACITY),
+            stealer,
+            metrics: CachePadded::default(),
+            pin: OnceLock::new(),
+        }
+    }
+
+    /// Whether a thief would find something here.
+    pub fn has_work(&self) -> bool {
+        self.inbox.has_ready() || !self.stealer.is_empty()
+    }
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub struct Shared {
+    /// Never used twice in a process, so that a thread-local note about a pool cannot be taken for another's.
+    pub id: u64,
+    /// What the user asked for.
+    pub config: Config,
+    /// [`fork::generation`] at the time of building.
+    fork_generation: u32,
+    /// Remote halves by the number of their worker. They live as long as this struct, whoever leaves the pool.
+    remotes: Box<[Remote]>,
+    /// The numbers of the workers whose threads have been started.
+    pub members: Members<usize>,
+    /// What no inbox had room for.
+    injector: Injector<Block>,
+    /// Producers on their way to the injector with tasks that no queue shows; see [`Passage`].
+    passages: CachePadded<AtomicUsize>,
+    /// Who searches, who is parked.
+    pub idle: Idle,
+    phase: CachePadded<AtomicU8>,
+    /// Set once, by the last worker of a closed pool that found nothing left to do.
+    ended: AtomicBool,
+    /// Rare events.
+    pub metrics: PoolMetrics,
+    /// The operating system's threads behind the workers.
+    pub threads: Threads,
+}
+
+impl Shared {
+    /// The shared half of a pool whose workers own the deques behind `stealers`.
+    pub fn new(config: Config, stealers: Vec<Stealer<Task>>) -> Self {
+        static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+        let workers = stealers.len();
+        Shared {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed), // only uniqueness matters
+            config,
+            fork_generation: {
+                fork::register();
+                fork::generation()
+            },
+            remotes: stealers.into_iter().map(Remote::new).collect(),
+            members: Members::new(Box::default()),
+            injector: Injector::new(),
+            passages: CachePadded::new(AtomicUsize::new(0)),
+            idle: Idle::new(workers),
+            phase: CachePadded::new(AtomicU8::new(Phase::Open as u8)),
+            ended: AtomicBool::new(false),
+            metrics: PoolMetrics::default(),
+            threads: Threads::default(),
+        }
+    }
+
+    /// The remote half of worker `index`.
+    #[inline]
+    pub fn remote(&self, index: usize) -> &Remote {
+        &self.remotes[index]
+    }
+
+    /// All remote halves, by number.
+    pub fn remotes(&self) -> &[Remote] {
+        &self.remotes
+    }
+
+    /// Adds worker `index`, whose thread has just been started, to the set. Called by the building thread alone.
+    pub fn admit(&self, index: usize) {
+        let grown = self
+            .members
+            .read(|members| members.iter().copied().chain([index]).collect());
+        self.members.replace(grown);
+    }
+
+    /// Whether this process is a fork of the one that built the pool: its workers do not exist here.
+    #[inline]
+    pub fn is_forked(&self) -> bool {
+        self.fork_generation != fork::generation()
+    }
+
+    /// The present phase.
+    #[inline]
+    pub fn phase(&self) -> Phase {
+        // Acquire pairs with the Release in `advance`: who sees the phase sees what was done before it was entered.
+        match self.phase.load(Ordering::Acquire) {
+            0 => Phase::Open,
+            1 => Phase::Draining,
+            _ => Phase::Stopping,
+        }
+    }
+
+    /// Enters `phase`, unless the pool is further already.
+    pub fn advance(&self, phase: Phase) {
+        self.phase.fetch_max(phase as u8, Ordering::AcqRel); // see `phase`
+        // Pairs with the fence in `passage`: either that producer sees the new phase and turns back, or the last
+        // worker, which looks after this fence, sees its passage and stays.
+        fence(Ordering::SeqCst);
+    }
+
+    /// Opens a passage to the injector; `None` once the pool is closed to work from outside.
+    pub fn passage(&self) -> Option<Passage<'_>> {
+        self.passages.fetch_add(1, Ordering::Relaxed); // ordered by the fence
+        let passage = Passage { shared: self };
+        fence(Ordering::SeqCst); // see `advance`
+        (self.phase() == Phase::Open).then_some(passage)
+    }
+
+    /// Waits until no producer is on its way to the injector: a few instructions, unless one is preempted there.
+    pub fn wait_for_passages(&self) {
+        while self.passages.load(Ordering::Acquire) != 0 {
+            std::thread::yield_now();
+        }
+    }
+
+    /// Takes a block out of the injector.
+    pub fn take_block(&self) -> Option<Block> {
+        if self.injector.is_empty() {
+            return None;
+        }
+        loop {
+            match self.injector.steal() {
+                Steal::Success(block) => return Some(block),
+                Steal::Empty => return None,
+                // Somebody else got one, so this loop ends after at most as many rounds as there are blocks.
+                Steal::Retry => std::hint::spin_loop(),
+            }
+        }
+    }
+
+    /// Whether a worker that is about to sleep would miss something. Called after a sequentially consistent fence.
+    ///
+    /// Every source of work is named here, and nowhere else: the inboxes (one's own among them), the deques and the
+    /// injector.
+    pub fn has_work(&self) -> bool {
+        !self.injector.is_empty()
+            || self
+                .members
+                .read(|members| members.iter().any(|&i| self.remote(i).has_work()))
+    }
+
+    /// Whether the pool has ended: every worker may go.
+    pub fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire) || self.phase() == Phase::Stopping // pairs with `ends_now`
+    }
+
+    /// Called by a worker that has announced its rest: ends the pool if it drains, all workers rest and no task is
+    /// left. Then nothing can bring a new task: outside is shut out, and inside nobody runs.
+    ///
+    /// Of several workers that lie down together the last to announce sees all of them, so somebody finds out. What
+    /// the others pushed before they lay down this worker sees, for the announcements are ordered by their lock.
+    pub fn ends_now(&self) -> bool {
+        let counts = self.idle.counts();
+        let all_rest = counts.parked() - counts.waiting() == self.members.read(<[usize]>::len) as u64;
+        if self.phase() == Phase::Open || !all_rest || !self.is_drained() {
+            return self.has_ended();
+        }
+        self.ended.store(true, Ordering::Release); // pairs with `has_ended`
+        self.idle.wake_all();
+        true
+    }
+
+    /// Whether no queue holds a task and nobody is on the way with one.
+    fn is_drained(&self) -> bool {
+        let inboxes_empty = self.remotes.iter().all(|r| r.inbox.len() == 0);
+        // In this order: tasks leave an inbox inside a passage, which ends when they are in the injector. Acquire
+        // pairs with the Release at the passage's end.
+        let nobody_between = self.passages.load(Ordering::Acquire) == 0;
+        inboxes_empty
+            && nobody_between
+            && self.injector.is_empty()
+            && self.remotes.iter().all(|r| r.stealer.is_empty())
+    }
+
+    /// Empties all queues of a pool that stops; the tasks never start, and their handles say so.
+    pub fn throw_away_queued(&self) {
+        let throw = |task| {
+            self.metrics.swept.add_shared(1);
+            self.discard(task);
+        };
+        self.remotes
+            .iter()
+            .for_each(|remote| remote.inbox.drain_closed(throw));
+        while let Some(block) = self.take_block() {
+            block.into_iter().for_each(throw);
+        }
+        for remote in &self.remotes {
+            loop {
+                match remote.stealer.steal() {
+                    Steal::Success(task) => throw(task),
+                    Steal::Retry => std::hint::spin_loop(),
+                    Steal::Empty => break,
+                }
+            }
+        }
+    }
+
+    /// Throws a task away on behalf of a worker or of a shutdown, and reports a panic of its drops.
+    pub fn discard(&self, task: Task) {
+        if let Err(payload) = task.discard() {
+            self.report_panic(payload);
+        }
+    }
+
+    /// Gives a payload that nobody waits for to the user's panic handler.
+    pub fn report_panic(&self, payload: Payload) {
+        match &self.config.hooks.panic {
+            Some(handler) => self.run_hook(|| handler(PanicPayload::new(payload))),
+            None => unwind::drop_silently(payload),
+        }
+    }
+
+    /// Runs a hook; a panic in it is counted and swallowed.
+    pub fn run_hook(&self, hook: impl FnOnce()) {
+        if let Err(payload) = panic::catch_unwind(panic::AssertUnwindSafe(hook)) {
+            self.metrics.hook_panics.add_shared(1);
+            unwind::drop_silently(payload);
+        }
+    }
+
+    /// Adds everything up.
+    pub fn stats(&self) -> PoolStats {
+        // In reverse causal order: ends, then starts, then submissions, so that no difference comes out negative.
+        let sum = |get: fn(&WorkerMetrics) -> u64| self.remotes.iter().map(|r| get(&r.metrics)).sum::<u64>();
+        let completed = sum(|m| m.tally.completed.get());
+        let panicked = sum(|m| m.tally.panicked.get());
+        let cancelled_by_workers = sum(|m| m.tally.cancelled.get());
+        let started = sum(|m| m.tally.started.get());
+        let swept = self.metrics.swept.get();
+        let local = sum(|m| m.submitted.get());
+        let pushed: u64 = self.remotes.iter().map(|r| r.inbox.pushed()).sum();
+        let submitted = local + pushed + self.metrics.injected.get();
+        PoolStats {
+            submitted,
+            completed,
+            panicked,
+            cancelled: cancelled_by_workers + swept,
+            waiting: submitted.saturating_sub(started + swept),
+            running: started.saturating_sub(completed + panicked + cancelled_by_workers),
+            hook_panics: self.metrics.hook_panics.get(),
+            workers: self.remotes.iter().enumerate().map(worker_stats).collect(),
+        }
+    }
+}
+
+fn worker_stats((index, remote): (usize, &Remote)) -> WorkerStats {
+    let metrics = &remote.metrics;
+    WorkerStats {
+        index,
+        executed: metrics.tally.completed.get() + metrics.tally.panicked.get(),
+        stolen: metrics.stolen.get(),
+        parked: metrics.parked.get(),
+        queue_depth: remote.inbox.len() + remote.stealer.len(),
+        pin: remote.pin.get().copied().unwrap_or_default(),
+    }
+}
+
+/// The right to put tasks into the injector. While one is open the pool does not end: its holder may have tasks in
+/// hand that no queue shows.
+#[derive(Debug)]
+pub struct Passage<'a> {
+    shared: &'a Shared,
+}
+
+impl Passage<'_> {
+    /// Puts `block` (not empty, the oldest first) into the injector.
+    pub fn inject(&self, block: Block) {
+        debug_assert!(!block.is_empty());
+        self.shared.injector.push(block);
+    }
+}
+
+impl Drop for Passage<'_> {
+    fn drop(&mut self) {
+        // Release: who sees the passage closed sees what it put into the injector.
+        self.shared.passages.fetch_sub(1, Ordering::Release);
+        // A pool that was closed in the meantime may have found us here and gone to sleep instead of ending.
+        fence(Ordering::SeqCst);
+        if self.shared.phase() != Phase::Open {
+            self.shared.idle.wake_all();
+        }
+    }
+}

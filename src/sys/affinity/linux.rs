@@ -1,0 +1,200 @@
+//! Affinity masks on Linux and Android, of any size, straight from `sched_{get,set}affinity`.
+//!
+//! Owner: no state here; a [`CpuMask`] is a plain value of whoever saved it.
+//! Threads: reads the mask of the main or of the calling thread; writes only the calling thread's own.
+
+use std::ffi::{c_int, c_ulong};
+use std::io;
+use std::process;
+
+/// How many cores `core_affinity` can name: it sets bits in a `cpu_set_t`, whose size is fixed, and
+/// `CPU_SET` beyond that aborts the process.
+pub const PINNABLE_CORES: usize = libc::CPU_SETSIZE as usize;
+
+/// The kernel's CPU masks are arrays of longs, CPU 0 in the lowest bit of the first.
+const BITS: usize = c_ulong::BITS as usize;
+
+/// The size of `cpu_set_t`, so that no buffer handed over as one is ever smaller than that type.
+const FIRST_WORDS: usize = PINNABLE_CORES / BITS;
+
+/// Where growing the buffer ends: 2^20 CPUs, far above any kernel's limit, so that an `EINVAL` with another
+/// cause cannot grow it for ever.
+const MOST_WORDS: usize = (1 << 20) / BITS;
+
+/// The calling thread, for the affinity calls.
+const CURRENT_THREAD: libc::pid_t = 0;
+
+/// The set of CPUs a thread may run on, saved to be given to another thread later.
+///
+/// An empty mask stands for "could not be read".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CpuMask {
+    words: Vec<c_ulong>,
+}
+
+impl CpuMask {
+    /// The mask of the process's main thread, which no worker of a pool changes.
+    ///
+    /// Falls back to the calling thread where the main thread may not be asked about.
+    pub fn of_process() -> Self {
+        // The id of a process is the id of its main thread, and the kernel takes thread ids here.
+        libc::pid_t::try_from(process::id())
+            .ok()
+            .and_then(read)
+            .map_or_else(Self::of_current_thread, |words| Self { words })
+    }
+
+    /// The mask of the calling thread.
+    pub fn of_current_thread() -> Self {
+        Self {
+            words: read(CURRENT_THREAD).unwrap_or_default(),
+        }
+    }
+
+    /// The CPUs in this mask, ascending; none if it could not be read.
+    pub fn cores(&self) -> Vec<usize> {
+        (0..self.words.len() * BITS)
+            .filter(|cpu| self.words[cpu / BITS] >> (cpu % BITS) & 1 == 1)
+            .collect()
+    }
+
+    /// Gives the calling thread this mask; whether the kernel accepted it.
+    ///
+    /// The kernel drops CPUs that have left the process's cpuset since the mask was saved, and refuses only
+    /// if none remains. It treats the mask as the thread's own wish from then on, so CPUs that join the
+    /// cpuset later stay outside it; a thread that inherited no pin is better left alone.
+    pub fn apply_to_current_thread(&self) -> bool {
+        if self.words.is_empty() {
+            return false;
+        }
+        let bytes = size_of_val(self.words.as_slice());
+        // SAFETY: the pointer and `bytes` describe the initialised buffer of `self.words`, which the kernel
+        // only reads; it never looks at the pointer as a `cpu_set_t` of that type's size.
+        let result = unsafe { libc::sched_setaffinity(CURRENT_THREAD, bytes, self.words.as_ptr().cast()) };
+        result == 0
+    }
+}
+
+/// Whether the calling thread's mask is exactly `core`.
+pub fn current_thread_runs_only_on(core: usize) -> bool {
+    CpuMask::of_current_thread().cores() == [core]
+}
+
+/// The mask of a thread, with the buffer doubled for as long as the kernel calls it too small (`EINVAL`):
+/// a kernel built for more than 1024 CPUs refuses a `cpu_set_t` outright.
+fn read(thread: libc::pid_t) -> Option<Vec<c_ulong>> {
+    read_with(|words| {
+        let bytes = size_of_val(words);
+        // SAFETY: the pointer and `bytes` describe the buffer of `words`, exclusively borrowed, aligned for
+        // longs, and no smaller than a `cpu_set_t`; the kernel writes at most `bytes` bytes, and any bit
+        // pattern is a valid long.
+        let result = unsafe { libc::sched_getaffinity(thread, bytes, words.as_mut_ptr().cast()) };
+        if result == 0 {
+            Ok(())
+        } else {
+            Err(io::Error::last_os_error().raw_os_error().unwrap_or(0))
+        }
+    })
+}
+
+/// The growing of [`read`], apart from the system call so that a test can play a kernel with more CPUs than
+/// any at hand. `fill` gets a zeroed buffer and returns the error number on failure.
+fn read_with(mut fill: impl FnMut(&mut [c_ulong]) -> Result<(), c_int>) -> Option<Vec<c_ulong>> {
+    let mut length = FIRST_WORDS;
+    while length <= MOST_WORDS {
+        let mut words = vec![0; length];
+        match fill(&mut words) {
+            Ok(()) => {
+                // Trimmed, so that equal sets are equal values whatever buffer they were read with.
+                words.truncate(
+                    words
+                        .iter()
+                        .rposition(|&word| word != 0)
+                        .map_or(0, |last| last + 1),
+                );
+                // But never smaller than a `cpu_set_t`, as which it may be written back.
+                words.resize(words.len().max(FIRST_WORDS), 0);
+                return Some(words);
+            }
+            Err(libc::EINVAL) => length *= 2,
+            Err(_) => return None,
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A kernel for `cpus` CPUs of which those in `set` are allowed.
+    fn kernel(cpus: usize, set: &[usize]) -> impl FnMut(&mut [c_ulong]) -> Result<(), c_int> {
+        move |words| {
+            if words.len() * BITS < cpus {
+                return Err(libc::EINVAL);
+            }
+            for cpu in set {
+                words[cpu / BITS] |= 1 << (cpu % BITS);
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_buffer_grows_for_a_kernel_with_many_cpus() {
+        for cpus in [3, 1024, 1025, 2048, 8192, 100_000] {
+            let set = [0, 1, cpus - 1];
+            let mask = CpuMask {
+                words: read_with(kernel(cpus, &set)).expect("a mask"),
+            };
+            assert_eq!(mask.cores(), set);
+        }
+    }
+
+    #[test]
+    fn equal_sets_are_equal_whatever_the_buffer() {
+        assert_eq!(read_with(kernel(8, &[0, 5])), read_with(kernel(8192, &[0, 5])));
+        assert_eq!(
+            read_with(kernel(8, &[0, 5])).map(|words| words.len()),
+            Some(FIRST_WORDS)
+        );
+    }
+
+    #[test]
+    fn growing_ends_and_other_errors_end_it_at_once() {
+        let mut calls = 0;
+        let refuse = |_: &mut [c_ulong]| {
+            calls += 1;
+            Err(libc::EINVAL)
+        };
+        assert_eq!(read_with(refuse), None);
+        assert_eq!(calls, 11, "1024 CPUs doubled up to 2^20");
+        assert_eq!(read_with(|_| Err(libc::ESRCH)), None);
+    }
+
+    #[test]
+    fn the_first_buffer_is_a_whole_cpu_set() {
+        assert_eq!(FIRST_WORDS * size_of::<c_ulong>(), size_of::<libc::cpu_set_t>());
+        assert!(align_of::<c_ulong>() >= align_of::<libc::cpu_set_t>());
+    }
+
+    #[test]
+    fn an_unread_mask_is_not_applied() {
+        let unread = CpuMask { words: Vec::new() };
+        assert!(unread.cores().is_empty());
+        assert!(!unread.apply_to_current_thread());
+    }
+
+    #[test]
+    fn a_mask_larger_than_cpu_set_is_applied() {
+        std::thread::spawn(|| {
+            let saved = CpuMask::of_process();
+            let mut large = saved.clone();
+            large.words.resize(4 * FIRST_WORDS, 0);
+            assert!(large.apply_to_current_thread());
+            assert_eq!(CpuMask::of_current_thread(), saved);
+        })
+        .join()
+        .expect("the thread of the test panicked");
+    }
+}

@@ -1,0 +1,92 @@
+//! What Linux says about one CPU: the files below `/sys/devices/system/cpu/cpuN`.
+//!
+//! Owner: no state here; pure functions and plain values, used by [`super`] only.
+//! Threads: whichever builds a pool.
+
+use std::fs;
+use std::path::Path;
+
+/// The cores that share a last-level cache.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Group {
+    /// The socket.
+    pub package: usize,
+    /// The die in the package.
+    pub die: usize,
+    /// The L3 cache, named by the lowest hardware thread that shares it.
+    pub cache: usize,
+}
+
+/// What the files of one CPU say; `None` where a file is missing (an offline CPU has none) or senseless.
+#[derive(Clone, Copy, Debug)]
+pub struct Description {
+    package: Option<usize>,
+    die: Option<usize>,
+    core: Option<usize>,
+    /// The lowest of the hardware threads of its core.
+    pub siblings: Option<usize>,
+    /// The lowest of the hardware threads that share its L3 cache.
+    cache: Option<usize>,
+}
+
+impl Description {
+    /// Reads the files below `/sys/devices/system/cpu/cpuN`.
+    pub fn read(directory: &Path, cpu: usize) -> Self {
+        let text = |file| fs::read_to_string(directory.join(file)).ok();
+        // Some kernels say -1 for "unknown", which is no number here.
+        let number = |file| text(file)?.trim().parse().ok();
+        let lowest = |file| lowest_with(&text(file)?, cpu);
+        Self {
+            package: number("topology/physical_package_id"),
+            die: number("topology/die_id"),
+            core: number("topology/core_id"),
+            siblings: lowest("topology/thread_siblings_list"),
+            cache: lowest("cache/index3/shared_cpu_list"),
+        }
+    }
+
+    /// Its package, die and cache, each 0 if not known.
+    pub fn group(&self) -> Group {
+        Group {
+            package: self.package.unwrap_or(0),
+            die: self.die.unwrap_or(0),
+            cache: self.cache.unwrap_or(0),
+        }
+    }
+
+    /// The core by its number. Numbers repeat from one package (or die) to the next, so without the package
+    /// they tell nothing.
+    pub fn numbered_core(&self) -> Option<(usize, usize, usize)> {
+        Some((self.package?, self.die.unwrap_or(0), self.core?))
+    }
+}
+
+/// The lowest number of a CPU list such as "0-3,8,10-11", if it is well formed and has `cpu` in it. Ranges
+/// are not expanded: a senseless one may be as long as memory.
+fn lowest_with(list: &str, cpu: usize) -> Option<usize> {
+    let mut lowest = usize::MAX;
+    let mut found = false;
+    for range in list.trim().split(',') {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
+        if first > last {
+            return None;
+        }
+        lowest = lowest.min(first);
+        found |= (first..=last).contains(&cpu);
+    }
+    found.then_some(lowest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_parsed_without_expanding_them() {
+        assert_eq!(lowest_with("0-3,8,10-11\n", 8), Some(0));
+        assert_eq!(lowest_with("7,3", 7), Some(3));
+        assert_eq!(lowest_with("0-3", 4), None, "does not mention the CPU itself");
+        assert_eq!(lowest_with(&format!("1-{}", usize::MAX), 9), Some(1));
+    }
+}

@@ -1,0 +1,390 @@
+//! In which order the pinning policies hand out cores: which cores share what.
+//!
+//! Owner: a [`Topology`] is a plain value of whoever read it; the two free functions read one and drop it.
+//! Threads: whichever builds a pool; reads files and allocates, so never for a hot path.
+
+mod description;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use description::{Description, Group};
+
+/// Where Linux describes its CPUs; on other systems missing, so that nothing is known about any.
+const SYSTEM_CPUS: &str = "/sys/devices/system/cpu";
+
+/// The allowed cores with neighbours first; see [`Topology::compact_order`].
+pub fn compact_order(allowed: &[usize]) -> Vec<usize> {
+    Topology::read(Path::new(SYSTEM_CPUS)).compact_order(allowed)
+}
+
+/// The allowed cores with strangers first; see [`Topology::spread_order`].
+pub fn spread_order(allowed: &[usize]) -> Vec<usize> {
+    Topology::read(Path::new(SYSTEM_CPUS)).spread_order(allowed)
+}
+
+/// Where a hardware thread sits, from the outside in, and sorted in that order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    group: Group,
+    /// The physical core, named by the lowest of its hardware threads.
+    core: usize,
+}
+
+/// Which hardware threads share a core, a cache and a package.
+///
+/// What cannot be read counts as 0 (package, die, cache) or as not shared (core). A CPU that is not
+/// described at all is a core of its own, so with nothing known both orders are ascending.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Topology {
+    places: BTreeMap<usize, Place>,
+}
+
+impl Topology {
+    /// Reads the CPUs described below `root`, which is laid out as Linux's `/sys/devices/system/cpu`.
+    pub fn read(root: &Path) -> Self {
+        let entries = fs::read_dir(root).into_iter().flatten().flatten();
+        let cpus = entries.filter_map(|entry| {
+            let name = entry.file_name();
+            let number = name.to_str()?.strip_prefix("cpu")?.parse().ok()?;
+            Some((number, Description::read(&entry.path(), number)))
+        });
+        let described: BTreeMap<usize, Description> = cpus.collect();
+
+        // Ascending, so the first to claim a core's number is the lowest of its threads.
+        let mut lowest = BTreeMap::new();
+        for (&cpu, description) in &described {
+            if let Some(key) = description.numbered_core() {
+                lowest.entry(key).or_insert(cpu);
+            }
+        }
+        let place = |(cpu, description): (usize, Description)| {
+            let numbered = description
+                .numbered_core()
+                .and_then(|key| lowest.get(&key).copied());
+            let core = description.siblings.or(numbered).unwrap_or(cpu);
+            (
+                cpu,
+                Place {
+                    group: description.group(),
+                    core,
+                },
+            )
+        };
+        Self {
+            places: described.into_iter().map(place).collect(),
+        }
+    }
+
+    /// The allowed cores in the order for workers that share data: cores that share caches first.
+    ///
+    /// Fills one package after the other, in it one L3 cache after the other, in it one physical core after
+    /// the other; the hardware threads of a core are adjacent. Two workers are therefore put on two
+    /// hyperthreads of one core where there are such: closest together, not fastest apart. The result holds
+    /// each allowed core once.
+    pub fn compact_order(&self, allowed: &[usize]) -> Vec<usize> {
+        self.compact(allowed).into_iter().map(|(_, cpu)| cpu).collect()
+    }
+
+    /// The allowed cores in the order for workers that share little: each as much of the machine as it can
+    /// have to itself.
+    ///
+    /// First one hardware thread of every physical core (the lowest allowed one), taking turns between the
+    /// packages and within a package between its L3 caches; then, in the same way, the second thread of
+    /// every core, and so on. The result holds each allowed core once.
+    pub fn spread_order(&self, allowed: &[usize]) -> Vec<usize> {
+        let mut next_thread = Counters::default();
+        let mut next_core = Counters::default();
+        let mut threads = Vec::new();
+        for (place, cpu) in self.compact(allowed) {
+            let round = next_thread.take(place);
+            let turn = next_core.take((round, place.group));
+            threads.push((round, turn, place.group, cpu));
+        }
+        // Within a round and a package, this is the order in which its caches take turns.
+        threads.sort_unstable();
+
+        let mut next_in_package = Counters::default();
+        let mut order: Vec<_> = threads
+            .into_iter()
+            .map(|(round, _, group, cpu)| {
+                let turn = next_in_package.take((round, group.package));
+                (round, turn, group.package, cpu)
+            })
+            .collect();
+        order.sort_unstable();
+        order.into_iter().map(|(.., cpu)| cpu).collect()
+    }
+
+    fn compact(&self, allowed: &[usize]) -> Vec<(Place, usize)> {
+        let unknown = |cpu| Place {
+            group: Group::default(),
+            core: cpu,
+        };
+        let mut order: Vec<_> = allowed
+            .iter()
+            .map(|&cpu| {
+                (
+                    self.places.get(&cpu).copied().unwrap_or_else(|| unknown(cpu)),
+                    cpu,
+                )
+            })
+            .collect();
+        order.sort_unstable();
+        order.dedup();
+        order
+    }
+}
+
+/// Counts up from 0 for each key.
+#[derive(Debug)]
+struct Counters<K>(BTreeMap<K, usize>);
+
+impl<K> Default for Counters<K> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<K: Ord> Counters<K> {
+    fn take(&mut self, key: K) -> usize {
+        let next = self.0.entry(key).or_insert(0);
+        *next += 1;
+        *next - 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::fixture::Tree;
+
+    /// Writes the files of one CPU.
+    fn describe(tree: &Tree, cpu: usize, package: &str, core: &str, siblings: &str, cache: &str) {
+        let file =
+            |name: &str, content: &str| tree.write(&format!("cpu{cpu}/{name}"), format!("{content}\n"));
+        file("topology/physical_package_id", package);
+        file("topology/core_id", core);
+        file("topology/thread_siblings_list", siblings);
+        file("cache/index3/shared_cpu_list", cache);
+    }
+
+    fn orders(tree: &Tree, allowed: &[usize]) -> (Vec<usize>, Vec<usize>) {
+        let topology = Topology::read(tree.root());
+        (topology.compact_order(allowed), topology.spread_order(allowed))
+    }
+
+    fn all(count: usize) -> Vec<usize> {
+        (0..count).collect()
+    }
+
+    /// Two packages with two cores each, siblings four apart, packages in alternation (as many BIOSes number
+    /// them).
+    fn two_packages() -> Tree {
+        let tree = Tree::new();
+        for cpu in 0..8 {
+            let (core, package) = (cpu % 4, cpu % 2);
+            let siblings = format!("{core},{}", core + 4);
+            let cache = format!("{package},{},{},{}", package + 2, package + 4, package + 6);
+            describe(
+                &tree,
+                cpu,
+                &package.to_string(),
+                &(core / 2).to_string(),
+                &siblings,
+                &cache,
+            );
+        }
+        tree
+    }
+
+    #[test]
+    fn one_package_without_hyperthreads_ascends() {
+        let tree = Tree::new();
+        for cpu in 0..4 {
+            describe(&tree, cpu, "0", &cpu.to_string(), &cpu.to_string(), "0-3");
+        }
+        assert_eq!(orders(&tree, &all(4)), (all(4), all(4)));
+        assert_eq!(
+            orders(&tree, &[3, 1, 3]),
+            (vec![1, 3], vec![1, 3]),
+            "sorted, each once"
+        );
+        assert_eq!(orders(&tree, &[]), (vec![], vec![]));
+    }
+
+    #[test]
+    fn one_package_with_siblings_far_apart() {
+        let tree = Tree::new();
+        for cpu in 0..8 {
+            let core = cpu % 4;
+            describe(
+                &tree,
+                cpu,
+                "0",
+                &core.to_string(),
+                &format!("{core},{}", core + 4),
+                "0-7",
+            );
+        }
+        assert_eq!(orders(&tree, &all(8)), (vec![0, 4, 1, 5, 2, 6, 3, 7], all(8)));
+        // Without its first thread, a core's second one is its first.
+        assert_eq!(orders(&tree, &[1, 4, 5]), (vec![4, 1, 5], vec![4, 1, 5]));
+    }
+
+    #[test]
+    fn one_package_with_siblings_adjacent() {
+        let tree = Tree::new();
+        for cpu in 0..6 {
+            let first = cpu / 2 * 2;
+            // No number of the core: the list of siblings is enough.
+            describe(&tree, cpu, "0", "", &format!("{first}-{}", first + 1), "0-5");
+        }
+        assert_eq!(orders(&tree, &all(6)), (all(6), vec![0, 2, 4, 1, 3, 5]));
+    }
+
+    #[test]
+    fn dies_tell_apart_what_has_no_cache_listed() {
+        let tree = Tree::new();
+        for cpu in 0..4 {
+            // Cores numbered per die, and no list of siblings.
+            describe(&tree, cpu, "0", &(cpu / 2).to_string(), "", "");
+            tree.write(&format!("cpu{cpu}/topology/die_id"), (cpu % 2).to_string());
+        }
+        assert_eq!(orders(&tree, &all(4)), (vec![0, 2, 1, 3], all(4)));
+    }
+
+    #[test]
+    fn two_packages_with_hyperthreads() {
+        let tree = two_packages();
+        assert_eq!(orders(&tree, &all(8)), (vec![0, 4, 2, 6, 1, 5, 3, 7], all(8)));
+        assert_eq!(
+            orders(&tree, &[0, 2, 3, 4, 6]),
+            (vec![0, 4, 2, 6, 3], vec![0, 3, 2, 4, 6])
+        );
+    }
+
+    #[test]
+    fn packages_numbered_in_blocks_and_cores_numbered_per_package() {
+        let tree = Tree::new();
+        for cpu in 0..8 {
+            let (core, package) = (cpu % 4, cpu % 4 / 2);
+            let cache = format!(
+                "{}-{},{}-{}",
+                package * 2,
+                package * 2 + 1,
+                package * 2 + 4,
+                package * 2 + 5
+            );
+            // No list of siblings: the cores are told apart by their numbers.
+            describe(
+                &tree,
+                cpu,
+                &package.to_string(),
+                &(core % 2).to_string(),
+                "",
+                &cache,
+            );
+        }
+        assert_eq!(
+            orders(&tree, &all(8)),
+            (vec![0, 4, 1, 5, 2, 6, 3, 7], vec![0, 2, 1, 3, 4, 6, 5, 7])
+        );
+    }
+
+    #[test]
+    fn caches_within_a_package_take_turns() {
+        let tree = Tree::new();
+        for (package, caches) in [("0", ["0-2", "3-4"]), ("1", ["5-6", "7"])] {
+            for list in caches {
+                let (first, last) = list.split_once('-').unwrap_or((list, list));
+                for cpu in first.parse().unwrap()..=last.parse().unwrap() {
+                    describe(&tree, cpu, package, &cpu.to_string(), &cpu.to_string(), list);
+                }
+            }
+        }
+        assert_eq!(orders(&tree, &all(8)), (all(8), vec![0, 5, 3, 7, 1, 6, 4, 2]));
+    }
+
+    #[test]
+    fn without_any_files_both_ascend() {
+        let tree = Tree::new();
+        assert_eq!(orders(&tree, &[5, 2, 9]), (vec![2, 5, 9], vec![2, 5, 9]));
+        assert_eq!(Topology::read(&tree.root().join("missing")), Topology::default());
+        tree.write("cpu0", "a file, not a directory");
+        for name in [
+            "cpu1",
+            "cpufreq",
+            "cpu",
+            "cpu-1",
+            "cpu99999999999999999999999",
+            "cpu2/topology",
+        ] {
+            tree.make_directory(name);
+        }
+        assert_eq!(orders(&tree, &all(4)), (all(4), all(4)));
+    }
+
+    #[test]
+    fn garbage_counts_as_unknown() {
+        for garbage in [
+            "",
+            "-1",
+            "x",
+            "0-",
+            "-",
+            "3-1",
+            "0,,1",
+            "0-99999999999999999999999",
+            "0-7:2/4",
+            "\0",
+        ] {
+            let tree = Tree::new();
+            for cpu in 0..4 {
+                describe(&tree, cpu, garbage, garbage, garbage, garbage);
+            }
+            assert_eq!(orders(&tree, &all(4)), (all(4), all(4)), "{garbage:?}");
+        }
+        let tree = Tree::new();
+        tree.write("cpu0/topology/physical_package_id", [0xff, 0xfe]);
+        assert_eq!(orders(&tree, &all(2)), (all(2), all(2)), "not UTF-8");
+    }
+
+    #[test]
+    fn lists_that_contradict_each_other_lose_no_core() {
+        let tree = Tree::new();
+        describe(&tree, 0, "0", "0", "0-3", &format!("0-{}", usize::MAX));
+        describe(&tree, 1, "1", "0", "0-1", "2-3");
+        describe(&tree, 2, "0", "7", "5", "");
+        describe(&tree, 3, "9", "x", "2-3", "3");
+        let (mut compact, mut spread) = orders(&tree, &all(6));
+        compact.sort_unstable();
+        spread.sort_unstable();
+        assert_eq!((compact, spread), (all(6), all(6)));
+    }
+
+    #[test]
+    fn offline_cpus_neither_appear_nor_disturb() {
+        let tree = two_packages();
+        // An offline CPU keeps its directory but loses its files, and leaves its sibling's list.
+        tree.make_directory("cpu8");
+        describe(&tree, 2, "0", "1", "2", "0,2,4");
+        std::fs::remove_dir_all(tree.root().join("cpu6")).unwrap();
+        tree.make_directory("cpu6");
+        let allowed = [0, 1, 2, 3, 4, 5, 7];
+        assert_eq!(
+            orders(&tree, &allowed),
+            (vec![0, 4, 2, 1, 5, 3, 7], vec![0, 1, 2, 3, 4, 5, 7])
+        );
+    }
+
+    #[test]
+    fn this_machine_gives_each_allowed_core_once() {
+        let allowed = crate::sys::affinity::allowed_cores();
+        for mut order in [compact_order(&allowed), spread_order(&allowed)] {
+            order.sort_unstable();
+            assert_eq!(order, allowed);
+        }
+    }
+}
