@@ -242,10 +242,8 @@ where
 {
     shared.dispatch(Task::new(task)).map_err(|(task, kind)| {
         // SAFETY: made from an `F` in the line above.
-        SubmitError {
-            task: unsafe { task.into_closure::<F>() },
-            kind,
-        }
+        let task = unsafe { task.into_closure::<F>() };
+        SubmitError { task, kind }
     })
 }
 
@@ -274,10 +272,8 @@ where
         Ok(()) => Ok(JoinHandle::new(handle)),
         Err((task, kind)) => {
             // SAFETY: made together above.
-            Err(SubmitError {
-                task: unsafe { recover(task, handle) },
-                kind,
-            })
+            let task = unsafe { recover(task, handle) };
+            Err(SubmitError { task, kind })
         }
     }
 }

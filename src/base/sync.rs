@@ -4,6 +4,8 @@
 //! locks and threads from here, so that `--cfg longshore_loom` runs the very same code under loom. It is also the
 //! only place that decides between the two.
 
+use std::mem::MaybeUninit;
+
 #[cfg(not(longshore_loom))]
 mod imp {
     pub use std::hint::spin_loop;
@@ -22,41 +24,127 @@ mod imp {
 
 pub use imp::*;
 
-/// A cell whose accesses loom checks for races; in a normal build it compiles to nothing but the pointer.
-#[derive(Debug)]
-pub struct UnsafeCell<T> {
+/// Room for one `T` that threads hand to each other under a protocol of their own. Nothing is dropped with it. Under
+/// loom every access is checked for races.
+pub struct Place<T> {
     #[cfg(not(longshore_loom))]
-    inner: std::cell::UnsafeCell<T>,
+    cell: std::cell::UnsafeCell<MaybeUninit<T>>,
     #[cfg(longshore_loom)]
-    inner: loom::cell::UnsafeCell<T>,
+    cell: loom::cell::UnsafeCell<MaybeUninit<T>>,
 }
 
-impl<T> UnsafeCell<T> {
-    /// Wraps `value`.
-    pub fn new(value: T) -> Self {
-        #[cfg(not(longshore_loom))]
-        let inner = std::cell::UnsafeCell::new(value);
-        #[cfg(longshore_loom)]
-        let inner = loom::cell::UnsafeCell::new(value);
-        UnsafeCell { inner }
+impl<T> Place<T> {
+    /// Holds nothing yet.
+    pub fn empty() -> Self {
+        Self::around(MaybeUninit::uninit())
     }
 
-    /// Runs `f` with a pointer meant for reading; under loom a concurrent write is an error.
-    #[inline(always)]
-    pub fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
-        #[cfg(not(longshore_loom))]
-        return f(self.inner.get());
-        #[cfg(longshore_loom)]
-        return self.inner.with(f);
+    /// Holds `value`.
+    pub fn holding(value: T) -> Self {
+        Self::around(MaybeUninit::new(value))
     }
 
-    /// Runs `f` with a pointer meant for writing; under loom any concurrent access is an error.
-    #[inline(always)]
-    pub fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+    fn around(content: MaybeUninit<T>) -> Self {
         #[cfg(not(longshore_loom))]
-        return f(self.inner.get());
+        let cell = std::cell::UnsafeCell::new(content);
         #[cfg(longshore_loom)]
-        return self.inner.with_mut(f);
+        let cell = loom::cell::UnsafeCell::new(content);
+        Place { cell }
+    }
+
+    /// Puts `value` in; what was there is forgotten.
+    ///
+    /// # Safety
+    /// Nobody else accesses the place meanwhile.
+    #[inline(always)]
+    pub unsafe fn write(&self, value: T) {
+        #[cfg(not(longshore_loom))]
+        let place = self.cell.get().cast::<T>();
+        #[cfg(not(longshore_loom))]
+        // SAFETY: valid for writes: it is inside `self`, and the caller has it alone.
+        unsafe {
+            place.write(value);
+        }
+        #[cfg(longshore_loom)]
+        self.cell.with_mut(|place| {
+            // SAFETY: as above.
+            unsafe { place.cast::<T>().write(value) }
+        });
+    }
+
+    /// Takes the value out.
+    ///
+    /// # Safety
+    /// The place holds a value, which is not used again through it, and nobody writes meanwhile.
+    #[inline(always)]
+    pub unsafe fn read(&self) -> T {
+        #[cfg(not(longshore_loom))]
+        let place = self.cell.get().cast::<T>();
+        #[cfg(not(longshore_loom))]
+        // SAFETY: the caller says that it is initialised and not written to.
+        return unsafe { place.read() };
+        #[cfg(longshore_loom)]
+        return self.cell.with_mut(|place| {
+            // SAFETY: as above. `with_mut`, because a value can be taken only once.
+            unsafe { place.cast::<T>().read() }
+        });
+    }
+
+    /// Drops the value where it is.
+    ///
+    /// # Safety
+    /// As for [`Place::read`].
+    pub unsafe fn drop_in_place(&self) {
+        #[cfg(not(longshore_loom))]
+        let place = self.cell.get().cast::<T>();
+        #[cfg(not(longshore_loom))]
+        // SAFETY: the caller says that it is initialised, his alone, and not used again.
+        unsafe {
+            place.drop_in_place();
+        }
+        #[cfg(longshore_loom)]
+        self.cell.with_mut(|place| {
+            // SAFETY: as above.
+            unsafe { place.cast::<T>().drop_in_place() }
+        });
+    }
+}
+
+impl<T> std::fmt::Debug for Place<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Place").finish_non_exhaustive()
+    }
+}
+
+/// loom does not see memory being freed. A protocol that ends in a deallocation keeps one of these in the memory:
+/// under loom the deallocation is replaced by [`Tomb::bury`], and any access that is not ordered before it is reported.
+/// In a normal build it is nothing.
+#[derive(Debug)]
+pub struct Tomb {
+    #[cfg(longshore_loom)]
+    cell: loom::cell::UnsafeCell<()>,
+}
+
+impl Tomb {
+    /// For memory that is alive.
+    pub fn new() -> Self {
+        Tomb {
+            #[cfg(longshore_loom)]
+            cell: loom::cell::UnsafeCell::new(()),
+        }
+    }
+
+    /// Stands beside each access to the memory.
+    #[inline(always)]
+    pub fn touch(&self) {
+        #[cfg(longshore_loom)]
+        self.cell.with(|_| ());
+    }
+
+    /// Stands for the deallocation.
+    #[cfg(longshore_loom)]
+    pub fn bury(&self) {
+        self.cell.with_mut(|_| ());
     }
 }
 

@@ -254,11 +254,8 @@ mod tests {
                     let place = NonNull::new(std::ptr::with_exposed_provenance_mut::<Content>(*address));
                     let place = place.expect("never null");
                     // SAFETY: written above; the spawn orders the write before this read.
-                    assert_eq!(
-                        unsafe { place.read() },
-                        [seed + i as u64; 12],
-                        "no two blocks overlap"
-                    );
+                    let content = unsafe { place.read() };
+                    assert_eq!(content, [seed + i as u64; 12], "no two blocks overlap");
                     // SAFETY: taken for this type, used no more.
                     unsafe { give_back_for(place) };
                 }

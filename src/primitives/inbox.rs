@@ -18,11 +18,10 @@
 //! storing `turn`. Between claim and hand-over a slot belongs to one thread alone.
 
 use std::fmt;
-use std::mem::MaybeUninit;
 
 use crossbeam_utils::CachePadded;
 
-use crate::base::sync::{AtomicU64, Ordering, UnsafeCell, spin_loop, thread};
+use crate::base::sync::{AtomicU64, Ordering, Place, spin_loop, thread};
 
 /// Set in `tail` once the inbox is closed; positions use the bits below it. At a billion pushes a second they last
 /// for 292 years.
@@ -56,7 +55,7 @@ pub enum Taken<T> {
 
 struct Slot<T> {
     turn: AtomicU64,
-    value: UnsafeCell<MaybeUninit<T>>,
+    value: Place<T>,
 }
 
 /// See the module's text.
@@ -91,7 +90,7 @@ impl<T> Inbox<T> {
         );
         let slot = |index| Slot {
             turn: AtomicU64::new(start + index),
-            value: UnsafeCell::new(MaybeUninit::uninit()),
+            value: Place::empty(),
         };
         Inbox {
             tail: CachePadded::new(AtomicU64::new(start)),
@@ -190,11 +189,9 @@ impl<T> Inbox<T> {
     #[inline(always)]
     fn fill(&self, position: u64, value: T) {
         let slot = self.slot(position);
-        slot.value.with_mut(|p| {
-            // SAFETY: the turn equals the position and the caller alone has claimed it, so nobody else touches the
-            // value until the store below.
-            unsafe { (*p).write(value) };
-        });
+        // SAFETY: the turn equals the position and the caller alone has claimed it, so nobody else touches the value
+        // until the store below.
+        unsafe { slot.value.write(value) };
         // Release pairs with the Acquire in `ready`: the taker sees the value.
         slot.turn.store(position + 1, Ordering::Release);
     }
@@ -241,11 +238,9 @@ impl<T> Inbox<T> {
     #[inline(always)]
     fn empty(&self, position: u64) -> T {
         let slot = self.slot(position);
-        let value = slot.value.with(|p| {
-            // SAFETY: the turn was `position + 1` (full, its write visible by Acquire) and the caller alone has
-            // claimed it; the value is read once, then the slot counts as free.
-            unsafe { (*p).assume_init_read() }
-        });
+        // SAFETY: the turn was `position + 1` (full, its write visible by Acquire) and the caller alone has claimed it;
+        // the value is read once, then the slot counts as free.
+        let value = unsafe { slot.value.read() };
         // Release pairs with the Acquire in `push`: our read happens before the next lap's write.
         slot.turn
             .store(position + self.slots.len() as u64, Ordering::Release);
@@ -416,7 +411,7 @@ mod tests {
                     let mut values = producer * EACH..(producer + 1) * EACH;
                     while !values.is_empty() {
                         let left = (values.end - values.start) as usize;
-                        let pushed = if left % 2 == 0 {
+                        let pushed = if left.is_multiple_of(2) {
                             inbox
                                 .push_batch(left.min(7), || values.next().expect("left"))
                                 .is_ok()

@@ -25,14 +25,14 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::mem::{ManuallyDrop, MaybeUninit};
+use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::task::Waker;
 
 use super::block;
 use super::tally::Tally;
 use super::task::{Finished, Task, TaskTable, Words};
-use crate::base::sync::{AtomicU32, Ordering, UnsafeCell, thread};
+use crate::base::sync::{AtomicU32, Ordering, Place, Tomb, thread};
 use crate::base::unwind::{self, Payload};
 
 const RUNNING: u32 = 1;
@@ -81,11 +81,9 @@ struct Header<T> {
     state: AtomicU32,
     /// What freeing or cancelling needs to know of the closure's type.
     table: &'static SlotTable,
-    waiter: UnsafeCell<MaybeUninit<Waiter>>,
-    outcome: UnsafeCell<MaybeUninit<Result<T, Payload>>>,
-    /// loom does not see memory being freed; a write to this cell stands for it.
-    #[cfg(longshore_loom)]
-    tomb: UnsafeCell<()>,
+    waiter: Place<Waiter>,
+    outcome: Place<Result<T, Payload>>,
+    tomb: Tomb,
 }
 
 /// Takes the address of the slot.
@@ -111,7 +109,7 @@ enum Remains {
 #[repr(C)]
 struct Slot<F, T> {
     header: Header<T>,
-    closure: UnsafeCell<ManuallyDrop<F>>,
+    closure: Place<F>,
 }
 
 /// A new slot for `f`: the task to queue and the handle on its outcome.
@@ -131,12 +129,11 @@ where
                     free: free::<F, T>,
                 }
             },
-            waiter: UnsafeCell::new(MaybeUninit::uninit()),
-            outcome: UnsafeCell::new(MaybeUninit::uninit()),
-            #[cfg(longshore_loom)]
-            tomb: UnsafeCell::new(()),
+            waiter: Place::empty(),
+            outcome: Place::empty(),
+            tomb: Tomb::new(),
         },
-        closure: UnsafeCell::new(ManuallyDrop::new(f)),
+        closure: Place::holding(f),
     };
     // SAFETY: the block is ours, large enough and aligned.
     unsafe { place.write(slot) };
@@ -153,11 +150,9 @@ where
 unsafe fn drop_closure<F, T>(slot: NonNull<()>) -> Result<(), Payload> {
     // SAFETY: the caller's reference bit keeps the slot, which is of this very type, alive.
     let slot = unsafe { slot.cast::<Slot<F, T>>().as_ref() };
-    slot.closure.with_mut(|closure| {
-        unwind::catch(|| {
-            // SAFETY: the caller owns the closure (table in the module's text) and drops it once.
-            unsafe { ManuallyDrop::drop(&mut *closure) }
-        })
+    unwind::catch(|| {
+        // SAFETY: the caller owns the closure (table in the module's text) and drops it once.
+        unsafe { slot.closure.drop_in_place() }
     })
 }
 
@@ -166,7 +161,7 @@ unsafe fn free<F, T>(slot: NonNull<()>) {
     {
         // Leaked on purpose: a late access then hits the cell, not freed memory. loom forgets it with the execution.
         // SAFETY: not freed before, for `free` is called once.
-        unsafe { slot.cast::<Header<T>>().as_ref() }.tomb.with_mut(|_| ());
+        unsafe { slot.cast::<Header<T>>().as_ref() }.tomb.bury();
     }
     #[cfg(not(longshore_loom))]
     {
@@ -176,17 +171,10 @@ unsafe fn free<F, T>(slot: NonNull<()>) {
 }
 
 impl<T> Header<T> {
-    /// loom only: an access to a freed slot is an error.
-    #[inline(always)]
-    fn touch(&self) {
-        #[cfg(longshore_loom)]
-        self.tomb.with(|_| ());
-    }
-
     /// Claims the closure by setting `claim` (`RUNNING` or `CANCELLED`); `false` if somebody else has it.
     #[inline]
     fn claim_closure(&self, claim: u32) -> bool {
-        self.touch();
+        self.tomb.touch();
         // Relaxed: only a guess for the CAS.
         let mut state = self.state.load(Ordering::Relaxed);
         while state & (RUNNING | CANCELLED) == 0 {
@@ -212,7 +200,7 @@ impl<T> Header<T> {
     unsafe fn publish(this: NonNull<Self>, leaving: u32) -> Remains {
         // SAFETY: the caller's reference bit keeps the slot alive until the CAS below.
         let header = unsafe { this.as_ref() };
-        header.touch();
+        header.tomb.touch();
         let mut state = header.state.load(Ordering::Relaxed); // only a guess for the CAS
         loop {
             // While a waiter has to be taken out of the slot the caller's bit must stay.
@@ -238,10 +226,8 @@ impl<T> Header<T> {
                 Remains::Nothing
             };
         }
-        let waiter = header.waiter.with(|waiter| {
-            // SAFETY: WAITING was set, so the cell holds a waiter; we cleared it, so it is ours.
-            unsafe { (*waiter).assume_init_read() }
-        });
+        // SAFETY: WAITING was set, so the place holds a waiter; we cleared it, so it is ours.
+        let waiter = unsafe { header.waiter.read() };
         waiter.wake();
         // AcqRel as above. Nobody touches `header` after this but the last user.
         if leaving != 0 && header.state.fetch_and(!leaving, Ordering::AcqRel) & HANDLE == 0 {
@@ -286,14 +272,12 @@ where
         let this = unsafe { Self::from_words(&mut task.into_words()) };
         // SAFETY: both sides are here, so nobody else uses the slot.
         let slot = unsafe { this.slot.as_ref() };
-        let closure = slot.closure.with(|closure| {
-            // SAFETY: the task never started and the handle cancelled nothing, so the closure is in place.
-            unsafe { closure.read() }
-        });
+        // SAFETY: the task never started and the handle cancelled nothing, so the closure is in place.
+        let closure = unsafe { slot.closure.read() };
         std::mem::forget(handle); // its side goes with ours
         // SAFETY: nobody uses the slot any more; the closure has moved out and there is no outcome.
         unsafe { free::<F, T>(this.slot.cast()) };
-        ManuallyDrop::into_inner(closure)
+        closure
     }
 
     /// # Safety
@@ -329,21 +313,17 @@ where
             self.leave();
             return Finished::Quietly;
         }
-        let closure = slot.closure.with(|closure| {
-            // SAFETY: RUNNING makes the closure ours; it is read once.
-            unsafe { closure.read() }
-        });
-        let result = unwind::catch(ManuallyDrop::into_inner(closure));
+        // SAFETY: RUNNING makes the closure ours; it is read once.
+        let closure = unsafe { slot.closure.read() };
+        let result = unwind::catch(closure);
         // Counted before it is published: who has joined the task sees it in the statistics.
         if result.is_ok() {
             tally.completed.add(1)
         } else {
             tally.panicked.add(1)
         }
-        slot.header.outcome.with_mut(|outcome| {
-            // SAFETY: before COMPLETE the outcome is the task side's.
-            unsafe { (*outcome).write(result) };
-        });
+        // SAFETY: before COMPLETE the outcome is the task side's.
+        unsafe { slot.header.outcome.write(result) };
         let header = self.header();
         // SAFETY: closure moved out, outcome written, and our bit is given up.
         let remains = unsafe { Header::publish(header, TASK) };
@@ -406,10 +386,9 @@ impl<F, T> fmt::Debug for SlotTask<F, T> {
 /// The slot is complete and not cancelled; the caller owns its outcome and takes it once.
 unsafe fn take_outcome<T>(header: NonNull<Header<T>>) -> Result<T, Payload> {
     // SAFETY: the caller's reference keeps the slot alive.
-    unsafe { header.as_ref() }.outcome.with(|outcome| {
-        // SAFETY: COMPLETE without CANCELLED means that it was written.
-        unsafe { (*outcome).assume_init_read() }
-    })
+    let header = unsafe { header.as_ref() };
+    // SAFETY: COMPLETE without CANCELLED means that it was written.
+    unsafe { header.outcome.read() }
 }
 
 /// The side of a slot that waits for the outcome.
@@ -432,7 +411,7 @@ impl<T> SlotHandle<T> {
     fn header(&self) -> &Header<T> {
         // SAFETY: our HANDLE bit keeps the slot alive.
         let header = unsafe { self.header.as_ref() };
-        header.touch();
+        header.tomb.touch();
         header
     }
 
@@ -471,18 +450,14 @@ impl<T> SlotHandle<T> {
     pub fn wait_with(&mut self, waiter: Waiter) -> bool {
         self.stop_waiting();
         let header = self.header();
-        header.waiter.with_mut(|cell| {
-            // SAFETY: WAITING is clear and only we set it, so nobody else touches the cell.
-            unsafe { (*cell).write(waiter) };
-        });
+        // SAFETY: WAITING is clear and only we set it, so nobody else touches the place.
+        unsafe { header.waiter.write(waiter) };
         let mut state = header.state.load(Ordering::Relaxed); // only a guess for the CAS
         loop {
             if state & COMPLETE != 0 {
                 // The publisher did not see a waiter, so it is still ours.
-                header.waiter.with_mut(|cell| {
-                    // SAFETY: written above and not taken.
-                    unwind::drop_silently(unsafe { (*cell).assume_init_read() });
-                });
+                // SAFETY: written above and not taken.
+                unwind::drop_silently(unsafe { header.waiter.read() });
                 return false;
             }
             // Release: the publisher (AcqRel) sees the waiter. Relaxed on failure: the caller looks again with
@@ -509,10 +484,8 @@ impl<T> SlotHandle<T> {
         // Acquire and Release are not needed: the cell was written by this very thread, or by one that sent the
         // handle here. AcqRel all the same keeps the rule "every change of the word is at least that".
         if header.state.fetch_and(!WAITING, Ordering::AcqRel) & WAITING != 0 {
-            header.waiter.with_mut(|cell| {
-                // SAFETY: WAITING was set and we cleared it, so the waiter in the cell is ours.
-                unwind::drop_silently(unsafe { (*cell).assume_init_read() });
-            });
+            // SAFETY: WAITING was set and we cleared it, so the waiter in the place is ours.
+            unwind::drop_silently(unsafe { header.waiter.read() });
         }
     }
 
