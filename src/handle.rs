@@ -49,10 +49,6 @@ impl<T> JoinHandle<T> {
         }
     }
 
-    pub(crate) fn into_slot(self) -> SlotHandle<T> {
-        self.slot
-    }
-
     /// Whether the task has ended: returned, panicked or been cancelled. The result is then there at once.
     pub fn is_finished(&self) -> bool {
         self.slot.is_complete()

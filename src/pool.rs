@@ -1,5 +1,6 @@
 //! [`Pool`]: the owner of a set of workers, and the ways to give it work.
 
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,7 @@ use crate::builder::{Config, PoolBuilder};
 use crate::error::{BatchError, BuildError, ShutdownError, SubmitError, SubmitErrorKind};
 use crate::handle::JoinHandle;
 use crate::primitives::block;
-use crate::primitives::slot::{self, SlotHandle, SlotTask};
+use crate::primitives::slot::{self, SlotHandle};
 use crate::primitives::task::Task;
 use crate::runtime::dispatcher::Rejected;
 use crate::runtime::lifecycle;
@@ -95,20 +96,17 @@ impl Pool {
         F: FnOnce() + Send + 'static,
     {
         let mut tasks = tasks.into_iter();
-        let result = self.shared.dispatch_batch(tasks.by_ref().map(Task::new));
+        let result = self.shared.dispatch_batch(tasks.by_ref(), Task::new);
         result.map_err(
             |Rejected {
                  accepted,
-                 returned,
+                 mut returned,
                  kind,
              }| {
-                // SAFETY: made by `Task::new` from an `F`, in the line above.
-                let returned = returned
-                    .into_iter()
-                    .map(|task| unsafe { task.into_closure::<F>() });
+                returned.extend(tasks);
                 BatchError {
                     accepted: vec![(); accepted],
-                    rejected: returned.chain(tasks).collect(),
+                    rejected: returned,
                     kind,
                 }
             },
@@ -127,27 +125,20 @@ impl Pool {
     {
         let mut tasks = tasks.into_iter();
         let mut handles = Vec::with_capacity(tasks.size_hint().0);
-        let result = self.shared.dispatch_batch(tasks.by_ref().map(|task| {
+        let result = self.shared.dispatch_batch(tasks.by_ref(), |task| {
             let (task, handle) = slot::new(task);
             handles.push(JoinHandle::new(handle));
             task.into_task()
-        }));
+        });
         match result {
             Ok(_) => Ok(handles),
             Err(Rejected {
-                accepted,
-                returned,
-                kind,
+                mut returned, kind, ..
             }) => {
-                let pairs = returned
-                    .into_iter()
-                    .zip(handles.drain(accepted..).map(JoinHandle::into_slot));
-                // SAFETY: each task and its handle were made together, in the loop above, and are in the same order.
-                let returned = pairs.map(|(task, handle)| unsafe { recover(task, handle) });
-                let rejected = returned.chain(tasks).collect();
+                returned.extend(tasks);
                 Err(BatchError {
                     accepted: handles,
-                    rejected,
+                    rejected: returned,
                     kind,
                 })
             }
@@ -236,15 +227,14 @@ impl Drop for Pool {
     }
 }
 
+#[inline]
 fn execute_on<F>(shared: &Shared, task: F) -> Result<(), SubmitError<F>>
 where
     F: FnOnce() + Send + 'static,
 {
-    shared.dispatch(Task::new(task)).map_err(|(task, kind)| {
-        // SAFETY: made from an `F` in the line above.
-        let task = unsafe { task.into_closure::<F>() };
-        SubmitError { task, kind }
-    })
+    // SAFETY: `new_in` initialises its place and does not panic.
+    let result = unsafe { shared.dispatch(task, Task::new_in) };
+    result.map_err(|(task, kind)| SubmitError { task, kind })
 }
 
 #[inline]
@@ -253,40 +243,31 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    if size_of::<F>() > block::LARGEST {
-        // Boxed, the closure is called where it is: it may be larger than the worker's stack.
-        return submit_in_slot(shared, Box::new(task))
-            .map_err(|SubmitError { task, kind }| SubmitError { task: *task, kind });
+    let mut handle = None;
+    let pack = |place: &mut MaybeUninit<Task>, task: F| {
+        // A closure above this size may be larger than the worker's stack: boxed, it is called where it is.
+        handle = Some(if size_of::<F>() > block::LARGEST {
+            pack_in_slot(place, Box::new(task))
+        } else {
+            pack_in_slot(place, task)
+        });
+    };
+    // SAFETY: `pack_in_slot` initialises the place; neither it nor the box panics.
+    match unsafe { shared.dispatch(task, pack) } {
+        Ok(()) => Ok(JoinHandle::new(handle.expect("an accepted task was packed"))),
+        Err((task, kind)) => Err(SubmitError { task, kind }),
     }
-    submit_in_slot(shared, task)
 }
 
 #[inline]
-fn submit_in_slot<F, T>(shared: &Shared, task: F) -> Result<JoinHandle<T>, SubmitError<F>>
+fn pack_in_slot<F, T>(place: &mut MaybeUninit<Task>, closure: F) -> SlotHandle<T>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let (task, handle) = slot::new(task);
-    match shared.dispatch(task.into_task()) {
-        Ok(()) => Ok(JoinHandle::new(handle)),
-        Err((task, kind)) => {
-            // SAFETY: made together above.
-            let task = unsafe { recover(task, handle) };
-            Err(SubmitError { task, kind })
-        }
-    }
-}
-
-/// # Safety
-/// `task` and `handle` were made together from an `F`.
-unsafe fn recover<F, T>(task: Task, handle: SlotHandle<T>) -> F
-where
-    F: FnOnce() -> T + Send + 'static,
-    T: Send + 'static,
-{
-    // SAFETY: the caller's promise.
-    unsafe { SlotTask::<F, T>::recover(task, handle) }
+    let (task, handle) = slot::new(closure);
+    place.write(task.into_task());
+    handle
 }
 
 /// Runs `task` on the pool whose task calls this: [`Pool::execute`] without the pool at hand.

@@ -58,17 +58,29 @@ impl<T> Place<T> {
     /// Nobody else accesses the place meanwhile.
     #[inline(always)]
     pub unsafe fn write(&self, value: T) {
-        #[cfg(not(longshore_loom))]
-        let place = self.cell.get().cast::<T>();
-        #[cfg(not(longshore_loom))]
-        // SAFETY: valid for writes: it is inside `self`, and the caller has it alone.
+        // SAFETY: the caller's promise.
         unsafe {
-            place.write(value);
+            self.write_with(|place| {
+                place.write(value);
+            });
         }
+    }
+
+    /// Has `write` put a value together in the place.
+    ///
+    /// # Safety
+    /// As for [`Place::write`].
+    #[inline(always)]
+    pub unsafe fn write_with(&self, write: impl FnOnce(&mut MaybeUninit<T>)) {
+        #[cfg(not(longshore_loom))]
+        let place = self.cell.get();
+        #[cfg(not(longshore_loom))]
+        // SAFETY: it is inside `self`, and the caller has it alone.
+        write(unsafe { &mut *place });
         #[cfg(longshore_loom)]
         self.cell.with_mut(|place| {
             // SAFETY: as above.
-            unsafe { place.cast::<T>().write(value) }
+            write(unsafe { &mut *place })
         });
     }
 

@@ -18,6 +18,7 @@
 //! storing `turn`. Between claim and hand-over a slot belongs to one thread alone.
 
 use std::fmt;
+use std::mem::MaybeUninit;
 
 use crossbeam_utils::CachePadded;
 
@@ -56,6 +57,49 @@ pub enum Taken<T> {
 struct Slot<T> {
     turn: AtomicU64,
     value: Place<T>,
+}
+
+/// A position that the holder has claimed and must fill. (Lost, it would block the inbox for ever; that the holder
+/// does nothing that could panic or wait in between is his business.)
+#[must_use]
+pub struct Reserved<'a, T> {
+    slot: &'a Slot<T>,
+    position: u64,
+}
+
+impl<T> Reserved<'_, T> {
+    /// Writes the value and hands the slot to the takers.
+    #[inline(always)]
+    pub fn fill(self, value: T) {
+        // SAFETY: the closure initialises the place.
+        unsafe {
+            self.fill_in_place(|place| {
+                place.write(value);
+            });
+        }
+    }
+
+    /// As [`Reserved::fill`], with a value that `write` puts together in its place: a value built elsewhere and moved
+    /// here at once would stall the processor, which cannot load what was just stored in smaller pieces.
+    ///
+    /// # Safety
+    /// `write` initialises the place it is given. It must not panic.
+    #[inline(always)]
+    pub unsafe fn fill_in_place(self, write: impl FnOnce(&mut MaybeUninit<T>)) {
+        // SAFETY: the turn equals the position and we alone have claimed it, so nobody else touches the value until
+        // the store below.
+        unsafe { self.slot.value.write_with(write) };
+        // Release pairs with the Acquire in `ready`: the taker sees the value.
+        self.slot.turn.store(self.position + 1, Ordering::Release);
+    }
+}
+
+impl<T> fmt::Debug for Reserved<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reserved")
+            .field("position", &self.position)
+            .finish_non_exhaustive()
+    }
 }
 
 /// See the module's text.
@@ -110,18 +154,30 @@ impl<T> Inbox<T> {
         &self.slots[(position & (self.slots.len() as u64 - 1)) as usize]
     }
 
-    /// Pushes one value, or hands it back with the reason.
-    #[inline]
+    /// Pushes one value, or hands it back with the reason. (The dispatcher goes in two steps.)
+    #[cfg(any(test, longshore_loom))]
     pub fn push(&self, value: T) -> Result<(), (T, Refusal)> {
+        match self.reserve() {
+            Ok(reserved) => {
+                reserved.fill(value);
+                Ok(())
+            }
+            Err(refusal) => Err((value, refusal)),
+        }
+    }
+
+    /// Claims the next position. Whoever gets one must fill it at once: takers cannot pass it.
+    #[inline]
+    pub fn reserve(&self) -> Result<Reserved<'_, T>, Refusal> {
         // Relaxed: the position is only a proposal; the slot's turn and the CAS below validate it.
         let mut tail = self.tail.load(Ordering::Relaxed);
         loop {
             if tail & CLOSED != 0 {
-                return Err((value, Refusal::Closed));
+                return Err(Refusal::Closed);
             }
             let slot = self.slot(tail);
-            // Acquire pairs with the taker's Release in `hand_back`: its read of the old value happens before our
-            // write of the new one. Without it the taker could read what we write.
+            // Acquire pairs with the taker's Release in `empty`: its read of the old value happens before our write
+            // of the new one. Without it the taker could read what we write.
             let turn = slot.turn.load(Ordering::Acquire);
             if turn == tail {
                 // Release: whoever closes the inbox and reads the final tail (`close`, AcqRel) knows of this claim.
@@ -130,17 +186,14 @@ impl<T> Inbox<T> {
                     .tail
                     .compare_exchange_weak(tail, tail + 1, Ordering::Release, Ordering::Relaxed)
                 {
-                    Ok(_) => {
-                        self.fill(tail, value);
-                        return Ok(());
-                    }
+                    Ok(_) => return Ok(Reserved { slot, position: tail }),
                     Err(current) => tail = current,
                 }
             } else if turn < tail {
                 // The slot still holds last lap's value. If `tail` is stale that says nothing, so look again.
                 let current = self.tail.load(Ordering::Relaxed);
                 if current == tail {
-                    return Err((value, Refusal::Full));
+                    return Err(Refusal::Full);
                 }
                 tail = current;
             } else {
@@ -177,23 +230,18 @@ impl<T> Inbox<T> {
                 .compare_exchange_weak(tail, tail + n, Ordering::Release, Ordering::Relaxed)
             {
                 Ok(_) => {
-                    (tail..tail + n).for_each(|position| self.fill(position, next()));
+                    for position in tail..tail + n {
+                        Reserved {
+                            slot: self.slot(position),
+                            position,
+                        }
+                        .fill(next());
+                    }
                     return Ok(n as usize);
                 }
                 Err(current) => tail = current,
             }
         }
-    }
-
-    /// Writes the value of a position that the caller has claimed and hands the slot to the takers.
-    #[inline(always)]
-    fn fill(&self, position: u64, value: T) {
-        let slot = self.slot(position);
-        // SAFETY: the turn equals the position and the caller alone has claimed it, so nobody else touches the value
-        // until the store below.
-        unsafe { slot.value.write(value) };
-        // Release pairs with the Acquire in `ready`: the taker sees the value.
-        slot.turn.store(position + 1, Ordering::Release);
     }
 
     /// How many of up to `limit` values from `head` on are ready to be taken.

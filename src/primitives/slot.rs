@@ -263,23 +263,6 @@ where
         unsafe { Task::from_parts(table, words) }
     }
 
-    /// The closure of a task that was refused; the handle has to go as well.
-    ///
-    /// # Safety
-    /// `task` came out of [`SlotTask::into_task`] of this very type and `handle` belongs to the same slot.
-    pub unsafe fn recover(task: Task, handle: SlotHandle<T>) -> F {
-        // SAFETY: the promise covers the words.
-        let this = unsafe { Self::from_words(&mut task.into_words()) };
-        // SAFETY: both sides are here, so nobody else uses the slot.
-        let slot = unsafe { this.slot.as_ref() };
-        // SAFETY: the task never started and the handle cancelled nothing, so the closure is in place.
-        let closure = unsafe { slot.closure.read() };
-        std::mem::forget(handle); // its side goes with ours
-        // SAFETY: nobody uses the slot any more; the closure has moved out and there is no outcome.
-        unsafe { free::<F, T>(this.slot.cast()) };
-        closure
-    }
-
     /// # Safety
     /// The words were made by `into_task` of this type and are not used again.
     #[inline]

@@ -63,13 +63,37 @@ impl Task {
     /// A task that calls `f` and throws its (unit) result away.
     #[inline]
     pub fn new<F: FnOnce() + Send + 'static>(f: F) -> Task {
-        match Place::of::<F>() {
-            Place::Inline => Inline::pack(f),
-            Place::Block => InBlock::pack(f),
+        let mut place = MaybeUninit::uninit();
+        Task::new_in(&mut place, f);
+        // SAFETY: just initialised.
+        unsafe { place.assume_init() }
+    }
+
+    /// As [`Task::new`], put together in `place`, which is initialised afterwards. Does not panic.
+    #[inline]
+    pub fn new_in<F: FnOnce() + Send + 'static>(place: &mut MaybeUninit<Task>, f: F) {
+        match Kept::of::<F>() {
+            Kept::Inline => Inline::pack(place, f),
+            Kept::Block => InBlock::pack(place, f),
             // Calling a boxed closure runs it where it is, so that a closure of several megabytes never visits the
             // (possibly small) stack of the worker.
-            Place::Boxed => Inline::pack(Box::new(f)),
+            Kept::Boxed => Inline::pack(place, Box::new(f)),
         }
+    }
+
+    /// Where table and words are in a task's memory.
+    #[inline]
+    fn parts(place: &mut MaybeUninit<Task>) -> (&mut MaybeUninit<&'static TaskTable>, &mut Words) {
+        let task = place.as_mut_ptr();
+        // SAFETY: in bounds of `place`.
+        let table = unsafe { &raw mut (*task).table };
+        // SAFETY: as above.
+        let words = unsafe { &raw mut (*task).words };
+        // SAFETY: `place` is borrowed for as long as the result; uninitialised is fine for `MaybeUninit`.
+        let table = unsafe { &mut *table.cast() };
+        // SAFETY: as above, and another field.
+        let words = unsafe { &mut *words };
+        (table, words)
     }
 
     /// A task of another kind.
@@ -79,22 +103,6 @@ impl Task {
     #[inline]
     pub unsafe fn from_parts(table: &'static TaskTable, words: Words) -> Task {
         Task { table, words }
-    }
-
-    /// The closure of a task that was refused.
-    ///
-    /// # Safety
-    /// The task was made by [`Task::new`] from a closure of this very type `F`.
-    pub unsafe fn into_closure<F: FnOnce() + Send + 'static>(self) -> F {
-        let mut words = self.into_words();
-        match Place::of::<F>() {
-            // SAFETY: `Task::new` packed an `F` this way.
-            Place::Inline => unsafe { Inline::unpack::<F>(&mut words) },
-            // SAFETY: as above.
-            Place::Block => unsafe { InBlock::unpack::<F>(&mut words) },
-            // SAFETY: as above.
-            Place::Boxed => *unsafe { Inline::unpack::<Box<F>>(&mut words) },
-        }
     }
 
     /// Runs the task. No panic of user code comes out.
@@ -114,9 +122,8 @@ impl Task {
         unsafe { (table.discard)(&mut words) }
     }
 
-    /// The words, whose meaning only the maker knows; the task itself is gone.
     #[inline]
-    pub(super) fn into_words(self) -> Words {
+    fn into_words(self) -> Words {
         ManuallyDrop::new(self).words
     }
 }
@@ -138,21 +145,21 @@ impl fmt::Debug for Task {
 
 /// Where a closure of a certain type is kept.
 #[derive(Clone, Copy)]
-enum Place {
+enum Kept {
     Inline,
     Block,
     Boxed,
 }
 
-impl Place {
+impl Kept {
     #[inline]
-    const fn of<F>() -> Place {
+    const fn of<F>() -> Kept {
         if size_of::<F>() <= size_of::<Words>() && align_of::<F>() <= align_of::<Words>() {
-            Place::Inline
+            Kept::Inline
         } else if size_of::<F>() <= block::LARGEST && align_of::<F>() <= block::ALIGNMENT {
-            Place::Block
+            Kept::Block
         } else {
-            Place::Boxed
+            Kept::Boxed
         }
     }
 }
@@ -177,21 +184,20 @@ struct Inline;
 
 impl Inline {
     #[inline]
-    fn pack<F: FnOnce() + Send + 'static>(f: F) -> Task {
+    fn pack<F: FnOnce() + Send + 'static>(place: &mut MaybeUninit<Task>, f: F) {
         // Decided at compile time, like the choice that led here.
-        assert!(matches!(Place::of::<F>(), Place::Inline));
-        let mut words: Words = [const { MaybeUninit::uninit() }; 3];
-        // SAFETY: size and alignment were checked above.
-        unsafe { words.as_mut_ptr().cast::<F>().write(f) };
-        Task {
-            table: const {
+        assert!(matches!(Kept::of::<F>(), Kept::Inline));
+        let (table, words) = Task::parts(place);
+        table.write(
+            const {
                 &TaskTable {
                     run: Self::run::<F>,
                     discard: Self::discard::<F>,
                 }
             },
-            words,
-        }
+        );
+        // SAFETY: size and alignment were checked above.
+        unsafe { words.as_mut_ptr().cast::<F>().write(f) };
     }
 
     /// # Safety
@@ -220,21 +226,20 @@ struct InBlock;
 
 impl InBlock {
     #[inline]
-    fn pack<F: FnOnce() + Send + 'static>(f: F) -> Task {
-        let place = block::take_for::<F>();
+    fn pack<F: FnOnce() + Send + 'static>(place: &mut MaybeUninit<Task>, f: F) {
+        let block = block::take_for::<F>();
         // SAFETY: the block is ours, large enough and aligned for an `F`.
-        unsafe { place.write(f) };
-        let mut words: Words = [const { MaybeUninit::uninit() }; 3];
-        words[0].write(place.as_ptr().expose_provenance());
-        Task {
-            table: const {
+        unsafe { block.write(f) };
+        let (table, words) = Task::parts(place);
+        table.write(
+            const {
                 &TaskTable {
                     run: Self::run::<F>,
                     discard: Self::discard::<F>,
                 }
             },
-            words,
-        }
+        );
+        words[0].write(block.as_ptr().expose_provenance());
     }
 
     /// # Safety
@@ -287,7 +292,7 @@ mod tests {
         }
     }
 
-    fn runs_drops_and_comes_back<const N: usize>() {
+    fn runs_or_is_dropped<const N: usize>() {
         let runs = Arc::new(AtomicUsize::new(0));
         let tally = Tally::default();
         assert!(matches!(
@@ -299,24 +304,18 @@ mod tests {
         drop(Task::new(counted::<N>(&runs)));
         assert_eq!(runs.load(Ordering::Relaxed), 1, "a discarded task never starts");
 
-        fn round_trip<F: FnOnce() + Send + 'static>(f: F) -> F {
-            // SAFETY: made from an `F` on this line.
-            unsafe { Task::new(f).into_closure::<F>() }
-        }
-        round_trip(counted::<N>(&runs))();
-        assert_eq!(runs.load(Ordering::Relaxed), 2);
         assert_eq!(Arc::strong_count(&runs), 1, "every closure was dropped");
     }
 
     #[test]
     fn closures_of_every_size_run_once_or_never() {
-        runs_drops_and_comes_back::<0>();
-        runs_drops_and_comes_back::<16>();
-        runs_drops_and_comes_back::<17>();
-        runs_drops_and_comes_back::<56>();
-        runs_drops_and_comes_back::<600>();
-        runs_drops_and_comes_back::<{ block::LARGEST }>();
-        runs_drops_and_comes_back::<100_000>();
+        runs_or_is_dropped::<0>();
+        runs_or_is_dropped::<16>();
+        runs_or_is_dropped::<17>();
+        runs_or_is_dropped::<56>();
+        runs_or_is_dropped::<600>();
+        runs_or_is_dropped::<{ block::LARGEST }>();
+        runs_or_is_dropped::<100_000>();
     }
 
     #[test]

@@ -5,14 +5,16 @@
 //! that its tasks stay together in one core's cache. `policy::placement` says when a producer moves.
 
 use std::cell::Cell;
+use std::collections::VecDeque;
+use std::mem::MaybeUninit;
 
 use super::idle::Idle;
-use super::shared::{BATCH, Block, Remote, Shared};
+use super::shared::{BATCH, Block, Phase, Shared};
 use super::worker::Worker;
 use crate::base::rng::Rng;
 use crate::error::SubmitErrorKind;
 use crate::policy::placement::{self, REVIEW_INTERVAL};
-use crate::primitives::inbox::{Refusal, Taken};
+use crate::primitives::inbox::{Inbox, Refusal, Reserved, Taken};
 use crate::primitives::task::Task;
 
 /// What a thread remembers of the pool that it last submitted to from outside.
@@ -30,28 +32,54 @@ thread_local! {
 }
 
 impl Shared {
-    /// Accepts one task, or hands it back with the reason.
+    /// Accepts a task that `pack` makes of `closure`, or hands the closure back with the reason.
+    ///
+    /// The task is put together only once its place is known, straight in that place: nothing has to be unpacked when
+    /// it is refused, and it is written to memory once.
+    ///
+    /// # Safety
+    /// `pack` initialises the place that it is given, and does not panic.
     #[inline]
-    pub fn dispatch(&self, task: Task) -> Result<(), (Task, SubmitErrorKind)> {
+    pub unsafe fn dispatch<F>(
+        &self,
+        closure: F,
+        pack: impl FnOnce(&mut MaybeUninit<Task>, F),
+    ) -> Result<(), (F, SubmitErrorKind)> {
         if self.is_forked() {
-            return Err((task, SubmitErrorKind::Forked));
+            return Err((closure, SubmitErrorKind::Forked));
         }
         Worker::with_current(|worker| match worker {
-            Some(worker) if worker.belongs_to(self) => worker.submit(task),
-            _ => self.push_from_outside(task),
+            Some(worker) if worker.belongs_to(self) => {
+                if self.phase() == Phase::Stopping {
+                    return Err((closure, SubmitErrorKind::Closed));
+                }
+                let mut task = MaybeUninit::uninit();
+                pack(&mut task, closure);
+                // SAFETY: the caller says that `pack` has initialised it.
+                worker.keep(unsafe { task.assume_init() });
+                Ok(())
+            }
+            _ => match self.reserve() {
+                Ok(reserved) => {
+                    // SAFETY: as above.
+                    unsafe { reserved.fill_in_place(|place| pack(place, closure)) };
+                    self.idle.notify();
+                    Ok(())
+                }
+                Err(kind) => Err((closure, kind)),
+            },
         })
     }
 
+    /// A place in the inbox of the right worker for a task from outside.
     #[inline]
-    fn push_from_outside(&self, task: Task) -> Result<(), (Task, SubmitErrorKind)> {
+    fn reserve(&self) -> Result<Reserved<'_, Task>, SubmitErrorKind> {
         let target = self.target();
-        match self.remote(target).inbox.push(task) {
-            Ok(()) => {}
-            Err((task, Refusal::Full)) => self.push_around(target, task)?,
-            Err((task, Refusal::Closed)) => return Err((task, SubmitErrorKind::Closed)),
+        match self.remote(target).inbox.reserve() {
+            Ok(reserved) => Ok(reserved),
+            Err(Refusal::Full) => self.make_room(target),
+            Err(Refusal::Closed) => Err(SubmitErrorKind::Closed),
         }
-        self.idle.notify();
-        Ok(())
     }
 
     /// The worker that the next task from outside goes to.
@@ -107,36 +135,33 @@ impl Shared {
         }
     }
 
-    /// Finds a place for a task whose inbox is full: the next worker with room, else the injector takes the oldest
-    /// batch of that inbox, and the task goes in its stead. (Moving the oldest keeps the order of arrival, and one
-    /// trip to the injector serves a whole batch of pushes.)
+    /// A place in a full inbox: the injector takes its oldest batch. (Moving the oldest, not the newest, keeps the
+    /// order of arrival, and one trip to the injector serves a whole batch of pushes.)
     #[cold]
-    fn push_around(&self, target: usize, mut task: Task) -> Result<(), (Task, SubmitErrorKind)> {
+    fn make_room(&self, target: usize) -> Result<Reserved<'_, Task>, SubmitErrorKind> {
         HOME.set(Home {
             countdown: 0,
             ..HOME.get()
-        });
+        }); // time for a review
+        let inbox = &self.remote(target).inbox;
         loop {
-            let Some(passage) = self.passage() else {
-                return Err((task, SubmitErrorKind::Closed));
-            };
-            if let Some(block) = take_block_from(self.remote(target)) {
+            let passage = self.passage().ok_or(SubmitErrorKind::Closed)?;
+            if let Some(block) = take_block_from(inbox) {
                 passage.inject(block);
             }
-            match self.remote(target).inbox.push(task) {
-                Ok(()) => return Ok(()),
-                // Other producers took the room that we made: make some more.
-                Err((refused, Refusal::Full)) => task = refused,
-                Err((refused, Refusal::Closed)) => return Err((refused, SubmitErrorKind::Closed)),
+            match inbox.reserve() {
+                Ok(reserved) => return Ok(reserved),
+                Err(Refusal::Full) => {} // other producers took the room that we made: make some more
+                Err(Refusal::Closed) => return Err(SubmitErrorKind::Closed),
             }
         }
     }
 }
 
 /// The oldest batch of an inbox, or nothing if somebody else has just made room there.
-fn take_block_from(remote: &Remote) -> Option<Block> {
+fn take_block_from(inbox: &Inbox<Task>) -> Option<Block> {
     let mut block = Block::new();
-    match remote.inbox.take(BATCH, |task| {
+    match inbox.take(BATCH, |task| {
         if block.capacity() == 0 {
             block.reserve_exact(BATCH);
         }
@@ -165,59 +190,68 @@ impl Drop for Announcement<'_> {
     }
 }
 
-/// A batch that is only in part accepted: how many were, and the first that was not.
+/// A batch that is only in part accepted: how many were, and the rest that had been drawn from the iterator.
 #[derive(Debug)]
-pub struct Rejected {
+pub struct Rejected<F> {
     /// Tasks accepted before.
     pub accepted: usize,
-    /// Tasks that were on their way, the oldest first.
-    pub returned: Vec<Task>,
+    /// Closures that were on their way, the oldest first.
+    pub returned: Vec<F>,
     /// Why.
     pub kind: SubmitErrorKind,
 }
 
 impl Shared {
-    /// Accepts the tasks of `tasks`, in order, with few publications and one decision whom to wake.
-    pub fn dispatch_batch(&self, tasks: impl Iterator<Item = Task>) -> Result<usize, Rejected> {
-        let refuse = |kind| Rejected {
-            accepted: 0,
-            returned: Vec::new(),
-            kind,
-        };
+    /// Accepts the tasks that `pack` makes of `closures`, in order, with few publications and one decision whom to
+    /// wake. `pack` must not panic; the iterator may.
+    pub fn dispatch_batch<F>(
+        &self,
+        closures: impl Iterator<Item = F>,
+        pack: impl FnMut(F) -> Task,
+    ) -> Result<usize, Rejected<F>> {
         if self.is_forked() {
-            return Err(refuse(SubmitErrorKind::Forked));
+            return Err(Rejected {
+                accepted: 0,
+                returned: Vec::new(),
+                kind: SubmitErrorKind::Forked,
+            });
         }
         Worker::with_current(|worker| match worker {
-            Some(worker) if worker.belongs_to(self) => worker.submit_batch(tasks),
-            _ => self.push_batch_from_outside(tasks),
+            Some(worker) if worker.belongs_to(self) => worker.keep_batch(closures, pack),
+            _ => self.push_batch_from_outside(closures, pack),
         })
     }
 
-    fn push_batch_from_outside(&self, mut tasks: impl Iterator<Item = Task>) -> Result<usize, Rejected> {
+    fn push_batch_from_outside<F>(
+        &self,
+        mut closures: impl Iterator<Item = F>,
+        mut pack: impl FnMut(F) -> Task,
+    ) -> Result<usize, Rejected<F>> {
         let workers = self.members.read(<[usize]>::len);
         // A small batch is spread over all workers; a large one goes out in full portions.
-        let share = tasks.size_hint().0.div_ceil(workers).clamp(1, BATCH);
-        let mut portion = Vec::with_capacity(share);
+        let share = closures.size_hint().0.div_ceil(workers).clamp(1, BATCH);
+        // Drawn first and packed when the places are reserved, for between the two no user code may run.
+        let mut portion = VecDeque::with_capacity(share);
         let mut target = self.target();
         let mut batch = Announcement {
             idle: &self.idle,
             tasks: 0,
         };
         loop {
-            portion.extend(tasks.by_ref().take(share));
+            portion.extend(closures.by_ref().take(share));
             if portion.is_empty() {
                 return Ok(batch.tasks);
             }
-            let n = portion.len();
-            if let Err((returned, kind)) = self.push_portion(target, &mut portion) {
-                batch.tasks += n - returned.len();
+            let drawn = portion.len();
+            let result = self.push_portion(target, &mut portion, &mut pack);
+            batch.tasks += drawn - portion.len();
+            if let Err(kind) = result {
                 return Err(Rejected {
                     accepted: batch.tasks,
-                    returned,
+                    returned: portion.into(),
                     kind,
                 });
             }
-            batch.tasks += n;
             // The iterator may be slow: one worker can begin with what is there.
             self.idle.notify();
             target = self.members.read(|members| {
@@ -227,27 +261,25 @@ impl Shared {
         }
     }
 
-    /// Puts all of `portion` into the inbox of `target`, and what it has no room for into the injector.
-    fn push_portion(
+    /// Puts all of `portion` into the inbox of `target`, and what it has no room for into the injector. Leaves in
+    /// `portion` what is refused.
+    fn push_portion<F>(
         &self,
         target: usize,
-        portion: &mut Vec<Task>,
-    ) -> Result<(), (Vec<Task>, SubmitErrorKind)> {
-        let mut left = portion.drain(..);
-        let pushed = self
-            .remote(target)
-            .inbox
-            .push_batch(left.len(), || left.next().expect("counted"));
-        if pushed == Err(Refusal::Closed) {
-            return Err((left.collect(), SubmitErrorKind::Closed));
+        portion: &mut VecDeque<F>,
+        pack: &mut impl FnMut(F) -> Task,
+    ) -> Result<(), SubmitErrorKind> {
+        let drawn = portion.len();
+        let next = || pack(portion.pop_front().expect("as many as were counted"));
+        match self.remote(target).inbox.push_batch(drawn, next) {
+            Err(Refusal::Closed) => return Err(SubmitErrorKind::Closed),
+            Ok(_) | Err(Refusal::Full) => {}
         }
-        if left.len() == 0 {
+        if portion.is_empty() {
             return Ok(());
         }
-        let block: Block = left.collect();
-        let Some(passage) = self.passage() else {
-            return Err((block, SubmitErrorKind::Closed));
-        };
+        let passage = self.passage().ok_or(SubmitErrorKind::Closed)?;
+        let block: Block = portion.drain(..).map(pack).collect();
         self.metrics.injected.add_shared(block.len() as u64);
         passage.inject(block);
         Ok(())

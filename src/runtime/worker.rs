@@ -154,32 +154,34 @@ impl Worker {
 
 /// Tasks submitted by tasks.
 impl Worker {
-    /// Accepts a task from the task that runs on this worker: also while the pool drains, but not once it stops.
+    /// Keeps a task submitted by the task that runs on this worker; thieves may take it.
     #[inline]
-    pub fn submit(&self, task: Task) -> Result<(), (Task, SubmitErrorKind)> {
-        if self.shared.phase() == Phase::Stopping {
-            return Err((task, SubmitErrorKind::Closed));
-        }
+    pub fn keep(&self, task: Task) {
         self.metrics().submitted.add(1);
         self.deque.push(task);
         self.shared.idle.notify();
-        Ok(())
     }
 
-    /// As [`Worker::submit`], for many.
-    pub fn submit_batch(&self, tasks: impl Iterator<Item = Task>) -> Result<usize, Rejected> {
+    /// Keeps many, unless the pool stops meanwhile.
+    pub fn keep_batch<F>(
+        &self,
+        closures: impl Iterator<Item = F>,
+        mut pack: impl FnMut(F) -> Task,
+    ) -> Result<usize, Rejected<F>> {
         let mut batch = Announcement {
             idle: &self.shared.idle,
             tasks: 0,
         };
-        for task in tasks {
-            if let Err((task, kind)) = self.submit(task) {
+        for closure in closures {
+            if self.shared.phase() == Phase::Stopping {
+                let kind = SubmitErrorKind::Closed;
                 return Err(Rejected {
                     accepted: batch.tasks,
-                    returned: vec![task],
+                    returned: vec![closure],
                     kind,
                 });
             }
+            self.keep(pack(closure));
             batch.tasks += 1;
         }
         Ok(batch.tasks)
