@@ -28,6 +28,9 @@ use crate::base::sync::{AtomicU64, Ordering, Place, spin_loop, thread};
 /// for 292 years.
 const CLOSED: u64 = 1 << 63;
 
+/// The most values that one [`Inbox::take`] brings.
+pub const LARGEST_BATCH: usize = 32;
+
 /// Why a push was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
@@ -252,7 +255,7 @@ impl<T> Inbox<T> {
         (0..limit).take_while(full).count() as u64
     }
 
-    /// Takes up to `limit` values (at least 1) with one compare-and-swap: the oldest is returned, the others go to
+    /// Takes up to `limit` values (at least 1, at most [`LARGEST_BATCH`]) with one compare-and-swap: the oldest is returned, the others go to
     /// `sink`, **youngest first**, so that a last-in-first-out deque filled by it yields them in order of arrival.
     ///
     /// Any thread may call it. `sink` must not panic.
@@ -261,7 +264,7 @@ impl<T> Inbox<T> {
         // Acquire pairs with the Release of another taker's CAS below: not needed for the values (their turns carry
         // them) but for a monotonic view of the queue's progress.
         let head = self.head.load(Ordering::Acquire);
-        let n = self.ready(head, (limit as u64).clamp(1, self.slots.len() as u64));
+        let n = self.ready(head, limit.clamp(1, LARGEST_BATCH.min(self.slots.len())) as u64);
         if n == 0 {
             return Taken::Nothing;
         }

@@ -50,7 +50,15 @@ pub struct TaskTable {
 }
 
 /// See the module's text.
-pub struct Task {
+///
+/// Opaque to the compiler on purpose: it then copies a task as one piece. Taken apart, table and words are stored and
+/// loaded in pieces of different sizes, and a load that spans two recent stores stalls the processor for as long as a
+/// whole task takes.
+pub struct Task(MaybeUninit<Parts>);
+
+/// What a task consists of; always initialised (the words as far as their table demands).
+#[repr(C)]
+struct Parts {
     table: &'static TaskTable,
     words: Words,
 }
@@ -81,57 +89,45 @@ impl Task {
         }
     }
 
-    /// Where table and words are in a task's memory.
-    #[inline]
-    fn parts(place: &mut MaybeUninit<Task>) -> (&mut MaybeUninit<&'static TaskTable>, &mut Words) {
-        let task = place.as_mut_ptr();
-        // SAFETY: in bounds of `place`.
-        let table = unsafe { &raw mut (*task).table };
-        // SAFETY: as above.
-        let words = unsafe { &raw mut (*task).words };
-        // SAFETY: `place` is borrowed for as long as the result; uninitialised is fine for `MaybeUninit`.
-        let table = unsafe { &mut *table.cast() };
-        // SAFETY: as above, and another field.
-        let words = unsafe { &mut *words };
-        (table, words)
-    }
-
     /// A task of another kind.
     ///
     /// # Safety
     /// `table`'s functions may be called with `words`, once, on any thread.
     #[inline]
     pub unsafe fn from_parts(table: &'static TaskTable, words: Words) -> Task {
-        Task { table, words }
+        Task(MaybeUninit::new(Parts { table, words }))
     }
 
     /// Runs the task. No panic of user code comes out.
     #[inline]
     pub fn run(self, tally: &Tally) -> Finished {
-        let table = self.table;
-        let mut words = self.into_words();
-        // SAFETY: table and words belong together, and `into_words` gave up the task.
-        unsafe { (table.run)(&mut words, tally) }
+        let mut this = ManuallyDrop::new(self);
+        let (table, words) = this.parts();
+        // SAFETY: table and words belong together, and nobody uses the task again.
+        unsafe { (table.run)(words, tally) }
     }
 
     /// Drops the task unstarted and tells whoever waits for it; a panic in a drop is returned.
     pub fn discard(self) -> Result<(), Payload> {
-        let table = self.table;
-        let mut words = self.into_words();
+        let mut this = ManuallyDrop::new(self);
+        let (table, words) = this.parts();
         // SAFETY: as in `run`.
-        unsafe { (table.discard)(&mut words) }
+        unsafe { (table.discard)(words) }
     }
 
-    #[inline]
-    fn into_words(self) -> Words {
-        ManuallyDrop::new(self).words
+    #[inline(always)]
+    fn parts(&mut self) -> (&'static TaskTable, &mut Words) {
+        // SAFETY: always initialised.
+        let parts = unsafe { self.0.assume_init_mut() };
+        (parts.table, &mut parts.words)
     }
 }
 
 impl Drop for Task {
     fn drop(&mut self) {
+        let (table, words) = self.parts();
         // SAFETY: as in `run`; nobody uses the words after the drop.
-        if let Err(payload) = unsafe { (self.table.discard)(&mut self.words) } {
+        if let Err(payload) = unsafe { (table.discard)(words) } {
             unwind::drop_silently(payload);
         }
     }
@@ -179,6 +175,18 @@ fn call<F: FnOnce()>(f: F, tally: &Tally) -> Finished {
     }
 }
 
+/// Puts the table of a new task in its place; the words are still to be written.
+#[inline]
+fn put_table<'a>(place: &'a mut MaybeUninit<Task>, table: &'static TaskTable) -> &'a mut Words {
+    let parts = place.as_mut_ptr().cast::<Parts>();
+    // SAFETY: in bounds of `place`, which is borrowed mutably.
+    let table_place = unsafe { &raw mut (*parts).table };
+    // SAFETY: as above.
+    unsafe { table_place.write(table) };
+    // SAFETY: as above; the words may be uninitialised.
+    unsafe { &mut (*parts).words }
+}
+
 /// Closures that fit into the words.
 struct Inline;
 
@@ -187,15 +195,13 @@ impl Inline {
     fn pack<F: FnOnce() + Send + 'static>(place: &mut MaybeUninit<Task>, f: F) {
         // Decided at compile time, like the choice that led here.
         assert!(matches!(Kept::of::<F>(), Kept::Inline));
-        let (table, words) = Task::parts(place);
-        table.write(
-            const {
-                &TaskTable {
-                    run: Self::run::<F>,
-                    discard: Self::discard::<F>,
-                }
-            },
-        );
+        let table = const {
+            &TaskTable {
+                run: Self::run::<F>,
+                discard: Self::discard::<F>,
+            }
+        };
+        let words = put_table(place, table);
         // SAFETY: size and alignment were checked above.
         unsafe { words.as_mut_ptr().cast::<F>().write(f) };
     }
@@ -230,15 +236,13 @@ impl InBlock {
         let block = block::take_for::<F>();
         // SAFETY: the block is ours, large enough and aligned for an `F`.
         unsafe { block.write(f) };
-        let (table, words) = Task::parts(place);
-        table.write(
-            const {
-                &TaskTable {
-                    run: Self::run::<F>,
-                    discard: Self::discard::<F>,
-                }
-            },
-        );
+        let table = const {
+            &TaskTable {
+                run: Self::run::<F>,
+                discard: Self::discard::<F>,
+            }
+        };
+        let words = put_table(place, table);
         words[0].write(block.as_ptr().expose_provenance());
     }
 

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 
 use super::idle::Idle;
-use super::shared::{BATCH, Block, Phase, Shared};
+use super::shared::{BATCH, Block, Passage, Phase, Shared};
 use super::worker::Worker;
 use crate::base::rng::Rng;
 use crate::error::SubmitErrorKind;
@@ -18,17 +18,16 @@ use crate::primitives::inbox::{Inbox, Refusal, Reserved, Taken};
 use crate::primitives::task::Task;
 
 /// What a thread remembers of the pool that it last submitted to from outside.
-#[derive(Clone, Copy)]
 struct Home {
-    pool: u64,
-    worker: u32,
+    pool: Cell<u64>,
+    worker: Cell<u32>,
     /// Pushes left until the next review.
-    countdown: u32,
+    countdown: Cell<u32>,
 }
 
 thread_local! {
     // Constant and without a destructor: one instruction to reach, and usable while other thread-locals die.
-    static HOME: Cell<Home> = const { Cell::new(Home { pool: 0, worker: 0, countdown: 0 }) };
+    static HOME: Home = const { Home { pool: Cell::new(0), worker: Cell::new(0), countdown: Cell::new(0) } };
 }
 
 impl Shared {
@@ -59,24 +58,33 @@ impl Shared {
                 worker.keep(unsafe { task.assume_init() });
                 Ok(())
             }
-            _ => match self.reserve() {
-                Ok(reserved) => {
+            _ => {
+                match self.reserve() {
                     // SAFETY: as above.
-                    unsafe { reserved.fill_in_place(|place| pack(place, closure)) };
-                    self.idle.notify();
-                    Ok(())
+                    Ok(Reservation::Inbox(reserved)) => unsafe {
+                        reserved.fill_in_place(|place| pack(place, closure));
+                    },
+                    Ok(Reservation::Injector(passage)) => {
+                        let mut task = MaybeUninit::uninit();
+                        pack(&mut task, closure);
+                        self.metrics.injected.add_shared(1);
+                        // SAFETY: as above.
+                        passage.inject(vec![unsafe { task.assume_init() }]);
+                    }
+                    Err(kind) => return Err((closure, kind)),
                 }
-                Err(kind) => Err((closure, kind)),
-            },
+                self.idle.notify();
+                Ok(())
+            }
         })
     }
 
-    /// A place in the inbox of the right worker for a task from outside.
+    /// A place for a task from outside.
     #[inline]
-    fn reserve(&self) -> Result<Reserved<'_, Task>, SubmitErrorKind> {
+    fn reserve(&self) -> Result<Reservation<'_>, SubmitErrorKind> {
         let target = self.target();
         match self.remote(target).inbox.reserve() {
-            Ok(reserved) => Ok(reserved),
+            Ok(reserved) => Ok(Reservation::Inbox(reserved)),
             Err(Refusal::Full) => self.make_room(target),
             Err(Refusal::Closed) => Err(SubmitErrorKind::Closed),
         }
@@ -85,77 +93,64 @@ impl Shared {
     /// The worker that the next task from outside goes to.
     #[inline]
     fn target(&self) -> usize {
-        let mut home = HOME.get();
-        if home.pool != self.id {
-            home = self.first_home();
-            HOME.set(home);
-        }
-        if self.idle.counts().any_idle() {
-            return self.idle.hint();
-        }
-        if home.countdown == 0 {
-            home = self.review(home);
-        }
-        HOME.set(Home {
-            countdown: home.countdown - 1,
-            ..home
-        });
-        home.worker as usize
+        HOME.with(|home| {
+            if home.pool.get() != self.id || home.countdown.get() == 0 {
+                self.review(home);
+            }
+            if self.idle.counts().any_idle() {
+                return self.idle.hint();
+            }
+            home.countdown.set(home.countdown.get() - 1);
+            home.worker.get() as usize
+        })
     }
 
+    /// Gives a producer its first home, or a better one if its own is overloaded.
     #[cold]
-    fn first_home(&self) -> Home {
-        // Each producer starts elsewhere.
+    fn review(&self, home: &Home) {
         let turn = self.metrics.homes_given.add_shared(1);
-        let worker = self
-            .members
-            .read(|members| members[turn as usize % members.len()]);
-        Home {
-            pool: self.id,
-            worker: worker as u32,
-            countdown: REVIEW_INTERVAL,
-        }
-    }
-
-    #[cold]
-    fn review(&self, home: Home) -> Home {
-        let rng = Rng::new(self.config.seed, self.metrics.homes_given.add_shared(1));
         let worker = self.members.read(|members| {
+            if home.pool.get() != self.id {
+                return members[turn as usize % members.len()]; // each producer starts elsewhere
+            }
             let here = members
                 .iter()
-                .position(|&m| m == home.worker as usize)
+                .position(|&m| m == home.worker.get() as usize)
                 .unwrap_or(0);
             let depth = |i: usize| self.remote(members[i]).inbox.len();
+            let rng = Rng::new(self.config.seed, turn);
             members[placement::review_home(here, members.len(), depth, &rng)]
         });
-        Home {
-            pool: self.id,
-            worker: worker as u32,
-            countdown: REVIEW_INTERVAL,
-        }
+        home.pool.set(self.id);
+        home.worker.set(worker as u32);
+        home.countdown.set(REVIEW_INTERVAL);
     }
 
-    /// A place in a full inbox: the injector takes its oldest batch. (Moving the oldest, not the newest, keeps the
-    /// order of arrival, and one trip to the injector serves a whole batch of pushes.)
+    /// A place when an inbox is full: the injector takes the inbox's oldest batch, and the new task its room. Moving
+    /// the oldest keeps the order of arrival, and one trip to the injector serves a whole batch of pushes.
+    ///
+    /// That does not help while a taker is between claim and hand-over (preempted there, perhaps): the oldest places
+    /// are then neither full nor free. So it is tried once; after that the task goes to the injector itself.
     #[cold]
-    fn make_room(&self, target: usize) -> Result<Reserved<'_, Task>, SubmitErrorKind> {
-        HOME.set(Home {
-            countdown: 0,
-            ..HOME.get()
-        }); // time for a review
+    fn make_room(&self, target: usize) -> Result<Reservation<'_>, SubmitErrorKind> {
+        HOME.with(|home| home.countdown.set(0)); // time for a review
+        let passage = self.passage().ok_or(SubmitErrorKind::Closed)?;
         let inbox = &self.remote(target).inbox;
-        loop {
-            let passage = self.passage().ok_or(SubmitErrorKind::Closed)?;
-            if let Some(block) = take_block_from(inbox) {
-                passage.inject(block);
-            }
-            match inbox.reserve() {
-                Ok(reserved) => return Ok(reserved),
-                Err(Refusal::Full) => {} // other producers took the room that we made: make some more
-                Err(Refusal::Closed) => return Err(SubmitErrorKind::Closed),
-            }
+        if let Some(block) = take_block_from(inbox) {
+            passage.inject(block);
+        }
+        match inbox.reserve() {
+            Ok(reserved) => Ok(Reservation::Inbox(reserved)),
+            Err(Refusal::Full) => Ok(Reservation::Injector(passage)),
+            Err(Refusal::Closed) => Err(SubmitErrorKind::Closed),
         }
     }
+}
+
+/// Where a task from outside will be put.
+enum Reservation<'a> {
+    Inbox(Reserved<'a, Task>),
+    Injector(Passage<'a>),
 }
 
 /// The oldest batch of an inbox, or nothing if somebody else has just made room there.

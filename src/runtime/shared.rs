@@ -15,7 +15,7 @@ use super::metrics::{PinStatus, PoolMetrics, PoolStats, WorkerMetrics, WorkerSta
 use crate::base::unwind::{self, Payload};
 use crate::builder::Config;
 use crate::error::PanicPayload;
-use crate::primitives::inbox::Inbox;
+use crate::primitives::inbox::{self, Inbox};
 use crate::primitives::members::Members;
 use crate::primitives::task::Task;
 use crate::sys::fork;
@@ -26,7 +26,7 @@ const INBOX_CAPACITY: usize = 256;
 
 /// Tasks moved at a time from inbox to deque, from victim to thief and between inbox and injector. Large enough to
 /// share the cost of a move, small enough for the deque (64 places at first) never to grow because of a batch.
-pub const BATCH: usize = 32;
+pub const BATCH: usize = inbox::LARGEST_BATCH;
 
 /// Tasks that travel through the injector together, the oldest first.
 pub type Block = Vec<Task>;

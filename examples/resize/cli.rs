@@ -1,0 +1,167 @@
+//! The command line: options, their help, and the parsing of those that are more than a word.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+
+use crate::geometry::Geometry;
+use crate::pipeline;
+
+/// Resizes JPEG, PNG and WebP images on a work-stealing thread pool, one task for each image.
+#[derive(Debug, Parser)]
+#[command(name = "resize", after_long_help = RULES)]
+pub struct Cli {
+    /// Files, directories (walked recursively) and quoted globs such as 'photos/**/*.jpg' [default: the
+    /// sample photographs of this example, always resized anew]
+    pub inputs: Vec<PathBuf>,
+
+    /// Where the results go; the tree below each input directory is kept [default: ./resized, or
+    /// target/resized of the checkout for the sample photographs]
+    #[arg(short, long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+
+    /// Target size: 800x600, 800x, x600, 50%, 50x25%, with the suffixes > < ! ^
+    #[arg(short, long, value_name = "GEOMETRY", default_value = "1600x1600")]
+    pub size: Geometry,
+
+    /// Let images grow to the target size (they only shrink otherwise)
+    #[arg(long)]
+    pub enlarge: bool,
+
+    /// JPEG quality, 1 to 100
+    #[arg(short, long, default_value_t = 82, value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub quality: u8,
+
+    /// Output format; `keep` goes by the name of the source
+    #[arg(short, long, value_enum, default_value_t = Format::Keep)]
+    pub format: Format,
+
+    /// Worker threads [default: the cores listed in --pin, or else all that are available]
+    #[arg(short, long, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
+
+    /// Pin workers to cores: none, compact, spread, or a list such as 0,2,4
+    #[arg(long, value_name = "POLICY", default_value = "none", value_parser = parse_pin)]
+    pub pin: Pin,
+
+    /// How tasks reach the workers; this build has: push
+    #[arg(long, default_value = "push", value_parser = parse_model)]
+    pub model: Model,
+
+    /// Resize even when the output is newer than its source
+    #[arg(long)]
+    pub force: bool,
+
+    /// Print what would be done and write nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+
+    /// Print one JSON object on standard output, and nothing else there
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The rules behind the options, at the end of `--help`.
+const RULES: &str = "\
+Geometry, as in ImageMagick (quote it, the suffixes mean something to a shell):
+  WxH       fit inside W x H, keeping the aspect ratio
+  Wx, xH    the other side follows the aspect ratio
+  N%, NxM%  a share of the source's sides
+  WxH!      exactly these sides, whatever the aspect ratio (Wx! keeps the source's height)
+  WxH^      cover W x H: one side fits, the other sticks out
+  WxH>      only shrink, even with --enlarge
+  WxH<      only enlarge
+Unlike ImageMagick, no side ever grows unless --enlarge or the suffix '<' says so; with '!' each side is
+limited by itself. An image that keeps its size is still written anew.
+
+Images:
+  The EXIF orientation is applied. ICC profiles are carried over where they fit the output's channels,
+  all other metadata is dropped. 16-bit samples become 8-bit. JPEG has no transparency: images are laid
+  on white. WebP output is always lossless, so --quality matters to JPEG alone. Of an animation the
+  default image is resized. An image may take up to 65535 pixels a side and 512 MiB decoded. A file that
+  is cut short fails; other damage to the pixels of a JPEG goes unnoticed where the decoder bridges it.
+
+Files:
+  Files in directories and globs count by their names: .jpg .jpeg .jpe .jfif .png .webp. Symbolic links
+  to files are followed, links to directories below an input are not. An output that is at least as new
+  as its source is left alone, even if made with other options: use --force. Results are written to a
+  temporary file and renamed. A second source of one output, and an output that would replace a source,
+  are errors.
+
+Exit status:
+  0  everything was done
+  2  usage: a bad option, or the inputs hold no image
+  5  some files failed (a named input that does not exist counts as a failed file)";
+
+/// The choices of `--format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Jpeg,
+    Png,
+    Webp,
+    Keep,
+}
+
+impl Format {
+    /// The format to write, or `None` to keep the source's.
+    pub fn chosen(self) -> Option<pipeline::Format> {
+        match self {
+            Format::Jpeg => Some(pipeline::Format::Jpeg),
+            Format::Png => Some(pipeline::Format::Png),
+            Format::Webp => Some(pipeline::Format::Webp),
+            Format::Keep => None,
+        }
+    }
+}
+
+/// The choices of `--model`: one variant for each pool in this build.
+///
+/// A new pool takes a variant here, a name in `parse_model`, and an arm in `batch::run`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Model {
+    /// The pool places each task on a worker.
+    Push,
+}
+
+fn parse_model(text: &str) -> Result<Model, String> {
+    match text {
+        "push" => Ok(Model::Push),
+        "pull" => Err("the pull model is not available in this build; use push".into()),
+        _ => Err("the models are: push".into()),
+    }
+}
+
+/// The choices of `--pin`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pin {
+    None,
+    Compact,
+    Spread,
+    Cores(Vec<usize>),
+}
+
+fn parse_pin(text: &str) -> Result<Pin, String> {
+    match text {
+        "none" => Ok(Pin::None),
+        "compact" => Ok(Pin::Compact),
+        "spread" => Ok(Pin::Spread),
+        list => list
+            .split(',')
+            .map(|core| core.trim().parse())
+            .collect::<Result<Vec<usize>, _>>()
+            .map(Pin::Cores)
+            .map_err(|_| "expected none, compact, spread, or core numbers such as 0,2,4".into()),
+    }
+}
+
+impl Cli {
+    /// The number of workers asked for, if any.
+    pub fn workers(&self) -> Option<usize> {
+        match (self.jobs, &self.pin) {
+            (Some(jobs), _) => Some(jobs.get()),
+            (None, Pin::Cores(cores)) => Some(cores.len()),
+            (None, _) => None,
+        }
+    }
+}

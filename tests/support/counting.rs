@@ -1,0 +1,121 @@
+//! Counters that prove that every task ran once and every value was dropped once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+/// One counter a task, and their sum.
+#[derive(Debug, Clone)]
+pub struct Hits {
+    each: Arc<[AtomicUsize]>,
+}
+
+impl Hits {
+    pub fn new(tasks: usize) -> Self {
+        Hits {
+            each: (0..tasks).map(|_| AtomicUsize::new(0)).collect(),
+        }
+    }
+
+    pub fn hit(&self, task: usize) {
+        self.each[task].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A task that hits `task`.
+    pub fn task(&self, task: usize) -> impl FnOnce() + Send + 'static + use<> {
+        let hits = self.clone();
+        move || hits.hit(task)
+    }
+
+    pub fn of(&self, task: usize) -> usize {
+        self.each[task].load(Ordering::Relaxed)
+    }
+
+    pub fn total(&self) -> usize {
+        self.each.iter().map(|hits| hits.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Every task ran exactly once.
+    #[track_caller]
+    pub fn assert_once_each(&self) {
+        for (task, hits) in self.each.iter().enumerate() {
+            let hits = hits.load(Ordering::Relaxed);
+            assert_eq!(hits, 1, "task {task} of {} ran {hits} times", self.each.len());
+        }
+    }
+
+    /// No task ran twice.
+    #[track_caller]
+    pub fn assert_at_most_once_each(&self) {
+        for (task, hits) in self.each.iter().enumerate() {
+            let hits = hits.load(Ordering::Relaxed);
+            assert!(hits <= 1, "task {task} of {} ran {hits} times", self.each.len());
+        }
+    }
+}
+
+/// Counts the births and deaths of values put into closures and results.
+#[derive(Debug, Clone, Default)]
+pub struct Census {
+    counts: Arc<Counts>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    born: AtomicU64,
+    died: AtomicU64,
+    died_twice: AtomicU64,
+}
+
+const ALIVE: u64 = 0xA11F_EA11_FEA1_1FEA;
+
+/// A value that a [`Census`] counts. Not `Clone`: where it goes it moves.
+#[derive(Debug)]
+pub struct Tracked {
+    census: Census,
+    /// [`ALIVE`] until it is dropped. A second drop may find anything here, but seldom that.
+    pulse: u64,
+}
+
+impl Census {
+    pub fn citizen(&self) -> Tracked {
+        self.counts.born.fetch_add(1, Ordering::Relaxed);
+        Tracked {
+            census: self.clone(),
+            pulse: ALIVE,
+        }
+    }
+
+    pub fn born(&self) -> u64 {
+        self.counts.born.load(Ordering::Relaxed)
+    }
+
+    pub fn alive(&self) -> i64 {
+        self.born() as i64 - self.counts.died.load(Ordering::Relaxed) as i64
+    }
+
+    /// Everything born was dropped once.
+    #[track_caller]
+    pub fn assert_all_gone(&self) {
+        let twice = self.counts.died_twice.load(Ordering::Relaxed);
+        assert_eq!((self.alive(), twice), (0, 0), "(alive, died twice) of {}", self.born());
+    }
+}
+
+impl Tracked {
+    /// Fails if this value has been dropped, or was never made.
+    pub fn check(&self) {
+        assert_eq!(self.pulse, ALIVE, "used after its drop");
+    }
+}
+
+impl Drop for Tracked {
+    fn drop(&mut self) {
+        let counts = &self.census.counts;
+        if self.pulse == ALIVE {
+            counts.died.fetch_add(1, Ordering::Relaxed);
+        } else {
+            counts.died_twice.fetch_add(1, Ordering::Relaxed);
+        }
+        self.pulse = 0;
+    }
+}

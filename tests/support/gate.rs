@@ -1,0 +1,100 @@
+//! A gate: tasks that pass it wait until the test opens it. Holds workers without sleeping.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use longshore::Pool;
+
+use super::PATIENCE;
+
+#[derive(Debug, Default)]
+struct Inner {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    open: bool,
+    /// Tasks that have come to the gate.
+    arrived: usize,
+}
+
+impl Inner {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[track_caller]
+    fn wait(&self, what: &str, condition: impl Fn(&State) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut state = self.state();
+        while !condition(&state) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "waited in vain until {what}");
+            let waited = self.changed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+/// The test's side; opens when it is dropped, so that a failing test lets its pool go. Declare it after the pool.
+#[derive(Debug, Default)]
+pub struct Gate(Arc<Inner>);
+
+/// A task's side.
+#[derive(Debug, Clone)]
+pub struct Visitor(Arc<Inner>);
+
+impl Gate {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub fn visitor(&self) -> Visitor {
+        Visitor(self.0.clone())
+    }
+
+    pub fn open(&self) {
+        self.0.state().open = true;
+        self.0.changed.notify_all();
+    }
+
+    /// Waits until `n` tasks have come.
+    #[track_caller]
+    pub fn wait_for(&self, n: usize) {
+        self.0
+            .wait("enough tasks came to the gate", |state| state.arrived >= n);
+    }
+
+    /// Blocks `n` workers of `pool` at this gate.
+    #[track_caller]
+    pub fn hold(&self, pool: &Pool, n: usize) {
+        let before = self.0.state().arrived;
+        for _ in 0..n {
+            let visitor = self.visitor();
+            pool.execute(move || visitor.pass()).expect("the pool is open");
+        }
+        self.wait_for(before + n);
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.open();
+    }
+}
+
+impl Visitor {
+    /// Waits until the gate is open.
+    pub fn pass(&self) {
+        self.0.state().arrived += 1;
+        self.0.changed.notify_all();
+        self.0.wait("the gate was opened", |state| state.open);
+    }
+
+    /// Whether the gate is open; does not wait.
+    pub fn is_open(&self) -> bool {
+        self.0.state().open
+    }
+}

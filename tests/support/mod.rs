@@ -1,0 +1,80 @@
+//! What the test binaries share: pools under a watchdog, gates that hold workers, counters of runs and drops, the
+//! census of this process's threads, and scenarios that run in a process of their own.
+//!
+//! `LONGSHORE_STRESS=n` multiplies the amounts of the stress tests (1 is the gate's). `LONGSHORE_TEST_SEED=n` repeats
+//! a random test with the seed that it has printed.
+
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "every test binary has a copy and uses its own part of it"
+)]
+
+pub mod child;
+mod counting;
+mod gate;
+mod rig;
+mod system;
+mod watchdog;
+
+use std::env;
+use std::hash::{BuildHasher, RandomState};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+
+pub use counting::{Census, Hits, Tracked};
+pub use gate::{Gate, Visitor};
+pub use rig::{Rig, assert_quiescent};
+pub use system::{cpu_time, thread_count, thread_names};
+pub use watchdog::{Watchdog, dump_process, watchdog};
+
+/// How long a test waits for an event before it counts as hung. Far above anything a loaded machine needs.
+pub const PATIENCE: Duration = Duration::from_secs(100);
+
+/// `amount` times `LONGSHORE_STRESS`.
+pub fn scaled(amount: usize) -> usize {
+    let factor = env::var("LONGSHORE_STRESS").map_or(1, |n| n.parse().expect("LONGSHORE_STRESS is a number"));
+    amount * factor
+}
+
+/// The seed of a random test, printed: the harness shows it if the test fails.
+pub fn seed() -> u64 {
+    let seed = match env::var("LONGSHORE_TEST_SEED") {
+        Ok(seed) => seed.parse().expect("LONGSHORE_TEST_SEED is a number"),
+        Err(_) => RandomState::new().hash_one(0),
+    };
+    println!("LONGSHORE_TEST_SEED={seed}");
+    seed
+}
+
+/// Generator number `stream` of a random test.
+pub fn rng(seed: u64, stream: u64) -> SmallRng {
+    SmallRng::seed_from_u64(seed ^ stream.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+}
+
+/// Waits until `condition` holds; fails the test after [`PATIENCE`]. For what cannot be waited for otherwise.
+#[track_caller]
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        // Leaves the core to those who are waited for; on one core they might not get it otherwise.
+        thread::park_timeout(Duration::from_micros(50));
+    }
+}
+
+/// Panics without the message (and backtrace) of the panic hook, of which thousands would bury the log.
+pub fn quiet_panic(payload: impl std::any::Any + Send) -> ! {
+    std::panic::resume_unwind(Box::new(payload))
+}
+
+/// The message of a payload made by `panic!` or by [`quiet_panic`] with a text.
+pub fn text(payload: &(dyn std::any::Any + Send)) -> &str {
+    let owned = payload.downcast_ref::<String>().map(String::as_str);
+    owned
+        .or_else(|| payload.downcast_ref::<&'static str>().copied())
+        .unwrap_or("not a text")
+}

@@ -1,0 +1,84 @@
+//! The watchdog: ends the process, with a report, when a test hangs.
+
+use std::io::{self, Write};
+use std::process::{self, Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use longshore::Pool;
+
+type Watched = Arc<Mutex<Vec<Weak<Pool>>>>;
+
+/// Aborts the process unless it is dropped in time.
+#[derive(Debug)]
+pub struct Watchdog {
+    pools: Watched,
+    off: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// A watchdog that lets the test `name` run for `limit` at most.
+pub fn watchdog(name: &str, limit: Duration) -> Watchdog {
+    let pools = Watched::default();
+    let (off, switched_off) = mpsc::channel::<()>();
+    let (name, seen) = (name.to_owned(), pools.clone());
+    let thread = thread::Builder::new()
+        .name("watchdog".to_owned())
+        .spawn(move || {
+            if switched_off.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
+                bark(&name, limit, &seen);
+            }
+        })
+        .expect("the watchdog starts");
+    Watchdog {
+        pools,
+        off: Some(off),
+        thread: Some(thread),
+    }
+}
+
+impl Watchdog {
+    /// Has the numbers of `pool` in the report. Keeps no pool alive.
+    pub fn watch(&self, pool: &Arc<Pool>) {
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        pools.retain(|pool| pool.strong_count() > 0);
+        pools.push(Arc::downgrade(pool));
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        drop(self.off.take());
+        // Joined, so that it is not counted among the threads of whatever the test does next.
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("the watchdog does not panic");
+        }
+    }
+}
+
+fn bark(name: &str, limit: Duration, pools: &Watched) -> ! {
+    // Not `eprintln`, which the harness captures and, as the process dies, never shows.
+    let _ = writeln!(io::stderr(), "\nWATCHDOG: {name} hangs after {limit:?}");
+    for pool in pools.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        if let Some(pool) = pool.upgrade() {
+            let _ = writeln!(io::stderr(), "{:#?}", pool.stats());
+            let _ = writeln!(io::stderr(), "{pool:?}");
+        }
+    }
+    dump_process(process::id());
+    process::abort();
+}
+
+/// Prints the stacks of all threads of a process, where there is a debugger.
+pub fn dump_process(id: u32) {
+    let id = id.to_string();
+    let mut gdb = Command::new("gdb");
+    gdb.args(["-p", id.as_str(), "-batch", "-ex", "thread apply all bt 24"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null());
+    if let Ok(output) = gdb.output() {
+        let _ = io::stderr().write_all(&output.stdout);
+    }
+}
