@@ -28,9 +28,6 @@ use crate::base::sync::{AtomicU64, Ordering, Place, spin_loop, thread};
 /// for 292 years.
 const CLOSED: u64 = 1 << 63;
 
-/// The most values that one [`Inbox::take`] brings.
-pub const LARGEST_BATCH: usize = 32;
-
 /// Why a push was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
@@ -41,20 +38,15 @@ pub enum Refusal {
 }
 
 /// What a look into the inbox brought.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub enum Taken<T> {
+pub enum Taken {
     /// Nothing is ready: empty, or a producer is between claim and hand-over (it will notify afterwards).
     Nothing,
     /// Another taker was faster; there may be more.
     Contended,
-    /// The oldest value, and how many more went to the sink.
-    Some {
-        /// The oldest value taken.
-        first: T,
-        /// How many values were handed to the sink besides.
-        more: usize,
-    },
+    /// One value or more.
+    Some,
 }
 
 struct Slot<T> {
@@ -255,16 +247,15 @@ impl<T> Inbox<T> {
         (0..limit).take_while(full).count() as u64
     }
 
-    /// Takes up to `limit` values (at least 1, at most [`LARGEST_BATCH`]) with one compare-and-swap: the oldest is returned, the others go to
-    /// `sink`, **youngest first**, so that a last-in-first-out deque filled by it yields them in order of arrival.
+    /// Moves up to `limit` values (at least 1) with one compare-and-swap to the end of `batch`, the oldest first.
     ///
-    /// Any thread may call it. `sink` must not panic.
+    /// Any thread may call it. `batch` should have room already: between claim and hand-over the producers wait.
     #[inline]
-    pub fn take(&self, limit: usize, mut sink: impl FnMut(T)) -> Taken<T> {
+    pub fn take(&self, limit: usize, batch: &mut Vec<T>) -> Taken {
         // Acquire pairs with the Release of another taker's CAS below: not needed for the values (their turns carry
         // them) but for a monotonic view of the queue's progress.
         let head = self.head.load(Ordering::Acquire);
-        let n = self.ready(head, limit.clamp(1, LARGEST_BATCH.min(self.slots.len())) as u64);
+        let n = self.ready(head, limit.clamp(1, self.slots.len()) as u64);
         if n == 0 {
             return Taken::Nothing;
         }
@@ -276,13 +267,8 @@ impl<T> Inbox<T> {
         {
             return Taken::Contended;
         }
-        for position in (head + 1..head + n).rev() {
-            sink(self.empty(position));
-        }
-        Taken::Some {
-            first: self.empty(head),
-            more: n as usize - 1,
-        }
+        batch.extend((head..head + n).map(|position| self.empty(position)));
+        Taken::Some
     }
 
     /// Moves the value out of a position that the caller has claimed and hands the slot to the next lap.
@@ -333,9 +319,10 @@ impl<T> Inbox<T> {
             "drain_closed before close"
         );
         let mut failures = 0;
+        let mut batch = Vec::new();
         while self.len() > 0 {
-            match self.take(1, |_| unreachable!("one value was asked for")) {
-                Taken::Some { first, .. } => sink(first),
+            match self.take(self.slots.len(), &mut batch) {
+                Taken::Some => batch.drain(..).for_each(&mut sink),
                 Taken::Nothing | Taken::Contended if failures < 64 => {
                     failures += 1;
                     spin_loop();
@@ -348,9 +335,8 @@ impl<T> Inbox<T> {
 
 impl<T> Drop for Inbox<T> {
     fn drop(&mut self) {
-        while let Taken::Some { first, .. } = self.take(1, |_| ()) {
-            drop(first);
-        }
+        let mut left = Vec::new();
+        while self.take(self.slots.len(), &mut left) == Taken::Some {}
     }
 }
 
@@ -371,16 +357,9 @@ mod tests {
     use super::*;
 
     fn take_all(inbox: &Inbox<u64>, limit: usize) -> Vec<u64> {
-        let mut rest = Vec::new();
-        match inbox.take(limit, |v| rest.push(v)) {
-            Taken::Some { first, more } => {
-                assert_eq!(more, rest.len());
-                rest.push(first);
-                rest.reverse();
-                rest
-            }
-            Taken::Nothing | Taken::Contended => Vec::new(),
-        }
+        let mut batch = Vec::new();
+        let _ = inbox.take(limit, &mut batch);
+        batch
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::worker::Worker;
 use crate::base::rng::Rng;
 use crate::error::SubmitErrorKind;
 use crate::policy::placement::{self, REVIEW_INTERVAL};
-use crate::primitives::inbox::{Inbox, Refusal, Reserved, Taken};
+use crate::primitives::inbox::{Refusal, Reserved, Taken};
 use crate::primitives::task::Task;
 
 /// What a thread remembers of the pool that it last submitted to from outside.
@@ -136,7 +136,8 @@ impl Shared {
         HOME.with(|home| home.countdown.set(0)); // time for a review
         let passage = self.passage().ok_or(SubmitErrorKind::Closed)?;
         let inbox = &self.remote(target).inbox;
-        if let Some(block) = take_block_from(inbox) {
+        let mut block = Block::with_capacity(BATCH);
+        if inbox.take(BATCH, &mut block) == Taken::Some {
             passage.inject(block);
         }
         match inbox.reserve() {
@@ -151,24 +152,6 @@ impl Shared {
 enum Reservation<'a> {
     Inbox(Reserved<'a, Task>),
     Injector(Passage<'a>),
-}
-
-/// The oldest batch of an inbox, or nothing if somebody else has just made room there.
-fn take_block_from(inbox: &Inbox<Task>) -> Option<Block> {
-    let mut block = Block::new();
-    match inbox.take(BATCH, |task| {
-        if block.capacity() == 0 {
-            block.reserve_exact(BATCH);
-        }
-        block.push(task);
-    }) {
-        Taken::Some { first, .. } => {
-            block.push(first);
-            block.reverse(); // `take` hands over the youngest first
-            Some(block)
-        }
-        Taken::Nothing | Taken::Contended => None,
-    }
 }
 
 /// Has workers woken for the tasks of a batch that are out when it goes: also when the caller's iterator panics.

@@ -4,7 +4,7 @@
 
 use std::panic;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
 
 use crossbeam_deque::{Injector, Steal, Stealer};
 use crossbeam_utils::CachePadded;
@@ -15,7 +15,7 @@ use super::metrics::{PinStatus, PoolMetrics, PoolStats, WorkerMetrics, WorkerSta
 use crate::base::unwind::{self, Payload};
 use crate::builder::Config;
 use crate::error::PanicPayload;
-use crate::primitives::inbox::{self, Inbox};
+use crate::primitives::inbox::Inbox;
 use crate::primitives::members::Members;
 use crate::primitives::task::Task;
 use crate::sys::fork;
@@ -26,7 +26,7 @@ const INBOX_CAPACITY: usize = 256;
 
 /// Tasks moved at a time from inbox to deque, from victim to thief and between inbox and injector. Large enough to
 /// share the cost of a move, small enough for the deque (64 places at first) never to grow because of a batch.
-pub const BATCH: usize = inbox::LARGEST_BATCH;
+pub const BATCH: usize = 32;
 
 /// Tasks that travel through the injector together, the oldest first.
 pub type Block = Vec<Task>;
@@ -38,8 +38,10 @@ pub enum Phase {
     Open = 0,
     /// Refuses work from outside; what was accepted is finished, with all that it submits.
     Draining = 1,
+    /// Everything is done; the workers go.
+    Ended = 2,
     /// Refuses all work; what has not started is thrown away.
-    Stopping = 2,
+    Stopping = 3,
 }
 
 /// The half of a worker that other threads may touch.
@@ -92,8 +94,6 @@ pub struct Shared {
     /// Who searches, who is parked.
     pub idle: Idle,
     phase: CachePadded<AtomicU8>,
-    /// Set once, by the last worker of a closed pool that found nothing left to do.
-    ended: AtomicBool,
     /// Rare events.
     pub metrics: PoolMetrics,
     /// The operating system's threads behind the workers.
@@ -118,7 +118,6 @@ impl Shared {
             passages: CachePadded::new(AtomicUsize::new(0)),
             idle: Idle::new(workers),
             phase: CachePadded::new(AtomicU8::new(Phase::Open as u8)),
-            ended: AtomicBool::new(false),
             metrics: PoolMetrics::default(),
             threads: Threads::default(),
         }
@@ -156,6 +155,7 @@ impl Shared {
         match self.phase.load(Ordering::Acquire) {
             0 => Phase::Open,
             1 => Phase::Draining,
+            2 => Phase::Ended,
             _ => Phase::Stopping,
         }
     }
@@ -209,9 +209,10 @@ impl Shared {
                 .read(|members| members.iter().any(|&i| self.remote(i).has_work()))
     }
 
-    /// Whether the pool has ended: every worker may go.
+    /// Whether every worker may go.
+    #[inline]
     pub fn has_ended(&self) -> bool {
-        self.ended.load(Ordering::Acquire) || self.phase() == Phase::Stopping // pairs with `ends_now`
+        self.phase() >= Phase::Ended
     }
 
     /// Called by a worker that has announced its rest: ends the pool if it drains, all workers rest and no task is
@@ -225,7 +226,7 @@ impl Shared {
         if self.phase() == Phase::Open || !all_rest || !self.is_drained() {
             return self.has_ended();
         }
-        self.ended.store(true, Ordering::Release); // pairs with `has_ended`
+        self.advance(Phase::Ended);
         self.idle.wake_all();
         true
     }

@@ -3,7 +3,7 @@
 //! A [`Worker`] belongs to one thread at a time. It is handed to another only while its own thread is blocked, see
 //! [`Worker::on_fresh_stack`].
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::sync::Arc;
 use std::thread;
@@ -61,6 +61,8 @@ pub struct Worker {
     rng: Rng,
     spin: Cell<SpinTime>,
     tick: Cell<u32>,
+    /// Tasks on their way from an inbox to the deque; empty otherwise.
+    batch: RefCell<Vec<Task>>,
     /// Where the stack of the thread that acts as this worker begins.
     stack_base: Cell<usize>,
 }
@@ -103,6 +105,7 @@ impl Worker {
             spin: Cell::new(SpinTime::new(config.spin)),
             seat: Arc::new(Seat::new(index)),
             tick: Cell::new(0),
+            batch: RefCell::new(Vec::with_capacity(BATCH)),
             stack_base: Cell::new(0),
             shared,
             index,
@@ -241,11 +244,7 @@ impl Goal<'_> {
 impl Worker {
     /// Works until the pool has ended.
     pub fn run(&self) {
-        self.as_current(|| {
-            while let Some(task) = self.wait_for_task(&mut Goal::PoolEnd) {
-                self.run_task(task);
-            }
-        });
+        self.as_current(|| self.work_until(&mut Goal::PoolEnd));
     }
 
     /// Runs tasks until `awaited` is done or the deadline has passed. Called from inside a task.
@@ -258,11 +257,7 @@ impl Worker {
 
     fn help_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
         let mut goal = Goal::Await { awaited, deadline };
-        while !goal.is_reached(&self.shared) {
-            if let Some(task) = self.wait_for_task(&mut goal) {
-                self.run_task(task);
-            }
-        }
+        self.work_until(&mut goal);
         let Goal::Await { awaited, .. } = goal else {
             unreachable!("set above")
         };
@@ -270,6 +265,27 @@ impl Worker {
             Waited::Done
         } else {
             Waited::TimedOut
+        }
+    }
+
+    /// Runs tasks, and sleeps when there are none, until the goal is reached.
+    ///
+    /// Written so that a task goes from the deque to its call without being handed through other functions: each
+    /// would copy it.
+    fn work_until(&self, goal: &mut Goal<'_>) {
+        while !goal.is_reached(&self.shared) {
+            if self.shared.phase() == Phase::Stopping {
+                self.stop(goal);
+                continue;
+            }
+            if self.is_fair_turn() {
+                self.take_fair_turn();
+            }
+            if let Some(task) = self.deque.pop() {
+                self.run_task(task);
+            } else if let Some(task) = self.refill().or_else(|| self.search_or_rest(goal)) {
+                self.run_task(task);
+            }
         }
     }
 
@@ -283,15 +299,7 @@ impl Worker {
         }
     }
 
-    /// The next task, or `None` once the goal is reached. Sleeps if it must.
-    #[inline]
-    fn wait_for_task(&self, goal: &mut Goal<'_>) -> Option<Task> {
-        if self.shared.phase() == Phase::Stopping {
-            return self.stop(goal);
-        }
-        self.next_task().or_else(|| self.search_or_rest(goal))
-    }
-
+    /// Finds a task elsewhere, or sleeps until there is one. `None` when the goal may have been reached.
     #[cold]
     fn search_or_rest(&self, goal: &mut Goal<'_>) -> Option<Task> {
         let idle = &self.shared.idle;
@@ -346,52 +354,46 @@ impl Worker {
 
     /// The pool stops: what this worker has in its queues never starts. A task that waits on this worker waits on,
     /// for something that runs, or has just been thrown away and says so.
-    #[cold]
-    fn stop(&self, goal: &mut Goal<'_>) -> Option<Task> {
+    fn stop(&self, goal: &mut Goal<'_>) {
         self.shared.throw_away_queued();
-        if let Goal::Await { .. } = goal {
-            goal.arm();
-            if !goal.is_reached(&self.shared) {
-                goal.park();
-            }
+        goal.arm();
+        if !goal.is_reached(&self.shared) {
+            goal.park();
         }
-        None
     }
 }
 
 /// The order in which it looks for work.
 impl Worker {
-    /// The next task from this worker's own queues or the injector.
     #[inline]
-    fn next_task(&self) -> Option<Task> {
+    fn is_fair_turn(&self) -> bool {
         let tick = self.tick.get().wrapping_add(1);
         self.tick.set(tick);
-        if tick.is_multiple_of(FAIRNESS_INTERVAL)
-            && let Some(task) = self.fair_turn(tick / FAIRNESS_INTERVAL)
-        {
-            return Some(task);
-        }
-        self.deque.pop().or_else(|| self.refill(tick))
+        tick.is_multiple_of(FAIRNESS_INTERVAL)
     }
 
-    /// Looks first where the others look last: the injector, the inbox, the far end of the own deque in turn.
+    /// Runs a task from where the others are looked for last: the injector, the inbox, the far end of the own deque
+    /// in turn.
     #[cold]
-    fn fair_turn(&self, turn: u32) -> Option<Task> {
+    fn take_fair_turn(&self) {
         let oldest_own = || match self.remote().stealer.steal() {
             Steal::Success(task) => Some(task),
             Steal::Empty | Steal::Retry => None,
         };
-        match turn % 3 {
+        let task = match self.tick.get() / FAIRNESS_INTERVAL % 3 {
             0 => self.take_from_injector(),
             1 => self.take_from_inbox(1),
             _ => oldest_own(),
+        };
+        if let Some(task) = task {
+            self.run_task(task);
         }
     }
 
     /// Takes a batch from inbox or injector, in turn the one or the other first.
     #[inline(never)]
-    fn refill(&self, tick: u32) -> Option<Task> {
-        if tick.is_multiple_of(2) {
+    fn refill(&self) -> Option<Task> {
+        if self.tick.get().is_multiple_of(2) {
             self.take_from_inbox(BATCH).or_else(|| self.take_from_injector())
         } else {
             self.take_from_injector().or_else(|| self.take_from_inbox(BATCH))
@@ -399,9 +401,10 @@ impl Worker {
     }
 
     fn take_from_inbox(&self, limit: usize) -> Option<Task> {
+        let mut batch = self.batch.borrow_mut();
         loop {
-            match self.remote().inbox.take(limit, |task| self.deque.push(task)) {
-                Taken::Some { first, .. } => return Some(first),
+            match self.remote().inbox.take(limit, &mut batch) {
+                Taken::Some => return self.unload(&mut batch),
                 Taken::Nothing => return None,
                 Taken::Contended => {} // a thief got some: that many fewer rounds are left
             }
@@ -409,12 +412,18 @@ impl Worker {
     }
 
     fn take_from_injector(&self) -> Option<Task> {
-        let block: Block = self.shared.take_block()?;
-        let mut oldest_first = block.into_iter();
-        let first = oldest_first.next();
-        // The deque gives back last what is pushed first.
-        oldest_first.rev().for_each(|task| self.deque.push(task));
-        first
+        let mut block: Block = self.shared.take_block()?;
+        self.unload(&mut block)
+    }
+
+    /// Moves a batch (the oldest first) to the deque, but for the oldest, which is returned: the deque will give the
+    /// others in order of arrival.
+    #[inline]
+    fn unload(&self, batch: &mut Vec<Task>) -> Option<Task> {
+        while batch.len() > 1 {
+            batch.pop().into_iter().for_each(|task| self.deque.push(task));
+        }
+        batch.pop()
     }
 
     /// Looks everywhere, again and again for as long as spinning pays.
@@ -466,9 +475,10 @@ impl Worker {
     fn steal_from(&self, victim: usize) -> Option<Task> {
         let victim = self.shared.remote(victim);
         let half = (victim.inbox.len() / 2).clamp(1, BATCH);
-        if let Taken::Some { first, more } = victim.inbox.take(half, |task| self.deque.push(task)) {
-            self.metrics().stolen.add(1 + more as u64);
-            return Some(first);
+        let mut batch = self.batch.borrow_mut();
+        if victim.inbox.take(half, &mut batch) == Taken::Some {
+            self.metrics().stolen.add(batch.len() as u64);
+            return self.unload(&mut batch);
         }
         match victim.stealer.steal_batch_with_limit_and_pop(&self.deque, BATCH) {
             Steal::Success(task) => {
