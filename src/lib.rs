@@ -23,6 +23,14 @@
 //! Tasks that wait for I/O (an async runtime holds ten thousand of those, a pool as many as it has threads), strict
 //! ordering, and tasks far below a microsecond that could as well run where they are.
 
+#![cfg_attr(
+    longshore_loom,
+    allow(
+        dead_code,
+        reason = "the model checker sees only the primitives, not those who use all of them"
+    )
+)]
+
 #[cfg(not(longshore_loom))]
 mod builder;
 #[cfg(not(longshore_loom))]
@@ -48,3 +56,12 @@ pub use self::{
     pool::{Pool, current_worker, execute, submit},
     runtime::metrics::{PinStatus, PoolStats, WorkerStats},
 };
+
+/// What the model checker explores; see `docs/MODELS.md`. Not part of the interface.
+#[cfg(longshore_loom)]
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::base::sync;
+    pub use crate::primitives::{inbox, members, slot, tally, task};
+    pub use crate::runtime::idle;
+}

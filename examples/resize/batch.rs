@@ -143,7 +143,11 @@ fn collect(pool: &Pool, pending: Vec<Pending>) -> Vec<Outcome> {
 }
 
 /// Waits for one task while the bar shows how many are done, whichever they are.
-fn wait<T>(mut handle: JoinHandle<T>, bar: &ProgressBar, done: impl Fn() -> u64) -> Result<T, JoinError> {
+fn wait<T: Send>(
+    mut handle: JoinHandle<T>,
+    bar: &ProgressBar,
+    done: impl Fn() -> u64,
+) -> Result<T, JoinError> {
     if bar.is_hidden() {
         return handle.join();
     }

@@ -19,7 +19,41 @@ mod imp {
     pub use loom::hint::spin_loop;
     pub use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
     pub use loom::sync::{Mutex, MutexGuard};
-    pub use loom::thread;
+
+    /// Parking made of loom's `Notify`. Its own `park` forgets a token when the thread passes through a lock in
+    /// between, and its `unpark` wakes a thread that waits for a lock; both would be reported as faults of ours.
+    pub mod thread {
+        use loom::sync::Notify;
+        pub use loom::thread::yield_now;
+        use std::sync::Arc;
+
+        /// A thread that can be unparked.
+        #[derive(Clone, Debug)]
+        pub struct Thread(Arc<Notify>);
+
+        loom::thread_local! {
+            static CURRENT: Thread = Thread(Arc::new(Notify::new()));
+        }
+
+        /// The calling thread.
+        pub fn current() -> Thread {
+            CURRENT.with(Clone::clone)
+        }
+
+        /// Sleeps until there is a token; now and then without one, as the standard library may.
+        #[track_caller]
+        pub fn park() {
+            current().0.wait();
+        }
+
+        impl Thread {
+            /// Leaves a token.
+            #[track_caller]
+            pub fn unpark(&self) {
+                self.0.notify();
+            }
+        }
+    }
 }
 
 pub use imp::*;

@@ -249,9 +249,10 @@ impl<T> Inbox<T> {
 
     /// Moves up to `limit` values (at least 1) with one compare-and-swap to the end of `batch`, the oldest first.
     ///
-    /// Any thread may call it. `batch` should have room already: between claim and hand-over the producers wait.
+    /// Any thread may call it. `batch` must have room (and should have it already: between claim and hand-over the
+    /// producers wait).
     #[inline]
-    pub fn take(&self, limit: usize, batch: &mut Vec<T>) -> Taken {
+    pub fn take(&self, limit: usize, batch: &mut impl Extend<T>) -> Taken {
         // Acquire pairs with the Release of another taker's CAS below: not needed for the values (their turns carry
         // them) but for a monotonic view of the queue's progress.
         let head = self.head.load(Ordering::Acquire);
@@ -319,7 +320,7 @@ impl<T> Inbox<T> {
             "drain_closed before close"
         );
         let mut failures = 0;
-        let mut batch = Vec::new();
+        let mut batch = Vec::with_capacity(self.slots.len());
         while self.len() > 0 {
             match self.take(self.slots.len(), &mut batch) {
                 Taken::Some => batch.drain(..).for_each(&mut sink),

@@ -1,6 +1,7 @@
 //! The parts that a scheduler is made of, each usable and checkable alone: none of them knows the pool, the policies
 //! or another primitive's user.
 
+pub mod batch;
 pub mod block;
 pub mod inbox;
 pub mod members;

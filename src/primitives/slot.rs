@@ -31,7 +31,7 @@ use std::task::Waker;
 
 use super::block;
 use super::tally::Tally;
-use super::task::{Finished, Task, TaskTable, Words};
+use super::task::{Finished, Task, TaskTable, Word, Words};
 use crate::base::sync::{AtomicU32, Ordering, Place, Tomb, thread};
 use crate::base::unwind::{self, Payload};
 
@@ -264,24 +264,24 @@ where
     }
 
     /// # Safety
-    /// The words were made by `into_task` of this type and are not used again.
+    /// `address` is the first word made by `into_task` of this type, and is not used again.
     #[inline]
-    unsafe fn from_words(words: &mut Words) -> Self {
-        // SAFETY: `into_task` wrote the first word.
-        let address = unsafe { words[0].assume_init() };
+    unsafe fn from_word(address: Word) -> Self {
+        // SAFETY: `into_task` wrote it.
+        let address = unsafe { address.assume_init() };
         // SAFETY: it is the address of a slot, never null.
         let slot = unsafe { NonNull::new_unchecked(std::ptr::with_exposed_provenance_mut(address)) };
         SlotTask { slot }
     }
 
-    unsafe fn run_packed(words: &mut Words, tally: &Tally) -> Finished {
+    unsafe fn run_packed(address: Word, _: Word, _: Word, tally: &Tally) -> Finished {
         // SAFETY: the contract of the task's table.
-        unsafe { Self::from_words(words) }.run(tally)
+        unsafe { Self::from_word(address) }.run(tally)
     }
 
-    unsafe fn discard_packed(words: &mut Words) -> Result<(), Payload> {
+    unsafe fn discard_packed(address: Word, _: Word, _: Word) -> Result<(), Payload> {
         // SAFETY: the contract of the task's table.
-        unsafe { Self::from_words(words) }.discard()
+        unsafe { Self::from_word(address) }.discard()
     }
 
     fn header(&self) -> NonNull<Header<T>> {

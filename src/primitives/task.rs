@@ -21,8 +21,11 @@ use super::block;
 use super::tally::Tally;
 use crate::base::unwind::{self, Payload};
 
-/// The words that a task carries.
-pub type Words = [MaybeUninit<usize>; 3];
+/// One of the words that a task carries.
+pub type Word = MaybeUninit<usize>;
+
+/// All of them.
+pub type Words = [Word; 3];
 
 /// What running a task left for the pool to do.
 #[derive(Debug)]
@@ -41,24 +44,21 @@ pub struct TaskTable {
     ///
     /// # Safety
     /// The words are those of a task made with this table; they are not used again.
-    pub run: unsafe fn(&mut Words, &Tally) -> Finished,
+    pub run: unsafe fn(Word, Word, Word, &Tally) -> Finished,
     /// Drops the task unstarted and tells whoever waits for it. A panic in a drop is returned.
     ///
     /// # Safety
     /// As for `run`.
-    pub discard: unsafe fn(&mut Words) -> Result<(), Payload>,
+    pub discard: unsafe fn(Word, Word, Word) -> Result<(), Payload>,
 }
 
 /// See the module's text.
 ///
-/// Opaque to the compiler on purpose: it then copies a task as one piece. Taken apart, table and words are stored and
-/// loaded in pieces of different sizes, and a load that spans two recent stores stalls the processor for as long as a
-/// whole task takes.
-pub struct Task(MaybeUninit<Parts>);
-
-/// What a task consists of; always initialised (the words as far as their table demands).
+/// The words go to the table's functions one by one, in registers. Handed over by address they would have to lie in
+/// memory together, and a copy made in larger pieces than they were stored in stalls the processor for as long as the
+/// rest of the dispatch takes.
 #[repr(C)]
-struct Parts {
+pub struct Task {
     table: &'static TaskTable,
     words: Words,
 }
@@ -95,39 +95,32 @@ impl Task {
     /// `table`'s functions may be called with `words`, once, on any thread.
     #[inline]
     pub unsafe fn from_parts(table: &'static TaskTable, words: Words) -> Task {
-        Task(MaybeUninit::new(Parts { table, words }))
+        Task { table, words }
     }
 
     /// Runs the task. No panic of user code comes out.
-    #[inline]
+    #[inline(always)]
     pub fn run(self, tally: &Tally) -> Finished {
-        let mut this = ManuallyDrop::new(self);
-        let (table, words) = this.parts();
+        let this = ManuallyDrop::new(self);
+        let [a, b, c] = this.words;
         // SAFETY: table and words belong together, and nobody uses the task again.
-        unsafe { (table.run)(words, tally) }
+        unsafe { (this.table.run)(a, b, c, tally) }
     }
 
     /// Drops the task unstarted and tells whoever waits for it; a panic in a drop is returned.
     pub fn discard(self) -> Result<(), Payload> {
-        let mut this = ManuallyDrop::new(self);
-        let (table, words) = this.parts();
+        let this = ManuallyDrop::new(self);
+        let [a, b, c] = this.words;
         // SAFETY: as in `run`.
-        unsafe { (table.discard)(words) }
-    }
-
-    #[inline(always)]
-    fn parts(&mut self) -> (&'static TaskTable, &mut Words) {
-        // SAFETY: always initialised.
-        let parts = unsafe { self.0.assume_init_mut() };
-        (parts.table, &mut parts.words)
+        unsafe { (this.table.discard)(a, b, c) }
     }
 }
 
 impl Drop for Task {
     fn drop(&mut self) {
-        let (table, words) = self.parts();
+        let [a, b, c] = self.words;
         // SAFETY: as in `run`; nobody uses the words after the drop.
-        if let Err(payload) = unsafe { (table.discard)(words) } {
+        if let Err(payload) = unsafe { (self.table.discard)(a, b, c) } {
             unwind::drop_silently(payload);
         }
     }
@@ -178,13 +171,13 @@ fn call<F: FnOnce()>(f: F, tally: &Tally) -> Finished {
 /// Puts the table of a new task in its place; the words are still to be written.
 #[inline]
 fn put_table<'a>(place: &'a mut MaybeUninit<Task>, table: &'static TaskTable) -> &'a mut Words {
-    let parts = place.as_mut_ptr().cast::<Parts>();
+    let task = place.as_mut_ptr();
     // SAFETY: in bounds of `place`, which is borrowed mutably.
-    let table_place = unsafe { &raw mut (*parts).table };
+    let table_place = unsafe { &raw mut (*task).table };
     // SAFETY: as above.
     unsafe { table_place.write(table) };
     // SAFETY: as above; the words may be uninitialised.
-    unsafe { &mut (*parts).words }
+    unsafe { &mut (*task).words }
 }
 
 /// Closures that fit into the words.
@@ -207,22 +200,22 @@ impl Inline {
     }
 
     /// # Safety
-    /// `words` hold an `F` put there by `pack`, which is not used again.
-    #[inline]
-    unsafe fn unpack<F>(words: &mut Words) -> F {
-        // SAFETY: the caller's promise.
-        unsafe { words.as_mut_ptr().cast::<F>().read() }
+    /// The words hold an `F` put there by `pack`, which is not used again.
+    #[inline(always)]
+    unsafe fn unpack<F>(words: Words) -> F {
+        // SAFETY: the caller's promise; size and alignment as in `pack`.
+        unsafe { words.as_ptr().cast::<F>().read() }
     }
 
-    unsafe fn run<F: FnOnce()>(words: &mut Words, tally: &Tally) -> Finished {
+    unsafe fn run<F: FnOnce()>(a: Word, b: Word, c: Word, tally: &Tally) -> Finished {
         // SAFETY: the contract of the table.
-        let f = unsafe { Self::unpack::<F>(words) };
+        let f = unsafe { Self::unpack::<F>([a, b, c]) };
         call(f, tally)
     }
 
-    unsafe fn discard<F>(words: &mut Words) -> Result<(), Payload> {
+    unsafe fn discard<F>(a: Word, b: Word, c: Word) -> Result<(), Payload> {
         // SAFETY: the contract of the table.
-        let f = unsafe { Self::unpack::<F>(words) };
+        let f = unsafe { Self::unpack::<F>([a, b, c]) };
         unwind::drop_guarded(f)
     }
 }
@@ -247,11 +240,11 @@ impl InBlock {
     }
 
     /// # Safety
-    /// `words` were made by `pack` from an `F` and are not used again.
+    /// `address` is the first word made by `pack` from an `F`, and is not used again.
     #[inline]
-    unsafe fn unpack<F>(words: &mut Words) -> F {
-        // SAFETY: `pack` wrote the first word.
-        let address = unsafe { words[0].assume_init() };
+    unsafe fn unpack<F>(address: Word) -> F {
+        // SAFETY: `pack` wrote it.
+        let address = unsafe { address.assume_init() };
         let place = std::ptr::with_exposed_provenance_mut::<F>(address);
         // SAFETY: it is the address of a block, never null.
         let place = unsafe { NonNull::new_unchecked(place) };
@@ -262,15 +255,15 @@ impl InBlock {
         f
     }
 
-    unsafe fn run<F: FnOnce()>(words: &mut Words, tally: &Tally) -> Finished {
+    unsafe fn run<F: FnOnce()>(address: Word, _: Word, _: Word, tally: &Tally) -> Finished {
         // SAFETY: the contract of the table.
-        let f = unsafe { Self::unpack::<F>(words) };
+        let f = unsafe { Self::unpack::<F>(address) };
         call(f, tally)
     }
 
-    unsafe fn discard<F>(words: &mut Words) -> Result<(), Payload> {
+    unsafe fn discard<F>(address: Word, _: Word, _: Word) -> Result<(), Payload> {
         // SAFETY: the contract of the table.
-        let f = unsafe { Self::unpack::<F>(words) };
+        let f = unsafe { Self::unpack::<F>(address) };
         unwind::drop_guarded(f)
     }
 }

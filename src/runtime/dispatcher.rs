@@ -9,11 +9,12 @@ use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 
 use super::idle::Idle;
-use super::shared::{BATCH, Block, Passage, Phase, Shared};
+use super::shared::{Passage, Phase, Shared, TaskBatch};
 use super::worker::Worker;
 use crate::base::rng::Rng;
 use crate::error::SubmitErrorKind;
 use crate::policy::placement::{self, REVIEW_INTERVAL};
+use crate::primitives::batch::BATCH;
 use crate::primitives::inbox::{Refusal, Reserved, Taken};
 use crate::primitives::task::Task;
 
@@ -67,9 +68,11 @@ impl Shared {
                     Ok(Reservation::Injector(passage)) => {
                         let mut task = MaybeUninit::uninit();
                         pack(&mut task, closure);
-                        self.metrics.injected.add_shared(1);
+                        let mut alone = TaskBatch::new();
                         // SAFETY: as above.
-                        passage.inject(vec![unsafe { task.assume_init() }]);
+                        alone.push(unsafe { task.assume_init() });
+                        self.metrics.injected.add_shared(1);
+                        passage.inject(alone);
                     }
                     Err(kind) => return Err((closure, kind)),
                 }
@@ -136,9 +139,9 @@ impl Shared {
         HOME.with(|home| home.countdown.set(0)); // time for a review
         let passage = self.passage().ok_or(SubmitErrorKind::Closed)?;
         let inbox = &self.remote(target).inbox;
-        let mut block = Block::with_capacity(BATCH);
-        if inbox.take(BATCH, &mut block) == Taken::Some {
-            passage.inject(block);
+        let mut oldest = TaskBatch::new();
+        if inbox.take(BATCH, &mut oldest) == Taken::Some {
+            passage.inject(oldest);
         }
         match inbox.reserve() {
             Ok(reserved) => Ok(Reservation::Inbox(reserved)),
@@ -257,9 +260,10 @@ impl Shared {
             return Ok(());
         }
         let passage = self.passage().ok_or(SubmitErrorKind::Closed)?;
-        let block: Block = portion.drain(..).map(pack).collect();
-        self.metrics.injected.add_shared(block.len() as u64);
-        passage.inject(block);
+        let mut rest = TaskBatch::new();
+        rest.extend(portion.drain(..).map(pack));
+        self.metrics.injected.add_shared(rest.len() as u64);
+        passage.inject(rest);
         Ok(())
     }
 }

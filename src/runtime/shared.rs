@@ -15,6 +15,7 @@ use super::metrics::{PinStatus, PoolMetrics, PoolStats, WorkerMetrics, WorkerSta
 use crate::base::unwind::{self, Payload};
 use crate::builder::Config;
 use crate::error::PanicPayload;
+use crate::primitives::batch::Batch;
 use crate::primitives::inbox::Inbox;
 use crate::primitives::members::Members;
 use crate::primitives::task::Task;
@@ -24,12 +25,8 @@ use crate::sys::fork;
 /// than its worker moves tasks to the injector, where everyone finds them; each slot costs 40 bytes.
 const INBOX_CAPACITY: usize = 256;
 
-/// Tasks moved at a time from inbox to deque, from victim to thief and between inbox and injector. Large enough to
-/// share the cost of a move, small enough for the deque (64 places at first) never to grow because of a batch.
-pub const BATCH: usize = 32;
-
-/// Tasks that travel through the injector together, the oldest first.
-pub type Block = Vec<Task>;
+/// Tasks that travel together: from inbox to deque, from victim to thief, and through the injector.
+pub type TaskBatch = Batch<Task>;
 
 /// How far the pool has come in its life. The order of the values is the order of the phases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,7 +85,7 @@ pub struct Shared {
     /// The numbers of the workers whose threads have been started.
     pub members: Members<usize>,
     /// What no inbox had room for.
-    injector: Injector<Block>,
+    injector: Injector<TaskBatch>,
     /// Producers on their way to the injector with tasks that no queue shows; see [`Passage`].
     passages: CachePadded<AtomicUsize>,
     /// Who searches, who is parked.
@@ -183,16 +180,16 @@ impl Shared {
         }
     }
 
-    /// Takes a block out of the injector.
-    pub fn take_block(&self) -> Option<Block> {
+    /// Takes a batch out of the injector.
+    pub fn take_injected(&self) -> Option<TaskBatch> {
         if self.injector.is_empty() {
             return None;
         }
         loop {
             match self.injector.steal() {
-                Steal::Success(block) => return Some(block),
+                Steal::Success(batch) => return Some(batch),
                 Steal::Empty => return None,
-                // Somebody else got one, so this loop ends after at most as many rounds as there are blocks.
+                // Somebody else got one, so this loop ends after at most as many rounds as there are batches.
                 Steal::Retry => std::hint::spin_loop(),
             }
         }
@@ -252,8 +249,8 @@ impl Shared {
         self.remotes
             .iter()
             .for_each(|remote| remote.inbox.drain_closed(throw));
-        while let Some(block) = self.take_block() {
-            block.into_iter().for_each(throw);
+        while let Some(mut batch) = self.take_injected() {
+            std::iter::from_fn(|| batch.pop()).for_each(throw);
         }
         for remote in &self.remotes {
             loop {
@@ -334,10 +331,10 @@ pub struct Passage<'a> {
 }
 
 impl Passage<'_> {
-    /// Puts `block` (not empty, the oldest first) into the injector.
-    pub fn inject(&self, block: Block) {
-        debug_assert!(!block.is_empty());
-        self.shared.injector.push(block);
+    /// Puts `batch` (not empty) into the injector.
+    pub fn inject(&self, batch: TaskBatch) {
+        debug_assert!(!batch.is_empty());
+        self.shared.injector.push(batch);
     }
 }
 

@@ -14,11 +14,12 @@ use crossbeam_deque::{Steal, Worker as Deque};
 use super::dispatcher::{Announcement, Rejected};
 use super::idle::{Duty, Rest, Role, Seat};
 use super::metrics::WorkerMetrics;
-use super::shared::{BATCH, Block, Phase, Remote, Shared};
+use super::shared::{Phase, Remote, Shared, TaskBatch};
 use crate::base::rng::Rng;
 use crate::error::SubmitErrorKind;
 use crate::policy::spin::SpinTime;
 use crate::policy::victim;
+use crate::primitives::batch::BATCH;
 use crate::primitives::inbox::Taken;
 use crate::primitives::task::{Finished, Task};
 use crate::sys::stack::approximate_stack_pointer;
@@ -62,7 +63,7 @@ pub struct Worker {
     spin: Cell<SpinTime>,
     tick: Cell<u32>,
     /// Tasks on their way from an inbox to the deque; empty otherwise.
-    batch: RefCell<Vec<Task>>,
+    batch: RefCell<TaskBatch>,
     /// Where the stack of the thread that acts as this worker begins.
     stack_base: Cell<usize>,
 }
@@ -105,7 +106,7 @@ impl Worker {
             spin: Cell::new(SpinTime::new(config.spin)),
             seat: Arc::new(Seat::new(index)),
             tick: Cell::new(0),
-            batch: RefCell::new(Vec::with_capacity(BATCH)),
+            batch: RefCell::new(TaskBatch::new()),
             stack_base: Cell::new(0),
             shared,
             index,
@@ -403,7 +404,7 @@ impl Worker {
     fn take_from_inbox(&self, limit: usize) -> Option<Task> {
         let mut batch = self.batch.borrow_mut();
         loop {
-            match self.remote().inbox.take(limit, &mut batch) {
+            match self.remote().inbox.take(limit, &mut *batch) {
                 Taken::Some => return self.unload(&mut batch),
                 Taken::Nothing => return None,
                 Taken::Contended => {} // a thief got some: that many fewer rounds are left
@@ -412,14 +413,13 @@ impl Worker {
     }
 
     fn take_from_injector(&self) -> Option<Task> {
-        let mut block: Block = self.shared.take_block()?;
-        self.unload(&mut block)
+        self.unload(&mut self.shared.take_injected()?)
     }
 
     /// Moves a batch (the oldest first) to the deque, but for the oldest, which is returned: the deque will give the
     /// others in order of arrival.
     #[inline]
-    fn unload(&self, batch: &mut Vec<Task>) -> Option<Task> {
+    fn unload(&self, batch: &mut TaskBatch) -> Option<Task> {
         while batch.len() > 1 {
             batch.pop().into_iter().for_each(|task| self.deque.push(task));
         }
@@ -476,7 +476,7 @@ impl Worker {
         let victim = self.shared.remote(victim);
         let half = (victim.inbox.len() / 2).clamp(1, BATCH);
         let mut batch = self.batch.borrow_mut();
-        if victim.inbox.take(half, &mut batch) == Taken::Some {
+        if victim.inbox.take(half, &mut *batch) == Taken::Some {
             self.metrics().stolen.add(batch.len() as u64);
             return self.unload(&mut batch);
         }

@@ -13,7 +13,7 @@
 use std::env;
 use std::fmt::Write as _;
 use std::io::Read;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child as Process, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Instant;
@@ -94,6 +94,7 @@ impl Child {
         };
         // With one test thread the harness runs the test on the main thread: nobody else is in the process.
         command
+            .process_group(0)
             .args([self.name, "--exact", "--nocapture", "--test-threads=1"])
             .env_remove("LONGSHORE_THREADS")
             .env("RUST_BACKTRACE", "0")
@@ -145,13 +146,20 @@ fn end_of(process: &mut Process, name: &str) -> ExitStatus {
         status = process.try_wait().expect("our own child");
         if status.is_none() && Instant::now() + PATIENCE / 10 > deadline {
             dump_process(process.id());
-            process.kill().expect("our own child");
+            kill_group(process);
             process.wait().expect("our own child");
             panic!("the process of {name} hangs");
         }
         status.is_some()
     });
     status.expect("ended")
+}
+
+/// Kills the process and what it runs under, or has started.
+fn kill_group(process: &Process) {
+    let group = -libc::pid_t::try_from(process.id()).expect("a process id");
+    // SAFETY: always sound; the group is our own, made by `spawn`.
+    unsafe { libc::kill(group, libc::SIGKILL) };
 }
 
 impl Outcome {

@@ -1,1 +1,27 @@
-//! Nothing here: the models are in `tests/`.
+//! What the models in `tests/` share: the harness that runs each in a process of its own, and a second build of the
+//! library's files in which single atomic operations can be broken. `docs/MODELS.md` lists models and mutants.
+#![cfg(longshore_loom)]
+#![allow(
+    dead_code,
+    unused_imports,
+    clippy::duplicate_mod,
+    reason = "the library's files are compiled as they are, used or not"
+)]
+
+pub mod harness;
+pub mod mutation;
+
+// The layout of the library's crate root, for the files below say `crate::base` and `super::block`.
+mod base;
+#[doc(hidden)]
+#[path = "../../../src/runtime/idle.rs"]
+pub mod idle;
+#[path = "../../../src/primitives/mod.rs"]
+mod primitives;
+
+/// As `longshore::internals`: the very same files, with a façade that can break an operation.
+pub mod mutable {
+    pub use crate::base::sync;
+    pub use crate::idle;
+    pub use crate::primitives::{inbox, members, slot, tally, task};
+}

@@ -1,0 +1,120 @@
+//! Runs each model in a process of its own: a test starts its own binary again with nothing but this test.
+//!
+//! loom reports a fault by a panic, which is final here: the process ends at once with a status of its own. The
+//! library catches panics of user code, and would catch loom's as well; and a deadlock found while unwinding aborts.
+
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+use std::{env, panic, process, thread};
+
+use crate::mutation::{self, Mutation};
+
+/// Set in the process that runs the model.
+const CHILD: &str = "LONGSHORE_MODEL_CHILD";
+/// Overrides the bound of those models that have one: loom's own variable.
+const PREEMPTIONS: &str = "LOOM_MAX_PREEMPTIONS";
+/// The status of a process whose model found a fault.
+const FAULT: i32 = 42;
+/// Switches between threads in one execution, beyond which loom gives up. Its default of 1,000 is short for our loops.
+const MAX_SWITCHES: usize = 20_000;
+
+/// How thoroughly a model is explored.
+#[derive(Debug, Clone, Copy)]
+pub enum Bound {
+    /// Every execution.
+    Full,
+    /// Every execution in which a thread that could go on is interrupted at most so often, unless
+    /// `LOOM_MAX_PREEMPTIONS` says otherwise.
+    Preemptions(usize),
+}
+
+/// Passes if every execution of `model` does.
+pub fn prove(bound: Bound, model: fn()) {
+    let Some(output) = run_alone(bound, None, model) else {
+        return;
+    };
+    let text = text_of(&output);
+    assert!(output.status.success(), "the model found a fault:\n{text}");
+    text.lines()
+        .filter(|l| l.starts_with("model:"))
+        .for_each(|l| eprintln!("{l}"));
+}
+
+/// Passes if `model` finds a fault when `mutation` breaks what it checks.
+pub fn refute(mutation: Mutation, bound: Bound, model: fn()) {
+    let Some(output) = run_alone(bound, Some(mutation), model) else {
+        return;
+    };
+    let text = text_of(&output);
+    assert!(
+        text.contains(mutation::MARK),
+        "{mutation:?} was never reached:\n{text}"
+    );
+    assert!(
+        output.status.code() == Some(FAULT),
+        "{mutation:?} survived: {:?}\n{text}",
+        output.status
+    );
+    text.lines()
+        .filter(|l| l.starts_with("model:"))
+        .for_each(|l| eprintln!("{l}"));
+}
+
+fn text_of(output: &Output) -> String {
+    String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned()
+}
+
+/// In the test: the output of the process that ran the model. In that process: runs it and returns nothing.
+fn run_alone(bound: Bound, mutation: Option<Mutation>, model: fn()) -> Option<Output> {
+    if env::var_os(CHILD).is_some() {
+        if let Some(mutation) = mutation {
+            mutation::activate(mutation);
+        }
+        explore(bound, model);
+        return None;
+    }
+    let this = thread::current();
+    let name = this.name().expect("a test's thread has the test's name");
+    let program = env::current_exe().expect("this binary has a path");
+    let output = Command::new(program)
+        .args([name, "--exact", "--nocapture", "--include-ignored"])
+        .env(CHILD, "1")
+        .env_remove("RUST_BACKTRACE")
+        .output()
+        .expect("this binary starts again");
+    Some(output)
+}
+
+fn explore(bound: Bound, model: fn()) {
+    static EXECUTIONS: AtomicU64 = AtomicU64::new(0);
+    let begin = Instant::now();
+    let name = thread::current().name().unwrap_or_default().to_owned();
+    let report = move |how| {
+        let executions = EXECUTIONS.load(Ordering::Relaxed);
+        println!(
+            "model: {name}: {how} after {executions} executions, {:.1} s",
+            begin.elapsed().as_secs_f64()
+        );
+    };
+    let on_fault = report.clone();
+    panic::set_hook(Box::new(move |fault| {
+        eprintln!("{fault}");
+        on_fault("fault");
+        process::exit(FAULT);
+    }));
+    let mut builder = loom::model::Builder::new();
+    builder.max_branches = MAX_SWITCHES;
+    builder.preemption_bound = match bound {
+        Bound::Full => None,
+        Bound::Preemptions(default) => Some(match env::var(PREEMPTIONS) {
+            Ok(text) => text.parse().expect("LOOM_MAX_PREEMPTIONS is a number"),
+            Err(_) => default,
+        }),
+    };
+    builder.check(move || {
+        EXECUTIONS.fetch_add(1, Ordering::Relaxed);
+        model();
+    });
+    report("passed");
+}

@@ -1,0 +1,385 @@
+//! A pool in miniature around the library's real `Idle`, `Inbox` and `SlotHandle`: what `runtime/shared.rs`,
+//! `runtime/worker.rs` and `runtime/dispatcher.rs` do with them, the same operations in the same order.
+//!
+//! Those files cannot run under loom as they are: they need crossbeam's deque and injector, whose atomics loom does
+//! not see. Here an [`Inbox`] that is never closed stands for each of them. It is lock-free as they are, which
+//! matters: a queue behind a mutex would hide a missing fence.
+
+use std::sync::Arc;
+
+use longshore_models::mutation::leaves_out;
+
+use crate::code::idle::{Duty, Idle, Rest, Role, Seat};
+use crate::code::inbox::{Inbox, Refusal, Taken};
+use crate::code::slot::{SlotHandle, Waiter};
+use crate::code::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence, thread};
+
+/// The phases that matter here, in order.
+pub const OPEN: u32 = 0;
+pub const DRAINING: u32 = 1;
+
+/// What a task does.
+pub enum Task {
+    /// Nothing.
+    Plain,
+    /// Blocks its worker until the gate is open, without helping: an endless task, as far as others can tell.
+    Wait(Arc<Gate>),
+    /// Opens the gate.
+    Open(Arc<Gate>),
+    /// Submits a task that opens the gate and blocks until that has happened.
+    SubmitAndWait(Arc<Gate>),
+    /// Waits for the slot's outcome and runs other tasks meanwhile.
+    Join(SlotHandle<u32>),
+    /// A slot's task side.
+    Slot(crate::code::task::Task),
+}
+
+/// One task waits at it for another. The waiting thread may be woken for nothing.
+pub struct Gate {
+    open: AtomicBool,
+    bell: loom::sync::Notify,
+}
+
+impl Gate {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Gate {
+            open: AtomicBool::new(false),
+            bell: loom::sync::Notify::new(),
+        })
+    }
+
+    fn wait(&self) {
+        while !self.open.load(Ordering::Acquire) {
+            self.bell.wait();
+        }
+    }
+
+    fn open(&self) {
+        self.open.store(true, Ordering::Release);
+        self.bell.notify();
+    }
+}
+
+/// `Shared`.
+pub struct Pool {
+    pub idle: Idle,
+    inboxes: Vec<Inbox<Task>>,
+    deques: Vec<Inbox<Task>>,
+    injector: Inbox<Task>,
+    passages: AtomicU64,
+    phase: AtomicU32,
+    ended: AtomicBool,
+    /// Tasks that are to end before the pool does. For models without a shutdown; see [`Pool::count_down`].
+    pub awaited: AtomicU64,
+    /// For assertions, so invisible to loom.
+    running: std::sync::atomic::AtomicUsize,
+    pub finished: std::sync::atomic::AtomicUsize,
+}
+
+impl Pool {
+    /// `awaited`: how many tasks end the pool by themselves; 0 if it is to be closed.
+    pub fn new(workers: usize, awaited: u64) -> Arc<Self> {
+        let queues = || (0..workers).map(|_| Inbox::new(2)).collect();
+        Arc::new(Pool {
+            idle: Idle::new(workers),
+            inboxes: queues(),
+            deques: queues(),
+            injector: Inbox::new(2),
+            passages: AtomicU64::new(0),
+            phase: AtomicU32::new(OPEN),
+            ended: AtomicBool::new(false),
+            awaited: AtomicU64::new(awaited),
+            running: 0.into(),
+            finished: 0.into(),
+        })
+    }
+
+    /// Starts worker `index`.
+    pub fn start(self: &Arc<Self>, index: usize) -> loom::thread::JoinHandle<()> {
+        let worker = Worker {
+            pool: self.clone(),
+            index,
+            seat: Arc::new(Seat::new(index)),
+        };
+        loom::thread::spawn(move || worker.run())
+    }
+
+    /// `push_from_outside` when the inbox has room.
+    pub fn push(&self, target: usize, task: Task) {
+        let pushed = self.inboxes[target].push(task);
+        assert!(pushed.is_ok(), "room for all, and open");
+        self.idle.notify();
+    }
+
+    /// `push_batch_from_outside` with one portion that fits. The notification for its first task is left out, so that
+    /// all depends on the one at the end.
+    pub fn push_batch(&self, target: usize, tasks: impl IntoIterator<Item = Task>) {
+        let mut tasks = tasks.into_iter().collect::<Vec<_>>();
+        let n = tasks.len();
+        let pushed = self.inboxes[target].push_batch(n, || tasks.remove(0));
+        assert_eq!(pushed, Ok(n));
+        self.idle.notify_many(n);
+    }
+
+    /// `submit` or `submit_batch` from outside against a shutdown: what the inbox has no room for goes to the
+    /// injector. Returns how many were accepted.
+    pub fn submit(&self, target: usize, tasks: usize) -> usize {
+        let accepted = match self.inboxes[target].push_batch(tasks, || Task::Plain) {
+            Ok(n) => n,
+            Err(Refusal::Full) => 0,
+            Err(Refusal::Closed) => return 0,
+        };
+        let accepted = accepted + self.inject(tasks - accepted);
+        self.idle.notify_many(accepted);
+        accepted
+    }
+
+    /// The end of `push_portion`.
+    pub fn inject(&self, tasks: usize) -> usize {
+        if tasks == 0 {
+            return 0;
+        }
+        let Some(passage) = self.passage() else {
+            return 0;
+        };
+        for _ in 0..tasks {
+            let pushed = self.injector.push(Task::Plain);
+            assert!(pushed.is_ok(), "room for all");
+        }
+        drop(passage);
+        tasks
+    }
+
+    fn passage(&self) -> Option<Passage<'_>> {
+        self.passages.fetch_add(1, Ordering::Relaxed);
+        let passage = Passage(self);
+        if !leaves_out("fence of a passage") {
+            fence(Ordering::SeqCst);
+        }
+        (self.phase() == OPEN).then_some(passage)
+    }
+
+    fn phase(&self) -> u32 {
+        self.phase.load(Ordering::Acquire)
+    }
+
+    /// `lifecycle::close` with `Phase::Draining`.
+    pub fn close(&self) {
+        if !leaves_out("closing the inboxes") {
+            self.inboxes.iter().for_each(Inbox::close);
+        }
+        self.phase.fetch_max(DRAINING, Ordering::AcqRel);
+        if !leaves_out("fence of the closer") {
+            fence(Ordering::SeqCst);
+        }
+        if !leaves_out("waking everyone at the close") {
+            self.idle.wake_all();
+        }
+    }
+
+    /// The pool ends by itself when the last of the `awaited` tasks has been run.
+    fn count_down(&self) {
+        if self.awaited.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.ended.store(true, Ordering::Release);
+            self.idle.wake_all();
+        }
+    }
+
+    fn has_work(&self) -> bool {
+        self.injector.has_ready()
+            || (self.inboxes.iter().zip(&self.deques)).any(|(inbox, deque)| inbox.has_ready() || deque.has_ready())
+    }
+
+    fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    fn ends_now(&self) -> bool {
+        let all_rest = || {
+            let counts = self.idle.counts();
+            counts.parked() - counts.waiting() == self.inboxes.len() as u64
+        };
+        if self.phase() == OPEN || !all_rest() || !self.is_drained() {
+            return self.has_ended();
+        }
+        let running = self.running.load(std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(running, 0, "the pool ends while a task runs");
+        self.ended.store(true, Ordering::Release);
+        self.idle.wake_all();
+        true
+    }
+
+    fn is_drained(&self) -> bool {
+        let inboxes_empty = self.inboxes.iter().all(|inbox| inbox.len() == 0);
+        let nobody_between = self.passages.load(Ordering::Acquire) == 0;
+        inboxes_empty
+            && nobody_between
+            && self.injector.len() == 0
+            && self.deques.iter().all(|deque| deque.len() == 0)
+    }
+
+    /// After the workers have gone: nothing is left behind.
+    pub fn assert_at_rest(&self, finished: usize) {
+        assert!(!self.idle.counts().any_idle(), "{:?}", self.idle);
+        let queues = self.inboxes.iter().chain(&self.deques).chain([&self.injector]);
+        let left: usize = queues.map(Inbox::len).sum();
+        assert_eq!(left, 0, "tasks left in the queues");
+        let ran = self.finished.load(std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(ran, finished, "accepted tasks that have run");
+    }
+}
+
+struct Passage<'a>(&'a Pool);
+
+impl Drop for Passage<'_> {
+    fn drop(&mut self) {
+        self.0.passages.fetch_sub(1, Ordering::Release);
+        fence(Ordering::SeqCst);
+        if self.0.phase() != OPEN && !leaves_out("waking everyone after a passage") {
+            self.0.idle.wake_all();
+        }
+    }
+}
+
+/// `Worker`, with the loop as it is there.
+struct Worker {
+    pool: Arc<Pool>,
+    index: usize,
+    seat: Arc<Seat>,
+}
+
+enum Goal<'a> {
+    PoolEnd,
+    Await(&'a mut SlotHandle<u32>),
+}
+
+impl Goal<'_> {
+    fn is_reached(&self, pool: &Pool) -> bool {
+        match self {
+            Goal::PoolEnd => pool.has_ended(),
+            Goal::Await(slot) => slot.is_complete(),
+        }
+    }
+
+    fn rest(&self) -> Rest {
+        match self {
+            Goal::PoolEnd => Rest::Idle,
+            Goal::Await(_) => Rest::Waiting,
+        }
+    }
+
+    fn arm(&mut self) {
+        if let Goal::Await(slot) = self
+            && !slot.wait_with(Waiter::Thread(thread::current()))
+        {
+            thread::current().unpark();
+        }
+    }
+}
+
+impl Worker {
+    fn run(&self) {
+        self.work_until(&mut Goal::PoolEnd);
+    }
+
+    fn work_until(&self, goal: &mut Goal<'_>) {
+        while !goal.is_reached(&self.pool) {
+            if let Some(task) = self.next_task().or_else(|| self.search_or_rest(goal)) {
+                self.run_task(task);
+            }
+        }
+    }
+
+    fn run_task(&self, task: Task) {
+        let relaxed = std::sync::atomic::Ordering::Relaxed;
+        self.pool.running.fetch_add(1, relaxed);
+        match task {
+            Task::Plain => {}
+            Task::Wait(gate) => gate.wait(),
+            Task::Open(gate) => gate.open(),
+            Task::SubmitAndWait(gate) => {
+                let pushed = self.pool.deques[self.index].push(Task::Open(gate.clone()));
+                assert!(pushed.is_ok(), "room for it");
+                self.pool.idle.notify();
+                gate.wait();
+            }
+            Task::Join(mut slot) => self.work_until(&mut Goal::Await(&mut slot)),
+            Task::Slot(task) => drop(task.run(&Default::default())),
+        }
+        self.pool.running.fetch_sub(1, relaxed);
+        self.pool.finished.fetch_add(1, relaxed);
+        self.pool.count_down();
+    }
+
+    fn search_or_rest(&self, goal: &mut Goal<'_>) -> Option<Task> {
+        let idle = &self.pool.idle;
+        let mut role = idle.start_search(&self.seat);
+        loop {
+            if role == Role::Searching
+                && let Some(task) = self.sweep()
+            {
+                self.end_search();
+                return Some(task);
+            }
+            if goal.is_reached(&self.pool) {
+                if role == Role::Searching {
+                    self.end_search();
+                }
+                return None;
+            }
+            role = self.rest(role, goal);
+            if role == Role::Active {
+                role = idle.start_search(&self.seat);
+            }
+        }
+    }
+
+    fn rest(&self, role: Role, goal: &mut Goal<'_>) -> Role {
+        let pool = &*self.pool;
+        if !leaves_out("arming the latch") {
+            goal.arm();
+        }
+        pool.idle.announce(&self.seat, role, goal.rest());
+        if !leaves_out("the last look around") && pool.has_work() {
+            return pool.idle.withdraw(&self.seat, Role::Searching);
+        }
+        if matches!(goal, Goal::PoolEnd) && pool.ends_now() {
+            return pool.idle.withdraw(&self.seat, Role::Active);
+        }
+        while self.seat.is_parked() && !goal.is_reached(pool) {
+            thread::park();
+        }
+        pool.idle.withdraw(&self.seat, Role::Active)
+    }
+
+    fn end_search(&self) {
+        if self.pool.idle.end_search() == Duty::CheckForMore
+            && !leaves_out("the last searcher's check")
+            && self.pool.has_work()
+        {
+            self.pool.idle.wake_one();
+        }
+    }
+
+    fn next_task(&self) -> Option<Task> {
+        take(&self.pool.deques[self.index]).or_else(|| take(&self.pool.inboxes[self.index]))
+    }
+
+    /// Own inbox, injector, the others.
+    fn sweep(&self) -> Option<Task> {
+        let pool = &self.pool;
+        let others = || (0..pool.inboxes.len()).filter(|&i| i != self.index);
+        take(&pool.inboxes[self.index])
+            .or_else(|| take(&pool.injector))
+            .or_else(|| others().find_map(|i| take(&pool.inboxes[i]).or_else(|| take(&pool.deques[i]))))
+    }
+}
+
+/// One task: what a real worker takes besides stays as visible in its deque as it is here.
+fn take(queue: &Inbox<Task>) -> Option<Task> {
+    let mut batch = Vec::new();
+    match queue.take(1, &mut batch) {
+        Taken::Some => batch.pop(),
+        Taken::Nothing | Taken::Contended => None,
+    }
+}
