@@ -163,12 +163,12 @@ impl<T> std::fmt::Debug for Place<T> {
 }
 
 /// loom does not see memory being freed. A protocol that ends in a deallocation keeps one of these in the memory:
-/// under loom the deallocation is replaced by [`Tomb::bury`], and any access that is not ordered before it is reported.
-/// In a normal build it is nothing.
+/// under loom the deallocation is replaced by [`Tomb::bury`], and any access that is not ordered before it is reported,
+/// as is a second burial, or none by the end. In a normal build it is nothing.
 #[derive(Debug)]
 pub struct Tomb {
     #[cfg(longshore_loom)]
-    cell: loom::cell::UnsafeCell<()>,
+    alive: loom::cell::UnsafeCell<Option<loom::alloc::Track<()>>>,
 }
 
 impl Tomb {
@@ -176,7 +176,7 @@ impl Tomb {
     pub fn new() -> Self {
         Tomb {
             #[cfg(longshore_loom)]
-            cell: loom::cell::UnsafeCell::new(()),
+            alive: loom::cell::UnsafeCell::new(Some(loom::alloc::Track::new(()))),
         }
     }
 
@@ -184,13 +184,19 @@ impl Tomb {
     #[inline(always)]
     pub fn touch(&self) {
         #[cfg(longshore_loom)]
-        self.cell.with(|_| ());
+        self.alive.with(|alive| {
+            // SAFETY: the pointer is valid, and loom has just checked that nobody writes.
+            assert!(unsafe { &*alive }.is_some(), "freed memory is touched");
+        });
     }
 
     /// Stands for the deallocation.
     #[cfg(longshore_loom)]
     pub fn bury(&self) {
-        self.cell.with_mut(|_| ());
+        self.alive.with_mut(|alive| {
+            // SAFETY: the pointer is valid, and loom has just checked that nobody else accesses it.
+            assert!(unsafe { &mut *alive }.take().is_some(), "memory is freed twice");
+        });
     }
 }
 

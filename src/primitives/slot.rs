@@ -536,3 +536,7 @@ impl<T> fmt::Debug for SlotHandle<T> {
             .finish_non_exhaustive()
     }
 }
+
+// One block of the smallest class holds the slot of a small closure with a small result.
+#[cfg(all(target_pointer_width = "64", not(longshore_loom)))]
+const _: () = assert!(size_of::<Slot<[u64; 2], u64>>() == 64);
