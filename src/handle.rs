@@ -14,7 +14,7 @@ use crate::sys::{affinity, fork};
 
 /// How long a thread outside of every pool spins for a result before it parks: about what it takes to put it to sleep
 /// and wake it up. The next result of a program that submits and joins in turn usually comes sooner.
-const JOIN_SPIN: Duration = Duration::from_micros(5);
+const JOIN_SPIN: Duration = Duration::from_micros(10);
 
 /// Waits for the result of one task, or cancels it. Made by [`Pool::submit`](crate::Pool::submit).
 ///

@@ -338,9 +338,13 @@ impl Worker {
             return shared.idle.withdraw(&self.seat, Role::Active);
         }
         self.metrics().parked.add(1);
+        let asleep = Instant::now();
         while self.seat.is_parked() && !goal.is_reached(shared) {
             goal.park();
         }
+        let mut spin = self.spin.get();
+        spin.slept(asleep.elapsed());
+        self.spin.set(spin);
         shared.idle.withdraw(&self.seat, Role::Active)
     }
 
@@ -443,9 +447,7 @@ impl Worker {
             }
             let now = Instant::now();
             if now >= *until.get_or_insert(now + spin.get()) {
-                spin.wasted();
-                self.spin.set(spin);
-                return None;
+                return None; // how long the sleep lasts will tell whether that was wise
             }
             (0..HINTS_PER_SWEEP).for_each(|_| std::hint::spin_loop());
         }
