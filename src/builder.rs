@@ -1,15 +1,14 @@
-//! What a pool is made of: [`PoolBuilder`] collects it, checks it, and hands a [`Config`] to the runtime. Everything
+//! What a pool is made of: [`PoolBuilder`] collects it, checks it, and hands a `Config` to the runtime. Everything
 //! is validated before any thread starts.
 
 use std::env;
-use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::thread;
 use std::time::Duration;
 
-use crate::error::{BuildError, PanicPayload};
+use crate::base::error::{BuildError, PanicPayload};
 use crate::policy::spin;
 use crate::pool::Pool;
+use crate::runtime::config::{Config, Hooks};
 use crate::sys::{affinity, quota, topology};
 
 /// The largest number of workers. Some 16,000 threads use up what Linux allows a process in memory mappings, and
@@ -27,9 +26,6 @@ pub const DEFAULT_STACK_SIZE: usize = 2 << 20;
 
 /// Overrides the default number of workers.
 const THREADS_VARIABLE: &str = "LONGSHORE_THREADS";
-
-/// The operating system shows this many bytes of a thread's name (Linux).
-const VISIBLE_NAME: usize = 15;
 
 /// How workers are bound to cores.
 ///
@@ -53,68 +49,6 @@ pub enum Pinning {
     Spread,
     /// Worker `i` on the `i`-th of these cores (numbers as the operating system gives them).
     Cores(Vec<usize>),
-}
-
-type WorkerHook = Box<dyn Fn(usize) + Send + Sync>;
-type PanicHook = Box<dyn Fn(PanicPayload) + Send + Sync>;
-
-/// User code that the pool calls.
-#[derive(Default)]
-pub struct Hooks {
-    /// On each worker, before its first task.
-    pub start: Option<WorkerHook>,
-    /// On each worker, after its last task.
-    pub exit: Option<WorkerHook>,
-    /// With the payload of a panic that no handle waits for.
-    pub panic: Option<PanicHook>,
-}
-
-impl fmt::Debug for Hooks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hooks")
-            .field("start", &self.start.is_some())
-            .field("exit", &self.exit.is_some())
-            .field("panic", &self.panic.is_some())
-            .finish()
-    }
-}
-
-/// What the runtime needs to know; validated.
-#[derive(Debug)]
-pub struct Config {
-    /// From 1 to [`MAX_WORKERS`].
-    pub workers: usize,
-    /// Without NUL.
-    name: String,
-    /// In bytes, between the limits.
-    pub stack_size: usize,
-    /// Worker `i` is pinned to `cores[i % cores.len()]`; never empty.
-    pub cores: Option<Vec<usize>>,
-    /// Where unpinned workers may run: wherever the process may.
-    pub mask: affinity::CpuMask,
-    /// User code.
-    pub hooks: Hooks,
-    /// Of all random choices.
-    pub seed: u64,
-    /// The limit of busy waiting.
-    pub spin: Duration,
-}
-
-impl Config {
-    /// The thread of worker `index`, not started.
-    pub fn thread(&self, index: usize) -> thread::Builder {
-        let number = format!("-{index}");
-        let mut prefix = self.name.as_str();
-        // Cut so that the number stays visible.
-        while prefix.len() + number.len() > VISIBLE_NAME {
-            let mut chars = prefix.chars();
-            chars.next_back();
-            prefix = chars.as_str();
-        }
-        thread::Builder::new()
-            .name(format!("{prefix}{number}"))
-            .stack_size(self.stack_size)
-    }
 }
 
 /// Configures a [`Pool`]. Made by [`Pool::builder`].
@@ -300,6 +234,8 @@ fn validate_pinning(pinning: Pinning, allowed: &[usize]) -> Result<Option<Vec<us
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use super::*;
 
     #[test]

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::error::{JoinError, PanicPayload};
+use crate::base::error::{JoinError, PanicPayload};
 use crate::primitives::slot::{Outcome, SlotHandle, Waiter};
 use crate::runtime::worker::{Awaited, Waited, Worker};
 use crate::sys::{affinity, fork};

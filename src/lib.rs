@@ -34,8 +34,6 @@
 #[cfg(not(longshore_loom))]
 mod builder;
 #[cfg(not(longshore_loom))]
-mod error;
-#[cfg(not(longshore_loom))]
 mod handle;
 #[cfg(not(longshore_loom))]
 mod pool;
@@ -50,8 +48,10 @@ mod sys;
 
 #[cfg(not(longshore_loom))]
 pub use self::{
+    base::error::{
+        BatchError, BuildError, JoinError, PanicPayload, ShutdownError, SubmitError, SubmitErrorKind,
+    },
     builder::{DEFAULT_STACK_SIZE, MAX_STACK_SIZE, MAX_WORKERS, MIN_STACK_SIZE, Pinning, PoolBuilder},
-    error::{BatchError, BuildError, JoinError, PanicPayload, ShutdownError, SubmitError, SubmitErrorKind},
     handle::JoinHandle,
     pool::{Pool, current_worker, execute, submit},
     runtime::metrics::{PinStatus, PoolStats, WorkerStats},

@@ -4,12 +4,13 @@ use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::builder::{Config, PoolBuilder};
-use crate::error::{BatchError, BuildError, ShutdownError, SubmitError, SubmitErrorKind};
+use crate::base::error::{BatchError, BuildError, ShutdownError, SubmitError, SubmitErrorKind};
+use crate::builder::PoolBuilder;
 use crate::handle::JoinHandle;
 use crate::primitives::block;
 use crate::primitives::slot::{self, SlotHandle};
 use crate::primitives::task::Task;
+use crate::runtime::config::Config;
 use crate::runtime::dispatcher::Rejected;
 use crate::runtime::lifecycle;
 use crate::runtime::metrics::PoolStats;

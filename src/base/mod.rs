@@ -2,6 +2,7 @@
 //! from the rest of the crate.
 
 pub mod counter;
+pub mod error;
 pub mod rng;
 pub mod sync;
 pub mod unwind;

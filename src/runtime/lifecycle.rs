@@ -10,10 +10,10 @@ use crossbeam_deque::Worker as Deque;
 use super::metrics::PinStatus;
 use super::shared::{Phase, Shared};
 use super::worker::Worker;
+use crate::base::error::{BuildError, PanicPayload};
 use crate::base::unwind::{self, Payload};
-use crate::builder::Config;
-use crate::error::{BuildError, PanicPayload};
 use crate::primitives::task::Task;
+use crate::runtime::config::Config;
 use crate::sys::affinity;
 
 /// The operating system's threads behind the workers.

@@ -1,6 +1,8 @@
 //! The pool at work: what its threads share, what each owns, how tasks find a worker and how it starts and stops.
 
 #[cfg(not(longshore_loom))]
+pub mod config;
+#[cfg(not(longshore_loom))]
 pub mod dispatcher;
 pub mod idle;
 #[cfg(not(longshore_loom))]

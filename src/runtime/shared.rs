@@ -12,13 +12,13 @@ use crossbeam_utils::CachePadded;
 use super::idle::Idle;
 use super::lifecycle::Threads;
 use super::metrics::{PinStatus, PoolMetrics, PoolStats, WorkerMetrics, WorkerStats};
+use crate::base::error::PanicPayload;
 use crate::base::unwind::{self, Payload};
-use crate::builder::Config;
-use crate::error::PanicPayload;
 use crate::primitives::batch::Batch;
 use crate::primitives::inbox::Inbox;
 use crate::primitives::members::Members;
 use crate::primitives::task::Task;
+use crate::runtime::config::Config;
 use crate::sys::fork;
 
 /// Tasks that an inbox holds: eight batches. More would only postpone the moment at which a producer that is faster

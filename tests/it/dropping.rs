@@ -184,32 +184,6 @@ fn inside_a_task_of_another_pool() {
     other.shutdown().expect("shuts down");
 }
 
-/// A worker of A owns B and a worker of B owns A.
-#[test]
-fn two_pools_that_own_each_other() {
-    let _watchdog = watchdog("two_pools_that_own_each_other", PATIENCE);
-    let ((one, one_token), (other, other_token)) = (traced(1), traced(1));
-    let (one, other) = (Arc::new(one.build().expect("starts")), Arc::new(other.build().expect("starts")));
-    let gate = Gate::new();
-    let (ones, others) = (one.clone(), other.clone());
-    let (first, second) = (gate.visitor(), gate.visitor());
-    one.execute(move || {
-        first.pass();
-        drop(ones);
-    })
-    .expect("open");
-    other
-        .execute(move || {
-            second.pass();
-            drop(others);
-        })
-        .expect("open");
-    drop((one, other));
-    gate.open();
-    wait_until_gone(&one_token);
-    wait_until_gone(&other_token);
-}
-
 /// A thread that has nothing to do with the pool drops it while another thread waits for a result.
 #[test]
 fn while_somebody_joins() {

@@ -121,6 +121,14 @@ impl Pool {
         self.idle.notify_many(n);
     }
 
+    /// A push that claims its place before the pool closes and fills it afterwards.
+    pub fn push_across_the_close(&self, target: usize, task: Task) {
+        let reserved = self.inboxes[target].reserve().expect("room, and open");
+        self.close();
+        reserved.fill(task);
+        self.idle.notify();
+    }
+
     /// `submit` or `submit_batch` from outside against a shutdown: what the inbox has no room for goes to the
     /// injector. Returns how many were accepted.
     pub fn submit(&self, target: usize, tasks: usize) -> usize {

@@ -1,10 +1,9 @@
 //! The `resize` example as its user meets it: the built program runs on small generated images.
 
-#[path = "../examples/resize/tests/bench.rs"]
 mod bench;
 // The example's own unit tests run here, since `cargo test` does not run those of examples.
 #[allow(dead_code, reason = "only the unit tests in it are wanted")]
-#[path = "../examples/resize/geometry.rs"]
+#[path = "../../examples/resize/geometry.rs"]
 mod geometry;
 
 use std::fs::{self, File};

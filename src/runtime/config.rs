@@ -1,0 +1,73 @@
+//! What the runtime needs to know of what the user asked for. Made and validated by the builder; read-only from then on.
+
+use std::fmt;
+use std::thread;
+use std::time::Duration;
+
+use crate::base::error::PanicPayload;
+use crate::sys::affinity;
+
+/// The operating system shows this many bytes of a thread's name (Linux).
+const VISIBLE_NAME: usize = 15;
+
+type WorkerHook = Box<dyn Fn(usize) + Send + Sync>;
+type PanicHook = Box<dyn Fn(PanicPayload) + Send + Sync>;
+
+/// User code that the pool calls.
+#[derive(Default)]
+pub struct Hooks {
+    /// On each worker, before its first task.
+    pub start: Option<WorkerHook>,
+    /// On each worker, after its last task.
+    pub exit: Option<WorkerHook>,
+    /// With the payload of a panic that no handle waits for.
+    pub panic: Option<PanicHook>,
+}
+
+impl fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hooks")
+            .field("start", &self.start.is_some())
+            .field("exit", &self.exit.is_some())
+            .field("panic", &self.panic.is_some())
+            .finish()
+    }
+}
+
+/// What the runtime needs to know; validated.
+#[derive(Debug)]
+pub struct Config {
+    /// From 1 to `MAX_WORKERS`.
+    pub workers: usize,
+    /// Beginning of the threads' names; without NUL.
+    pub name: String,
+    /// In bytes, between the limits.
+    pub stack_size: usize,
+    /// Worker `i` is pinned to `cores[i % cores.len()]`; never empty.
+    pub cores: Option<Vec<usize>>,
+    /// Where unpinned workers may run: wherever the process may.
+    pub mask: affinity::CpuMask,
+    /// User code.
+    pub hooks: Hooks,
+    /// Of all random choices.
+    pub seed: u64,
+    /// The limit of busy waiting.
+    pub spin: Duration,
+}
+
+impl Config {
+    /// The thread of worker `index`, not started.
+    pub fn thread(&self, index: usize) -> thread::Builder {
+        let number = format!("-{index}");
+        let mut prefix = self.name.as_str();
+        // Cut so that the number stays visible.
+        while prefix.len() + number.len() > VISIBLE_NAME {
+            let mut chars = prefix.chars();
+            chars.next_back();
+            prefix = chars.as_str();
+        }
+        thread::Builder::new()
+            .name(format!("{prefix}{number}"))
+            .stack_size(self.stack_size)
+    }
+}

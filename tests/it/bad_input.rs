@@ -1,0 +1,154 @@
+//! Bad values: each is refused before any thread starts, with an error that names it. The rows of table 3.5 of the
+//! reliability notes that exist here; those of the environment variable are in `process_start.rs`.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use longshore::{BuildError, MAX_STACK_SIZE, MAX_WORKERS, Pinning, Pool, PoolBuilder};
+
+use crate::support::Rig;
+
+/// What was asked for, whether the error is the right one, and what its message must name.
+struct Row {
+    builder: PoolBuilder,
+    is_right: fn(&BuildError) -> bool,
+    names: String,
+}
+
+fn row(builder: PoolBuilder, is_right: fn(&BuildError) -> bool, names: impl ToString) -> Row {
+    Row {
+        builder,
+        is_right,
+        names: names.to_string(),
+    }
+}
+
+fn pool() -> PoolBuilder {
+    Pool::builder().workers(2)
+}
+
+fn numbers() -> Vec<Row> {
+    let mut rows = vec![row(
+        Pool::builder().workers(0),
+        |error| matches!(error, BuildError::ZeroWorkers),
+        "0",
+    )];
+    for workers in [MAX_WORKERS + 1, 16_384, 1 << 40, usize::MAX] {
+        rows.push(row(
+            Pool::builder().workers(workers),
+            |error| matches!(error, BuildError::TooManyWorkers { max: MAX_WORKERS, .. }),
+            workers,
+        ));
+    }
+    for bytes in [MAX_STACK_SIZE + 1, 64 << 30, isize::MAX as usize, usize::MAX] {
+        rows.push(row(
+            pool().stack_size(bytes),
+            |error| matches!(error, BuildError::StackTooLarge { max: MAX_STACK_SIZE, .. }),
+            bytes,
+        ));
+    }
+    rows
+}
+
+fn names() -> Vec<Row> {
+    let invalid = |error: &BuildError| matches!(error, BuildError::InvalidThreadName { .. });
+    ["\0", "in\0side", "at the end\0"]
+        .map(|name| row(pool().thread_name(name), invalid, format!("{name:?}")))
+        .into()
+}
+
+fn cores() -> Vec<Row> {
+    let not_allowed = |error: &BuildError| matches!(error, BuildError::CoreNotAllowed { .. });
+    let twice = |error: &BuildError| matches!(error, BuildError::DuplicateCore { .. });
+    let allowed = core_affinity_of_process();
+    let first = allowed[0];
+    let absent = (0..1024).rev().find(|core| !allowed.contains(core)).expect("fewer than 1,024 cores");
+    let pinned = |cores: &[usize]| pool().pinning(Pinning::Cores(cores.to_vec()));
+    let mut rows = vec![
+        row(pinned(&[]), |error| matches!(error, BuildError::NoCores), "empty"),
+        row(pinned(&[first, first]), twice, first),
+        row(pinned(&[first, absent]), not_allowed, absent),
+        row(pinned(&[absent, absent]), not_allowed, absent),
+    ];
+    // Beyond what a fixed-size mask can hold: a naive library aborts the process here.
+    for core in [1024, 1025, 5000, 1 << 20, usize::MAX] {
+        rows.push(row(pinned(&[core]), not_allowed, core));
+        rows.push(row(pinned(&[first, core]), not_allowed, core));
+    }
+    if let [first, second, ..] = allowed[..] {
+        rows.push(row(pinned(&[first, second, first]), twice, first));
+        rows.push(row(pinned(&[second, first, first, second]), twice, first));
+    }
+    rows
+}
+
+fn core_affinity_of_process() -> Vec<usize> {
+    crate::pinning::cores_of(std::process::id())
+}
+
+/// No hook is called, and what they capture is gone when `build` returns: no thread was started, or is left.
+#[test]
+fn every_bad_value_is_an_error_that_names_it() {
+    for Row {
+        builder,
+        is_right,
+        names,
+    } in numbers().into_iter().chain(self::names()).chain(cores())
+    {
+        let asked = format!("{builder:?}");
+        let token = Arc::new(());
+        let held = token.clone();
+        let built = builder.on_start(move |_| panic!("a thread was started: {held:?}")).build();
+        let error = built.expect_err(&asked);
+        assert!(is_right(&error), "{asked}: {error:?}");
+        assert!(error.to_string().contains(&names), "{error:?} does not name {names}: {error}");
+        assert!(error.source().is_none(), "{error:?}");
+        assert_eq!(Arc::strong_count(&token), 1, "{asked}");
+    }
+}
+
+/// The first bad value is reported although others are bad as well; none leads to a panic.
+#[test]
+fn everything_wrong_at_once() {
+    let built = Pool::builder()
+        .workers(usize::MAX)
+        .thread_name("\0")
+        .stack_size(usize::MAX)
+        .pinning(Pinning::Cores(vec![usize::MAX; 3]))
+        .build();
+    built.expect_err("nothing about it is right");
+}
+
+#[test]
+fn timeouts_of_zero_and_of_ever() {
+    let rig = Rig::new(1);
+    let mut handle = rig.submit(|| 5).expect("open");
+    assert_eq!(handle.join_timeout(Duration::MAX).expect("waits").expect("ran"), 5);
+    let mut taken = rig.submit(|| 5).expect("open");
+    // Zero only looks; whichever it finds, it neither waits nor panics.
+    let looked = taken.join_timeout(Duration::ZERO);
+    assert!(looked.is_none_or(|result| result.is_ok_and(|n| n == 5)));
+    rig.shutdown_timeout(Duration::MAX).expect("waits");
+    rig.shutdown_timeout(Duration::ZERO).expect("has ended");
+    rig.finish();
+}
+
+#[test]
+fn errors_are_errors() {
+    fn check<E: Error + Send + Sync + 'static>(error: E) -> Box<dyn Error + Send + Sync> {
+        let boxed = Box::new(error);
+        assert!(!boxed.to_string().is_empty() && !format!("{boxed:?}").is_empty());
+        boxed
+    }
+    check(Pool::builder().workers(0).build().expect_err("refused"));
+    let rig = Rig::new(1);
+    rig.shutdown().expect("shuts down");
+    check(rig.execute(|| ()).expect_err("closed"));
+    let batch = check(rig.submit_batch([|| 1, || 2]).expect_err("closed"));
+    assert!(batch.to_string().contains("2 of 2"), "{batch}");
+    check(rig.execute_batch([|| (), || ()]).expect_err("closed"));
+    check(longshore::ShutdownError::TimedOut);
+    check(longshore::JoinError::Taken);
+    rig.finish();
+}

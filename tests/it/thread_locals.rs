@@ -1,0 +1,154 @@
+//! Thread-locals: the pool is used by destructors of ending threads, its own workers' among them (row 44). Those
+//! that could take the process down are in `process_end.rs`.
+
+use std::cell::RefCell;
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+
+use longshore::{Pool, SubmitErrorKind, current_worker};
+
+use crate::support::{Hits, PATIENCE, Rig, wait_until, watchdog};
+
+/// Calls what it holds when its thread ends.
+struct AtExit(Option<Box<dyn FnOnce()>>);
+
+impl Drop for AtExit {
+    fn drop(&mut self) {
+        if let Some(last_act) = self.0.take() {
+            last_act();
+        }
+    }
+}
+
+thread_local! {
+    static AT_EXIT: RefCell<Vec<AtExit>> = const { RefCell::new(Vec::new()) };
+}
+
+fn at_thread_exit(last_act: impl FnOnce() + 'static) {
+    AT_EXIT.with_borrow_mut(|acts| acts.push(AtExit(Some(Box::new(last_act)))));
+}
+
+/// Whether this thread has used the pool before decides which of the library's own thread-locals still exist.
+#[test]
+fn a_dying_thread_may_submit_and_join() {
+    for used_before in [false, true] {
+        let rig = Rig::new(2);
+        let hits = Hits::new(300);
+        let (sender, receiver) = mpsc::channel();
+        let (pool, inner) = (rig.pool().clone(), hits.clone());
+        let dying = thread::spawn(move || {
+            let last = pool.clone();
+            at_thread_exit(move || {
+                for task in 0..100 {
+                    last.execute(inner.task(task)).expect("open");
+                }
+                last.execute_batch((100..200).map(|task| inner.task(task))).expect("open");
+                // More captures than fit into a task: these come from the library's thread-local store of blocks.
+                let ballast = [1u64; 20];
+                let sum: u64 = (200..300)
+                    .map(|task| {
+                        let run = inner.task(task);
+                        let task = move || {
+                            run();
+                            ballast.iter().sum::<u64>()
+                        };
+                        last.submit(task).expect("open").join().expect("ran")
+                    })
+                    .sum();
+                let alone = longshore::execute(|| ()).expect_err("no pool").kind;
+                sender.send((sum, current_worker(), alone)).expect("received");
+            });
+            if used_before {
+                pool.submit(|| [0u8; 200]).expect("open").join().expect("ran");
+            }
+        });
+        dying.join().expect("no panic in the destructor");
+        assert_eq!(receiver.recv().expect("sent"), (2_000, None, SubmitErrorKind::NoPool));
+        rig.finish();
+        hits.assert_once_each();
+    }
+}
+
+/// The destructors of a worker's thread-locals run when the pool has ended: submissions are refused, nothing hangs.
+#[test]
+fn a_dying_worker_gets_an_error() {
+    for workers in [1, 2] {
+        let rig = Rig::new(workers);
+        let (sender, receiver) = mpsc::channel();
+        let pool = Arc::downgrade(rig.pool());
+        let register = move || {
+            at_thread_exit(move || {
+                let pool = pool.upgrade().expect("the test still has it");
+                let kinds = [
+                    pool.execute(|| ()).expect_err("ended").kind,
+                    pool.submit(|| [0u8; 200]).map(drop).expect_err("ended").kind,
+                    pool.execute_batch([|| ()]).expect_err("ended").kind,
+                    longshore::execute(|| ()).expect_err("ended").kind,
+                ];
+                let _ = (pool.stats(), pool.workers(), format!("{pool:?}"));
+                sender.send((kinds, current_worker())).expect("received");
+            });
+        };
+        rig.submit(register).expect("open").join().expect("ran");
+        // Ends the pool and returns when the threads are gone, their destructors included.
+        rig.shutdown().expect("shuts down");
+        let (kinds, worker) = receiver.try_recv().expect("the thread has gone");
+        use SubmitErrorKind::{Closed, NoPool};
+        assert_eq!((kinds, worker), ([Closed, Closed, Closed, NoPool], None));
+        rig.finish();
+    }
+}
+
+/// Handles left in a worker's thread-local: dropped with it, finished or not.
+#[test]
+fn a_dying_worker_drops_handles() {
+    let rig = Rig::new(2);
+    let other = Rig::new(1);
+    let pool = other.pool().clone();
+    let keep = move || {
+        let handles: Vec<_> = (0..10u32).map(|n| pool.submit(move || [n; 50]).expect("open")).collect();
+        let own: Vec<_> = (0..10u32).map(|n| longshore::submit(move || [n; 50]).expect("inside")).collect();
+        at_thread_exit(move || drop((handles, own)));
+    };
+    rig.submit(keep).expect("open").join().expect("ran");
+    assert_eq!(rig.finish().completed, 11);
+    assert_eq!(other.finish().completed, 10);
+}
+
+/// The last owner of a pool is a thread-local of a thread that is none of its workers.
+#[test]
+fn a_dying_thread_may_drop_the_pool() {
+    let _watchdog = watchdog("a_dying_thread_may_drop_the_pool", PATIENCE);
+    for _ in 0..50 {
+        let token = Arc::new(());
+        let held = token.clone();
+        let pool = Pool::builder().workers(2).on_exit(move |_| _ = &held).build().expect("starts");
+        let hits = Hits::new(50);
+        let inner = hits.clone();
+        let dying = thread::spawn(move || {
+            pool.execute_batch((0..50).map(|task| inner.task(task))).expect("open");
+            at_thread_exit(move || drop(pool));
+        });
+        dying.join().expect("no panic in the destructor");
+        assert_eq!(Arc::strong_count(&token), 1, "the drop has waited");
+        hits.assert_once_each();
+    }
+}
+
+/// The last owner of a pool is a thread-local of another pool's worker.
+#[test]
+fn a_dying_worker_may_drop_another_pool() {
+    let _watchdog = watchdog("a_dying_worker_may_drop_another_pool", PATIENCE);
+    let token = Arc::new(());
+    let held = token.clone();
+    let inner = Pool::builder().workers(2).on_exit(move |_| _ = &held).build().expect("starts");
+    let outer = Pool::builder().workers(2).build().expect("starts");
+    let inner = Mutex::new(Some(inner));
+    outer
+        .submit(move || at_thread_exit(move || drop(inner.lock().expect("not poisoned").take())))
+        .expect("open")
+        .join()
+        .expect("ran");
+    drop(outer);
+    wait_until("the inner pool has gone", || Arc::strong_count(&token) == 1);
+}
