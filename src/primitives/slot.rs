@@ -18,7 +18,7 @@
 //! - the closure: the creator, then the one who set `RUNNING` or `CANCELLED`;
 //! - the outcome: the task side before `COMPLETE`; afterwards the handle, or, if `HANDLE` was gone at that moment, the
 //!   task side;
-//! - the waiter: the handle while `WAITING` is clear and the slot incomplete; whoever *cleared* `WAITING` owns the
+//! - the waiter: the handle while `WAITING` is clear and it has seen the slot incomplete since; whoever *cleared* `WAITING` owns the
 //!   waiter that was in it. `publish` clears it in the same step that sets `COMPLETE`.
 //! - the memory: a party that has cleared its own bit touches nothing any more; the one that finds the other's bit
 //!   already clear frees.
@@ -433,9 +433,16 @@ impl<T> SlotHandle<T> {
     pub fn wait_with(&mut self, waiter: Waiter) -> bool {
         self.stop_waiting();
         let header = self.header();
-        // SAFETY: WAITING is clear and only we set it, so nobody else touches the place.
+        // Relaxed: not older than what `stop_waiting` saw. A publisher that cleared WAITING set COMPLETE in the same step,
+        // and may still be reading the place.
+        let mut state = header.state.load(Ordering::Relaxed);
+        if state & COMPLETE != 0 {
+            unwind::drop_silently(waiter);
+            return false;
+        }
+        // SAFETY: WAITING is clear and only we set it; COMPLETE was not set when we looked, so a publisher that comes from
+        // now on finds no waiter: nobody else touches the place.
         unsafe { header.waiter.write(waiter) };
-        let mut state = header.state.load(Ordering::Relaxed); // only a guess for the CAS
         loop {
             if state & COMPLETE != 0 {
                 // The publisher did not see a waiter, so it is still ours.

@@ -39,7 +39,7 @@ fn sorted(messages: &Messages) -> Vec<String> {
 fn captures_of_tasks_that_ran() {
     let (rig, messages) = rig_with_handler(2);
     let bomb = Bomb("executed");
-    rig.execute(move || drop(std::hint::black_box(&bomb).0.len())).expect("open");
+    rig.execute(move || _ = std::hint::black_box(&bomb).0.len()).expect("open");
     let bomb = Bomb("joined");
     let joined = rig.submit(move || bomb.0.len()).expect("open");
     match joined.join() {
