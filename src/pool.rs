@@ -218,12 +218,13 @@ impl Pool {
 impl Drop for Pool {
     fn drop(&mut self) {
         match self.shutdown() {
-            Ok(()) | Err(ShutdownError::TimedOut) => {}
+            // In a forked child there is nothing to end: the threads, and with them their share of this pool, exist only
+            // in the parent.
+            Ok(()) | Err(ShutdownError::TimedOut | ShutdownError::Forked) => {}
             Err(ShutdownError::FromWorker) => {
                 lifecycle::close(&self.shared, Phase::Draining);
                 self.shared.threads.detach();
             }
-            Err(ShutdownError::Forked) => self.shared.threads.forget(),
         }
     }
 }

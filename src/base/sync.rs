@@ -20,19 +20,32 @@ mod imp {
     pub use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
     pub use loom::sync::{Mutex, MutexGuard};
 
-    /// Parking made of loom's `Notify`. Its own `park` forgets a token when the thread passes through a lock in
-    /// between, and its `unpark` wakes a thread that waits for a lock; both would be reported as faults of ours.
+    /// loom's own `unpark` also wakes a thread that waits for a lock, and its token is lost when the thread passes
+    /// through one; both would be reported as faults of ours. So the token is kept here, and loom's is used only on
+    /// a thread that sleeps.
     pub mod thread {
-        use loom::sync::Notify;
         pub use loom::thread::yield_now;
         use std::sync::Arc;
+        use std::sync::atomic::{AtomicBool as Hidden, Ordering};
+
+        #[derive(Debug)]
+        struct Parker {
+            thread: loom::thread::Thread,
+            token: super::AtomicBool,
+            /// Not loom's: between an operation on the token and one on this loom switches to no other thread.
+            asleep: Hidden,
+        }
 
         /// A thread that can be unparked.
         #[derive(Clone, Debug)]
-        pub struct Thread(Arc<Notify>);
+        pub struct Thread(Arc<Parker>);
 
         loom::thread_local! {
-            static CURRENT: Thread = Thread(Arc::new(Notify::new()));
+            static CURRENT: Thread = Thread(Arc::new(Parker {
+                thread: loom::thread::current(),
+                token: super::AtomicBool::new(false),
+                asleep: Hidden::new(false),
+            }));
         }
 
         /// The calling thread.
@@ -40,17 +53,25 @@ mod imp {
             CURRENT.with(Clone::clone)
         }
 
-        /// Sleeps until there is a token; now and then without one, as the standard library may.
+        /// Sleeps until there is a token, and takes it.
         #[track_caller]
         pub fn park() {
-            current().0.wait();
+            let parker = current().0;
+            while !parker.token.swap(false, Ordering::Acquire) {
+                parker.asleep.store(true, Ordering::Relaxed);
+                loom::thread::park();
+                parker.asleep.store(false, Ordering::Relaxed);
+            }
         }
 
         impl Thread {
             /// Leaves a token.
             #[track_caller]
             pub fn unpark(&self) {
-                self.0.notify();
+                self.0.token.swap(true, Ordering::Release);
+                if self.0.asleep.load(Ordering::Relaxed) {
+                    self.0.thread.unpark();
+                }
             }
         }
     }

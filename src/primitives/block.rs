@@ -6,11 +6,12 @@
 //! between threads, through a *depot* behind a lock, so that the lock is taken once in [`MAGAZINE`] tasks.
 //!
 //! What the depot does not want goes back to the global allocator: at most [`DEPOT_BYTES`] a class stay there, besides
-//! two magazines a class and thread.
+//! two magazines a class and thread. A worker that goes to sleep after a burst gives those back as well ([`tidy_up`]).
 
 use std::alloc::{self, Layout};
 use std::cell::RefCell;
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// The size classes in bytes: powers of two, so that a class is found by counting bits.
@@ -59,7 +60,7 @@ pub unsafe fn give_back_for<T>(place: NonNull<T>) {
             let free = place.cast::<FreeBlock>();
             // SAFETY: the block is ours, at least 64 bytes and aligned to them.
             unsafe { free.write(FreeBlock { next: None }) };
-            let kept = CACHE.try_with(|cache| cache.borrow_mut().classes[class].give_back(free, class));
+            let kept = CACHE.try_with(|cache| cache.borrow_mut().give_back(free, class));
             if kept.is_err() {
                 // SAFETY: `take_for` allocated it with the layout of its class.
                 unsafe { alloc::dealloc(place.as_ptr(), class_layout(class)) };
@@ -145,6 +146,29 @@ impl Magazine {
     }
 }
 
+/// Bytes that went back to the allocator since [`tidy_up`] last said that it was much.
+static RETURNED: AtomicUsize = AtomicUsize::new(0);
+
+/// So many returned bytes are much: allocators keep a heap of that size although nearly all of it is free.
+const MUCH: usize = 64 << 20;
+
+/// Gives the calling thread's free blocks back, if it has had more lately than the depot takes. Returns whether all
+/// threads together have given back much since this was last said.
+pub fn tidy_up() -> bool {
+    let overflowed = CACHE.try_with(|cache| {
+        let mut cache = cache.borrow_mut();
+        let overflowed = std::mem::take(&mut cache.overflowed);
+        if overflowed {
+            cache.empty();
+        }
+        overflowed
+    });
+    // An error means that the thread is ending. Relaxed: a rough sum that orders nothing.
+    overflowed == Ok(true)
+        && RETURNED.load(Ordering::Relaxed) >= MUCH
+        && RETURNED.swap(0, Ordering::Relaxed) >= MUCH
+}
+
 static DEPOTS: [Mutex<Vec<Magazine>>; CLASSES] = [const { Mutex::new(Vec::new()) }; CLASSES];
 
 /// Full magazines that the depot keeps of a class.
@@ -152,16 +176,19 @@ const fn depot_limit(class: usize) -> usize {
     DEPOT_BYTES / (MAGAZINE * class_layout(class).size())
 }
 
-/// Hands a full magazine to the depot, or its blocks to the allocator when the depot has enough.
+/// Hands a full magazine to the depot, or its blocks to the allocator when the depot has enough. Returns whether the
+/// depot took it.
 #[cold]
-fn to_depot(magazine: Magazine, class: usize) {
+fn to_depot(magazine: Magazine, class: usize) -> bool {
     let mut depot = DEPOTS[class].lock().unwrap_or_else(PoisonError::into_inner);
     if depot.len() < depot_limit(class) {
         depot.push(magazine);
-    } else {
-        drop(depot);
-        magazine.free(class);
+        return true;
     }
+    drop(depot);
+    RETURNED.fetch_add(magazine.count * class_layout(class).size(), Ordering::Relaxed);
+    magazine.free(class);
+    false
 }
 
 #[cold]
@@ -189,25 +216,37 @@ impl ClassCache {
         self.loaded.pop().map(NonNull::cast)
     }
 
+    /// Returns `false` if blocks had to go back to the allocator.
     #[inline]
-    fn give_back(&mut self, block: NonNull<FreeBlock>, class: usize) {
+    fn give_back(&mut self, block: NonNull<FreeBlock>, class: usize) -> bool {
+        let mut kept = true;
         if self.loaded.count == MAGAZINE {
             std::mem::swap(&mut self.loaded, &mut self.spare);
             if self.loaded.count > 0 {
-                to_depot(std::mem::take(&mut self.loaded), class);
+                kept = to_depot(std::mem::take(&mut self.loaded), class);
             }
         }
         self.loaded.push(block);
+        kept
     }
 }
 
 #[derive(Default)]
 struct Cache {
     classes: [ClassCache; CLASSES],
+    /// The depot has refused a magazine since the last look.
+    overflowed: bool,
 }
 
-impl Drop for Cache {
-    fn drop(&mut self) {
+impl Cache {
+    #[inline]
+    fn give_back(&mut self, block: NonNull<FreeBlock>, class: usize) {
+        if !self.classes[class].give_back(block, class) {
+            self.overflowed = true;
+        }
+    }
+
+    fn empty(&mut self) {
         for (class, cache) in self.classes.iter_mut().enumerate() {
             for magazine in [
                 std::mem::take(&mut cache.loaded),
@@ -215,12 +254,18 @@ impl Drop for Cache {
             ] {
                 // A part-full magazine is not worth a place in the depot.
                 if magazine.count == MAGAZINE {
-                    to_depot(magazine, class)
+                    to_depot(magazine, class);
                 } else {
-                    magazine.free(class)
+                    magazine.free(class);
                 }
             }
         }
+    }
+}
+
+impl Drop for Cache {
+    fn drop(&mut self) {
+        self.empty();
     }
 }
 

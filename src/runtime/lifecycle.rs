@@ -2,7 +2,7 @@
 
 use std::sync::mpsc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use crossbeam_deque::Worker as Deque;
@@ -63,7 +63,12 @@ impl Threads {
         }
         // The lock is held on purpose: whoever comes second returns only after the threads are gone for good. They
         // take a moment at most, for the announcement was their last act.
+        let me = thread::current().id();
         for handle in state.handles.drain(..) {
+            // A pool may be dropped by a thread-local of one of its own workers, when that has all but ended.
+            if handle.thread().id() == me {
+                continue;
+            }
             // A worker's thread catches all panics of user code, but a thread-local's destructor may still panic
             // (the runtime then aborts) and the payload says nothing to us.
             if let Err(payload) = handle.join() {
@@ -76,11 +81,6 @@ impl Threads {
     /// Lets the threads go their way: nobody will join them. For a pool that is dropped by one of its own workers.
     pub fn detach(&self) {
         self.state().handles.clear();
-    }
-
-    /// In a forked child: the threads do not exist, and touching what the operating system kept of them is unwise.
-    pub fn forget(&self) {
-        std::mem::forget(std::mem::take(&mut self.state().handles));
     }
 }
 

@@ -20,8 +20,10 @@ use crate::base::rng::Rng;
 use crate::policy::spin::SpinTime;
 use crate::policy::victim;
 use crate::primitives::batch::BATCH;
+use crate::primitives::block;
 use crate::primitives::inbox::Taken;
 use crate::primitives::task::{Finished, Task};
+use crate::sys::memory;
 use crate::sys::stack::approximate_stack_pointer;
 
 /// Every so many tasks a worker looks first where it would otherwise look last, so that neither work from outside nor
@@ -336,6 +338,9 @@ impl Worker {
         }
         if matches!(goal, Goal::PoolEnd) && shared.ends_now() {
             return shared.idle.withdraw(&self.seat, Role::Active);
+        }
+        if block::tidy_up() {
+            memory::return_to_system();
         }
         self.metrics().parked.add(1);
         let asleep = Instant::now();

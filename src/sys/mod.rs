@@ -11,6 +11,7 @@
 
 pub mod affinity;
 pub mod fork;
+pub mod memory;
 pub mod quota;
 pub mod stack;
 pub mod topology;

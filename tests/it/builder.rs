@@ -75,14 +75,13 @@ fn use_stack(bytes: usize) -> usize {
     below + std::hint::black_box(&page).len()
 }
 
-/// Three quarters of what was asked for can be used by a task.
+/// A quarter of what was asked for, at least: without optimisation a frame is two or three times its array.
 #[test]
 fn the_stack_that_was_asked_for_is_there() {
     for bytes in [1 << 20, 16 << 20] {
         let rig = Rig::with(Pool::builder().workers(1).stack_size(bytes));
-        // A frame is somewhat larger than its array, more so without optimisation.
-        let used = rig.submit(move || use_stack(bytes / 2)).expect("open").join().expect("runs");
-        assert!(used >= bytes / 2);
+        let used = rig.submit(move || use_stack(bytes / 4)).expect("open").join().expect("runs");
+        assert!(used >= bytes / 4);
         rig.finish();
     }
 }

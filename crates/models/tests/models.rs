@@ -20,6 +20,7 @@ use Bound::{Full, Preemptions};
 
 models! {
     parking::a_push_wakes_a_parking_worker: Full;
+    parking::a_second_push_wakes_it_again: Preemptions(3);
     parking::two_producers_wake_a_parking_worker: Preemptions(3);
     parking::a_task_pushed_behind_a_blocked_one_runs_elsewhere: Preemptions(3);
     parking::a_batch_wakes_as_many_as_it_needs: Preemptions(3);

@@ -1,12 +1,12 @@
 //! M9: submission against shutdown against the last worker that goes. What was accepted runs; what was refused does
 //! not; the pool ends, and not before everything has run.
 
-use super::mini::{Gate, Pool, Task};
+use super::mini::{Gate, Pool, Queues, Task};
 
 /// The producer has pushed what the inbox had room for, and is on its way to the injector with the rest when the pool
 /// closes. The worker lies down at any moment.
 pub fn a_passage_keeps_the_pool_from_ending() {
-    let pool = Pool::new(1, 0);
+    let pool = Pool::new(1, Queues::WithInjector, 0);
     let worker = pool.start(0);
     let for_producer = pool.clone();
     let producer = loom::thread::spawn(move || {
@@ -22,7 +22,7 @@ pub fn a_passage_keeps_the_pool_from_ending() {
 
 /// The whole way: three tasks for an inbox of two.
 pub fn what_is_accepted_before_the_close_runs() {
-    let pool = Pool::new(1, 0);
+    let pool = Pool::new(1, Queues::WithInjector, 0);
     let worker = pool.start(0);
     let for_producer = pool.clone();
     let producer = loom::thread::spawn(move || for_producer.submit(0, 3));
@@ -35,7 +35,7 @@ pub fn what_is_accepted_before_the_close_runs() {
 /// A producer that has claimed its place before the close and fills it afterwards (here by the closing thread, which
 /// leaves fewer cases to explore). The task submits another and blocks: whoever runs it needs the other worker.
 pub fn nobody_goes_while_a_task_runs() {
-    let pool = Pool::new(2, 0);
+    let pool = Pool::new(2, Queues::WithDeques, 0);
     let workers = [pool.start(0), pool.start(1)];
     pool.push_across_the_close(0, Task::SubmitAndWait(Gate::new()));
     for worker in workers {
@@ -46,7 +46,7 @@ pub fn nobody_goes_while_a_task_runs() {
 
 /// Two workers lie down together in a pool that is closing: the last of them finds out.
 pub fn the_last_worker_to_rest_ends_the_pool() {
-    let pool = Pool::new(2, 0);
+    let pool = Pool::new(2, Queues::Inbox, 0);
     let workers = [pool.start(0), pool.start(1)];
     pool.push(0, Task::Plain);
     pool.close();

@@ -34,38 +34,45 @@ pub enum Task {
     Slot(crate::code::task::Task),
 }
 
-/// One task waits at it for another. The waiting thread may be woken for nothing.
+/// One task waits at it for another, once.
 pub struct Gate {
-    open: AtomicBool,
-    bell: loom::sync::Notify,
+    opened: loom::sync::mpsc::Sender<()>,
+    opening: loom::sync::mpsc::Receiver<()>,
 }
 
 impl Gate {
     pub fn new() -> Arc<Self> {
-        Arc::new(Gate {
-            open: AtomicBool::new(false),
-            bell: loom::sync::Notify::new(),
-        })
+        let (opened, opening) = loom::sync::mpsc::channel();
+        Arc::new(Gate { opened, opening })
     }
 
     fn wait(&self) {
-        while !self.open.load(Ordering::Acquire) {
-            self.bell.wait();
-        }
+        self.opening.recv().expect("the other end is in the gate");
     }
 
     fn open(&self) {
-        self.open.store(true, Ordering::Release);
-        self.bell.notify();
+        self.opened.send(()).expect("the other end is in the gate");
     }
+}
+
+/// Which queues there are. Each costs executions, so a model has those it is about: always one inbox, that of
+/// worker 0, which the others steal from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Queues {
+    Inbox,
+    /// Also a deque for each worker.
+    WithDeques,
+    /// Also the injector.
+    WithInjector,
 }
 
 /// `Shared`.
 pub struct Pool {
+    workers: usize,
     pub idle: Idle,
     inboxes: Vec<Inbox<Task>>,
     deques: Vec<Inbox<Task>>,
-    injector: Inbox<Task>,
+    injector: Option<Inbox<Task>>,
     passages: AtomicU64,
     phase: AtomicU32,
     ended: AtomicBool,
@@ -78,13 +85,14 @@ pub struct Pool {
 
 impl Pool {
     /// `awaited`: how many tasks end the pool by themselves; 0 if it is to be closed.
-    pub fn new(workers: usize, awaited: u64) -> Arc<Self> {
-        let queues = || (0..workers).map(|_| Inbox::new(2)).collect();
+    pub fn new(workers: usize, queues: Queues, awaited: u64) -> Arc<Self> {
+        let has = |kind| (queues == kind).then(|| Inbox::new(2));
         Arc::new(Pool {
+            workers,
             idle: Idle::new(workers),
-            inboxes: queues(),
-            deques: queues(),
-            injector: Inbox::new(2),
+            inboxes: vec![Inbox::new(2)],
+            deques: (0..workers).filter_map(|_| has(Queues::WithDeques)).collect(),
+            injector: has(Queues::WithInjector),
             passages: AtomicU64::new(0),
             phase: AtomicU32::new(OPEN),
             ended: AtomicBool::new(false),
@@ -151,8 +159,8 @@ impl Pool {
             return 0;
         };
         for _ in 0..tasks {
-            let pushed = self.injector.push(Task::Plain);
-            assert!(pushed.is_ok(), "room for all");
+            let pushed = self.injector.as_ref().map(|injector| injector.push(Task::Plain));
+            assert!(matches!(pushed, Some(Ok(()))), "room for all");
         }
         drop(passage);
         tasks
@@ -193,9 +201,12 @@ impl Pool {
         }
     }
 
+    fn queues(&self) -> impl Iterator<Item = &Inbox<Task>> {
+        self.injector.iter().chain(&self.inboxes).chain(&self.deques)
+    }
+
     fn has_work(&self) -> bool {
-        self.injector.has_ready()
-            || (self.inboxes.iter().zip(&self.deques)).any(|(inbox, deque)| inbox.has_ready() || deque.has_ready())
+        self.queues().any(Inbox::has_ready)
     }
 
     fn has_ended(&self) -> bool {
@@ -203,11 +214,14 @@ impl Pool {
     }
 
     fn ends_now(&self) -> bool {
-        let all_rest = || {
-            let counts = self.idle.counts();
-            counts.parked() - counts.waiting() == self.inboxes.len() as u64
-        };
-        if self.phase() == OPEN || !all_rest() || !self.is_drained() {
+        if self.phase() == OPEN {
+            return self.has_ended();
+        }
+        if !leaves_out("fence of the last worker") {
+            fence(Ordering::SeqCst);
+        }
+        let counted_first = leaves_out("counting after the look at the queues").then(|| self.all_rest());
+        if !self.is_drained() || !counted_first.unwrap_or_else(|| self.all_rest()) {
             return self.has_ended();
         }
         let running = self.running.load(std::sync::atomic::Ordering::Relaxed);
@@ -217,20 +231,22 @@ impl Pool {
         true
     }
 
+    fn all_rest(&self) -> bool {
+        let counts = self.idle.counts();
+        counts.parked() - counts.waiting() == self.workers as u64
+    }
+
     fn is_drained(&self) -> bool {
-        let inboxes_empty = self.inboxes.iter().all(|inbox| inbox.len() == 0);
+        let empty = |queue: &Inbox<Task>| queue.len() == 0;
+        let inboxes_empty = self.inboxes.iter().all(empty);
         let nobody_between = self.passages.load(Ordering::Acquire) == 0;
-        inboxes_empty
-            && nobody_between
-            && self.injector.len() == 0
-            && self.deques.iter().all(|deque| deque.len() == 0)
+        inboxes_empty && nobody_between && self.injector.iter().chain(&self.deques).all(empty)
     }
 
     /// After the workers have gone: nothing is left behind.
     pub fn assert_at_rest(&self, finished: usize) {
         assert!(!self.idle.counts().any_idle(), "{:?}", self.idle);
-        let queues = self.inboxes.iter().chain(&self.deques).chain([&self.injector]);
-        let left: usize = queues.map(Inbox::len).sum();
+        let left: usize = self.queues().map(Inbox::len).sum();
         assert_eq!(left, 0, "tasks left in the queues");
         let ran = self.finished.load(std::sync::atomic::Ordering::Relaxed);
         assert_eq!(ran, finished, "accepted tasks that have run");
@@ -370,16 +386,20 @@ impl Worker {
     }
 
     fn next_task(&self) -> Option<Task> {
-        take(&self.pool.deques[self.index]).or_else(|| take(&self.pool.inboxes[self.index]))
+        let own = self.pool.deques.get(self.index);
+        own.into_iter().chain(self.pool.inboxes.get(self.index)).find_map(take)
     }
 
     /// Own inbox, injector, the others.
     fn sweep(&self) -> Option<Task> {
         let pool = &self.pool;
-        let others = || (0..pool.inboxes.len()).filter(|&i| i != self.index);
-        take(&pool.inboxes[self.index])
-            .or_else(|| take(&pool.injector))
-            .or_else(|| others().find_map(|i| take(&pool.inboxes[i]).or_else(|| take(&pool.deques[i]))))
+        let own = pool.inboxes.get(self.index);
+        let of_others = |(i, queue)| (i != self.index).then_some(queue);
+        let others = (pool.inboxes.iter().enumerate()).chain(pool.deques.iter().enumerate());
+        own.into_iter()
+            .chain(&pool.injector)
+            .chain(others.filter_map(of_others))
+            .find_map(take)
     }
 }
 

@@ -1,6 +1,6 @@
 //! M1: push against park. A task that is in a queue is run, whatever the moment at which workers lie down.
 
-use super::mini::{Gate, Pool, Task};
+use super::mini::{Gate, Pool, Queues, Task};
 use crate::code::slot;
 
 fn finish(pool: &Pool, workers: Vec<loom::thread::JoinHandle<()>>, tasks: usize) {
@@ -10,9 +10,16 @@ fn finish(pool: &Pool, workers: Vec<loom::thread::JoinHandle<()>>, tasks: usize)
     pool.assert_at_rest(tasks);
 }
 
-/// Two pushes in a row: the second meets the worker in any state that the first has brought it into.
 pub fn a_push_wakes_a_parking_worker() {
-    let pool = Pool::new(1, 2);
+    let pool = Pool::new(1, Queues::Inbox, 1);
+    let workers = vec![pool.start(0)];
+    pool.push(0, Task::Plain);
+    finish(&pool, workers, 1);
+}
+
+/// The second push meets the worker in any state that the first has brought it into.
+pub fn a_second_push_wakes_it_again() {
+    let pool = Pool::new(1, Queues::Inbox, 2);
     let workers = vec![pool.start(0)];
     pool.push(0, Task::Plain);
     pool.push(0, Task::Plain);
@@ -20,7 +27,7 @@ pub fn a_push_wakes_a_parking_worker() {
 }
 
 pub fn two_producers_wake_a_parking_worker() {
-    let pool = Pool::new(1, 2);
+    let pool = Pool::new(1, Queues::Inbox, 2);
     let workers = vec![pool.start(0)];
     let for_producer = pool.clone();
     let producer = loom::thread::spawn(move || for_producer.push(0, Task::Plain));
@@ -32,7 +39,7 @@ pub fn two_producers_wake_a_parking_worker() {
 /// The first task blocks its worker until the second has run: so the other worker must get up for it, be it by the
 /// push or by the first worker's last look when it leaves the search.
 pub fn a_task_pushed_behind_a_blocked_one_runs_elsewhere() {
-    let pool = Pool::new(2, 2);
+    let pool = Pool::new(2, Queues::Inbox, 2);
     let workers = vec![pool.start(0), pool.start(1)];
     let gate = Gate::new();
     pool.push(0, Task::Wait(gate.clone()));
@@ -42,7 +49,7 @@ pub fn a_task_pushed_behind_a_blocked_one_runs_elsewhere() {
 
 /// As before with one push of a batch, which must wake two if two sleep.
 pub fn a_batch_wakes_as_many_as_it_needs() {
-    let pool = Pool::new(2, 2);
+    let pool = Pool::new(2, Queues::Inbox, 2);
     let workers = vec![pool.start(0), pool.start(1)];
     let gate = Gate::new();
     pool.push_batch(0, [Task::Wait(gate.clone()), Task::Open(gate)]);
@@ -51,7 +58,7 @@ pub fn a_batch_wakes_as_many_as_it_needs() {
 
 /// A worker that submits and then blocks: a thief takes the task from its deque.
 pub fn a_task_submitted_by_a_task_that_blocks_is_stolen() {
-    let pool = Pool::new(2, 2);
+    let pool = Pool::new(2, Queues::WithDeques, 2);
     let workers = vec![pool.start(0), pool.start(1)];
     pool.push(0, Task::SubmitAndWait(Gate::new()));
     finish(&pool, workers, 2);
@@ -59,7 +66,7 @@ pub fn a_task_submitted_by_a_task_that_blocks_is_stolen() {
 
 /// The pool's end against workers that lie down.
 pub fn everyone_hears_of_the_end() {
-    let pool = Pool::new(2, 0);
+    let pool = Pool::new(2, Queues::Inbox, 0);
     let workers = vec![pool.start(0), pool.start(1)];
     pool.close();
     finish(&pool, workers, 0);
@@ -68,7 +75,7 @@ pub fn everyone_hears_of_the_end() {
 /// A worker waits in a task for another task that comes later: it is woken by the push, or by the outcome if somebody
 /// else runs the task.
 pub fn an_outcome_wakes_a_worker_that_waits_for_it() {
-    let pool = Pool::new(1, 1);
+    let pool = Pool::new(1, Queues::Inbox, 1);
     let (task, handle) = slot::new(|| 7);
     let workers = vec![pool.start(0)];
     pool.push(0, Task::Join(handle));
@@ -79,7 +86,7 @@ pub fn an_outcome_wakes_a_worker_that_waits_for_it() {
 
 /// As before, but the task awaited is queued in the same pool and the only worker is the one that waits.
 pub fn a_worker_that_waits_runs_what_it_waits_for() {
-    let pool = Pool::new(1, 2);
+    let pool = Pool::new(1, Queues::Inbox, 2);
     let (task, handle) = slot::new(|| 7);
     let workers = vec![pool.start(0)];
     pool.push(0, Task::Join(handle));

@@ -1,0 +1,180 @@
+//! What the machine is, and what this process has used of it.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::outcome::Failure;
+
+/// What the figures depend on besides the code.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Machine {
+    /// Model of the processor.
+    pub cpu: String,
+    /// Cores that this process may use.
+    pub cores: usize,
+    /// System and version of its kernel.
+    pub kernel: String,
+    /// Load average of the last minute when the run began: others at work spoil the figures.
+    pub load: f64,
+}
+
+/// What was measured.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Build {
+    /// The compiler.
+    pub rustc: String,
+    /// Cargo's profile.
+    pub profile: String,
+    /// Names and versions of the competitors.
+    pub versions: String,
+    /// The commit of the checkout that this was built from.
+    pub commit: String,
+    /// The checkout has changes that are not in that commit.
+    pub dirty: bool,
+}
+
+/// Describes the machine.
+pub fn machine() -> Machine {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let cpuinfo = read("/proc/cpuinfo");
+    let model = cpuinfo
+        .lines()
+        .find(|line| line.starts_with("model name"))
+        .and_then(|line| line.split(": ").nth(1));
+    Machine {
+        cpu: model.unwrap_or("unknown").trim().to_owned(),
+        cores: thread::available_parallelism().map_or(1, usize::from),
+        kernel: format!(
+            "{} {}",
+            std::env::consts::OS,
+            read("/proc/sys/kernel/osrelease").trim()
+        ),
+        load: read("/proc/loadavg")
+            .split(' ')
+            .next()
+            .and_then(|load| load.parse().ok())
+            .unwrap_or(0.0),
+    }
+}
+
+/// Describes the build.
+pub fn build() -> Build {
+    let git = |arguments: &[&str]| {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let out = Command::new("git")
+            .arg("--no-optional-locks")
+            .arg("-C")
+            .arg(here)
+            .args(arguments)
+            .output();
+        out.ok()
+            .filter(|out| out.status.success())
+            .and_then(|out| String::from_utf8(out.stdout).ok())
+    };
+    Build {
+        rustc: env!("PAIRED_RUSTC").to_owned(),
+        profile: env!("PAIRED_PROFILE").to_owned(),
+        versions: env!("PAIRED_VERSIONS").to_owned(),
+        commit: git(&["rev-parse", "HEAD"]).map_or("unknown".to_owned(), |commit| commit.trim().to_owned()),
+        dirty: git(&["status", "--porcelain"]).is_none_or(|changes| !changes.is_empty()),
+    }
+}
+
+/// Today's date and the time, in UTC.
+pub fn date() -> String {
+    #[allow(
+        clippy::disallowed_types,
+        reason = "the date of a run is what the system's clock says"
+    )]
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    let (days, seconds) = (now.as_secs() / 86_400, now.as_secs() % 86_400);
+    let (year, month, day) = civil(days);
+    format!(
+        "{year}-{month:02}-{day:02} {:02}:{:02} UTC",
+        seconds / 3600,
+        seconds / 60 % 60
+    )
+}
+
+/// Year, month and day of a day since 1 January 1970 (Howard Hinnant's `civil_from_days`, for days since then).
+fn civil(days: u64) -> (u64, u64, u64) {
+    let shifted = days + 719_468;
+    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * of_year + 2) / 153;
+    let month = if from_march < 10 {
+        from_march + 3
+    } else {
+        from_march - 9
+    };
+    (
+        year_of_era + era * 400 + u64::from(month <= 2),
+        month,
+        of_year - (153 * from_march + 2) / 5 + 1,
+    )
+}
+
+/// Processor time that this process has used so far, in user mode and in the kernel.
+#[cfg(unix)]
+pub fn cpu_time() -> Result<Duration, Failure> {
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::uninit();
+    // SAFETY: the pointer is to a whole `rusage`, which the call may write.
+    let status = unsafe { libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr()) };
+    assert_eq!(status, 0, "getrusage of oneself does not fail");
+    // SAFETY: the call has succeeded, so it has filled the structure.
+    let usage = unsafe { usage.assume_init() };
+    let duration = |t: libc::timeval| {
+        Duration::from_secs(t.tv_sec.unsigned_abs())
+            + Duration::from_micros(u64::from(t.tv_usec.unsigned_abs() as u32))
+    };
+    Ok(duration(usage.ru_utime) + duration(usage.ru_stime))
+}
+
+/// Not known how on this system.
+#[cfg(not(unix))]
+pub fn cpu_time() -> Result<Duration, Failure> {
+    Err(Failure::NotOffered)
+}
+
+/// Bytes of this process that are in memory now.
+pub fn resident_bytes() -> Result<u64, Failure> {
+    let statm = fs::read_to_string("/proc/self/statm").map_err(|_| Failure::NotOffered)?;
+    let pages: u64 = statm
+        .split(' ')
+        .nth(1)
+        .and_then(|pages| pages.parse().ok())
+        .ok_or(Failure::NotOffered)?;
+    Ok(pages * page_size())
+}
+
+#[cfg(unix)]
+fn page_size() -> u64 {
+    // SAFETY: a query without arguments in memory.
+    let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    u64::try_from(bytes).expect("every system has a page size")
+}
+
+#[cfg(not(unix))]
+fn page_size() -> u64 {
+    4096
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_become_dates() {
+        assert_eq!(civil(0), (1970, 1, 1));
+        assert_eq!(civil(11_016), (2000, 2, 29));
+        assert_eq!(civil(20_778), (2026, 11, 21));
+    }
+}

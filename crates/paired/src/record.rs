@@ -1,0 +1,93 @@
+//! The record of a run, as it is written to JSON and read by the report.
+
+use serde::{Deserialize, Serialize};
+
+use crate::machine::{Build, Machine};
+use crate::outcome::Sample;
+use crate::rows::{Better, Row};
+
+/// The version of the format; another one is refused.
+pub const SCHEMA: u32 = 1;
+
+/// One run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Record {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// When the run began.
+    pub date: String,
+    /// How to repeat it.
+    pub command: String,
+    /// Where.
+    pub machine: Machine,
+    /// What.
+    pub build: Build,
+    /// Rounds that were asked for; each competitor has a sample for each that was reached.
+    pub rounds: usize,
+    /// The amounts of work were reduced: the figures show that it runs and nothing else.
+    pub quick: bool,
+    /// Whom the ratios are to.
+    pub base: String,
+    /// The rows.
+    pub rows: Vec<RowRecord>,
+}
+
+/// One row of a run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RowRecord {
+    /// Its name.
+    pub id: String,
+    /// What is measured.
+    pub title: String,
+    /// Workers of each pool.
+    pub workers: usize,
+    /// What the table does not show.
+    pub not_shown: String,
+    /// Its figures.
+    pub metrics: Vec<MetricRecord>,
+    /// Who took part.
+    pub competitors: Vec<CompetitorRecord>,
+}
+
+/// One figure of a row.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MetricRecord {
+    /// Its key in the samples.
+    pub key: String,
+    /// What it is counted in.
+    pub unit: String,
+    /// Which way is good.
+    pub better: Better,
+}
+
+/// One competitor in a row.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CompetitorRecord {
+    /// Its name.
+    pub name: String,
+    /// How its measurement went in each round.
+    pub samples: Vec<Sample>,
+}
+
+impl RowRecord {
+    /// A row in which nobody has been measured yet.
+    pub fn new(row: &Row, workers: usize, competitors: &[String]) -> Self {
+        let metric = |metric: &crate::rows::Metric| MetricRecord {
+            key: metric.key.to_owned(),
+            unit: metric.unit.to_owned(),
+            better: metric.better,
+        };
+        let competitor = |name: &String| CompetitorRecord {
+            name: name.clone(),
+            samples: Vec::new(),
+        };
+        Self {
+            id: row.id.to_owned(),
+            title: row.title.to_owned(),
+            workers: row.workers.unwrap_or(workers),
+            not_shown: row.not_shown.to_owned(),
+            metrics: row.metrics.iter().map(metric).collect(),
+            competitors: competitors.iter().map(competitor).collect(),
+        }
+    }
+}
