@@ -31,11 +31,11 @@ const DEPOT_BYTES: usize = 4 << 20;
 /// memory is really freed.
 const RECYCLES: bool = !cfg!(longshore_no_recycling);
 
-/// Memory for one `T`, uninitialised. Aborts like `Box` when there is no memory.
+/// Memory for one `T` (not zero-sized), uninitialised, aligned for it. Aborts like `Box` when there is no memory.
 #[inline]
 pub fn take_for<T>() -> NonNull<T> {
-    assert!(align_of::<T>() <= ALIGNMENT && size_of::<T>() > 0); // known at compile time
-    match class_of(size_of::<T>()) {
+    assert!(size_of::<T>() > 0); // known at compile time, like the choice that follows
+    match class_of(Layout::new::<T>()) {
         Some(class) if RECYCLES => CACHE
             // No cache once this thread's locals are being destroyed.
             .try_with(|cache| cache.borrow_mut().classes[class].take(class))
@@ -43,7 +43,7 @@ pub fn take_for<T>() -> NonNull<T> {
             .flatten()
             .unwrap_or_else(|| allocate(class_layout(class)))
             .cast(),
-        _ => allocate(direct_layout::<T>()).cast(),
+        _ => allocate(Layout::new::<T>()).cast(),
     }
 }
 
@@ -55,7 +55,7 @@ pub fn take_for<T>() -> NonNull<T> {
 #[inline]
 pub unsafe fn give_back_for<T>(place: NonNull<T>) {
     let place = place.cast::<u8>();
-    match class_of(size_of::<T>()) {
+    match class_of(Layout::new::<T>()) {
         Some(class) if RECYCLES => {
             let free = place.cast::<FreeBlock>();
             // SAFETY: the block is ours, at least 64 bytes and aligned to them.
@@ -67,12 +67,14 @@ pub unsafe fn give_back_for<T>(place: NonNull<T>) {
             }
         }
         // SAFETY: `take_for` allocated it with this layout.
-        _ => unsafe { alloc::dealloc(place.as_ptr(), direct_layout::<T>()) },
+        _ => unsafe { alloc::dealloc(place.as_ptr(), Layout::new::<T>()) },
     }
 }
 
-const fn class_of(size: usize) -> Option<usize> {
-    if size > LARGEST {
+/// The class for a type of this layout; `None` for one that is too large, or aligned too widely, to be recycled.
+const fn class_of(layout: Layout) -> Option<usize> {
+    let size = layout.size();
+    if size > LARGEST || layout.align() > ALIGNMENT {
         return None;
     }
     let rounded = if size < SMALLEST {
@@ -87,13 +89,6 @@ const fn class_layout(class: usize) -> Layout {
     match Layout::from_size_align(SMALLEST << class, ALIGNMENT) {
         Ok(layout) => layout,
         Err(_) => panic!("sizes and alignment are constant powers of two"),
-    }
-}
-
-const fn direct_layout<T>() -> Layout {
-    match Layout::new::<T>().align_to(ALIGNMENT) {
-        Ok(layout) => layout,
-        Err(_) => panic!("the type is too large for this alignment"),
     }
 }
 
@@ -279,12 +274,14 @@ mod tests {
 
     #[test]
     fn every_size_has_the_smallest_class_that_holds_it() {
-        let sizes = |size| class_of(size).map(|class| class_layout(class).size());
+        let layout = |size, align| Layout::from_size_align(size, align).expect("sensible");
+        let sizes = |size| class_of(layout(size, 8)).map(|class| class_layout(class).size());
         assert_eq!(
             [1, 64, 65, 128, 1024].map(sizes),
             [64, 64, 128, 128, 1024].map(Some)
         );
-        assert_eq!(class_of(LARGEST + 1), None);
+        assert_eq!(class_of(layout(LARGEST + 1, 8)), None);
+        assert_eq!(class_of(layout(64, 2 * ALIGNMENT)), None);
     }
 
     #[test]
@@ -320,7 +317,7 @@ mod tests {
     #[test]
     fn the_depot_is_bounded() {
         type Content = [u8; 1000];
-        let class = class_of(size_of::<Content>()).expect("recycled");
+        let class = class_of(Layout::new::<Content>()).expect("recycled");
         let places: Vec<_> = (0..MAGAZINE * (depot_limit(class) + 8))
             .map(|_| take_for::<Content>())
             .collect();

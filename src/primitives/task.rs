@@ -145,7 +145,7 @@ impl Kept {
     const fn of<F>() -> Kept {
         if size_of::<F>() <= size_of::<Words>() && align_of::<F>() <= align_of::<Words>() {
             Kept::Inline
-        } else if size_of::<F>() <= block::LARGEST && align_of::<F>() <= block::ALIGNMENT {
+        } else if size_of::<F>() <= block::LARGEST {
             Kept::Block
         } else {
             Kept::Boxed
