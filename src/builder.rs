@@ -134,7 +134,7 @@ impl PoolBuilder {
 
     /// The longest that a worker without work keeps looking before it parks. Within this limit the time adapts to
     /// whether spinning is rewarded. The default is 20 us; zero, the default where the process has a single core,
-    /// never spins.
+    /// never spins. More than 10 ms is lowered to that.
     pub fn spin(mut self, limit: Duration) -> Self {
         self.spin = Some(limit);
         self

@@ -127,9 +127,9 @@ impl Pool {
         let mut tasks = tasks.into_iter();
         let mut handles = Vec::with_capacity(tasks.size_hint().0);
         let result = self.shared.dispatch_batch(tasks.by_ref(), |task| {
-            let (task, handle) = slot::new(task);
+            let (task, handle) = slotted(task);
             handles.push(JoinHandle::new(handle));
-            task.into_task()
+            task
         });
         match result {
             Ok(_) => Ok(handles),
@@ -247,29 +247,32 @@ where
 {
     let mut handle = None;
     let pack = |place: &mut MaybeUninit<Task>, task: F| {
-        // A closure above this size may be larger than the worker's stack: boxed, it is called where it is.
-        handle = Some(if size_of::<F>() > block::LARGEST {
-            pack_in_slot(place, Box::new(task))
-        } else {
-            pack_in_slot(place, task)
-        });
+        let (task, its_handle) = slotted(task);
+        place.write(task);
+        handle = Some(its_handle);
     };
-    // SAFETY: `pack_in_slot` initialises the place; neither it nor the box panics.
+    // SAFETY: `pack` initialises the place, and `slotted` does not panic.
     match unsafe { shared.dispatch(task, pack) } {
         Ok(()) => Ok(JoinHandle::new(handle.expect("an accepted task was packed"))),
         Err((task, kind)) => Err(SubmitError { task, kind }),
     }
 }
 
+/// A task with a handle. Does not panic.
 #[inline]
-fn pack_in_slot<F, T>(place: &mut MaybeUninit<Task>, closure: F) -> SlotHandle<T>
+fn slotted<F, T>(closure: F) -> (Task, SlotHandle<T>)
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let (task, handle) = slot::new(closure);
-    place.write(task.into_task());
-    handle
+    // A closure above this size may be larger than the worker's stack: boxed, it is called where it is.
+    if size_of::<F>() > block::LARGEST {
+        let (task, handle) = slot::new(Box::new(closure));
+        (task.into_task(), handle)
+    } else {
+        let (task, handle) = slot::new(closure);
+        (task.into_task(), handle)
+    }
 }
 
 /// Runs `task` on the pool whose task calls this: [`Pool::execute`] without the pool at hand.

@@ -10,6 +10,9 @@ use std::time::Duration;
 /// The default limit: some times what it takes to put a thread to sleep and wake it up again.
 pub const DEFAULT_LIMIT: Duration = Duration::from_micros(20);
 
+/// The largest limit that makes sense: a thousand times what it saves. More is lowered to it.
+pub const LARGEST_LIMIT: Duration = Duration::from_millis(10);
+
 /// The shortest spin is this part of the limit. Never zero, else no spin could be rewarded again.
 const SHORTEST: u32 = 16;
 
@@ -26,6 +29,7 @@ pub struct SpinTime {
 impl SpinTime {
     /// Starts in the middle of what `limit` allows. A limit of zero never spins.
     pub fn new(limit: Duration) -> Self {
+        let limit = limit.min(LARGEST_LIMIT);
         SpinTime {
             limit,
             now: limit / 4,

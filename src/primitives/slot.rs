@@ -229,6 +229,7 @@ impl<T> Header<T> {
         // SAFETY: WAITING was set, so the place holds a waiter; we cleared it, so it is ours.
         let waiter = unsafe { header.waiter.read() };
         waiter.wake();
+        header.tomb.touch(); // what the last user's free must come after
         // AcqRel as above. Nobody touches `header` after this but the last user.
         if leaving != 0 && header.state.fetch_and(!leaving, Ordering::AcqRel) & HANDLE == 0 {
             return Remains::Memory;

@@ -447,7 +447,11 @@ impl Worker {
                 }
                 return Some(task);
             }
-            if goal.is_reached(&self.shared) || spin.get() == Duration::ZERO {
+            // A pool that closes ends when all its workers rest.
+            if goal.is_reached(&self.shared)
+                || spin.get() == Duration::ZERO
+                || self.shared.phase() != Phase::Open
+            {
                 return None;
             }
             let now = Instant::now();
