@@ -53,14 +53,6 @@ fn seeds_and_spin_limits() {
     }
 }
 
-/// A spin limit beyond the range of the clock: the pool works (it may spin for ever) and ends.
-#[test]
-fn a_spin_limit_without_end() {
-    for spin in [Duration::from_secs(u64::MAX / 2), Duration::MAX] {
-        works(Pool::builder().workers(2).spin(spin));
-    }
-}
-
 #[test]
 fn stack_sizes() {
     for bytes in [0, 1, 4096, MIN_STACK_SIZE, MIN_STACK_SIZE + 1, DEFAULT_STACK_SIZE, 64 << 20, MAX_STACK_SIZE] {

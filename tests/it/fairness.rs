@@ -139,13 +139,14 @@ fn a_task_behind_one_that_waits_for_it() {
     let rig = Rig::new(2);
     for round in 0..scaled(10_000) {
         let (sender, receiver) = mpsc::channel();
-        rig.execute(move || receiver.recv().expect("sent")).expect("open");
+        let blocker = rig.submit(move || receiver.recv().expect("sent")).expect("open");
         let noop = move || sender.send(()).expect("received");
         if round % 2 == 0 {
             rig.execute(noop).expect("open");
         } else {
             rig.submit(noop).expect("open").join().expect("ran");
         }
+        blocker.join().expect("ran");
     }
     assert_eq!(rig.finish().completed, 2 * scaled(10_000) as u64);
 }

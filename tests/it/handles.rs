@@ -131,11 +131,13 @@ fn a_handle_moves_to_another_thread_in_the_middle_of_waiting() {
         .expect("open");
     // Leaves (and takes back) this thread as the one to wake.
     assert!(handle.join_timeout(Duration::from_millis(1)).is_none());
+    let (moved, has_moved) = mpsc::channel();
     let joiner = thread::spawn(move || {
         assert!(handle.join_timeout(Duration::from_millis(1)).is_none());
+        moved.send(()).expect("received");
         thread::spawn(move || handle.join().expect("ran")).join().expect("joins")
     });
-    gate.wait_for(1);
+    has_moved.recv().expect("sent");
     gate.open();
     assert_eq!(joiner.join().expect("joins"), 5);
     rig.finish();
@@ -242,8 +244,7 @@ fn many_threads_join_at_once() {
                 assert_eq!(handle.join().expect("ran"), n);
             });
         }
-        drop(started);
-        assert_eq!(has_started.iter().count(), 16);
+        assert_eq!(has_started.iter().take(16).count(), 16);
         gate.open();
     });
     rig.finish();

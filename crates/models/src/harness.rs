@@ -12,25 +12,19 @@ use crate::mutation::{self, Mutation};
 
 /// Set in the process that runs the model.
 const CHILD: &str = "LONGSHORE_MODEL_CHILD";
-/// Overrides the bound of those models that have one: loom's own variable.
+/// Overrides the bound of every model: loom's own variable.
 const PREEMPTIONS: &str = "LOOM_MAX_PREEMPTIONS";
 /// The status of a process whose model found a fault.
 const FAULT: i32 = 42;
 /// Switches between threads in one execution, beyond which loom gives up. Its default of 1,000 is short for our loops.
 const MAX_SWITCHES: usize = 20_000;
 
-/// How thoroughly a model is explored.
-#[derive(Debug, Clone, Copy)]
-pub enum Bound {
-    /// Every execution.
-    Full,
-    /// Every execution in which a thread that could go on is interrupted at most so often, unless
-    /// `LOOM_MAX_PREEMPTIONS` says otherwise.
-    Preemptions(usize),
-}
-
-/// Passes if every execution of `model` does.
-pub fn prove(bound: Bound, model: fn()) {
+/// Passes if every execution of `model` does in which a thread that could go on is interrupted at most `bound` times.
+///
+/// There is always a bound. Without one loom explores *less*: its reduction remembers only the last access to an
+/// atomic, so a thread that looks at a value before it swaps it hides the looks of others before that. With a bound
+/// it adds the executions that the reduction may have lost to the bound, and with them those.
+pub fn prove(bound: usize, model: fn()) {
     let Some(output) = run_alone(bound, None, model) else {
         return;
     };
@@ -42,7 +36,7 @@ pub fn prove(bound: Bound, model: fn()) {
 }
 
 /// Passes if `model` finds a fault when `mutation` breaks what it checks.
-pub fn refute(mutation: Mutation, bound: Bound, model: fn()) {
+pub fn refute(mutation: Mutation, bound: usize, model: fn()) {
     let Some(output) = run_alone(bound, Some(mutation), model) else {
         return;
     };
@@ -66,7 +60,7 @@ fn text_of(output: &Output) -> String {
 }
 
 /// In the test: the output of the process that ran the model. In that process: runs it and returns nothing.
-fn run_alone(bound: Bound, mutation: Option<Mutation>, model: fn()) -> Option<Output> {
+fn run_alone(bound: usize, mutation: Option<Mutation>, model: fn()) -> Option<Output> {
     if env::var_os(CHILD).is_some() {
         if let Some(mutation) = mutation {
             mutation::activate(mutation);
@@ -86,7 +80,7 @@ fn run_alone(bound: Bound, mutation: Option<Mutation>, model: fn()) -> Option<Ou
     Some(output)
 }
 
-fn explore(bound: Bound, model: fn()) {
+fn explore(bound: usize, model: fn()) {
     static EXECUTIONS: AtomicU64 = AtomicU64::new(0);
     let begin = Instant::now();
     let name = thread::current().name().unwrap_or_default().to_owned();
@@ -105,13 +99,10 @@ fn explore(bound: Bound, model: fn()) {
     }));
     let mut builder = loom::model::Builder::new();
     builder.max_branches = MAX_SWITCHES;
-    builder.preemption_bound = match bound {
-        Bound::Full => None,
-        Bound::Preemptions(default) => Some(match env::var(PREEMPTIONS) {
-            Ok(text) => text.parse().expect("LOOM_MAX_PREEMPTIONS is a number"),
-            Err(_) => default,
-        }),
-    };
+    builder.preemption_bound = Some(match env::var(PREEMPTIONS) {
+        Ok(text) => text.parse().expect("LOOM_MAX_PREEMPTIONS is a number"),
+        Err(_) => bound,
+    });
     builder.check(move || {
         EXECUTIONS.fetch_add(1, Ordering::Relaxed);
         model();

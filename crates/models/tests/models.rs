@@ -4,7 +4,7 @@
 mod protocols;
 
 use longshore::internals as code;
-use longshore_models::harness::{Bound, prove};
+use longshore_models::harness::prove;
 use protocols::{inbox, life, members, parking, slot, slot_waiting};
 
 macro_rules! models {
@@ -16,48 +16,46 @@ macro_rules! models {
     )*};
 }
 
-use Bound::{Full, Preemptions};
-
 models! {
-    parking::a_push_wakes_a_parking_worker: Full;
-    parking::a_second_push_wakes_it_again: Preemptions(3);
-    parking::two_producers_wake_a_parking_worker: Preemptions(3);
-    parking::a_task_pushed_behind_a_blocked_one_runs_elsewhere: Preemptions(3);
-    parking::a_batch_wakes_as_many_as_it_needs: Preemptions(3);
-    parking::a_task_submitted_by_a_task_that_blocks_is_stolen: Preemptions(3);
-    parking::everyone_hears_of_the_end: Preemptions(3);
-    parking::an_outcome_wakes_a_worker_that_waits_for_it: Preemptions(3);
-    parking::a_worker_that_waits_runs_what_it_waits_for: Preemptions(3);
+    parking::a_push_wakes_a_parking_worker: 6;
+    parking::a_second_push_wakes_it_again: 3;
+    parking::two_producers_wake_a_parking_worker: 3;
+    parking::a_task_pushed_behind_a_blocked_one_runs_elsewhere: 3;
+    parking::a_batch_wakes_as_many_as_it_needs: 3;
+    parking::a_task_submitted_by_a_task_that_blocks_is_stolen: 3;
+    parking::everyone_hears_of_the_end: 3;
+    parking::an_outcome_wakes_a_worker_that_waits_for_it: 3;
+    parking::a_worker_that_waits_runs_what_it_waits_for: 3;
 
-    inbox::each_value_goes_to_one_taker: Full;
-    inbox::producers_share_the_places: Full;
-    inbox::a_place_is_used_again_after_its_value_is_out: Full;
-    inbox::a_batch_fits_into_the_places_that_are_free: Full;
-    inbox::a_close_divides_the_pushes: Full;
-    inbox::a_close_waits_for_a_batch_under_way: Full;
-    inbox::a_thief_takes_from_a_closing_inbox: Full;
+    inbox::each_value_goes_to_one_taker: 6;
+    inbox::producers_share_the_places: 6;
+    inbox::a_place_is_used_again_after_its_value_is_out: 6;
+    inbox::a_batch_fits_into_the_places_that_are_free: 6;
+    inbox::a_close_divides_the_pushes: 6;
+    inbox::a_close_waits_for_a_batch_under_way: 6;
+    inbox::a_thief_takes_from_a_closing_inbox: 6;
 
-    slot::an_outcome_reaches_the_thread_that_joins: Full;
-    slot::an_outcome_is_taken_or_dropped_by_one_side: Full;
-    slot::a_cancelled_task_never_runs: Full;
-    slot::a_cancelled_slot_is_freed_by_the_last: Full;
-    slot::two_cancels_and_a_start_agree: Full;
-    slot::a_discarded_task_reaches_its_handle_as_cancelled: Full;
-    slot::a_discard_and_a_cancel_drop_the_closure_once: Full;
-    slot::a_payload_has_one_receiver: Full;
+    slot::an_outcome_reaches_the_thread_that_joins: 6;
+    slot::an_outcome_is_taken_or_dropped_by_one_side: 6;
+    slot::a_cancelled_task_never_runs: 6;
+    slot::a_cancelled_slot_is_freed_by_the_last: 6;
+    slot::two_cancels_and_a_start_agree: 6;
+    slot::a_discarded_task_reaches_its_handle_as_cancelled: 6;
+    slot::a_discard_and_a_cancel_drop_the_closure_once: 6;
+    slot::a_payload_has_one_receiver: 6;
 
-    slot_waiting::the_waker_left_last_is_woken: Full;
-    slot_waiting::a_waiter_taken_back_is_not_used: Full;
-    slot_waiting::a_handle_takes_its_waiter_along: Full;
-    slot_waiting::a_thread_may_wait_after_a_waker: Full;
-    slot_waiting::a_discard_wakes_the_waiter: Full;
-    slot_waiting::a_joiner_may_give_up_and_come_back: Full;
+    slot_waiting::the_waker_left_last_is_woken: 6;
+    slot_waiting::a_waiter_taken_back_is_not_used: 6;
+    slot_waiting::a_handle_takes_its_waiter_along: 6;
+    slot_waiting::a_thread_may_wait_after_a_waker: 6;
+    slot_waiting::a_discard_wakes_the_waiter: 6;
+    slot_waiting::a_joiner_may_give_up_and_come_back: 6;
 
-    life::a_passage_keeps_the_pool_from_ending: Preemptions(3);
-    life::what_is_accepted_before_the_close_runs: Preemptions(3);
-    life::nobody_goes_while_a_task_runs: Preemptions(3);
-    life::the_last_worker_to_rest_ends_the_pool: Preemptions(3);
+    life::a_passage_keeps_the_pool_from_ending: 3;
+    life::what_is_accepted_before_the_close_runs: 3;
+    life::nobody_goes_while_a_task_runs: 3;
+    life::the_last_worker_to_rest_ends_the_pool: 3;
 
-    members::no_task_stays_with_a_worker_that_leaves: Preemptions(3);
-    members::a_worker_that_joins_finds_what_came_before_it: Preemptions(3);
+    members::no_task_stays_with_a_worker_that_leaves: 3;
+    members::a_worker_that_joins_finds_what_came_before_it: 3;
 }

@@ -32,16 +32,21 @@ pub fn what_is_accepted_before_the_close_runs() {
     pool.assert_at_rest(accepted);
 }
 
-/// A producer that has claimed its place before the close and fills it afterwards (here by the closing thread, which
-/// leaves fewer cases to explore). The task submits another and blocks: whoever runs it needs the other worker.
+/// A producer has claimed its place before the close and fills it afterwards (here in one thread with the close, which
+/// leaves fewer cases to explore). The task is still at work when others look whether all is done.
 pub fn nobody_goes_while_a_task_runs() {
-    let pool = Pool::new(2, Queues::WithDeques, 0);
+    let pool = Pool::new(2, Queues::Inbox, 0);
     let workers = [pool.start(0), pool.start(1)];
-    pool.push_across_the_close(0, Task::SubmitAndWait(Gate::new()));
-    for worker in workers {
-        worker.join().expect("a panic ends the process");
+    let for_closer = pool.clone();
+    let closer = loom::thread::spawn(move || {
+        let gate = Gate::new();
+        for_closer.push_across_the_close(0, Task::Wait(gate.clone()));
+        gate.open();
+    });
+    for thread in workers.into_iter().chain([closer]) {
+        thread.join().expect("a panic ends the process");
     }
-    pool.assert_at_rest(2);
+    pool.assert_at_rest(1);
 }
 
 /// Two workers lie down together in a pool that is closing: the last of them finds out.

@@ -50,7 +50,7 @@ impl Gate {
         self.opening.recv().expect("the other end is in the gate");
     }
 
-    fn open(&self) {
+    pub fn open(&self) {
         self.opened.send(()).expect("the other end is in the gate");
     }
 }

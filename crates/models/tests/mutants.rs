@@ -1,0 +1,166 @@
+//! The mutants: one operation of the library, or one step of a model, is broken, and a model must find it. A mutant
+//! that survives is a hole in the models, or an operation that nobody needs. docs/MODELS.md says what each stands for.
+#![cfg(longshore_loom)]
+
+#[allow(dead_code, reason = "not every model has a mutant")]
+mod protocols;
+
+use longshore_models::harness::{prove, refute};
+use longshore_models::mutable as code;
+use longshore_models::mutation::Mutation;
+use protocols::{inbox, life, members, parking, slot, slot_waiting};
+
+macro_rules! mutants {
+    ($($mutant:ident: $file:ident::$model:ident, $bound:expr, $mutation:expr;)*) => {$(
+        #[test]
+        fn $mutant() {
+            refute($mutation, $bound, $file::$model);
+        }
+    )*};
+}
+
+const fn removed(file: &'static str, function: &'static str, operation: &'static str) -> Mutation {
+    Mutation::removed(file, function, operation)
+}
+
+const fn relaxed(file: &'static str, function: &'static str, operation: &'static str) -> Mutation {
+    Mutation::relaxed(file, function, operation)
+}
+
+const fn torn(file: &'static str, function: &'static str, operation: &'static str) -> Mutation {
+    Mutation::torn(file, function, operation)
+}
+
+const fn without(step: &'static str) -> Mutation {
+    Mutation::Step(step)
+}
+
+/// The copy that can be broken is sound as long as nothing is: what the mutants die of is their mutation.
+mod unbroken {
+    use super::*;
+
+    #[test]
+    fn parking_passes() {
+        prove(4, parking::a_push_wakes_a_parking_worker);
+    }
+
+    #[test]
+    fn inbox_passes() {
+        prove(4, inbox::each_value_goes_to_one_taker);
+    }
+
+    #[test]
+    fn slot_passes() {
+        prove(4, slot_waiting::the_waker_left_last_is_woken);
+    }
+}
+
+// Parking (M1).
+mutants! {
+    push_without_its_fence: parking::a_push_wakes_a_parking_worker, 6,
+        removed("idle.rs", "notify", "fence");
+    batch_without_its_fence: parking::a_batch_wakes_as_many_as_it_needs, 2,
+        removed("idle.rs", "notify_many", "fence");
+    rest_without_its_fence: parking::a_push_wakes_a_parking_worker, 6,
+        removed("idle.rs", "announce", "fence");
+    rest_without_the_last_look: parking::a_push_wakes_a_parking_worker, 6,
+        without("the last look around");
+    rest_that_is_not_counted: parking::a_push_wakes_a_parking_worker, 6,
+        removed("idle.rs", "announce", "fetch_add");
+    leave_without_the_check: parking::a_task_pushed_behind_a_blocked_one_runs_elsewhere, 2,
+        without("the last searcher's check");
+    leave_without_its_fence: parking::a_task_pushed_behind_a_blocked_one_runs_elsewhere, 2,
+        removed("idle.rs", "end_search", "fence");
+    leave_torn: parking::everyone_hears_of_the_end, 3,
+        torn("idle.rs", "end_search", "fetch_sub");
+    search_begun_torn: parking::a_task_pushed_behind_a_blocked_one_runs_elsewhere, 2,
+        torn("idle.rs", "start_search", "compare_exchange");
+    chosen_without_freeing_the_seat: parking::a_push_wakes_a_parking_worker, 6,
+        removed("idle.rs", "choose", "store");
+    withdrawn_torn: parking::a_task_pushed_behind_a_blocked_one_runs_elsewhere, 2,
+        torn("idle.rs", "withdraw", "fetch_add");
+    close_that_wakes_nobody: parking::everyone_hears_of_the_end, 3,
+        without("waking everyone at the close");
+    wait_without_arming_the_latch: parking::an_outcome_wakes_a_worker_that_waits_for_it, 3,
+        without("arming the latch");
+}
+
+// Inbox (M4).
+mutants! {
+    value_published_relaxed: inbox::each_value_goes_to_one_taker, 6,
+        relaxed("inbox.rs", "fill_in_place", "store");
+    value_read_relaxed: inbox::each_value_goes_to_one_taker, 6,
+        relaxed("inbox.rs", "ready", "load");
+    place_given_back_relaxed: inbox::a_place_is_used_again_after_its_value_is_out, 6,
+        relaxed("inbox.rs", "empty", "store");
+    place_claimed_relaxed: inbox::a_place_is_used_again_after_its_value_is_out, 6,
+        relaxed("inbox.rs", "reserve", "load");
+    places_of_a_batch_claimed_relaxed: inbox::a_batch_fits_into_the_places_that_are_free, 6,
+        relaxed("inbox.rs", "push_batch", "load");
+    claim_torn: inbox::producers_share_the_places, 6,
+        torn("inbox.rs", "reserve", "compare_exchange");
+    claim_of_a_batch_torn: inbox::producers_share_the_places, 6,
+        torn("inbox.rs", "push_batch", "compare_exchange");
+    take_torn: inbox::each_value_goes_to_one_taker, 6,
+        torn("inbox.rs", "take", "compare_exchange");
+    push_after_close_accepted: inbox::a_close_divides_the_pushes, 6,
+        removed("inbox.rs", "close", "fetch_or");
+    close_torn: inbox::a_close_divides_the_pushes, 6,
+        torn("inbox.rs", "close", "fetch_or");
+    drain_before_close: inbox::a_close_waits_for_a_batch_under_way, 6,
+        without("the close before the drain");
+}
+
+// Slot (M8, M12).
+mutants! {
+    closure_claimed_without_a_swap: slot::a_cancelled_task_never_runs, 6,
+        torn("slot.rs", "claim_closure", "compare_exchange");
+    outcome_published_relaxed: slot::an_outcome_reaches_the_thread_that_joins, 6,
+        relaxed("slot.rs", "publish", "compare_exchange");
+    outcome_published_torn: slot_waiting::the_waker_left_last_is_woken, 6,
+        torn("slot.rs", "publish", "compare_exchange");
+    publisher_leaves_relaxed: slot::an_outcome_reaches_the_thread_that_joins, 6,
+        relaxed("slot.rs", "publish", "fetch_and");
+    publisher_leaves_torn: slot::an_outcome_reaches_the_thread_that_joins, 6,
+        torn("slot.rs", "publish", "fetch_and");
+    outcome_taken_relaxed: slot::an_outcome_is_taken_or_dropped_by_one_side, 6,
+        relaxed("slot.rs", "take", "load");
+    waiter_left_relaxed: slot_waiting::the_waker_left_last_is_woken, 6,
+        relaxed("slot.rs", "wait_with", "compare_exchange");
+    waiter_left_torn: slot_waiting::the_waker_left_last_is_woken, 6,
+        torn("slot.rs", "wait_with", "compare_exchange");
+    waiter_taken_back_torn: slot_waiting::a_waiter_taken_back_is_not_used, 6,
+        torn("slot.rs", "stop_waiting", "fetch_and");
+    handle_leaves_torn: slot::an_outcome_is_taken_or_dropped_by_one_side, 6,
+        torn("slot.rs", "drop", "compare_exchange");
+    handle_leaves_relaxed: slot::an_outcome_is_taken_or_dropped_by_one_side, 6,
+        relaxed("slot.rs", "drop", "compare_exchange");
+    handle_leaves_last_relaxed: slot::a_cancelled_slot_is_freed_by_the_last, 6,
+        relaxed("slot.rs", "drop", "fetch_and");
+    task_leaves_relaxed: slot::a_cancelled_slot_is_freed_by_the_last, 6,
+        relaxed("slot.rs", "leave", "fetch_and");
+    task_leaves_torn: slot::a_cancelled_slot_is_freed_by_the_last, 6,
+        torn("slot.rs", "leave", "fetch_and");
+}
+
+// Life and worker set (M9, M10).
+mutants! {
+    last_worker_without_its_fence: life::a_passage_keeps_the_pool_from_ending, 3,
+        without("fence of the last worker");
+    passage_without_its_fence: life::a_passage_keeps_the_pool_from_ending, 3,
+        without("fence of a passage");
+    passage_that_wakes_nobody: life::a_passage_keeps_the_pool_from_ending, 3,
+        without("waking everyone after a passage");
+    inboxes_left_open: life::what_is_accepted_before_the_close_runs, 3,
+        without("closing the inboxes");
+    workers_counted_before_the_queues: life::nobody_goes_while_a_task_runs, 3,
+        without("counting after the look at the queues");
+    leaver_keeps_its_inbox_open: members::no_task_stays_with_a_worker_that_leaves, 3,
+        without("closing the inbox of a leaver");
+    leaver_drains_too_early: members::no_task_stays_with_a_worker_that_leaves, 3,
+        without("draining after the close");
+    leaver_hands_on_in_silence: members::no_task_stays_with_a_worker_that_leaves, 3,
+        without("notifying for tasks handed on");
+    stale_set_not_read_again: members::no_task_stays_with_a_worker_that_leaves, 3,
+        without("reading the set again");
+}
