@@ -5,7 +5,7 @@
 //! USENIX 2001): each thread keeps two *magazines* (chains of free blocks) a size class; only whole magazines move
 //! between threads, through a *depot* behind a lock, so that the lock is taken once in [`MAGAZINE`] tasks.
 //!
-//! What the depot does not want goes back to the global allocator: at most [`DEPOT_BYTES`] a class stay there, besides
+//! What the depot does not want goes back to the global allocator: at most [`DEPOT_BYTES`] stay there, besides
 //! two magazines a class and thread. A worker that goes to sleep after a burst gives those back as well ([`tidy_up`]).
 
 use std::alloc::{self, Layout};
@@ -24,8 +24,9 @@ pub const LARGEST: usize = SMALLEST << (CLASSES - 1);
 pub const ALIGNMENT: usize = 16;
 /// Blocks in a full magazine: enough to make the depot's lock rare, few enough to bound what a thread hoards.
 const MAGAZINE: usize = 64;
-/// Bytes that the depot keeps of each class: the blocks of some ten thousand tasks that come and go in bursts.
-const DEPOT_BYTES: usize = 4 << 20;
+/// Bytes that the depots of all classes keep together: the tasks of a burst, 64 bytes each and a quarter of a million of
+/// them, find their memory warm when the next burst comes.
+const DEPOT_BYTES: usize = 16 << 20;
 
 /// Switched off under AddressSanitizer (`--cfg longshore_no_recycling`), which sees a use after free only if the
 /// memory is really freed.
@@ -166,29 +167,36 @@ pub fn tidy_up() -> bool {
 
 static DEPOTS: [Mutex<Vec<Magazine>>; CLASSES] = [const { Mutex::new(Vec::new()) }; CLASSES];
 
-/// Full magazines that the depot keeps of a class.
-const fn depot_limit(class: usize) -> usize {
-    DEPOT_BYTES / (MAGAZINE * class_layout(class).size())
-}
+/// Bytes in all depots.
+static KEPT: AtomicUsize = AtomicUsize::new(0);
 
 /// Hands a full magazine to the depot, or its blocks to the allocator when the depot has enough. Returns whether the
 /// depot took it.
 #[cold]
 fn to_depot(magazine: Magazine, class: usize) -> bool {
-    let mut depot = DEPOTS[class].lock().unwrap_or_else(PoisonError::into_inner);
-    if depot.len() < depot_limit(class) {
-        depot.push(magazine);
-        return true;
+    let bytes = magazine.count * class_layout(class).size();
+    // Relaxed, here and below: a bound on a sum, which orders nothing.
+    if KEPT.fetch_add(bytes, Ordering::Relaxed) + bytes > DEPOT_BYTES {
+        KEPT.fetch_sub(bytes, Ordering::Relaxed);
+        RETURNED.fetch_add(bytes, Ordering::Relaxed);
+        magazine.free(class);
+        return false;
     }
-    drop(depot);
-    RETURNED.fetch_add(magazine.count * class_layout(class).size(), Ordering::Relaxed);
-    magazine.free(class);
-    false
+    DEPOTS[class]
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(magazine);
+    true
 }
 
 #[cold]
 fn from_depot(class: usize) -> Option<Magazine> {
-    DEPOTS[class].lock().unwrap_or_else(PoisonError::into_inner).pop()
+    let magazine = DEPOTS[class]
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .pop()?;
+    KEPT.fetch_sub(magazine.count * class_layout(class).size(), Ordering::Relaxed);
+    Some(magazine)
 }
 
 /// One thread's magazines of one class: the one in use and a full or empty one, so that a thread that takes and
@@ -318,14 +326,15 @@ mod tests {
     fn the_depot_is_bounded() {
         type Content = [u8; 1000];
         let class = class_of(Layout::new::<Content>()).expect("recycled");
-        let places: Vec<_> = (0..MAGAZINE * (depot_limit(class) + 8))
+        let places: Vec<_> = (0..DEPOT_BYTES / class_layout(class).size() + 8 * MAGAZINE)
             .map(|_| take_for::<Content>())
             .collect();
         for place in places {
             // SAFETY: taken for this type, nothing was written, used no more.
             unsafe { give_back_for(place) };
         }
-        let kept = DEPOTS[class].lock().unwrap_or_else(PoisonError::into_inner).len();
-        assert!(kept <= depot_limit(class), "{kept} magazines kept");
+        let kept = KEPT.load(Ordering::Relaxed);
+        assert!(kept <= DEPOT_BYTES, "{kept} bytes kept");
+        drop(from_depot(class).expect("something was kept"));
     }
 }
