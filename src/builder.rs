@@ -151,11 +151,7 @@ impl PoolBuilder {
 
     fn validate(self) -> Result<Config, BuildError> {
         let allowed = affinity::allowed_cores();
-        let spin = if affinity::is_single_core() {
-            Duration::ZERO
-        } else {
-            spin::DEFAULT_LIMIT
-        };
+        let spin = if affinity::is_single_core() { Duration::ZERO } else { spin::DEFAULT_LIMIT };
         Ok(Config {
             workers: validate_workers(self.workers)?,
             name: validate_name(self.name)?,
@@ -172,10 +168,7 @@ impl PoolBuilder {
 fn validate_workers(asked: Option<usize>) -> Result<usize, BuildError> {
     match asked {
         Some(0) => Err(BuildError::ZeroWorkers),
-        Some(asked) if asked > MAX_WORKERS => Err(BuildError::TooManyWorkers {
-            asked,
-            max: MAX_WORKERS,
-        }),
+        Some(asked) if asked > MAX_WORKERS => Err(BuildError::TooManyWorkers { asked, max: MAX_WORKERS }),
         Some(asked) => Ok(asked),
         None => match env::var_os(THREADS_VARIABLE) {
             None => Ok(quota::default_parallelism().min(MAX_WORKERS)),
@@ -187,9 +180,7 @@ fn validate_workers(asked: Option<usize>) -> Result<usize, BuildError> {
 fn workers_from(value: &str) -> Result<usize, BuildError> {
     match value.trim().parse() {
         Ok(workers @ 1..=MAX_WORKERS) => Ok(workers),
-        _ => Err(BuildError::InvalidEnvironment {
-            value: value.to_owned(),
-        }),
+        _ => Err(BuildError::InvalidEnvironment { value: value.to_owned() }),
     }
 }
 
@@ -204,10 +195,9 @@ fn validate_name(name: Option<String>) -> Result<String, BuildError> {
 fn validate_stack(asked: Option<usize>) -> Result<usize, BuildError> {
     match asked {
         None | Some(0) => Ok(DEFAULT_STACK_SIZE),
-        Some(asked) if asked > MAX_STACK_SIZE => Err(BuildError::StackTooLarge {
-            asked,
-            max: MAX_STACK_SIZE,
-        }),
+        Some(asked) if asked > MAX_STACK_SIZE => {
+            Err(BuildError::StackTooLarge { asked, max: MAX_STACK_SIZE })
+        }
         Some(asked) => Ok(asked.max(MIN_STACK_SIZE)),
     }
 }
@@ -240,17 +230,10 @@ mod tests {
 
     #[test]
     fn the_number_stays_visible_in_a_cut_name() {
-        let config = |name: &str| {
-            PoolBuilder::default()
-                .thread_name(name)
-                .workers(1)
-                .validate()
-                .expect("valid")
-        };
+        let config =
+            |name: &str| PoolBuilder::default().thread_name(name).workers(1).validate().expect("valid");
         let name = |name, index| {
-            let thread = config(name)
-                .thread(index)
-                .spawn(|| thread::current().name().map(str::to_owned));
+            let thread = config(name).thread(index).spawn(|| thread::current().name().map(str::to_owned));
             thread.expect("starts").join().expect("runs").expect("named")
         };
         assert_eq!(name("resize", 3), "resize-3");
@@ -271,16 +254,10 @@ mod tests {
     #[test]
     fn stacks_are_raised_or_refused() {
         let sizes = [None, Some(0), Some(1), Some(1 << 20)].map(|s| validate_stack(s).expect("accepted"));
-        assert_eq!(
-            sizes,
-            [DEFAULT_STACK_SIZE, DEFAULT_STACK_SIZE, MIN_STACK_SIZE, 1 << 20]
-        );
+        assert_eq!(sizes, [DEFAULT_STACK_SIZE, DEFAULT_STACK_SIZE, MIN_STACK_SIZE, 1 << 20]);
         assert!(matches!(
             validate_stack(Some(usize::MAX)),
-            Err(BuildError::StackTooLarge {
-                asked: usize::MAX,
-                ..
-            })
+            Err(BuildError::StackTooLarge { asked: usize::MAX, .. })
         ));
     }
 }

@@ -43,10 +43,7 @@ pub struct JoinHandle<T> {
 impl<T> JoinHandle<T> {
     #[inline]
     pub(crate) fn new(slot: SlotHandle<T>) -> Self {
-        JoinHandle {
-            slot,
-            fork_generation: fork::generation(),
-        }
+        JoinHandle { slot, fork_generation: fork::generation() }
     }
 
     /// Whether the task has ended: returned, panicked or been cancelled. The result is then there at once.
@@ -101,8 +98,7 @@ impl<T: Send> JoinHandle<T> {
     /// # Errors
     /// As [`JoinHandle::join`].
     pub fn join_timeout(&mut self, timeout: Duration) -> Option<Result<T, JoinError>> {
-        self.try_join()
-            .or_else(|| self.wait(Instant::now().checked_add(timeout)))
+        self.try_join().or_else(|| self.wait(Instant::now().checked_add(timeout)))
     }
 
     #[cold]
@@ -126,11 +122,7 @@ impl<T: Send> JoinHandle<T> {
 /// Spins for a moment, then parks.
 fn wait_outside<T>(slot: &mut SlotHandle<T>, deadline: Option<Instant>) -> Waited {
     let now = Instant::now();
-    let spin = if affinity::is_single_core() {
-        Duration::ZERO
-    } else {
-        JOIN_SPIN
-    };
+    let spin = if affinity::is_single_core() { Duration::ZERO } else { JOIN_SPIN };
     let spin_until = deadline.map_or(now + spin, |deadline| deadline.min(now + spin));
     while Instant::now() < spin_until {
         for _ in 0..32 {
@@ -198,8 +190,6 @@ fn into_result<T>(outcome: Outcome<T>) -> Result<T, JoinError> {
 
 impl<T> fmt::Debug for JoinHandle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JoinHandle")
-            .field("finished", &self.is_finished())
-            .finish_non_exhaustive()
+        f.debug_struct("JoinHandle").field("finished", &self.is_finished()).finish_non_exhaustive()
     }
 }

@@ -25,10 +25,7 @@
 
 #![cfg_attr(
     longshore_loom,
-    allow(
-        dead_code,
-        reason = "the model checker sees only the primitives, not those who use all of them"
-    )
+    allow(dead_code, reason = "the model checker sees only the primitives, not those who use all of them")
 )]
 
 #[cfg(not(longshore_loom))]

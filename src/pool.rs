@@ -98,20 +98,10 @@ impl Pool {
     {
         let mut tasks = tasks.into_iter();
         let result = self.shared.dispatch_batch(tasks.by_ref(), Task::new);
-        result.map_err(
-            |Rejected {
-                 accepted,
-                 mut returned,
-                 kind,
-             }| {
-                returned.extend(tasks);
-                BatchError {
-                    accepted: vec![(); accepted],
-                    rejected: returned,
-                    kind,
-                }
-            },
-        )
+        result.map_err(|Rejected { accepted, mut returned, kind }| {
+            returned.extend(tasks);
+            BatchError { accepted: vec![(); accepted], rejected: returned, kind }
+        })
     }
 
     /// Runs many tasks and returns a handle for each, in order. Cheaper than as many calls of [`Pool::submit`].
@@ -133,15 +123,9 @@ impl Pool {
         });
         match result {
             Ok(_) => Ok(handles),
-            Err(Rejected {
-                mut returned, kind, ..
-            }) => {
+            Err(Rejected { mut returned, kind, .. }) => {
                 returned.extend(tasks);
-                Err(BatchError {
-                    accepted: handles,
-                    rejected: returned,
-                    kind,
-                })
+                Err(BatchError { accepted: handles, rejected: returned, kind })
             }
         }
     }
@@ -304,10 +288,7 @@ where
 {
     Worker::with_current(|worker| match worker {
         Some(worker) => execute_on(worker.shared(), task),
-        None => Err(SubmitError {
-            task,
-            kind: SubmitErrorKind::NoPool,
-        }),
+        None => Err(SubmitError { task, kind: SubmitErrorKind::NoPool }),
     })
 }
 
@@ -323,10 +304,7 @@ where
 {
     Worker::with_current(|worker| match worker {
         Some(worker) => submit_on(worker.shared(), task),
-        None => Err(SubmitError {
-            task,
-            kind: SubmitErrorKind::NoPool,
-        }),
+        None => Err(SubmitError { task, kind: SubmitErrorKind::NoPool }),
     })
 }
 

@@ -16,12 +16,7 @@ use support::child::{self, Child};
 const HUGE: usize = 4 << 20;
 
 fn pool() -> Pool {
-    Pool::builder()
-        .workers(2)
-        .stack_size(64 << 10)
-        .thread_name("small")
-        .build()
-        .expect("starts")
+    Pool::builder().workers(2).stack_size(64 << 10).thread_name("small").build().expect("starts")
 }
 
 /// The caller's own stack must hold the closure (more than once, without optimisation).
@@ -162,10 +157,7 @@ fn forbid_threads() {
     if result != 0 {
         println!("still the user who runs the tests, and no superuser");
     }
-    let limit = libc::rlimit {
-        rlim_cur: 1,
-        rlim_max: 1,
-    };
+    let limit = libc::rlimit { rlim_cur: 1, rlim_max: 1 };
     // SAFETY: `limit` is an rlimit that the call only reads.
     let result = unsafe { libc::setrlimit(libc::RLIMIT_NPROC, &limit) };
     assert_eq!(result, 0, "a lower limit is always allowed");

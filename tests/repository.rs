@@ -46,7 +46,8 @@ fn imports_go_down_only() {
         let text = fs::read_to_string(&path).expect("UTF-8");
         for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
             for import in line.split("crate::").skip(1) {
-                let target: String = import.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                let target: String =
+                    import.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
                 if !allowed.contains(&target.as_str()) {
                     wrong.push(format!("{}: {}", inside.display(), line.trim()));
                 }

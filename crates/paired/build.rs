@@ -20,19 +20,10 @@ const COMPETITORS: [&str; 10] = [
 
 fn main() {
     let rustc = env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
-    let version = Command::new(rustc)
-        .arg("-V")
-        .output()
-        .ok()
-        .and_then(|out| String::from_utf8(out.stdout).ok());
-    println!(
-        "cargo::rustc-env=PAIRED_RUSTC={}",
-        version.as_deref().map_or("unknown", str::trim)
-    );
-    println!(
-        "cargo::rustc-env=PAIRED_PROFILE={}",
-        env::var("PROFILE").unwrap_or_default()
-    );
+    let version =
+        Command::new(rustc).arg("-V").output().ok().and_then(|out| String::from_utf8(out.stdout).ok());
+    println!("cargo::rustc-env=PAIRED_RUSTC={}", version.as_deref().map_or("unknown", str::trim));
+    println!("cargo::rustc-env=PAIRED_PROFILE={}", env::var("PROFILE").unwrap_or_default());
 
     let lock = Path::new("../../Cargo.lock");
     println!("cargo::rerun-if-changed=build.rs");
@@ -44,12 +35,7 @@ fn main() {
 /// "name version" of each competitor that the lock file holds; the newest one if it holds several.
 fn versions(lock: &str) -> Vec<String> {
     let value = |line: &str, key: &str| -> Option<String> {
-        Some(
-            line.strip_prefix(key)?
-                .trim_start_matches([' ', '='])
-                .trim_matches('"')
-                .to_owned(),
-        )
+        Some(line.strip_prefix(key)?.trim_start_matches([' ', '=']).trim_matches('"').to_owned())
     };
     let mut found: Vec<String> = Vec::new();
     let mut name = String::new();

@@ -27,10 +27,7 @@ struct Settings {
 
 /// A file that is being worked on, or whose outcome is known already.
 enum Pending {
-    Running {
-        outcome: Outcome,
-        handle: JoinHandle<Result<Status>>,
-    },
+    Running { outcome: Outcome, handle: JoinHandle<Result<Status>> },
     Settled(Outcome),
 }
 
@@ -39,27 +36,16 @@ pub fn run(entries: Vec<Entry>, cli: &Cli) -> Result<Batch> {
     let pool = match cli.model {
         Model::Push => builder(cli).build().context("the pool does not start")?,
     };
-    let settings = Settings {
-        size: cli.size,
-        enlarge: cli.enlarge,
-        quality: cli.quality,
-    };
+    let settings = Settings { size: cli.size, enlarge: cli.enlarge, quality: cli.quality };
     let start = Instant::now();
-    let pending: Vec<Pending> = entries
-        .into_iter()
-        .map(|entry| submit(&pool, entry, settings))
-        .collect();
+    let pending: Vec<Pending> = entries.into_iter().map(|entry| submit(&pool, entry, settings)).collect();
     let files = collect(&pool, pending);
     let elapsed = start.elapsed();
     // A handle may report its task before the worker has counted it; joined workers have counted all.
     if let Err(error) = pool.shutdown() {
         report::complain(&format!("the pool did not shut down: {error}"));
     }
-    Ok(Batch {
-        files,
-        elapsed,
-        workers: pool.stats().workers,
-    })
+    Ok(Batch { files, elapsed, workers: pool.stats().workers })
 }
 
 fn builder(cli: &Cli) -> PoolBuilder {
@@ -85,9 +71,7 @@ fn submit(pool: &Pool, entry: Entry, settings: Settings) -> Pending {
     match pool.submit(move || process(&job, settings)) {
         Ok(handle) => Pending::Running { outcome, handle },
         Err(refused) => {
-            outcome.status = Status::Failed {
-                error: refused.to_string(),
-            };
+            outcome.status = Status::Failed { error: refused.to_string() };
             Pending::Settled(outcome)
         }
     }
@@ -96,10 +80,7 @@ fn submit(pool: &Pool, entry: Entry, settings: Settings) -> Pending {
 /// The task: one image from disk to disk.
 fn process(job: &Job, settings: Settings) -> Result<Status> {
     let bytes = fs::read(&job.source)?;
-    let encoding = Encoding {
-        format: job.format,
-        quality: settings.quality,
-    };
+    let encoding = Encoding { format: job.format, quality: settings.quality };
     let resized = pipeline::resize(&bytes, encoding, |width, height| {
         settings.size.target(width, height, settings.enlarge)
     })?;
@@ -120,10 +101,7 @@ fn collect(pool: &Pool, pending: Vec<Pending>) -> Vec<Outcome> {
     if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} {per_sec} {eta}") {
         bar.set_style(style);
     }
-    let settled = pending
-        .iter()
-        .filter(|item| matches!(item, Pending::Settled(_)))
-        .count() as u64;
+    let settled = pending.iter().filter(|item| matches!(item, Pending::Settled(_))).count() as u64;
     let mut outcomes = Vec::with_capacity(pending.len());
     for item in pending {
         let outcome = match item {
@@ -164,11 +142,7 @@ fn status(result: Result<Result<Status>, JoinError>) -> Status {
     match result {
         Ok(Ok(status)) => status,
         // Without its chain of causes: a codec's error has them in its text already.
-        Ok(Err(error)) => Status::Failed {
-            error: error.to_string(),
-        },
-        Err(error) => Status::Failed {
-            error: error.to_string(),
-        },
+        Ok(Err(error)) => Status::Failed { error: error.to_string() },
+        Err(error) => Status::Failed { error: error.to_string() },
     }
 }

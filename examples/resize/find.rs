@@ -65,19 +65,13 @@ pub fn find(inputs: &[PathBuf], output: &Path) -> Vec<Result<Found, Failure>> {
 }
 
 fn failure<T>(path: &Path, error: impl ToString) -> Result<T, Failure> {
-    Err(Failure {
-        path: path.to_path_buf(),
-        error: error.to_string(),
-    })
+    Err(Failure { path: path.to_path_buf(), error: error.to_string() })
 }
 
 /// A file named by the user is taken whatever its name.
 fn named_file(path: &Path) -> Result<Found, Failure> {
     match path.file_name() {
-        Some(name) => Ok(Found {
-            source: path.to_path_buf(),
-            relative: name.into(),
-        }),
+        Some(name) => Ok(Found { source: path.to_path_buf(), relative: name.into() }),
         None => failure(path, "has no file name"),
     }
 }
@@ -95,19 +89,12 @@ fn walk(
             || !entry.file_type().is_dir()
             || output.is_none_or(|output| !fs::canonicalize(entry.path()).is_ok_and(|path| path == output))
     };
-    for entry in WalkDir::new(root)
-        .sort_by_file_name()
-        .into_iter()
-        .filter_entry(wanted)
-    {
+    for entry in WalkDir::new(root).sort_by_file_name().into_iter().filter_entry(wanted) {
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) => {
                 let path = error.path().unwrap_or(root).to_path_buf();
-                found.push(Err(Failure {
-                    path,
-                    error: error.to_string(),
-                }));
+                found.push(Err(Failure { path, error: error.to_string() }));
                 continue;
             }
         };
@@ -118,10 +105,8 @@ fn walk(
         // Links are not followed while walking, which cannot loop then; a link to a file is an image.
         match fs::metadata(entry.path()) {
             Ok(meta) if meta.is_file() => {
-                found.push(Ok(Found {
-                    source: entry.path().to_path_buf(),
-                    relative: relative.to_path_buf(),
-                }));
+                found
+                    .push(Ok(Found { source: entry.path().to_path_buf(), relative: relative.to_path_buf() }));
             }
             Ok(_) => {}
             Err(error) => found.push(failure(entry.path(), error)),
@@ -145,8 +130,6 @@ fn glob(input: &Path) -> Option<Result<(PathBuf, GlobMatcher), globset::Error>> 
         base.push(".");
     }
     // Like in a shell: only `**` crosses directories.
-    let glob = GlobBuilder::new(&pattern.to_string_lossy())
-        .literal_separator(true)
-        .build();
+    let glob = GlobBuilder::new(&pattern.to_string_lossy()).literal_separator(true).build();
     Some(glob.map(|glob| (base, glob.compile_matcher())))
 }

@@ -40,16 +40,10 @@ impl Geometry {
     fn scaled(&self, width: f64, height: f64) -> (u32, u32) {
         if self.percent {
             let (x, y) = (self.width.or(self.height), self.height.or(self.width));
-            return (
-                round(width * x.unwrap_or(100.0) / 100.0),
-                round(height * y.unwrap_or(100.0) / 100.0),
-            );
+            return (round(width * x.unwrap_or(100.0) / 100.0), round(height * y.unwrap_or(100.0) / 100.0));
         }
         if self.exact {
-            return (
-                round(self.width.unwrap_or(width)),
-                round(self.height.unwrap_or(height)),
-            );
+            return (round(self.width.unwrap_or(width)), round(self.height.unwrap_or(height)));
         }
         let factor = match (self.width, self.height, self.fill) {
             (Some(w), Some(h), false) => (w / width).min(h / height),
@@ -123,9 +117,7 @@ fn number(text: &str) -> Result<Option<f64>, String> {
     let plain = text.chars().all(|c| c.is_ascii_digit() || c == '.');
     match text.parse::<f64>() {
         Ok(value) if plain && value > 0.0 => Ok(Some(value)),
-        _ => Err(format!(
-            "'{text}' is not a positive number; the forms are 800x600, 800x, x600 and 50%"
-        )),
+        _ => Err(format!("'{text}' is not a positive number; the forms are 800x600, 800x, x600 and 50%")),
     }
 }
 
@@ -134,9 +126,7 @@ mod tests {
     use super::*;
 
     fn target(geometry: &str, size: (u32, u32), enlarge: bool) -> (u32, u32) {
-        let geometry: Geometry = geometry
-            .parse()
-            .unwrap_or_else(|error| panic!("{geometry}: {error}"));
+        let geometry: Geometry = geometry.parse().unwrap_or_else(|error| panic!("{geometry}: {error}"));
         geometry.target(size.0, size.1, enlarge)
     }
 
@@ -207,9 +197,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        let bad = [
-            "", "x", "%", "0x10", "-5x5", "1e3", "infx5", "10x10x10", "abc", "10x10@", "1.2.3",
-        ];
+        let bad = ["", "x", "%", "0x10", "-5x5", "1e3", "infx5", "10x10x10", "abc", "10x10@", "1.2.3"];
         for text in bad.into_iter().chain(["10x10<>", "10x10!^", "50%>", "50%^"]) {
             assert!(text.parse::<Geometry>().is_err(), "'{text}' was taken");
         }

@@ -40,41 +40,23 @@ fn main() -> ExitCode {
         report::complain(&format!("cannot write the report: {error}"));
         return ExitCode::from(FAILED);
     }
-    if batch.totals().failed > 0 {
-        ExitCode::from(FAILED)
-    } else {
-        ExitCode::SUCCESS
-    }
+    if batch.totals().failed > 0 { ExitCode::from(FAILED) } else { ExitCode::SUCCESS }
 }
 
 /// What to read, where to write, and whether to replace outputs that are up to date.
 fn locate(cli: &Cli) -> (Vec<PathBuf>, PathBuf, bool) {
     if !cli.inputs.is_empty() {
-        return (
-            cli.inputs.clone(),
-            cli.output.clone().unwrap_or("resized".into()),
-            cli.force,
-        );
+        return (cli.inputs.clone(), cli.output.clone().unwrap_or("resized".into()), cli.force);
     }
     // The sample photographs belong to the checkout, and so do their results. They are there to show the
     // pool at work, which a second run shall do too.
     let checkout = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let output = cli
-        .output
-        .clone()
-        .unwrap_or_else(|| checkout.join("target").join("resized"));
+    let output = cli.output.clone().unwrap_or_else(|| checkout.join("target").join("resized"));
     (vec![checkout.join("examples").join("photos")], output, true)
 }
 
 fn process(cli: &Cli, inputs: &[PathBuf], output: &Path, force: bool) -> Result<Batch> {
-    let entries = plan::plan(
-        inputs,
-        output,
-        Rules {
-            format: cli.format.chosen(),
-            force,
-        },
-    );
+    let entries = plan::plan(inputs, output, Rules { format: cli.format.chosen(), force });
     ensure!(!entries.is_empty(), "the inputs hold no JPEG, PNG or WebP image");
     if !cli.dry_run {
         return batch::run(entries, cli);
@@ -85,9 +67,5 @@ fn process(cli: &Cli, inputs: &[PathBuf], output: &Path, force: bool) -> Result<
             report::complain(&format!("{}: {error}", file.source.display()));
         }
     }
-    Ok(Batch {
-        files,
-        elapsed: Duration::ZERO,
-        workers: Vec::new(),
-    })
+    Ok(Batch { files, elapsed: Duration::ZERO, workers: Vec::new() })
 }

@@ -108,21 +108,13 @@ fn resize_with(
         scratch.pixels = source.data;
         resized.turn(meta.orientation)?
     } else {
-        source
-            .turn(meta.orientation)?
-            .scale(&mut scratch.resizer, to.0, to.1)?
+        source.turn(meta.orientation)?.scale(&mut scratch.resizer, to.0, to.1)?
     };
     if encoding.format == Format::Jpeg {
         output.flatten_on_white();
     }
-    let icc = meta
-        .icc
-        .filter(|profile| output.accepts_profile(profile, encoding.format));
-    Ok(Resized {
-        bytes: encode(&output, encoding, icc)?,
-        from,
-        to,
-    })
+    let icc = meta.icc.filter(|profile| output.accepts_profile(profile, encoding.format));
+    Ok(Resized { bytes: encode(&output, encoding, icc)?, from, to })
 }
 
 /// What of a source's metadata matters to its output.
@@ -173,15 +165,7 @@ fn decode(bytes: &[u8], scratch: &mut Vec<u8>) -> Result<(Raster, Meta)> {
         }
         other => bail!("the colour type {other:?} is not supported"),
     };
-    Ok((
-        Raster {
-            width,
-            height,
-            channels,
-            data,
-        },
-        Meta { orientation, icc },
-    ))
+    Ok((Raster { width, height, channels, data }, Meta { orientation, icc }))
 }
 
 /// Whether this is a JPEG without an end marker. The decoder would fill what is missing with grey and
@@ -195,11 +179,7 @@ fn is_cut_short(bytes: &[u8]) -> bool {
             return !rest.windows(2).rev().any(|pair| pair == [0xff, 0xd9]);
         }
         let fill = marker == 0xff;
-        let length = if fill {
-            1
-        } else {
-            2 + usize::from(u16::from_be_bytes([high, low]))
-        };
+        let length = if fill { 1 } else { 2 + usize::from(u16::from_be_bytes([high, low])) };
         rest = rest.get(length..).unwrap_or_default();
     }
     false
@@ -251,17 +231,8 @@ impl Raster {
         // By default the resizer multiplies colours by their alpha first, so that the colour of transparent
         // pixels does not bleed into their neighbours.
         let lanczos = fir::ResizeAlg::Convolution(fir::FilterType::Lanczos3);
-        resizer.resize(
-            &source,
-            &mut target,
-            &fir::ResizeOptions::new().resize_alg(lanczos),
-        )?;
-        Ok(Raster {
-            width,
-            height,
-            channels: self.channels,
-            data: target.into_vec(),
-        })
+        resizer.resize(&source, &mut target, &fir::ResizeOptions::new().resize_alg(lanczos))?;
+        Ok(Raster { width, height, channels: self.channels, data: target.into_vec() })
     }
 
     /// Applies an orientation.
@@ -269,12 +240,7 @@ impl Raster {
         if orientation == Orientation::NoTransforms {
             return Ok(self);
         }
-        let Raster {
-            width,
-            height,
-            channels,
-            data,
-        } = self;
+        let Raster { width, height, channels, data } = self;
         let image = match channels {
             1 => ImageBuffer::from_raw(width, height, data).map(DynamicImage::ImageLuma8),
             2 => ImageBuffer::from_raw(width, height, data).map(DynamicImage::ImageLumaA8),
@@ -284,12 +250,7 @@ impl Raster {
         let mut image = image.context("the pixels do not match the image's size")?;
         image.apply_orientation(orientation);
         let (width, height) = (image.width(), image.height());
-        Ok(Raster {
-            width,
-            height,
-            channels,
-            data: image.into_bytes(),
-        })
+        Ok(Raster { width, height, channels, data: image.into_bytes() })
     }
 
     /// Drops an alpha channel by laying the image on white.
@@ -336,11 +297,8 @@ fn encode(raster: &Raster, encoding: Encoding, icc: Option<Vec<u8>>) -> Result<V
 }
 
 fn encode_jpeg(raster: &Raster, quality: u8, icc: Option<Vec<u8>>, bytes: &mut Vec<u8>) -> Result<()> {
-    let color = if raster.channels == 1 {
-        jpeg_encoder::ColorType::Luma
-    } else {
-        jpeg_encoder::ColorType::Rgb
-    };
+    let color =
+        if raster.channels == 1 { jpeg_encoder::ColorType::Luma } else { jpeg_encoder::ColorType::Rgb };
     let (width, height) = (u16::try_from(raster.width)?, u16::try_from(raster.height)?);
     let mut encoder = jpeg_encoder::Encoder::new(bytes, quality);
     // The default takes one of four chroma samples, which shows as jagged coloured edges.

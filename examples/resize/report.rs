@@ -25,12 +25,7 @@ pub struct Outcome {
 #[serde(tag = "status", rename_all = "lowercase")]
 pub enum Status {
     /// The output was written.
-    Resized {
-        from: (u32, u32),
-        to: (u32, u32),
-        bytes_in: u64,
-        bytes_out: u64,
-    },
+    Resized { from: (u32, u32), to: (u32, u32), bytes_in: u64, bytes_out: u64 },
     /// The output was up to date.
     Skipped,
     /// A dry run would have resized it.
@@ -41,11 +36,7 @@ pub enum Status {
 
 impl Outcome {
     pub fn new(source: PathBuf, output: Option<PathBuf>, status: Status) -> Self {
-        Outcome {
-            source,
-            output,
-            status,
-        }
+        Outcome { source, output, status }
     }
 }
 
@@ -54,11 +45,7 @@ pub fn settled(entry: Entry) -> Outcome {
     match entry {
         Entry::Todo(job) => Outcome::new(job.source, Some(job.output), Status::Planned),
         Entry::UpToDate { source, output } => Outcome::new(source, Some(output), Status::Skipped),
-        Entry::Refused {
-            source,
-            output,
-            error,
-        } => Outcome::new(source, output, Status::Failed { error }),
+        Entry::Refused { source, output, error } => Outcome::new(source, output, Status::Failed { error }),
     }
 }
 
@@ -90,9 +77,7 @@ impl Batch {
         for file in &self.files {
             totals.files += 1;
             match &file.status {
-                Status::Resized {
-                    bytes_in, bytes_out, ..
-                } => {
+                Status::Resized { bytes_in, bytes_out, .. } => {
                     totals.resized += 1;
                     totals.bytes_in += bytes_in;
                     totals.bytes_out += bytes_out;
@@ -107,11 +92,7 @@ impl Batch {
 
     fn images_per_second(&self) -> f64 {
         let seconds = self.elapsed.as_secs_f64();
-        if seconds > 0.0 {
-            self.totals().resized as f64 / seconds
-        } else {
-            0.0
-        }
+        if seconds > 0.0 { self.totals().resized as f64 / seconds } else { 0.0 }
     }
 }
 
@@ -145,32 +126,16 @@ impl From<&WorkerStats> for Worker {
             PinStatus::Refused(core) => (Some(*core), false),
             _ => (None, false),
         };
-        let WorkerStats {
-            index,
-            executed,
-            stolen,
-            parked,
-            ..
-        } = *stats;
-        Worker {
-            index,
-            executed,
-            stolen,
-            parked,
-            core,
-            pinned,
-        }
+        let WorkerStats { index, executed, stolen, parked, .. } = *stats;
+        Worker { index, executed, stolen, parked, core, pinned }
     }
 }
 
 /// Writes the report to standard output.
 pub fn print(batch: &Batch, output: &Path, json: bool) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    let written = if json {
-        write_json(&mut out, batch, output)
-    } else {
-        write_text(&mut out, batch, output)
-    };
+    let written =
+        if json { write_json(&mut out, batch, output) } else { write_text(&mut out, batch, output) };
     match written.and_then(|()| out.flush()) {
         // Who closed the pipe wants no more of the report; the images are there all the same.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -201,11 +166,7 @@ fn write_text(out: &mut impl Write, batch: &Batch, output: &Path) -> io::Result<
     if totals.planned > 0 {
         write!(out, "{} to resize, ", totals.planned)?;
     }
-    writeln!(
-        out,
-        "{} resized, {} up to date, {} failed",
-        totals.resized, totals.skipped, totals.failed
-    )?;
+    writeln!(out, "{} resized, {} up to date, {} failed", totals.resized, totals.skipped, totals.failed)?;
     if totals.resized > 0 {
         let (seconds, rate) = (batch.elapsed.as_secs_f64(), batch.images_per_second());
         writeln!(
@@ -217,20 +178,10 @@ fn write_text(out: &mut impl Write, batch: &Batch, output: &Path) -> io::Result<
         writeln!(out, "results in {}", output.display())?;
     }
     if !batch.workers.is_empty() {
-        writeln!(
-            out,
-            "\n{:>6} {:>9} {:>7} {:>7}  core",
-            "worker", "executed", "stolen", "parked"
-        )?;
+        writeln!(out, "\n{:>6} {:>9} {:>7} {:>7}  core", "worker", "executed", "stolen", "parked")?;
     }
     for worker in batch.workers.iter().map(Worker::from) {
-        let Worker {
-            index,
-            executed,
-            stolen,
-            parked,
-            ..
-        } = worker;
+        let Worker { index, executed, stolen, parked, .. } = worker;
         let core = match (worker.core, worker.pinned) {
             (Some(core), true) => core.to_string(),
             (Some(core), false) => format!("{core} refused"),

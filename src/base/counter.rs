@@ -14,8 +14,7 @@ impl Counter {
         // Release pairs with the Acquire in `get`: a snapshot that reads counters in reverse causal order
         // (finished, started, submitted) then never sees an effect without its cause. The load is our own last
         // store, so Relaxed.
-        self.0
-            .store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Release);
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Release);
     }
 
     /// Adds `n` from any thread, at the price of an atomic read-modify-write, and returns the count before. Never

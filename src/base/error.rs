@@ -20,10 +20,7 @@ impl PanicPayload {
             Some(text) => Some((*text).to_owned()),
             None => payload.downcast_ref::<String>().cloned(),
         };
-        PanicPayload {
-            message,
-            payload: Mutex::new(payload),
-        }
+        PanicPayload { message, payload: Mutex::new(payload) }
     }
 
     /// The message, if the panic had one (as those of `panic!` do).
@@ -109,10 +106,7 @@ impl fmt::Display for BuildError {
                 write!(f, "{asked} workers were asked for, the limit is {max}")
             }
             BuildError::InvalidEnvironment { value } => {
-                write!(
-                    f,
-                    "LONGSHORE_THREADS is {value:?}, not a number of workers from 1 to 4096"
-                )
+                write!(f, "LONGSHORE_THREADS is {value:?}, not a number of workers from 1 to 4096")
             }
             BuildError::InvalidThreadName { name } => {
                 write!(f, "the thread name {name:?} has a NUL character in it")
@@ -183,9 +177,7 @@ impl<F> SubmitError<F> {
 
 impl<F> fmt::Debug for SubmitError<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SubmitError")
-            .field("kind", &self.kind)
-            .finish_non_exhaustive()
+        f.debug_struct("SubmitError").field("kind", &self.kind).finish_non_exhaustive()
     }
 }
 
@@ -220,12 +212,7 @@ impl<F, H> fmt::Debug for BatchError<F, H> {
 impl<F, H> fmt::Display for BatchError<F, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (accepted, rejected) = (self.accepted.len(), self.rejected.len());
-        write!(
-            f,
-            "{rejected} of {} tasks were not accepted: {}",
-            accepted + rejected,
-            self.kind
-        )
+        write!(f, "{rejected} of {} tasks were not accepted: {}", accepted + rejected, self.kind)
     }
 }
 

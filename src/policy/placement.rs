@@ -47,10 +47,6 @@ mod tests {
         let moved = (0..100).filter(|_| review_home(0, 8, depth, &rng) != 0).count();
         assert!(moved > 90, "{moved} of 100 reviews moved");
         assert_eq!(review_home(0, 8, |_| 200, &rng), 0, "all are equally full");
-        assert_eq!(
-            review_home(0, 8, |w| if w == 0 { 200 } else { 150 }, &rng),
-            0,
-            "not worth it"
-        );
+        assert_eq!(review_home(0, 8, |w| if w == 0 { 200 } else { 150 }, &rng), 0, "not worth it");
     }
 }

@@ -30,10 +30,7 @@ impl SpinTime {
     /// Starts in the middle of what `limit` allows. A limit of zero never spins.
     pub fn new(limit: Duration) -> Self {
         let limit = limit.min(LARGEST_LIMIT);
-        SpinTime {
-            limit,
-            now: limit / 4,
-        }
+        SpinTime { limit, now: limit / 4 }
     }
 
     /// How long to spin this time.
@@ -72,11 +69,7 @@ mod tests {
         assert_eq!(spin.get(), DEFAULT_LIMIT);
         spin.slept(Duration::from_millis(1));
         spin.slept(DEFAULT_LIMIT);
-        assert_eq!(
-            spin.get(),
-            DEFAULT_LIMIT,
-            "a short sleep counts as a reward missed"
-        );
+        assert_eq!(spin.get(), DEFAULT_LIMIT, "a short sleep counts as a reward missed");
     }
 
     #[test]

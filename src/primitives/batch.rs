@@ -28,10 +28,7 @@ unsafe impl<T: Send> Send for Batch<T> {}
 impl<T> Batch<T> {
     /// An empty batch.
     pub fn new() -> Self {
-        Batch {
-            places: block::take_for(),
-            len: 0,
-        }
+        Batch { places: block::take_for(), len: 0 }
     }
 
     /// How many values are inside.
@@ -92,9 +89,7 @@ impl<T> Drop for Batch<T> {
 
 impl<T> fmt::Debug for Batch<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Batch")
-            .field("len", &self.len)
-            .finish_non_exhaustive()
+        f.debug_struct("Batch").field("len", &self.len).finish_non_exhaustive()
     }
 }
 

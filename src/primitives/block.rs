@@ -78,11 +78,7 @@ const fn class_of(layout: Layout) -> Option<usize> {
     if size > LARGEST || layout.align() > ALIGNMENT {
         return None;
     }
-    let rounded = if size < SMALLEST {
-        SMALLEST
-    } else {
-        size.next_power_of_two()
-    };
+    let rounded = if size < SMALLEST { SMALLEST } else { size.next_power_of_two() };
     Some((rounded / SMALLEST).trailing_zeros() as usize)
 }
 
@@ -182,19 +178,13 @@ fn to_depot(magazine: Magazine, class: usize) -> bool {
         magazine.free(class);
         return false;
     }
-    DEPOTS[class]
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .push(magazine);
+    DEPOTS[class].lock().unwrap_or_else(PoisonError::into_inner).push(magazine);
     true
 }
 
 #[cold]
 fn from_depot(class: usize) -> Option<Magazine> {
-    let magazine = DEPOTS[class]
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .pop()?;
+    let magazine = DEPOTS[class].lock().unwrap_or_else(PoisonError::into_inner).pop()?;
     KEPT.fetch_sub(magazine.count * class_layout(class).size(), Ordering::Relaxed);
     Some(magazine)
 }
@@ -251,10 +241,7 @@ impl Cache {
 
     fn empty(&mut self) {
         for (class, cache) in self.classes.iter_mut().enumerate() {
-            for magazine in [
-                std::mem::take(&mut cache.loaded),
-                std::mem::take(&mut cache.spare),
-            ] {
+            for magazine in [std::mem::take(&mut cache.loaded), std::mem::take(&mut cache.spare)] {
                 // A part-full magazine is not worth a place in the depot.
                 if magazine.count == MAGAZINE {
                     to_depot(magazine, class);
@@ -284,10 +271,7 @@ mod tests {
     fn every_size_has_the_smallest_class_that_holds_it() {
         let layout = |size, align| Layout::from_size_align(size, align).expect("sensible");
         let sizes = |size| class_of(layout(size, 8)).map(|class| class_layout(class).size());
-        assert_eq!(
-            [1, 64, 65, 128, 1024].map(sizes),
-            [64, 64, 128, 128, 1024].map(Some)
-        );
+        assert_eq!([1, 64, 65, 128, 1024].map(sizes), [64, 64, 128, 128, 1024].map(Some));
         assert_eq!(class_of(layout(LARGEST + 1, 8)), None);
         assert_eq!(class_of(layout(64, 2 * ALIGNMENT)), None);
     }

@@ -91,9 +91,7 @@ impl<T> Reserved<'_, T> {
 
 impl<T> fmt::Debug for Reserved<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reserved")
-            .field("position", &self.position)
-            .finish_non_exhaustive()
+        f.debug_struct("Reserved").field("position", &self.position).finish_non_exhaustive()
     }
 }
 
@@ -118,19 +116,10 @@ impl<T> Inbox<T> {
 
     /// As [`Inbox::new`], with the first position at `start`: tests begin near a wrap with it.
     pub fn starting_at(start: u64, capacity: usize) -> Self {
-        assert!(
-            capacity.is_power_of_two() && capacity >= 2,
-            "inbox capacity {capacity}"
-        );
+        assert!(capacity.is_power_of_two() && capacity >= 2, "inbox capacity {capacity}");
         let mask = capacity as u64 - 1;
-        assert!(
-            start & mask == 0,
-            "the first position {start} must be a multiple of the capacity"
-        );
-        let slot = |index| Slot {
-            turn: AtomicU64::new(start + index),
-            value: Place::empty(),
-        };
+        assert!(start & mask == 0, "the first position {start} must be a multiple of the capacity");
+        let slot = |index| Slot { turn: AtomicU64::new(start + index), value: Place::empty() };
         Inbox {
             tail: CachePadded::new(AtomicU64::new(start)),
             head: CachePadded::new(AtomicU64::new(start)),
@@ -177,10 +166,7 @@ impl<T> Inbox<T> {
             if turn == tail {
                 // Release: whoever closes the inbox and reads the final tail (`close`, AcqRel) knows of this claim.
                 // Acquire is not needed: the slot was validated by its turn.
-                match self
-                    .tail
-                    .compare_exchange_weak(tail, tail + 1, Ordering::Release, Ordering::Relaxed)
-                {
+                match self.tail.compare_exchange_weak(tail, tail + 1, Ordering::Release, Ordering::Relaxed) {
                     Ok(_) => return Ok(Reserved { slot, position: tail }),
                     Err(current) => tail = current,
                 }
@@ -220,17 +206,10 @@ impl<T> Inbox<T> {
                 tail = current;
                 continue;
             }
-            match self
-                .tail
-                .compare_exchange_weak(tail, tail + n, Ordering::Release, Ordering::Relaxed)
-            {
+            match self.tail.compare_exchange_weak(tail, tail + n, Ordering::Release, Ordering::Relaxed) {
                 Ok(_) => {
                     for position in tail..tail + n {
-                        Reserved {
-                            slot: self.slot(position),
-                            position,
-                        }
-                        .fill(next());
+                        Reserved { slot: self.slot(position), position }.fill(next());
                     }
                     return Ok(n as usize);
                 }
@@ -261,11 +240,7 @@ impl<T> Inbox<T> {
             return Taken::Nothing;
         }
         // AcqRel as above. Strong: a spurious failure would be reported as contention.
-        if self
-            .head
-            .compare_exchange(head, head + n, Ordering::AcqRel, Ordering::Relaxed)
-            .is_err()
-        {
+        if self.head.compare_exchange(head, head + n, Ordering::AcqRel, Ordering::Relaxed).is_err() {
             return Taken::Contended;
         }
         batch.extend((head..head + n).map(|position| self.empty(position)));
@@ -280,8 +255,7 @@ impl<T> Inbox<T> {
         // the value is read once, then the slot counts as free.
         let value = unsafe { slot.value.read() };
         // Release pairs with the Acquire in `push`: our read happens before the next lap's write.
-        slot.turn
-            .store(position + self.slots.len() as u64, Ordering::Release);
+        slot.turn.store(position + self.slots.len() as u64, Ordering::Release);
         value
     }
 
@@ -315,10 +289,7 @@ impl<T> Inbox<T> {
     /// Takes out everything that was pushed before [`Inbox::close`], waiting for producers that are between claim
     /// and hand-over (a few instructions, unless their thread is preempted there).
     pub fn drain_closed(&self, mut sink: impl FnMut(T)) {
-        debug_assert!(
-            self.tail.load(Ordering::Relaxed) & CLOSED != 0,
-            "drain_closed before close"
-        );
+        debug_assert!(self.tail.load(Ordering::Relaxed) & CLOSED != 0, "drain_closed before close");
         let mut failures = 0;
         let mut batch = Vec::with_capacity(self.slots.len());
         while self.len() > 0 {
@@ -343,10 +314,7 @@ impl<T> Drop for Inbox<T> {
 
 impl<T> fmt::Debug for Inbox<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inbox")
-            .field("len", &self.len())
-            .field("capacity", &self.capacity())
-            .finish()
+        f.debug_struct("Inbox").field("len", &self.len()).field("capacity", &self.capacity()).finish()
     }
 }
 
@@ -403,10 +371,7 @@ mod tests {
         inbox.push(0).expect("room");
         let mut numbers = 1..;
         assert_eq!(inbox.push_batch(9, || numbers.next().expect("endless")), Ok(3));
-        assert_eq!(
-            inbox.push_batch(9, || numbers.next().expect("endless")),
-            Err(Refusal::Full)
-        );
+        assert_eq!(inbox.push_batch(9, || numbers.next().expect("endless")), Err(Refusal::Full));
         assert_eq!(numbers.next(), Some(4), "nothing was drawn for a refused batch");
         assert_eq!(take_all(&inbox, 64), [0, 1, 2, 3]);
         assert!(!inbox.has_ready());
@@ -443,9 +408,7 @@ mod tests {
                     while !values.is_empty() {
                         let left = (values.end - values.start) as usize;
                         let pushed = if left.is_multiple_of(2) {
-                            inbox
-                                .push_batch(left.min(7), || values.next().expect("left"))
-                                .is_ok()
+                            inbox.push_batch(left.min(7), || values.next().expect("left")).is_ok()
                         } else {
                             inbox.push(values.start).is_ok_and(|()| values.next().is_some())
                         };

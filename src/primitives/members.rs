@@ -76,9 +76,7 @@ pub struct Members<T: 'static> {
 impl<T: Send + Sync + 'static> Members<T> {
     /// A set with these members.
     pub fn new(members: Box<[T]>) -> Self {
-        Members {
-            current: imp::Cell::new(members),
-        }
+        Members { current: imp::Cell::new(members) }
     }
 
     /// Looks at the present snapshot. `f` should be short: it holds reclamation back.

@@ -123,12 +123,7 @@ where
     let slot = Slot {
         header: Header {
             state: AtomicU32::new(TASK | HANDLE),
-            table: const {
-                &SlotTable {
-                    drop_closure: drop_closure::<F, T>,
-                    free: free::<F, T>,
-                }
-            },
+            table: const { &SlotTable { drop_closure: drop_closure::<F, T>, free: free::<F, T> } },
             waiter: Place::empty(),
             outcome: Place::empty(),
             tomb: Tomb::new(),
@@ -137,14 +132,7 @@ where
     };
     // SAFETY: the block is ours, large enough and aligned.
     unsafe { place.write(slot) };
-    (
-        SlotTask { slot: place },
-        SlotHandle {
-            header: place.cast(),
-            taken: false,
-            _result: PhantomData,
-        },
-    )
+    (SlotTask { slot: place }, SlotHandle { header: place.cast(), taken: false, _result: PhantomData })
 }
 
 unsafe fn drop_closure<F, T>(slot: NonNull<()>) -> Result<(), Payload> {
@@ -180,9 +168,7 @@ impl<T> Header<T> {
         while state & (RUNNING | CANCELLED) == 0 {
             // Acquire: pairs with nothing needed for the closure itself (it reached us with the task or the handle)
             // but orders our use of it after the claim. Failure Relaxed: only retried.
-            match self
-                .state
-                .compare_exchange_weak(state, state | claim, Ordering::Acquire, Ordering::Relaxed)
+            match self.state.compare_exchange_weak(state, state | claim, Ordering::Acquire, Ordering::Relaxed)
             {
                 Ok(_) => return true,
                 Err(current) => state = current,
@@ -220,11 +206,7 @@ impl<T> Header<T> {
         }
         if state & WAITING == 0 {
             let last = leaving != 0 && state & HANDLE == 0;
-            return if last {
-                Remains::OutcomeAndMemory
-            } else {
-                Remains::Nothing
-            };
+            return if last { Remains::OutcomeAndMemory } else { Remains::Nothing };
         }
         // SAFETY: WAITING was set, so the place holds a waiter; we cleared it, so it is ours.
         let waiter = unsafe { header.waiter.read() };
@@ -253,12 +235,7 @@ where
     pub fn into_task(self) -> Task {
         let mut words: Words = [const { MaybeUninit::uninit() }; 3];
         words[0].write(self.slot.as_ptr().expose_provenance());
-        let table = const {
-            &TaskTable {
-                run: Self::run_packed,
-                discard: Self::discard_packed,
-            }
-        };
+        let table = const { &TaskTable { run: Self::run_packed, discard: Self::discard_packed } };
         // SAFETY: the words are this slot's address, which is what these two functions expect; the closure and its
         // result are `Send`.
         unsafe { Task::from_parts(table, words) }
@@ -539,9 +516,7 @@ impl<T> Drop for SlotHandle<T> {
 
 impl<T> fmt::Debug for SlotHandle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SlotHandle")
-            .field("complete", &self.is_complete())
-            .finish_non_exhaustive()
+        f.debug_struct("SlotHandle").field("complete", &self.is_complete()).finish_non_exhaustive()
     }
 }
 

@@ -188,12 +188,7 @@ impl Inline {
     fn pack<F: FnOnce() + Send + 'static>(place: &mut MaybeUninit<Task>, f: F) {
         // Decided at compile time, like the choice that led here.
         assert!(matches!(Kept::of::<F>(), Kept::Inline));
-        let table = const {
-            &TaskTable {
-                run: Self::run::<F>,
-                discard: Self::discard::<F>,
-            }
-        };
+        let table = const { &TaskTable { run: Self::run::<F>, discard: Self::discard::<F> } };
         let words = put_table(place, table);
         // SAFETY: size and alignment were checked above.
         unsafe { words.as_mut_ptr().cast::<F>().write(f) };
@@ -229,12 +224,7 @@ impl InBlock {
         let block = block::take_for::<F>();
         // SAFETY: the block is ours, large enough and aligned for an `F`.
         unsafe { block.write(f) };
-        let table = const {
-            &TaskTable {
-                run: Self::run::<F>,
-                discard: Self::discard::<F>,
-            }
-        };
+        let table = const { &TaskTable { run: Self::run::<F>, discard: Self::discard::<F> } };
         let words = put_table(place, table);
         words[0].write(block.as_ptr().expose_provenance());
     }
@@ -268,10 +258,8 @@ impl InBlock {
     }
 }
 
-const _: () = assert!(
-    mem::size_of::<Task>() == 32,
-    "two tasks a cache line, half of it at most for the inbox"
-);
+const _: () =
+    assert!(mem::size_of::<Task>() == 32, "two tasks a cache line, half of it at most for the inbox");
 
 #[cfg(all(test, not(longshore_loom)))]
 mod tests {
@@ -292,10 +280,7 @@ mod tests {
     fn runs_or_is_dropped<const N: usize>() {
         let runs = Arc::new(AtomicUsize::new(0));
         let tally = Tally::default();
-        assert!(matches!(
-            Task::new(counted::<N>(&runs)).run(&tally),
-            Finished::Quietly
-        ));
+        assert!(matches!(Task::new(counted::<N>(&runs)).run(&tally), Finished::Quietly));
         assert_eq!((runs.load(Ordering::Relaxed), tally.completed.get()), (1, 1));
 
         drop(Task::new(counted::<N>(&runs)));

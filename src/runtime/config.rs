@@ -66,8 +66,6 @@ impl Config {
             chars.next_back();
             prefix = chars.as_str();
         }
-        thread::Builder::new()
-            .name(format!("{prefix}{number}"))
-            .stack_size(self.stack_size)
+        thread::Builder::new().name(format!("{prefix}{number}")).stack_size(self.stack_size)
     }
 }

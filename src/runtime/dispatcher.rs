@@ -116,10 +116,7 @@ impl Shared {
             if home.pool.get() != self.id {
                 return members[turn as usize % members.len()]; // each producer starts elsewhere
             }
-            let here = members
-                .iter()
-                .position(|&m| m == home.worker.get() as usize)
-                .unwrap_or(0);
+            let here = members.iter().position(|&m| m == home.worker.get() as usize).unwrap_or(0);
             let depth = |i: usize| self.remote(members[i]).inbox.len();
             let rng = Rng::new(self.config.seed, turn);
             members[placement::review_home(here, members.len(), depth, &rng)]
@@ -191,11 +188,7 @@ impl Shared {
         pack: impl FnMut(F) -> Task,
     ) -> Result<usize, Rejected<F>> {
         if self.is_forked() {
-            return Err(Rejected {
-                accepted: 0,
-                returned: Vec::new(),
-                kind: SubmitErrorKind::Forked,
-            });
+            return Err(Rejected { accepted: 0, returned: Vec::new(), kind: SubmitErrorKind::Forked });
         }
         Worker::with_current(|worker| match worker {
             Some(worker) if worker.belongs_to(self) => worker.keep_batch(closures, pack),
@@ -214,10 +207,7 @@ impl Shared {
         // Drawn first and packed when the places are reserved, for between the two no user code may run.
         let mut portion = VecDeque::with_capacity(share);
         let mut target = self.target();
-        let mut batch = Announcement {
-            idle: &self.idle,
-            tasks: 0,
-        };
+        let mut batch = Announcement { idle: &self.idle, tasks: 0 };
         loop {
             portion.extend(closures.by_ref().take(share));
             if portion.is_empty() {
@@ -227,11 +217,7 @@ impl Shared {
             let result = self.push_portion(target, &mut portion, &mut pack);
             batch.tasks += drawn - portion.len();
             if let Err(kind) = result {
-                return Err(Rejected {
-                    accepted: batch.tasks,
-                    returned: portion.into(),
-                    kind,
-                });
+                return Err(Rejected { accepted: batch.tasks, returned: portion.into(), kind });
             }
             // The iterator may be slow: one worker can begin with what is there.
             self.idle.notify();

@@ -109,10 +109,7 @@ pub struct Seat {
 impl Seat {
     /// The seat of worker `index`.
     pub fn new(index: usize) -> Self {
-        Seat {
-            index: index as u32,
-            parked: AtomicBool::new(false),
-        }
+        Seat { index: index as u32, parked: AtomicBool::new(false) }
     }
 
     /// Whether the worker may sleep (on), that is, nobody has chosen it.
@@ -209,15 +206,10 @@ impl Idle {
         let thread = thread::current();
         let mut parked = lock(&self.parked);
         seat.parked.store(true, Ordering::Relaxed); // read by others under the lock only
-        parked.push(Parked {
-            seat: seat.clone(),
-            thread,
-            rest,
-        });
+        parked.push(Parked { seat: seat.clone(), thread, rest });
         self.hint.store(seat.index, Ordering::Relaxed); // a guess
         // Wrapping: a searcher leaves one count and enters another in one step. Relaxed: ordered by the fence.
-        self.counts
-            .fetch_add(resting(rest).wrapping_sub(searching(role)), Ordering::Relaxed);
+        self.counts.fetch_add(resting(rest).wrapping_sub(searching(role)), Ordering::Relaxed);
         drop(parked);
         // [rest] pairs with [push] in `notify`: either the pusher sees us parked (and wakes us), or our look at the
         // sources, which follows, sees its task. Without it both could miss each other and the task would wait.
@@ -236,10 +228,7 @@ impl Idle {
         let entry = parked.remove(place.expect("a seat that says so is in the list"));
         seat.parked.store(false, Ordering::Relaxed); // under the lock
         // Wrapping and Relaxed as in `announce`; becoming a searcher publishes nothing.
-        self.counts.fetch_add(
-            searching(role).wrapping_sub(resting(entry.rest)),
-            Ordering::Relaxed,
-        );
+        self.counts.fetch_add(searching(role).wrapping_sub(resting(entry.rest)), Ordering::Relaxed);
         role
     }
 
@@ -260,9 +249,7 @@ impl Idle {
     pub fn notify_many(&self, tasks: usize) {
         fence(Ordering::SeqCst); // [push], as in `notify`
         let counts = self.counts();
-        let needed = (tasks as u64)
-            .saturating_sub(counts.searching())
-            .min(counts.parked());
+        let needed = (tasks as u64).saturating_sub(counts.searching()).min(counts.parked());
         for _ in 0..needed {
             let chosen = self.choose(&mut lock(&self.parked));
             let Some(thread) = chosen else { break };
@@ -275,11 +262,7 @@ impl Idle {
     pub fn wake_one(&self) {
         let mut parked = lock(&self.parked);
         // Looked at again under the lock: of many pushers that come here together one wakes a worker.
-        let chosen = if self.counts().needs_wake() {
-            self.choose(&mut parked)
-        } else {
-            None
-        };
+        let chosen = if self.counts().needs_wake() { self.choose(&mut parked) } else { None };
         drop(parked);
         if let Some(thread) = chosen {
             thread.unpark();
@@ -300,8 +283,7 @@ impl Idle {
         let Parked { seat, thread, rest } = parked.pop()?;
         self.hint.store(seat.index, Ordering::Relaxed); // a guess
         // The count comes first: once the seat is free the worker may run and leave the search.
-        self.counts
-            .fetch_add(SEARCHING.wrapping_sub(resting(rest)), Ordering::Relaxed);
+        self.counts.fetch_add(SEARCHING.wrapping_sub(resting(rest)), Ordering::Relaxed);
         // Release pairs with the Acquire in `is_parked`: the worker sees the count that it will give back.
         seat.parked.store(false, Ordering::Release);
         Some(thread)
@@ -324,8 +306,6 @@ fn resting(rest: Rest) -> u64 {
 
 impl fmt::Debug for Idle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Idle")
-            .field("counts", &self.counts())
-            .finish_non_exhaustive()
+        f.debug_struct("Idle").field("counts", &self.counts()).finish_non_exhaustive()
     }
 }

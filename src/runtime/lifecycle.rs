@@ -54,10 +54,7 @@ impl Threads {
                 None => self.all_gone.wait(state).unwrap_or_else(PoisonError::into_inner),
                 Some(left) if left.is_zero() => return false,
                 Some(left) => {
-                    self.all_gone
-                        .wait_timeout(state, left)
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .0
+                    self.all_gone.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
                 }
             };
         }
@@ -96,10 +93,7 @@ pub fn start(config: Config) -> Result<Arc<Shared>, BuildError> {
     for (index, deque) in deques.into_iter().enumerate() {
         if let Err(source) = spawn(&shared, index, deque, ready.clone()) {
             abandon(&shared);
-            return Err(BuildError::Spawn {
-                worker: index,
-                source,
-            });
+            return Err(BuildError::Spawn { worker: index, source });
         }
     }
     drop(ready);
@@ -108,10 +102,7 @@ pub fn start(config: Config) -> Result<Arc<Shared>, BuildError> {
         for result in readiness {
             if let Err((worker, payload)) = result {
                 abandon(&shared);
-                return Err(BuildError::StartHookPanicked {
-                    worker,
-                    payload: PanicPayload::new(payload),
-                });
+                return Err(BuildError::StartHookPanicked { worker, payload: PanicPayload::new(payload) });
             }
         }
     }
@@ -126,10 +117,7 @@ fn abandon(shared: &Shared) {
 fn spawn(shared: &Arc<Shared>, index: usize, deque: Deque<Task>, ready: Ready) -> std::io::Result<()> {
     let for_thread = shared.clone();
     let mut state = shared.threads.state();
-    let handle = shared
-        .config
-        .thread(index)
-        .spawn(move || thread_main(&for_thread, index, deque, ready))?;
+    let handle = shared.config.thread(index).spawn(move || thread_main(&for_thread, index, deque, ready))?;
     state.running += 1;
     state.handles.push(handle);
     shared.admit(index);
@@ -174,11 +162,7 @@ fn pin(shared: &Shared, index: usize) {
             }
         }
     };
-    shared
-        .remote(index)
-        .pin
-        .set(status)
-        .expect("a worker is pinned once");
+    shared.remote(index).pin.set(status).expect("a worker is pinned once");
 }
 
 /// Closes the pool to work from outside and begins `phase`.

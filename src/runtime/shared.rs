@@ -133,9 +133,7 @@ impl Shared {
 
     /// Adds worker `index`, whose thread has just been started, to the set. Called by the building thread alone.
     pub fn admit(&self, index: usize) {
-        let grown = self
-            .members
-            .read(|members| members.iter().copied().chain([index]).collect());
+        let grown = self.members.read(|members| members.iter().copied().chain([index]).collect());
         self.members.replace(grown);
     }
 
@@ -201,9 +199,7 @@ impl Shared {
     /// injector.
     pub fn has_work(&self) -> bool {
         !self.injector.is_empty()
-            || self
-                .members
-                .read(|members| members.iter().any(|&i| self.remote(i).has_work()))
+            || self.members.read(|members| members.iter().any(|&i| self.remote(i).has_work()))
     }
 
     /// Whether every worker may go.
@@ -246,9 +242,7 @@ impl Shared {
             self.metrics.swept.add_shared(1);
             self.discard(task);
         };
-        self.remotes
-            .iter()
-            .for_each(|remote| remote.inbox.drain_closed(throw));
+        self.remotes.iter().for_each(|remote| remote.inbox.drain_closed(throw));
         while let Some(mut batch) = self.take_injected() {
             std::iter::from_fn(|| batch.pop()).for_each(throw);
         }

@@ -84,11 +84,7 @@ struct Current<'a> {
 impl<'a> Current<'a> {
     fn enter(worker: &'a Worker) -> Self {
         let previous_base = worker.stack_base.replace(approximate_stack_pointer());
-        Current {
-            previous: CURRENT.replace(worker),
-            previous_base,
-            worker,
-        }
+        Current { previous: CURRENT.replace(worker), previous_base, worker }
     }
 }
 
@@ -174,18 +170,11 @@ impl Worker {
         closures: impl Iterator<Item = F>,
         mut pack: impl FnMut(F) -> Task,
     ) -> Result<usize, Rejected<F>> {
-        let mut batch = Announcement {
-            idle: &self.shared.idle,
-            tasks: 0,
-        };
+        let mut batch = Announcement { idle: &self.shared.idle, tasks: 0 };
         for closure in closures {
             if self.shared.phase() == Phase::Stopping {
                 let kind = SubmitErrorKind::Closed;
-                return Err(Rejected {
-                    accepted: batch.tasks,
-                    returned: vec![closure],
-                    kind,
-                });
+                return Err(Rejected { accepted: batch.tasks, returned: vec![closure], kind });
             }
             self.keep(pack(closure));
             batch.tasks += 1;
@@ -199,10 +188,7 @@ enum Goal<'a> {
     /// The end of the pool.
     PoolEnd,
     /// A task on this worker waits for something.
-    Await {
-        awaited: &'a mut (dyn Awaited + Send),
-        deadline: Option<Instant>,
-    },
+    Await { awaited: &'a mut (dyn Awaited + Send), deadline: Option<Instant> },
 }
 
 impl Goal<'_> {
@@ -232,10 +218,7 @@ impl Goal<'_> {
 
     fn park(&self) {
         match self {
-            Goal::Await {
-                deadline: Some(deadline),
-                ..
-            } => {
+            Goal::Await { deadline: Some(deadline), .. } => {
                 thread::park_timeout(deadline.saturating_duration_since(Instant::now()));
             }
             Goal::PoolEnd | Goal::Await { deadline: None, .. } => thread::park(),
@@ -261,14 +244,8 @@ impl Worker {
     fn help_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
         let mut goal = Goal::Await { awaited, deadline };
         self.work_until(&mut goal);
-        let Goal::Await { awaited, .. } = goal else {
-            unreachable!("set above")
-        };
-        if awaited.is_done() {
-            Waited::Done
-        } else {
-            Waited::TimedOut
-        }
+        let Goal::Await { awaited, .. } = goal else { unreachable!("set above") };
+        if awaited.is_done() { Waited::Done } else { Waited::TimedOut }
     }
 
     /// Runs tasks, and sleeps when there are none, until the goal is reached.
@@ -464,22 +441,14 @@ impl Worker {
 
     /// One look at every source of work.
     fn sweep(&self) -> Option<Task> {
-        self.take_from_inbox(BATCH)
-            .or_else(|| self.take_from_injector())
-            .or_else(|| self.steal())
+        self.take_from_inbox(BATCH).or_else(|| self.take_from_injector()).or_else(|| self.steal())
     }
 
     /// Visits every peer once. A contended victim is left alone: somebody else is taking from it just now.
     fn steal(&self) -> Option<Task> {
         self.shared.members.read(|members| {
             let mut victims = victim::rotation(members.len(), &self.rng).map(|i| members[i]);
-            victims.find_map(|victim| {
-                if victim == self.index {
-                    None
-                } else {
-                    self.steal_from(victim)
-                }
-            })
+            victims.find_map(|victim| if victim == self.index { None } else { self.steal_from(victim) })
         })
     }
 
@@ -531,13 +500,9 @@ impl Worker {
 
         let lent = Lent(self);
         let builder = self.shared.config.thread(self.index);
-        thread::scope(
-            |scope| match builder.spawn_scoped(scope, move || lent.wait(awaited, deadline)) {
-                Ok(thread) => thread
-                    .join()
-                    .expect("waiting runs user code only inside the panic guard"),
-                Err(error) => Waited::NoStack(error),
-            },
-        )
+        thread::scope(|scope| match builder.spawn_scoped(scope, move || lent.wait(awaited, deadline)) {
+            Ok(thread) => thread.join().expect("waiting runs user code only inside the panic guard"),
+            Err(error) => Waited::NoStack(error),
+        })
     }
 }

@@ -132,10 +132,7 @@ mod tests {
         let codes: Vec<u8> = thread::scope(|scope| {
             let fork = || in_child(|| if generation() == before { 1 } else { 45 });
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(fork)).collect();
-            threads
-                .into_iter()
-                .map(|thread| thread.join().expect("a thread"))
-                .collect()
+            threads.into_iter().map(|thread| thread.join().expect("a thread")).collect()
         });
         assert_eq!(codes, [45; 4]);
     }

@@ -32,11 +32,7 @@ mod tests {
     #[inline(never)]
     fn at_depth(depth: usize) -> usize {
         let frame = black_box([0_u8; FRAME]);
-        let address = if depth == 0 {
-            approximate_stack_pointer()
-        } else {
-            at_depth(depth - 1)
-        };
+        let address = if depth == 0 { approximate_stack_pointer() } else { at_depth(depth - 1) };
         // Used after the call, so that the call is no tail call and the frame stays.
         black_box(&frame);
         address
@@ -47,10 +43,7 @@ mod tests {
         let here = approximate_stack_pointer();
         let below = at_depth(9);
         let used = here.checked_sub(below).expect("the stack grows downwards");
-        assert!(
-            (10 * FRAME..100 * FRAME).contains(&used),
-            "{used} bytes for ten frames"
-        );
+        assert!((10 * FRAME..100 * FRAME).contains(&used), "{used} bytes for ten frames");
     }
 
     #[test]
@@ -62,9 +55,7 @@ mod tests {
     #[test]
     fn each_thread_has_its_own() {
         let here = approximate_stack_pointer();
-        let there = std::thread::spawn(approximate_stack_pointer)
-            .join()
-            .expect("a thread");
+        let there = std::thread::spawn(approximate_stack_pointer).join().expect("a thread");
         assert_ne!(here, there);
     }
 }

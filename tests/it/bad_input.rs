@@ -17,11 +17,7 @@ struct Row {
 }
 
 fn row(builder: PoolBuilder, is_right: fn(&BuildError) -> bool, names: impl ToString) -> Row {
-    Row {
-        builder,
-        is_right,
-        names: names.to_string(),
-    }
+    Row { builder, is_right, names: names.to_string() }
 }
 
 fn pool() -> PoolBuilder {
@@ -29,11 +25,8 @@ fn pool() -> PoolBuilder {
 }
 
 fn numbers() -> Vec<Row> {
-    let mut rows = vec![row(
-        Pool::builder().workers(0),
-        |error| matches!(error, BuildError::ZeroWorkers),
-        "0",
-    )];
+    let mut rows =
+        vec![row(Pool::builder().workers(0), |error| matches!(error, BuildError::ZeroWorkers), "0")];
     for workers in [MAX_WORKERS + 1, 16_384, 1 << 40, usize::MAX] {
         rows.push(row(
             Pool::builder().workers(workers),
@@ -90,12 +83,7 @@ fn core_affinity_of_process() -> Vec<usize> {
 /// No hook is called, and what they capture is gone when `build` returns: no thread was started, or is left.
 #[test]
 fn every_bad_value_is_an_error_that_names_it() {
-    for Row {
-        builder,
-        is_right,
-        names,
-    } in numbers().into_iter().chain(self::names()).chain(cores())
-    {
+    for Row { builder, is_right, names } in numbers().into_iter().chain(self::names()).chain(cores()) {
         let asked = format!("{builder:?}");
         let token = Arc::new(());
         let held = token.clone();

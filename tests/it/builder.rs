@@ -55,7 +55,9 @@ fn seeds_and_spin_limits() {
 
 #[test]
 fn stack_sizes() {
-    for bytes in [0, 1, 4096, MIN_STACK_SIZE, MIN_STACK_SIZE + 1, DEFAULT_STACK_SIZE, 64 << 20, MAX_STACK_SIZE] {
+    for bytes in
+        [0, 1, 4096, MIN_STACK_SIZE, MIN_STACK_SIZE + 1, DEFAULT_STACK_SIZE, 64 << 20, MAX_STACK_SIZE]
+    {
         works(Pool::builder().workers(2).stack_size(bytes));
     }
 }
@@ -81,7 +83,9 @@ fn the_stack_that_was_asked_for_is_there() {
 #[test]
 fn names_of_every_kind_are_accepted() {
     let long = "n".repeat(10_000);
-    for name in ["", "a", "fifteen-letters", "with spaces / and: signs", "ünïcödé-名前-🦀🦀🦀🦀", long.as_str()] {
+    for name in
+        ["", "a", "fifteen-letters", "with spaces / and: signs", "ünïcödé-名前-🦀🦀🦀🦀", long.as_str()]
+    {
         works(Pool::builder().workers(2).thread_name(name));
     }
     works(Pool::builder().workers(2).thread_name(String::from("owned")));

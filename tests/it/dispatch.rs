@@ -17,9 +17,7 @@ fn every_task_runs_once() {
         for task in 0..2_000 {
             rig.execute(hits.task(task)).expect("open");
         }
-        let handles: Vec<_> = (2_000..3_000)
-            .map(|task| rig.submit(hits.task(task)).expect("open"))
-            .collect();
+        let handles: Vec<_> = (2_000..3_000).map(|task| rig.submit(hits.task(task)).expect("open")).collect();
         for handle in handles {
             handle.join().expect("runs");
         }
@@ -238,9 +236,7 @@ fn zero_sized_and_function_tasks() {
 
 #[test]
 fn pools_do_not_mix() {
-    let pools: Vec<Pool> = (0..4)
-        .map(|_| Pool::builder().workers(2).build().expect("starts"))
-        .collect();
+    let pools: Vec<Pool> = (0..4).map(|_| Pool::builder().workers(2).build().expect("starts")).collect();
     // One producer for all of them, in turn: what it remembers of one pool is not taken for another's.
     let (sender, receiver) = mpsc::channel();
     for round in 0..1_000 {

@@ -44,7 +44,10 @@ fn rounds(push: impl Fn(&Pool, Vec<Box<dyn FnOnce() + Send>>)) {
     panic!("of {ROUNDS} rounds so many used all workers: {perfect:?}");
 }
 
-#[allow(clippy::disallowed_methods, reason = "the pause between rounds, and the length of a task, are the subject")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the pause between rounds, and the length of a task, are the subject"
+)]
 fn pause(time: Duration) {
     thread::sleep(time);
 }
@@ -101,7 +104,8 @@ fn as_many_tasks_as_workers_run_at_once() {
                 let own = meet();
                 let others: Vec<_> = (1..WORKERS).map(|_| meet()).collect();
                 let fork = rig.submit(move || {
-                    let others: Vec<_> = others.into_iter().map(|task| longshore::submit(task).expect("inside")).collect();
+                    let others: Vec<_> =
+                        others.into_iter().map(|task| longshore::submit(task).expect("inside")).collect();
                     own();
                     others
                 });

@@ -77,9 +77,7 @@ fn under_tokio() {
     let rig = Rig::new(2);
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("starts");
     let sum = runtime.block_on(async {
-        let tasks: Vec<_> = (0..50u64)
-            .map(|n| tokio::spawn(rig.submit(move || n).expect("open")))
-            .collect();
+        let tasks: Vec<_> = (0..50u64).map(|n| tokio::spawn(rig.submit(move || n).expect("open"))).collect();
         let mut sum = awaits(&rig).await;
         for task in tasks {
             sum += task.await.expect("tokio runs it").expect("ran");

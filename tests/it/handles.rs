@@ -21,7 +21,8 @@ fn results_of_every_kind_arrive() {
     assert_eq!(rig.submit(|| Wide([1, 2, 3])).expect("open").join().expect("runs"), Wide([1, 2, 3]));
     let numbers = rig.submit(|| (0..100_000u32).collect::<Vec<_>>()).expect("open");
     assert!(numbers.join().expect("runs").into_iter().eq(0..100_000));
-    let boxed: JoinHandle<Box<dyn Fn(u8) -> u8 + Send>> = rig.submit(|| Box::new(|n: u8| n + 1) as _).expect("open");
+    let boxed: JoinHandle<Box<dyn Fn(u8) -> u8 + Send>> =
+        rig.submit(|| Box::new(|n: u8| n + 1) as _).expect("open");
     assert_eq!(boxed.join().expect("runs")(1), 2);
     let nested = rig.submit(|| Some(Err::<(), _>(5u64))).expect("open");
     assert_eq!(nested.join().expect("runs"), Some(Err(5)));
@@ -219,9 +220,8 @@ fn a_handle_is_good_after_the_pool_has_gone() {
 fn handles_travel_through_tasks() {
     let rig = Rig::new(2);
     let first = rig.submit(|| 1u64).expect("open");
-    let last = (0..100).fold(first, |previous, _| {
-        rig.submit(move || previous.join().expect("ran") + 1).expect("open")
-    });
+    let last = (0..100)
+        .fold(first, |previous, _| rig.submit(move || previous.join().expect("ran") + 1).expect("open"));
     assert_eq!(last.join().expect("ran"), 101);
     // A handle may be a result, too.
     let handle = rig.submit(|| longshore::submit(|| 9).expect("inside")).expect("open");

@@ -35,9 +35,8 @@ fn a_recursion_100_000_deep_on_one_worker() {
 fn deep_recursions_with_small_stacks_and_several_workers() {
     for workers in [1, 2, 4] {
         let rig = Rig::with(Pool::builder().workers(workers).stack_size(128 << 10));
-        let handles: Vec<_> = (0..4u64)
-            .map(|n| rig.submit(move || descend(1_000 + n)).expect("open"))
-            .collect();
+        let handles: Vec<_> =
+            (0..4u64).map(|n| rig.submit(move || descend(1_000 + n)).expect("open")).collect();
         for (n, handle) in (0..).zip(handles) {
             assert_eq!(handle.join().expect("ran"), 1_000 + n);
         }

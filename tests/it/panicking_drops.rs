@@ -97,7 +97,10 @@ fn captures_of_tasks_thrown_away_by_a_shutdown() {
         let stats = rig.finish();
         assert_eq!((stats.cancelled, stats.panicked), (100, 0));
         let messages = sorted(&messages);
-        assert_eq!((messages.len(), messages[0].as_str(), messages[99].as_str()), (100, "executed", "submitted"));
+        assert_eq!(
+            (messages.len(), messages[0].as_str(), messages[99].as_str()),
+            (100, "executed", "submitted")
+        );
     }
 }
 

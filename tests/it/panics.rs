@@ -39,7 +39,8 @@ fn payloads_of_every_type_reach_the_handle() {
     assert_eq!(text(&*literal.into_inner()), "a literal");
 
     let number = 3;
-    let formatted = payload_of(rig.submit(move || panic!("number {number}")).expect("open").join().map(|(): ()| ()));
+    let formatted =
+        payload_of(rig.submit(move || panic!("number {number}")).expect("open").join().map(|(): ()| ()));
     assert_eq!(formatted.message(), Some("number 3"));
     assert_eq!(formatted.into_inner().downcast_ref::<String>().map(String::as_str), Some("number 3"));
 
@@ -48,7 +49,8 @@ fn payloads_of_every_type_reach_the_handle() {
     assert!(!custom.to_string().is_empty());
     assert_eq!(custom.into_inner().downcast_ref(), Some(&Custom(9)));
 
-    let error = rig.submit(|| quiet_panic("shown")).expect("open").join().map(|(): ()| ()).expect_err("panics");
+    let error =
+        rig.submit(|| quiet_panic("shown")).expect("open").join().map(|(): ()| ()).expect_err("panics");
     assert!(error.is_panic() && !error.is_cancelled());
     assert!(error.to_string().contains("shown"), "{error}");
 

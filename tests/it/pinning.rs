@@ -15,9 +15,7 @@ pub fn cores_of(id: u32) -> Vec<usize> {
     // SAFETY: the mask is as large as the call is told, and larger than a `cpu_set_t`.
     let result = unsafe { libc::sched_getaffinity(id, size_of_val(&mask), place) };
     assert_eq!(result, 0, "a mask of 16,384 cores is large enough");
-    (0..mask.len() * 64)
-        .filter(|core| mask[core / 64] >> (core % 64) & 1 == 1)
-        .collect()
+    (0..mask.len() * 64).filter(|core| mask[core / 64] >> (core % 64) & 1 == 1).collect()
 }
 
 fn process_cores() -> Vec<usize> {
@@ -70,9 +68,7 @@ fn compact_and_spread_use_all_cores_in_turn() {
             let masks = masks(&rig);
             let mut used = Vec::new();
             for (status, mask) in statuses.iter().zip(&masks) {
-                let PinStatus::Pinned(core) = *status else {
-                    panic!("{pinning:?}: {status}")
-                };
+                let PinStatus::Pinned(core) = *status else { panic!("{pinning:?}: {status}") };
                 assert_eq!(*mask, [core], "{pinning:?}");
                 assert!(allowed.contains(&core), "{pinning:?}");
                 used.push(core);

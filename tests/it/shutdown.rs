@@ -117,7 +117,12 @@ fn from_a_task_it_is_an_error_and_changes_nothing() {
         let pool = rig.pool().clone();
         let answers = rig.submit(move || {
             let now = pool.shutdown_now().map(|_| ());
-            [pool.shutdown(), pool.shutdown_timeout(Duration::MAX), pool.shutdown_timeout(Duration::ZERO), now]
+            [
+                pool.shutdown(),
+                pool.shutdown_timeout(Duration::MAX),
+                pool.shutdown_timeout(Duration::ZERO),
+                now,
+            ]
         });
         let answers = answers.expect("open").join().expect("runs");
         assert_eq!(answers, [Err(ShutdownError::FromWorker); 4]);
@@ -201,9 +206,8 @@ fn tasks_that_wait_are_no_obstacle() {
             let hits = Hits::new(20);
             let inner = hits.clone();
             rig.execute(move || {
-                let handles: Vec<_> = (0..20)
-                    .map(|task| longshore::submit(inner.task(task)).expect("inside"))
-                    .collect();
+                let handles: Vec<_> =
+                    (0..20).map(|task| longshore::submit(inner.task(task)).expect("inside")).collect();
                 handles.into_iter().for_each(|handle| handle.join().expect("runs"));
             })
             .expect("open");

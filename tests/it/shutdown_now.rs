@@ -100,9 +100,7 @@ fn a_wait_inside_a_task_ends() {
         let outer = rig
             .submit(move || {
                 // Newest first: the one that stays at the gate runs before the others, on top of this task.
-                let handles: Vec<_> = (0..100)
-                    .map(|_| longshore::submit(|| ()).expect("inside"))
-                    .collect();
+                let handles: Vec<_> = (0..100).map(|_| longshore::submit(|| ()).expect("inside")).collect();
                 let holds = longshore::submit(move || visitor.pass()).expect("inside");
                 let held = holds.join();
                 (held.is_ok(), handles.into_iter().filter(|handle| handle.cancel()).count())

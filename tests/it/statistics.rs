@@ -95,7 +95,14 @@ fn every_end_is_counted_in_its_place() {
     let gate = Gate::new();
     gate.hold(&rig, 2);
     let handles: Vec<_> = (0..300)
-        .map(|n| rig.submit(move || if n % 3 == 1 { quiet_panic(n) }).expect("open"))
+        .map(|n| {
+            rig.submit(move || {
+                if n % 3 == 1 {
+                    quiet_panic(n)
+                }
+            })
+            .expect("open")
+        })
         .collect();
     let cancelled = handles.iter().skip(2).step_by(3).filter(|handle| handle.cancel()).count();
     assert_eq!(cancelled, 100);
@@ -117,7 +124,8 @@ fn waiting_tasks_are_running() {
     let gate = Gate::new();
     let visitor = gate.visitor();
     let outer = rig.submit(move || {
-        let middle = longshore::submit(move || longshore::submit(move || visitor.pass()).expect("inside").join());
+        let middle =
+            longshore::submit(move || longshore::submit(move || visitor.pass()).expect("inside").join());
         middle.expect("inside").join().expect("ran").expect("ran");
     });
     gate.wait_for(1);
@@ -137,7 +145,11 @@ fn a_moments_view_is_possible() {
         scope.spawn(|| {
             for round in 0..300 {
                 rig.execute_batch((0..100).map(|_| || ())).expect("open");
-                let handle = rig.submit(move || if round % 2 == 0 { quiet_panic(round) });
+                let handle = rig.submit(move || {
+                    if round % 2 == 0 {
+                        quiet_panic(round)
+                    }
+                });
                 drop(handle.expect("open"));
                 rig.execute(|| longshore::execute(|| ()).expect("inside")).expect("open");
             }

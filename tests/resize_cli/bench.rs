@@ -40,23 +40,13 @@ impl Bench {
         segment: &[u8],
     ) -> PathBuf {
         let pixel = |index: usize| {
-            if index % usize::from(width) < usize::from(width / 2) {
-                RED.0
-            } else {
-                BLUE.0
-            }
+            if index % usize::from(width) < usize::from(width / 2) { RED.0 } else { BLUE.0 }
         };
-        let pixels: Vec<u8> = (0..usize::from(width) * usize::from(height))
-            .flat_map(pixel)
-            .collect();
+        let pixels: Vec<u8> = (0..usize::from(width) * usize::from(height)).flat_map(pixel).collect();
         self.write(relative, |path| {
             let mut encoder = jpeg_encoder::Encoder::new_file(path, 95).expect("a file");
-            encoder
-                .add_app_segment(number, segment.to_vec())
-                .expect("a segment");
-            encoder
-                .encode(&pixels, width, height, jpeg_encoder::ColorType::Rgb)
-                .expect("a JPEG");
+            encoder.add_app_segment(number, segment.to_vec()).expect("a segment");
+            encoder.encode(&pixels, width, height, jpeg_encoder::ColorType::Rgb).expect("a JPEG");
         })
     }
 
@@ -82,36 +72,23 @@ impl Bench {
 
     pub fn raw(&self, arguments: &[&str]) -> Run {
         let output = self.command(arguments).output().expect("the program starts");
-        assert!(
-            !self.files(".").iter().any(|name| name.ends_with(".tmp")),
-            "a temporary file is left"
-        );
+        assert!(!self.files(".").iter().any(|name| name.ends_with(".tmp")), "a temporary file is left");
         Run::new(&output)
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(program());
-        command
-            .args(arguments)
-            .current_dir(self.0.path())
-            .stdin(Stdio::null());
+        command.args(arguments).current_dir(self.0.path()).stdin(Stdio::null());
         command
     }
 
     /// All files below a directory, sorted, with `/` between their parts.
     pub fn files(&self, below: &str) -> Vec<String> {
         let root = self.path(below);
-        let files = walkdir::WalkDir::new(&root)
-            .sort_by_file_name()
-            .into_iter()
-            .flatten();
+        let files = walkdir::WalkDir::new(&root).sort_by_file_name().into_iter().flatten();
         let files = files.filter(|entry| !entry.file_type().is_dir());
-        let name = |path: &Path| {
-            path.strip_prefix(&root)
-                .expect("below")
-                .to_string_lossy()
-                .replace('\\', "/")
-        };
+        let name =
+            |path: &Path| path.strip_prefix(&root).expect("below").to_string_lossy().replace('\\', "/");
         files.map(|entry| name(entry.path())).collect()
     }
 
@@ -134,22 +111,12 @@ pub struct Run {
 impl Run {
     pub fn new(output: &Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Run {
-            status: output.status.code(),
-            stdout: text(&output.stdout),
-            stderr: text(&output.stderr),
-        }
+        Run { status: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
     }
 
     #[track_caller]
     pub fn expect(self, status: i32) -> Self {
-        assert_eq!(
-            self.status,
-            Some(status),
-            "stdout: {}\nstderr: {}",
-            self.stdout,
-            self.stderr
-        );
+        assert_eq!(self.status, Some(status), "stdout: {}\nstderr: {}", self.stdout, self.stderr);
         assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
         self
     }
@@ -168,18 +135,9 @@ impl Run {
 /// Cargo builds the examples before it runs the tests, and puts them beside the tests' directory.
 fn program() -> PathBuf {
     let test = std::env::current_exe().expect("the path of this test");
-    let profile = test
-        .parent()
-        .and_then(Path::parent)
-        .expect("the directory of the profile");
-    let program = profile
-        .join("examples")
-        .join(format!("resize{}", std::env::consts::EXE_SUFFIX));
-    assert!(
-        program.is_file(),
-        "{} is missing: run `cargo build --example resize` first",
-        program.display()
-    );
+    let profile = test.parent().and_then(Path::parent).expect("the directory of the profile");
+    let program = profile.join("examples").join(format!("resize{}", std::env::consts::EXE_SUFFIX));
+    assert!(program.is_file(), "{} is missing: run `cargo build --example resize` first", program.display());
     program
 }
 
@@ -196,9 +154,5 @@ pub fn is_near(pixel: Rgb<u8>, other: Rgb<u8>) -> bool {
 
 /// The sum over a JSON list of one field of its objects.
 pub fn sum(list: &Value, field: &str) -> u64 {
-    list.as_array()
-        .expect("a list")
-        .iter()
-        .filter_map(|item| item[field].as_u64())
-        .sum()
+    list.as_array().expect("a list").iter().filter_map(|item| item[field].as_u64()).sum()
 }

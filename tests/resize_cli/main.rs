@@ -56,13 +56,7 @@ fn the_tree_and_the_names_are_kept() {
 fn exif_orientation_is_applied_before_and_after_a_resize() {
     let bench = Bench::new();
     // Orientation, then where the red half of the 40x20 image is seen: 6 and 8 are quarter turns.
-    let cases = [
-        (3, (0.75, 0.5)),
-        (6, (0.5, 0.25)),
-        (8, (0.5, 0.75)),
-        (5, (0.5, 0.25)),
-        (2, (0.75, 0.5)),
-    ];
+    let cases = [(3, (0.75, 0.5)), (6, (0.5, 0.25)), (8, (0.5, 0.75)), (5, (0.5, 0.25)), (2, (0.75, 0.5))];
     for (orientation, (x, y)) in cases {
         bench.jpeg_with_segment("in/a.jpg", (40, 20), 1, &exif(orientation));
         for size in ["10x1000", "40x"] {
@@ -78,11 +72,7 @@ fn exif_orientation_is_applied_before_and_after_a_resize() {
             let at = |x: f64, y: f64| {
                 *image.get_pixel((f64::from(wanted.0) * x) as u32, (f64::from(wanted.1) * y) as u32)
             };
-            assert!(
-                is_near(at(x, y), RED),
-                "orientation {orientation}: {:?}",
-                at(x, y)
-            );
+            assert!(is_near(at(x, y), RED), "orientation {orientation}: {:?}", at(x, y));
             assert!(is_near(at(0.99 - x, 0.99 - y), BLUE), "orientation {orientation}");
         }
     }
@@ -99,12 +89,9 @@ fn newer_outputs_are_skipped_unless_forced() {
     bench.run(&["--size", "10x", "--force"]).expect(0);
     assert_eq!(bench.size("out/a.png"), (10, 5));
 
-    let written = fs::metadata(bench.path("out/a.png"))
-        .and_then(|meta| meta.modified())
-        .expect("a time");
+    let written = fs::metadata(bench.path("out/a.png")).and_then(|meta| meta.modified()).expect("a time");
     let file = File::options().append(true).open(source).expect("the source");
-    file.set_modified(written + Duration::from_secs(60))
-        .expect("a later time");
+    file.set_modified(written + Duration::from_secs(60)).expect("a later time");
     bench.run(&["--size", "5x"]).expect(0);
     assert_eq!(bench.size("out/a.png"), (5, 3));
 }
@@ -129,28 +116,17 @@ fn failures_are_reported_and_the_others_done() {
     // A small file that announces an enormous image: the size in the frame header is overwritten.
     let mut bomb = fs::read(bench.path("in/good.jpg")).expect("the JPEG");
     bench.bytes("in/short.jpg", &bomb[..bomb.len() - 20]);
-    let frame = bomb
-        .windows(2)
-        .position(|pair| pair == [0xff, 0xc0])
-        .expect("a frame header");
+    let frame = bomb.windows(2).position(|pair| pair == [0xff, 0xc0]).expect("a frame header");
     bomb[frame + 5..frame + 9].copy_from_slice(&[0xfd, 0xe8, 0xfd, 0xe8]);
     bench.bytes("in/bomb.jpg", &bomb);
     // A directory in the place of an output: the rename fails.
     bench.image("in/taken.png", 20, 10);
     fs::create_dir_all(bench.path("out/taken.png")).expect("a directory");
 
-    let run = bench
-        .run_on(&["in", "missing.jpg", "none-*.jpg"], &["--json"])
-        .expect(5);
-    for name in [
-        "broken.png",
-        "empty.webp",
-        "bomb.jpg",
-        "taken.png",
-        "missing.jpg",
-        "none-*.jpg",
-        "short.jpg",
-    ] {
+    let run = bench.run_on(&["in", "missing.jpg", "none-*.jpg"], &["--json"]).expect(5);
+    for name in
+        ["broken.png", "empty.webp", "bomb.jpg", "taken.png", "missing.jpg", "none-*.jpg", "short.jpg"]
+    {
         run.complains(name);
     }
     let summary = run.json();
@@ -177,9 +153,7 @@ fn usage_errors_exit_with_2() {
     for options in options {
         bench.run_on(&["a.png"], options).expect(2);
     }
-    bench
-        .run_on(&["a.png"], &["--model", "pull"])
-        .complains("not available in this build");
+    bench.run_on(&["a.png"], &["--model", "pull"]).complains("not available in this build");
     bench.run(&[]).expect(2).complains("no JPEG, PNG or WebP");
     bench.run_on(&["none-*.jpg"], &[]).expect(2);
     assert!(!bench.path("out").exists());
@@ -191,29 +165,18 @@ fn json_lists_files_totals_and_workers() {
     for name in ["in/a.jpg", "in/b.png", "in/c.webp"] {
         bench.image(name, 40, 20);
     }
-    let summary = bench
-        .run(&["--json", "--size", "10x", "--jobs", "2"])
-        .expect(0)
-        .json();
+    let summary = bench.run(&["--json", "--size", "10x", "--jobs", "2"]).expect(0).json();
     let files = summary["files"].as_array().expect("files");
-    let names: Vec<_> = files
-        .iter()
-        .filter_map(|file| Path::new(file["source"].as_str()?).file_name())
-        .collect();
+    let names: Vec<_> =
+        files.iter().filter_map(|file| Path::new(file["source"].as_str()?).file_name()).collect();
     assert_eq!(names, ["a.jpg", "b.png", "c.webp"]);
     for file in files {
-        assert_eq!(
-            (&file["from"], &file["to"]),
-            (&serde_json::json!([40, 20]), &serde_json::json!([10, 5]))
-        );
+        assert_eq!((&file["from"], &file["to"]), (&serde_json::json!([40, 20]), &serde_json::json!([10, 5])));
         let written = fs::metadata(bench.path(file["output"].as_str().expect("a path"))).expect("the output");
         assert_eq!(file["bytes_out"], written.len());
     }
     let totals = &summary["totals"];
-    assert_eq!(
-        (&totals["files"], &totals["resized"], &totals["failed"]),
-        (&3.into(), &3.into(), &0.into())
-    );
+    assert_eq!((&totals["files"], &totals["resized"], &totals["failed"]), (&3.into(), &3.into(), &0.into()));
     assert_eq!(totals["bytes_in"], sum(&summary["files"], "bytes_in"));
     assert_eq!(totals["bytes_out"], sum(&summary["files"], "bytes_out"));
     assert_eq!(summary["workers"].as_array().map(Vec::len), Some(2));
@@ -229,10 +192,7 @@ fn two_sources_of_one_output_are_an_error() {
     run.complains("already the output of");
     assert_eq!(bench.size("out/a.jpg"), (20, 10));
     // The same file twice is no conflict.
-    let summary = bench
-        .run_on(&["in/a.png", "in/a.png"], &["--json", "--force"])
-        .expect(0)
-        .json();
+    let summary = bench.run_on(&["in/a.png", "in/a.png"], &["--json", "--force"]).expect(0).json();
     assert_eq!(summary["totals"]["files"], 1);
 }
 
@@ -241,17 +201,11 @@ fn sources_are_never_replaced_and_outputs_not_taken_as_input() {
     let bench = Bench::new();
     let source = bench.image("in/a.png", 40, 20);
     let before = fs::read(&source).expect("the source");
-    bench
-        .raw(&["in", "-o", "in", "--force"])
-        .expect(5)
-        .complains("is itself a source");
+    bench.raw(&["in", "-o", "in", "--force"]).expect(5).complains("is itself a source");
     bench.raw(&["in/a.png", "-o", "in/../in", "--force"]).expect(5);
     assert_eq!(fs::read(&source).expect("the source"), before);
     for _ in 0..2 {
-        let summary = bench
-            .raw(&["in", "-o", "in/small", "--force", "--json"])
-            .expect(0)
-            .json();
+        let summary = bench.raw(&["in", "-o", "in/small", "--force", "--json"]).expect(0).json();
         assert_eq!(summary["totals"]["files"], 1);
     }
 }
@@ -259,13 +213,7 @@ fn sources_are_never_replaced_and_outputs_not_taken_as_input() {
 #[test]
 fn globs_are_expanded() {
     let bench = Bench::new();
-    for name in [
-        "in/a1.png",
-        "in/b1.png",
-        "in/sub/a2.png",
-        "in/sub/a3.jpg",
-        "in/[x].png",
-    ] {
+    for name in ["in/a1.png", "in/b1.png", "in/sub/a2.png", "in/sub/a3.jpg", "in/[x].png"] {
         bench.image(name, 20, 10);
     }
     bench.run_on(&["in/*a*.png"], &[]).expect(0);
@@ -281,16 +229,12 @@ fn globs_are_expanded() {
 fn transparency_is_kept_or_laid_on_white() {
     let bench = Bench::new();
     // The hidden green of the transparent half must not show at the border.
-    let image = RgbaImage::from_fn(40, 40, |x, _| {
-        Rgba(if x < 20 { [255, 0, 0, 255] } else { [0, 255, 0, 0] })
-    });
+    let image =
+        RgbaImage::from_fn(40, 40, |x, _| Rgba(if x < 20 { [255, 0, 0, 255] } else { [0, 255, 0, 0] }));
     bench.write("in/a.png", |path| image.save(path).expect("an image"));
     bench.run(&["--size", "10x10"]).expect(0);
     let small = bench.open("out/a.png").into_rgba8();
-    assert!(
-        small.pixels().all(|pixel| pixel.0[3] == 0 || pixel.0[1] < 10),
-        "{small:?}"
-    );
+    assert!(small.pixels().all(|pixel| pixel.0[3] == 0 || pixel.0[1] < 10), "{small:?}");
     assert_eq!((small.get_pixel(0, 5).0[3], small.get_pixel(9, 5).0[3]), (255, 0));
     bench.run(&["--size", "10x10", "--format", "jpeg"]).expect(0);
     let flat = bench.open("out/a.jpg").into_rgb8();
@@ -302,14 +246,10 @@ fn transparency_is_kept_or_laid_on_white() {
 #[test]
 fn lossless_formats_keep_pixels_and_names_do_not_decide_the_content() {
     let bench = Bench::new();
-    let image = RgbaImage::from_fn(16, 9, |x, y| {
-        Rgba([(x * 16) as u8, (y * 28) as u8, 77, 255 - x as u8])
-    });
+    let image = RgbaImage::from_fn(16, 9, |x, y| Rgba([(x * 16) as u8, (y * 28) as u8, 77, 255 - x as u8]));
     bench.write("in/a.png", |path| image.save(path).expect("an image"));
     bench.run(&["--format", "webp"]).expect(0);
-    bench
-        .raw(&["out/a.webp", "-o", "back", "--format", "png"])
-        .expect(0);
+    bench.raw(&["out/a.webp", "-o", "back", "--format", "png"]).expect(0);
     assert_eq!(bench.open("back/a.png").into_rgba8(), image);
 
     let deep = image::ImageBuffer::from_fn(4, 4, |x, _| image::Luma([(x * 257 * 80) as u16]));
@@ -317,10 +257,7 @@ fn lossless_formats_keep_pixels_and_names_do_not_decide_the_content() {
     fs::copy(bench.path("in/a.png"), bench.path("in/misnamed.jpg")).expect("a copy");
     bench.run(&[]).expect(0);
     let deep = bench.open("out/deep.png");
-    assert_eq!(
-        (deep.color(), deep.into_luma8().get_pixel(2, 0).0),
-        (image::ColorType::L8, [160])
-    );
+    assert_eq!((deep.color(), deep.into_luma8().get_pixel(2, 0).0), (image::ColorType::L8, [160]));
     let written = fs::read(bench.path("out/misnamed.jpg")).expect("the output");
     assert_eq!(image::guess_format(&written).ok(), Some(image::ImageFormat::Jpeg));
 }
@@ -334,16 +271,10 @@ fn icc_profiles_are_kept_where_they_fit() {
         bench.jpeg_with_segment("in/a.jpg", (20, 10), 2, &segment);
         for format in ["jpeg", "png", "webp"] {
             bench.run(&["--force", "--format", format]).expect(0);
-            let name = if format == "jpeg" {
-                "out/a.jpg".into()
-            } else {
-                format!("out/a.{format}")
-            };
+            let name = if format == "jpeg" { "out/a.jpg".into() } else { format!("out/a.{format}") };
             let reader = ImageReader::open(bench.path(&name)).expect("the output");
-            let found = reader
-                .into_decoder()
-                .and_then(|mut decoder| decoder.icc_profile())
-                .expect("an image");
+            let found =
+                reader.into_decoder().and_then(|mut decoder| decoder.icc_profile()).expect("an image");
             assert_eq!(found, kept.then(|| profile.clone()), "{format}");
         }
     }
@@ -354,12 +285,8 @@ fn a_closed_standard_output_is_no_failure() {
     let bench = Bench::new();
     bench.image("in/a.png", 20, 10);
     for options in [&["in", "--force"][..], &["in", "--force", "--json"]] {
-        let mut child = bench
-            .command(options)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("starts");
+        let mut child =
+            bench.command(options).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
         drop(child.stdout.take());
         Run::new(&child.wait_with_output().expect("the program ends")).expect(0);
     }
@@ -378,15 +305,10 @@ fn links_to_files_are_followed_and_loops_are_not() {
 }
 
 #[test]
-#[cfg_attr(
-    debug_assertions,
-    ignore = "decoding a photograph takes long without optimisation"
-)]
+#[cfg_attr(debug_assertions, ignore = "decoding a photograph takes long without optimisation")]
 fn a_photograph_is_resized() {
     let bench = Bench::new();
     let photo = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/photos/umang_by_Abhishek_Mudgal.jpg");
-    bench
-        .run_on(&[photo.to_str().expect("a Unicode path")], &["--size", "640x640"])
-        .expect(0);
+    bench.run_on(&[photo.to_str().expect("a Unicode path")], &["--size", "640x640"]).expect(0);
     assert_eq!(bench.size("out/umang_by_Abhishek_Mudgal.jpg"), (640, 360));
 }

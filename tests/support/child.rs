@@ -58,11 +58,7 @@ pub struct Outcome {
 
 impl Child {
     pub fn of(name: &'static str) -> Self {
-        Child {
-            name,
-            wrapper: Vec::new(),
-            variables: Vec::new(),
-        }
+        Child { name, wrapper: Vec::new(), variables: Vec::new() }
     }
 
     /// Handed to the scenario.
@@ -122,11 +118,7 @@ impl Child {
         });
         let status = end_of(&mut process, self.name);
         let output: String = readers.map(|reader| reader.join().expect("reads")).concat();
-        Outcome {
-            status,
-            finished: output.contains(&marker(self.name)),
-            output,
-        }
+        Outcome { status, finished: output.contains(&marker(self.name)), output }
     }
 
     /// Runs it and demands that its scenario succeeds.

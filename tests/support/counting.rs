@@ -11,9 +11,7 @@ pub struct Hits {
 
 impl Hits {
     pub fn new(tasks: usize) -> Self {
-        Hits {
-            each: (0..tasks).map(|_| AtomicUsize::new(0)).collect(),
-        }
+        Hits { each: (0..tasks).map(|_| AtomicUsize::new(0)).collect() }
     }
 
     pub fn hit(&self, task: usize) {
@@ -79,10 +77,7 @@ pub struct Tracked {
 impl Census {
     pub fn citizen(&self) -> Tracked {
         self.counts.born.fetch_add(1, Ordering::Relaxed);
-        Tracked {
-            census: self.clone(),
-            pulse: ALIVE,
-        }
+        Tracked { census: self.clone(), pulse: ALIVE }
     }
 
     pub fn born(&self) -> u64 {

@@ -63,8 +63,7 @@ impl Gate {
     /// Waits until `n` tasks have come.
     #[track_caller]
     pub fn wait_for(&self, n: usize) {
-        self.0
-            .wait("enough tasks came to the gate", |state| state.arrived >= n);
+        self.0.wait("enough tasks came to the gate", |state| state.arrived >= n);
     }
 
     /// Blocks `n` workers of `pool` at this gate.

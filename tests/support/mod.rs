@@ -4,11 +4,7 @@
 //! `LONGSHORE_STRESS=n` multiplies the amounts of the stress tests (1 is the gate's). `LONGSHORE_TEST_SEED=n` repeats
 //! a random test with the seed that it has printed.
 
-#![allow(
-    dead_code,
-    unused_imports,
-    reason = "every test binary has a copy and uses its own part of it"
-)]
+#![allow(dead_code, unused_imports, reason = "every test binary has a copy and uses its own part of it")]
 
 pub mod child;
 mod counting;
@@ -74,7 +70,5 @@ pub fn quiet_panic(payload: impl std::any::Any + Send) -> ! {
 /// The message of a payload made by `panic!` or by [`quiet_panic`] with a text.
 pub fn text(payload: &(dyn std::any::Any + Send)) -> &str {
     let owned = payload.downcast_ref::<String>().map(String::as_str);
-    owned
-        .or_else(|| payload.downcast_ref::<&'static str>().copied())
-        .unwrap_or("not a text")
+    owned.or_else(|| payload.downcast_ref::<&'static str>().copied()).unwrap_or("not a text")
 }

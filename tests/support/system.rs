@@ -13,10 +13,8 @@ pub fn thread_count() -> usize {
 pub fn thread_names() -> Vec<String> {
     let tasks = fs::read_dir("/proc/self/task").expect("Linux");
     let name = |task: fs::DirEntry| fs::read_to_string(task.path().join("comm")).ok();
-    let mut names: Vec<String> = tasks
-        .filter_map(|task| name(task.ok()?))
-        .map(|name| name.trim_end().to_owned())
-        .collect();
+    let mut names: Vec<String> =
+        tasks.filter_map(|task| name(task.ok()?)).map(|name| name.trim_end().to_owned()).collect();
     names.sort();
     names
 }

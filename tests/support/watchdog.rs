@@ -32,11 +32,7 @@ pub fn watchdog(name: &str, limit: Duration) -> Watchdog {
             }
         })
         .expect("the watchdog starts");
-    Watchdog {
-        pools,
-        off: Some(off),
-        thread: Some(thread),
-    }
+    Watchdog { pools, off: Some(off), thread: Some(thread) }
 }
 
 impl Watchdog {

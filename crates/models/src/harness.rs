@@ -30,9 +30,7 @@ pub fn prove(bound: usize, model: fn()) {
     };
     let text = text_of(&output);
     assert!(output.status.success(), "the model found a fault:\n{text}");
-    text.lines()
-        .filter(|l| l.starts_with("model:"))
-        .for_each(|l| eprintln!("{l}"));
+    text.lines().filter(|l| l.starts_with("model:")).for_each(|l| eprintln!("{l}"));
 }
 
 /// Passes if `model` finds a fault when `mutation` breaks what it checks.
@@ -41,18 +39,9 @@ pub fn refute(mutation: Mutation, bound: usize, model: fn()) {
         return;
     };
     let text = text_of(&output);
-    assert!(
-        text.contains(mutation::MARK),
-        "{mutation:?} was never reached:\n{text}"
-    );
-    assert!(
-        output.status.code() == Some(FAULT),
-        "{mutation:?} survived: {:?}\n{text}",
-        output.status
-    );
-    text.lines()
-        .filter(|l| l.starts_with("model:"))
-        .for_each(|l| eprintln!("{l}"));
+    assert!(text.contains(mutation::MARK), "{mutation:?} was never reached:\n{text}");
+    assert!(output.status.code() == Some(FAULT), "{mutation:?} survived: {:?}\n{text}", output.status);
+    text.lines().filter(|l| l.starts_with("model:")).for_each(|l| eprintln!("{l}"));
 }
 
 fn text_of(output: &Output) -> String {

@@ -68,12 +68,7 @@ impl Mutation {
         function: &'static str,
         operation: &'static str,
     ) -> Self {
-        Mutation::Operation {
-            damage,
-            file,
-            function,
-            operation,
-        }
+        Mutation::Operation { damage, file, function, operation }
     }
 }
 
@@ -94,10 +89,7 @@ pub fn activate(mutation: Mutation) {
         Mutation::Step(_) => 0..0,
         Mutation::Operation { file, function, .. } => lines_of(file, function),
     };
-    assert!(
-        ACTIVE.set(Active { mutation, lines }).is_ok(),
-        "one mutation a process"
-    );
+    assert!(ACTIVE.set(Active { mutation, lines }).is_ok(), "one mutation a process");
 }
 
 /// Whether the model has to leave out the step called `step`.
@@ -115,13 +107,7 @@ pub(crate) fn damage(name: &str) -> Damage {
     let Some(Active { mutation, lines }) = ACTIVE.get() else {
         return Damage::None;
     };
-    let Mutation::Operation {
-        damage,
-        file,
-        operation,
-        ..
-    } = mutation
-    else {
+    let Mutation::Operation { damage, file, operation, .. } = mutation else {
         return Damage::None;
     };
     let caller = Location::caller();
@@ -140,16 +126,10 @@ fn mark() {
 
 /// From the line of the function's head to that of the next function's.
 fn lines_of(file: &str, function: &str) -> Range<u32> {
-    let (_, text) = SOURCES
-        .iter()
-        .find(|(name, _)| *name == file)
-        .expect("a file of the list");
+    let (_, text) = SOURCES.iter().find(|(name, _)| *name == file).expect("a file of the list");
     let mut heads = (1u32..).zip(text.lines()).filter_map(|(number, line)| {
         let (before, after) = line.split_once("fn ")?;
-        let name: String = after
-            .chars()
-            .take_while(|c| c.is_alphanumeric() || *c == '_')
-            .collect();
+        let name: String = after.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
         (!before.contains("//") && !name.is_empty()).then_some((number, name))
     });
     let (start, _) = heads

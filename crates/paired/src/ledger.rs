@@ -38,12 +38,7 @@ struct Slot {
     hashes: AtomicU64,
 }
 
-static PAGE: [Slot; SLOTS] = [const {
-    Slot {
-        count: AtomicU64::new(0),
-        hashes: AtomicU64::new(0),
-    }
-}; SLOTS];
+static PAGE: [Slot; SLOTS] = [const { Slot { count: AtomicU64::new(0), hashes: AtomicU64::new(0) } }; SLOTS];
 
 /// Slots handed out so far.
 static TAKEN: AtomicUsize = AtomicUsize::new(0);
@@ -62,13 +57,9 @@ pub fn enter(value: u64) {
     }
     let slot = &PAGE[index];
     // Relaxed: the slot has one writer, this thread, so load and store need not be one operation.
-    slot.hashes.store(
-        slot.hashes.load(Ordering::Relaxed).wrapping_add(hash(value)),
-        Ordering::Relaxed,
-    );
+    slot.hashes.store(slot.hashes.load(Ordering::Relaxed).wrapping_add(hash(value)), Ordering::Relaxed);
     // Release, partner: the Acquire in `totals`. Who sees this count also sees the hash entered above.
-    slot.count
-        .store(slot.count.load(Ordering::Relaxed) + 1, Ordering::Release);
+    slot.count.store(slot.count.load(Ordering::Relaxed) + 1, Ordering::Release);
 }
 
 #[cold]
@@ -150,22 +141,14 @@ impl Mark {
     /// Compares what was entered since the mark with what is expected. Call it while no task runs.
     pub fn check(self, expected: Expected) -> Result<(), Failure> {
         let now = totals();
-        let got = Expected {
-            count: now.count - self.0.count,
-            hashes: now.hashes.wrapping_sub(self.0.hashes),
-        };
+        let got =
+            Expected { count: now.count - self.0.count, hashes: now.hashes.wrapping_sub(self.0.hashes) };
         if got == expected {
             return Ok(());
         }
-        let what = if got.count == expected.count {
-            "the right number, but not of the right tasks"
-        } else {
-            ""
-        };
-        Err(Failure::Wrong(format!(
-            "{} tasks entered, {} expected {what}",
-            got.count, expected.count
-        )))
+        let what =
+            if got.count == expected.count { "the right number, but not of the right tasks" } else { "" };
+        Err(Failure::Wrong(format!("{} tasks entered, {} expected {what}", got.count, expected.count)))
     }
 }
 
@@ -173,23 +156,15 @@ fn totals() -> Expected {
     // Relaxed: a slot taken after this load holds nothing that a caller at rest waits for, and one that a
     // waiting caller misses is seen by its next look.
     let taken = TAKEN.load(Ordering::Relaxed).min(SLOTS);
-    PAGE[..taken]
-        .iter()
-        .fold(Expected { count: 0, hashes: 0 }, |sum, slot| {
-            // Acquire, partner: the Release in `enter`; without it a sum of hashes could lag behind its count.
-            let count = slot.count.load(Ordering::Acquire);
-            let hashes = slot.hashes.load(Ordering::Relaxed);
-            Expected {
-                count: sum.count + count,
-                hashes: sum.hashes.wrapping_add(hashes),
-            }
-        })
+    PAGE[..taken].iter().fold(Expected { count: 0, hashes: 0 }, |sum, slot| {
+        // Acquire, partner: the Release in `enter`; without it a sum of hashes could lag behind its count.
+        let count = slot.count.load(Ordering::Acquire);
+        let hashes = slot.hashes.load(Ordering::Relaxed);
+        Expected { count: sum.count + count, hashes: sum.hashes.wrapping_add(hashes) }
+    })
 }
 
-#[allow(
-    clippy::disallowed_methods,
-    reason = "the pause between two looks must not depend on the pool"
-)]
+#[allow(clippy::disallowed_methods, reason = "the pause between two looks must not depend on the pool")]
 fn nap(elapsed: Duration) {
     std::thread::sleep((elapsed / 256).clamp(Duration::from_micros(20), Duration::from_millis(1)));
 }
@@ -210,9 +185,6 @@ mod tests {
         assert!(ran(&[3, 1, 0, 2]).check(expected).is_ok());
         assert!(ran(&[0, 1, 2]).check(expected).is_err(), "lost");
         assert!(ran(&[0, 1, 2, 3, 3]).check(expected).is_err(), "doubled");
-        assert!(
-            ran(&[0, 1, 2, 2]).check(expected).is_err(),
-            "one lost, one doubled"
-        );
+        assert!(ran(&[0, 1, 2, 2]).check(expected).is_err(), "one lost, one doubled");
     }
 }

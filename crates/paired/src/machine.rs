@@ -42,23 +42,13 @@ pub struct Build {
 pub fn machine() -> Machine {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let cpuinfo = read("/proc/cpuinfo");
-    let model = cpuinfo
-        .lines()
-        .find(|line| line.starts_with("model name"))
-        .and_then(|line| line.split(": ").nth(1));
+    let model =
+        cpuinfo.lines().find(|line| line.starts_with("model name")).and_then(|line| line.split(": ").nth(1));
     Machine {
         cpu: model.unwrap_or("unknown").trim().to_owned(),
         cores: thread::available_parallelism().map_or(1, usize::from),
-        kernel: format!(
-            "{} {}",
-            std::env::consts::OS,
-            read("/proc/sys/kernel/osrelease").trim()
-        ),
-        load: read("/proc/loadavg")
-            .split(' ')
-            .next()
-            .and_then(|load| load.parse().ok())
-            .unwrap_or(0.0),
+        kernel: format!("{} {}", std::env::consts::OS, read("/proc/sys/kernel/osrelease").trim()),
+        load: read("/proc/loadavg").split(' ').next().and_then(|load| load.parse().ok()).unwrap_or(0.0),
     }
 }
 
@@ -66,15 +56,8 @@ pub fn machine() -> Machine {
 pub fn build() -> Build {
     let git = |arguments: &[&str]| {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let out = Command::new("git")
-            .arg("--no-optional-locks")
-            .arg("-C")
-            .arg(here)
-            .args(arguments)
-            .output();
-        out.ok()
-            .filter(|out| out.status.success())
-            .and_then(|out| String::from_utf8(out.stdout).ok())
+        let out = Command::new("git").arg("--no-optional-locks").arg("-C").arg(here).args(arguments).output();
+        out.ok().filter(|out| out.status.success()).and_then(|out| String::from_utf8(out.stdout).ok())
     };
     Build {
         rustc: env!("PAIRED_RUSTC").to_owned(),
@@ -87,20 +70,12 @@ pub fn build() -> Build {
 
 /// Today's date and the time, in UTC.
 pub fn date() -> String {
-    #[allow(
-        clippy::disallowed_types,
-        reason = "the date of a run is what the system's clock says"
-    )]
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
+    #[allow(clippy::disallowed_types, reason = "the date of a run is what the system's clock says")]
+    let now =
+        std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
     let (days, seconds) = (now.as_secs() / 86_400, now.as_secs() % 86_400);
     let (year, month, day) = civil(days);
-    format!(
-        "{year}-{month:02}-{day:02} {:02}:{:02} UTC",
-        seconds / 3600,
-        seconds / 60 % 60
-    )
+    format!("{year}-{month:02}-{day:02} {:02}:{:02} UTC", seconds / 3600, seconds / 60 % 60)
 }
 
 /// Year, month and day of a day since 1 January 1970 (Howard Hinnant's `civil_from_days`, for days since then).
@@ -110,16 +85,8 @@ fn civil(days: u64) -> (u64, u64, u64) {
     let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
     let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let from_march = (5 * of_year + 2) / 153;
-    let month = if from_march < 10 {
-        from_march + 3
-    } else {
-        from_march - 9
-    };
-    (
-        year_of_era + era * 400 + u64::from(month <= 2),
-        month,
-        of_year - (153 * from_march + 2) / 5 + 1,
-    )
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    (year_of_era + era * 400 + u64::from(month <= 2), month, of_year - (153 * from_march + 2) / 5 + 1)
 }
 
 /// Processor time that this process has used so far, in user mode and in the kernel.
@@ -147,11 +114,8 @@ pub fn cpu_time() -> Result<Duration, Failure> {
 /// Bytes of this process that are in memory now.
 pub fn resident_bytes() -> Result<u64, Failure> {
     let statm = fs::read_to_string("/proc/self/statm").map_err(|_| Failure::NotOffered)?;
-    let pages: u64 = statm
-        .split(' ')
-        .nth(1)
-        .and_then(|pages| pages.parse().ok())
-        .ok_or(Failure::NotOffered)?;
+    let pages: u64 =
+        statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).ok_or(Failure::NotOffered)?;
     Ok(pages * page_size())
 }
 

@@ -98,11 +98,7 @@ fn carry_out(task: Task) -> Result<ExitCode> {
     match task {
         Task::Run(run) => {
             let well = runner::run(&plan(run)?)?;
-            Ok(if well {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::FAILURE
-            })
+            Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Task::List => {
             for row in rows::all() {
@@ -116,12 +112,7 @@ fn carry_out(task: Task) -> Result<ExitCode> {
             print!("{}", report::markdown(&records));
             Ok(ExitCode::SUCCESS)
         }
-        Task::Child {
-            row,
-            competitor,
-            workers,
-            quick,
-        } => child(&row, &competitor, workers, scale(quick)),
+        Task::Child { row, competitor, workers, quick } => child(&row, &competitor, workers, scale(quick)),
     }
 }
 
@@ -132,10 +123,7 @@ fn plan(run: Run) -> Result<runner::Plan> {
         named => named.to_vec(),
     };
     for name in competitors.iter().chain([&run.base]) {
-        ensure!(
-            rivals::NAMES.contains(&name.as_str()),
-            "no competitor is called {name}; `list` names them"
-        );
+        ensure!(rivals::NAMES.contains(&name.as_str()), "no competitor is called {name}; `list` names them");
     }
     Ok(runner::Plan {
         rows,
@@ -160,10 +148,7 @@ fn chosen(names: &[String]) -> Result<Vec<Row>> {
         None => row.id == name,
     };
     let mut rows = rows::all();
-    if let Some(name) = names
-        .iter()
-        .find(|name| !rows.iter().any(|row| is_named(row, name)))
-    {
+    if let Some(name) = names.iter().find(|name| !rows.iter().any(|row| is_named(row, name))) {
         bail!("no row is called {name}; `list` names them");
     }
     rows.retain(|row| names.is_empty() || names.iter().any(|name| is_named(row, name)));
@@ -174,12 +159,7 @@ fn read(path: &PathBuf) -> Result<Record> {
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let record: Record = serde_json::from_str(&text)
         .with_context(|| format!("{} is not a record of a run", path.display()))?;
-    ensure!(
-        record.schema == record::SCHEMA,
-        "{} is in format {}",
-        path.display(),
-        record.schema
-    );
+    ensure!(record.schema == record::SCHEMA, "{} is in format {}", path.display(), record.schema);
     Ok(record)
 }
 

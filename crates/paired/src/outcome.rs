@@ -80,8 +80,5 @@ impl Sample {
 
 /// Figures from pairs of key and value.
 pub fn values<const N: usize>(pairs: [(&str, f64); N]) -> Outcome {
-    Ok(pairs
-        .into_iter()
-        .map(|(key, value)| (key.to_owned(), value))
-        .collect())
+    Ok(pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
 }

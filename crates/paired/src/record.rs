@@ -77,10 +77,7 @@ impl RowRecord {
             unit: metric.unit.to_owned(),
             better: metric.better,
         };
-        let competitor = |name: &String| CompetitorRecord {
-            name: name.clone(),
-            samples: Vec::new(),
-        };
+        let competitor = |name: &String| CompetitorRecord { name: name.clone(), samples: Vec::new() };
         Self {
             id: row.id.to_owned(),
             title: row.title.to_owned(),

@@ -56,12 +56,7 @@ fn plain_table(
     )?;
     for line in lines(row, &metric.key, &record.base) {
         let [median, min, max, ratio] = cells(&line);
-        writeln!(
-            text,
-            "  {:<18}{median:>10}{min:>10}{max:>10}{ratio:>10}  {}",
-            line.name,
-            trouble(&line)
-        )?;
+        writeln!(text, "  {:<18}{median:>10}{min:>10}{max:>10}{ratio:>10}  {}", line.name, trouble(&line))?;
     }
     Ok(())
 }
@@ -80,10 +75,7 @@ fn run(text: &mut String, record: &Record) -> std::fmt::Result {
     let dirty = if build.dirty { ", with changes" } else { "" };
     writeln!(text, "\n## Run of {}\n", record.date)?;
     if record.quick {
-        writeln!(
-            text,
-            "**A reduced run: it shows that everything works; its figures mean nothing.**\n"
-        )?;
+        writeln!(text, "**A reduced run: it shows that everything works; its figures mean nothing.**\n")?;
     }
     writeln!(text, "| | |\n|---|---|")?;
     writeln!(
@@ -124,11 +116,7 @@ fn markdown_table(
     writeln!(text, "|---|---:|---:|---:|---:|")?;
     for line in lines(row, &metric.key, &record.base) {
         let note = trouble(&line);
-        let note = if note.is_empty() {
-            String::new()
-        } else {
-            format!(" ({note})")
-        };
+        let note = if note.is_empty() { String::new() } else { format!(" ({note})") };
         writeln!(text, "| {}{note} | {} |", line.name, cells(&line).join(" | "))?;
     }
     Ok(())

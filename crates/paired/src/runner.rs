@@ -82,11 +82,7 @@ fn is_well(row: &RowRecord) -> bool {
 /// The command that repeats the run, with the arguments as they were given.
 fn command() -> String {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    format!(
-        "cargo run --release -p {} -- {}",
-        env!("CARGO_PKG_NAME"),
-        arguments.join(" ")
-    )
+    format!("cargo run --release -p {} -- {}", env!("CARGO_PKG_NAME"), arguments.join(" "))
 }
 
 /// One measurement of each competitor. Who goes first changes with the round and the row.
@@ -127,9 +123,7 @@ fn measure(plan: &Plan, row: &str, competitor: &str, workers: usize) -> Result<S
     let Some((out, err)) = output(&mut child, plan.deadline) else {
         child.kill().context("cannot kill a child that hangs")?;
         child.wait().context("cannot wait for a child")?;
-        return Ok(Sample::Hung {
-            seconds: plan.deadline.as_secs(),
-        });
+        return Ok(Sample::Hung { seconds: plan.deadline.as_secs() });
     };
     let status = child.wait().context("cannot wait for a child")?;
     Ok(serde_json::from_str(out.trim()).unwrap_or_else(|_| failed(status, &err)))
@@ -137,12 +131,8 @@ fn measure(plan: &Plan, row: &str, competitor: &str, workers: usize) -> Result<S
 
 fn failed(status: ExitStatus, err: &str) -> Sample {
     let err = err.trim();
-    let start = (err.len().saturating_sub(TAIL)..err.len())
-        .find(|&at| err.is_char_boundary(at))
-        .unwrap_or(0);
-    Sample::Failed {
-        message: format!("{status}: {}", &err[start..]),
-    }
+    let start = (err.len().saturating_sub(TAIL)..err.len()).find(|&at| err.is_char_boundary(at)).unwrap_or(0);
+    Sample::Failed { message: format!("{status}: {}", &err[start..]) }
 }
 
 /// All that the child writes, or nothing if it has not closed its ends by the deadline.

@@ -40,23 +40,13 @@ pub fn lines(row: &RowRecord, key: &str, base: &str) -> Vec<Line> {
 }
 
 fn summary(competitor: &CompetitorRecord, base: Option<&CompetitorRecord>, key: &str) -> Option<Summary> {
-    let figures: Vec<f64> = competitor
-        .samples
-        .iter()
-        .filter_map(|sample| sample.value(key))
-        .collect();
+    let figures: Vec<f64> = competitor.samples.iter().filter_map(|sample| sample.value(key)).collect();
     let ratio = |(own, other): (&Sample, &Sample)| {
         let (own, other) = (own.value(key)?, other.value(key)?);
         (other != 0.0).then_some(own / other)
     };
-    let ratios: Vec<f64> = base.map_or(Vec::new(), |base| {
-        competitor
-            .samples
-            .iter()
-            .zip(&base.samples)
-            .filter_map(ratio)
-            .collect()
-    });
+    let ratios: Vec<f64> = base
+        .map_or(Vec::new(), |base| competitor.samples.iter().zip(&base.samples).filter_map(ratio).collect());
     Some(Summary {
         median: median(&figures)?,
         min: figures.iter().copied().reduce(f64::min)?,
@@ -109,8 +99,7 @@ pub fn cells(line: &Line) -> [String; 4] {
             figure(s.median),
             figure(s.min),
             figure(s.max),
-            s.ratio
-                .map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.3}")),
+            s.ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.3}")),
         ],
         None => ["-"; 4].map(str::to_owned),
     }
@@ -121,13 +110,8 @@ mod tests {
     use super::*;
 
     fn competitor(name: &str, figures: &[f64]) -> CompetitorRecord {
-        let sample = |&value: &f64| Sample::Ok {
-            values: [("ns".to_owned(), value)].into(),
-        };
-        CompetitorRecord {
-            name: name.to_owned(),
-            samples: figures.iter().map(sample).collect(),
-        }
+        let sample = |&value: &f64| Sample::Ok { values: [("ns".to_owned(), value)].into() };
+        CompetitorRecord { name: name.to_owned(), samples: figures.iter().map(sample).collect() }
     }
 
     #[test]
@@ -136,15 +120,7 @@ mod tests {
         let base = competitor("rayon", &[100.0, 200.0, 100.0]);
         let mut own = competitor("push", &[10.0, 20.0, 11.0]);
         let got = summary(&own, Some(&base), "ns").expect("figures");
-        assert_eq!(
-            got,
-            Summary {
-                median: 11.0,
-                min: 10.0,
-                max: 20.0,
-                ratio: Some(0.1)
-            }
-        );
+        assert_eq!(got, Summary { median: 11.0, min: 10.0, max: 20.0, ratio: Some(0.1) });
 
         own.samples[1] = Sample::Hung { seconds: 120 };
         assert_eq!(trouble(&own.samples), "hung 1 of 3");

@@ -7,9 +7,7 @@ use std::time::Instant;
 /// Does so many iterations; returns what they came to.
 #[inline(never)]
 pub fn spin(iterations: u64) -> u64 {
-    (0..iterations).fold(black_box(1), |x: u64, i| {
-        black_box(x.wrapping_mul(6_364_136_223_846_793_005) ^ i)
-    })
+    (0..iterations).fold(black_box(1), |x: u64, i| black_box(x.wrapping_mul(6_364_136_223_846_793_005) ^ i))
 }
 
 /// Iterations in a microsecond on this machine, now: the best of several tries, undisturbed by others.

@@ -46,16 +46,12 @@ impl CpuMask {
 
     /// The mask of the calling thread.
     pub fn of_current_thread() -> Self {
-        Self {
-            words: read(CURRENT_THREAD).unwrap_or_default(),
-        }
+        Self { words: read(CURRENT_THREAD).unwrap_or_default() }
     }
 
     /// The CPUs in this mask, ascending; none if it could not be read.
     pub fn cores(&self) -> Vec<usize> {
-        (0..self.words.len() * BITS)
-            .filter(|cpu| self.words[cpu / BITS] >> (cpu % BITS) & 1 == 1)
-            .collect()
+        (0..self.words.len() * BITS).filter(|cpu| self.words[cpu / BITS] >> (cpu % BITS) & 1 == 1).collect()
     }
 
     /// Gives the calling thread this mask; whether the kernel accepted it.
@@ -89,11 +85,7 @@ fn read(thread: libc::pid_t) -> Option<Vec<c_ulong>> {
         // longs, and no smaller than a `cpu_set_t`; the kernel writes at most `bytes` bytes, and any bit
         // pattern is a valid long.
         let result = unsafe { libc::sched_getaffinity(thread, bytes, words.as_mut_ptr().cast()) };
-        if result == 0 {
-            Ok(())
-        } else {
-            Err(io::Error::last_os_error().raw_os_error().unwrap_or(0))
-        }
+        if result == 0 { Ok(()) } else { Err(io::Error::last_os_error().raw_os_error().unwrap_or(0)) }
     })
 }
 
@@ -106,12 +98,7 @@ fn read_with(mut fill: impl FnMut(&mut [c_ulong]) -> Result<(), c_int>) -> Optio
         match fill(&mut words) {
             Ok(()) => {
                 // Trimmed, so that equal sets are equal values whatever buffer they were read with.
-                words.truncate(
-                    words
-                        .iter()
-                        .rposition(|&word| word != 0)
-                        .map_or(0, |last| last + 1),
-                );
+                words.truncate(words.iter().rposition(|&word| word != 0).map_or(0, |last| last + 1));
                 // But never smaller than a `cpu_set_t`, as which it may be written back.
                 words.resize(words.len().max(FIRST_WORDS), 0);
                 return Some(words);
@@ -144,9 +131,7 @@ mod tests {
     fn the_buffer_grows_for_a_kernel_with_many_cpus() {
         for cpus in [3, 1024, 1025, 2048, 8192, 100_000] {
             let set = [0, 1, cpus - 1];
-            let mask = CpuMask {
-                words: read_with(kernel(cpus, &set)).expect("a mask"),
-            };
+            let mask = CpuMask { words: read_with(kernel(cpus, &set)).expect("a mask") };
             assert_eq!(mask.cores(), set);
         }
     }
@@ -154,10 +139,7 @@ mod tests {
     #[test]
     fn equal_sets_are_equal_whatever_the_buffer() {
         assert_eq!(read_with(kernel(8, &[0, 5])), read_with(kernel(8192, &[0, 5])));
-        assert_eq!(
-            read_with(kernel(8, &[0, 5])).map(|words| words.len()),
-            Some(FIRST_WORDS)
-        );
+        assert_eq!(read_with(kernel(8, &[0, 5])).map(|words| words.len()), Some(FIRST_WORDS));
     }
 
     #[test]

@@ -54,11 +54,7 @@ pub fn is_single_core() -> bool {
 }
 
 fn or_numbered(cores: Vec<usize>) -> Vec<usize> {
-    if cores.is_empty() {
-        (0..available_parallelism().map_or(1, usize::from)).collect()
-    } else {
-        cores
-    }
+    if cores.is_empty() { (0..available_parallelism().map_or(1, usize::from)).collect() } else { cores }
 }
 
 #[cfg(test)]
@@ -69,9 +65,7 @@ mod tests {
 
     /// Pinning belongs in a thread of its own: the harness reuses its threads for other tests.
     fn in_new_thread<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> T {
-        thread::spawn(body)
-            .join()
-            .expect("the thread of the test panicked")
+        thread::spawn(body).join().expect("the thread of the test panicked")
     }
 
     #[test]
@@ -127,11 +121,7 @@ mod tests {
             in_new_thread(move || {
                 assert!(pin_current_thread(first));
                 in_new_thread(move || {
-                    assert_eq!(
-                        CpuMask::of_current_thread().cores(),
-                        [first],
-                        "the pin is inherited"
-                    );
+                    assert_eq!(CpuMask::of_current_thread().cores(), [first], "the pin is inherited");
                     assert_eq!(allowed_cores(), cores);
                     assert!(saved.apply_to_current_thread());
                     assert_eq!(CpuMask::of_current_thread(), saved);

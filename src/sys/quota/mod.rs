@@ -36,9 +36,7 @@ fn cpu_quota(root: &Path) -> Option<usize> {
     for (version, group) in memberships.lines().filter_map(parse_membership) {
         for mount in mounts.iter().filter(|mount| mount.version == version) {
             let directories = mount.directories(root, group);
-            let limits = directories
-                .iter()
-                .filter_map(|directory| version.limit(directory));
+            let limits = directories.iter().filter_map(|directory| version.limit(directory));
             smallest = limits.chain(smallest).min();
         }
     }
@@ -74,9 +72,7 @@ fn whole_cpus(quota: &str, period: &str) -> Option<u64> {
 
 /// The content of a file. A path that is no UTF-8 spoils at most its own line: it will not be found.
 fn read(file: &Path) -> Option<String> {
-    fs::read(file)
-        .ok()
-        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    fs::read(file).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 #[cfg(test)]
@@ -109,10 +105,8 @@ mod tests {
     }
 
     fn quota_v1(quota_us: &str, period_us: &str) -> Option<usize> {
-        let files = [
-            ("cpu,cpuacct/x/cpu.cfs_quota_us", quota_us),
-            ("cpu,cpuacct/x/cpu.cfs_period_us", period_us),
-        ];
+        let files =
+            [("cpu,cpuacct/x/cpu.cfs_quota_us", quota_us), ("cpu,cpuacct/x/cpu.cfs_period_us", period_us)];
         quota("5:cpuset:/y\n4:cpu,cpuacct:/x\n0::/\n", V1_MOUNTS, &files)
     }
 
@@ -170,10 +164,7 @@ mod tests {
         assert_eq!(quota_v2(&format!("{most} 1\n")), whole(most));
         assert_eq!(quota_v2(&format!("{most} {most}\n")), Some(1));
         assert_eq!(quota_v2(&format!("1 {most}\n")), Some(1));
-        assert_eq!(
-            quota_v1(&format!("{most}\n"), "100000\n"),
-            whole(most / 100_000 + 1)
-        );
+        assert_eq!(quota_v1(&format!("{most}\n"), "100000\n"), whole(most / 100_000 + 1));
     }
 
     #[test]
@@ -181,22 +172,10 @@ mod tests {
         let group = "0::/a/b/c\n";
         let leaf = ("a/b/c/cpu.max", "300000 100000\n");
         assert_eq!(quota(group, V2_MOUNT, &[leaf]), Some(3));
-        assert_eq!(
-            quota(group, V2_MOUNT, &[leaf, ("a/cpu.max", "50000 100000\n")]),
-            Some(1)
-        );
-        assert_eq!(
-            quota(group, V2_MOUNT, &[leaf, ("a/b/cpu.max", "800000 100000\n")]),
-            Some(3)
-        );
-        assert_eq!(
-            quota(group, V2_MOUNT, &[leaf, ("cpu.max", "200000 100000\n")]),
-            Some(2)
-        );
-        assert_eq!(
-            quota(group, V2_MOUNT, &[leaf, ("a/other/cpu.max", "100000 100000\n")]),
-            Some(3)
-        );
+        assert_eq!(quota(group, V2_MOUNT, &[leaf, ("a/cpu.max", "50000 100000\n")]), Some(1));
+        assert_eq!(quota(group, V2_MOUNT, &[leaf, ("a/b/cpu.max", "800000 100000\n")]), Some(3));
+        assert_eq!(quota(group, V2_MOUNT, &[leaf, ("cpu.max", "200000 100000\n")]), Some(2));
+        assert_eq!(quota(group, V2_MOUNT, &[leaf, ("a/other/cpu.max", "100000 100000\n")]), Some(3));
     }
 
     #[test]
@@ -223,10 +202,7 @@ mod tests {
             ("cpuset/a/b/cpu.cfs_quota_us", "100000\n"),
             ("cpuset/a/b/cpu.cfs_period_us", period),
         ];
-        assert_eq!(
-            quota("7:cpuset:/a/b\n4:cpu,cpuacct:/a/b\n", V1_MOUNTS, &files),
-            Some(2)
-        );
+        assert_eq!(quota("7:cpuset:/a/b\n4:cpu,cpuacct:/a/b\n", V1_MOUNTS, &files), Some(2));
         assert_eq!(quota("7:cpuset:/a/b\n4:cpuacct:/a/b\n", V1_MOUNTS, &files), None);
     }
 
@@ -252,16 +228,8 @@ mod tests {
         let files = [("cpu.max", "150000 100000\n"), ("x/cpu.max", "100000 100000\n")];
         assert_eq!(quota("0::/docker/abc\n", mount, &files), Some(2));
         assert_eq!(quota("0::/docker/abc/x\n", mount, &files), Some(1));
-        assert_eq!(
-            quota("0::/docker/abcdef\n", mount, &files),
-            None,
-            "whole components only"
-        );
-        assert_eq!(
-            quota("0::/docker\n", mount, &files),
-            None,
-            "the mount shows another part"
-        );
+        assert_eq!(quota("0::/docker/abcdef\n", mount, &files), None, "whole components only");
+        assert_eq!(quota("0::/docker\n", mount, &files), None, "the mount shows another part");
     }
 
     #[test]
@@ -285,25 +253,10 @@ mod tests {
         assert_eq!(quota("0::/x\n", V2_MOUNT, &[]), None);
         assert_eq!(quota("", V2_MOUNT, &[("cpu.max", "100000 100000")]), None);
         for cgroup in ["0:", "0::", "::", "0::x", ":::::", "4:cpu", "\n\n", "0"] {
-            assert_eq!(
-                quota(cgroup, V2_MOUNT, &[("cpu.max", "100000 100000")]),
-                None,
-                "{cgroup:?}"
-            );
+            assert_eq!(quota(cgroup, V2_MOUNT, &[("cpu.max", "100000 100000")]), None, "{cgroup:?}");
         }
-        for mounts in [
-            "",
-            " - ",
-            " - cgroup2",
-            "1 2 3 / - cgroup2 x rw",
-            "1 2 3 / / rw cgroup2 x rw",
-            "-",
-        ] {
-            assert_eq!(
-                quota("0::/x\n", mounts, &[("x/cpu.max", "100000 100000")]),
-                None,
-                "{mounts:?}"
-            );
+        for mounts in ["", " - ", " - cgroup2", "1 2 3 / - cgroup2 x rw", "1 2 3 / / rw cgroup2 x rw", "-"] {
+            assert_eq!(quota("0::/x\n", mounts, &[("x/cpu.max", "100000 100000")]), None, "{mounts:?}");
         }
         let tree = tree("0::/x\n", V2_MOUNT, &[]);
         tree.write("sys/fs/cgroup/x/cpu.max", [0xff, 0xfe, b' ', b'1']);

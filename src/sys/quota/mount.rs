@@ -55,11 +55,7 @@ impl Mount {
             ("cgroup", Some(options)) if has_cpu(options) => Version::V1,
             _ => return None,
         };
-        Some(Self {
-            version,
-            group: unescape(place.next()?),
-            point: unescape(place.next()?),
-        })
+        Some(Self { version, group: unescape(place.next()?), point: unescape(place.next()?) })
     }
 
     /// The directories of `group` and of its ancestors as far as this mount shows them; none if it shows
@@ -94,9 +90,7 @@ fn unescape(field: &str) -> String {
     let mut rest = field;
     while let Some((before, after)) = rest.split_once('\\') {
         plain.push_str(before);
-        let code = after
-            .get(..3)
-            .and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        let code = after.get(..3).and_then(|digits| u8::from_str_radix(digits, 8).ok());
         match code.filter(u8::is_ascii) {
             Some(code) => {
                 plain.push(char::from(code));
@@ -120,16 +114,7 @@ mod tests {
         assert_eq!(parse_membership("0::/a/b"), Some((Version::V2, "/a/b")));
         assert_eq!(parse_membership("0::/a:b"), Some((Version::V2, "/a:b")));
         assert_eq!(parse_membership("4:cpu,cpuacct:/"), Some((Version::V1, "/")));
-        for line in [
-            "4:cpuacct:/",
-            "3:cpuset:/a",
-            "1:name=cpu:/",
-            "7::/",
-            "0::",
-            "0::a",
-            "4:cpu",
-            "",
-        ] {
+        for line in ["4:cpuacct:/", "3:cpuset:/a", "1:name=cpu:/", "7::/", "0::", "0::a", "4:cpu", ""] {
             assert_eq!(parse_membership(line), None, "{line:?}");
         }
     }
@@ -137,21 +122,11 @@ mod tests {
     #[test]
     fn mounts_of_both_versions() {
         let mount = |version, group: &str, point: &str| {
-            Some(Mount {
-                version,
-                group: group.to_owned(),
-                point: point.to_owned(),
-            })
+            Some(Mount { version, group: group.to_owned(), point: point.to_owned() })
         };
         let parse = Mount::parse;
-        assert_eq!(
-            parse("3 2 0:2 / /c rw - cgroup2 x rw"),
-            mount(Version::V2, "/", "/c")
-        );
-        assert_eq!(
-            parse("3 2 0:2 /g /c rw a:1 b:2 - cgroup x rw,cpu"),
-            mount(Version::V1, "/g", "/c")
-        );
+        assert_eq!(parse("3 2 0:2 / /c rw - cgroup2 x rw"), mount(Version::V2, "/", "/c"));
+        assert_eq!(parse("3 2 0:2 /g /c rw a:1 b:2 - cgroup x rw,cpu"), mount(Version::V1, "/g", "/c"));
         assert_eq!(parse("3 2 0:2 / /c rw - cgroup x rw,cpuset"), None);
         assert_eq!(parse("3 2 0:2 / /c rw - tmpfs cgroup2 rw"), None);
         assert_eq!(parse("3 2 0:2 / /c rw cgroup2 x rw"), None);
@@ -164,10 +139,7 @@ mod tests {
         assert_eq!(mount.directories(Path::new("/"), "/g/a/b"), expected);
         assert_eq!(mount.directories(Path::new("/"), "/g"), expected[..1]);
         for elsewhere in ["/", "/gg", "/h/g", "/g/../h", "/../g"] {
-            assert!(
-                mount.directories(Path::new("/"), elsewhere).is_empty(),
-                "{elsewhere}"
-            );
+            assert!(mount.directories(Path::new("/"), elsewhere).is_empty(), "{elsewhere}");
         }
     }
 

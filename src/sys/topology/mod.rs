@@ -60,21 +60,11 @@ impl Topology {
             }
         }
         let place = |(cpu, description): (usize, Description)| {
-            let numbered = description
-                .numbered_core()
-                .and_then(|key| lowest.get(&key).copied());
+            let numbered = description.numbered_core().and_then(|key| lowest.get(&key).copied());
             let core = description.siblings.or(numbered).unwrap_or(cpu);
-            (
-                cpu,
-                Place {
-                    group: description.group(),
-                    core,
-                },
-            )
+            (cpu, Place { group: description.group(), core })
         };
-        Self {
-            places: described.into_iter().map(place).collect(),
-        }
+        Self { places: described.into_iter().map(place).collect() }
     }
 
     /// The allowed cores in the order for workers that share data: cores that share caches first.
@@ -118,18 +108,10 @@ impl Topology {
     }
 
     fn compact(&self, allowed: &[usize]) -> Vec<(Place, usize)> {
-        let unknown = |cpu| Place {
-            group: Group::default(),
-            core: cpu,
-        };
+        let unknown = |cpu| Place { group: Group::default(), core: cpu };
         let mut order: Vec<_> = allowed
             .iter()
-            .map(|&cpu| {
-                (
-                    self.places.get(&cpu).copied().unwrap_or_else(|| unknown(cpu)),
-                    cpu,
-                )
-            })
+            .map(|&cpu| (self.places.get(&cpu).copied().unwrap_or_else(|| unknown(cpu)), cpu))
             .collect();
         order.sort_unstable();
         order.dedup();
@@ -187,14 +169,7 @@ mod tests {
             let (core, package) = (cpu % 4, cpu % 2);
             let siblings = format!("{core},{}", core + 4);
             let cache = format!("{package},{},{},{}", package + 2, package + 4, package + 6);
-            describe(
-                &tree,
-                cpu,
-                &package.to_string(),
-                &(core / 2).to_string(),
-                &siblings,
-                &cache,
-            );
+            describe(&tree, cpu, &package.to_string(), &(core / 2).to_string(), &siblings, &cache);
         }
         tree
     }
@@ -206,11 +181,7 @@ mod tests {
             describe(&tree, cpu, "0", &cpu.to_string(), &cpu.to_string(), "0-3");
         }
         assert_eq!(orders(&tree, &all(4)), (all(4), all(4)));
-        assert_eq!(
-            orders(&tree, &[3, 1, 3]),
-            (vec![1, 3], vec![1, 3]),
-            "sorted, each once"
-        );
+        assert_eq!(orders(&tree, &[3, 1, 3]), (vec![1, 3], vec![1, 3]), "sorted, each once");
         assert_eq!(orders(&tree, &[]), (vec![], vec![]));
     }
 
@@ -219,14 +190,7 @@ mod tests {
         let tree = Tree::new();
         for cpu in 0..8 {
             let core = cpu % 4;
-            describe(
-                &tree,
-                cpu,
-                "0",
-                &core.to_string(),
-                &format!("{core},{}", core + 4),
-                "0-7",
-            );
+            describe(&tree, cpu, "0", &core.to_string(), &format!("{core},{}", core + 4), "0-7");
         }
         assert_eq!(orders(&tree, &all(8)), (vec![0, 4, 1, 5, 2, 6, 3, 7], all(8)));
         // Without its first thread, a core's second one is its first.
@@ -259,10 +223,7 @@ mod tests {
     fn two_packages_with_hyperthreads() {
         let tree = two_packages();
         assert_eq!(orders(&tree, &all(8)), (vec![0, 4, 2, 6, 1, 5, 3, 7], all(8)));
-        assert_eq!(
-            orders(&tree, &[0, 2, 3, 4, 6]),
-            (vec![0, 4, 2, 6, 3], vec![0, 3, 2, 4, 6])
-        );
+        assert_eq!(orders(&tree, &[0, 2, 3, 4, 6]), (vec![0, 4, 2, 6, 3], vec![0, 3, 2, 4, 6]));
     }
 
     #[test]
@@ -270,27 +231,12 @@ mod tests {
         let tree = Tree::new();
         for cpu in 0..8 {
             let (core, package) = (cpu % 4, cpu % 4 / 2);
-            let cache = format!(
-                "{}-{},{}-{}",
-                package * 2,
-                package * 2 + 1,
-                package * 2 + 4,
-                package * 2 + 5
-            );
+            let cache =
+                format!("{}-{},{}-{}", package * 2, package * 2 + 1, package * 2 + 4, package * 2 + 5);
             // No list of siblings: the cores are told apart by their numbers.
-            describe(
-                &tree,
-                cpu,
-                &package.to_string(),
-                &(core % 2).to_string(),
-                "",
-                &cache,
-            );
+            describe(&tree, cpu, &package.to_string(), &(core % 2).to_string(), "", &cache);
         }
-        assert_eq!(
-            orders(&tree, &all(8)),
-            (vec![0, 4, 1, 5, 2, 6, 3, 7], vec![0, 2, 1, 3, 4, 6, 5, 7])
-        );
+        assert_eq!(orders(&tree, &all(8)), (vec![0, 4, 1, 5, 2, 6, 3, 7], vec![0, 2, 1, 3, 4, 6, 5, 7]));
     }
 
     #[test]
@@ -313,14 +259,7 @@ mod tests {
         assert_eq!(orders(&tree, &[5, 2, 9]), (vec![2, 5, 9], vec![2, 5, 9]));
         assert_eq!(Topology::read(&tree.root().join("missing")), Topology::default());
         tree.write("cpu0", "a file, not a directory");
-        for name in [
-            "cpu1",
-            "cpufreq",
-            "cpu",
-            "cpu-1",
-            "cpu99999999999999999999999",
-            "cpu2/topology",
-        ] {
+        for name in ["cpu1", "cpufreq", "cpu", "cpu-1", "cpu99999999999999999999999", "cpu2/topology"] {
             tree.make_directory(name);
         }
         assert_eq!(orders(&tree, &all(4)), (all(4), all(4)));
@@ -328,18 +267,8 @@ mod tests {
 
     #[test]
     fn garbage_counts_as_unknown() {
-        for garbage in [
-            "",
-            "-1",
-            "x",
-            "0-",
-            "-",
-            "3-1",
-            "0,,1",
-            "0-99999999999999999999999",
-            "0-7:2/4",
-            "\0",
-        ] {
+        for garbage in ["", "-1", "x", "0-", "-", "3-1", "0,,1", "0-99999999999999999999999", "0-7:2/4", "\0"]
+        {
             let tree = Tree::new();
             for cpu in 0..4 {
                 describe(&tree, cpu, garbage, garbage, garbage, garbage);
@@ -373,10 +302,7 @@ mod tests {
         std::fs::remove_dir_all(tree.root().join("cpu6")).unwrap();
         tree.make_directory("cpu6");
         let allowed = [0, 1, 2, 3, 4, 5, 7];
-        assert_eq!(
-            orders(&tree, &allowed),
-            (vec![0, 4, 2, 1, 5, 3, 7], vec![0, 1, 2, 3, 4, 5, 7])
-        );
+        assert_eq!(orders(&tree, &allowed), (vec![0, 4, 2, 1, 5, 3, 7], vec![0, 1, 2, 3, 4, 5, 7]));
     }
 
     #[test]

@@ -78,8 +78,7 @@ impl Pool {
     }
 
     fn has_work(&self) -> bool {
-        self.members
-            .read(|members| members.iter().any(|&i| self.inboxes[i].has_ready()))
+        self.members.read(|members| members.iter().any(|&i| self.inboxes[i].has_ready()))
     }
 
     /// Worker 1 until it has `wanted` tasks, without a search: it looks, and lies down if there is nothing.

@@ -104,11 +104,7 @@ impl Pool {
 
     /// Starts worker `index`.
     pub fn start(self: &Arc<Self>, index: usize) -> loom::thread::JoinHandle<()> {
-        let worker = Worker {
-            pool: self.clone(),
-            index,
-            seat: Arc::new(Seat::new(index)),
-        };
+        let worker = Worker { pool: self.clone(), index, seat: Arc::new(Seat::new(index)) };
         loom::thread::spawn(move || worker.run())
     }
 
@@ -396,10 +392,7 @@ impl Worker {
         let own = pool.inboxes.get(self.index);
         let of_others = |(i, queue)| (i != self.index).then_some(queue);
         let others = (pool.inboxes.iter().enumerate()).chain(pool.deques.iter().enumerate());
-        own.into_iter()
-            .chain(&pool.injector)
-            .chain(others.filter_map(of_others))
-            .find_map(take)
+        own.into_iter().chain(&pool.injector).chain(others.filter_map(of_others)).find_map(take)
     }
 }
 

@@ -16,10 +16,7 @@ struct Bell {
 
 impl Bell {
     fn new() -> Arc<Self> {
-        Arc::new(Bell {
-            bell: loom::sync::Notify::new(),
-            rings: 0.into(),
-        })
+        Arc::new(Bell { bell: loom::sync::Notify::new(), rings: 0.into() })
     }
 
     fn waiter(self: &Arc<Self>) -> Waiter {

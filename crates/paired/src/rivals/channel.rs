@@ -25,10 +25,7 @@ impl Crew {
             let jobs = receiver.clone();
             thread::spawn(move || jobs.iter().for_each(|job| job()))
         };
-        Self {
-            sender,
-            threads: (0..workers).map(worker).collect(),
-        }
+        Self { sender, threads: (0..workers).map(worker).collect() }
     }
 
     fn finish(self) {

@@ -31,11 +31,7 @@ impl Rival for Executors {
     const MAX_WORKERS: usize = 64;
 
     fn new(workers: usize) -> Self {
-        if workers <= SMALL {
-            Self::Small(small_pool(workers))
-        } else {
-            Self::Large(large_pool(workers))
-        }
+        if workers <= SMALL { Self::Small(small_pool(workers)) } else { Self::Large(large_pool(workers)) }
     }
 
     fn finish(self) {

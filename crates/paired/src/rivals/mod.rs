@@ -148,10 +148,7 @@ where
         pool.execute(move || drop(sender.send(task())));
         receiver
     }));
-    handles
-        .into_iter()
-        .map(|handle| handle.recv().expect("the task was dropped"))
-        .for_each(check);
+    handles.into_iter().map(|handle| handle.recv().expect("the task was dropped")).for_each(check);
 }
 
 /// [`Return::call`] for pools without handles of their own.

@@ -30,10 +30,7 @@ impl Rival for Mutexed {
                 }
             })
         };
-        Self {
-            sender,
-            threads: (0..workers).map(worker).collect(),
-        }
+        Self { sender, threads: (0..workers).map(worker).collect() }
     }
 
     fn finish(self) {

@@ -36,9 +36,7 @@ impl Spawner for Inside {
 
 impl Return for Push {
     fn call<F: FnOnce() -> u64 + Send + 'static>(&self, task: F) -> u64 {
-        let Ok(handle) = self.0.submit(task) else {
-            panic!("refused")
-        };
+        let Ok(handle) = self.0.submit(task) else { panic!("refused") };
         handle.join().expect("a result")
     }
 
@@ -48,15 +46,10 @@ impl Return for Push {
     {
         let mut handles = Vec::with_capacity(tasks.len());
         handles.extend(tasks.map(|task| {
-            let Ok(handle) = self.0.submit(task) else {
-                panic!("refused")
-            };
+            let Ok(handle) = self.0.submit(task) else { panic!("refused") };
             handle
         }));
-        handles
-            .into_iter()
-            .map(|handle| handle.join().expect("a result"))
-            .for_each(check);
+        handles.into_iter().map(|handle| handle.join().expect("a result")).for_each(check);
     }
 }
 

@@ -11,12 +11,7 @@ pub struct Rayon(ThreadPool);
 
 impl Rival for Rayon {
     fn new(workers: usize) -> Self {
-        Self(
-            ThreadPoolBuilder::new()
-                .num_threads(workers)
-                .build()
-                .expect("a pool"),
-        )
+        Self(ThreadPoolBuilder::new().num_threads(workers).build().expect("a pool"))
     }
 }
 

@@ -40,9 +40,6 @@ impl Return for Rusty {
     {
         let mut handles = Vec::with_capacity(tasks.len());
         handles.extend(tasks.map(|task| self.0.evaluate(task)));
-        handles
-            .into_iter()
-            .map(|handle| handle.await_complete())
-            .for_each(check);
+        handles.into_iter().map(|handle| handle.await_complete()).for_each(check);
     }
 }

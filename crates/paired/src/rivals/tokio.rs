@@ -9,12 +9,7 @@ pub struct Tokio(Runtime);
 
 impl Rival for Tokio {
     fn new(workers: usize) -> Self {
-        Self(
-            Builder::new_multi_thread()
-                .worker_threads(workers)
-                .build()
-                .expect("a runtime"),
-        )
+        Self(Builder::new_multi_thread().worker_threads(workers).build().expect("a runtime"))
     }
 }
 

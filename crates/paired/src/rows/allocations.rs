@@ -14,10 +14,7 @@ const TASKS: u64 = 200_000;
 const ROW: Row = Row {
     id: "allocs-16",
     title: "Allocations per task, fire and forget, captures of 16 bytes",
-    metrics: &[
-        lower("calls", "allocations per task"),
-        lower("bytes", "bytes asked for per task"),
-    ],
+    metrics: &[lower("calls", "allocations per task"), lower("bytes", "bytes asked for per task")],
     workers: None,
     not_shown: "The second of two passes: blocks and buffers that a pool keeps for its next tasks count for \
                 nothing here; how much it keeps is seen in the row about memory.",
@@ -47,10 +44,7 @@ pub const ROWS: &[Row] = &[
 fn second(tasks: u64, pass: impl Fn() -> Result<(), Failure>) -> Outcome {
     pass()?;
     let (calls, bytes) = counting::during(pass)?;
-    values([
-        ("calls", calls as f64 / tasks as f64),
-        ("bytes", bytes as f64 / tasks as f64),
-    ])
+    values([("calls", calls as f64 / tasks as f64), ("bytes", bytes as f64 / tasks as f64)])
 }
 
 fn fire<R: Execute, const WORDS: usize>(setup: Setup) -> Outcome {

@@ -73,10 +73,7 @@ fn ticks<R: Execute>(setup: Setup) -> Outcome {
     outcome
 }
 
-#[allow(
-    clippy::disallowed_methods,
-    reason = "doing nothing for a while is the subject"
-)]
+#[allow(clippy::disallowed_methods, reason = "doing nothing for a while is the subject")]
 fn idle<R: Execute>(setup: Setup) -> Outcome {
     let pool = leak::<R>(setup.workers)?;
     let tasks = setup.scale.of(100_000);

@@ -95,10 +95,7 @@ fn now() -> u64 {
     EPOCH.get_or_init(Instant::now).elapsed().as_nanos() as u64
 }
 
-#[allow(
-    clippy::disallowed_methods,
-    reason = "idleness of a given length is the subject"
-)]
+#[allow(clippy::disallowed_methods, reason = "idleness of a given length is the subject")]
 fn wake<R: Execute>(setup: Setup, idle: Duration, times: u64) -> Outcome {
     if R::IN_PLACE {
         return not_offered();
@@ -135,10 +132,7 @@ fn await_start(number: u64) -> Result<(), Failure> {
     while RAN.load(Ordering::Acquire) < number {
         thread::park_timeout(LOST);
         if Instant::now() > deadline {
-            return Err(Failure::Wrong(format!(
-                "task {number} had not started after {} s",
-                LOST.as_secs()
-            )));
+            return Err(Failure::Wrong(format!("task {number} had not started after {} s", LOST.as_secs())));
         }
     }
     Ok(())

@@ -19,10 +19,7 @@ const ARRIVAL: Duration = Duration::from_secs(20);
 pub const ROWS: &[Row] = &[Row {
     id: "memory",
     title: "Resident memory per queued task, 5M tasks with captures of 16 bytes, and what is left after they ran",
-    metrics: &[
-        lower("queued", "bytes per task, queued"),
-        lower("left", "bytes per task, left when done"),
-    ],
+    metrics: &[lower("queued", "bytes per task, queued"), lower("left", "bytes per task, left when done")],
     workers: None,
     not_shown: "Resident pages of the process under the system's allocator, not asked to trim: what is left may be \
                 free inside the allocator. Pools that hold back a producer that is ahead are left out.",
@@ -93,9 +90,7 @@ fn memory<R: Execute>(setup: Setup) -> Outcome {
     mark.wait(expected::<2>(0..tasks), Instant::now())?;
     let left = resident_bytes()?;
     if early > 0 {
-        return Err(Failure::Wrong(format!(
-            "{early} tasks ran while every worker was held"
-        )));
+        return Err(Failure::Wrong(format!("{early} tasks ran while every worker was held")));
     }
     let per_task = |bytes: u64| (bytes as f64 - before as f64) / tasks as f64;
     values([("queued", per_task(queued)), ("left", per_task(left))])

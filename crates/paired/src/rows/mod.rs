@@ -43,20 +43,12 @@ pub struct Metric {
 
 /// A figure of which less is better.
 pub const fn lower(key: &'static str, unit: &'static str) -> Metric {
-    Metric {
-        key,
-        unit,
-        better: Better::Lower,
-    }
+    Metric { key, unit, better: Better::Lower }
 }
 
 /// A figure of which more is better.
 pub const fn higher(key: &'static str, unit: &'static str) -> Metric {
-    Metric {
-        key,
-        unit,
-        better: Better::Higher,
-    }
+    Metric { key, unit, better: Better::Higher }
 }
 
 /// How much work a row does.

@@ -42,9 +42,7 @@ pub fn pass<R: Return>(pool: &'static R, tasks: u64) -> Result<(), Failure> {
     if (joined, wrong) == (tasks, 0) {
         return Ok(());
     }
-    Err(Failure::Wrong(format!(
-        "{joined} results of {tasks} tasks, {wrong} of them wrong"
-    )))
+    Err(Failure::Wrong(format!("{joined} results of {tasks} tasks, {wrong} of them wrong")))
 }
 
 fn results<R: Return>(setup: Setup) -> Outcome {

@@ -58,12 +58,7 @@ fn lengths(tasks: u64, order: Order) -> Vec<u64> {
     let mut random = Random::new(SEED);
     // Inverse of the distribution function, cut at the longest.
     let mut lengths: Vec<f64> = (0..tasks)
-        .map(|_| {
-            random
-                .fraction()
-                .powf(-1.0 / ALPHA)
-                .min(LONGEST * ALPHA / (ALPHA - 1.0))
-        })
+        .map(|_| random.fraction().powf(-1.0 / ALPHA).min(LONGEST * ALPHA / (ALPHA - 1.0)))
         .collect();
     match order {
         Order::LongestLast => lengths.sort_by(f64::total_cmp),
@@ -85,11 +80,7 @@ fn sequential(lengths: &[u64]) -> Duration {
 
 /// Workers that can run at the same time.
 pub fn parallelism<R: Execute>(workers: usize) -> usize {
-    if R::IN_PLACE {
-        1
-    } else {
-        workers.min(thread::available_parallelism().map_or(1, usize::from))
-    }
+    if R::IN_PLACE { 1 } else { workers.min(thread::available_parallelism().map_or(1, usize::from)) }
 }
 
 fn skew<R: Execute>(setup: Setup, order: Order) -> Outcome {

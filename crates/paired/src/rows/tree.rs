@@ -36,11 +36,7 @@ pub const ROWS: &[Row] = &[
 
 fn tree<R: Execute>(setup: Setup) -> Outcome {
     let pool = leak::<R>(setup.workers)?;
-    let depth = if setup.scale == Scale::Full {
-        DEPTH
-    } else {
-        QUICK_DEPTH
-    };
+    let depth = if setup.scale == Scale::Full { DEPTH } else { QUICK_DEPTH };
     let numbers = 1..2 << depth;
     let tasks = numbers.end - numbers.start;
     let expected = Expected::of(numbers);
