@@ -25,7 +25,13 @@
 
 #![cfg_attr(
     longshore_loom,
-    allow(dead_code, reason = "the model checker sees only the primitives, not those who use all of them")
+    allow(
+        dead_code,
+        clippy::extra_unused_type_parameters,
+        clippy::len_without_is_empty,
+        clippy::new_without_default,
+        reason = "the model checker sees only the primitives, not those who use all of them, and as public items"
+    )
 )]
 
 #[cfg(not(longshore_loom))]

@@ -1,6 +1,6 @@
 //! All that the threads of a pool share: the remote halves of the workers, the injector, the idle protocol, the
 //! phase of life. Everything here may be touched by any thread at any time; what belongs to one worker alone is in
-//! `worker.rs`.
+//! `worker`.
 
 use std::panic;
 use std::sync::OnceLock;

@@ -41,7 +41,7 @@ fn captures_of_tasks_that_ran() {
     let bomb = Bomb("executed");
     rig.execute(move || _ = std::hint::black_box(&bomb).0.len()).expect("open");
     let bomb = Bomb("joined");
-    let joined = rig.submit(move || bomb.0.len()).expect("open");
+    let joined = rig.submit(move || std::hint::black_box(&bomb).0.len()).expect("open");
     match joined.join() {
         Err(JoinError::Panicked(payload)) => assert_eq!(payload.message(), Some("joined")),
         other => panic!("the panic of the drop is the task's: {other:?}"),

@@ -5,6 +5,9 @@
     dead_code,
     unused_imports,
     clippy::duplicate_mod,
+    clippy::extra_unused_type_parameters,
+    clippy::len_without_is_empty,
+    clippy::new_without_default,
     reason = "the library's files are compiled as they are, used or not"
 )]
 

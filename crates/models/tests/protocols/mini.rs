@@ -1,5 +1,5 @@
-//! A pool in miniature around the library's real `Idle`, `Inbox` and `SlotHandle`: what `runtime/shared.rs`,
-//! `runtime/worker.rs` and `runtime/dispatcher.rs` do with them, the same operations in the same order.
+//! A pool in miniature around the library's real `Idle` and `Inbox`: what `runtime/shared.rs`, `dispatcher.rs` and
+//! `lifecycle.rs` do with them, the same operations in the same order. Its workers are in `mini_worker.rs`.
 //!
 //! Those files cannot run under loom as they are: they need crossbeam's deque and injector, whose atomics loom does
 //! not see. Here an [`Inbox`] that is never closed stands for each of them. It is lock-free as they are, which
@@ -9,14 +9,16 @@ use std::sync::Arc;
 
 use longshore_models::mutation::leaves_out;
 
-use crate::code::idle::{Duty, Idle, Rest, Role, Seat};
-use crate::code::inbox::{Inbox, Refusal, Taken};
-use crate::code::slot::{SlotHandle, Waiter};
-use crate::code::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence, thread};
+use super::mini_worker::Worker;
+use crate::code::idle::Idle;
+use crate::code::inbox::{Inbox, Refusal};
+use crate::code::slot::SlotHandle;
+use crate::code::sync::{AtomicU32, AtomicU64, Ordering, fence};
 
 /// The phases that matter here, in order.
-pub const OPEN: u32 = 0;
-pub const DRAINING: u32 = 1;
+const OPEN: u32 = 0;
+const DRAINING: u32 = 1;
+const ENDED: u32 = 2;
 
 /// What a task does.
 pub enum Task {
@@ -46,7 +48,7 @@ impl Gate {
         Arc::new(Gate { opened, opening })
     }
 
-    fn wait(&self) {
+    pub fn wait(&self) {
         self.opening.recv().expect("the other end is in the gate");
     }
 
@@ -70,16 +72,15 @@ pub enum Queues {
 pub struct Pool {
     workers: usize,
     pub idle: Idle,
-    inboxes: Vec<Inbox<Task>>,
-    deques: Vec<Inbox<Task>>,
-    injector: Option<Inbox<Task>>,
+    pub inboxes: Vec<Inbox<Task>>,
+    pub deques: Vec<Inbox<Task>>,
+    pub injector: Option<Inbox<Task>>,
     passages: AtomicU64,
     phase: AtomicU32,
-    ended: AtomicBool,
     /// Tasks that are to end before the pool does. For models without a shutdown; see [`Pool::count_down`].
-    pub awaited: AtomicU64,
+    awaited: AtomicU64,
     /// For assertions, so invisible to loom.
-    running: std::sync::atomic::AtomicUsize,
+    pub running: std::sync::atomic::AtomicUsize,
     pub finished: std::sync::atomic::AtomicUsize,
 }
 
@@ -95,7 +96,6 @@ impl Pool {
             injector: has(Queues::WithInjector),
             passages: AtomicU64::new(0),
             phase: AtomicU32::new(OPEN),
-            ended: AtomicBool::new(false),
             awaited: AtomicU64::new(awaited),
             running: 0.into(),
             finished: 0.into(),
@@ -104,7 +104,7 @@ impl Pool {
 
     /// Starts worker `index`.
     pub fn start(self: &Arc<Self>, index: usize) -> loom::thread::JoinHandle<()> {
-        let worker = Worker { pool: self.clone(), index, seat: Arc::new(Seat::new(index)) };
+        let worker = Worker::new(self.clone(), index);
         loom::thread::spawn(move || worker.run())
     }
 
@@ -175,24 +175,26 @@ impl Pool {
         self.phase.load(Ordering::Acquire)
     }
 
+    fn advance(&self, phase: u32) {
+        self.phase.fetch_max(phase, Ordering::AcqRel);
+        fence(Ordering::SeqCst);
+    }
+
     /// `lifecycle::close` with `Phase::Draining`.
     pub fn close(&self) {
         if !leaves_out("closing the inboxes") {
             self.inboxes.iter().for_each(Inbox::close);
         }
-        self.phase.fetch_max(DRAINING, Ordering::AcqRel);
-        if !leaves_out("fence of the closer") {
-            fence(Ordering::SeqCst);
-        }
+        self.advance(DRAINING);
         if !leaves_out("waking everyone at the close") {
             self.idle.wake_all();
         }
     }
 
     /// The pool ends by itself when the last of the `awaited` tasks has been run.
-    fn count_down(&self) {
+    pub fn count_down(&self) {
         if self.awaited.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.ended.store(true, Ordering::Release);
+            self.advance(ENDED);
             self.idle.wake_all();
         }
     }
@@ -201,15 +203,15 @@ impl Pool {
         self.injector.iter().chain(&self.inboxes).chain(&self.deques)
     }
 
-    fn has_work(&self) -> bool {
+    pub fn has_work(&self) -> bool {
         self.queues().any(Inbox::has_ready)
     }
 
-    fn has_ended(&self) -> bool {
-        self.ended.load(Ordering::Acquire)
+    pub fn has_ended(&self) -> bool {
+        self.phase() >= ENDED
     }
 
-    fn ends_now(&self) -> bool {
+    pub fn ends_now(&self) -> bool {
         if self.phase() == OPEN {
             return self.has_ended();
         }
@@ -222,7 +224,7 @@ impl Pool {
         }
         let running = self.running.load(std::sync::atomic::Ordering::Relaxed);
         assert_eq!(running, 0, "the pool ends while a task runs");
-        self.ended.store(true, Ordering::Release);
+        self.advance(ENDED);
         self.idle.wake_all();
         true
     }
@@ -258,149 +260,5 @@ impl Drop for Passage<'_> {
         if self.0.phase() != OPEN && !leaves_out("waking everyone after a passage") {
             self.0.idle.wake_all();
         }
-    }
-}
-
-/// `Worker`, with the loop as it is there.
-struct Worker {
-    pool: Arc<Pool>,
-    index: usize,
-    seat: Arc<Seat>,
-}
-
-enum Goal<'a> {
-    PoolEnd,
-    Await(&'a mut SlotHandle<u32>),
-}
-
-impl Goal<'_> {
-    fn is_reached(&self, pool: &Pool) -> bool {
-        match self {
-            Goal::PoolEnd => pool.has_ended(),
-            Goal::Await(slot) => slot.is_complete(),
-        }
-    }
-
-    fn rest(&self) -> Rest {
-        match self {
-            Goal::PoolEnd => Rest::Idle,
-            Goal::Await(_) => Rest::Waiting,
-        }
-    }
-
-    fn arm(&mut self) {
-        if let Goal::Await(slot) = self
-            && !slot.wait_with(Waiter::Thread(thread::current()))
-        {
-            thread::current().unpark();
-        }
-    }
-}
-
-impl Worker {
-    fn run(&self) {
-        self.work_until(&mut Goal::PoolEnd);
-    }
-
-    fn work_until(&self, goal: &mut Goal<'_>) {
-        while !goal.is_reached(&self.pool) {
-            if let Some(task) = self.next_task().or_else(|| self.search_or_rest(goal)) {
-                self.run_task(task);
-            }
-        }
-    }
-
-    fn run_task(&self, task: Task) {
-        let relaxed = std::sync::atomic::Ordering::Relaxed;
-        self.pool.running.fetch_add(1, relaxed);
-        match task {
-            Task::Plain => {}
-            Task::Wait(gate) => gate.wait(),
-            Task::Open(gate) => gate.open(),
-            Task::SubmitAndWait(gate) => {
-                let pushed = self.pool.deques[self.index].push(Task::Open(gate.clone()));
-                assert!(pushed.is_ok(), "room for it");
-                self.pool.idle.notify();
-                gate.wait();
-            }
-            Task::Join(mut slot) => self.work_until(&mut Goal::Await(&mut slot)),
-            Task::Slot(task) => drop(task.run(&Default::default())),
-        }
-        self.pool.running.fetch_sub(1, relaxed);
-        self.pool.finished.fetch_add(1, relaxed);
-        self.pool.count_down();
-    }
-
-    fn search_or_rest(&self, goal: &mut Goal<'_>) -> Option<Task> {
-        let idle = &self.pool.idle;
-        let mut role = idle.start_search(&self.seat);
-        loop {
-            if role == Role::Searching
-                && let Some(task) = self.sweep()
-            {
-                self.end_search();
-                return Some(task);
-            }
-            if goal.is_reached(&self.pool) {
-                if role == Role::Searching {
-                    self.end_search();
-                }
-                return None;
-            }
-            role = self.rest(role, goal);
-            if role == Role::Active {
-                role = idle.start_search(&self.seat);
-            }
-        }
-    }
-
-    fn rest(&self, role: Role, goal: &mut Goal<'_>) -> Role {
-        let pool = &*self.pool;
-        if !leaves_out("arming the latch") {
-            goal.arm();
-        }
-        pool.idle.announce(&self.seat, role, goal.rest());
-        if !leaves_out("the last look around") && pool.has_work() {
-            return pool.idle.withdraw(&self.seat, Role::Searching);
-        }
-        if matches!(goal, Goal::PoolEnd) && pool.ends_now() {
-            return pool.idle.withdraw(&self.seat, Role::Active);
-        }
-        while self.seat.is_parked() && !goal.is_reached(pool) {
-            thread::park();
-        }
-        pool.idle.withdraw(&self.seat, Role::Active)
-    }
-
-    fn end_search(&self) {
-        if self.pool.idle.end_search() == Duty::CheckForMore
-            && !leaves_out("the last searcher's check")
-            && self.pool.has_work()
-        {
-            self.pool.idle.wake_one();
-        }
-    }
-
-    fn next_task(&self) -> Option<Task> {
-        let own = self.pool.deques.get(self.index);
-        own.into_iter().chain(self.pool.inboxes.get(self.index)).find_map(take)
-    }
-
-    /// Own inbox, injector, the others.
-    fn sweep(&self) -> Option<Task> {
-        let pool = &self.pool;
-        let own = pool.inboxes.get(self.index);
-        let of_others = |(i, queue)| (i != self.index).then_some(queue);
-        let others = (pool.inboxes.iter().enumerate()).chain(pool.deques.iter().enumerate());
-        own.into_iter().chain(&pool.injector).chain(others.filter_map(of_others)).find_map(take)
-    }
-}
-
-/// One task: what a real worker takes besides stays as visible in its deque as it is here.
-fn take(queue: &Inbox<Task>) -> Option<Task> {
-    let mut batch = Vec::new();
-    match queue.take(1, &mut batch) {
-        Taken::Some => batch.pop(),
-        Taken::Nothing | Taken::Contended => None,
     }
 }

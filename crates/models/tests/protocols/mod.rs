@@ -1,10 +1,15 @@
 //! The models. Each file is compiled twice: `crate::code` is the library itself in `tests/models.rs`, and the copy of
 //! its files that can be broken in `tests/mutants.rs`.
+#![allow(
+    clippy::arc_with_non_send_sync,
+    reason = "loom runs all threads of a model in one, and what they share need not be Sync"
+)]
 
 pub mod inbox;
 pub mod life;
 pub mod members;
 pub mod mini;
+pub mod mini_worker;
 pub mod parking;
 pub mod slot;
 pub mod slot_waiting;

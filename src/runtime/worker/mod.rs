@@ -1,28 +1,30 @@
-//! The owner half of a worker: the loop, the order in which it looks for work, and waiting inside a task.
+//! The owner half of a worker: what it keeps, and the loop in which it runs tasks and lies down. Where it looks for work
+//! is in `search.rs`, how a task on it waits in `wait.rs`.
 //!
-//! A [`Worker`] belongs to one thread at a time. It is handed to another only while its own thread is blocked, see
-//! [`Worker::on_fresh_stack`].
+//! A [`Worker`] belongs to one thread at a time. It is lent to another only while its own thread is blocked, see
+//! `on_fresh_stack`.
+
+mod search;
+mod wait;
 
 use std::cell::{Cell, RefCell};
-use std::io;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crossbeam_deque::{Steal, Worker as Deque};
+use crossbeam_deque::Worker as Deque;
 
-use super::dispatcher::{Announcement, Rejected};
-use super::idle::{Duty, Rest, Role, Seat};
-use super::metrics::WorkerMetrics;
-use super::shared::{Phase, Remote, Shared, TaskBatch};
+pub use wait::{Awaited, Waited};
+
 use crate::base::error::SubmitErrorKind;
 use crate::base::rng::Rng;
 use crate::policy::spin::SpinTime;
-use crate::policy::victim;
-use crate::primitives::batch::BATCH;
 use crate::primitives::block;
-use crate::primitives::inbox::Taken;
 use crate::primitives::task::{Finished, Task};
+use crate::runtime::dispatcher::{Announcement, Rejected};
+use crate::runtime::idle::{Duty, Rest, Role, Seat};
+use crate::runtime::metrics::WorkerMetrics;
+use crate::runtime::shared::{Phase, Remote, Shared, TaskBatch};
 use crate::sys::memory;
 use crate::sys::stack::approximate_stack_pointer;
 
@@ -33,26 +35,6 @@ const FAIRNESS_INTERVAL: u32 = 31;
 /// Busy-wait hints between two sweeps of a searching worker: a pause of some 100 ns, so that searchers do not take the
 /// cache lines away from those who fill them.
 const HINTS_PER_SWEEP: u32 = 8;
-
-/// Something that a task waits for on a worker.
-pub trait Awaited {
-    /// Whether it has come.
-    fn is_done(&self) -> bool;
-    /// Has the calling thread unparked when it comes (at once, if it has come already).
-    fn unpark_me(&mut self);
-}
-
-/// How a wait on a worker ended.
-#[derive(Debug)]
-#[must_use]
-pub enum Waited {
-    /// It came.
-    Done,
-    /// The deadline passed first.
-    TimedOut,
-    /// The stack is used up and the operating system gives no thread with a fresh one.
-    NoStack(io::Error),
-}
 
 /// See the module's text.
 #[derive(Debug)]
@@ -233,21 +215,6 @@ impl Worker {
         self.as_current(|| self.work_until(&mut Goal::PoolEnd));
     }
 
-    /// Runs tasks until `awaited` is done or the deadline has passed. Called from inside a task.
-    pub fn wait_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
-        if self.is_deep() {
-            return self.on_fresh_stack(awaited, deadline);
-        }
-        self.help_until(awaited, deadline)
-    }
-
-    fn help_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
-        let mut goal = Goal::Await { awaited, deadline };
-        self.work_until(&mut goal);
-        let Goal::Await { awaited, .. } = goal else { unreachable!("set above") };
-        if awaited.is_done() { Waited::Done } else { Waited::TimedOut }
-    }
-
     /// Runs tasks, and sleeps when there are none, until the goal is reached.
     ///
     /// Written so that a task goes from the deque to its call without being handed through other functions: each
@@ -347,162 +314,5 @@ impl Worker {
         if !goal.is_reached(&self.shared) {
             goal.park();
         }
-    }
-}
-
-/// The order in which it looks for work.
-impl Worker {
-    #[inline]
-    fn is_fair_turn(&self) -> bool {
-        let tick = self.tick.get().wrapping_add(1);
-        self.tick.set(tick);
-        tick.is_multiple_of(FAIRNESS_INTERVAL)
-    }
-
-    /// Runs a task from where the others are looked for last: the injector, the inbox, the far end of the own deque
-    /// in turn.
-    #[cold]
-    fn take_fair_turn(&self) {
-        let oldest_own = || match self.remote().stealer.steal() {
-            Steal::Success(task) => Some(task),
-            Steal::Empty | Steal::Retry => None,
-        };
-        let task = match self.tick.get() / FAIRNESS_INTERVAL % 3 {
-            0 => self.take_from_injector(),
-            1 => self.take_from_inbox(1),
-            _ => oldest_own(),
-        };
-        if let Some(task) = task {
-            self.run_task(task);
-        }
-    }
-
-    /// Takes a batch from inbox or injector, in turn the one or the other first.
-    #[inline(never)]
-    fn refill(&self) -> Option<Task> {
-        if self.tick.get().is_multiple_of(2) {
-            self.take_from_inbox(BATCH).or_else(|| self.take_from_injector())
-        } else {
-            self.take_from_injector().or_else(|| self.take_from_inbox(BATCH))
-        }
-    }
-
-    fn take_from_inbox(&self, limit: usize) -> Option<Task> {
-        let mut batch = self.batch.borrow_mut();
-        loop {
-            match self.remote().inbox.take(limit, &mut *batch) {
-                Taken::Some => return self.unload(&mut batch),
-                Taken::Nothing => return None,
-                Taken::Contended => {} // a thief got some: that many fewer rounds are left
-            }
-        }
-    }
-
-    fn take_from_injector(&self) -> Option<Task> {
-        self.unload(&mut self.shared.take_injected()?)
-    }
-
-    /// Moves a batch (the oldest first) to the deque, but for the oldest, which is returned: the deque will give the
-    /// others in order of arrival.
-    #[inline]
-    fn unload(&self, batch: &mut TaskBatch) -> Option<Task> {
-        while batch.len() > 1 {
-            batch.pop().into_iter().for_each(|task| self.deque.push(task));
-        }
-        batch.pop()
-    }
-
-    /// Looks everywhere, again and again for as long as spinning pays.
-    fn search(&self, goal: &Goal<'_>) -> Option<Task> {
-        let mut spin = self.spin.get();
-        let mut until = None;
-        loop {
-            if let Some(task) = self.sweep() {
-                if until.is_some() {
-                    spin.rewarded();
-                    self.spin.set(spin);
-                }
-                return Some(task);
-            }
-            // A pool that closes ends when all its workers rest.
-            if goal.is_reached(&self.shared)
-                || spin.get() == Duration::ZERO
-                || self.shared.phase() != Phase::Open
-            {
-                return None;
-            }
-            let now = Instant::now();
-            if now >= *until.get_or_insert(now + spin.get()) {
-                return None; // how long the sleep lasts will tell whether that was wise
-            }
-            (0..HINTS_PER_SWEEP).for_each(|_| std::hint::spin_loop());
-        }
-    }
-
-    /// One look at every source of work.
-    fn sweep(&self) -> Option<Task> {
-        self.take_from_inbox(BATCH).or_else(|| self.take_from_injector()).or_else(|| self.steal())
-    }
-
-    /// Visits every peer once. A contended victim is left alone: somebody else is taking from it just now.
-    fn steal(&self) -> Option<Task> {
-        self.shared.members.read(|members| {
-            let mut victims = victim::rotation(members.len(), &self.rng).map(|i| members[i]);
-            victims.find_map(|victim| if victim == self.index { None } else { self.steal_from(victim) })
-        })
-    }
-
-    fn steal_from(&self, victim: usize) -> Option<Task> {
-        let victim = self.shared.remote(victim);
-        let half = (victim.inbox.len() / 2).clamp(1, BATCH);
-        let mut batch = self.batch.borrow_mut();
-        if victim.inbox.take(half, &mut *batch) == Taken::Some {
-            self.metrics().stolen.add(batch.len() as u64);
-            return self.unload(&mut batch);
-        }
-        match victim.stealer.steal_batch_with_limit_and_pop(&self.deque, BATCH) {
-            Steal::Success(task) => {
-                // The deque was empty: a worker steals only then.
-                self.metrics().stolen.add(1 + self.deque.len() as u64);
-                Some(task)
-            }
-            Steal::Empty | Steal::Retry => None,
-        }
-    }
-}
-
-/// Waiting on a stack that is used up.
-impl Worker {
-    /// Whether tasks within tasks have used half of the stack: the other half is for the next one.
-    fn is_deep(&self) -> bool {
-        let size = self.shared.config.stack_size;
-        let used = self.stack_base.get().abs_diff(approximate_stack_pointer());
-        // More than there is: a stack that is not in one piece (AddressSanitizer's), of which nothing is known.
-        (size / 2..size).contains(&used)
-    }
-
-    /// Lends this worker to a thread with a fresh stack, which waits in its stead while this thread sleeps.
-    ///
-    /// A wait inside a task runs other tasks, which may wait as well: recursion by `submit` and `join` nests as deep
-    /// as the recursion goes. Neither a bound on the depth (a worker that may not help can hang the pool) nor an
-    /// overflow is acceptable, so the stack is continued on another thread. It costs a thread creation once in half a
-    /// stack of nesting.
-    #[cold]
-    fn on_fresh_stack(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
-        struct Lent<'a>(&'a Worker);
-        // SAFETY: the worker is not `Sync`, but this thread does not touch it until the other one has ended.
-        unsafe impl Send for Lent<'_> {}
-        impl Lent<'_> {
-            fn wait(self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
-                self.0.as_current(|| self.0.help_until(awaited, deadline))
-            }
-        }
-
-        let lent = Lent(self);
-        let builder = self.shared.config.thread(self.index);
-        thread::scope(|scope| match builder.spawn_scoped(scope, move || lent.wait(awaited, deadline)) {
-            Ok(thread) => thread.join().expect("waiting runs user code only inside the panic guard"),
-            Err(error) => Waited::NoStack(error),
-        })
     }
 }

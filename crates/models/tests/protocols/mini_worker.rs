@@ -1,0 +1,159 @@
+//! A worker of the pool in miniature: the loop of `runtime/worker`, the same operations in the same order.
+
+use std::sync::Arc;
+
+use longshore_models::mutation::leaves_out;
+
+use super::mini::{Pool, Task};
+use crate::code::idle::{Duty, Rest, Role, Seat};
+use crate::code::inbox::{Inbox, Taken};
+use crate::code::slot::{SlotHandle, Waiter};
+use crate::code::sync::thread;
+
+/// `Worker`, with the loop as it is there.
+pub struct Worker {
+    pool: Arc<Pool>,
+    index: usize,
+    seat: Arc<Seat>,
+}
+
+enum Goal<'a> {
+    PoolEnd,
+    Await(&'a mut SlotHandle<u32>),
+}
+
+impl Goal<'_> {
+    fn is_reached(&self, pool: &Pool) -> bool {
+        match self {
+            Goal::PoolEnd => pool.has_ended(),
+            Goal::Await(slot) => slot.is_complete(),
+        }
+    }
+
+    fn rest(&self) -> Rest {
+        match self {
+            Goal::PoolEnd => Rest::Idle,
+            Goal::Await(_) => Rest::Waiting,
+        }
+    }
+
+    fn arm(&mut self) {
+        if let Goal::Await(slot) = self
+            && !slot.wait_with(Waiter::Thread(thread::current()))
+        {
+            thread::current().unpark();
+        }
+    }
+}
+
+impl Worker {
+    pub fn new(pool: Arc<Pool>, index: usize) -> Self {
+        Worker { pool, index, seat: Arc::new(Seat::new(index)) }
+    }
+
+    pub fn run(&self) {
+        self.work_until(&mut Goal::PoolEnd);
+    }
+
+    fn work_until(&self, goal: &mut Goal<'_>) {
+        while !goal.is_reached(&self.pool) {
+            if let Some(task) = self.next_task().or_else(|| self.search_or_rest(goal)) {
+                self.run_task(task);
+            }
+        }
+    }
+
+    fn run_task(&self, task: Task) {
+        let relaxed = std::sync::atomic::Ordering::Relaxed;
+        self.pool.running.fetch_add(1, relaxed);
+        match task {
+            Task::Plain => {}
+            Task::Wait(gate) => gate.wait(),
+            Task::Open(gate) => gate.open(),
+            Task::SubmitAndWait(gate) => {
+                let pushed = self.pool.deques[self.index].push(Task::Open(gate.clone()));
+                assert!(pushed.is_ok(), "room for it");
+                self.pool.idle.notify();
+                gate.wait();
+            }
+            Task::Join(mut slot) => self.work_until(&mut Goal::Await(&mut slot)),
+            Task::Slot(task) => drop(task.run(&Default::default())),
+        }
+        self.pool.running.fetch_sub(1, relaxed);
+        self.pool.finished.fetch_add(1, relaxed);
+        self.pool.count_down();
+    }
+
+    fn search_or_rest(&self, goal: &mut Goal<'_>) -> Option<Task> {
+        let idle = &self.pool.idle;
+        let mut role = idle.start_search(&self.seat);
+        loop {
+            if role == Role::Searching
+                && let Some(task) = self.sweep()
+            {
+                self.end_search();
+                return Some(task);
+            }
+            if goal.is_reached(&self.pool) {
+                if role == Role::Searching {
+                    self.end_search();
+                }
+                return None;
+            }
+            role = self.rest(role, goal);
+            if role == Role::Active {
+                role = idle.start_search(&self.seat);
+            }
+        }
+    }
+
+    fn rest(&self, role: Role, goal: &mut Goal<'_>) -> Role {
+        let pool = &*self.pool;
+        if !leaves_out("arming the latch") {
+            goal.arm();
+        }
+        pool.idle.announce(&self.seat, role, goal.rest());
+        if !leaves_out("the last look around") && pool.has_work() {
+            return pool.idle.withdraw(&self.seat, Role::Searching);
+        }
+        if matches!(goal, Goal::PoolEnd) && pool.ends_now() {
+            return pool.idle.withdraw(&self.seat, Role::Active);
+        }
+        while self.seat.is_parked() && !goal.is_reached(pool) {
+            thread::park();
+        }
+        pool.idle.withdraw(&self.seat, Role::Active)
+    }
+
+    fn end_search(&self) {
+        if self.pool.idle.end_search() == Duty::CheckForMore
+            && !leaves_out("the last searcher's check")
+            && self.pool.has_work()
+        {
+            self.pool.idle.wake_one();
+        }
+    }
+
+    fn next_task(&self) -> Option<Task> {
+        let own = self.pool.deques.get(self.index);
+        own.into_iter().chain(self.pool.inboxes.get(self.index)).find_map(take)
+    }
+
+    /// Own inbox, injector, the others.
+    fn sweep(&self) -> Option<Task> {
+        let pool = &self.pool;
+        let own = pool.inboxes.get(self.index);
+        let of_others = |(i, queue)| (i != self.index).then_some(queue);
+        let others = (pool.inboxes.iter().enumerate()).chain(pool.deques.iter().enumerate());
+        own.into_iter().chain(&pool.injector).chain(others.filter_map(of_others)).find_map(take)
+    }
+}
+
+/// One task: what a real worker takes besides stays as visible in its deque as it is here.
+fn take(queue: &Inbox<Task>) -> Option<Task> {
+    let mut batch = Vec::new();
+    match queue.take(1, &mut batch) {
+        Taken::Some => batch.pop(),
+        Taken::Nothing | Taken::Contended => None,
+    }
+}
