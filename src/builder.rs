@@ -118,7 +118,7 @@ impl PoolBuilder {
     }
 
     /// Called with the payload when a task panics and nobody holds a handle for it, and when the captures of a task
-    /// that never ran panic in their `Drop`. Without it such a payload is dropped; the standard library's panic hook
+    /// that a shutdown throws away panic in their `Drop`. Without it such a payload is dropped; the standard library's panic hook
     /// has printed its message by then. A panic in the handler is swallowed and counted.
     pub fn panic_handler(mut self, handler: impl Fn(PanicPayload) + Send + Sync + 'static) -> Self {
         self.hooks.panic = Some(Box::new(handler));

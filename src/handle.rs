@@ -9,21 +9,25 @@ use std::time::{Duration, Instant};
 
 use crate::base::error::{JoinError, PanicPayload};
 use crate::primitives::slot::{Outcome, SlotHandle, Waiter};
-use crate::runtime::worker::{Awaited, Waited, Worker};
-use crate::sys::{affinity, fork};
-
-/// How long a thread outside of every pool spins for a result before it parks: about what it takes to put it to sleep
-/// and wake it up. The next result of a program that submits and joins in turn usually comes sooner.
-const JOIN_SPIN: Duration = Duration::from_micros(10);
+use crate::primitives::tally::Tally;
+use crate::runtime::worker::Worker;
+use crate::runtime::worker::wait::{self, Awaited, Waited};
+use crate::sys::fork;
 
 /// Waits for the result of one task, or cancels it. Made by [`Pool::submit`](crate::Pool::submit).
 ///
 /// Dropping the handle detaches the task: it runs all the same, and its result is dropped on the worker (or here, if
 /// it is there already). If a detached task panics, the pool's panic handler gets the payload.
 ///
-/// A wait inside a task (on a worker of any pool) runs other tasks of that worker's pool meanwhile instead of
-/// blocking the worker. Waits may nest to any depth: when tasks within tasks have used half of the worker's stack,
-/// the wait goes on on another thread with a fresh one, which ends with it.
+/// # Waiting inside a task
+/// A wait on a worker does what the wait needs: it runs the awaited task itself if nobody has begun it, and otherwise the
+/// tasks that the waiting task has submitted. It runs no unrelated tasks of the same pool, which could never finish if
+/// they in turn waited for the one below them on the stack, or wanted a lock that it holds. So tasks may wait for each
+/// other in any way that is not a circle, on a pool of any size. (Waiting for a task of *another* pool is different: the
+/// worker goes on serving its own pool, for the other may need it.)
+///
+/// Waits may nest to any depth: when tasks within tasks have used half of the worker's stack, the wait goes on on another
+/// thread with a fresh one, which ends with it.
 ///
 /// A handle is also a [`Future`] for any executor; the library needs none.
 ///
@@ -93,7 +97,7 @@ impl<T: Send> JoinHandle<T> {
     /// Waits for the result for at most `timeout`. `None` means "not yet"; the handle can be used again.
     ///
     /// A timeout of zero only looks; one that reaches beyond the range of the clock waits for ever. On a worker the
-    /// wait may take longer than asked for, because a task that it has begun to help with is not interrupted.
+    /// wait may take longer than asked for, because a task that it has begun to run meanwhile is not interrupted.
     ///
     /// # Errors
     /// As [`JoinHandle::join`].
@@ -108,7 +112,7 @@ impl<T: Send> JoinHandle<T> {
         }
         let waited = Worker::with_current(|worker| match worker {
             Some(worker) => worker.wait_until(&mut self.slot, deadline),
-            None => wait_outside(&mut self.slot, deadline),
+            None => wait::block(&mut self.slot, deadline),
         });
         self.slot.stop_waiting();
         match waited {
@@ -119,37 +123,17 @@ impl<T: Send> JoinHandle<T> {
     }
 }
 
-/// Spins for a moment, then parks.
-fn wait_outside<T>(slot: &mut SlotHandle<T>, deadline: Option<Instant>) -> Waited {
-    let now = Instant::now();
-    let spin = if affinity::is_single_core() { Duration::ZERO } else { JOIN_SPIN };
-    let spin_until = deadline.map_or(now + spin, |deadline| deadline.min(now + spin));
-    while Instant::now() < spin_until {
-        for _ in 0..32 {
-            if slot.is_complete() {
-                return Waited::Done;
-            }
-            std::hint::spin_loop();
-        }
-    }
-    if !slot.wait_with(Waiter::Thread(thread::current())) {
-        return Waited::Done;
-    }
-    while !slot.is_complete() {
-        match deadline {
-            None => thread::park(),
-            Some(deadline) => match deadline.saturating_duration_since(Instant::now()) {
-                Duration::ZERO => return Waited::TimedOut,
-                left => thread::park_timeout(left),
-            },
-        }
-    }
-    Waited::Done
-}
-
 impl<T: Send> Awaited for SlotHandle<T> {
     fn is_done(&self) -> bool {
         self.is_complete()
+    }
+
+    fn is_of(&self, pool: u32) -> bool {
+        self.pool() == pool
+    }
+
+    fn run_here(&mut self, tally: &Tally) -> bool {
+        SlotHandle::run_here(self, tally)
     }
 
     fn unpark_me(&mut self) {

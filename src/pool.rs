@@ -117,7 +117,7 @@ impl Pool {
         let mut tasks = tasks.into_iter();
         let mut handles = Vec::with_capacity(tasks.size_hint().0);
         let result = self.shared.dispatch_batch(tasks.by_ref(), |task| {
-            let (task, handle) = slotted(task);
+            let (task, handle) = slotted(self.shared.id, task);
             handles.push(JoinHandle::new(handle));
             task
         });
@@ -231,7 +231,7 @@ where
 {
     let mut handle = None;
     let pack = |place: &mut MaybeUninit<Task>, task: F| {
-        let (task, its_handle) = slotted(task);
+        let (task, its_handle) = slotted(shared.id, task);
         place.write(task);
         handle = Some(its_handle);
     };
@@ -244,17 +244,17 @@ where
 
 /// A task with a handle. Does not panic.
 #[inline]
-fn slotted<F, T>(closure: F) -> (Task, SlotHandle<T>)
+fn slotted<F, T>(pool: u32, closure: F) -> (Task, SlotHandle<T>)
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
     // A closure above this size may be larger than the worker's stack: boxed, it is called where it is.
     if size_of::<F>() > block::LARGEST {
-        let (task, handle) = slot::new(Box::new(closure));
+        let (task, handle) = slot::new_in(pool, Box::new(closure));
         (task.into_task(), handle)
     } else {
-        let (task, handle) = slot::new(closure);
+        let (task, handle) = slot::new_in(pool, closure);
         (task.into_task(), handle)
     }
 }

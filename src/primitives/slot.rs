@@ -6,7 +6,7 @@
 //! # The state word
 //! | bit         | meaning                                                 | set by               | cleared by          |
 //! |-------------|---------------------------------------------------------|----------------------|---------------------|
-//! | `RUNNING`   | the closure belongs to the task side, which calls it    | task, from pending   | -                   |
+//! | `RUNNING`   | the closure belongs to whoever set this, who calls it   | either, from pending | -                   |
 //! | `CANCELLED` | the closure belongs to whoever set this, who drops it   | either, from pending | -                   |
 //! | `COMPLETE`  | the outcome is final (and written, unless `CANCELLED`)  | owner of the closure | -                   |
 //! | `WAITING`   | the waiter cell holds a waiter, to be woken             | handle               | handle, or `publish`|
@@ -16,7 +16,7 @@
 //! `RUNNING` and `CANCELLED` exclude each other: both are set by a compare-and-swap that requires neither.
 //! Who may touch what:
 //! - the closure: the creator, then the one who set `RUNNING` or `CANCELLED`;
-//! - the outcome: the task side before `COMPLETE`; afterwards the handle, or, if `HANDLE` was gone at that moment, the
+//! - the outcome: who set `RUNNING`, before `COMPLETE`; afterwards the handle, or, if `HANDLE` was gone at that moment, the
 //!   task side;
 //! - the waiter: the handle while `WAITING` is clear and it has seen the slot incomplete since; whoever *cleared* `WAITING` owns the
 //!   waiter that was in it. `publish` clears it in the same step that sets `COMPLETE`.
@@ -31,7 +31,7 @@ use std::task::Waker;
 
 use super::block;
 use super::tally::Tally;
-use super::task::{Finished, Task, TaskTable, Word, Words};
+use super::task::{Discarded, Finished, Task, TaskTable, Word, Words};
 use crate::base::sync::{AtomicU32, Ordering, Place, Tomb, thread};
 use crate::base::unwind::{self, Payload};
 
@@ -79,6 +79,8 @@ pub enum Outcome<T> {
 /// The part of a slot that does not depend on the closure's type.
 struct Header<T> {
     state: AtomicU32,
+    /// The pool that the task was submitted to, by number.
+    pool: u32,
     /// What freeing or cancelling needs to know of the closure's type.
     table: &'static SlotTable,
     waiter: Place<Waiter>,
@@ -88,6 +90,8 @@ struct Header<T> {
 
 /// Takes the address of the slot.
 struct SlotTable {
+    /// Calls the closure, counts it and writes the outcome. Only for the closure's owner.
+    call_closure: unsafe fn(NonNull<()>, &Tally),
     /// Drops the closure in place. Only for its owner.
     drop_closure: unsafe fn(NonNull<()>) -> Result<(), Payload>,
     /// Frees the memory of a slot in which nothing lives any more.
@@ -112,9 +116,19 @@ struct Slot<F, T> {
     closure: Place<F>,
 }
 
-/// A new slot for `f`: the task to queue and the handle on its outcome.
-#[inline]
+/// As [`new_in`], of no pool in particular.
+#[cfg(any(test, longshore_loom))]
 pub fn new<F, T>(f: F) -> (SlotTask<F, T>, SlotHandle<T>)
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    new_in(0, f)
+}
+
+/// A new slot for `f`, submitted to the pool of number `pool`: the task to queue and the handle on its outcome.
+#[inline]
+pub fn new_in<F, T>(pool: u32, f: F) -> (SlotTask<F, T>, SlotHandle<T>)
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
@@ -123,7 +137,14 @@ where
     let slot = Slot {
         header: Header {
             state: AtomicU32::new(TASK | HANDLE),
-            table: const { &SlotTable { drop_closure: drop_closure::<F, T>, free: free::<F, T> } },
+            pool,
+            table: const {
+                &SlotTable {
+                    call_closure: call_closure::<F, T>,
+                    drop_closure: drop_closure::<F, T>,
+                    free: free::<F, T>,
+                }
+            },
             waiter: Place::empty(),
             outcome: Place::empty(),
             tomb: Tomb::new(),
@@ -133,6 +154,20 @@ where
     // SAFETY: the block is ours, large enough and aligned.
     unsafe { place.write(slot) };
     (SlotTask { slot: place }, SlotHandle { header: place.cast(), taken: false, _result: PhantomData })
+}
+
+unsafe fn call_closure<F: FnOnce() -> T, T>(slot: NonNull<()>, tally: &Tally) {
+    // SAFETY: the caller's reference bit keeps the slot, which is of this very type, alive.
+    let slot = unsafe { slot.cast::<Slot<F, T>>().as_ref() };
+    // SAFETY: the caller owns the closure (RUNNING); it is read once.
+    let closure = unsafe { slot.closure.read() };
+    tally.started.add(1);
+    let result = unwind::catch(closure);
+    // Counted before it is published: who has joined the task sees it in the statistics.
+    let end = if result.is_ok() { &tally.completed } else { &tally.panicked };
+    end.add(1);
+    // SAFETY: before COMPLETE the outcome belongs to the closure's owner.
+    unsafe { slot.header.outcome.write(result) };
 }
 
 unsafe fn drop_closure<F, T>(slot: NonNull<()>) -> Result<(), Payload> {
@@ -257,7 +292,7 @@ where
         unsafe { Self::from_word(address) }.run(tally)
     }
 
-    unsafe fn discard_packed(address: Word, _: Word, _: Word) -> Result<(), Payload> {
+    unsafe fn discard_packed(address: Word, _: Word, _: Word) -> Result<Discarded, Payload> {
         // SAFETY: the contract of the task's table.
         unsafe { Self::from_word(address) }.discard()
     }
@@ -270,21 +305,14 @@ where
         // SAFETY: our TASK bit keeps the slot alive.
         let slot = unsafe { self.slot.as_ref() };
         if !slot.header.claim_closure(RUNNING) {
-            tally.cancelled.add(1);
-            self.leave();
+            if self.leave() == Discarded::Unstarted {
+                tally.started.add(1);
+                tally.cancelled.add(1);
+            }
             return Finished::Quietly;
         }
-        // SAFETY: RUNNING makes the closure ours; it is read once.
-        let closure = unsafe { slot.closure.read() };
-        let result = unwind::catch(closure);
-        // Counted before it is published: who has joined the task sees it in the statistics.
-        if result.is_ok() {
-            tally.completed.add(1)
-        } else {
-            tally.panicked.add(1)
-        }
-        // SAFETY: before COMPLETE the outcome is the task side's.
-        unsafe { slot.header.outcome.write(result) };
+        // SAFETY: RUNNING makes the closure ours.
+        unsafe { call_closure::<F, T>(self.slot.cast(), tally) };
         let header = self.header();
         // SAFETY: closure moved out, outcome written, and our bit is given up.
         let remains = unsafe { Header::publish(header, TASK) };
@@ -306,12 +334,11 @@ where
         }
     }
 
-    fn discard(self) -> Result<(), Payload> {
+    fn discard(self) -> Result<Discarded, Payload> {
         // SAFETY: our TASK bit keeps the slot alive.
         let header = unsafe { self.header().as_ref() };
         if !header.claim_closure(CANCELLED) {
-            self.leave();
-            return Ok(());
+            return Ok(self.leave());
         }
         // SAFETY: CANCELLED makes the closure ours.
         let dropped = unsafe { drop_closure::<F, T>(self.slot.cast()) };
@@ -321,19 +348,21 @@ where
             // SAFETY: we are the last user and the slot is empty.
             unsafe { free::<F, T>(self.slot.cast()) };
         }
-        dropped
+        dropped.map(|()| Discarded::Unstarted)
     }
 
-    /// Gives up the task side of a slot that the handle has cancelled.
-    fn leave(self) {
+    /// Gives up the task side of a slot whose closure the handle has cancelled, or run ahead of its turn.
+    fn leave(self) -> Discarded {
         let header = self.header();
         // SAFETY: our bit keeps it alive until this very operation.
         let state = &unsafe { header.as_ref() }.state;
-        // AcqRel as in `publish`. The handle may still be dropping the closure: then its bit is set and it frees.
-        if state.fetch_and(!TASK, Ordering::AcqRel) & HANDLE == 0 {
-            // SAFETY: we are the last user; the handle dropped the closure before it left.
+        // AcqRel as in `publish`. The handle may still be at work with the closure: then its bit is set and it frees.
+        let before = state.fetch_and(!TASK, Ordering::AcqRel);
+        if before & HANDLE == 0 {
+            // SAFETY: we are the last user; the handle was done with closure and outcome before it left.
             unsafe { free::<F, T>(header.cast()) };
         }
+        if before & CANCELLED != 0 { Discarded::Unstarted } else { Discarded::RunBefore }
     }
 }
 
@@ -455,6 +484,27 @@ impl<T> SlotHandle<T> {
             // SAFETY: WAITING was set and we cleared it, so the waiter in the place is ours.
             unwind::drop_silently(unsafe { header.waiter.read() });
         }
+    }
+
+    /// The number of the pool that the task was submitted to.
+    pub fn pool(&self) -> u32 {
+        self.header().pool
+    }
+
+    /// Runs the task here and now, ahead of its turn, if nobody has begun it; whether that was so. Its place in the
+    /// queue stays, and is found empty later.
+    pub fn run_here(&mut self, tally: &Tally) -> bool {
+        self.stop_waiting();
+        let header = self.header();
+        if !header.claim_closure(RUNNING) {
+            return false;
+        }
+        // SAFETY: RUNNING makes the closure ours, and our HANDLE bit keeps the slot alive.
+        unsafe { (header.table.call_closure)(self.header.cast(), tally) };
+        // SAFETY: closure moved out, outcome written; our bit stays.
+        let remains = unsafe { Header::publish(self.header, 0) };
+        debug_assert!(matches!(remains, Remains::Nothing), "our own bit is still set");
+        true
     }
 
     /// Cancels the task if it has not started. `true` if it will never run (also when it was cancelled before).

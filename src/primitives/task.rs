@@ -40,7 +40,7 @@ pub enum Finished {
 /// How to run or discard one kind of task.
 #[derive(Debug)]
 pub struct TaskTable {
-    /// Runs the task, counts its end in the tally and delivers its result.
+    /// Runs the task, counts its start and end in the tally and delivers its result.
     ///
     /// # Safety
     /// The words are those of a task made with this table; they are not used again.
@@ -49,7 +49,16 @@ pub struct TaskTable {
     ///
     /// # Safety
     /// As for `run`.
-    pub discard: unsafe fn(Word, Word, Word) -> Result<(), Payload>,
+    pub discard: unsafe fn(Word, Word, Word) -> Result<Discarded, Payload>,
+}
+
+/// What a task was that has been discarded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Discarded {
+    /// It had not been started, and never will be.
+    Unstarted,
+    /// It had been run ahead of its turn by whoever waited for it; only its place in the queue was left.
+    RunBefore,
 }
 
 /// See the module's text.
@@ -108,7 +117,7 @@ impl Task {
     }
 
     /// Drops the task unstarted and tells whoever waits for it; a panic in a drop is returned.
-    pub fn discard(self) -> Result<(), Payload> {
+    pub fn discard(self) -> Result<Discarded, Payload> {
         let this = ManuallyDrop::new(self);
         let [a, b, c] = this.words;
         // SAFETY: as in `run`.
@@ -145,7 +154,7 @@ impl Kept {
     const fn of<F>() -> Kept {
         if size_of::<F>() <= size_of::<Words>() && align_of::<F>() <= align_of::<Words>() {
             Kept::Inline
-        } else if size_of::<F>() <= block::LARGEST {
+        } else if size_of::<F>() > 0 && size_of::<F>() <= block::LARGEST {
             Kept::Block
         } else {
             Kept::Boxed
@@ -156,6 +165,7 @@ impl Kept {
 /// Calls a fire-and-forget closure and counts how it ended.
 #[inline]
 fn call<F: FnOnce()>(f: F, tally: &Tally) -> Finished {
+    tally.started.add(1);
     match unwind::catch(f) {
         Ok(()) => {
             tally.completed.add(1);
@@ -208,10 +218,10 @@ impl Inline {
         call(f, tally)
     }
 
-    unsafe fn discard<F>(a: Word, b: Word, c: Word) -> Result<(), Payload> {
+    unsafe fn discard<F>(a: Word, b: Word, c: Word) -> Result<Discarded, Payload> {
         // SAFETY: the contract of the table.
         let f = unsafe { Self::unpack::<F>([a, b, c]) };
-        unwind::drop_guarded(f)
+        unwind::drop_guarded(f).map(|()| Discarded::Unstarted)
     }
 }
 
@@ -251,10 +261,10 @@ impl InBlock {
         call(f, tally)
     }
 
-    unsafe fn discard<F>(address: Word, _: Word, _: Word) -> Result<(), Payload> {
+    unsafe fn discard<F>(address: Word, _: Word, _: Word) -> Result<Discarded, Payload> {
         // SAFETY: the contract of the table.
         let f = unsafe { Self::unpack::<F>(address) };
-        unwind::drop_guarded(f)
+        unwind::drop_guarded(f).map(|()| Discarded::Unstarted)
     }
 }
 

@@ -20,7 +20,7 @@ use crate::primitives::task::Task;
 
 /// What a thread remembers of the pool that it last submitted to from outside.
 struct Home {
-    pool: Cell<u64>,
+    pool: Cell<u32>,
     worker: Cell<u32>,
     /// Pushes left until the next review.
     countdown: Cell<u32>,
@@ -50,7 +50,8 @@ impl Shared {
         }
         Worker::with_current(|worker| match worker {
             Some(worker) if worker.belongs_to(self) => {
-                if self.phase() == Phase::Stopping {
+                // In the phase after the last task only exit hooks run, and nobody would run what they submit.
+                if self.phase() >= Phase::Ended {
                     return Err((closure, SubmitErrorKind::Closed));
                 }
                 let mut task = MaybeUninit::uninit();

@@ -189,7 +189,9 @@ impl Idle {
 
     /// Stops being a searcher because work was found.
     pub fn end_search(&self) -> Duty {
-        let before = Counts(self.counts.fetch_sub(SEARCHING, Ordering::Relaxed)); // ordered by the fence
+        // Release pairs with the fence [rest] of a worker that lies down after us: it sees what we moved to our deque.
+        // For the last searcher the fence below orders more.
+        let before = Counts(self.counts.fetch_sub(SEARCHING, Ordering::Release));
         if before.searching() > 1 {
             return Duty::None;
         }

@@ -4,7 +4,7 @@
 
 use std::panic;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering, fence};
 
 use crossbeam_deque::{Injector, Steal, Stealer};
 use crossbeam_utils::CachePadded;
@@ -17,7 +17,7 @@ use crate::base::unwind::{self, Payload};
 use crate::primitives::batch::Batch;
 use crate::primitives::inbox::Inbox;
 use crate::primitives::members::Members;
-use crate::primitives::task::Task;
+use crate::primitives::task::{Discarded, Task};
 use crate::runtime::config::Config;
 use crate::sys::fork;
 
@@ -74,8 +74,9 @@ impl Remote {
 /// See the module's text.
 #[derive(Debug)]
 pub struct Shared {
-    /// Never used twice in a process, so that a thread-local note about a pool cannot be taken for another's.
-    pub id: u64,
+    /// A number of its own (until four billion pools were built), so that a thread's note about one pool is not taken
+    /// for another's.
+    pub id: u32,
     /// What the user asked for.
     pub config: Config,
     /// [`fork::generation`] at the time of building.
@@ -100,7 +101,7 @@ pub struct Shared {
 impl Shared {
     /// The shared half of a pool whose workers own the deques behind `stealers`.
     pub fn new(config: Config, stealers: Vec<Stealer<Task>>) -> Self {
-        static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+        static NEXT_ID: AtomicU32 = AtomicU32::new(1);
         let workers = stealers.len();
         Shared {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed), // only uniqueness matters
@@ -238,9 +239,13 @@ impl Shared {
 
     /// Empties all queues of a pool that stops; the tasks never start, and their handles say so.
     pub fn throw_away_queued(&self) {
-        let throw = |task| {
-            self.metrics.swept.add_shared(1);
-            self.discard(task);
+        let throw = |task: Task| match task.discard() {
+            Ok(Discarded::RunBefore) => {}
+            Ok(Discarded::Unstarted) => _ = self.metrics.swept.add_shared(1),
+            Err(payload) => {
+                self.metrics.swept.add_shared(1);
+                self.report_panic(payload);
+            }
         };
         self.remotes.iter().for_each(|remote| remote.inbox.drain_closed(throw));
         while let Some(mut batch) = self.take_injected() {
@@ -254,13 +259,6 @@ impl Shared {
                     Steal::Empty => break,
                 }
             }
-        }
-    }
-
-    /// Throws a task away on behalf of a worker or of a shutdown, and reports a panic of its drops.
-    pub fn discard(&self, task: Task) {
-        if let Err(payload) = task.discard() {
-            self.report_panic(payload);
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use longshore::Pool;
 
-use crate::support::{Gate, Hits, Rig, rng, scaled, seed, wait_until};
+use crate::support::{Gate, Hits, Rig, rest, rng, scaled, seed, wait_until};
 use rand::RngExt;
 
 /// Rows 2, 6, 8: a wake-up is lost and work waits although a worker sleeps.
@@ -31,7 +31,7 @@ fn rounds(push: impl Fn(&Pool, Vec<Box<dyn FnOnce() + Send>>)) {
         let count = (0..ROUNDS)
             .filter(|_| {
                 let used = one_round(&rig, WORKERS, &push);
-                pause(Duration::from_micros(rng.random_range(0..=2_000)));
+                rest(Duration::from_micros(rng.random_range(0..=2_000)));
                 used == WORKERS
             })
             .count();
@@ -44,21 +44,13 @@ fn rounds(push: impl Fn(&Pool, Vec<Box<dyn FnOnce() + Send>>)) {
     panic!("of {ROUNDS} rounds so many used all workers: {perfect:?}");
 }
 
-#[allow(
-    clippy::disallowed_methods,
-    reason = "the pause between rounds, and the length of a task, are the subject"
-)]
-fn pause(time: Duration) {
-    thread::sleep(time);
-}
-
 /// How many workers a round of `tasks` tasks used.
 fn one_round(pool: &Pool, tasks: usize, push: impl Fn(&Pool, Vec<Box<dyn FnOnce() + Send>>)) -> usize {
     let used = Arc::new(Mutex::new(Vec::new()));
     let batch = (0..tasks).map(|_| {
         let used = used.clone();
         let task = move || {
-            pause(Duration::from_millis(10));
+            rest(Duration::from_millis(10));
             used.lock().expect("not poisoned").push(longshore::current_worker());
         };
         Box::new(task) as Box<dyn FnOnce() + Send>
@@ -123,7 +115,7 @@ fn a_fork_after_a_long_serial_prelude_uses_both_workers() {
     let rig = Rig::new(2);
     for _ in 0..20 {
         let met = rig.submit(|| {
-            pause(Duration::from_millis(10));
+            rest(Duration::from_millis(10));
             let barrier = Arc::new(Barrier::new(2));
             let child = {
                 let barrier = barrier.clone();

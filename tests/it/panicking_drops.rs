@@ -117,7 +117,10 @@ fn captures_of_a_cancelled_task() {
     gate.open();
     let stats = rig.finish();
     assert_eq!((stats.cancelled, stats.panicked, stats.completed), (1, 0, 1));
-    assert_eq!(sorted(&messages), ["cancelled"]);
+    assert!(
+        messages.lock().expect("no panic").is_empty(),
+        "`cancel` drops it where it is called, and swallows it"
+    );
 }
 
 #[test]

@@ -23,6 +23,9 @@ use super::{PATIENCE, dump_process, wait_until};
 const NAME: &str = "LONGSHORE_TEST_CHILD";
 const ARGUMENT: &str = "LONGSHORE_TEST_ARGUMENT";
 
+/// Threads of a process that plays a scenario and has no pool: the harness's own and the test's.
+pub const THREADS: usize = 2;
+
 /// Runs `scenario` if this process was started for test `name`; whether it was.
 pub fn plays(name: &str, scenario: impl FnOnce(&str)) -> bool {
     if env::var(NAME).as_deref() != Ok(name) {
@@ -88,7 +91,7 @@ impl Child {
                 command
             }
         };
-        // With one test thread the harness runs the test on the main thread: nobody else is in the process.
+        // No other test runs in that process.
         command
             .process_group(0)
             .args([self.name, "--exact", "--nocapture", "--test-threads=1"])

@@ -62,6 +62,12 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
+/// Lets time pass where that is the subject of the test: how long a task takes, or what happens while nothing does.
+#[allow(clippy::disallowed_methods, reason = "for tests whose subject is time; all others wait for events")]
+pub fn rest(time: Duration) {
+    thread::sleep(time);
+}
+
 /// Panics without the message (and backtrace) of the panic hook, of which thousands would bury the log.
 pub fn quiet_panic(payload: impl std::any::Any + Send) -> ! {
     std::panic::resume_unwind(Box::new(payload))

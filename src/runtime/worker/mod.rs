@@ -5,7 +5,7 @@
 //! `on_fresh_stack`.
 
 mod search;
-mod wait;
+pub mod wait;
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use crossbeam_deque::Worker as Deque;
 
-pub use wait::{Awaited, Waited};
+use wait::Awaited;
 
 use crate::base::error::SubmitErrorKind;
 use crate::base::rng::Rng;
@@ -48,6 +48,8 @@ pub struct Worker {
     tick: Cell<u32>,
     /// Tasks on their way from an inbox to the deque; empty otherwise.
     batch: RefCell<TaskBatch>,
+    /// Tasks at the top of the deque that the present task has put there (at most so many: thieves may have some).
+    kept: Cell<u32>,
     /// Where the stack of the thread that acts as this worker begins.
     stack_base: Cell<usize>,
 }
@@ -87,6 +89,7 @@ impl Worker {
             seat: Arc::new(Seat::new(index)),
             tick: Cell::new(0),
             batch: RefCell::new(TaskBatch::new()),
+            kept: Cell::new(0),
             stack_base: Cell::new(0),
             shared,
             index,
@@ -142,6 +145,7 @@ impl Worker {
     #[inline]
     pub fn keep(&self, task: Task) {
         self.metrics().submitted.add(1);
+        self.kept.set(self.kept.get() + 1);
         self.deque.push(task);
         self.shared.idle.notify();
     }
@@ -154,7 +158,7 @@ impl Worker {
     ) -> Result<usize, Rejected<F>> {
         let mut batch = Announcement { idle: &self.shared.idle, tasks: 0 };
         for closure in closures {
-            if self.shared.phase() == Phase::Stopping {
+            if self.shared.phase() >= Phase::Ended {
                 let kind = SubmitErrorKind::Closed;
                 return Err(Rejected { accepted: batch.tasks, returned: vec![closure], kind });
             }
@@ -236,14 +240,14 @@ impl Worker {
         }
     }
 
-    /// Runs one task and counts it.
+    /// Runs one task.
     #[inline]
     fn run_task(&self, task: Task) {
-        let tally = &self.metrics().tally;
-        tally.started.add(1);
-        if let Finished::Orphaned(payload) = task.run(tally) {
+        let kept_below = self.kept.replace(0);
+        if let Finished::Orphaned(payload) = task.run(&self.metrics().tally) {
             self.shared.report_panic(payload);
         }
+        self.kept.set(kept_below);
     }
 
     /// Finds a task elsewhere, or sleeps until there is one. `None` when the goal may have been reached.

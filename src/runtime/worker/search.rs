@@ -66,8 +66,13 @@ impl Worker {
     /// others in order of arrival.
     #[inline]
     fn unload(&self, batch: &mut TaskBatch) -> Option<Task> {
-        while batch.len() > 1 {
-            batch.pop().into_iter().for_each(|task| self.deque.push(task));
+        if batch.len() > 1 {
+            while batch.len() > 1 {
+                batch.pop().into_iter().for_each(|task| self.deque.push(task));
+            }
+            // On their way no queue showed these tasks, and a worker that took its last look around meanwhile has gone to
+            // sleep without them. So they count as pushed anew.
+            self.shared.idle.notify();
         }
         batch.pop()
     }

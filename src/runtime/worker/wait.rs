@@ -1,16 +1,39 @@
-//! Waiting inside a task: the worker runs other tasks meanwhile, on a fresh stack if its own is used up.
+//! Waiting: on a worker, where the wait is used to run what it needs, and outside.
+//!
+//! What a worker may run while a task on it waits is limited, for whatever it runs lies *on top* of the waiting task on the
+//! stack and must end first. If it waited for the one below, neither would ever end. The rule, and why it is safe:
+//! - The **awaited task**, if nobody has begun it, is run here and now.
+//! - Tasks that the **waiting task has submitted** are run; it is their origin, not something that they wait for.
+//! - Otherwise the thread sleeps until the result is there.
+//!
+//! Follow the chain "waits for" from any waiting task: each member has begun (else its waiter would run it), so the chain
+//! ends in a task that runs, unless it closes to a circle, which no scheduler could resolve. Java's ForkJoinPool and
+//! leapfrogging (Wagner and Calder, PPoPP 1993) limit their joins for the same reason.
+//!
+//! A task of another pool cannot be run here, and that pool may be waiting for ours. Then the worker goes on serving its
+//! own pool without limits.
 
 use std::io;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Goal, Worker};
+use crate::primitives::tally::Tally;
+use crate::sys::affinity;
 use crate::sys::stack::approximate_stack_pointer;
 
-/// Something that a task waits for on a worker.
+/// How long a thread spins for a result before it sleeps: about what it takes to put it to sleep and wake it up. The next
+/// result of a program that submits and joins in turn usually comes sooner.
+const JOIN_SPIN: Duration = Duration::from_micros(10);
+
+/// Something that a task or a thread waits for.
 pub trait Awaited {
     /// Whether it has come.
     fn is_done(&self) -> bool;
+    /// Whether it comes from a task of the pool of this number.
+    fn is_of(&self, pool: u32) -> bool;
+    /// Runs the task that it comes from, if nobody has begun it; whether that was so.
+    fn run_here(&mut self, tally: &Tally) -> bool;
     /// Has the calling thread unparked when it comes (at once, if it has come already).
     fn unpark_me(&mut self);
 }
@@ -27,18 +50,80 @@ pub enum Waited {
     NoStack(io::Error),
 }
 
+/// Spins for a moment, then sleeps, until `awaited` is done or the deadline has passed.
+pub fn block(awaited: &mut dyn Awaited, deadline: Option<Instant>) -> Waited {
+    let now = Instant::now();
+    let spin = if affinity::is_single_core() { Duration::ZERO } else { JOIN_SPIN };
+    let spin_until = deadline.map_or(now + spin, |deadline| deadline.min(now + spin));
+    while Instant::now() < spin_until {
+        for _ in 0..32 {
+            if awaited.is_done() {
+                return Waited::Done;
+            }
+            std::hint::spin_loop();
+        }
+    }
+    awaited.unpark_me();
+    while !awaited.is_done() {
+        match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+            None => thread::park(),
+            Some(Duration::ZERO) => return Waited::TimedOut,
+            Some(left) => thread::park_timeout(left),
+        }
+    }
+    Waited::Done
+}
+
 impl Worker {
-    /// Runs tasks until `awaited` is done or the deadline has passed. Called from inside a task.
+    /// Waits until `awaited` is done or the deadline has passed. Called from inside a task.
     pub fn wait_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
         if self.is_deep() {
             return self.on_fresh_stack(awaited, deadline);
         }
-        self.help_until(awaited, deadline)
+        self.wait_here(awaited, deadline)
     }
 
-    fn help_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
+    fn wait_here(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
+        if !awaited.is_of(self.shared.id) {
+            return self.serve_until(awaited, deadline);
+        }
+        loop {
+            if awaited.is_done() {
+                return Waited::Done;
+            }
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Waited::TimedOut;
+            }
+            let kept_below = self.kept.replace(0);
+            let ran = awaited.run_here(&self.metrics().tally);
+            self.kept.set(kept_below);
+            if !ran && !self.run_kept() {
+                return block(awaited, deadline);
+            }
+        }
+    }
+
+    /// Runs the youngest task that the present task has submitted, if it is still here.
+    fn run_kept(&self) -> bool {
+        let Some(left) = self.kept.get().checked_sub(1) else { return false };
+        match self.deque.pop() {
+            Some(task) => {
+                self.kept.set(left);
+                self.run_task(task);
+                true
+            }
+            None => {
+                self.kept.set(0); // thieves took the others
+                false
+            }
+        }
+    }
+
+    /// Works for the pool as if there were no task that waits.
+    fn serve_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
         let mut goal = Goal::Await { awaited, deadline };
         self.work_until(&mut goal);
+        self.kept.set(0); // they have been run, or lie below what has come since
         let Goal::Await { awaited, .. } = goal else { unreachable!("set above") };
         if awaited.is_done() { Waited::Done } else { Waited::TimedOut }
     }
@@ -54,9 +139,9 @@ impl Worker {
     /// Lends this worker to a thread with a fresh stack, which waits in its stead while this thread sleeps.
     ///
     /// A wait inside a task runs other tasks, which may wait as well: recursion by `submit` and `join` nests as deep
-    /// as the recursion goes. Neither a bound on the depth (a worker that may not help can hang the pool) nor an
-    /// overflow is acceptable, so the stack is continued on another thread. It costs a thread creation once in half a
-    /// stack of nesting.
+    /// as the recursion goes. Neither a bound on the depth (a wait that runs nothing can hang the pool) nor an overflow
+    /// is acceptable, so the stack is continued on another thread. It costs a thread creation once in half a stack of
+    /// nesting.
     #[cold]
     fn on_fresh_stack(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
         struct Lent<'a>(&'a Worker);
@@ -64,7 +149,7 @@ impl Worker {
         unsafe impl Send for Lent<'_> {}
         impl Lent<'_> {
             fn wait(self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
-                self.0.as_current(|| self.0.help_until(awaited, deadline))
+                self.0.as_current(|| self.0.wait_here(awaited, deadline))
             }
         }
 

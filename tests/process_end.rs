@@ -1,0 +1,173 @@
+//! Ends of processes and threads with a live pool: exit, abort, and the destructors of a worker's own thread-locals.
+
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use std::cell::RefCell;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use longshore::{Pool, ShutdownError};
+
+use support::child::{self, Child, THREADS};
+use support::{Gate, thread_count, wait_until};
+
+/// Calls what it holds when its thread ends.
+struct AtExit(Option<Box<dyn FnOnce()>>);
+
+impl Drop for AtExit {
+    fn drop(&mut self) {
+        if let Some(last_act) = self.0.take() {
+            last_act();
+        }
+    }
+}
+
+thread_local! {
+    static AT_EXIT: RefCell<Vec<AtExit>> = const { RefCell::new(Vec::new()) };
+}
+
+fn at_thread_exit(last_act: impl FnOnce() + 'static) {
+    AT_EXIT.with_borrow_mut(|acts| acts.push(AtExit(Some(Box::new(last_act)))));
+}
+
+/// The process ends with a pool at work, one at rest, and one in a static: with status 0, at once.
+#[test]
+fn exit_with_live_pools() {
+    const NAME: &str = "exit_with_live_pools";
+    static POOL: OnceLock<Pool> = OnceLock::new();
+    let plays = child::plays(NAME, |way| {
+        let at_rest = Pool::builder().workers(4).build().expect("starts");
+        let at_work = Pool::builder().workers(2).build().expect("starts");
+        let forever = Pool::builder().workers(2).build().expect("starts");
+        let forever = POOL.get_or_init(|| forever);
+        forever.submit(|| ()).expect("open").join().expect("ran");
+        let gate = Gate::new();
+        gate.hold(&at_work, 2);
+        at_work.execute_batch((0..1_000).map(|_| || ())).expect("open");
+        if way == "exit" {
+            std::process::exit(0);
+        }
+        // Back to the harness, which returns from `main` with these alive.
+        std::mem::forget((at_rest, at_work, gate));
+    });
+    if plays {
+        return;
+    }
+    let outcome = Child::of(NAME).argument("exit").outcome();
+    assert!(outcome.status.success() && !outcome.finished, "{}", outcome.report());
+    Child::of(NAME).argument("return").succeeds();
+}
+
+/// F4: a panic while another one unwinds is the end of the process, by Rust's rules. Not a hang.
+#[test]
+fn a_panic_within_a_panic_aborts() {
+    const NAME: &str = "a_panic_within_a_panic_aborts";
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("the second");
+        }
+    }
+    let plays = child::plays(NAME, |_| {
+        let pool = Pool::builder().workers(2).build().expect("starts");
+        let task = || {
+            let _bomb = Bomb;
+            panic!("the first");
+        };
+        let _ = pool.submit(task).expect("open").join();
+    });
+    if plays {
+        return;
+    }
+    let outcome = Child::of(NAME).outcome();
+    assert_eq!(outcome.signal(), Some(libc::SIGABRT), "{}", outcome.report());
+    assert!(!outcome.finished, "{}", outcome.report());
+}
+
+/// The last owner of a pool is a thread-local of one of its own workers (fault F17): no worker waits for itself.
+#[test]
+fn a_pool_dropped_by_a_thread_local_of_its_own_worker() {
+    const NAME: &str = "a_pool_dropped_by_a_thread_local_of_its_own_worker";
+    let plays = child::plays(NAME, |workers| {
+        for _ in 0..20 {
+            let workers = workers.parse().expect("a number");
+            let pool = Arc::new(Pool::builder().workers(workers).build().expect("starts"));
+            let gate = Gate::new();
+            let (last, visitor) = (pool.clone(), gate.visitor());
+            let task = move || {
+                at_thread_exit(move || drop(last));
+                visitor.pass();
+            };
+            pool.execute(task).expect("open");
+            gate.wait_for(1);
+            assert_eq!(pool.shutdown_timeout(Duration::ZERO), Err(ShutdownError::TimedOut));
+            drop(pool);
+            gate.open();
+            wait_until("the threads have gone", || thread_count() == THREADS);
+        }
+    });
+    if plays {
+        return;
+    }
+    for workers in [1, 2, 8] {
+        Child::of(NAME).argument(workers).succeeds();
+    }
+}
+
+/// A thread-local of a worker shuts the pool down, which somebody else is waiting for: an error or a success, no hang.
+#[test]
+fn a_shutdown_by_a_thread_local_of_its_own_worker() {
+    const NAME: &str = "a_shutdown_by_a_thread_local_of_its_own_worker";
+    let plays = child::plays(NAME, |workers| {
+        for _ in 0..20 {
+            let workers = workers.parse().expect("a number");
+            let pool = Arc::new(Pool::builder().workers(workers).build().expect("starts"));
+            let answers = Arc::new(Mutex::new(Vec::new()));
+            let (inside, pushes) = (Arc::downgrade(&pool), answers.clone());
+            let task = move || {
+                at_thread_exit(move || {
+                    let pool = inside.upgrade().expect("the test still has it");
+                    let answer = [pool.shutdown(), pool.shutdown_now().map(|_| ())];
+                    pushes.lock().expect("not poisoned").push(answer);
+                });
+            };
+            pool.submit(task).expect("open").join().expect("ran");
+            pool.shutdown().expect("shuts down");
+            assert_eq!(thread_count(), THREADS);
+            let answers = answers.lock().expect("not poisoned");
+            assert_eq!(*answers, [[Err(ShutdownError::FromWorker); 2]], "a worker is what it is to the end");
+        }
+    });
+    if plays {
+        return;
+    }
+    for workers in [1, 2] {
+        Child::of(NAME).argument(workers).succeeds();
+    }
+}
+
+/// Threads, memory mappings and file descriptors do not grow with the number of pools that came and went.
+#[test]
+fn two_thousand_pools_leave_nothing() {
+    const NAME: &str = "two_thousand_pools_leave_nothing";
+    let plays = child::plays(NAME, |_| {
+        let count = |path: &str| std::fs::read_dir(path).expect("Linux").count();
+        let mappings = || std::fs::read_to_string("/proc/self/maps").expect("Linux").lines().count();
+        let live = |number: usize| {
+            for n in 0..number {
+                let pool = Pool::builder().workers(2).build().expect("starts");
+                assert_eq!(pool.submit(move || n).expect("open").join().expect("ran"), n);
+            }
+            (count("/proc/self/task"), count("/proc/self/fd"), mappings())
+        };
+        let (threads, files, before) = live(100);
+        let (threads_after, files_after, after) = live(2_000);
+        assert_eq!((threads, threads_after, files_after), (THREADS, THREADS, files));
+        assert!(after <= before + 20, "{before} mappings became {after}");
+    });
+    if !plays {
+        Child::of(NAME).succeeds();
+    }
+}

@@ -1,0 +1,179 @@
+//! `fork()` with a live pool: the child has the pool and none of its workers. Everything there is an error at once,
+//! nothing hangs, and the parent notices nothing (row 33, fault F21).
+
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use std::time::Duration;
+
+use longshore::{JoinError, Pool, ShutdownError, SubmitErrorKind};
+
+use support::Gate;
+use support::child::{self, Child};
+
+/// Runs `body` in a forked child and demands that it succeeds. The process has no other threads than the pool's,
+/// which hold no lock of the allocator while they are blocked, so the child may do as it likes.
+#[track_caller]
+fn in_fork(body: impl FnOnce()) {
+    // SAFETY: the workers are at rest, see above; the child leaves by `_exit` and never returns to the harness.
+    let child = unsafe { libc::fork() };
+    assert!(child >= 0, "forks");
+    if child == 0 {
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
+        // SAFETY: always sound; nothing of the parent's is to be run again.
+        unsafe { libc::_exit(i32::from(outcome.is_err())) };
+    }
+    let mut status = 0;
+    // SAFETY: `status` may be written.
+    let waited = unsafe { libc::waitpid(child, &mut status, 0) };
+    assert_eq!((waited, status), (child, 0), "the fork has failed, see above");
+}
+
+/// A pool whose workers are all blocked at the gate.
+fn pool_at_rest(workers: usize) -> (Pool, Gate) {
+    let pool = Pool::builder().workers(workers).build().expect("starts");
+    let gate = Gate::new();
+    gate.hold(&pool, workers);
+    (pool, gate)
+}
+
+fn submissions_are_refused(pool: &Pool) {
+    let refused = pool.execute(|| ()).expect_err("forked");
+    assert_eq!(refused.kind, SubmitErrorKind::Forked);
+    let refused = pool.submit(|| 7).expect_err("forked");
+    assert_eq!((refused.kind, (refused.into_inner())()), (SubmitErrorKind::Forked, 7));
+    let batch = pool.execute_batch([|| (), || ()]).expect_err("forked");
+    assert_eq!((batch.accepted.len(), batch.rejected.len()), (0, 2));
+    assert_eq!(batch.kind, SubmitErrorKind::Forked);
+    let batch = pool.submit_batch((0..3).map(|n| move || n)).expect_err("forked");
+    assert!(batch.accepted.is_empty() && batch.rejected.into_iter().map(|task| task()).eq(0..3));
+}
+
+#[test]
+fn in_the_child_everything_is_an_error() {
+    const NAME: &str = "in_the_child_everything_is_an_error";
+    let plays = child::plays(NAME, |_| {
+        let (pool, gate) = pool_at_rest(2);
+        let mut queued = pool.submit(|| 5).expect("open");
+        in_fork(|| {
+            submissions_are_refused(&pool);
+            assert_eq!(pool.shutdown(), Err(ShutdownError::Forked));
+            assert_eq!(pool.shutdown_timeout(Duration::ZERO), Err(ShutdownError::Forked));
+            assert_eq!(pool.shutdown_timeout(Duration::MAX), Err(ShutdownError::Forked));
+            assert_eq!(pool.shutdown_now(), Err(ShutdownError::Forked));
+            assert!(queued.try_join().is_none());
+            assert!(matches!(queued.join_timeout(Duration::MAX), Some(Err(JoinError::Forked))));
+            let polled = futures_executor::block_on(&mut queued);
+            assert!(matches!(polled, Err(JoinError::Forked)));
+            assert!(matches!(queued.join(), Err(JoinError::Forked)));
+            assert_eq!((pool.workers(), pool.stats().running), (2, 2));
+            assert!(format!("{pool:?}").contains("Pool"));
+            drop(pool);
+            std::mem::forget(gate);
+        });
+    });
+    if !plays {
+        Child::of(NAME).succeeds();
+    }
+}
+
+#[test]
+fn what_was_ready_before_the_fork_can_be_taken() {
+    const NAME: &str = "what_was_ready_before_the_fork_can_be_taken";
+    let plays = child::plays(NAME, |_| {
+        let pool = Pool::builder().workers(1).build().expect("starts");
+        let ready = pool.submit(|| 5).expect("open");
+        support::wait_until("the task has ended", || ready.is_finished());
+        let gate = Gate::new();
+        gate.hold(&pool, 1);
+        let queued = pool.submit(|| 6).expect("open");
+        in_fork(|| {
+            assert_eq!(ready.join().expect("it was there"), 5);
+            // A task that will never run here may be cancelled here.
+            assert!(queued.cancel());
+            assert!(matches!(queued.join(), Err(JoinError::Cancelled)));
+            std::mem::forget(gate);
+        });
+    });
+    if !plays {
+        Child::of(NAME).succeeds();
+    }
+}
+
+#[test]
+fn the_child_may_build_a_pool_of_its_own() {
+    const NAME: &str = "the_child_may_build_a_pool_of_its_own";
+    let plays = child::plays(NAME, |_| {
+        let (parents, gate) = pool_at_rest(2);
+        in_fork(|| {
+            let own = Pool::builder().workers(2).build().expect("starts");
+            assert_eq!(own.submit(|| 8).expect("open").join().expect("ran"), 8);
+            submissions_are_refused(&parents);
+            // A pool from before the fork is refused in the tasks of the new one, too.
+            own.shutdown().expect("shuts down");
+            // And one generation further.
+            let (childs, its_gate) = pool_at_rest(1);
+            in_fork(|| {
+                submissions_are_refused(&childs);
+                submissions_are_refused(&parents);
+                let own = Pool::builder().workers(1).build().expect("starts");
+                assert_eq!(own.submit(|| 9).expect("open").join().expect("ran"), 9);
+            });
+            its_gate.open();
+            childs.shutdown().expect("the child's own pool has not suffered");
+            std::mem::forget(gate);
+        });
+    });
+    if !plays {
+        Child::of(NAME).succeeds();
+    }
+}
+
+#[test]
+fn the_parent_notices_nothing() {
+    const NAME: &str = "the_parent_notices_nothing";
+    let plays = child::plays(NAME, |_| {
+        let (pool, gate) = pool_at_rest(2);
+        let queued: Vec<_> = (0..100).map(|n| pool.submit(move || n).expect("open")).collect();
+        for _ in 0..10 {
+            in_fork(|| submissions_are_refused(&pool));
+        }
+        gate.open();
+        for (n, handle) in queued.into_iter().enumerate() {
+            assert_eq!(handle.join().expect("ran"), n);
+        }
+        assert_eq!(pool.submit(|| 1).expect("open").join().expect("ran"), 1);
+        pool.shutdown().expect("shuts down");
+        assert_eq!(support::assert_quiescent(&pool).completed, 103);
+    });
+    if !plays {
+        Child::of(NAME).succeeds();
+    }
+}
+
+/// A task forks: the child's one thread is a copy of a worker's, in the middle of that task.
+#[test]
+fn a_task_may_fork() {
+    const NAME: &str = "a_task_may_fork";
+    let plays = child::plays(NAME, |_| {
+        let pool = Pool::builder().workers(1).build().expect("starts");
+        let forks = || {
+            let local = longshore::submit(|| 1).expect("inside");
+            in_fork(|| {
+                assert_eq!(longshore::execute(|| ()).expect_err("forked").kind, SubmitErrorKind::Forked);
+                assert_eq!(
+                    longshore::submit(|| ()).map(drop).expect_err("forked").kind,
+                    SubmitErrorKind::Forked
+                );
+                assert!(matches!(local.join(), Err(JoinError::Forked)));
+            });
+        };
+        pool.submit(forks).expect("open").join().expect("ran");
+        pool.shutdown().expect("shuts down");
+        assert_eq!(support::assert_quiescent(&pool).completed, 2);
+    });
+    if !plays {
+        Child::of(NAME).succeeds();
+    }
+}
