@@ -159,8 +159,8 @@ impl Shared {
     /// Enters `phase`, unless the pool is further already.
     pub fn advance(&self, phase: Phase) {
         self.phase.fetch_max(phase as u8, Ordering::AcqRel); // see `phase`
-        // Pairs with the fence in `passage`: either that producer sees the new phase and turns back, or the last
-        // worker, which looks after this fence, sees its passage and stays.
+        // A producer whose passage comes after this sees the phase and turns back; one that came before is seen by the
+        // worker that wants to end the pool, see `ends_now`.
         fence(Ordering::SeqCst);
     }
 
@@ -168,7 +168,7 @@ impl Shared {
     pub fn passage(&self) -> Option<Passage<'_>> {
         self.passages.fetch_add(1, Ordering::Relaxed); // ordered by the fence
         let passage = Passage { shared: self };
-        fence(Ordering::SeqCst); // see `advance`
+        fence(Ordering::SeqCst); // see `ends_now`
         (self.phase() == Phase::Open).then_some(passage)
     }
 
@@ -209,20 +209,32 @@ impl Shared {
         self.phase() >= Phase::Ended
     }
 
-    /// Called by a worker that has announced its rest: ends the pool if it drains, all workers rest and no task is
-    /// left. Then nothing can bring a new task: outside is shut out, and inside nobody runs.
+    /// Called by a worker that has announced its rest: ends the pool if it drains, no task is left and all workers rest.
+    /// Then nothing can bring a new task: outside is shut out, and inside nobody runs.
     ///
     /// Of several workers that lie down together the last to announce sees all of them, so somebody finds out. What
     /// the others pushed before they lay down this worker sees, for the announcements are ordered by their lock.
     pub fn ends_now(&self) -> bool {
-        let counts = self.idle.counts();
-        let all_rest = counts.parked() - counts.waiting() == self.members.read(<[usize]>::len) as u64;
-        if self.phase() == Phase::Open || !all_rest || !self.is_drained() {
+        if self.phase() == Phase::Open {
+            return false;
+        }
+        // Pairs with the fence in `passage`: a producer that still saw the pool open has its passage counted in what we
+        // read from here on.
+        fence(Ordering::SeqCst);
+        // The queues first and the counts afterwards. While we are in the list, a task that is still pushed (its place was
+        // reserved before the close) wakes somebody; who then rests no longer, or has finished it. Counted first, all
+        // might rest, one be woken, take the task, and we find the queues empty while it runs.
+        if !self.is_drained() || !self.all_rest() {
             return self.has_ended();
         }
         self.advance(Phase::Ended);
         self.idle.wake_all();
         true
+    }
+
+    fn all_rest(&self) -> bool {
+        let counts = self.idle.counts();
+        counts.parked() - counts.waiting() == self.members.read(<[usize]>::len) as u64
     }
 
     /// Whether no queue holds a task and nobody is on the way with one.
