@@ -15,7 +15,7 @@ use crate::runtime::dispatcher::Rejected;
 use crate::runtime::lifecycle;
 use crate::runtime::metrics::PoolStats;
 use crate::runtime::shared::{Phase, Shared};
-use crate::runtime::worker::Worker;
+use crate::runtime::worker::{self, Worker};
 
 /// A pool of worker threads for CPU-bound tasks, with push dispatch and work stealing.
 ///
@@ -176,7 +176,7 @@ impl Pool {
         if self.shared.is_forked() {
             return Err(ShutdownError::Forked);
         }
-        if self.is_own_worker() {
+        if worker::is_one_of(&self.shared) {
             return Err(ShutdownError::FromWorker);
         }
         lifecycle::close(&self.shared, phase);
@@ -192,10 +192,6 @@ impl Pool {
             self.shared.throw_away_queued();
         }
         Ok(())
-    }
-
-    fn is_own_worker(&self) -> bool {
-        Worker::with_current(|worker| worker.is_some_and(|worker| worker.belongs_to(&self.shared)))
     }
 }
 

@@ -55,8 +55,10 @@ fn in_the_child_everything_is_an_error() {
     const NAME: &str = "in_the_child_everything_is_an_error";
     let plays = child::plays(NAME, |_| {
         let (pool, gate) = pool_at_rest(2);
-        let mut queued = pool.submit(|| 5).expect("open");
+        let queued = pool.submit(|| 5).expect("open");
+        let mut both = Some((pool, queued));
         in_fork(|| {
+            let (pool, mut queued) = both.take().expect("there");
             submissions_are_refused(&pool);
             assert_eq!(pool.shutdown(), Err(ShutdownError::Forked));
             assert_eq!(pool.shutdown_timeout(Duration::ZERO), Err(ShutdownError::Forked));
@@ -70,8 +72,10 @@ fn in_the_child_everything_is_an_error() {
             assert_eq!((pool.workers(), pool.stats().running), (2, 2));
             assert!(format!("{pool:?}").contains("Pool"));
             drop(pool);
-            std::mem::forget(gate);
         });
+        gate.open();
+        let (_pool, queued) = both.take().expect("the parent's own");
+        assert_eq!(queued.join().expect("ran"), 5);
     });
     if !plays {
         Child::of(NAME).succeeds();
@@ -93,7 +97,6 @@ fn what_was_ready_before_the_fork_can_be_taken() {
             // A task that will never run here may be cancelled here.
             assert!(queued.cancel());
             assert!(matches!(queued.join(), Err(JoinError::Cancelled)));
-            std::mem::forget(gate);
         });
     });
     if !plays {
@@ -105,7 +108,7 @@ fn what_was_ready_before_the_fork_can_be_taken() {
 fn the_child_may_build_a_pool_of_its_own() {
     const NAME: &str = "the_child_may_build_a_pool_of_its_own";
     let plays = child::plays(NAME, |_| {
-        let (parents, gate) = pool_at_rest(2);
+        let (parents, _gate) = pool_at_rest(2);
         in_fork(|| {
             let own = Pool::builder().workers(2).build().expect("starts");
             assert_eq!(own.submit(|| 8).expect("open").join().expect("ran"), 8);
@@ -122,7 +125,6 @@ fn the_child_may_build_a_pool_of_its_own() {
             });
             its_gate.open();
             childs.shutdown().expect("the child's own pool has not suffered");
-            std::mem::forget(gate);
         });
     });
     if !plays {

@@ -2,14 +2,14 @@
 
 use std::sync::mpsc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Instant;
 
 use crossbeam_deque::Worker as Deque;
 
 use super::metrics::PinStatus;
 use super::shared::{Phase, Shared};
-use super::worker::Worker;
+use super::worker::{self, Worker};
 use crate::base::error::{BuildError, PanicPayload};
 use crate::base::unwind::{self, Payload};
 use crate::primitives::task::Task;
@@ -60,12 +60,7 @@ impl Threads {
         }
         // The lock is held on purpose: whoever comes second returns only after the threads are gone for good. They
         // take a moment at most, for the announcement was their last act.
-        let me = thread::current().id();
         for handle in state.handles.drain(..) {
-            // A pool may be dropped by a thread-local of one of its own workers, when that has all but ended.
-            if handle.thread().id() == me {
-                continue;
-            }
             // A worker's thread catches all panics of user code, but a thread-local's destructor may still panic
             // (the runtime then aborts) and the payload says nothing to us.
             if let Err(payload) = handle.join() {
@@ -126,6 +121,7 @@ fn spawn(shared: &Arc<Shared>, index: usize, deque: Deque<Task>, ready: Ready) -
 
 /// The life of one worker's thread.
 fn thread_main(shared: &Arc<Shared>, index: usize, deque: Deque<Task>, ready: Ready) {
+    worker::hire(shared.id);
     let worker = Worker::new(shared.clone(), index, deque);
     pin(shared, index);
     let started = match &shared.config.hooks.start {

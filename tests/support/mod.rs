@@ -9,6 +9,7 @@
 pub mod child;
 mod counting;
 mod gate;
+pub mod ledger;
 mod rig;
 mod system;
 mod watchdog;

@@ -56,6 +56,18 @@ pub struct Worker {
 
 thread_local! {
     static CURRENT: Cell<*const Worker> = const { Cell::new(std::ptr::null()) };
+    /// The pool whose worker this thread is from its start to its very end, while thread-locals are destroyed too.
+    static HIRED_BY: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Declares the calling thread, for the rest of its life, to be a worker of the pool of this number.
+pub fn hire(pool: u32) {
+    HIRED_BY.set(pool);
+}
+
+/// Whether the calling thread was, or acts as, a worker of `shared`: it must not wait for the end of that pool.
+pub fn is_one_of(shared: &Shared) -> bool {
+    HIRED_BY.get() == shared.id || Worker::with_current(|worker| worker.is_some_and(|w| w.belongs_to(shared)))
 }
 
 /// Makes a worker the current one of this thread for as long as the value lives.
