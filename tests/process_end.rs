@@ -135,7 +135,7 @@ fn a_shutdown_by_a_thread_local_of_its_own_worker() {
             };
             pool.submit(task).expect("open").join().expect("ran");
             pool.shutdown().expect("shuts down");
-            assert_eq!(thread_count(), THREADS);
+            wait_until("the joined threads have left the list", || thread_count() == THREADS);
             let answers = answers.lock().expect("not poisoned");
             assert_eq!(*answers, [[Err(ShutdownError::FromWorker); 2]], "a worker is what it is to the end");
         }

@@ -43,7 +43,7 @@ fn threads_have_names() {
         let third = Pool::builder().workers(1).thread_name("").build().expect("starts");
         wait_for_names(&["longshore-0"]);
         drop((first, second, third));
-        assert_eq!(thread_count(), THREADS, "{:?}", thread_names());
+        wait_until("the joined threads have left the list", || thread_count() == THREADS);
     });
     if !plays {
         Child::of(NAME).succeeds();
@@ -55,7 +55,7 @@ fn threads_have_names() {
 fn no_thread_outlives_its_pool() {
     const NAME: &str = "no_thread_outlives_its_pool";
     let plays = child::plays(NAME, |_| {
-        assert_eq!(thread_count(), THREADS);
+        wait_until("the joined threads have left the list", || thread_count() == THREADS);
         for workers in [1, 2, 8, 64] {
             for end in 0..5 {
                 let pool = pool(workers);
@@ -81,7 +81,7 @@ fn no_thread_outlives_its_pool() {
                         wait_until("the threads have gone", || thread_count() == THREADS);
                     }
                 }
-                assert_eq!(thread_count(), THREADS, "{workers} workers, end {end}: {:?}", thread_names());
+                wait_until("the joined threads have left the list", || thread_count() == THREADS);
             }
         }
     });
@@ -102,7 +102,7 @@ fn a_panic_in_the_start_hook_leaves_no_thread() {
             };
             let built = Pool::builder().workers(workers).on_start(hook).build();
             assert!(matches!(built, Err(BuildError::StartHookPanicked { worker, .. }) if worker == bad));
-            assert_eq!(thread_count(), THREADS, "{:?}", thread_names());
+            wait_until("the joined threads have left the list", || thread_count() == THREADS);
         }
         works(&pool(2));
     });
@@ -183,7 +183,7 @@ fn a_bad_environment_is_an_error_that_names_it() {
         }
         let message = error.to_string();
         assert!(message.contains("LONGSHORE_THREADS") && message.contains(value), "{message}");
-        assert_eq!(thread_count(), THREADS, "no thread was started");
+        wait_until("the joined threads have left the list", || thread_count() == THREADS);
         works(&pool(2));
     });
     if plays {
@@ -249,7 +249,7 @@ fn refused_from(k: usize) {
         }
         other => panic!("{other:?}"),
     }
-    assert_eq!(thread_count(), before, "the threads before it are joined");
+    wait_until("the joined threads have left the list", || thread_count() == before);
     assert_eq!(Arc::strong_count(&token), 1);
 }
 
@@ -282,7 +282,7 @@ fn a_thread_is_refused_by_a_limit() {
         let error = built.expect_err("more than the limit");
         assert!(matches!(error, BuildError::Spawn { worker: 0..30, .. }), "{error:?}");
         assert!(error.to_string().contains("could not be started"), "{error}");
-        assert_eq!(thread_count(), THREADS, "{:?}", thread_names());
+        wait_until("the joined threads have left the list", || thread_count() == THREADS);
     });
     let user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
     if plays || !child::has("setpriv", &["--reuid=65534", "--regid=65534", "--clear-groups", "true"]) {

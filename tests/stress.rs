@@ -14,91 +14,291 @@ use rand::RngExt;
 use rand::rngs::SmallRng;
 
 use support::ledger::{Ledger, check, silent, take_back};
-use support::{PATIENCE, Tracked, assert_quiescent, rng, scaled, seed, watchdog};
+use support::{Hits, PATIENCE, Tracked, assert_quiescent, rng, scaled, seed, watchdog};
 
-type Handle = JoinHandle<Tracked>;
+/// A thread that submits at random.
+struct Producer<'a> {
+    pool: &'a Pool,
+    ledger: &'a Ledger,
+    rng: SmallRng,
+    /// Handles to be used later.
+    kept: Vec<JoinHandle<Tracked>>,
+}
 
-/// What a producer does with a handle.
-fn use_handle(mut handle: Handle, rng: &mut SmallRng, kept: &mut Vec<Handle>) {
-    match rng.random_range(0..10) {
-        0 => drop(handle),
-        1 => {
-            handle.cancel();
-            drop(handle);
-        }
-        2 => {
-            let cancelled = handle.cancel();
-            let result = handle.join();
-            assert_eq!(cancelled, result.as_ref().is_err_and(|error| error.is_cancelled()));
-            check(result);
-        }
-        3 => check(handle.join()),
-        4 => _ = handle.try_join().map(check),
-        5 => _ = handle.join_timeout(Duration::from_micros(rng.random_range(0..200))).map(check),
-        6 => check(futures_executor::block_on(handle)),
-        _ => kept.push(handle),
+impl<'a> Producer<'a> {
+    fn new(pool: &'a Pool, ledger: &'a Ledger, rng: SmallRng) -> Self {
+        Producer { pool, ledger, rng, kept: Vec::new() }
     }
-    if kept.len() > 50 {
-        let index = rng.random_range(0..kept.len());
-        check(kept.swap_remove(index).join());
+
+    /// Submits until the ledger is full, or the pool closed.
+    fn run(mut self) {
+        let capacity = self.ledger.capacity();
+        while self.ledger.tasks() < capacity && self.submit_something() {}
+        for handle in self.kept {
+            check(handle.join());
+        }
+    }
+
+    /// Whether the pool was still open.
+    fn submit_something(&mut self) -> bool {
+        match self.rng.random_range(0..8) {
+            0 => self.submit_one::<0>(),
+            1 => self.submit_one::<40>(),
+            2 => self.submit_one::<300>(),
+            3 => self.submit_one::<3_000>(),
+            _ => self.submit_many(),
+        }
+    }
+
+    fn submit_one<const N: usize>(&mut self) -> bool {
+        let Some(task) = self.ledger.task::<N>(&mut self.rng) else { return true };
+        if self.rng.random() {
+            return self.pool.execute(silent(task)).map_err(|refused| take_back(refused.task)).is_ok();
+        }
+        match self.pool.submit(task) {
+            Ok(handle) => {
+                self.use_handle(handle);
+                true
+            }
+            Err(refused) => {
+                take_back(refused.task).check();
+                false
+            }
+        }
+    }
+
+    fn submit_many(&mut self) -> bool {
+        let mut rng = rng(self.rng.random(), 0);
+        let (ledger, number) = (self.ledger, rng.random_range(0..80));
+        let tasks = (0..number).map_while(|_| ledger.task::<10>(&mut rng));
+        if self.rng.random() {
+            return self.pool.execute_batch(tasks.map(silent)).map_err(take_back_batch).is_ok();
+        }
+        let (handles, open) = match self.pool.submit_batch(tasks) {
+            Ok(handles) => (handles, true),
+            Err(error) => (take_back_batch(error), false),
+        };
+        handles.into_iter().for_each(|handle| self.use_handle(handle));
+        open
+    }
+
+    fn use_handle(&mut self, mut handle: JoinHandle<Tracked>) {
+        match self.rng.random_range(0..12) {
+            0 => drop(handle),
+            1 => {
+                handle.cancel();
+                drop(handle);
+            }
+            2 => {
+                let cancelled = handle.cancel();
+                let result = handle.join();
+                // A shutdown may have cancelled it as well, and then `cancel` says so.
+                assert_eq!(cancelled, result.as_ref().is_err_and(|error| error.is_cancelled()));
+                check(result);
+            }
+            3 => check(handle.join()),
+            4 => _ = handle.try_join().map(check),
+            5 => _ = handle.join_timeout(Duration::from_micros(self.rng.random_range(0..200))).map(check),
+            6 => check(futures_executor::block_on(handle)),
+            _ => self.kept.push(handle),
+        }
+        if self.kept.len() > 50 {
+            let index = self.rng.random_range(0..self.kept.len());
+            check(self.kept.swap_remove(index).join());
+        }
     }
 }
 
+/// Notes what came back; returns what was accepted.
 fn take_back_batch<F: FnOnce() -> T, T, H>(error: BatchError<F, H>) -> Vec<H> {
     assert_eq!(error.kind, SubmitErrorKind::Closed);
     error.rejected.into_iter().for_each(|task| drop(take_back(task)));
     error.accepted
 }
 
-/// One random submission; whether the pool was still open.
-fn submit_something(pool: &Pool, ledger: &Ledger, rng: &mut SmallRng, kept: &mut Vec<Handle>) -> bool {
-    macro_rules! single {
-        ($size:literal) => {{
-            let Some(task) = ledger.task::<$size>(rng) else { return true };
-            if rng.random() {
-                return pool.execute(silent(task)).map_err(|refused| take_back(refused.task)).is_ok();
-            }
-            match pool.submit(task) {
-                Ok(handle) => use_handle(handle, rng, kept),
-                Err(refused) => {
-                    take_back(refused.task).check();
-                    return false;
-                }
-            }
-            true
-        }};
-    }
-    match rng.random_range(0..8) {
-        0 => single!(0),
-        1 => single!(40),
-        2 => single!(300),
-        3 => single!(3_000),
-        way => {
-            let mut left = rng.random_range(0..80);
-            let mut numbers = rng.clone();
-            let tasks = std::iter::from_fn(|| {
-                left -= 1;
-                (left >= 0).then(|| ledger.task::<10>(&mut numbers)).flatten()
-            });
-            let (handles, open) = if way % 2 == 0 {
-                match pool.execute_batch(tasks.map(silent)) {
-                    Ok(_) => (Vec::new(), true),
-                    Err(error) => (
-                        take_back_batch(error).into_iter().map(|()| unreachable_handle()).take(0).collect(),
-                        false,
-                    ),
-                }
-            } else {
-                match pool.submit_batch(tasks) {
-                    Ok(handles) => (handles, true),
-                    Err(error) => (take_back_batch(error), false),
-                }
-            };
-            for handle in handles {
-                use_handle(handle, rng, kept);
-            }
-            rng.random::<u64>();
-            open
+/// How a pool ends while its producers are at work.
+#[derive(Clone, Copy)]
+enum End {
+    /// When they have finished.
+    Afterwards,
+    Shutdown,
+    ShutdownNow,
+    /// First the one, then the other.
+    TimeoutThenNow,
+}
+
+impl End {
+    fn perform(self, pool: &Pool) {
+        match self {
+            End::Afterwards => {}
+            End::Shutdown => pool.shutdown().expect("shuts down"),
+            End::ShutdownNow => _ = pool.shutdown_now().expect("shuts down"),
+            End::TimeoutThenNow => match pool.shutdown_timeout(Duration::from_micros(50)) {
+                Ok(()) => {}
+                Err(ShutdownError::TimedOut) => _ = pool.shutdown_now().expect("shuts down"),
+                Err(other) => panic!("{other}"),
+            },
         }
+    }
+}
+
+/// One life of a pool: `producers` threads submit `tasks` tasks, those of the tasks themselves included, and at a
+/// random moment the pool is ended.
+fn life(workers: usize, producers: usize, tasks: usize, end: End, seed: u64) {
+    let pool = Arc::new(Pool::builder().workers(workers).seed(seed).build().expect("starts"));
+    let watchdog = watchdog(&format!("{workers} workers, {producers} producers"), 2 * PATIENCE);
+    watchdog.watch(&pool);
+    let ledger = Ledger::new(tasks);
+    let together = Barrier::new(producers + 1);
+    thread::scope(|scope| {
+        for number in 0..producers {
+            let (pool, ledger, together) = (&pool, &ledger, &together);
+            let producer = Producer::new(pool, ledger, rng(seed, 1 + number as u64));
+            scope.spawn(move || {
+                together.wait();
+                producer.run();
+            });
+        }
+        together.wait();
+        // A moment is a number of tasks here, not a time.
+        let moment = rng(seed, 0).random_range(0..tasks as u64);
+        if !matches!(end, End::Afterwards) {
+            support::wait_until("the moment has come", || ledger.tasks() >= moment);
+        }
+        end.perform(&pool);
+    });
+    pool.shutdown().expect("shuts down");
+    let stats = assert_quiescent(&pool);
+    assert_eq!((stats.waiting, stats.running, stats.hook_panics), (0, 0, 0), "{stats:?}");
+    ledger.balance(&stats);
+    assert!(stats.workers.iter().all(|worker| worker.queue_depth == 0), "{stats:?}");
+}
+
+#[test]
+fn every_task_is_accounted_for() {
+    let seed = seed();
+    for workers in [1, 2, 8, 64] {
+        for producers in [1, 8] {
+            life(workers, producers, scaled(20_000), End::Afterwards, seed);
+        }
+    }
+}
+
+#[test]
+fn a_shutdown_at_a_random_moment() {
+    let seed = seed();
+    for round in 0..scaled(250) as u64 {
+        let (workers, producers) = ([1, 2, 8][round as usize % 3], [1, 8, 3][round as usize / 3 % 3]);
+        life(workers, producers, 400, End::Shutdown, seed.wrapping_add(round));
+    }
+    life(64, 8, 5_000, End::Shutdown, seed);
+}
+
+#[test]
+fn a_shutdown_now_at_a_random_moment() {
+    let seed = seed();
+    for round in 0..scaled(250) as u64 {
+        let (workers, producers) = ([1, 2, 8][round as usize % 3], [1, 8, 3][round as usize / 3 % 3]);
+        let end = if round % 4 == 3 { End::TimeoutThenNow } else { End::ShutdownNow };
+        life(workers, producers, 400, end, seed.wrapping_add(round));
+    }
+    life(64, 8, 5_000, End::ShutdownNow, seed);
+}
+
+/// Row 20: several threads submit single tasks as fast as they can while the pool closes, many times over. What was
+/// accepted has run when `shutdown` returns; what was not comes back.
+#[test]
+fn submitters_race_with_shutdown() {
+    const SUBMITTERS: usize = 4;
+    const TASKS: usize = 50;
+    let _watchdog = watchdog("submitters_race_with_shutdown", 3 * PATIENCE);
+    for round in 0..scaled(1_500) {
+        let pool = Pool::builder().workers(1 + round % 3).build().expect("starts");
+        let ran = Hits::new(SUBMITTERS * TASKS);
+        let together = Barrier::new(SUBMITTERS + 1);
+        let accepted: usize = thread::scope(|scope| {
+            let submitters: Vec<_> = (0..SUBMITTERS)
+                .map(|number| {
+                    let (pool, ran, together) = (&pool, &ran, &together);
+                    scope.spawn(move || {
+                        together.wait();
+                        let submit = |task: &usize| pool.execute(ran.task(number * TASKS + task)).is_ok();
+                        (0..TASKS).take_while(submit).count()
+                    })
+                })
+                .collect();
+            together.wait();
+            (0..round % 20).for_each(|_| thread::yield_now());
+            pool.shutdown().expect("shuts down");
+            let ran_by_now = ran.total();
+            let accepted = submitters.into_iter().map(|thread| thread.join().expect("no panic")).sum();
+            assert_eq!(ran_by_now, accepted, "all that was accepted has run when it returns");
+            accepted
+        });
+        ran.assert_at_most_once_each();
+        assert_eq!((ran.total(), pool.stats().submitted), (accepted, accepted as u64));
+    }
+}
+
+/// Row 28: a million panics (a hundredth of it in the gate) leave nothing behind.
+#[test]
+fn a_storm_of_panics() {
+    let rounds = scaled(10_000);
+    let (sender, receiver) = mpsc::channel();
+    let pool = Pool::builder()
+        .workers(4)
+        .panic_handler(move |payload| sender.send(payload.message().is_some()).expect("received"))
+        .build()
+        .expect("starts");
+    let _watchdog = watchdog("a_storm_of_panics", 2 * PATIENCE);
+    for _ in 0..rounds {
+        pool.execute(|| support::quiet_panic("executed")).expect("open");
+        let handle = pool.submit(|| support::quiet_panic("submitted")).expect("open");
+        assert!(handle.join().map(|(): ()| ()).is_err_and(|error| error.is_panic()));
+    }
+    pool.shutdown().expect("shuts down");
+    let stats = assert_quiescent(&pool);
+    assert_eq!((stats.panicked, stats.hook_panics), (2 * rounds as u64, 0));
+    drop(pool);
+    assert_eq!(receiver.iter().filter(|&message| message).count(), rounds);
+}
+
+/// Handles are cancelled, joined and dropped by one thread while another submits: each task has one end.
+#[test]
+fn handles_change_hands() {
+    let seed = seed();
+    for workers in [1, 2, 8] {
+        let pool = Arc::new(Pool::builder().workers(workers).build().expect("starts"));
+        let watchdog = watchdog("handles_change_hands", 2 * PATIENCE);
+        watchdog.watch(&pool);
+        let ledger = Ledger::new(scaled(6_000));
+        let (sender, receiver) = mpsc::sync_channel::<JoinHandle<Tracked>>(100);
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let (pool, ledger, done) = (&*pool, &ledger, &done);
+            scope.spawn(move || {
+                let mut rng = rng(seed, 1);
+                while let Some(task) = ledger.task::<30>(&mut rng) {
+                    sender.send(pool.submit(task).expect("open")).expect("received");
+                }
+                done.store(true, Ordering::Release);
+            });
+            scope.spawn(move || {
+                let mut producer = Producer::new(pool, ledger, rng(seed, 2));
+                receiver.iter().for_each(|handle| producer.use_handle(handle));
+                producer.kept.into_iter().for_each(|handle| check(handle.join()));
+            });
+            scope.spawn(move || {
+                // Somebody watches: no number is ever ahead of another.
+                while !done.load(Ordering::Acquire) {
+                    let stats = pool.stats();
+                    let ended = stats.completed + stats.panicked + stats.cancelled;
+                    assert!(ended <= stats.submitted, "{stats:?}");
+                    thread::yield_now();
+                }
+            });
+        });
+        pool.shutdown().expect("shuts down");
+        ledger.balance(&assert_quiescent(&pool));
     }
 }

@@ -102,6 +102,11 @@ impl Ledger {
         self.shared.next.load(Ordering::Relaxed).min(self.shared.capacity) as u64
     }
 
+    /// The most tasks that there may be.
+    pub fn capacity(&self) -> u64 {
+        self.shared.capacity as u64
+    }
+
     /// Balances the ledger with the numbers of a pool at rest.
     #[track_caller]
     pub fn balance(&self, stats: &PoolStats) {

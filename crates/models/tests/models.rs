@@ -23,6 +23,7 @@ models! {
     parking::a_task_pushed_behind_a_blocked_one_runs_elsewhere: 2;
     parking::a_batch_wakes_as_many_as_it_needs: 2;
     parking::a_task_submitted_by_a_task_that_blocks_is_stolen: 2;
+    parking::a_task_on_its_way_to_a_deque_is_not_forgotten: 2;
     parking::everyone_hears_of_the_end: 2;
     parking::an_outcome_wakes_a_worker_that_waits_for_it: 4;
     parking::a_worker_that_waits_runs_what_it_waits_for: 6;
@@ -42,6 +43,9 @@ models! {
     slot::two_cancels_and_a_start_agree: 5;
     slot::a_discarded_task_reaches_its_handle_as_cancelled: 6;
     slot::a_discard_and_a_cancel_drop_the_closure_once: 6;
+    slot::a_task_run_ahead_of_its_turn_runs_once: 6;
+    slot::a_task_run_ahead_of_its_turn_is_freed_by_the_last: 6;
+    slot::a_discard_tells_whether_the_task_has_run: 6;
     slot::a_payload_has_one_receiver: 6;
 
     slot_waiting::the_waker_left_last_is_woken: 6;

@@ -79,6 +79,10 @@ mutants! {
         removed("idle.rs", "choose", "store");
     withdrawn_torn: parking::a_task_pushed_behind_a_blocked_one_runs_elsewhere, 2,
         torn("idle.rs", "withdraw", "fetch_add");
+    tasks_moved_in_silence: parking::a_task_on_its_way_to_a_deque_is_not_forgotten, 2,
+        without("notifying for tasks that were on their way");
+    leave_relaxed: parking::a_task_on_its_way_to_a_deque_is_not_forgotten, 2,
+        relaxed("idle.rs", "end_search", "fetch_sub");
     close_that_wakes_nobody: parking::everyone_hears_of_the_end, 3,
         without("waking everyone at the close");
     wait_without_arming_the_latch: parking::an_outcome_wakes_a_worker_that_waits_for_it, 3,
@@ -115,6 +119,10 @@ mutants! {
 mutants! {
     closure_claimed_without_a_swap: slot::a_cancelled_task_never_runs, 6,
         torn("slot.rs", "claim_closure", "compare_exchange");
+    closure_run_ahead_without_a_swap: slot::a_task_run_ahead_of_its_turn_runs_once, 6,
+        torn("slot.rs", "claim_closure", "compare_exchange");
+    task_run_ahead_left_relaxed: slot::a_task_run_ahead_of_its_turn_is_freed_by_the_last, 6,
+        relaxed("slot.rs", "leave", "fetch_and");
     outcome_published_relaxed: slot::an_outcome_reaches_the_thread_that_joins, 6,
         relaxed("slot.rs", "publish", "compare_exchange");
     outcome_published_torn: slot_waiting::the_waker_left_last_is_woken, 6,

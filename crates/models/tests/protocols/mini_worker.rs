@@ -136,16 +136,34 @@ impl Worker {
 
     fn next_task(&self) -> Option<Task> {
         let own = self.pool.deques.get(self.index);
-        own.into_iter().chain(self.pool.inboxes.get(self.index)).find_map(take)
+        own.and_then(take).or_else(|| self.take_from_inbox())
+    }
+
+    /// The owner takes a batch if it has a deque for the rest of it, and then counts as having pushed that anew.
+    fn take_from_inbox(&self) -> Option<Task> {
+        let inbox = self.pool.inboxes.get(self.index)?;
+        let Some(deque) = self.pool.deques.get(self.index) else { return take(inbox) };
+        let mut batch = Vec::new();
+        if inbox.take(2, &mut batch) != Taken::Some {
+            return None;
+        }
+        if let Some(second) = batch.drain(1..).next() {
+            assert!(deque.push(second).is_ok(), "room for it");
+            if !leaves_out("notifying for tasks that were on their way") {
+                self.pool.idle.notify();
+            }
+        }
+        batch.pop()
     }
 
     /// Own inbox, injector, the others.
     fn sweep(&self) -> Option<Task> {
         let pool = &self.pool;
-        let own = pool.inboxes.get(self.index);
         let of_others = |(i, queue)| (i != self.index).then_some(queue);
         let others = (pool.inboxes.iter().enumerate()).chain(pool.deques.iter().enumerate());
-        own.into_iter().chain(&pool.injector).chain(others.filter_map(of_others)).find_map(take)
+        self.take_from_inbox()
+            .or_else(|| pool.injector.as_ref().and_then(take))
+            .or_else(|| others.filter_map(of_others).find_map(take))
     }
 }
 

@@ -56,6 +56,16 @@ pub fn a_batch_wakes_as_many_as_it_needs() {
     finish(&pool, workers, 2);
 }
 
+/// The owner moves both tasks out of the inbox, the first to run and the second to its deque. On its way no queue shows
+/// it, and another worker may lie down.
+pub fn a_task_on_its_way_to_a_deque_is_not_forgotten() {
+    let pool = Pool::new(2, Queues::WithDeques, 2);
+    let workers = vec![pool.start(0), pool.start(1)];
+    let gate = Gate::new();
+    pool.push_batch(0, [Task::Wait(gate.clone()), Task::Open(gate)]);
+    finish(&pool, workers, 2);
+}
+
 /// A worker that submits and then blocks: a thief takes the task from its deque.
 pub fn a_task_submitted_by_a_task_that_blocks_is_stolen() {
     let pool = Pool::new(2, Queues::WithDeques, 2);
@@ -72,7 +82,7 @@ pub fn everyone_hears_of_the_end() {
     finish(&pool, workers, 0);
 }
 
-/// A worker waits in a task for another task that comes later: it is woken by the push, or by the outcome if somebody
+/// A worker waits in a task for one of another pool, and serves its own meanwhile: it is woken by the push, or by the outcome if somebody
 /// else runs the task.
 pub fn an_outcome_wakes_a_worker_that_waits_for_it() {
     let pool = Pool::new(1, Queues::Inbox, 1);
@@ -84,7 +94,7 @@ pub fn an_outcome_wakes_a_worker_that_waits_for_it() {
     finish(&pool, workers, 1);
 }
 
-/// As before, but the task awaited is queued in the same pool and the only worker is the one that waits.
+/// As before, but the other pool's task comes to depend on ours: the only worker runs it while it waits.
 pub fn a_worker_that_waits_runs_what_it_waits_for() {
     let pool = Pool::new(1, Queues::Inbox, 2);
     let (task, handle) = slot::new(|| 7);

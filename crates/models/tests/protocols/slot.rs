@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::code::slot::{self, Outcome, SlotHandle, Waiter};
 use crate::code::sync::thread;
-use crate::code::task::{Finished, Task};
+use crate::code::task::{Discarded, Finished, Task};
 
 /// What became of one closure and its result. Counted outside of loom's sight: these are assertions, not protocol.
 #[derive(Default)]
@@ -177,4 +177,42 @@ pub fn a_payload_has_one_receiver() {
     let orphaned = end(worker);
     assert!(!(seen && orphaned), "one receiver at most");
     assert!(!orphaned || !was_complete, "what the handle found belongs to it");
+}
+
+/// The waiting side runs the task itself, unless a worker has begun it. `leave` is what it does with the handle then.
+fn run_here_and(leave: fn(SlotHandle<Tick>)) {
+    let (fate, task, mut handle) = watched();
+    let worker = in_thread(move || run(task));
+    let here = handle.run_here(&Default::default());
+    assert!(!here || handle.is_complete());
+    leave(handle);
+    end(worker);
+    fate.assert_settled();
+}
+
+pub fn a_task_run_ahead_of_its_turn_runs_once() {
+    run_here_and(|mut handle| {
+        assert!(matches!(join(&mut handle), Outcome::Returned(_)));
+    });
+}
+
+/// As before, and the handle goes without the outcome: either side may be the last.
+pub fn a_task_run_ahead_of_its_turn_is_freed_by_the_last() {
+    run_here_and(drop);
+}
+
+/// The pool throws away the place in the queue of a task that may have been run ahead of its turn.
+pub fn a_discard_tells_whether_the_task_has_run() {
+    let (fate, task, mut handle) = watched();
+    let worker = in_thread(move || task.discard().ok());
+    let here = handle.run_here(&Default::default());
+    match join(&mut handle) {
+        Outcome::Returned(_) => assert!(here),
+        Outcome::Cancelled => assert!(!here),
+        Outcome::Panicked(_) => panic!("nothing here panics"),
+    }
+    drop(handle);
+    let expected = if here { Discarded::RunBefore } else { Discarded::Unstarted };
+    assert_eq!(end(worker), Some(expected));
+    fate.assert_settled();
 }
