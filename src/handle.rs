@@ -21,10 +21,12 @@ use crate::sys::fork;
 ///
 /// # Waiting inside a task
 /// A wait on a worker does what the wait needs: it runs the awaited task itself if nobody has begun it, and otherwise the
-/// tasks that the waiting task has submitted. It runs no unrelated tasks of the same pool, which could never finish if
-/// they in turn waited for the one below them on the stack, or wanted a lock that it holds. So tasks may wait for each
-/// other in any way that is not a circle, on a pool of any size. (Waiting for a task of *another* pool is different: the
-/// worker goes on serving its own pool, for the other may need it.)
+/// tasks that the waiting task has submitted. It runs no unrelated tasks of its pool, which could never finish if they in
+/// turn waited for the one below them on the stack, or wanted a lock that it holds. So tasks may wait for each other in any
+/// way that is not a circle, on a pool of any size, where two things count as waiting as well:
+/// - while a task waits, its own children may run on top of it; so a child must not wait for its parent;
+/// - a worker that waits for a task of *another* pool goes on serving its own (which the other may be waiting for), with
+///   whatever there is; so tasks that wait for another pool should not be waited for within their own.
 ///
 /// Waits may nest to any depth: when tasks within tasks have used half of the worker's stack, the wait goes on on another
 /// thread with a fresh one, which ends with it.

@@ -113,8 +113,10 @@ fn a_panic_in_the_start_hook_leaves_no_thread() {
 
 fn stack_of_this_thread() -> usize {
     let mut attributes = std::mem::MaybeUninit::uninit();
-    // SAFETY: the call initialises the attributes of the calling thread.
-    let result = unsafe { libc::pthread_getattr_np(libc::pthread_self(), attributes.as_mut_ptr()) };
+    // SAFETY: always sound.
+    let this = unsafe { libc::pthread_self() };
+    // SAFETY: the call initialises the attributes, and this thread exists.
+    let result = unsafe { libc::pthread_getattr_np(this, attributes.as_mut_ptr()) };
     assert_eq!(result, 0);
     let (mut address, mut size) = (std::ptr::null_mut(), 0);
     // SAFETY: the attributes were initialised above, and the two places may be written.

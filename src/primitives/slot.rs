@@ -116,8 +116,8 @@ struct Slot<F, T> {
     closure: Place<F>,
 }
 
-/// As [`new_in`], of no pool in particular.
-#[cfg(any(test, longshore_loom))]
+/// As [`new_in`], of no pool in particular: for the models.
+#[cfg(longshore_loom)]
 pub fn new<F, T>(f: F) -> (SlotTask<F, T>, SlotHandle<T>)
 where
     F: FnOnce() -> T + Send + 'static,

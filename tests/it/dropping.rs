@@ -104,7 +104,7 @@ fn with_a_closure() {
         }
         drop(pool.submit(|| ()).expect("open"));
         drop(pool_into_thread(pool, &gate));
-        assert_eq!(handle.join().is_err(), true);
+        assert!(handle.join().is_err());
         wait_until_gone(&token);
     }
 }

@@ -62,7 +62,7 @@ fn tasks_can_submit_no_more() {
                 let sets = sets.clone();
                 move || sets.store(true, Ordering::Relaxed)
             };
-            let kinds = [
+            [
                 longshore::execute(set()).map_err(|error| error.kind),
                 longshore::submit(set()).map(drop).map_err(|error| error.kind),
                 pool.execute(set()).map_err(|error| error.kind),
@@ -71,8 +71,7 @@ fn tasks_can_submit_no_more() {
                     error.kind
                 }),
                 pool.submit_batch([set(), set()]).map(drop).map_err(|error| error.kind),
-            ];
-            kinds
+            ]
         })
         .expect("open");
     gate.wait_for(1);

@@ -92,6 +92,11 @@ impl Visitor {
         self.0.wait("the gate was opened", |state| state.open);
     }
 
+    /// Waits until `n` tasks have come.
+    pub fn wait_for(&self, n: usize) {
+        self.0.wait("enough tasks came to the gate", |state| state.arrived >= n);
+    }
+
     /// Whether the gate is open; does not wait.
     pub fn is_open(&self) -> bool {
         self.0.state().open

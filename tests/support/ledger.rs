@@ -54,12 +54,10 @@ impl Ledger {
         let id = self.shared.next.fetch_add(1, Ordering::Relaxed);
         let (ledger, captured, seed, ballast) =
             (self.clone(), self.shared.census.citizen(), rng.random(), [7u8; N]);
-        (id < self.shared.capacity).then(|| {
-            move || {
-                captured.check();
-                assert!(std::hint::black_box(&ballast).iter().all(|&byte| byte == 7));
-                ledger.run(id, seed)
-            }
+        (id < self.shared.capacity).then_some(move || {
+            captured.check();
+            assert!(std::hint::black_box(&ballast).iter().all(|&byte| byte == 7));
+            ledger.run(id, seed)
         })
     }
 

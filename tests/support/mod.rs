@@ -56,10 +56,12 @@ pub fn rng(seed: u64, stream: u64) -> SmallRng {
 #[track_caller]
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
+    let mut pause = Duration::from_micros(20);
     while !condition() {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
         // Leaves the core to those who are waited for; on one core they might not get it otherwise.
-        thread::park_timeout(Duration::from_micros(50));
+        thread::park_timeout(pause);
+        pause = (pause * 5 / 4).min(Duration::from_millis(3));
     }
 }
 

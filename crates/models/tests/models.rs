@@ -57,7 +57,7 @@ models! {
 
     life::a_passage_keeps_the_pool_from_ending: 3;
     life::what_is_accepted_before_the_close_runs: 3;
-    life::nobody_goes_while_a_task_runs: 2;
+    life::nobody_goes_while_a_task_runs: 1;
     life::the_last_worker_to_rest_ends_the_pool: 2;
 
     members::no_task_stays_with_a_worker_that_leaves: 3;

@@ -81,8 +81,6 @@ mutants! {
         torn("idle.rs", "withdraw", "fetch_add");
     tasks_moved_in_silence: parking::a_task_on_its_way_to_a_deque_is_not_forgotten, 2,
         without("notifying for tasks that were on their way");
-    leave_relaxed: parking::a_task_on_its_way_to_a_deque_is_not_forgotten, 2,
-        relaxed("idle.rs", "end_search", "fetch_sub");
     close_that_wakes_nobody: parking::everyone_hears_of_the_end, 3,
         without("waking everyone at the close");
     wait_without_arming_the_latch: parking::an_outcome_wakes_a_worker_that_waits_for_it, 3,

@@ -3,7 +3,8 @@
 //! What a worker may run while a task on it waits is limited, for whatever it runs lies *on top* of the waiting task on the
 //! stack and must end first. If it waited for the one below, neither would ever end. The rule, and why it is safe:
 //! - The **awaited task**, if nobody has begun it, is run here and now.
-//! - Tasks that the **waiting task has submitted** are run; it is their origin, not something that they wait for.
+//! - Tasks that the **waiting task has submitted** are run; they are its children, and the documentation of `JoinHandle` says
+//!   that a child must not wait for its parent.
 //! - Otherwise the thread sleeps until the result is there.
 //!
 //! Follow the chain "waits for" from any waiting task: each member has begun (else its waiter would run it), so the chain
@@ -11,7 +12,8 @@
 //! leapfrogging (Wagner and Calder, PPoPP 1993) limit their joins for the same reason.
 //!
 //! A task of another pool cannot be run here, and that pool may be waiting for ours. Then the worker goes on serving its
-//! own pool without limits.
+//! own pool without limits, and a task that waits for the one below can still bury it; documented there too. What would
+//! lift both limits is another worker that stands in for a waiting one.
 
 use std::io;
 use std::thread;
