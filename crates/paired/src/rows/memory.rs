@@ -10,6 +10,9 @@ use crate::machine::resident_bytes;
 use crate::outcome::{Failure, Outcome, values};
 use crate::rivals::{Execute, executing, leak, not_offered};
 
+/// How long after the last task the memory left is looked at.
+const SETTLE: std::time::Duration = std::time::Duration::from_millis(300);
+
 const TASKS: u64 = 5_000_000;
 
 /// How long all workers may take to arrive at the gate.
@@ -19,7 +22,7 @@ const ARRIVAL: Duration = Duration::from_secs(20);
 pub const ROWS: &[Row] = &[Row {
     id: "memory",
     title: "Resident memory per queued task, 5M tasks with captures of 16 bytes, and what is left after they ran",
-    metrics: &[lower("queued", "bytes per task, queued"), lower("left", "bytes per task, left when done")],
+    metrics: &[lower("queued", "bytes per task, queued"), lower("left", "bytes per task, left at rest")],
     workers: None,
     not_shown: "Resident pages of the process under the system's allocator, not asked to trim: what is left may be \
                 free inside the allocator. Pools that hold back a producer that is ahead are left out.",
@@ -88,6 +91,9 @@ fn memory<R: Execute>(setup: Setup) -> Outcome {
     let early = mark.count();
     gate.open();
     mark.wait(expected::<2>(0..tasks), Instant::now())?;
+    // A pool may tidy up when it falls asleep.
+    #[allow(clippy::disallowed_methods, reason = "the state of rest is the subject")]
+    std::thread::sleep(SETTLE);
     let left = resident_bytes()?;
     if early > 0 {
         return Err(Failure::Wrong(format!("{early} tasks ran while every worker was held")));
