@@ -307,6 +307,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(longshore_no_recycling, ignore = "there is no depot")]
     fn the_depot_is_bounded() {
         type Content = [u8; 1000];
         let class = class_of(Layout::new::<Content>()).expect("recycled");
