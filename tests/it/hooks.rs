@@ -1,7 +1,7 @@
 //! The start, exit and panic hooks: when they are called, what they may do, and what their panics do.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, Weak, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -170,12 +170,12 @@ fn exit_hooks_may_join_what_they_submit() {
 
 #[test]
 fn hooks_may_not_shut_their_pool_down() {
-    let pool = Arc::new(OnceLock::<Arc<Pool>>::new());
+    let pool = Arc::new(OnceLock::<Weak<Pool>>::new());
     let answers = Arc::new(Mutex::new(Vec::new()));
     let (at_exit, at_panic) = (pool.clone(), pool.clone());
     let (exit_answers, panic_answers) = (answers.clone(), answers.clone());
-    let ask = |pool: &OnceLock<Arc<Pool>>, answers: &Mutex<Vec<_>>| {
-        let answer = pool.get().expect("set").shutdown();
+    let ask = |pool: &OnceLock<Weak<Pool>>, answers: &Mutex<Vec<_>>| {
+        let answer = pool.get().expect("set").upgrade().expect("alive").shutdown();
         answers.lock().expect("not poisoned").push(answer);
     };
     let rig = Rig::with(
@@ -184,7 +184,7 @@ fn hooks_may_not_shut_their_pool_down() {
             .on_exit(move |_| ask(&at_exit, &exit_answers))
             .panic_handler(move |_| ask(&at_panic, &panic_answers)),
     );
-    pool.set(rig.pool().clone()).expect("set once");
+    pool.set(Arc::downgrade(rig.pool())).expect("set once");
     rig.execute(|| quiet_panic("for the handler")).expect("open");
     wait_until("the handler has asked", || answers.lock().expect("not poisoned").len() == 1);
     rig.submit(|| ()).expect("the pool is as it was").join().expect("runs");
@@ -192,7 +192,6 @@ fn hooks_may_not_shut_their_pool_down() {
     let answers = answers.lock().expect("not poisoned");
     assert_eq!(*answers, [Err(ShutdownError::FromWorker); 3]);
     assert_eq!(stats.hook_panics, 0);
-    // `pool` holds its own pool through the hooks: a cycle, and the test's own fault. The threads have ended.
 }
 
 /// `build` returns when the start hooks have, not before.
