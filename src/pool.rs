@@ -179,7 +179,7 @@ impl Pool {
         if worker::is_one_of(&self.shared) {
             return Err(ShutdownError::FromWorker);
         }
-        lifecycle::close(&self.shared, phase);
+        lifecycle::close(&*self.shared, phase);
         if phase == Phase::Stopping {
             self.shared.throw_away_queued();
         }
@@ -202,7 +202,7 @@ impl Drop for Pool {
             // in the parent.
             Ok(()) | Err(ShutdownError::TimedOut | ShutdownError::Forked) => {}
             Err(ShutdownError::FromWorker) => {
-                lifecycle::close(&self.shared, Phase::Draining);
+                lifecycle::close(&*self.shared, Phase::Draining);
                 self.shared.threads.detach();
             }
         }

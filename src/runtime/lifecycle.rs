@@ -1,20 +1,43 @@
-//! How a pool starts and stops: its threads.
+//! How a pool starts and stops: its threads. The same for every [`Model`].
 
+use std::ops::Deref;
 use std::sync::mpsc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use crossbeam_deque::Worker as Deque;
-
+use super::config::Config;
+use super::core::{Core, Phase};
 use super::metrics::PinStatus;
-use super::shared::{Phase, Shared};
-use super::worker::{self, Worker};
+use super::worker;
 use crate::base::error::{BuildError, PanicPayload};
 use crate::base::unwind::{self, Payload};
-use crate::primitives::task::Task;
-use crate::runtime::config::Config;
 use crate::sys::affinity;
+
+/// A way to bring tasks to workers: the queues around a [`Core`], as far as threads that start and stop are concerned.
+pub trait Model: Deref<Target = Core> + Sized + Send + Sync + 'static {
+    /// What the building thread makes for a worker and the worker's own thread takes.
+    type Share: Send + 'static;
+    /// The owner half of a worker.
+    type Worker: Owner;
+
+    /// The shared half of a pool, and the shares of its workers in their order.
+    fn new(config: Config) -> (Self, Vec<Self::Share>);
+    /// Adds worker `index`, whose thread has just been started. Called by the building thread alone.
+    fn admit(&self, index: usize);
+    /// The owner half of worker `index`; made on its thread.
+    fn worker(shared: Arc<Self>, index: usize, share: Self::Share) -> Self::Worker;
+    /// Has the queues refuse all further work from outside.
+    fn close_queues(&self);
+}
+
+/// The owner half of a worker.
+pub trait Owner {
+    /// Runs `f` with this worker as the thread's current one.
+    fn as_current<R>(&self, f: impl FnOnce() -> R) -> R;
+    /// Works until the pool has ended.
+    fn run(&self);
+}
 
 /// The operating system's threads behind the workers.
 #[derive(Debug, Default)]
@@ -80,14 +103,13 @@ impl Threads {
 type Ready = mpsc::Sender<Result<(), (usize, Payload)>>;
 
 /// Starts the workers of a pool. If one of them cannot be started, those already running are stopped and joined.
-pub fn start(config: Config) -> Result<Arc<Shared>, BuildError> {
-    let deques: Vec<Deque<Task>> = (0..config.workers).map(|_| Deque::new_lifo()).collect();
-    let stealers = deques.iter().map(Deque::stealer).collect();
-    let shared = Arc::new(Shared::new(config, stealers));
+pub fn start<M: Model>(config: Config) -> Result<Arc<M>, BuildError> {
+    let (shared, shares) = M::new(config);
+    let shared = Arc::new(shared);
     let (ready, readiness) = mpsc::channel();
-    for (index, deque) in deques.into_iter().enumerate() {
-        if let Err(source) = spawn(&shared, index, deque, ready.clone()) {
-            abandon(&shared);
+    for (index, share) in shares.into_iter().enumerate() {
+        if let Err(source) = spawn(&shared, index, share, ready.clone()) {
+            abandon(&*shared);
             return Err(BuildError::Spawn { worker: index, source });
         }
     }
@@ -96,7 +118,7 @@ pub fn start(config: Config) -> Result<Arc<Shared>, BuildError> {
     if shared.config.hooks.start.is_some() || shared.config.cores.is_some() {
         for result in readiness {
             if let Err((worker, payload)) = result {
-                abandon(&shared);
+                abandon(&*shared);
                 return Err(BuildError::StartHookPanicked { worker, payload: PanicPayload::new(payload) });
             }
         }
@@ -104,15 +126,15 @@ pub fn start(config: Config) -> Result<Arc<Shared>, BuildError> {
     Ok(shared)
 }
 
-fn abandon(shared: &Shared) {
+fn abandon<M: Model>(shared: &M) {
     close(shared, Phase::Stopping);
     shared.threads.wait(None);
 }
 
-fn spawn(shared: &Arc<Shared>, index: usize, deque: Deque<Task>, ready: Ready) -> std::io::Result<()> {
+fn spawn<M: Model>(shared: &Arc<M>, index: usize, share: M::Share, ready: Ready) -> std::io::Result<()> {
     let for_thread = shared.clone();
     let mut state = shared.threads.state();
-    let handle = shared.config.thread(index).spawn(move || thread_main(&for_thread, index, deque, ready))?;
+    let handle = shared.config.thread(index).spawn(move || thread_main(&for_thread, index, share, ready))?;
     state.running += 1;
     state.handles.push(handle);
     shared.admit(index);
@@ -120,9 +142,9 @@ fn spawn(shared: &Arc<Shared>, index: usize, deque: Deque<Task>, ready: Ready) -
 }
 
 /// The life of one worker's thread.
-fn thread_main(shared: &Arc<Shared>, index: usize, deque: Deque<Task>, ready: Ready) {
+fn thread_main<M: Model>(shared: &Arc<M>, index: usize, share: M::Share, ready: Ready) {
     worker::hire(shared.id);
-    let worker = Worker::new(shared.clone(), index, deque);
+    let worker = M::worker(shared.clone(), index, share);
     pin(shared, index);
     let started = match &shared.config.hooks.start {
         Some(hook) => unwind::catch(|| worker.as_current(|| hook(index))),
@@ -142,7 +164,7 @@ fn thread_main(shared: &Arc<Shared>, index: usize, deque: Deque<Task>, ready: Re
     shared.threads.gone();
 }
 
-fn pin(shared: &Shared, index: usize) {
+fn pin(shared: &Core, index: usize) {
     let status = match &shared.config.cores {
         None => {
             // A pool built by a pinned thread (a task of another pool) would inherit its single core.
@@ -158,13 +180,13 @@ fn pin(shared: &Shared, index: usize) {
             }
         }
     };
-    shared.remote(index).pin.set(status).expect("a worker is pinned once");
+    shared.record(index).pin.set(status).expect("a worker is pinned once");
 }
 
 /// Closes the pool to work from outside and begins `phase`.
-pub fn close(shared: &Shared, phase: Phase) {
-    // The inboxes first: a worker that sees the phase may end the pool as soon as they are empty.
-    shared.remotes().iter().for_each(|remote| remote.inbox.close());
+pub fn close<M: Model>(shared: &M, phase: Phase) {
+    // The queues first: a worker that sees the phase may end the pool as soon as they are empty.
+    shared.close_queues();
     shared.advance(phase);
     shared.idle.wake_all();
 }

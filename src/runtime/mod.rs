@@ -3,6 +3,8 @@
 #[cfg(not(longshore_loom))]
 pub mod config;
 #[cfg(not(longshore_loom))]
+pub mod core;
+#[cfg(not(longshore_loom))]
 pub mod dispatcher;
 pub mod idle;
 #[cfg(not(longshore_loom))]

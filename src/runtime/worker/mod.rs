@@ -23,6 +23,7 @@ use crate::primitives::block;
 use crate::primitives::task::{Finished, Task};
 use crate::runtime::dispatcher::{Announcement, Rejected};
 use crate::runtime::idle::{Duty, Rest, Role, Seat};
+use crate::runtime::lifecycle::Owner;
 use crate::runtime::metrics::WorkerMetrics;
 use crate::runtime::shared::{Phase, Remote, Shared, TaskBatch};
 use crate::sys::memory;
@@ -134,12 +135,6 @@ impl Worker {
         self.index
     }
 
-    /// Runs `f` with this worker as the thread's current one.
-    pub fn as_current<R>(&self, f: impl FnOnce() -> R) -> R {
-        let _current = Current::enter(self);
-        f()
-    }
-
     #[inline]
     fn remote(&self) -> &Remote {
         self.shared.remote(self.index)
@@ -147,7 +142,7 @@ impl Worker {
 
     #[inline]
     fn metrics(&self) -> &WorkerMetrics {
-        &self.remote().metrics
+        &self.shared.record(self.index).metrics
     }
 }
 
@@ -224,13 +219,19 @@ impl Goal<'_> {
     }
 }
 
-/// The loop.
-impl Worker {
-    /// Works until the pool has ended.
-    pub fn run(&self) {
-        self.as_current(|| self.work_until(&mut Goal::PoolEnd));
+impl Owner for Worker {
+    fn as_current<R>(&self, f: impl FnOnce() -> R) -> R {
+        let _current = Current::enter(self);
+        f()
     }
 
+    fn run(&self) {
+        self.as_current(|| self.work_until(&mut Goal::PoolEnd));
+    }
+}
+
+/// The loop.
+impl Worker {
     /// Runs tasks, and sleeps when there are none, until the goal is reached.
     ///
     /// Written so that a task goes from the deque to its call without being handed through other functions: each

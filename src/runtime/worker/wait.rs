@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use super::{Goal, Worker};
 use crate::primitives::tally::Tally;
+use crate::runtime::lifecycle::Owner;
 use crate::sys::affinity;
 use crate::sys::stack::approximate_stack_pointer;
 
