@@ -39,6 +39,8 @@ mod builder;
 #[cfg(not(longshore_loom))]
 mod handle;
 #[cfg(not(longshore_loom))]
+mod join;
+#[cfg(not(longshore_loom))]
 mod pool;
 
 mod base;
@@ -56,6 +58,7 @@ pub use self::{
     },
     builder::{DEFAULT_STACK_SIZE, MAX_STACK_SIZE, MAX_WORKERS, MIN_STACK_SIZE, Pinning, PoolBuilder},
     handle::JoinHandle,
+    join::{Context, join},
     pool::{Pool, current_worker, execute, submit},
     runtime::metrics::{PinStatus, PoolStats, WorkerStats},
 };

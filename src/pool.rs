@@ -37,7 +37,7 @@ use crate::runtime::worker::{self, Worker};
 /// ```
 #[derive(Debug)]
 pub struct Pool {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl Pool {

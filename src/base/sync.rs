@@ -9,7 +9,7 @@ use std::mem::MaybeUninit;
 #[cfg(not(longshore_loom))]
 mod imp {
     pub use std::hint::spin_loop;
-    pub use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
+    pub use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
     pub use std::sync::{Mutex, MutexGuard};
     pub use std::thread;
 }
@@ -17,7 +17,7 @@ mod imp {
 #[cfg(longshore_loom)]
 mod imp {
     pub use loom::hint::spin_loop;
-    pub use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
+    pub use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
     pub use loom::sync::{Mutex, MutexGuard};
 
     /// loom's own `unpark` also wakes a thread that waits for a lock, and its token is lost when the thread passes

@@ -37,6 +37,18 @@ pub fn drop_silently<T>(value: T) {
     }
 }
 
+/// Ends the process when it is dropped by a panic: held where unwinding would leave others with a pointer into a frame
+/// that is gone. Forgotten when the danger is over.
+#[derive(Debug)]
+pub struct AbortOnUnwind;
+
+impl Drop for AbortOnUnwind {
+    #[cold]
+    fn drop(&mut self) {
+        std::process::abort();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,7 +4,9 @@
 pub mod batch;
 pub mod block;
 pub mod inbox;
+pub mod latch;
 pub mod members;
+pub mod offer;
 pub mod slot;
 pub mod tally;
 pub mod task;

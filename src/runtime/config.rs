@@ -56,6 +56,20 @@ pub struct Config {
 }
 
 impl Config {
+    /// For a pool of one worker without a thread, which does alone what this one's pool no longer does.
+    pub fn solo(&self) -> Config {
+        Config {
+            workers: 1,
+            name: self.name.clone(),
+            stack_size: self.stack_size,
+            cores: None,
+            mask: self.mask.clone(),
+            hooks: Hooks::default(),
+            seed: self.seed,
+            spin: Duration::ZERO,
+        }
+    }
+
     /// The thread of worker `index`, not started.
     pub fn thread(&self, index: usize) -> thread::Builder {
         let number = format!("-{index}");

@@ -161,6 +161,7 @@ impl Core {
             index,
             executed: record.metrics.tally.completed.get() + record.metrics.tally.panicked.get(),
             stolen: record.metrics.stolen.get(),
+            stolen_forks: record.metrics.stolen_forks.get(),
             parked: record.metrics.parked.get(),
             queue_depth: depth(index),
             pin: record.pin.get().copied().unwrap_or_default(),

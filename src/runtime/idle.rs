@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
 
-use crate::base::sync::{AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, fence, lock, thread};
+use crate::base::sync::{AtomicU32, AtomicU64, Mutex, Ordering, fence, lock, thread};
 
 /// The packed counts:
 ///
@@ -98,31 +98,70 @@ pub enum Duty {
     None,
 }
 
+/// What a worker's thread that has lain down finds when it wakes up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Posture {
+    /// It was chosen for work.
+    Up,
+    /// It is in the list, and may sleep on.
+    Parked,
+    /// Another thread has borrowed the worker; this one must sleep until the worker is back.
+    Lent,
+}
+
+const UP: u32 = 0;
+const PARKED_SEAT: u32 = 1;
+const LENT: u32 = 2;
+
 /// A worker's place in the list of the parked. Kept in an `Arc` by the worker and, while it is parked, by the list.
 #[derive(Debug)]
 pub struct Seat {
     index: u32,
-    /// In the list. Written under the list's lock; read without it by the worker, which sleeps while it is set.
-    parked: AtomicBool,
+    /// A [`Posture`]. Written under the list's lock; read without it by the worker, which sleeps unless it is up.
+    posture: AtomicU32,
 }
 
 impl Seat {
     /// The seat of worker `index`.
     pub fn new(index: usize) -> Self {
-        Seat { index: index as u32, parked: AtomicBool::new(false) }
+        Seat { index: index as u32, posture: AtomicU32::new(UP) }
     }
 
-    /// Whether the worker may sleep (on), that is, nobody has chosen it.
-    pub fn is_parked(&self) -> bool {
-        self.parked.load(Ordering::Acquire) // pairs with the Release in `choose`
+    /// Whether the worker has been chosen, may sleep on, or must.
+    pub fn posture(&self) -> Posture {
+        // Acquire pairs with the Release in `choose`. "Up" is final: only a parked worker is lent.
+        match self.posture.load(Ordering::Acquire) {
+            UP => Posture::Up,
+            PARKED_SEAT => Posture::Parked,
+            _ => Posture::Lent,
+        }
+    }
+
+    /// The number of the worker.
+    pub fn index(&self) -> usize {
+        self.index as usize
     }
 }
 
 /// A parked worker: its seat, and the thread that acts as this worker just now (see `Worker::on_fresh_stack`).
+#[derive(Debug)]
 struct Parked {
     seat: Arc<Seat>,
     thread: thread::Thread,
     rest: Rest,
+}
+
+/// A worker that is on loan: out of the list, while its own thread sleeps on.
+#[derive(Debug)]
+#[must_use = "the worker's own thread sleeps until it is given back"]
+pub struct Loan(Parked);
+
+impl Loan {
+    /// The number of the worker.
+    pub fn worker(&self) -> usize {
+        self.0.seat.index()
+    }
 }
 
 /// See the module's text.
@@ -207,7 +246,7 @@ impl Idle {
     pub fn announce(&self, seat: &Arc<Seat>, role: Role, rest: Rest) {
         let thread = thread::current();
         let mut parked = lock(&self.parked);
-        seat.parked.store(true, Ordering::Relaxed); // read by others under the lock only
+        seat.posture.store(PARKED_SEAT, Ordering::Relaxed); // read by others under the lock only
         parked.push(Parked { seat: seat.clone(), thread, rest });
         self.hint.store(seat.index, Ordering::Relaxed); // a guess
         // Wrapping: a searcher leaves one count and enters another in one step. Relaxed: ordered by the fence.
@@ -220,18 +259,45 @@ impl Idle {
 
     /// Leaves the list again, after a look around, a latch or a timeout said so; counts as `role` from then on,
     /// whatever the limit. Returns what the worker really counts as: [`Role::Searching`] if somebody had chosen it
-    /// for work in the meantime.
-    pub fn withdraw(&self, seat: &Arc<Seat>, role: Role) -> Role {
+    /// for work in the meantime. `None` if the worker is on loan: then its thread sleeps on.
+    pub fn withdraw(&self, seat: &Arc<Seat>, role: Role) -> Option<Role> {
         let mut parked = lock(&self.parked);
-        if !seat.parked.load(Ordering::Relaxed) {
-            return Role::Searching; // chosen; the flag changes under the lock only
+        match seat.posture.load(Ordering::Relaxed) {
+            UP => return Some(Role::Searching), // chosen; it changes under the lock only
+            LENT => return None,
+            _ => {}
         }
         let place = parked.iter().rposition(|p| Arc::ptr_eq(&p.seat, seat));
         let entry = parked.remove(place.expect("a seat that says so is in the list"));
-        seat.parked.store(false, Ordering::Relaxed); // under the lock
+        seat.posture.store(UP, Ordering::Relaxed); // under the lock
         // Wrapping and Relaxed as in `announce`; becoming a searcher publishes nothing.
         self.counts.fetch_add(searching(role).wrapping_sub(resting(entry.rest)), Ordering::Relaxed);
-        role
+        Some(role)
+    }
+
+    /// Borrows the most recently parked worker that has nothing to do: the caller acts as this worker, whose own thread
+    /// sleeps until [`Idle::give_back`].
+    pub fn borrow(&self) -> Option<Loan> {
+        if self.counts().parked() == 0 {
+            return None; // spares the lock
+        }
+        let mut parked = lock(&self.parked);
+        let place = parked.iter().rposition(|p| p.rest == Rest::Idle)?;
+        let entry = parked.remove(place);
+        entry.seat.posture.store(LENT, Ordering::Relaxed); // decided under the lock, see `withdraw`
+        self.counts.fetch_sub(resting(entry.rest), Ordering::Relaxed); // as in `announce`
+        Some(Loan(entry))
+    }
+
+    /// Puts a borrowed worker back into the list. It lies down by this as if it had announced its rest: the caller then
+    /// looks at every source of work and at the phase of the pool, and has somebody woken if there is a reason.
+    pub fn give_back(&self, loan: Loan) {
+        let mut parked = lock(&self.parked);
+        loan.0.seat.posture.store(PARKED_SEAT, Ordering::Relaxed); // as in `announce`
+        self.counts.fetch_add(resting(loan.0.rest), Ordering::Relaxed); // as in `announce`
+        parked.push(loan.0);
+        drop(parked);
+        fence(Ordering::SeqCst); // [rest], as in `announce`
     }
 
     /// After one task was made visible: wakes a worker if nobody would find it otherwise.
@@ -286,8 +352,8 @@ impl Idle {
         self.hint.store(seat.index, Ordering::Relaxed); // a guess
         // The count comes first: once the seat is free the worker may run and leave the search.
         self.counts.fetch_add(SEARCHING.wrapping_sub(resting(rest)), Ordering::Relaxed);
-        // Release pairs with the Acquire in `is_parked`: the worker sees the count that it will give back.
-        seat.parked.store(false, Ordering::Release);
+        // Release pairs with the Acquire in `posture`: the worker sees the count that it will give back.
+        seat.posture.store(UP, Ordering::Release);
         Some(thread)
     }
 }

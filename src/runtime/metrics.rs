@@ -17,6 +17,8 @@ pub struct WorkerMetrics {
     pub submitted: Counter,
     /// Tasks taken from the inbox or deque of another worker.
     pub stolen: Counter,
+    /// Forked work taken from other workers.
+    pub stolen_forks: Counter,
     /// Times it went to sleep.
     pub parked: Counter,
 }
@@ -73,6 +75,9 @@ pub struct WorkerStats {
     pub executed: u64,
     /// Tasks it took from the queues of other workers.
     pub stolen: u64,
+    /// Halves of joins (of scopes and loops as well) that it took from other workers. They are no tasks, and are
+    /// in none of the other counts.
+    pub stolen_forks: u64,
     /// Times it went to sleep.
     pub parked: u64,
     /// Tasks in its inbox and deque.

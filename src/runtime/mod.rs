@@ -6,6 +6,8 @@ pub mod config;
 pub mod core;
 #[cfg(not(longshore_loom))]
 pub mod dispatcher;
+#[cfg(not(longshore_loom))]
+pub mod guest;
 pub mod idle;
 #[cfg(not(longshore_loom))]
 pub mod lifecycle;

@@ -4,7 +4,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering, fence};
 
 use crossbeam_deque::{Injector, Steal, Stealer, Worker as Deque};
 use crossbeam_utils::CachePadded;
@@ -18,8 +18,10 @@ use super::worker::Worker;
 use crate::primitives::batch::Batch;
 use crate::primitives::inbox::Inbox;
 use crate::primitives::members::Members;
+use crate::primitives::offer::Offer;
 use crate::primitives::task::Task;
 use crate::runtime::config::Config;
+use crate::runtime::worker::fork::Job;
 
 /// Tasks that an inbox holds: eight batches. More would only postpone the moment at which a producer that is faster
 /// than its worker moves tasks to the injector, where everyone finds them; each slot costs 40 bytes.
@@ -35,17 +37,26 @@ pub struct Remote {
     pub inbox: Inbox<Task>,
     /// Thieves' access to the worker's deque.
     pub stealer: Stealer<Task>,
+    /// The oldest work that the worker has forked. Padded, for the worker looks at it at each fork.
+    pub offer: CachePadded<Offer<Job>>,
+    /// The owner half, for whoever has borrowed the worker (see `guest`); null before the worker's first rest.
+    pub owner: AtomicPtr<Worker>,
 }
 
 impl Remote {
     /// The remote half that belongs to the deque behind `stealer`.
-    pub fn new(stealer: Stealer<Task>) -> Self {
-        Remote { inbox: Inbox::new(INBOX_CAPACITY), stealer }
+    pub fn new(stealer: Stealer<Task>, offer: Offer<Job>) -> Self {
+        Remote {
+            inbox: Inbox::new(INBOX_CAPACITY),
+            stealer,
+            offer: CachePadded::new(offer),
+            owner: AtomicPtr::default(),
+        }
     }
 
     /// Whether a thief would find something here.
     pub fn has_work(&self) -> bool {
-        self.inbox.has_ready() || !self.stealer.is_empty()
+        self.inbox.has_ready() || self.offer.has_any() || !self.stealer.is_empty()
     }
 }
 
@@ -79,9 +90,12 @@ impl Model for Shared {
 
     fn new(config: Config) -> (Self, Vec<Deque<Task>>) {
         let deques: Vec<Deque<Task>> = (0..config.workers).map(|_| Deque::new_lifo()).collect();
+        // A worker without peers keeps what it forks.
+        let offer = || if deques.len() > 1 { Offer::free() } else { Offer::closed() };
+        let remotes = deques.iter().map(|deque| Remote::new(deque.stealer(), offer())).collect();
         let shared = Shared {
             core: Core::new(config),
-            remotes: deques.iter().map(Deque::stealer).map(Remote::new).collect(),
+            remotes,
             members: Members::new(Box::default()),
             injector: Injector::new(),
             passages: CachePadded::new(AtomicUsize::new(0)),
@@ -142,8 +156,8 @@ impl Shared {
 
     /// Whether a worker that is about to sleep would miss something. Called after a sequentially consistent fence.
     ///
-    /// Every source of work is named here, and nowhere else: the inboxes (one's own among them), the deques and the
-    /// injector.
+    /// Every source of work is named here, and nowhere else: the inboxes (one's own among them), the deques, the offers
+    /// and the injector.
     pub fn has_work(&self) -> bool {
         !self.injector.is_empty()
             || self.members.read(|members| members.iter().any(|&i| self.remote(i).has_work()))

@@ -15,6 +15,7 @@ mod fairness;
 mod futures;
 mod handles;
 mod hooks;
+mod joins;
 mod nesting;
 mod panicking_drops;
 mod panics;

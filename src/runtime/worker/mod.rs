@@ -1,28 +1,33 @@
 //! The owner half of a worker: what it keeps, and the loop in which it runs tasks and lies down. Where it looks for work
-//! is in `search.rs`, how a task on it waits in `wait.rs`.
+//! is in `search.rs`, how a task on it waits in `wait.rs`, how it forks and joins in `fork.rs`.
 //!
 //! A [`Worker`] belongs to one thread at a time. It is lent to another only while its own thread is blocked, see
 //! `on_fresh_stack`.
 
+pub mod fork;
 mod search;
 pub mod wait;
 
 use std::cell::{Cell, RefCell};
+use std::ptr::NonNull;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Instant;
 
 use crossbeam_deque::Worker as Deque;
 
+use fork::{Execution, Forks, Job};
 use wait::Awaited;
 
 use crate::base::error::SubmitErrorKind;
 use crate::base::rng::Rng;
 use crate::policy::spin::SpinTime;
 use crate::primitives::block;
+use crate::primitives::offer::Offer;
 use crate::primitives::task::{Finished, Task};
 use crate::runtime::dispatcher::{Announcement, Rejected};
-use crate::runtime::idle::{Duty, Rest, Role, Seat};
+use crate::runtime::idle::{Duty, Posture, Rest, Role, Seat};
 use crate::runtime::lifecycle::Owner;
 use crate::runtime::metrics::WorkerMetrics;
 use crate::runtime::shared::{Phase, Remote, Shared, TaskBatch};
@@ -43,7 +48,12 @@ pub struct Worker {
     shared: Arc<Shared>,
     index: usize,
     deque: Deque<Task>,
+    /// Its place in the list of the parked.
     seat: Arc<Seat>,
+    /// The same for a thread that has borrowed the worker: the other one is taken, for its own thread sleeps on it.
+    guest_seat: Arc<Seat>,
+    /// Whether the thread that acts as this worker has borrowed it.
+    is_lent: Cell<bool>,
     rng: Rng,
     spin: Cell<SpinTime>,
     tick: Cell<u32>,
@@ -53,6 +63,12 @@ pub struct Worker {
     kept: Cell<u32>,
     /// Where the stack of the thread that acts as this worker begins.
     stack_base: Cell<usize>,
+    /// What was forked on this worker and not joined yet.
+    forks: Forks,
+    /// The innermost job of another worker that runs here; null if there is none.
+    executing: Cell<*const Execution>,
+    /// This worker's own offer, in `shared`.
+    offer: NonNull<Offer<Job>>,
 }
 
 thread_local! {
@@ -100,10 +116,15 @@ impl Worker {
             rng: Rng::new(config.seed, index as u64),
             spin: Cell::new(SpinTime::new(config.spin)),
             seat: Arc::new(Seat::new(index)),
+            guest_seat: Arc::new(Seat::new(index)),
+            is_lent: Cell::new(false),
             tick: Cell::new(0),
             batch: RefCell::new(TaskBatch::new()),
             kept: Cell::new(0),
             stack_base: Cell::new(0),
+            forks: Forks::new(),
+            executing: Cell::new(std::ptr::null()),
+            offer: NonNull::from(&*shared.remote(index).offer),
             shared,
             index,
             deque,
@@ -135,9 +156,33 @@ impl Worker {
         self.index
     }
 
+    /// Begins to act for another thread than its own, which sleeps.
+    pub fn lend(&self) {
+        self.is_lent.set(true);
+        self.kept.set(0);
+    }
+
+    /// Ends what `lend` began.
+    pub fn take_home(&self) {
+        self.is_lent.set(false);
+    }
+
+    /// Runs what lies in its own deque, until that is empty.
+    pub fn run_own(&self) {
+        while let Some(task) = self.deque.pop() {
+            self.run_task(task);
+        }
+    }
+
     #[inline]
     fn remote(&self) -> &Remote {
         self.shared.remote(self.index)
+    }
+
+    #[inline(always)]
+    fn offer(&self) -> &Offer<Job> {
+        // SAFETY: it lies in `shared`, which lives at least as long as this worker.
+        unsafe { self.offer.as_ref() }
     }
 
     #[inline]
@@ -226,6 +271,8 @@ impl Owner for Worker {
     }
 
     fn run(&self) {
+        // Relaxed: whoever borrows this worker has got it out of the list of the parked, whose lock orders the two.
+        self.remote().owner.store(std::ptr::from_ref(self).cast_mut(), Ordering::Relaxed);
         self.as_current(|| self.work_until(&mut Goal::PoolEnd));
     }
 }
@@ -260,14 +307,15 @@ impl Worker {
         if let Finished::Orphaned(payload) = task.run(&self.metrics().tally) {
             self.shared.report_panic(payload);
         }
-        self.kept.set(kept_below);
+        // What it has left behind descends from the task beneath as well.
+        self.kept.set(kept_below + self.kept.get());
     }
 
     /// Finds a task elsewhere, or sleeps until there is one. `None` when the goal may have been reached.
     #[cold]
     fn search_or_rest(&self, goal: &mut Goal<'_>) -> Option<Task> {
         let idle = &self.shared.idle;
-        let mut role = idle.start_search(&self.seat);
+        let mut role = idle.start_search(self.seat());
         loop {
             if role == Role::Searching
                 && let Some(task) = self.search(goal)
@@ -283,35 +331,54 @@ impl Worker {
             }
             role = self.rest(role, goal);
             if role == Role::Active {
-                role = idle.start_search(&self.seat);
+                role = idle.start_search(self.seat());
             }
         }
     }
 
     /// Lies down until there is work, the goal is reached, or the phase changes.
     fn rest(&self, role: Role, goal: &mut Goal<'_>) -> Role {
-        let shared = &*self.shared;
+        let (shared, seat) = (&*self.shared, self.seat());
         goal.arm();
-        shared.idle.announce(&self.seat, role, goal.rest());
+        self.metrics().parked.add(1);
+        shared.idle.announce(seat, role, goal.rest());
+        // From here until `withdraw` this thread keeps its hands off what belongs to the worker's owner: another thread
+        // may have borrowed the worker.
         // The last look around: the fence in `announce` makes it count.
-        if shared.has_work() {
-            return shared.idle.withdraw(&self.seat, Role::Searching);
-        }
-        if matches!(goal, Goal::PoolEnd) && shared.ends_now() {
-            return shared.idle.withdraw(&self.seat, Role::Active);
+        let role = if shared.has_work() {
+            Some(Role::Searching)
+        } else if matches!(goal, Goal::PoolEnd) && shared.ends_now() {
+            Some(Role::Active)
+        } else {
+            None
+        };
+        if let Some(role) = role.and_then(|role| shared.idle.withdraw(seat, role)) {
+            self.metrics().parked.take_back(1);
+            return role;
         }
         if block::tidy_up() {
             memory::return_to_system();
         }
-        self.metrics().parked.add(1);
         let asleep = Instant::now();
-        while self.seat.is_parked() && !goal.is_reached(shared) {
-            goal.park();
-        }
+        let role = loop {
+            let is_up = match seat.posture() {
+                Posture::Up => true,
+                Posture::Parked => goal.is_reached(shared),
+                Posture::Lent => false,
+            };
+            match is_up.then(|| shared.idle.withdraw(seat, Role::Active)).flatten() {
+                Some(role) => break role,
+                None => goal.park(),
+            }
+        };
         let mut spin = self.spin.get();
         spin.slept(asleep.elapsed());
         self.spin.set(spin);
-        shared.idle.withdraw(&self.seat, Role::Active)
+        role
+    }
+
+    fn seat(&self) -> &Arc<Seat> {
+        if self.is_lent.get() { &self.guest_seat } else { &self.seat }
     }
 
     /// Stops searching: the pushes that relied on this worker to find their task may need another one woken.

@@ -104,9 +104,14 @@ impl Worker {
         }
     }
 
-    /// One look at every source of work.
+    /// One look at every source of work; its own deque too, in which a thread that had borrowed the worker may have left
+    /// something.
     fn sweep(&self) -> Option<Task> {
-        self.take_from_inbox(BATCH).or_else(|| self.take_from_injector()).or_else(|| self.steal())
+        self.deque
+            .pop()
+            .or_else(|| self.take_from_inbox(BATCH))
+            .or_else(|| self.take_from_injector())
+            .or_else(|| self.steal())
     }
 
     /// Visits every peer once. A contended victim is left alone: somebody else is taking from it just now.
@@ -119,6 +124,9 @@ impl Worker {
 
     fn steal_from(&self, victim: usize) -> Option<Task> {
         let victim = self.shared.remote(victim);
+        if let Some(task) = self.take_offered(&victim.offer) {
+            return Some(task);
+        }
         let half = (victim.inbox.len() / 2).clamp(1, BATCH);
         let mut batch = self.batch.borrow_mut();
         if victim.inbox.take(half, &mut *batch) == Taken::Some {

@@ -53,10 +53,15 @@ pub enum Waited {
     NoStack(io::Error),
 }
 
+/// How long to spin for a result before sleeping.
+pub fn join_spin() -> Duration {
+    if affinity::is_single_core() { Duration::ZERO } else { JOIN_SPIN }
+}
+
 /// Spins for a moment, then sleeps, until `awaited` is done or the deadline has passed.
 pub fn block(awaited: &mut dyn Awaited, deadline: Option<Instant>) -> Waited {
     let now = Instant::now();
-    let spin = if affinity::is_single_core() { Duration::ZERO } else { JOIN_SPIN };
+    let spin = join_spin();
     let spin_until = deadline.map_or(now + spin, |deadline| deadline.min(now + spin));
     while Instant::now() < spin_until {
         for _ in 0..32 {
@@ -99,7 +104,7 @@ impl Worker {
             }
             let kept_below = self.kept.replace(0);
             let ran = awaited.run_here(&self.metrics().tally);
-            self.kept.set(kept_below);
+            self.kept.set(kept_below + self.kept.get());
             if !ran && !self.run_kept() {
                 return block(awaited, deadline);
             }
@@ -132,7 +137,7 @@ impl Worker {
     }
 
     /// Whether tasks within tasks have used half of the stack: the other half is for the next one.
-    fn is_deep(&self) -> bool {
+    pub(super) fn is_deep(&self) -> bool {
         let size = self.shared.config.stack_size;
         let used = self.stack_base.get().abs_diff(approximate_stack_pointer());
         // More than there is: a stack that is not in one piece (AddressSanitizer's), of which nothing is known.

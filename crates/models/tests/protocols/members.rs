@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use longshore_models::mutation::leaves_out;
 
-use crate::code::idle::{Idle, Rest, Role, Seat};
+use crate::code::idle::{Idle, Posture, Rest, Role, Seat};
 use crate::code::inbox::{Inbox, Refusal, Taken};
 use crate::code::members::Members;
 use crate::code::sync::thread;
@@ -98,11 +98,11 @@ impl Pool {
             }
             self.idle.announce(&seat, role, Rest::Idle);
             if !self.has_work() {
-                while seat.is_parked() {
+                while seat.posture() != Posture::Up {
                     thread::park();
                 }
             }
-            role = self.idle.withdraw(&seat, Role::Searching);
+            role = self.idle.withdraw(&seat, Role::Searching).expect("nobody borrows here");
         }
         ran
     }

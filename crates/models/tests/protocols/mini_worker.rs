@@ -5,7 +5,7 @@ use std::sync::Arc;
 use longshore_models::mutation::leaves_out;
 
 use super::mini::{Pool, Task};
-use crate::code::idle::{Duty, Rest, Role, Seat};
+use crate::code::idle::{Duty, Posture, Rest, Role, Seat};
 use crate::code::inbox::{Inbox, Taken};
 use crate::code::slot::{SlotHandle, Waiter};
 use crate::code::sync::thread;
@@ -113,16 +113,27 @@ impl Worker {
             goal.arm();
         }
         pool.idle.announce(&self.seat, role, goal.rest());
-        if !leaves_out("the last look around") && pool.has_work() {
-            return pool.idle.withdraw(&self.seat, Role::Searching);
+        let role = if !leaves_out("the last look around") && pool.has_work() {
+            Some(Role::Searching)
+        } else if matches!(goal, Goal::PoolEnd) && pool.ends_now() {
+            Some(Role::Active)
+        } else {
+            None
+        };
+        if let Some(role) = role.and_then(|role| pool.idle.withdraw(&self.seat, role)) {
+            return role;
         }
-        if matches!(goal, Goal::PoolEnd) && pool.ends_now() {
-            return pool.idle.withdraw(&self.seat, Role::Active);
+        loop {
+            let is_up = match self.seat.posture() {
+                Posture::Up => true,
+                Posture::Parked => goal.is_reached(pool),
+                Posture::Lent => false,
+            };
+            match is_up.then(|| pool.idle.withdraw(&self.seat, Role::Active)).flatten() {
+                Some(role) => return role,
+                None => thread::park(),
+            }
         }
-        while self.seat.is_parked() && !goal.is_reached(pool) {
-            thread::park();
-        }
-        pool.idle.withdraw(&self.seat, Role::Active)
     }
 
     fn end_search(&self) {

@@ -1,0 +1,221 @@
+//! How a thread from outside takes part in structured work (joins, scopes, loops), for whose end it waits anyway.
+//!
+//! A thread that belongs to no pool does not hand its work over and sleep: it *borrows* a worker that is parked, acts as
+//! that worker on its own stack until the work is done, and gives it back. So a loop over a thousand numbers costs no
+//! switch of threads, no more threads compute than the pool has workers, and the others steal from the borrowed worker
+//! as from any. A [`Worker`] belongs to one thread at a time; its own thread is blocked while it is on loan.
+//!
+//! A thread that is a worker of *another* pool may not do that, for its own pool may be needed for what it waits for:
+//! it sends the work in and serves its pool meanwhile. So does everybody when no worker is parked. And when the pool
+//! takes no work any more (or the process is a forked child, where the workers do not exist), the caller does the work
+//! alone: structured work cannot be refused.
+
+use std::mem::{self, MaybeUninit};
+use std::panic;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+
+use crate::base::unwind;
+use crate::primitives::latch::{Latch, Verdict};
+use crate::primitives::tally::Tally;
+use crate::primitives::task::{Discarded, Finished, Task, TaskTable, Word};
+use crate::runtime::idle::Loan;
+use crate::runtime::lifecycle::{Model, Owner};
+use crate::runtime::shared::{Phase, Shared};
+use crate::runtime::worker::Worker;
+use crate::runtime::worker::fork::{By, Job, StackJob};
+use crate::runtime::worker::wait::{self, Awaited, Waited};
+
+impl Shared {
+    /// Calls `f` with a worker of this pool that the calling thread is, or acts as, and returns when it has ended.
+    pub fn enter<F, R>(&self, f: F) -> R
+    where
+        F: FnOnce(&Worker) -> R + Send,
+        R: Send,
+    {
+        enum Way<F, R> {
+            Entered(R),
+            Borrow(F),
+            Send(F),
+        }
+        let way = Worker::with_current(|current| match current {
+            Some(worker) if worker.belongs_to(self) => Way::Entered(f(worker)),
+            Some(_) => Way::Send(f),
+            None => Way::Borrow(f),
+        });
+        match way {
+            Way::Entered(result) => result,
+            Way::Send(f) => self.send_in(f),
+            Way::Borrow(f) => match self.borrow() {
+                Some(guest) => guest.worker().as_current(|| f(guest.worker())),
+                None => self.send_in(f),
+            },
+        }
+    }
+
+    fn borrow(&self) -> Option<Guest<'_>> {
+        if self.is_forked() || self.phase() != Phase::Open {
+            return None;
+        }
+        let loan = self.idle.borrow()?;
+        // Relaxed: written before its worker first lay down; the lock of the list orders the two.
+        let worker = self.remote(loan.worker()).owner.load(Ordering::Relaxed);
+        let guest = Guest { shared: self, worker, loan: Some(loan) };
+        guest.worker().lend();
+        Some(guest)
+    }
+
+    /// Has `f` run by one of the pool's own threads, and waits for it.
+    pub fn send_in<F, R>(&self, f: F) -> R
+    where
+        F: FnOnce(&Worker) -> R + Send,
+        R: Send,
+    {
+        let job = StackJob::new(|worker: &Worker, _: By| f(worker));
+        let end = job.prepare();
+        let pack = |place: &mut MaybeUninit<Task>, ()| {
+            let mut words = [const { Word::uninit() }; 3];
+            words[0].write(job.header().as_ptr().expose_provenance());
+            // SAFETY: the functions expect the address of a job, and this one lives until its latch is set.
+            place.write(unsafe { Task::from_parts(&SENT, words) });
+        };
+        // From here on the frame must not be left before the latch is set.
+        let abort = unwind::AbortOnUnwind;
+        // SAFETY: `pack` initialises the place and does not panic.
+        let verdict = match unsafe { self.dispatch((), pack) } {
+            Ok(()) => self.await_sent(end),
+            Err(_) => Verdict::Returned,
+        };
+        mem::forget(abort);
+        match verdict {
+            Verdict::Done => {
+                // SAFETY: it is done, and asked once.
+                unsafe { job.take_result() }.unwrap_or_else(|payload| panic::resume_unwind(payload))
+            }
+            // SAFETY: nobody has it or will have it.
+            Verdict::Returned => alone(self, |worker| unsafe { job.call(worker, By::Owner) }),
+        }
+    }
+
+    fn await_sent(&self, end: &Latch) -> Verdict {
+        let mut sent = Sent { end, pool: self.id };
+        loop {
+            let waited = Worker::with_current(|worker| match worker {
+                Some(worker) => worker.wait_until(&mut sent, None),
+                None => wait::block(&mut sent, None),
+            });
+            if let Some(verdict) = end.verdict() {
+                return verdict;
+            }
+            if let Waited::NoStack(_) = waited {
+                // No thread to be had that serves this pool meanwhile: the wait goes on without.
+                let _ = wait::block(&mut sent, None);
+            }
+        }
+    }
+}
+
+/// A job that was sent in, to wait for.
+struct Sent<'a> {
+    end: &'a Latch,
+    pool: u32,
+}
+
+impl Awaited for Sent<'_> {
+    fn is_done(&self) -> bool {
+        self.end.is_set()
+    }
+
+    fn is_of(&self, pool: u32) -> bool {
+        self.pool == pool
+    }
+
+    fn run_here(&mut self, _: &Tally) -> bool {
+        false // its pool is another one
+    }
+
+    fn unpark_me(&mut self) {
+        // SAFETY: whoever has sent it waits, one thread at a time.
+        if !unsafe { self.end.arm() } {
+            thread::current().unpark(); // it has come; the park that follows returns at once
+        }
+    }
+}
+
+/// What was sent in counts as a task.
+static SENT: TaskTable = TaskTable { run: run_sent, discard: discard_sent };
+
+unsafe fn run_sent(address: Word, _: Word, _: Word, tally: &Tally) -> Finished {
+    // SAFETY: the contract of the table.
+    let job = unsafe { Job::from_word(address) };
+    tally.started.add(1);
+    // SAFETY: the task has the job for itself.
+    let end =
+        Worker::with_current(|worker| unsafe { Job::perform(job, worker.expect("tasks run on workers")) });
+    // Counted before the sender is let go: it then sees the task in the statistics.
+    if end.is_ok() {
+        tally.completed.add(1)
+    } else {
+        tally.panicked.add(1)
+    }
+    // SAFETY: performed; nothing of it is touched after this.
+    unsafe { Job::set(job, Verdict::Done) };
+    Finished::Quietly
+}
+
+unsafe fn discard_sent(address: Word, _: Word, _: Word) -> Result<Discarded, unwind::Payload> {
+    // SAFETY: the contract of the table.
+    let job = unsafe { Job::from_word(address) };
+    // SAFETY: nobody has begun it, and nothing of it is touched after this.
+    unsafe { Job::set(job, Verdict::Returned) };
+    Ok(Discarded::Unstarted)
+}
+
+/// The calling thread as a worker that it has borrowed.
+struct Guest<'a> {
+    shared: &'a Shared,
+    worker: *const Worker,
+    /// Taken out when the worker is given back.
+    loan: Option<Loan>,
+}
+
+impl Guest<'_> {
+    fn worker(&self) -> &Worker {
+        // SAFETY: it lies in a frame of its own thread, which sleeps in there until the worker is given back, and its
+        // address was written before the worker could first be borrowed.
+        unsafe { &*self.worker }
+    }
+}
+
+impl Drop for Guest<'_> {
+    fn drop(&mut self) {
+        self.worker().take_home();
+        self.loan.take().into_iter().for_each(|loan| self.shared.idle.give_back(loan));
+        // Nothing of the worker is touched from here on. What it has left in its queues, or got in its inbox while it
+        // was busy, is for whoever is idle; and its own thread may have a change of phase to see.
+        if self.shared.phase() != Phase::Open {
+            self.shared.idle.wake_all();
+        } else if self.shared.has_work() {
+            self.shared.idle.notify();
+        }
+    }
+}
+
+/// Calls `f` with the only worker of a pool that has no threads, and runs what it submits.
+#[cold]
+fn alone<R>(pool: &Shared, f: impl FnOnce(&Worker) -> R) -> R {
+    let (shared, deques) = Shared::new(pool.config.solo());
+    shared.admit(0);
+    let deque = deques.into_iter().next().expect("one worker, one deque");
+    let worker = Worker::new(Arc::new(shared), 0, deque);
+    /// Also when `f` panics: what was accepted runs.
+    struct Leftovers<'a>(&'a Worker);
+    impl Drop for Leftovers<'_> {
+        fn drop(&mut self) {
+            self.0.as_current(|| self.0.run_own());
+        }
+    }
+    let leftovers = Leftovers(&worker);
+    leftovers.0.as_current(|| f(leftovers.0))
+}

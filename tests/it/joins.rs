@@ -1,0 +1,200 @@
+//! `join`, `enter` and `install`: both sides run, results and panics come back, threads from outside take part.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use longshore::{Context, Pool};
+
+use crate::support::{Gate, Rig, quiet_panic, rest, text, wait_until};
+
+fn fib(cx: Context<'_>, n: u64) -> u64 {
+    if n < 2 {
+        return n;
+    }
+    let (a, b) = cx.join(|cx| fib(cx, n - 1), |cx| fib(cx, n - 2));
+    a + b
+}
+
+fn free_fib(n: u64) -> u64 {
+    if n < 2 {
+        return n;
+    }
+    let (a, b) = longshore::join(|| free_fib(n - 1), || free_fib(n - 2));
+    a + b
+}
+
+#[test]
+fn a_recursion_gives_the_same_with_any_number_of_workers() {
+    for workers in [1, 2, 3, 8] {
+        let rig = Rig::new(workers);
+        for _ in 0..50 {
+            assert_eq!(rig.enter(|cx| fib(cx, 18)), 2584);
+            assert_eq!(rig.install(|| free_fib(15)), 610);
+            assert_eq!(rig.submit(|| free_fib(15)).expect("open").join().expect("ran"), 610);
+        }
+        rig.finish();
+    }
+}
+
+#[test]
+fn outside_of_every_pool_one_side_runs_after_the_other() {
+    let here = thread::current().id();
+    let (a, b) = longshore::join(|| thread::current().id(), || thread::current().id());
+    assert_eq!((a, b), (here, here));
+    assert_eq!(free_fib(10), 55);
+}
+
+#[test]
+fn a_thread_from_outside_takes_part_itself_and_install_goes_to_a_worker() {
+    let rig = Rig::new(2);
+    let here = thread::current().id();
+    let there = rig.install(|| (thread::current().id(), longshore::current_worker()));
+    assert!(there.0 != here && there.1.is_some());
+    // It takes a worker's place only if one is parked.
+    wait_until("a worker is parked", || rig.enter(|_| thread::current().id() == here));
+    assert_eq!(longshore::current_worker(), None);
+    rig.finish();
+}
+
+/// Both sides wait for each other, so two threads have to take part.
+#[test]
+fn both_sides_of_a_join_run_at_the_same_time() {
+    let rig = Rig::new(2);
+    for _ in 0..200 {
+        let (left, right) = (Gate::new(), Gate::new());
+        rig.join(
+            || {
+                left.open();
+                right.visitor().pass();
+            },
+            || {
+                right.open();
+                left.visitor().pass();
+            },
+        );
+    }
+    rig.finish();
+}
+
+#[test]
+fn the_panic_of_the_first_side_goes_on_and_both_sides_have_run() {
+    for workers in [1, 2, 4] {
+        let rig = Rig::new(workers);
+        for round in 0..200u64 {
+            let runs = AtomicUsize::new(0);
+            let side = |fails: bool, name: &'static str| {
+                runs.fetch_add(1, Ordering::Relaxed);
+                if fails {
+                    quiet_panic(name);
+                }
+            };
+            let (a, b) = (round & 1 == 0, round & 2 == 0);
+            let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                rig.join(|| side(a, "a"), || side(b, "b"));
+            }));
+            assert_eq!(runs.load(Ordering::Relaxed), 2);
+            match caught {
+                Ok(()) => assert!(!a && !b),
+                Err(payload) => assert_eq!(text(&*payload), if a { "a" } else { "b" }),
+            }
+        }
+        rig.finish();
+    }
+}
+
+#[test]
+fn a_long_serial_part_hides_no_more_than_the_younger_forks() {
+    let rig = Rig::new(2);
+    let taken = Gate::new();
+    // The second side is on offer while the first one does nothing for it.
+    rig.join(|| taken.visitor().pass(), || taken.open());
+    rig.finish();
+}
+
+#[test]
+fn one_pool_waits_for_another_and_serves_its_own() {
+    let a = Rig::new(1);
+    let b = Rig::new(1);
+    let (pool_a, pool_b) = (a.pool().clone(), b.pool().clone());
+    let seven = a
+        .submit(move || {
+            // The only worker of `a` waits for `b`, whose task needs a task of `a`.
+            pool_b.enter(|_| pool_a.submit(|| 7).expect("open").join().expect("ran"))
+        })
+        .expect("open");
+    assert_eq!(seven.join().expect("ran"), 7);
+    let (pool_a, pool_b) = (a.pool().clone(), b.pool().clone());
+    assert_eq!(a.install(move || pool_b.install(|| pool_a.install(|| 8))), 8);
+    a.finish();
+    b.finish();
+}
+
+#[test]
+fn a_closed_pool_lets_the_caller_do_it_alone() {
+    let pool = Pool::builder().workers(2).build().expect("starts");
+    pool.shutdown().expect("ends");
+    let here = thread::current().id();
+    assert_eq!(pool.enter(|cx| fib(cx, 15)), 610);
+    assert_eq!(pool.install(|| thread::current().id()), here);
+    let ran = Arc::new(AtomicUsize::new(0));
+    let counted = ran.clone();
+    pool.enter(|_| {
+        longshore::execute(move || _ = counted.fetch_add(1, Ordering::Relaxed)).expect("accepted")
+    });
+    assert_eq!(ran.load(Ordering::Relaxed), 1, "what was accepted has run");
+}
+
+#[test]
+fn what_is_submitted_while_a_worker_is_lent_runs() {
+    let rig = Rig::new(1);
+    for round in 0..2000 {
+        let handle = rig.enter(|_| longshore::submit(move || round).expect("on the pool"));
+        assert_eq!(handle.join().expect("ran"), round);
+        let inside = rig.enter(|_| rig.submit(move || round).expect("open").join().expect("ran"));
+        assert_eq!(inside, round);
+    }
+    rig.finish();
+}
+
+#[test]
+fn a_shutdown_waits_for_a_lent_worker() {
+    for now in [false, true] {
+        let rig = Rig::new(2);
+        let pool = rig.pool().clone();
+        let go = Gate::new();
+        let guest = {
+            let (pool, go) = (pool.clone(), go.visitor());
+            thread::spawn(move || {
+                pool.enter(|cx| {
+                    go.pass();
+                    fib(cx, 15)
+                })
+            })
+        };
+        go.wait_for(1);
+        let closer = thread::spawn(move || {
+            if now { pool.shutdown_now().map(|_| ()) } else { pool.shutdown() }.expect("ends");
+        });
+        rest(std::time::Duration::from_millis(2));
+        go.open();
+        assert_eq!(guest.join().expect("no panic"), 610);
+        closer.join().expect("no panic");
+        rig.finish();
+    }
+}
+
+#[test]
+fn many_threads_enter_at_once() {
+    let rig = Rig::new(2);
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..200 {
+                    assert_eq!(rig.enter(|cx| fib(cx, 10)), 55);
+                }
+            });
+        }
+    });
+    rig.finish();
+}
