@@ -15,7 +15,7 @@ use crate::runtime::dispatcher::Rejected;
 use crate::runtime::lifecycle;
 use crate::runtime::metrics::PoolStats;
 use crate::runtime::shared::{Phase, Shared};
-use crate::runtime::worker::{self, Worker};
+use crate::runtime::worker::Worker;
 
 /// A pool of worker threads for CPU-bound tasks, with push dispatch and work stealing.
 ///
@@ -147,7 +147,7 @@ impl Pool {
     /// [`ShutdownError::FromWorker`] inside a task or hook of this pool (the pool is left as it is), and
     /// [`ShutdownError::Forked`].
     pub fn shutdown(&self) -> Result<(), ShutdownError> {
-        self.end(Phase::Draining, None)
+        lifecycle::end(&*self.shared, Phase::Draining, None)
     }
 
     /// As [`Pool::shutdown`], but returns after `timeout` at the latest. A timeout beyond the range of the clock
@@ -157,7 +157,7 @@ impl Pool {
     /// As [`Pool::shutdown`], and [`ShutdownError::TimedOut`]: the pool is closed and goes on draining; call again
     /// to wait on, or [`Pool::shutdown_now`].
     pub fn shutdown_timeout(&self, timeout: Duration) -> Result<(), ShutdownError> {
-        self.end(Phase::Draining, Instant::now().checked_add(timeout))
+        lifecycle::end(&*self.shared, Phase::Draining, Instant::now().checked_add(timeout))
     }
 
     /// Refuses all new work, also from tasks, throws away what has not started and returns when the tasks that run
@@ -168,44 +168,14 @@ impl Pool {
     /// # Errors
     /// As [`Pool::shutdown`].
     pub fn shutdown_now(&self) -> Result<u64, ShutdownError> {
-        self.end(Phase::Stopping, None)?;
+        lifecycle::end(&*self.shared, Phase::Stopping, None)?;
         Ok(self.shared.metrics.swept.get())
-    }
-
-    fn end(&self, phase: Phase, deadline: Option<Instant>) -> Result<(), ShutdownError> {
-        if self.shared.is_forked() {
-            return Err(ShutdownError::Forked);
-        }
-        if worker::is_one_of(&self.shared) {
-            return Err(ShutdownError::FromWorker);
-        }
-        lifecycle::close(&*self.shared, phase);
-        if phase == Phase::Stopping {
-            self.shared.throw_away_queued();
-        }
-        if !self.shared.threads.wait(deadline) {
-            return Err(ShutdownError::TimedOut);
-        }
-        if self.shared.phase() == Phase::Stopping {
-            // What producers had in hand when the pool stopped.
-            self.shared.wait_for_passages();
-            self.shared.throw_away_queued();
-        }
-        Ok(())
     }
 }
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        match self.shutdown() {
-            // In a forked child there is nothing to end: the threads, and with them their share of this pool, exist only
-            // in the parent.
-            Ok(()) | Err(ShutdownError::TimedOut | ShutdownError::Forked) => {}
-            Err(ShutdownError::FromWorker) => {
-                lifecycle::close(&*self.shared, Phase::Draining);
-                self.shared.threads.detach();
-            }
-        }
+        lifecycle::leave(&*self.shared);
     }
 }
 

@@ -101,60 +101,20 @@ impl Model for Shared {
     fn close_queues(&self) {
         self.remotes.iter().for_each(|remote| remote.inbox.close());
     }
-}
 
-impl Shared {
-    /// The remote half of worker `index`.
-    #[inline]
-    pub fn remote(&self, index: usize) -> &Remote {
-        &self.remotes[index]
-    }
-
-    /// Opens a passage to the injector; `None` once the pool is closed to work from outside.
-    pub fn passage(&self) -> Option<Passage<'_>> {
-        self.passages.fetch_add(1, Ordering::Relaxed); // ordered by the fence
-        let passage = Passage { shared: self };
-        fence(Ordering::SeqCst); // see `ends_now`
-        (self.phase() == Phase::Open).then_some(passage)
-    }
-
-    /// Waits until no producer is on its way to the injector: a few instructions, unless one is preempted there.
-    pub fn wait_for_passages(&self) {
-        while self.passages.load(Ordering::Acquire) != 0 {
-            std::thread::yield_now();
-        }
-    }
-
-    /// Takes a batch out of the injector.
-    pub fn take_injected(&self) -> Option<TaskBatch> {
-        if self.injector.is_empty() {
-            return None;
-        }
-        loop {
-            match self.injector.steal() {
-                Steal::Success(batch) => return Some(batch),
-                Steal::Empty => return None,
-                // Somebody else got one, so this loop ends after at most as many rounds as there are batches.
-                Steal::Retry => std::hint::spin_loop(),
-            }
-        }
-    }
-
-    /// Whether a worker that is about to sleep would miss something. Called after a sequentially consistent fence.
-    ///
     /// Every source of work is named here, and nowhere else: the inboxes (one's own among them), the deques and the
     /// injector.
-    pub fn has_work(&self) -> bool {
+    fn has_work(&self) -> bool {
         !self.injector.is_empty()
             || self.members.read(|members| members.iter().any(|&i| self.remote(i).has_work()))
     }
 
-    /// Called by a worker that has announced its rest: ends the pool if it drains, no task is left and all workers rest.
-    /// Then nothing can bring a new task: outside is shut out, and inside nobody runs.
+    /// When no task is left and all workers rest nothing can bring a new task: outside is shut out, and inside nobody
+    /// runs.
     ///
     /// Of several workers that lie down together the last to announce sees all of them, so somebody finds out. What
     /// the others pushed before they lay down this worker sees, for the announcements are ordered by their lock.
-    pub fn ends_now(&self) -> bool {
+    fn ends_now(&self) -> bool {
         if self.phase() == Phase::Open {
             return false;
         }
@@ -172,6 +132,60 @@ impl Shared {
         true
     }
 
+    fn throw_away_queued(&self) {
+        let throw = |task| self.throw_away(task);
+        self.remotes.iter().for_each(|remote| remote.inbox.drain_closed(throw));
+        while let Some(mut batch) = self.take_injected() {
+            std::iter::from_fn(|| batch.pop()).for_each(throw);
+        }
+        for remote in &self.remotes {
+            loop {
+                match remote.stealer.steal() {
+                    Steal::Success(task) => throw(task),
+                    Steal::Retry => std::hint::spin_loop(),
+                    Steal::Empty => break,
+                }
+            }
+        }
+    }
+
+    fn wait_for_producers(&self) {
+        while self.passages.load(Ordering::Acquire) != 0 {
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Shared {
+    /// The remote half of worker `index`.
+    #[inline]
+    pub fn remote(&self, index: usize) -> &Remote {
+        &self.remotes[index]
+    }
+
+    /// Opens a passage to the injector; `None` once the pool is closed to work from outside.
+    pub fn passage(&self) -> Option<Passage<'_>> {
+        self.passages.fetch_add(1, Ordering::Relaxed); // ordered by the fence
+        let passage = Passage { shared: self };
+        fence(Ordering::SeqCst); // see `ends_now`
+        (self.phase() == Phase::Open).then_some(passage)
+    }
+
+    /// Takes a batch out of the injector.
+    pub fn take_injected(&self) -> Option<TaskBatch> {
+        if self.injector.is_empty() {
+            return None;
+        }
+        loop {
+            match self.injector.steal() {
+                Steal::Success(batch) => return Some(batch),
+                Steal::Empty => return None,
+                // Somebody else got one, so this loop ends after at most as many rounds as there are batches.
+                Steal::Retry => std::hint::spin_loop(),
+            }
+        }
+    }
+
     fn all_rest(&self) -> bool {
         let counts = self.idle.counts();
         counts.parked() - counts.waiting() == self.members.read(<[usize]>::len) as u64
@@ -187,24 +201,6 @@ impl Shared {
             && nobody_between
             && self.injector.is_empty()
             && self.remotes.iter().all(|r| r.stealer.is_empty())
-    }
-
-    /// Empties all queues of a pool that stops; the tasks never start, and their handles say so.
-    pub fn throw_away_queued(&self) {
-        let throw = |task| self.throw_away(task);
-        self.remotes.iter().for_each(|remote| remote.inbox.drain_closed(throw));
-        while let Some(mut batch) = self.take_injected() {
-            std::iter::from_fn(|| batch.pop()).for_each(throw);
-        }
-        for remote in &self.remotes {
-            loop {
-                match remote.stealer.steal() {
-                    Steal::Success(task) => throw(task),
-                    Steal::Retry => std::hint::spin_loop(),
-                    Steal::Empty => break,
-                }
-            }
-        }
     }
 
     /// Adds everything up.

@@ -19,7 +19,7 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Goal, Worker};
+use super::{Goal, Worker, hire};
 use crate::primitives::tally::Tally;
 use crate::runtime::lifecycle::Owner;
 use crate::sys::affinity;
@@ -152,6 +152,7 @@ impl Worker {
         unsafe impl Send for Lent<'_> {}
         impl Lent<'_> {
             fn wait(self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
+                hire(self.0.shared.id);
                 self.0.as_current(|| self.0.wait_here(awaited, deadline))
             }
         }
