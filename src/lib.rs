@@ -35,11 +35,17 @@
 )]
 
 #[cfg(not(longshore_loom))]
+mod any_pool;
+#[cfg(not(longshore_loom))]
 mod builder;
 #[cfg(not(longshore_loom))]
 mod handle;
 #[cfg(not(longshore_loom))]
 mod pool;
+#[cfg(not(longshore_loom))]
+mod pull_pool;
+#[cfg(not(longshore_loom))]
+mod submission;
 
 mod base;
 #[cfg(not(longshore_loom))]
@@ -51,12 +57,14 @@ mod sys;
 
 #[cfg(not(longshore_loom))]
 pub use self::{
+    any_pool::AnyPool,
     base::error::{
         BatchError, BuildError, JoinError, PanicPayload, ShutdownError, SubmitError, SubmitErrorKind,
     },
     builder::{DEFAULT_STACK_SIZE, MAX_STACK_SIZE, MAX_WORKERS, MIN_STACK_SIZE, Pinning, PoolBuilder},
     handle::JoinHandle,
     pool::{Pool, current_worker, execute, submit},
+    pull_pool::PullPool,
     runtime::metrics::{PinStatus, PoolStats, WorkerStats},
 };
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::config::Config;
 use super::core::{Core, Phase};
-use super::metrics::PinStatus;
+use super::metrics::{PinStatus, PoolStats};
 use super::worker;
 use crate::base::error::{BuildError, PanicPayload, ShutdownError};
 use crate::base::unwind::{self, Payload};
@@ -27,6 +27,10 @@ pub trait Model: Deref<Target = Core> + Sized + Send + Sync + 'static {
     fn admit(&self, index: usize);
     /// The owner half of worker `index`; made on its thread.
     fn worker(shared: Arc<Self>, index: usize, share: Self::Share) -> Self::Worker;
+    /// The number of workers.
+    fn workers(&self) -> usize;
+    /// Adds up what the pool has done.
+    fn stats(&self) -> PoolStats;
     /// Has the queues refuse all further work from outside.
     fn close_queues(&self);
     /// Whether a worker that is about to sleep would miss something. Called after a sequentially consistent fence.

@@ -5,12 +5,16 @@ pub mod config;
 #[cfg(not(longshore_loom))]
 pub mod core;
 #[cfg(not(longshore_loom))]
+pub mod current;
+#[cfg(not(longshore_loom))]
 pub mod dispatcher;
 pub mod idle;
 #[cfg(not(longshore_loom))]
 pub mod lifecycle;
 #[cfg(not(longshore_loom))]
 pub mod metrics;
+#[cfg(not(longshore_loom))]
+pub mod pull;
 #[cfg(not(longshore_loom))]
 pub mod shared;
 #[cfg(not(longshore_loom))]

@@ -98,6 +98,19 @@ impl Model for Shared {
         Worker::new(shared, index, deque)
     }
 
+    fn workers(&self) -> usize {
+        self.members.read(<[usize]>::len)
+    }
+
+    fn stats(&self) -> PoolStats {
+        let pushed =
+            || self.remotes.iter().map(|r| r.inbox.pushed()).sum::<u64>() + self.metrics.injected.get();
+        self.core.stats(pushed, |index| {
+            let remote = self.remote(index);
+            remote.inbox.len() + remote.stealer.len()
+        })
+    }
+
     fn close_queues(&self) {
         self.remotes.iter().for_each(|remote| remote.inbox.close());
     }
@@ -201,16 +214,6 @@ impl Shared {
             && nobody_between
             && self.injector.is_empty()
             && self.remotes.iter().all(|r| r.stealer.is_empty())
-    }
-
-    /// Adds everything up.
-    pub fn stats(&self) -> PoolStats {
-        let pushed =
-            || self.remotes.iter().map(|r| r.inbox.pushed()).sum::<u64>() + self.metrics.injected.get();
-        self.core.stats(pushed, |index| {
-            let remote = self.remote(index);
-            remote.inbox.len() + remote.stealer.len()
-        })
     }
 }
 
