@@ -5,9 +5,10 @@ use std::cell::RefCell;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
-use longshore::{Pool, ShutdownError, SubmitErrorKind, current_worker};
+use longshore::{ShutdownError, SubmitErrorKind, current_worker};
 
-use crate::support::{Hits, PATIENCE, Rig, wait_until, watchdog};
+use super::{Pool, Rig};
+use crate::support::{Hits, PATIENCE, wait_until, watchdog};
 
 /// Calls what it holds when its thread ends.
 struct AtExit(Option<Box<dyn FnOnce()>>);
