@@ -2,9 +2,12 @@
 //! is validated before any thread starts.
 
 use std::env;
+use std::fmt;
 use std::hash::{BuildHasher, RandomState};
+use std::marker::PhantomData;
 use std::time::Duration;
 
+use crate::any_pool::AnyPool;
 use crate::base::error::{BuildError, PanicPayload};
 use crate::policy::spin;
 use crate::pool::Pool;
@@ -51,7 +54,8 @@ pub enum Pinning {
     Cores(Vec<usize>),
 }
 
-/// Configures a [`Pool`]. Made by [`Pool::builder`].
+/// Configures a pool: a [`Pool`] if made by [`Pool::builder`], a [`PullPool`](crate::PullPool) if made by
+/// [`PullPool::builder`](crate::PullPool::builder). The words are the same.
 ///
 /// ```
 /// use longshore::{Pinning, Pool};
@@ -60,9 +64,8 @@ pub enum Pinning {
 /// assert_eq!(pool.workers(), 4);
 /// # Ok::<(), longshore::BuildError>(())
 /// ```
-#[derive(Debug, Default)]
 #[must_use = "a builder does nothing until `build` is called"]
-pub struct PoolBuilder {
+pub struct PoolBuilder<P = Pool> {
     workers: Option<usize>,
     name: Option<String>,
     stack_size: Option<usize>,
@@ -70,9 +73,36 @@ pub struct PoolBuilder {
     hooks: Hooks,
     seed: Option<u64>,
     spin: Option<Duration>,
+    pool: PhantomData<fn() -> P>,
 }
 
-impl PoolBuilder {
+/// A pool that a builder can start.
+pub trait Start: Sized {
+    /// Starts it.
+    fn start(config: Config) -> Result<Self, BuildError>;
+}
+
+// Not for every kind of pool: so the compiler knows which one `PoolBuilder::default()` means.
+impl Default for PoolBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<P> PoolBuilder<P> {
+    pub(crate) fn new() -> Self {
+        PoolBuilder {
+            workers: None,
+            name: None,
+            stack_size: None,
+            pinning: Pinning::None,
+            hooks: Hooks::default(),
+            seed: None,
+            spin: None,
+            pool: PhantomData,
+        }
+    }
+
     /// The number of workers, from 1 to [`MAX_WORKERS`].
     ///
     /// Without this call it is the environment variable `LONGSHORE_THREADS`, if set; else the number of cores that
@@ -145,8 +175,11 @@ impl PoolBuilder {
     /// # Errors
     /// Every [`BuildError`]: all values are checked before the first thread starts, and if a thread cannot be
     /// started, those before it are stopped and joined.
-    pub fn build(self) -> Result<Pool, BuildError> {
-        Pool::start(self.validate()?)
+    pub fn build(self) -> Result<P, BuildError>
+    where
+        P: AnyPool,
+    {
+        P::start(self.validate()?)
     }
 
     fn validate(self) -> Result<Config, BuildError> {
@@ -162,6 +195,20 @@ impl PoolBuilder {
             seed: self.seed.unwrap_or_else(|| RandomState::new().hash_one(())),
             spin: self.spin.unwrap_or(spin),
         })
+    }
+}
+
+impl<P> fmt::Debug for PoolBuilder<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PoolBuilder")
+            .field("workers", &self.workers)
+            .field("name", &self.name)
+            .field("stack_size", &self.stack_size)
+            .field("pinning", &self.pinning)
+            .field("hooks", &self.hooks)
+            .field("seed", &self.seed)
+            .field("spin", &self.spin)
+            .finish()
     }
 }
 

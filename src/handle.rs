@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::base::error::{JoinError, PanicPayload};
 use crate::primitives::slot::{Outcome, SlotHandle, Waiter};
 use crate::primitives::tally::Tally;
-use crate::runtime::worker::Worker;
+use crate::runtime::current::Current;
 use crate::runtime::worker::wait::{self, Awaited, Waited};
 use crate::sys::fork;
 
@@ -112,9 +112,10 @@ impl<T: Send> JoinHandle<T> {
         if self.is_forked() {
             return Some(Err(JoinError::Forked));
         }
-        let waited = Worker::with_current(|worker| match worker {
-            Some(worker) => worker.wait_until(&mut self.slot, deadline),
-            None => wait::block(&mut self.slot, deadline),
+        let waited = Current::with(|current| match current {
+            Current::Push(worker) => worker.wait_until(&mut self.slot, deadline),
+            Current::Pull(worker) => worker.wait_until(&mut self.slot, deadline),
+            Current::None => wait::block(&mut self.slot, deadline),
         });
         self.slot.stop_waiting();
         match waited {

@@ -35,6 +35,8 @@
 )]
 
 #[cfg(not(longshore_loom))]
+mod any_pool;
+#[cfg(not(longshore_loom))]
 mod builder;
 #[cfg(not(longshore_loom))]
 mod handle;
@@ -42,6 +44,10 @@ mod handle;
 mod join;
 #[cfg(not(longshore_loom))]
 mod pool;
+#[cfg(not(longshore_loom))]
+mod pull_pool;
+#[cfg(not(longshore_loom))]
+mod submission;
 
 mod base;
 #[cfg(not(longshore_loom))]
@@ -53,6 +59,7 @@ mod sys;
 
 #[cfg(not(longshore_loom))]
 pub use self::{
+    any_pool::AnyPool,
     base::error::{
         BatchError, BuildError, JoinError, PanicPayload, ShutdownError, SubmitError, SubmitErrorKind,
     },
@@ -60,6 +67,7 @@ pub use self::{
     handle::JoinHandle,
     join::{Context, join},
     pool::{Pool, current_worker, execute, submit},
+    pull_pool::PullPool,
     runtime::metrics::{PinStatus, PoolStats, WorkerStats},
 };
 

@@ -1,21 +1,18 @@
 //! [`Pool`]: the owner of a set of workers, and the ways to give it work.
 
-use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::base::error::{BatchError, BuildError, ShutdownError, SubmitError, SubmitErrorKind};
-use crate::builder::PoolBuilder;
+use crate::builder::{PoolBuilder, Start};
 use crate::handle::JoinHandle;
-use crate::primitives::block;
-use crate::primitives::slot::{self, SlotHandle};
-use crate::primitives::task::Task;
 use crate::runtime::config::Config;
-use crate::runtime::dispatcher::Rejected;
-use crate::runtime::lifecycle;
+use crate::runtime::core::Phase;
+use crate::runtime::current::Current;
+use crate::runtime::lifecycle::{self, Model};
 use crate::runtime::metrics::PoolStats;
-use crate::runtime::shared::{Phase, Shared};
-use crate::runtime::worker::{self, Worker};
+use crate::runtime::shared::Shared;
+use crate::submission;
 
 /// A pool of worker threads for CPU-bound tasks, with push dispatch and work stealing.
 ///
@@ -54,10 +51,6 @@ impl Pool {
         PoolBuilder::default()
     }
 
-    pub(crate) fn start(config: Config) -> Result<Pool, BuildError> {
-        lifecycle::start(config).map(|shared| Pool { shared })
-    }
-
     /// Runs `task` on the pool; its result, if any, is not wanted. Costs no allocation for captures of up to 24 bytes.
     ///
     /// A panic in it goes to the [panic handler](PoolBuilder::panic_handler).
@@ -70,7 +63,7 @@ impl Pool {
     where
         F: FnOnce() + Send + 'static,
     {
-        execute_on(&self.shared, task)
+        submission::execute(&*self.shared, task)
     }
 
     /// Runs `task` on the pool and returns a handle for its result.
@@ -83,7 +76,7 @@ impl Pool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        submit_on(&self.shared, task)
+        submission::submit(&*self.shared, task)
     }
 
     /// Runs many tasks whose results are not wanted; returns how many. Cheaper than as many calls of
@@ -96,12 +89,7 @@ impl Pool {
         I: IntoIterator<Item = F>,
         F: FnOnce() + Send + 'static,
     {
-        let mut tasks = tasks.into_iter();
-        let result = self.shared.dispatch_batch(tasks.by_ref(), Task::new);
-        result.map_err(|Rejected { accepted, mut returned, kind }| {
-            returned.extend(tasks);
-            BatchError { accepted: vec![(); accepted], rejected: returned, kind }
-        })
+        submission::execute_batch(&*self.shared, tasks)
     }
 
     /// Runs many tasks and returns a handle for each, in order. Cheaper than as many calls of [`Pool::submit`].
@@ -114,25 +102,12 @@ impl Pool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let mut tasks = tasks.into_iter();
-        let mut handles = Vec::with_capacity(tasks.size_hint().0);
-        let result = self.shared.dispatch_batch(tasks.by_ref(), |task| {
-            let (task, handle) = slotted(self.shared.id, task);
-            handles.push(JoinHandle::new(handle));
-            task
-        });
-        match result {
-            Ok(_) => Ok(handles),
-            Err(Rejected { mut returned, kind, .. }) => {
-                returned.extend(tasks);
-                Err(BatchError { accepted: handles, rejected: returned, kind })
-            }
-        }
+        submission::submit_batch(&*self.shared, tasks)
     }
 
     /// The number of workers.
     pub fn workers(&self) -> usize {
-        self.shared.members.read(<[usize]>::len)
+        self.shared.workers()
     }
 
     /// What the pool has done so far. See [`PoolStats`] for how exact it is.
@@ -147,7 +122,7 @@ impl Pool {
     /// [`ShutdownError::FromWorker`] inside a task or hook of this pool (the pool is left as it is), and
     /// [`ShutdownError::Forked`].
     pub fn shutdown(&self) -> Result<(), ShutdownError> {
-        self.end(Phase::Draining, None)
+        lifecycle::end(&*self.shared, Phase::Draining, None)
     }
 
     /// As [`Pool::shutdown`], but returns after `timeout` at the latest. A timeout beyond the range of the clock
@@ -157,7 +132,7 @@ impl Pool {
     /// As [`Pool::shutdown`], and [`ShutdownError::TimedOut`]: the pool is closed and goes on draining; call again
     /// to wait on, or [`Pool::shutdown_now`].
     pub fn shutdown_timeout(&self, timeout: Duration) -> Result<(), ShutdownError> {
-        self.end(Phase::Draining, Instant::now().checked_add(timeout))
+        lifecycle::end(&*self.shared, Phase::Draining, Instant::now().checked_add(timeout))
     }
 
     /// Refuses all new work, also from tasks, throws away what has not started and returns when the tasks that run
@@ -168,90 +143,20 @@ impl Pool {
     /// # Errors
     /// As [`Pool::shutdown`].
     pub fn shutdown_now(&self) -> Result<u64, ShutdownError> {
-        self.end(Phase::Stopping, None)?;
+        lifecycle::end(&*self.shared, Phase::Stopping, None)?;
         Ok(self.shared.metrics.swept.get())
     }
+}
 
-    fn end(&self, phase: Phase, deadline: Option<Instant>) -> Result<(), ShutdownError> {
-        if self.shared.is_forked() {
-            return Err(ShutdownError::Forked);
-        }
-        if worker::is_one_of(&self.shared) {
-            return Err(ShutdownError::FromWorker);
-        }
-        lifecycle::close(&*self.shared, phase);
-        if phase == Phase::Stopping {
-            self.shared.throw_away_queued();
-        }
-        if !self.shared.threads.wait(deadline) {
-            return Err(ShutdownError::TimedOut);
-        }
-        if self.shared.phase() == Phase::Stopping {
-            // What producers had in hand when the pool stopped.
-            self.shared.wait_for_passages();
-            self.shared.throw_away_queued();
-        }
-        Ok(())
+impl Start for Pool {
+    fn start(config: Config) -> Result<Pool, BuildError> {
+        lifecycle::start(config).map(|shared| Pool { shared })
     }
 }
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        match self.shutdown() {
-            // In a forked child there is nothing to end: the threads, and with them their share of this pool, exist only
-            // in the parent.
-            Ok(()) | Err(ShutdownError::TimedOut | ShutdownError::Forked) => {}
-            Err(ShutdownError::FromWorker) => {
-                lifecycle::close(&*self.shared, Phase::Draining);
-                self.shared.threads.detach();
-            }
-        }
-    }
-}
-
-#[inline]
-fn execute_on<F>(shared: &Shared, task: F) -> Result<(), SubmitError<F>>
-where
-    F: FnOnce() + Send + 'static,
-{
-    // SAFETY: `new_in` initialises its place and does not panic.
-    let result = unsafe { shared.dispatch(task, Task::new_in) };
-    result.map_err(|(task, kind)| SubmitError { task, kind })
-}
-
-#[inline]
-fn submit_on<F, T>(shared: &Shared, task: F) -> Result<JoinHandle<T>, SubmitError<F>>
-where
-    F: FnOnce() -> T + Send + 'static,
-    T: Send + 'static,
-{
-    let mut handle = None;
-    let pack = |place: &mut MaybeUninit<Task>, task: F| {
-        let (task, its_handle) = slotted(shared.id, task);
-        place.write(task);
-        handle = Some(its_handle);
-    };
-    // SAFETY: `pack` initialises the place, and `slotted` does not panic.
-    match unsafe { shared.dispatch(task, pack) } {
-        Ok(()) => Ok(JoinHandle::new(handle.expect("an accepted task was packed"))),
-        Err((task, kind)) => Err(SubmitError { task, kind }),
-    }
-}
-
-/// A task with a handle. Does not panic.
-#[inline]
-fn slotted<F, T>(pool: u32, closure: F) -> (Task, SlotHandle<T>)
-where
-    F: FnOnce() -> T + Send + 'static,
-    T: Send + 'static,
-{
-    // A closure above this size may be larger than the worker's stack: boxed, it is called where it is.
-    if size_of::<F>() > block::LARGEST {
-        let (task, handle) = slot::new_in(pool, Box::new(closure));
-        (task.into_task(), handle)
-    } else {
-        let (task, handle) = slot::new_in(pool, closure);
-        (task.into_task(), handle)
+        lifecycle::leave(&*self.shared);
     }
 }
 
@@ -282,9 +187,10 @@ pub fn execute<F>(task: F) -> Result<(), SubmitError<F>>
 where
     F: FnOnce() + Send + 'static,
 {
-    Worker::with_current(|worker| match worker {
-        Some(worker) => execute_on(worker.shared(), task),
-        None => Err(SubmitError { task, kind: SubmitErrorKind::NoPool }),
+    Current::with(|current| match current {
+        Current::Push(worker) => submission::execute(&**worker.shared(), task),
+        Current::Pull(worker) => submission::execute(&**worker.shared(), task),
+        Current::None => Err(SubmitError { task, kind: SubmitErrorKind::NoPool }),
     })
 }
 
@@ -298,13 +204,18 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    Worker::with_current(|worker| match worker {
-        Some(worker) => submit_on(worker.shared(), task),
-        None => Err(SubmitError { task, kind: SubmitErrorKind::NoPool }),
+    Current::with(|current| match current {
+        Current::Push(worker) => submission::submit(&**worker.shared(), task),
+        Current::Pull(worker) => submission::submit(&**worker.shared(), task),
+        Current::None => Err(SubmitError { task, kind: SubmitErrorKind::NoPool }),
     })
 }
 
 /// The number of the worker that this code runs on, or `None` outside of every pool.
 pub fn current_worker() -> Option<usize> {
-    Worker::with_current(|worker| worker.map(Worker::index))
+    Current::with(|current| match current {
+        Current::Push(worker) => Some(worker.index()),
+        Current::Pull(worker) => Some(worker.index()),
+        Current::None => None,
+    })
 }

@@ -8,9 +8,9 @@ use std::cell::RefCell;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use longshore::{Pool, ShutdownError};
+use longshore::{AnyPool, Pool, PullPool, ShutdownError};
 
-use support::child::{self, Child, THREADS};
+use support::child::{self, Child, THREADS, with_each_kind};
 use support::{Gate, thread_count, wait_until};
 
 /// Calls what it holds when its thread ends.
@@ -151,13 +151,12 @@ fn a_shutdown_by_a_thread_local_of_its_own_worker() {
 /// Threads, memory mappings and file descriptors do not grow with the number of pools that came and went.
 #[test]
 fn two_thousand_pools_leave_nothing() {
-    const NAME: &str = "two_thousand_pools_leave_nothing";
-    let plays = child::plays(NAME, |_| {
+    fn scenario<P: AnyPool>() {
         let count = |path: &str| std::fs::read_dir(path).expect("Linux").count();
         let mappings = || std::fs::read_to_string("/proc/self/maps").expect("Linux").lines().count();
         let live = |number: usize| {
             for n in 0..number {
-                let pool = Pool::builder().workers(2).build().expect("starts");
+                let pool = P::builder().workers(2).build().expect("starts");
                 assert_eq!(pool.submit(move || n).expect("open").join().expect("ran"), n);
             }
             (count("/proc/self/task"), count("/proc/self/fd"), mappings())
@@ -166,8 +165,6 @@ fn two_thousand_pools_leave_nothing() {
         let (threads_after, files_after, after) = live(2_000);
         assert_eq!((threads, threads_after, files_after), (THREADS, THREADS, files));
         assert!(after <= before + 20, "{before} mappings became {after}");
-    });
-    if !plays {
-        Child::of(NAME).succeeds();
     }
+    with_each_kind("two_thousand_pools_leave_nothing", scenario::<Pool>, scenario::<PullPool>);
 }

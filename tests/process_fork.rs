@@ -5,12 +5,13 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use longshore::{JoinError, Pool, ShutdownError, SubmitErrorKind};
+use longshore::{AnyPool, JoinError, Pool, PullPool, ShutdownError, SubmitErrorKind};
 
 use support::Gate;
-use support::child::{self, Child};
+use support::child::with_each_kind;
 
 /// Runs `body` in a forked child and demands that it succeeds. The process has no other threads than the pool's,
 /// which hold no lock of the allocator while they are blocked, so the child may do as it likes.
@@ -31,14 +32,14 @@ fn in_fork(body: impl FnOnce()) {
 }
 
 /// A pool whose workers are all blocked at the gate.
-fn pool_at_rest(workers: usize) -> (Pool, Gate) {
-    let pool = Pool::builder().workers(workers).build().expect("starts");
+fn pool_at_rest<P: AnyPool>(workers: usize) -> (Arc<P>, Gate) {
+    let pool = Arc::new(P::builder().workers(workers).build().expect("starts"));
     let gate = Gate::new();
     gate.hold(&pool, workers);
     (pool, gate)
 }
 
-fn submissions_are_refused(pool: &Pool) {
+fn submissions_are_refused(pool: &impl AnyPool) {
     let refused = pool.execute(|| ()).expect_err("forked");
     assert_eq!(refused.kind, SubmitErrorKind::Forked);
     let refused = pool.submit(|| 7).expect_err("forked");
@@ -52,14 +53,13 @@ fn submissions_are_refused(pool: &Pool) {
 
 #[test]
 fn in_the_child_everything_is_an_error() {
-    const NAME: &str = "in_the_child_everything_is_an_error";
-    let plays = child::plays(NAME, |_| {
-        let (pool, gate) = pool_at_rest(2);
+    fn scenario<P: AnyPool>() {
+        let (pool, gate) = pool_at_rest::<P>(2);
         let queued = pool.submit(|| 5).expect("open");
         let mut both = Some((pool, queued));
         in_fork(|| {
             let (pool, mut queued) = both.take().expect("there");
-            submissions_are_refused(&pool);
+            submissions_are_refused(&*pool);
             assert_eq!(pool.shutdown(), Err(ShutdownError::Forked));
             assert_eq!(pool.shutdown_timeout(Duration::ZERO), Err(ShutdownError::Forked));
             assert_eq!(pool.shutdown_timeout(Duration::MAX), Err(ShutdownError::Forked));
@@ -76,17 +76,14 @@ fn in_the_child_everything_is_an_error() {
         gate.open();
         let (_pool, queued) = both.take().expect("the parent's own");
         assert_eq!(queued.join().expect("ran"), 5);
-    });
-    if !plays {
-        Child::of(NAME).succeeds();
     }
+    with_each_kind("in_the_child_everything_is_an_error", scenario::<Pool>, scenario::<PullPool>);
 }
 
 #[test]
 fn what_was_ready_before_the_fork_can_be_taken() {
-    const NAME: &str = "what_was_ready_before_the_fork_can_be_taken";
-    let plays = child::plays(NAME, |_| {
-        let pool = Pool::builder().workers(1).build().expect("starts");
+    fn scenario<P: AnyPool>() {
+        let pool = Arc::new(P::builder().workers(1).build().expect("starts"));
         let ready = pool.submit(|| 5).expect("open");
         support::wait_until("the task has ended", || ready.is_finished());
         let gate = Gate::new();
@@ -98,48 +95,42 @@ fn what_was_ready_before_the_fork_can_be_taken() {
             assert!(queued.cancel());
             assert!(matches!(queued.join(), Err(JoinError::Cancelled)));
         });
-    });
-    if !plays {
-        Child::of(NAME).succeeds();
     }
+    with_each_kind("what_was_ready_before_the_fork_can_be_taken", scenario::<Pool>, scenario::<PullPool>);
 }
 
 #[test]
 fn the_child_may_build_a_pool_of_its_own() {
-    const NAME: &str = "the_child_may_build_a_pool_of_its_own";
-    let plays = child::plays(NAME, |_| {
-        let (parents, _gate) = pool_at_rest(2);
+    fn scenario<P: AnyPool>() {
+        let (parents, _gate) = pool_at_rest::<P>(2);
         in_fork(|| {
-            let own = Pool::builder().workers(2).build().expect("starts");
+            let own = P::builder().workers(2).build().expect("starts");
             assert_eq!(own.submit(|| 8).expect("open").join().expect("ran"), 8);
-            submissions_are_refused(&parents);
+            submissions_are_refused(&*parents);
             // A pool from before the fork is refused in the tasks of the new one, too.
             own.shutdown().expect("shuts down");
             // And one generation further.
-            let (childs, its_gate) = pool_at_rest(1);
+            let (childs, its_gate) = pool_at_rest::<P>(1);
             in_fork(|| {
-                submissions_are_refused(&childs);
-                submissions_are_refused(&parents);
-                let own = Pool::builder().workers(1).build().expect("starts");
+                submissions_are_refused(&*childs);
+                submissions_are_refused(&*parents);
+                let own = P::builder().workers(1).build().expect("starts");
                 assert_eq!(own.submit(|| 9).expect("open").join().expect("ran"), 9);
             });
             its_gate.open();
             childs.shutdown().expect("the child's own pool has not suffered");
         });
-    });
-    if !plays {
-        Child::of(NAME).succeeds();
     }
+    with_each_kind("the_child_may_build_a_pool_of_its_own", scenario::<Pool>, scenario::<PullPool>);
 }
 
 #[test]
 fn the_parent_notices_nothing() {
-    const NAME: &str = "the_parent_notices_nothing";
-    let plays = child::plays(NAME, |_| {
-        let (pool, gate) = pool_at_rest(2);
+    fn scenario<P: AnyPool>() {
+        let (pool, gate) = pool_at_rest::<P>(2);
         let queued: Vec<_> = (0..100).map(|n| pool.submit(move || n).expect("open")).collect();
         for _ in 0..10 {
-            in_fork(|| submissions_are_refused(&pool));
+            in_fork(|| submissions_are_refused(&*pool));
         }
         gate.open();
         for (n, handle) in queued.into_iter().enumerate() {
@@ -148,18 +139,15 @@ fn the_parent_notices_nothing() {
         assert_eq!(pool.submit(|| 1).expect("open").join().expect("ran"), 1);
         pool.shutdown().expect("shuts down");
         assert_eq!(support::assert_quiescent(&pool).completed, 103);
-    });
-    if !plays {
-        Child::of(NAME).succeeds();
     }
+    with_each_kind("the_parent_notices_nothing", scenario::<Pool>, scenario::<PullPool>);
 }
 
 /// A task forks: the child's one thread is a copy of a worker's, in the middle of that task.
 #[test]
 fn a_task_may_fork() {
-    const NAME: &str = "a_task_may_fork";
-    let plays = child::plays(NAME, |_| {
-        let pool = Pool::builder().workers(1).build().expect("starts");
+    fn scenario<P: AnyPool>() {
+        let pool = Arc::new(P::builder().workers(1).build().expect("starts"));
         let forks = || {
             let local = longshore::submit(|| 1).expect("inside");
             in_fork(|| {
@@ -174,8 +162,6 @@ fn a_task_may_fork() {
         pool.submit(forks).expect("open").join().expect("ran");
         pool.shutdown().expect("shuts down");
         assert_eq!(support::assert_quiescent(&pool).completed, 2);
-    });
-    if !plays {
-        Child::of(NAME).succeeds();
     }
+    with_each_kind("a_task_may_fork", scenario::<Pool>, scenario::<PullPool>);
 }

@@ -4,13 +4,13 @@
 
 mod support;
 
-use longshore::{JoinHandle, Pool};
+use longshore::{AnyPool, JoinHandle, Pool, PullPool};
 
-use support::child::{self, Child};
+use support::child::with_each_kind;
 
 /// Task `n` waits for task `n - 1`, which was submitted before it. Nothing here waits in a circle, so nothing hangs,
 /// although a worker that waits starts other tasks of the chain on top of the waiting one.
-fn chain(pool: &Pool, length: u64) -> JoinHandle<u64> {
+fn chain(pool: &impl AnyPool, length: u64) -> JoinHandle<u64> {
     let first = pool.submit(|| 0).expect("open");
     (0..length)
         .fold(first, |previous, _| pool.submit(move || previous.join().expect("ran") + 1).expect("open"))
@@ -18,43 +18,33 @@ fn chain(pool: &Pool, length: u64) -> JoinHandle<u64> {
 
 #[test]
 fn a_chain_of_tasks_that_join_their_predecessors() {
-    const NAME: &str = "a_chain_of_tasks_that_join_their_predecessors";
-    let plays = child::plays(NAME, |workers| {
-        let workers = workers.parse().expect("a number");
-        let pool = Pool::builder().workers(workers).build().expect("starts");
-        for _ in 0..50 {
-            assert_eq!(chain(&pool, 100).join().expect("ran"), 100);
-            let several: Vec<_> = (0..4).map(|_| chain(&pool, 30)).collect();
-            assert!(several.into_iter().all(|last| last.join().expect("ran") == 30));
+    fn scenario<P: AnyPool>() {
+        for workers in [1, 2, 8] {
+            let pool = P::builder().workers(workers).build().expect("starts");
+            for _ in 0..50 {
+                assert_eq!(chain(&pool, 100).join().expect("ran"), 100);
+                let several: Vec<_> = (0..4).map(|_| chain(&pool, 30)).collect();
+                assert!(several.into_iter().all(|last| last.join().expect("ran") == 30));
+            }
+            pool.shutdown().expect("shuts down");
         }
-        pool.shutdown().expect("shuts down");
-    });
-    if plays {
-        return;
     }
-    for workers in [1, 2, 8] {
-        Child::of(NAME).argument(workers).succeeds();
-    }
+    with_each_kind("a_chain_of_tasks_that_join_their_predecessors", scenario::<Pool>, scenario::<PullPool>);
 }
 
 /// The same from inside: a task submits the chain and waits for its end.
 #[test]
 fn a_chain_made_by_a_task() {
-    const NAME: &str = "a_chain_made_by_a_task";
-    let plays = child::plays(NAME, |workers| {
-        let workers = workers.parse().expect("a number");
-        let pool = std::sync::Arc::new(Pool::builder().workers(workers).build().expect("starts"));
-        for _ in 0..50 {
-            let inside = pool.clone();
-            let outer = pool.submit(move || chain(&inside, 100).join().expect("ran"));
-            assert_eq!(outer.expect("open").join().expect("ran"), 100);
+    fn scenario<P: AnyPool>() {
+        for workers in [1, 2, 8] {
+            let pool = std::sync::Arc::new(P::builder().workers(workers).build().expect("starts"));
+            for _ in 0..50 {
+                let inside = pool.clone();
+                let outer = pool.submit(move || chain(&*inside, 100).join().expect("ran"));
+                assert_eq!(outer.expect("open").join().expect("ran"), 100);
+            }
+            pool.shutdown().expect("shuts down");
         }
-        pool.shutdown().expect("shuts down");
-    });
-    if plays {
-        return;
     }
-    for workers in [1, 2, 8] {
-        Child::of(NAME).argument(workers).succeeds();
-    }
+    with_each_kind("a_chain_made_by_a_task", scenario::<Pool>, scenario::<PullPool>);
 }

@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use longshore::Pool;
+use longshore::{AnyPool, Pool, PullPool};
 
-use support::child::{self, Child};
+use support::child::{self, Child, with_each_kind};
 use support::{Hits, assert_quiescent, cpu_time, scaled, wait_until};
 
 static ALARMS: AtomicU64 = AtomicU64::new(0);
@@ -110,10 +110,9 @@ fn stopped_and_continued_under_load() {
 /// Invariant I12, row 42: without work all workers sleep, and use no processor time. Also with tasks that wait.
 #[test]
 fn an_idle_pool_costs_nothing() {
-    const NAME: &str = "an_idle_pool_costs_nothing";
-    let plays = child::plays(NAME, |_| {
-        let pool = Pool::builder().workers(64).build().expect("starts");
-        let other = Pool::builder().workers(1).build().expect("starts");
+    fn scenario<P: AnyPool>() {
+        let pool = P::builder().workers(64).build().expect("starts");
+        let other = P::builder().workers(1).build().expect("starts");
         let (go, wait) = mpsc::channel::<()>();
         let slow = other.submit(move || wait.recv().is_ok()).expect("open");
         let waits = pool.submit(move || slow.join().expect("ran")).expect("open");
@@ -128,8 +127,6 @@ fn an_idle_pool_costs_nothing() {
         assert!(used < Duration::from_millis(20), "{used:?} of processor time in 2 s");
         go.send(()).expect("received");
         assert!(waits.join().expect("ran"));
-    });
-    if !plays {
-        Child::of(NAME).succeeds();
     }
+    with_each_kind("an_idle_pool_costs_nothing", scenario::<Pool>, scenario::<PullPool>);
 }

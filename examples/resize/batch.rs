@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use indicatif::{ProgressBar, ProgressStyle};
-use longshore::{JoinError, JoinHandle, Pinning, Pool, PoolBuilder};
+use longshore::{AnyPool, JoinError, JoinHandle, Pinning, Pool, PoolBuilder, PullPool};
 
 use crate::cli::{Cli, Model, Pin};
 use crate::geometry::Geometry;
@@ -33,9 +33,14 @@ enum Pending {
 
 /// Resizes what the plan lists. Fails only if the pool does not start.
 pub fn run(entries: Vec<Entry>, cli: &Cli) -> Result<Batch> {
-    let pool = match cli.model {
-        Model::Push => builder(cli).build().context("the pool does not start")?,
-    };
+    match cli.model {
+        Model::Push => run_on(builder::<Pool>(cli), entries, cli),
+        Model::Pull => run_on(builder::<PullPool>(cli), entries, cli),
+    }
+}
+
+fn run_on<P: AnyPool>(builder: PoolBuilder<P>, entries: Vec<Entry>, cli: &Cli) -> Result<Batch> {
+    let pool = builder.build().context("the pool does not start")?;
     let settings = Settings { size: cli.size, enlarge: cli.enlarge, quality: cli.quality };
     let start = Instant::now();
     let pending: Vec<Pending> = entries.into_iter().map(|entry| submit(&pool, entry, settings)).collect();
@@ -48,21 +53,21 @@ pub fn run(entries: Vec<Entry>, cli: &Cli) -> Result<Batch> {
     Ok(Batch { files, elapsed, workers: pool.stats().workers })
 }
 
-fn builder(cli: &Cli) -> PoolBuilder {
+fn builder<P: AnyPool>(cli: &Cli) -> PoolBuilder<P> {
     let pinning = match &cli.pin {
         Pin::None => Pinning::None,
         Pin::Compact => Pinning::Compact,
         Pin::Spread => Pinning::Spread,
         Pin::Cores(cores) => Pinning::Cores(cores.clone()),
     };
-    let builder = Pool::builder().thread_name("resize").pinning(pinning);
+    let builder = P::builder().thread_name("resize").pinning(pinning);
     match cli.workers() {
         Some(workers) => builder.workers(workers),
         None => builder,
     }
 }
 
-fn submit(pool: &Pool, entry: Entry, settings: Settings) -> Pending {
+fn submit(pool: &impl AnyPool, entry: Entry, settings: Settings) -> Pending {
     let job = match entry {
         Entry::Todo(job) => job,
         settled => return Pending::Settled(report::settled(settled)),
@@ -95,7 +100,7 @@ fn process(job: &Job, settings: Settings) -> Result<Status> {
 }
 
 /// Waits for all tasks, in order, and reports failures as they are found.
-fn collect(pool: &Pool, pending: Vec<Pending>) -> Vec<Outcome> {
+fn collect(pool: &impl AnyPool, pending: Vec<Pending>) -> Vec<Outcome> {
     // Draws on standard error, and only if that is a terminal.
     let bar = ProgressBar::new(pending.len() as u64);
     if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} {per_sec} {eta}") {

@@ -45,8 +45,8 @@ pub struct Cli {
     #[arg(long, value_name = "POLICY", default_value = "none", value_parser = parse_pin)]
     pub pin: Pin,
 
-    /// How tasks reach the workers; this build has: push
-    #[arg(long, default_value = "push", value_parser = parse_model)]
+    /// How tasks reach the workers
+    #[arg(long, value_enum, default_value_t = Model::Push)]
     pub model: Model,
 
     /// Resize even when the output is newer than its source
@@ -115,21 +115,13 @@ impl Format {
     }
 }
 
-/// The choices of `--model`: one variant for each pool in this build.
-///
-/// A new pool takes a variant here, a name in `parse_model`, and an arm in `batch::run`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The choices of `--model`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Model {
-    /// The pool places each task on a worker.
+    /// Each task is handed to one worker, from whom others may steal it.
     Push,
-}
-
-fn parse_model(text: &str) -> Result<Model, String> {
-    match text {
-        "push" => Ok(Model::Push),
-        "pull" => Err("the pull model is not available in this build; use push".into()),
-        _ => Err("the models are: push".into()),
-    }
+    /// All workers take their tasks from one shared queue.
+    Pull,
 }
 
 /// The choices of `--pin`.

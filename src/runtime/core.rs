@@ -146,17 +146,21 @@ impl Core {
         }
     }
 
+    /// Adds one count of all workers up.
+    pub fn sum(&self, get: fn(&WorkerMetrics) -> u64) -> u64 {
+        self.records.iter().map(|record| get(&record.metrics)).sum()
+    }
+
     /// Adds everything up. `pushed` counts what was submitted from outside, `depth` what lies in the queues of one
     /// worker.
     pub fn stats(&self, pushed: impl FnOnce() -> u64, depth: impl Fn(usize) -> usize) -> PoolStats {
         // In reverse causal order: ends, then starts, then submissions, so that no difference comes out negative.
-        let sum = |get: fn(&WorkerMetrics) -> u64| self.records.iter().map(|r| get(&r.metrics)).sum::<u64>();
-        let completed = sum(|m| m.tally.completed.get());
-        let panicked = sum(|m| m.tally.panicked.get());
-        let cancelled_by_workers = sum(|m| m.tally.cancelled.get());
-        let started = sum(|m| m.tally.started.get());
+        let completed = self.sum(|m| m.tally.completed.get());
+        let panicked = self.sum(|m| m.tally.panicked.get());
+        let cancelled_by_workers = self.sum(|m| m.tally.cancelled.get());
+        let started = self.sum(|m| m.tally.started.get());
         let swept = self.metrics.swept.get();
-        let submitted = sum(|m| m.submitted.get()) + pushed();
+        let submitted = self.sum(|m| m.submitted.get()) + pushed();
         let worker_stats = |(index, record): (usize, &CachePadded<Record>)| WorkerStats {
             index,
             executed: record.metrics.tally.completed.get() + record.metrics.tally.panicked.get(),

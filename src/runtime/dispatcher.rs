@@ -7,8 +7,11 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
+use std::ops::Deref;
 
+use super::core::Core;
 use super::idle::Idle;
+use super::lifecycle::Model;
 use super::shared::{Passage, Phase, Shared, TaskBatch};
 use super::worker::Worker;
 use crate::base::error::SubmitErrorKind;
@@ -31,16 +34,33 @@ thread_local! {
     static HOME: Home = const { Home { pool: Cell::new(0), worker: Cell::new(0), countdown: Cell::new(0) } };
 }
 
-impl Shared {
+/// Where tasks are handed to a pool, of whatever kind.
+pub trait Intake: Deref<Target = Core> {
     /// Accepts a task that `pack` makes of `closure`, or hands the closure back with the reason.
     ///
-    /// The task is put together only once its place is known, straight in that place: nothing has to be unpacked when
-    /// it is refused, and it is written to memory once.
+    /// The task is put together only once its place is known, straight in that place if that is possible: nothing has to
+    /// be unpacked when it is refused, and it is written to memory once.
     ///
     /// # Safety
     /// `pack` initialises the place that it is given, and does not panic.
+    unsafe fn dispatch<F>(
+        &self,
+        closure: F,
+        pack: impl FnOnce(&mut MaybeUninit<Task>, F),
+    ) -> Result<(), (F, SubmitErrorKind)>;
+
+    /// Accepts the tasks that `pack` makes of `closures`, in order, with few publications and one decision whom to
+    /// wake. `pack` must not panic; the iterator may.
+    fn dispatch_batch<F>(
+        &self,
+        closures: impl Iterator<Item = F>,
+        pack: impl FnMut(F) -> Task,
+    ) -> Result<usize, Rejected<F>>;
+}
+
+impl Intake for Shared {
     #[inline]
-    pub unsafe fn dispatch<F>(
+    unsafe fn dispatch<F>(
         &self,
         closure: F,
         pack: impl FnOnce(&mut MaybeUninit<Task>, F),
@@ -83,6 +103,22 @@ impl Shared {
         })
     }
 
+    fn dispatch_batch<F>(
+        &self,
+        closures: impl Iterator<Item = F>,
+        pack: impl FnMut(F) -> Task,
+    ) -> Result<usize, Rejected<F>> {
+        if self.is_forked() {
+            return Err(Rejected { accepted: 0, returned: Vec::new(), kind: SubmitErrorKind::Forked });
+        }
+        Worker::with_current(|worker| match worker {
+            Some(worker) if worker.belongs_to(self) => worker.keep_batch(closures, pack),
+            _ => self.push_batch_from_outside(closures, pack),
+        })
+    }
+}
+
+impl Shared {
     /// A place for a task from outside.
     #[inline]
     fn reserve(&self) -> Result<Reservation<'_>, SubmitErrorKind> {
@@ -180,53 +216,51 @@ pub struct Rejected<F> {
     pub kind: SubmitErrorKind,
 }
 
-impl Shared {
-    /// Accepts the tasks that `pack` makes of `closures`, in order, with few publications and one decision whom to
-    /// wake. `pack` must not panic; the iterator may.
-    pub fn dispatch_batch<F>(
-        &self,
-        closures: impl Iterator<Item = F>,
-        pack: impl FnMut(F) -> Task,
-    ) -> Result<usize, Rejected<F>> {
-        if self.is_forked() {
-            return Err(Rejected { accepted: 0, returned: Vec::new(), kind: SubmitErrorKind::Forked });
+/// Draws closures in portions of `share` and has `put` take each; what it leaves in the portion is refused. `put` calls no
+/// user code.
+pub fn in_portions<F>(
+    idle: &Idle,
+    mut closures: impl Iterator<Item = F>,
+    share: usize,
+    mut put: impl FnMut(&mut VecDeque<F>) -> Result<(), SubmitErrorKind>,
+) -> Result<usize, Rejected<F>> {
+    // Drawn first and packed when the places are reserved, for between the two no user code may run.
+    let mut portion = VecDeque::with_capacity(share);
+    let mut batch = Announcement { idle, tasks: 0 };
+    loop {
+        portion.extend(closures.by_ref().take(share));
+        if portion.is_empty() {
+            return Ok(batch.tasks);
         }
-        Worker::with_current(|worker| match worker {
-            Some(worker) if worker.belongs_to(self) => worker.keep_batch(closures, pack),
-            _ => self.push_batch_from_outside(closures, pack),
-        })
+        let drawn = portion.len();
+        let result = put(&mut portion);
+        batch.tasks += drawn - portion.len();
+        if let Err(kind) = result {
+            return Err(Rejected { accepted: batch.tasks, returned: portion.into(), kind });
+        }
+        // The iterator may be slow: one worker can begin with what is there.
+        idle.notify();
     }
+}
 
+impl Shared {
     fn push_batch_from_outside<F>(
         &self,
-        mut closures: impl Iterator<Item = F>,
+        closures: impl Iterator<Item = F>,
         mut pack: impl FnMut(F) -> Task,
     ) -> Result<usize, Rejected<F>> {
-        let workers = self.members.read(<[usize]>::len);
+        let workers = self.workers();
         // A small batch is spread over all workers; a large one goes out in full portions.
         let share = closures.size_hint().0.div_ceil(workers).clamp(1, BATCH);
-        // Drawn first and packed when the places are reserved, for between the two no user code may run.
-        let mut portion = VecDeque::with_capacity(share);
         let mut target = self.target();
-        let mut batch = Announcement { idle: &self.idle, tasks: 0 };
-        loop {
-            portion.extend(closures.by_ref().take(share));
-            if portion.is_empty() {
-                return Ok(batch.tasks);
-            }
-            let drawn = portion.len();
-            let result = self.push_portion(target, &mut portion, &mut pack);
-            batch.tasks += drawn - portion.len();
-            if let Err(kind) = result {
-                return Err(Rejected { accepted: batch.tasks, returned: portion.into(), kind });
-            }
-            // The iterator may be slow: one worker can begin with what is there.
-            self.idle.notify();
+        in_portions(&self.idle, closures, share, |portion| {
+            self.push_portion(target, portion, &mut pack)?;
             target = self.members.read(|members| {
                 let here = members.iter().position(|&m| m == target).unwrap_or(0);
                 members[(here + 1) % members.len()]
             });
-        }
+            Ok(())
+        })
     }
 
     /// Puts all of `portion` into the inbox of `target`, and what it has no room for into the injector. Leaves in

@@ -20,12 +20,13 @@ use crate::base::unwind;
 use crate::primitives::latch::{Latch, Verdict};
 use crate::primitives::tally::Tally;
 use crate::primitives::task::{Discarded, Finished, Task, TaskTable, Word};
+use crate::runtime::dispatcher::Intake;
 use crate::runtime::idle::Loan;
 use crate::runtime::lifecycle::{Model, Owner};
 use crate::runtime::shared::{Phase, Shared};
-use crate::runtime::worker::Worker;
 use crate::runtime::worker::fork::{By, Job, StackJob};
 use crate::runtime::worker::wait::{self, Awaited, Waited};
+use crate::runtime::worker::{self, Worker};
 
 impl Shared {
     /// Calls `f` with a worker of this pool that the calling thread is, or acts as, and returns when it has ended.
@@ -61,7 +62,7 @@ impl Shared {
         let loan = self.idle.borrow()?;
         // Relaxed: written before its worker first lay down; the lock of the list orders the two.
         let worker = self.remote(loan.worker()).owner.load(Ordering::Relaxed);
-        let guest = Guest { shared: self, worker, loan: Some(loan) };
+        let guest = Guest { shared: self, worker, loan: Some(loan), hired_by: worker::hire(self.id) };
         guest.worker().lend();
         Some(guest)
     }
@@ -178,6 +179,8 @@ struct Guest<'a> {
     worker: *const Worker,
     /// Taken out when the worker is given back.
     loan: Option<Loan>,
+    /// What the thread was before.
+    hired_by: u32,
 }
 
 impl Guest<'_> {
@@ -190,6 +193,7 @@ impl Guest<'_> {
 
 impl Drop for Guest<'_> {
     fn drop(&mut self) {
+        worker::hire(self.hired_by);
         self.worker().take_home();
         self.loan.take().into_iter().for_each(|loan| self.shared.idle.give_back(loan));
         // Nothing of the worker is touched from here on. What it has left in its queues, or got in its inbox while it

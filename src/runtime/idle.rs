@@ -345,6 +345,14 @@ impl Idle {
         chosen.iter().for_each(thread::Thread::unpark);
     }
 
+    /// Whether all of `workers` rest, none of them in the middle of a task, and `condition` holds meanwhile: nobody leaves
+    /// the list while it is looked at, and what all of them did before they lay down is visible.
+    pub fn while_all_rest(&self, workers: usize, condition: impl FnOnce() -> bool) -> bool {
+        let parked = lock(&self.parked);
+        let resting = parked.iter().filter(|parked| parked.rest == Rest::Idle).count();
+        resting == workers && condition()
+    }
+
     /// Takes the most recently parked worker out of the list and turns it into a searcher. The caller unparks the
     /// thread, best after it has let go of the lock.
     fn choose(&self, parked: &mut Vec<Parked>) -> Option<thread::Thread> {

@@ -8,9 +8,9 @@ use std::time::Instant;
 
 use super::config::Config;
 use super::core::{Core, Phase};
-use super::metrics::PinStatus;
+use super::metrics::{PinStatus, PoolStats};
 use super::worker;
-use crate::base::error::{BuildError, PanicPayload};
+use crate::base::error::{BuildError, PanicPayload, ShutdownError};
 use crate::base::unwind::{self, Payload};
 use crate::sys::affinity;
 
@@ -27,8 +27,22 @@ pub trait Model: Deref<Target = Core> + Sized + Send + Sync + 'static {
     fn admit(&self, index: usize);
     /// The owner half of worker `index`; made on its thread.
     fn worker(shared: Arc<Self>, index: usize, share: Self::Share) -> Self::Worker;
+    /// The number of workers.
+    fn workers(&self) -> usize;
+    /// Adds up what the pool has done.
+    fn stats(&self) -> PoolStats;
     /// Has the queues refuse all further work from outside.
     fn close_queues(&self);
+    /// Whether a worker that is about to sleep would miss something. Called after a sequentially consistent fence.
+    fn has_work(&self) -> bool;
+    /// Called by a worker that has announced its rest: ends the pool if it drains, no task is left and all workers
+    /// rest; whether it has ended.
+    fn ends_now(&self) -> bool;
+    /// Empties all queues of a pool that stops; the tasks never start, and their handles say so.
+    fn throw_away_queued(&self);
+    /// Waits until no producer is on its way to a queue of the closed pool: a few instructions, unless one is preempted
+    /// there.
+    fn wait_for_producers(&self);
 }
 
 /// The owner half of a worker.
@@ -184,9 +198,45 @@ fn pin(shared: &Core, index: usize) {
 }
 
 /// Closes the pool to work from outside and begins `phase`.
-pub fn close<M: Model>(shared: &M, phase: Phase) {
+fn close<M: Model>(shared: &M, phase: Phase) {
     // The queues first: a worker that sees the phase may end the pool as soon as they are empty.
     shared.close_queues();
     shared.advance(phase);
     shared.idle.wake_all();
+}
+
+/// Closes the pool, begins `phase`, and waits until every thread has gone, or to the deadline.
+pub fn end<M: Model>(shared: &M, phase: Phase, deadline: Option<Instant>) -> Result<(), ShutdownError> {
+    if shared.is_forked() {
+        return Err(ShutdownError::Forked);
+    }
+    if worker::is_one_of(shared) {
+        return Err(ShutdownError::FromWorker);
+    }
+    close(shared, phase);
+    if phase == Phase::Stopping {
+        shared.throw_away_queued();
+    }
+    if !shared.threads.wait(deadline) {
+        return Err(ShutdownError::TimedOut);
+    }
+    if shared.phase() == Phase::Stopping {
+        // What producers had in hand when the pool stopped.
+        shared.wait_for_producers();
+        shared.throw_away_queued();
+    }
+    Ok(())
+}
+
+/// Ends a pool whose owner goes away.
+pub fn leave<M: Model>(shared: &M) {
+    match end(shared, Phase::Draining, None) {
+        // In a forked child there is nothing to end: the threads, and with them their share of this pool, exist only
+        // in the parent.
+        Ok(()) | Err(ShutdownError::TimedOut | ShutdownError::Forked) => {}
+        Err(ShutdownError::FromWorker) => {
+            close(shared, Phase::Draining);
+            shared.threads.detach();
+        }
+    }
 }

@@ -13,8 +13,10 @@ use crate::primitives::tally::Tally;
 pub struct WorkerMetrics {
     /// Ends of tasks.
     pub tally: Tally,
-    /// Tasks submitted by tasks on this worker, straight to its own deque.
+    /// Tasks submitted by tasks on this worker: straight to its own deque, or (pull) to the shared queue.
     pub submitted: Counter,
+    /// Places that it has emptied in the shared queue of a pull pool.
+    pub taken: Counter,
     /// Tasks taken from the inbox or deque of another worker.
     pub stolen: Counter,
     /// Forked work taken from other workers.

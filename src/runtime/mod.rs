@@ -5,6 +5,8 @@ pub mod config;
 #[cfg(not(longshore_loom))]
 pub mod core;
 #[cfg(not(longshore_loom))]
+pub mod current;
+#[cfg(not(longshore_loom))]
 pub mod dispatcher;
 #[cfg(not(longshore_loom))]
 pub mod guest;
@@ -13,6 +15,8 @@ pub mod idle;
 pub mod lifecycle;
 #[cfg(not(longshore_loom))]
 pub mod metrics;
+#[cfg(not(longshore_loom))]
+pub mod pull;
 #[cfg(not(longshore_loom))]
 pub mod shared;
 #[cfg(not(longshore_loom))]

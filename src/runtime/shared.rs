@@ -112,8 +112,74 @@ impl Model for Shared {
         Worker::new(shared, index, deque)
     }
 
+    fn workers(&self) -> usize {
+        self.members.read(<[usize]>::len)
+    }
+
+    fn stats(&self) -> PoolStats {
+        let pushed =
+            || self.remotes.iter().map(|r| r.inbox.pushed()).sum::<u64>() + self.metrics.injected.get();
+        self.core.stats(pushed, |index| {
+            let remote = self.remote(index);
+            remote.inbox.len() + remote.stealer.len()
+        })
+    }
+
     fn close_queues(&self) {
         self.remotes.iter().for_each(|remote| remote.inbox.close());
+    }
+
+    /// Every source of work is named here, and nowhere else: the inboxes (one's own among them), the deques and the
+    /// injector.
+    fn has_work(&self) -> bool {
+        !self.injector.is_empty()
+            || self.members.read(|members| members.iter().any(|&i| self.remote(i).has_work()))
+    }
+
+    /// When no task is left and all workers rest nothing can bring a new task: outside is shut out, and inside nobody
+    /// runs.
+    ///
+    /// Of several workers that lie down together the last to announce sees all of them, so somebody finds out. What
+    /// the others pushed before they lay down this worker sees, for the announcements are ordered by their lock.
+    fn ends_now(&self) -> bool {
+        if self.phase() == Phase::Open {
+            return false;
+        }
+        // Pairs with the fence in `passage`: a producer that still saw the pool open has its passage counted in what we
+        // read from here on.
+        fence(Ordering::SeqCst);
+        // The queues first and the counts afterwards. While we are in the list, a task that is still pushed (its place was
+        // reserved before the close) wakes somebody; who then rests no longer, or has finished it. Counted first, all
+        // might rest, one be woken, take the task, and we find the queues empty while it runs.
+        if !self.is_drained() || !self.all_rest() {
+            return self.has_ended();
+        }
+        self.advance(Phase::Ended);
+        self.idle.wake_all();
+        true
+    }
+
+    fn throw_away_queued(&self) {
+        let throw = |task| self.throw_away(task);
+        self.remotes.iter().for_each(|remote| remote.inbox.drain_closed(throw));
+        while let Some(mut batch) = self.take_injected() {
+            std::iter::from_fn(|| batch.pop()).for_each(throw);
+        }
+        for remote in &self.remotes {
+            loop {
+                match remote.stealer.steal() {
+                    Steal::Success(task) => throw(task),
+                    Steal::Retry => std::hint::spin_loop(),
+                    Steal::Empty => break,
+                }
+            }
+        }
+    }
+
+    fn wait_for_producers(&self) {
+        while self.passages.load(Ordering::Acquire) != 0 {
+            std::thread::yield_now();
+        }
     }
 }
 
@@ -132,13 +198,6 @@ impl Shared {
         (self.phase() == Phase::Open).then_some(passage)
     }
 
-    /// Waits until no producer is on its way to the injector: a few instructions, unless one is preempted there.
-    pub fn wait_for_passages(&self) {
-        while self.passages.load(Ordering::Acquire) != 0 {
-            std::thread::yield_now();
-        }
-    }
-
     /// Takes a batch out of the injector.
     pub fn take_injected(&self) -> Option<TaskBatch> {
         if self.injector.is_empty() {
@@ -152,38 +211,6 @@ impl Shared {
                 Steal::Retry => std::hint::spin_loop(),
             }
         }
-    }
-
-    /// Whether a worker that is about to sleep would miss something. Called after a sequentially consistent fence.
-    ///
-    /// Every source of work is named here, and nowhere else: the inboxes (one's own among them), the deques, the offers
-    /// and the injector.
-    pub fn has_work(&self) -> bool {
-        !self.injector.is_empty()
-            || self.members.read(|members| members.iter().any(|&i| self.remote(i).has_work()))
-    }
-
-    /// Called by a worker that has announced its rest: ends the pool if it drains, no task is left and all workers rest.
-    /// Then nothing can bring a new task: outside is shut out, and inside nobody runs.
-    ///
-    /// Of several workers that lie down together the last to announce sees all of them, so somebody finds out. What
-    /// the others pushed before they lay down this worker sees, for the announcements are ordered by their lock.
-    pub fn ends_now(&self) -> bool {
-        if self.phase() == Phase::Open {
-            return false;
-        }
-        // Pairs with the fence in `passage`: a producer that still saw the pool open has its passage counted in what we
-        // read from here on.
-        fence(Ordering::SeqCst);
-        // The queues first and the counts afterwards. While we are in the list, a task that is still pushed (its place was
-        // reserved before the close) wakes somebody; who then rests no longer, or has finished it. Counted first, all
-        // might rest, one be woken, take the task, and we find the queues empty while it runs.
-        if !self.is_drained() || !self.all_rest() {
-            return self.has_ended();
-        }
-        self.advance(Phase::Ended);
-        self.idle.wake_all();
-        true
     }
 
     fn all_rest(&self) -> bool {
@@ -201,34 +228,6 @@ impl Shared {
             && nobody_between
             && self.injector.is_empty()
             && self.remotes.iter().all(|r| r.stealer.is_empty())
-    }
-
-    /// Empties all queues of a pool that stops; the tasks never start, and their handles say so.
-    pub fn throw_away_queued(&self) {
-        let throw = |task| self.throw_away(task);
-        self.remotes.iter().for_each(|remote| remote.inbox.drain_closed(throw));
-        while let Some(mut batch) = self.take_injected() {
-            std::iter::from_fn(|| batch.pop()).for_each(throw);
-        }
-        for remote in &self.remotes {
-            loop {
-                match remote.stealer.steal() {
-                    Steal::Success(task) => throw(task),
-                    Steal::Retry => std::hint::spin_loop(),
-                    Steal::Empty => break,
-                }
-            }
-        }
-    }
-
-    /// Adds everything up.
-    pub fn stats(&self) -> PoolStats {
-        let pushed =
-            || self.remotes.iter().map(|r| r.inbox.pushed()).sum::<u64>() + self.metrics.injected.get();
-        self.core.stats(pushed, |index| {
-            let remote = self.remote(index);
-            remote.inbox.len() + remote.stealer.len()
-        })
     }
 }
 

@@ -139,21 +139,19 @@ fn failures_are_reported_and_the_others_done() {
 fn usage_errors_exit_with_2() {
     let bench = Bench::new();
     bench.image("a.png", 20, 10);
-    let options: [&[&str]; 9] = [
+    let options: [&[&str]; 8] = [
         &["--size", "huge"],
         &["--quality", "0"],
         &["--quality", "101"],
         &["--format", "gif"],
         &["--jobs", "0"],
         &["--pin", "sideways"],
-        &["--model", "pull"],
         &["--model", "other"],
         &["--no-such-option"],
     ];
     for options in options {
         bench.run_on(&["a.png"], options).expect(2);
     }
-    bench.run_on(&["a.png"], &["--model", "pull"]).complains("not available in this build");
     bench.run(&[]).expect(2).complains("no JPEG, PNG or WebP");
     bench.run_on(&["none-*.jpg"], &[]).expect(2);
     assert!(!bench.path("out").exists());
@@ -161,11 +159,17 @@ fn usage_errors_exit_with_2() {
 
 #[test]
 fn json_lists_files_totals_and_workers() {
+    for model in ["push", "pull"] {
+        json_lists_them(model);
+    }
+}
+
+fn json_lists_them(model: &str) {
     let bench = Bench::new();
     for name in ["in/a.jpg", "in/b.png", "in/c.webp"] {
         bench.image(name, 40, 20);
     }
-    let summary = bench.run(&["--json", "--size", "10x", "--jobs", "2"]).expect(0).json();
+    let summary = bench.run(&["--json", "--size", "10x", "--jobs", "2", "--model", model]).expect(0).json();
     let files = summary["files"].as_array().expect("files");
     let names: Vec<_> =
         files.iter().filter_map(|file| Path::new(file["source"].as_str()?).file_name()).collect();
@@ -181,6 +185,27 @@ fn json_lists_files_totals_and_workers() {
     assert_eq!(totals["bytes_out"], sum(&summary["files"], "bytes_out"));
     assert_eq!(summary["workers"].as_array().map(Vec::len), Some(2));
     assert_eq!(sum(&summary["workers"], "executed"), 3);
+}
+
+/// The kind of pool makes no difference to the results.
+#[test]
+fn both_models_do_the_same() {
+    let bench = Bench::new();
+    for number in 0..20 {
+        bench.image(&format!("in/{number}.png"), 40 + number, 20);
+    }
+    bench.bytes("in/broken.png", b"rubbish");
+    for model in ["push", "pull"] {
+        let run = bench.raw(&["in", "-o", model, "--size", "10x", "--jobs", "3", "--model", model]).expect(5);
+        run.complains("broken.png");
+        assert!(run.stdout.contains("20 resized"), "{}", run.stdout);
+    }
+    let (pushed, pulled) = (bench.files("push"), bench.files("pull"));
+    assert_eq!((pushed.len(), &pushed), (20, &pulled));
+    for name in pushed {
+        let read = |model: &str| fs::read(bench.path(&format!("{model}/{name}"))).expect("the output");
+        assert!(read("push") == read("pull"), "{name}");
+    }
 }
 
 #[test]

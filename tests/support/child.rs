@@ -36,6 +36,16 @@ pub fn plays(name: &str, scenario: impl FnOnce(&str)) -> bool {
     true
 }
 
+/// Plays a scenario with each kind of pool, each in a process of its own.
+#[track_caller]
+pub fn with_each_kind(name: &'static str, push: fn(), pull: fn()) {
+    if !plays(name, |kind| if kind == "pull" { pull() } else { push() }) {
+        for kind in ["push", "pull"] {
+            Child::of(name).argument(kind).succeeds();
+        }
+    }
+}
+
 /// Printed at the end, for a harness that finds no test of that name is content as well.
 fn marker(name: &str) -> String {
     format!("the scenario of {name} has ended")

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use longshore::Pool;
+use longshore::AnyPool;
 
-use super::PATIENCE;
+use super::{HasPool, PATIENCE};
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -68,11 +68,11 @@ impl Gate {
 
     /// Blocks `n` workers of `pool` at this gate.
     #[track_caller]
-    pub fn hold(&self, pool: &Pool, n: usize) {
+    pub fn hold(&self, pool: &impl HasPool, n: usize) {
         let before = self.0.state().arrived;
         for _ in 0..n {
             let visitor = self.visitor();
-            pool.execute(move || visitor.pass()).expect("the pool is open");
+            pool.the_pool().execute(move || visitor.pass()).expect("the pool is open");
         }
         self.wait_for(before + n);
     }

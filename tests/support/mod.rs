@@ -24,7 +24,7 @@ use rand::rngs::SmallRng;
 
 pub use counting::{Census, Hits, Tracked};
 pub use gate::{Gate, Visitor};
-pub use rig::{Rig, assert_quiescent};
+pub use rig::{AnyRig, HasPool, Rig, assert_quiescent};
 pub use system::{cpu_time, thread_count, thread_names};
 pub use watchdog::{Watchdog, dump_process, watchdog};
 

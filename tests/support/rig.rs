@@ -4,30 +4,33 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::thread;
 
-use longshore::{Pool, PoolBuilder, PoolStats};
+use longshore::{AnyPool, Pool, PoolBuilder, PoolStats, PullPool};
 
 use super::{PATIENCE, Watchdog, watchdog};
 
-/// A pool whose test cannot hang unnoticed.
+/// A pool that pushes, whose test cannot hang unnoticed.
+pub type Rig = AnyRig<Pool>;
+
+/// A pool of either kind whose test cannot hang unnoticed.
 #[derive(Debug)]
-pub struct Rig {
-    pool: Arc<Pool>,
+pub struct AnyRig<P: AnyPool> {
+    pool: Arc<P>,
     watchdog: Watchdog,
 }
 
-impl Rig {
+impl<P: AnyPool> AnyRig<P> {
     pub fn new(workers: usize) -> Self {
-        Self::with(Pool::builder().workers(workers))
+        Self::with(P::builder().workers(workers))
     }
 
-    pub fn with(builder: PoolBuilder) -> Self {
+    pub fn with(builder: PoolBuilder<P>) -> Self {
         let watchdog = watchdog(thread::current().name().unwrap_or("a test"), PATIENCE);
         let pool = Arc::new(builder.build().expect("the pool starts"));
         watchdog.watch(&pool);
-        Rig { pool, watchdog }
+        AnyRig { pool, watchdog }
     }
 
-    pub fn pool(&self) -> &Arc<Pool> {
+    pub fn pool(&self) -> &Arc<P> {
         &self.pool
     }
 
@@ -41,17 +44,57 @@ impl Rig {
     }
 }
 
-impl Deref for Rig {
-    type Target = Arc<Pool>;
+impl<P: AnyPool> Deref for AnyRig<P> {
+    type Target = Arc<P>;
 
-    fn deref(&self) -> &Arc<Pool> {
+    fn deref(&self) -> &Arc<P> {
+        &self.pool
+    }
+}
+
+/// What helpers take for a pool: one itself, or whatever holds one.
+pub trait HasPool {
+    type Kind: AnyPool;
+
+    fn the_pool(&self) -> &Self::Kind;
+}
+
+impl HasPool for Pool {
+    type Kind = Pool;
+
+    fn the_pool(&self) -> &Pool {
+        self
+    }
+}
+
+impl HasPool for PullPool {
+    type Kind = PullPool;
+
+    fn the_pool(&self) -> &PullPool {
+        self
+    }
+}
+
+impl<P: AnyPool> HasPool for Arc<P> {
+    type Kind = P;
+
+    fn the_pool(&self) -> &P {
+        self
+    }
+}
+
+impl<P: AnyPool> HasPool for AnyRig<P> {
+    type Kind = P;
+
+    fn the_pool(&self) -> &P {
         &self.pool
     }
 }
 
 /// The identity of the counters, for a pool at rest; returns them.
 #[track_caller]
-pub fn assert_quiescent(pool: &Pool) -> PoolStats {
+pub fn assert_quiescent(pool: &impl HasPool) -> PoolStats {
+    let pool = pool.the_pool();
     let stats = pool.stats();
     let sum = stats.completed + stats.panicked + stats.cancelled + stats.waiting + stats.running;
     assert_eq!(stats.submitted, sum, "the numbers add up: {stats:?}");

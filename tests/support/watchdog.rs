@@ -1,18 +1,21 @@
 //! The watchdog: ends the process, with a report, when a test hangs.
 
+use std::fmt;
 use std::io::{self, Write};
 use std::process::{self, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use longshore::Pool;
+use longshore::AnyPool;
 
-type Watched = Arc<Mutex<Vec<Weak<Pool>>>>;
+/// Says how a pool is, if it still is.
+type Look = Box<dyn Fn() -> Option<String> + Send>;
+
+type Watched = Arc<Mutex<Vec<Look>>>;
 
 /// Aborts the process unless it is dropped in time.
-#[derive(Debug)]
 pub struct Watchdog {
     pools: Watched,
     off: Option<Sender<()>>,
@@ -37,10 +40,16 @@ pub fn watchdog(name: &str, limit: Duration) -> Watchdog {
 
 impl Watchdog {
     /// Has the numbers of `pool` in the report. Keeps no pool alive.
-    pub fn watch(&self, pool: &Arc<Pool>) {
+    pub fn watch(&self, pool: &Arc<impl AnyPool>) {
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        pools.retain(|pool| pool.strong_count() > 0);
-        pools.push(Arc::downgrade(pool));
+        let pool = Arc::downgrade(pool);
+        pools.push(Box::new(move || pool.upgrade().map(|pool| format!("{:#?}\n{pool:?}", pool.stats()))));
+    }
+}
+
+impl fmt::Debug for Watchdog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watchdog").finish_non_exhaustive()
     }
 }
 
@@ -57,11 +66,8 @@ impl Drop for Watchdog {
 fn bark(name: &str, limit: Duration, pools: &Watched) -> ! {
     // Not `eprintln`, which the harness captures and, as the process dies, never shows.
     let _ = writeln!(io::stderr(), "\nWATCHDOG: {name} hangs after {limit:?}");
-    for pool in pools.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-        if let Some(pool) = pool.upgrade() {
-            let _ = writeln!(io::stderr(), "{:#?}", pool.stats());
-            let _ = writeln!(io::stderr(), "{pool:?}");
-        }
+    for report in pools.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(|look| look()) {
+        let _ = writeln!(io::stderr(), "{report}");
     }
     dump_process(process::id());
     process::abort();

@@ -29,7 +29,7 @@ use std::thread;
 use std::time::Instant;
 
 use super::Worker;
-use super::wait::join_spin;
+use super::wait::{is_deep, join_spin};
 use crate::base::sync::Place;
 use crate::base::unwind::{self, Payload};
 use crate::primitives::latch::{Latch, Verdict};
@@ -475,7 +475,7 @@ impl Worker {
 
     /// Runs a part of `job`, which a thief works on. Whether there was one.
     fn leapfrog(&self, job: &Job) -> bool {
-        if self.is_deep() {
+        if is_deep(self.stack_base.get(), self.shared.config.stack_size) {
             return false; // waiting needs no stack
         }
         let Some(part) = self.offer_of_thief(job).and_then(Offer::take) else { return false };

@@ -23,12 +23,14 @@ use wait::Awaited;
 use crate::base::error::SubmitErrorKind;
 use crate::base::rng::Rng;
 use crate::policy::spin::SpinTime;
+use crate::primitives::batch::BATCH;
 use crate::primitives::block;
 use crate::primitives::offer::Offer;
 use crate::primitives::task::{Finished, Task};
+use crate::runtime::core::Core;
 use crate::runtime::dispatcher::{Announcement, Rejected};
 use crate::runtime::idle::{Duty, Posture, Rest, Role, Seat};
-use crate::runtime::lifecycle::Owner;
+use crate::runtime::lifecycle::{Model, Owner};
 use crate::runtime::metrics::WorkerMetrics;
 use crate::runtime::shared::{Phase, Remote, Shared, TaskBatch};
 use crate::sys::memory;
@@ -77,14 +79,15 @@ thread_local! {
     static HIRED_BY: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Declares the calling thread, for the rest of its life, to be a worker of the pool of this number.
-pub fn hire(pool: u32) {
-    HIRED_BY.set(pool);
+/// Declares the calling thread to be a worker of the pool of this number, for the rest of its life if it is the worker's
+/// own. Returns what it was before; 0 stands for none.
+pub fn hire(pool: u32) -> u32 {
+    HIRED_BY.replace(pool)
 }
 
-/// Whether the calling thread was, or acts as, a worker of `shared`: it must not wait for the end of that pool.
-pub fn is_one_of(shared: &Shared) -> bool {
-    HIRED_BY.get() == shared.id || Worker::with_current(|worker| worker.is_some_and(|w| w.belongs_to(shared)))
+/// Whether the calling thread was, or acts as, a worker of the pool around `core`: it must not wait for its end.
+pub fn is_one_of(core: &Core) -> bool {
+    HIRED_BY.get() == core.id
 }
 
 /// Makes a worker the current one of this thread for as long as the value lives.
@@ -222,7 +225,7 @@ impl Worker {
 }
 
 /// What a worker is up to when it asks for the next task: until when it waits for one.
-enum Goal<'a> {
+pub enum Goal<'a> {
     /// The end of the pool.
     PoolEnd,
     /// A task on this worker waits for something.
@@ -230,9 +233,10 @@ enum Goal<'a> {
 }
 
 impl Goal<'_> {
-    fn is_reached(&self, shared: &Shared) -> bool {
+    /// Whether the worker may stop, of the pool around `core`.
+    pub fn is_reached(&self, core: &Core) -> bool {
         match self {
-            Goal::PoolEnd => shared.has_ended(),
+            Goal::PoolEnd => core.has_ended(),
             Goal::Await { awaited, deadline } => {
                 awaited.is_done() || deadline.is_some_and(|deadline| Instant::now() >= deadline)
             }
@@ -310,20 +314,76 @@ impl Worker {
         // What it has left behind descends from the task beneath as well.
         self.kept.set(kept_below + self.kept.get());
     }
+}
+
+impl Seeker for Worker {
+    type Pool = Shared;
+
+    fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    fn seat(&self) -> &Arc<Seat> {
+        if self.is_lent.get() { &self.guest_seat } else { &self.seat }
+    }
+
+    fn spin(&self) -> &Cell<SpinTime> {
+        &self.spin
+    }
+
+    fn metrics(&self) -> &WorkerMetrics {
+        self.metrics()
+    }
+
+    /// Its own deque too, in which a thread that had borrowed the worker may have left something.
+    fn sweep(&self) -> Option<Task> {
+        self.deque
+            .pop()
+            .or_else(|| self.take_from_inbox(BATCH))
+            .or_else(|| self.take_from_injector())
+            .or_else(|| self.steal())
+    }
+
+    fn sees_work(&self) -> bool {
+        !self.deque.is_empty() || self.shared.has_work()
+    }
+}
+
+/// A worker without a task: how it looks for one, lies down and gets up. The worker's half of the protocol in
+/// `docs/idle.md`, which is the same for every kind of pool.
+pub trait Seeker: Sized {
+    /// The kind.
+    type Pool: Model;
+
+    /// The pool.
+    fn shared(&self) -> &Self::Pool;
+    /// The worker's place in the list of the parked.
+    fn seat(&self) -> &Arc<Seat>;
+    /// How long it looks before it lies down.
+    fn spin(&self) -> &Cell<SpinTime>;
+    /// What it counts.
+    fn metrics(&self) -> &WorkerMetrics;
+    /// One look at every source of work.
+    fn sweep(&self) -> Option<Task>;
+
+    /// Whether there is a task anywhere. Called after a sequentially consistent fence.
+    fn sees_work(&self) -> bool {
+        self.shared().has_work()
+    }
 
     /// Finds a task elsewhere, or sleeps until there is one. `None` when the goal may have been reached.
     #[cold]
     fn search_or_rest(&self, goal: &mut Goal<'_>) -> Option<Task> {
-        let idle = &self.shared.idle;
-        let mut role = idle.start_search(self.seat());
+        let shared = self.shared();
+        let mut role = shared.idle.start_search(self.seat());
         loop {
             if role == Role::Searching
-                && let Some(task) = self.search(goal)
+                && let Some(task) = search::search(self, goal)
             {
                 self.end_search();
                 return Some(task);
             }
-            if goal.is_reached(&self.shared) || self.shared.phase() == Phase::Stopping {
+            if goal.is_reached(shared) || shared.phase() == Phase::Stopping {
                 if role == Role::Searching {
                     self.end_search();
                 }
@@ -331,14 +391,14 @@ impl Worker {
             }
             role = self.rest(role, goal);
             if role == Role::Active {
-                role = idle.start_search(self.seat());
+                role = shared.idle.start_search(self.seat());
             }
         }
     }
 
     /// Lies down until there is work, the goal is reached, or the phase changes.
     fn rest(&self, role: Role, goal: &mut Goal<'_>) -> Role {
-        let (shared, seat) = (&*self.shared, self.seat());
+        let (shared, seat) = (self.shared(), self.seat());
         goal.arm();
         self.metrics().parked.add(1);
         shared.idle.announce(seat, role, goal.rest());
@@ -371,31 +431,27 @@ impl Worker {
                 None => goal.park(),
             }
         };
-        let mut spin = self.spin.get();
+        let mut spin = self.spin().get();
         spin.slept(asleep.elapsed());
-        self.spin.set(spin);
+        self.spin().set(spin);
         role
-    }
-
-    fn seat(&self) -> &Arc<Seat> {
-        if self.is_lent.get() { &self.guest_seat } else { &self.seat }
     }
 
     /// Stops searching: the pushes that relied on this worker to find their task may need another one woken.
     fn end_search(&self) {
-        if self.shared.idle.end_search() == Duty::CheckForMore
-            && (!self.deque.is_empty() || self.shared.has_work())
-        {
-            self.shared.idle.wake_one();
+        let idle = &self.shared().idle;
+        if idle.end_search() == Duty::CheckForMore && self.sees_work() {
+            idle.wake_one();
         }
     }
 
     /// The pool stops: what this worker has in its queues never starts. A task that waits on this worker waits on,
     /// for something that runs, or has just been thrown away and says so.
     fn stop(&self, goal: &mut Goal<'_>) {
-        self.shared.throw_away_queued();
+        let shared = self.shared();
+        shared.throw_away_queued();
         goal.arm();
-        if !goal.is_reached(&self.shared) {
+        if !goal.is_reached(shared) {
             goal.park();
         }
     }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_deque::Steal;
 
-use super::{FAIRNESS_INTERVAL, Goal, HINTS_PER_SWEEP, Worker};
+use super::{FAIRNESS_INTERVAL, Goal, HINTS_PER_SWEEP, Seeker, Worker};
 use crate::policy::victim;
 use crate::primitives::batch::BATCH;
 use crate::primitives::inbox::Taken;
@@ -47,7 +47,7 @@ impl Worker {
         }
     }
 
-    fn take_from_inbox(&self, limit: usize) -> Option<Task> {
+    pub(super) fn take_from_inbox(&self, limit: usize) -> Option<Task> {
         let mut batch = self.batch.borrow_mut();
         loop {
             match self.remote().inbox.take(limit, &mut *batch) {
@@ -58,7 +58,7 @@ impl Worker {
         }
     }
 
-    fn take_from_injector(&self) -> Option<Task> {
+    pub(super) fn take_from_injector(&self) -> Option<Task> {
         self.unload(&mut self.shared.take_injected()?)
     }
 
@@ -77,45 +77,8 @@ impl Worker {
         batch.pop()
     }
 
-    /// Looks everywhere, again and again for as long as spinning pays.
-    pub(super) fn search(&self, goal: &Goal<'_>) -> Option<Task> {
-        let mut spin = self.spin.get();
-        let mut until = None;
-        loop {
-            if let Some(task) = self.sweep() {
-                if until.is_some() {
-                    spin.rewarded();
-                    self.spin.set(spin);
-                }
-                return Some(task);
-            }
-            // A pool that closes ends when all its workers rest.
-            if goal.is_reached(&self.shared)
-                || spin.get() == Duration::ZERO
-                || self.shared.phase() != Phase::Open
-            {
-                return None;
-            }
-            let now = Instant::now();
-            if now >= *until.get_or_insert(now + spin.get()) {
-                return None; // how long the sleep lasts will tell whether that was wise
-            }
-            (0..HINTS_PER_SWEEP).for_each(|_| std::hint::spin_loop());
-        }
-    }
-
-    /// One look at every source of work; its own deque too, in which a thread that had borrowed the worker may have left
-    /// something.
-    fn sweep(&self) -> Option<Task> {
-        self.deque
-            .pop()
-            .or_else(|| self.take_from_inbox(BATCH))
-            .or_else(|| self.take_from_injector())
-            .or_else(|| self.steal())
-    }
-
     /// Visits every peer once. A contended victim is left alone: somebody else is taking from it just now.
-    fn steal(&self) -> Option<Task> {
+    pub(super) fn steal(&self) -> Option<Task> {
         self.shared.members.read(|members| {
             let mut victims = victim::rotation(members.len(), &self.rng).map(|i| members[i]);
             victims.find_map(|victim| if victim == self.index { None } else { self.steal_from(victim) })
@@ -141,5 +104,32 @@ impl Worker {
             }
             Steal::Empty | Steal::Retry => None,
         }
+    }
+}
+
+/// Looks everywhere, again and again for as long as spinning pays.
+pub(super) fn search(seeker: &impl Seeker, goal: &Goal<'_>) -> Option<Task> {
+    let mut spin = seeker.spin().get();
+    let mut until = None;
+    loop {
+        if let Some(task) = seeker.sweep() {
+            if until.is_some() {
+                spin.rewarded();
+                seeker.spin().set(spin);
+            }
+            return Some(task);
+        }
+        // A pool that closes ends when all its workers rest.
+        if goal.is_reached(seeker.shared())
+            || spin.get() == Duration::ZERO
+            || seeker.shared().phase() != Phase::Open
+        {
+            return None;
+        }
+        let now = Instant::now();
+        if now >= *until.get_or_insert(now + spin.get()) {
+            return None; // how long the sleep lasts will tell whether that was wise
+        }
+        (0..HINTS_PER_SWEEP).for_each(|_| std::hint::spin_loop());
     }
 }

@@ -19,7 +19,7 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Goal, Worker};
+use super::{Goal, Worker, hire};
 use crate::primitives::tally::Tally;
 use crate::runtime::lifecycle::Owner;
 use crate::sys::affinity;
@@ -82,10 +82,26 @@ pub fn block(awaited: &mut dyn Awaited, deadline: Option<Instant>) -> Waited {
     Waited::Done
 }
 
+/// Whether tasks within tasks have used half of a stack of `size` bytes that begins at `base`: the other half is for the
+/// next one.
+pub fn is_deep(base: usize, size: usize) -> bool {
+    let used = base.abs_diff(approximate_stack_pointer());
+    // More than there is: a stack that is not in one piece (AddressSanitizer's), of which nothing is known.
+    (size / 2..size).contains(&used)
+}
+
+/// Has a thread of its own wait, and waits for that thread.
+pub fn on_thread(thread: thread::Builder, wait: impl FnOnce() -> Waited + Send) -> Waited {
+    thread::scope(|scope| match thread.spawn_scoped(scope, wait) {
+        Ok(thread) => thread.join().expect("waiting runs user code only inside the panic guard"),
+        Err(error) => Waited::NoStack(error),
+    })
+}
+
 impl Worker {
     /// Waits until `awaited` is done or the deadline has passed. Called from inside a task.
     pub fn wait_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
-        if self.is_deep() {
+        if is_deep(self.stack_base.get(), self.shared.config.stack_size) {
             return self.on_fresh_stack(awaited, deadline);
         }
         self.wait_here(awaited, deadline)
@@ -136,14 +152,6 @@ impl Worker {
         if awaited.is_done() { Waited::Done } else { Waited::TimedOut }
     }
 
-    /// Whether tasks within tasks have used half of the stack: the other half is for the next one.
-    pub(super) fn is_deep(&self) -> bool {
-        let size = self.shared.config.stack_size;
-        let used = self.stack_base.get().abs_diff(approximate_stack_pointer());
-        // More than there is: a stack that is not in one piece (AddressSanitizer's), of which nothing is known.
-        (size / 2..size).contains(&used)
-    }
-
     /// Lends this worker to a thread with a fresh stack, which waits in its stead while this thread sleeps.
     ///
     /// A wait inside a task runs other tasks, which may wait as well: recursion by `submit` and `join` nests as deep
@@ -157,15 +165,12 @@ impl Worker {
         unsafe impl Send for Lent<'_> {}
         impl Lent<'_> {
             fn wait(self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
+                hire(self.0.shared.id);
                 self.0.as_current(|| self.0.wait_here(awaited, deadline))
             }
         }
 
         let lent = Lent(self);
-        let builder = self.shared.config.thread(self.index);
-        thread::scope(|scope| match builder.spawn_scoped(scope, move || lent.wait(awaited, deadline)) {
-            Ok(thread) => thread.join().expect("waiting runs user code only inside the panic guard"),
-            Err(error) => Waited::NoStack(error),
-        })
+        on_thread(self.shared.config.thread(self.index), move || lent.wait(awaited, deadline))
     }
 }

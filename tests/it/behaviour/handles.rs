@@ -4,9 +4,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use longshore::{JoinError, JoinHandle, Pool};
+use longshore::{JoinError, JoinHandle};
 
-use crate::support::{Census, Gate, Rig, wait_until};
+use super::{Pool, Rig};
+use crate::support::{Census, Gate, wait_until};
 
 #[test]
 fn results_of_every_kind_arrive() {

@@ -5,9 +5,10 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use longshore::{JoinError, Pool, ShutdownError, SubmitErrorKind};
+use longshore::{JoinError, ShutdownError, SubmitErrorKind};
 
-use crate::support::{Census, Gate, Hits, Rig, wait_until};
+use super::{Pool, Rig};
+use crate::support::{Census, Gate, Hits, wait_until};
 
 #[test]
 fn queued_handles_resolve_before_running_tasks_end() {

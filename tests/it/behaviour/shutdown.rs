@@ -5,9 +5,10 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use longshore::{Pool, ShutdownError, SubmitErrorKind};
+use longshore::{ShutdownError, SubmitErrorKind};
 
-use crate::support::{Gate, Hits, Rig, wait_until};
+use super::{Pool, Rig};
+use crate::support::{Gate, Hits, wait_until};
 
 /// A chain: each task submits the next one.
 fn chain(hits: Hits, n: usize, length: usize) {

@@ -3,9 +3,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use longshore::{PinStatus, Pool};
+use longshore::PinStatus;
 
-use crate::support::{Gate, Rig, assert_quiescent, quiet_panic, wait_until};
+use super::{Pool, Rig};
+use crate::support::{Gate, assert_quiescent, quiet_panic, wait_until};
 
 #[test]
 fn a_new_pool_has_done_nothing() {
@@ -59,34 +60,6 @@ fn waiting_and_running_are_told_apart() {
         assert_eq!(stats.completed, 150 + workers as u64);
         assert!(stats.workers.iter().all(|worker| worker.queue_depth == 0), "{stats:?}");
     }
-}
-
-#[test]
-fn queue_depth_tells_where_tasks_wait() {
-    let rig = Rig::new(2);
-    let gate = Gate::new();
-    gate.hold(&rig, 1);
-    let (visitor, ready) = (gate.visitor(), Gate::new());
-    let told = ready.visitor();
-    ready.open();
-    let handle = rig
-        .submit(move || {
-            for _ in 0..40 {
-                longshore::execute(|| ()).expect("inside");
-            }
-            told.pass();
-            visitor.pass();
-            longshore::current_worker().expect("on a worker")
-        })
-        .expect("open");
-    ready.wait_for(1);
-    gate.wait_for(2);
-    let depths: Vec<_> = rig.stats().workers.iter().map(|worker| worker.queue_depth).collect();
-    gate.open();
-    let worker = handle.join().expect("ran");
-    assert_eq!(depths[worker], 40, "its own deque: {depths:?}");
-    assert_eq!(depths[1 - worker], 0, "{depths:?}");
-    rig.finish();
 }
 
 #[test]
@@ -185,27 +158,6 @@ fn idle_workers_go_to_sleep_and_are_counted() {
     let before: u64 = rig.stats().workers.iter().map(|worker| worker.parked).sum();
     assert!(before >= 4);
     rig.finish();
-}
-
-#[test]
-fn stolen_tasks_are_counted_by_the_thief() {
-    let rig = Rig::new(2);
-    let gate = Gate::new();
-    let visitor = gate.visitor();
-    let holder = rig.submit(move || {
-        for _ in 0..200 {
-            longshore::execute(|| ()).expect("inside");
-        }
-        visitor.pass();
-        longshore::current_worker().expect("on a worker")
-    });
-    wait_until("the other worker has run them", || rig.stats().completed == 200);
-    gate.open();
-    let holder = holder.expect("open").join().expect("ran");
-    let stats = rig.finish();
-    let thief = &stats.workers[1 - holder];
-    assert!(thief.stolen >= 200, "{stats:?}");
-    assert_eq!((thief.executed, stats.workers[holder].executed), (200, 1));
 }
 
 #[test]

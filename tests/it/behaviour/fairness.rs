@@ -6,9 +6,8 @@ use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use longshore::Pool;
-
-use crate::support::{Gate, Hits, Rig, rest, rng, scaled, seed, wait_until};
+use super::{Pool, Rig};
+use crate::support::{Gate, Hits, rest, rng, scaled, seed, wait_until};
 use rand::RngExt;
 
 /// Rows 2, 6, 8: a wake-up is lost and work waits although a worker sleeps.

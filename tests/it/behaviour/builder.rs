@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use longshore::{DEFAULT_STACK_SIZE, MAX_STACK_SIZE, MAX_WORKERS, MIN_STACK_SIZE, Pool, PoolBuilder};
+use longshore::{DEFAULT_STACK_SIZE, MAX_STACK_SIZE, MAX_WORKERS, MIN_STACK_SIZE, PoolBuilder};
 
-use crate::support::{Hits, Rig};
+use super::{Pool, Rig};
+use crate::support::Hits;
 
 /// Starts a pool, has each of 100 tasks run once, and ends it.
 #[track_caller]
-fn works(builder: PoolBuilder) -> usize {
+fn works(builder: PoolBuilder<Pool>) -> usize {
     let rig = Rig::with(builder);
     let workers = rig.workers();
     let hits = Hits::new(100);

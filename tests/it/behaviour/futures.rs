@@ -7,7 +7,8 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use longshore::{JoinError, JoinHandle};
 
-use crate::support::{Gate, Rig, quiet_panic, wait_until};
+use super::{Pool, Rig};
+use crate::support::{Gate, quiet_panic, wait_until};
 
 fn poll<T>(handle: &mut JoinHandle<T>, waker: &Waker) -> Poll<Result<T, JoinError>> {
     Pin::new(handle).poll(&mut Context::from_waker(waker))
@@ -224,7 +225,7 @@ fn a_waker_whose_drop_panics_harms_nobody() {
 /// A waker that submits to the pool, as one may that schedules its future there.
 #[test]
 fn a_waker_may_use_the_pool() {
-    struct Submits(Arc<longshore::Pool>, Arc<AtomicUsize>);
+    struct Submits(Arc<Pool>, Arc<AtomicUsize>);
     impl Wake for Submits {
         fn wake(self: Arc<Self>) {
             let count = self.1.clone();

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use longshore::JoinError;
 
-use crate::support::{Census, Gate, Rig, wait_until};
+use super::Rig;
+use crate::support::{Census, Gate, wait_until};
 
 #[test]
 fn before_it_starts() {

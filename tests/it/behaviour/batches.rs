@@ -5,7 +5,8 @@ use std::sync::mpsc;
 
 use longshore::SubmitErrorKind;
 
-use crate::support::{Census, Gate, Hits, Rig, quiet_panic, wait_until};
+use super::Rig;
+use crate::support::{Census, Gate, Hits, quiet_panic, wait_until};
 
 #[test]
 fn batches_of_every_size_run_once_and_in_order_of_their_handles() {

@@ -3,9 +3,9 @@
 
 use std::sync::{Arc, Barrier};
 
-use longshore::{PinStatus, Pinning, Pool};
+use longshore::{PinStatus, Pinning};
 
-use crate::support::Rig;
+use super::{Pool, Rig};
 
 /// The cores that thread (or process) `id` may run on, ascending; 0 is the calling thread.
 pub fn cores_of(id: u32) -> Vec<usize> {

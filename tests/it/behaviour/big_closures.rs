@@ -4,7 +4,8 @@
 use std::hint::black_box;
 use std::thread;
 
-use crate::support::{Census, Gate, Rig};
+use super::Rig;
+use crate::support::{Census, Gate};
 
 /// A closure of `N` bytes and a tracked value; returns the sum of its bytes.
 fn sized<const N: usize>(census: &Census) -> impl FnOnce() -> u64 + Send + 'static + use<N> {

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
-use longshore::{Pool, SubmitErrorKind, current_worker};
+use longshore::{SubmitErrorKind, current_worker};
 
-use crate::support::{Gate, Hits, Rig, wait_until};
+use super::{Pool, Rig};
+use crate::support::{Gate, Hits, wait_until};
 
 #[test]
 fn every_task_runs_once() {
@@ -152,27 +153,6 @@ fn work_sent_to_a_blocked_worker_is_run_by_others() {
         gates[stays_blocked].open();
         rig.finish();
     }
-}
-
-#[test]
-fn work_in_the_deque_of_a_blocked_worker_is_run_by_others() {
-    let rig = Rig::new(2);
-    let gate = Gate::new();
-    let hits = Hits::new(500);
-    let (visitor, local) = (gate.visitor(), hits.clone());
-    rig.execute(move || {
-        for task in 0..500 {
-            longshore::execute(local.task(task)).expect("inside a task");
-        }
-        visitor.pass();
-    })
-    .expect("open");
-    wait_until("the other worker ran everything", || hits.total() == 500);
-    hits.assert_once_each();
-    gate.open();
-    let stats = rig.finish();
-    let stolen: u64 = stats.workers.iter().map(|worker| worker.stolen).sum();
-    assert!(stolen >= 500, "they were stolen: {stats:?}");
 }
 
 /// One worker of eight is free; 2,000 tasks come from outside and from inside.

@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use longshore::{JoinError, Pool};
+use longshore::JoinError;
 
-use crate::support::{Gate, Rig, quiet_panic, text, wait_until};
+use super::{Pool, Rig};
+use crate::support::{Gate, quiet_panic, text, wait_until};
 
 /// Panics when it is dropped, unless a panic is under way already (that would end the process, by Rust's rules).
 struct Bomb(&'static str);

@@ -3,9 +3,10 @@
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread::{self, ThreadId};
 
-use longshore::{JoinError, Pool};
+use longshore::JoinError;
 
-use crate::support::{Gate, Rig, quiet_panic, text, wait_until};
+use super::{Pool, Rig};
+use crate::support::{Gate, quiet_panic, text, wait_until};
 
 /// Where handlers put what they get.
 type Messages = Arc<Mutex<Vec<String>>>;

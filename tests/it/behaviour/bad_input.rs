@@ -5,22 +5,22 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use longshore::{BuildError, MAX_STACK_SIZE, MAX_WORKERS, Pinning, Pool, PoolBuilder};
+use longshore::{BuildError, MAX_STACK_SIZE, MAX_WORKERS, Pinning, PoolBuilder};
 
-use crate::support::Rig;
+use super::{Pool, Rig};
 
 /// What was asked for, whether the error is the right one, and what its message must name.
 struct Row {
-    builder: PoolBuilder,
+    builder: PoolBuilder<Pool>,
     is_right: fn(&BuildError) -> bool,
     names: String,
 }
 
-fn row(builder: PoolBuilder, is_right: fn(&BuildError) -> bool, names: impl ToString) -> Row {
+fn row(builder: PoolBuilder<Pool>, is_right: fn(&BuildError) -> bool, names: impl ToString) -> Row {
     Row { builder, is_right, names: names.to_string() }
 }
 
-fn pool() -> PoolBuilder {
+fn pool() -> PoolBuilder<Pool> {
     Pool::builder().workers(2)
 }
 
@@ -77,7 +77,7 @@ fn cores() -> Vec<Row> {
 }
 
 fn core_affinity_of_process() -> Vec<usize> {
-    crate::pinning::cores_of(std::process::id())
+    super::pinning::cores_of(std::process::id())
 }
 
 /// No hook is called, and what they capture is gone when `build` returns: no thread was started, or is left.

@@ -3,9 +3,10 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use longshore::{JoinHandle, Pool};
+use longshore::JoinHandle;
 
-use crate::support::{Gate, Rig, wait_until};
+use super::{Pool, Rig};
+use crate::support::{Gate, wait_until};
 
 fn submit<T: Send + 'static>(task: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
     longshore::submit(task).expect("inside a task")

@@ -4,12 +4,13 @@
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
-use longshore::{Pool, PoolBuilder};
+use longshore::PoolBuilder;
 
+use super::Pool;
 use crate::support::{Gate, Hits, PATIENCE, quiet_panic, wait_until, watchdog};
 
 /// A builder, and the token that is alone again once all that belongs to the pool has gone.
-fn traced(workers: usize) -> (PoolBuilder, Arc<()>) {
+fn traced(workers: usize) -> (PoolBuilder<Pool>, Arc<()>) {
     let token = Arc::new(());
     let held = token.clone();
     let builder = Pool::builder().workers(workers).on_exit(move |_| _ = &held);

@@ -5,9 +5,10 @@ use std::cell::RefCell;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
-use longshore::{Pool, SubmitErrorKind, current_worker};
+use longshore::{ShutdownError, SubmitErrorKind, current_worker};
 
-use crate::support::{Hits, PATIENCE, Rig, wait_until, watchdog};
+use super::{Pool, Rig};
+use crate::support::{Hits, PATIENCE, wait_until, watchdog};
 
 /// Calls what it holds when its thread ends.
 struct AtExit(Option<Box<dyn FnOnce()>>);
@@ -97,6 +98,40 @@ fn a_dying_worker_gets_an_error() {
         assert_eq!((kinds, worker), ([Closed, Closed, Closed, NoPool], None));
         rig.finish();
     }
+}
+
+fn descend(levels: u32, last_act: impl FnOnce() + Send + 'static) {
+    if levels == 0 {
+        at_thread_exit(last_act);
+        return;
+    }
+    longshore::submit(move || descend(levels - 1, last_act)).expect("inside").join().expect("ran");
+}
+
+/// A deep recursion goes on on further threads, to which the worker is lent. Their thread-locals are destroyed while the
+/// worker waits for their end, so they must not wait for the pool's.
+#[test]
+fn a_dying_thread_that_a_worker_was_lent_to_gets_an_error() {
+    let rig = Rig::with(Pool::builder().workers(1).stack_size(64 << 10));
+    let (sender, receiver) = mpsc::channel();
+    let pool = Arc::downgrade(rig.pool());
+    let last_act = move || {
+        let pool = pool.upgrade().expect("the test still has it");
+        sender.send((pool.shutdown(), thread::current().id())).expect("received");
+    };
+    let deep = if cfg!(longshore_no_recycling) { 1 } else { 1_000 };
+    let start = move || {
+        descend(deep, last_act);
+        thread::current().id()
+    };
+    let worker = rig.submit(start).expect("open").join().expect("ran");
+    rig.submit(|| ()).expect("the pool is as it was").join().expect("ran");
+    if deep > 1 {
+        let (answer, thread) = receiver.recv().expect("sent");
+        assert_eq!(answer, Err(ShutdownError::FromWorker));
+        assert_ne!(thread, worker, "it was lent");
+    }
+    rig.finish();
 }
 
 /// Handles left in a worker's thread-local: dropped with it, finished or not.

@@ -1,20 +1,20 @@
-//! Stress that accounts for every task: it ran once, or was cancelled, or came back; and everything that went into
-//! closures and results was dropped once. `LONGSHORE_STRESS=n` makes it n times longer, `LONGSHORE_TEST_SEED` repeats
-//! the random choices.
-
-mod support;
+//! Lives of pools, short and long, in which producers do at random whatever they may. Compiled once for each kind: `Pool` is
+//! that of the module above.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use longshore::{BatchError, JoinHandle, Pool, ShutdownError, SubmitErrorKind};
+use longshore::{BatchError, JoinHandle, ShutdownError, SubmitErrorKind};
 use rand::RngExt;
 use rand::rngs::SmallRng;
 
-use support::ledger::{Ledger, check, silent, take_back};
-use support::{Hits, PATIENCE, Tracked, assert_quiescent, rng, scaled, seed, watchdog};
+use super::Pool;
+use crate::support::ledger::{Ledger, check, silent, take_back};
+use crate::support::{
+    Hits, PATIENCE, Tracked, assert_quiescent, quiet_panic, rng, scaled, seed, wait_until, watchdog,
+};
 
 /// A thread that submits at random.
 struct Producer<'a> {
@@ -163,7 +163,7 @@ fn life(workers: usize, producers: usize, tasks: usize, end: End, seed: u64) {
         // A moment is a number of tasks here, not a time.
         let moment = rng(seed, 0).random_range(0..tasks as u64);
         if !matches!(end, End::Afterwards) {
-            support::wait_until("the moment has come", || ledger.tasks() >= moment);
+            wait_until("the moment has come", || ledger.tasks() >= moment);
         }
         end.perform(&pool);
     });
@@ -252,8 +252,8 @@ fn a_storm_of_panics() {
         .expect("starts");
     let _watchdog = watchdog("a_storm_of_panics", 2 * PATIENCE);
     for _ in 0..rounds {
-        pool.execute(|| support::quiet_panic("executed")).expect("open");
-        let handle = pool.submit(|| support::quiet_panic("submitted")).expect("open");
+        pool.execute(|| quiet_panic("executed")).expect("open");
+        let handle = pool.submit(|| quiet_panic("submitted")).expect("open");
         assert!(handle.join().map(|(): ()| ()).is_err_and(|error| error.is_panic()));
     }
     pool.shutdown().expect("shuts down");

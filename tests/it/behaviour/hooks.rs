@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, OnceLock, Weak, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use longshore::{BuildError, Pool, ShutdownError, SubmitErrorKind, current_worker};
+use longshore::{BuildError, ShutdownError, SubmitErrorKind, current_worker};
 
-use crate::support::{Gate, Hits, Rig, quiet_panic, wait_until};
+use super::{Pool, Rig};
+use crate::support::{Gate, Hits, quiet_panic, wait_until};
 
 #[test]
 fn start_and_exit_run_once_on_each_workers_own_thread() {

@@ -1,0 +1,166 @@
+//! [`AnyPool`]: what the kinds of pools have in common, for code that is to run on either.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::base::error::{BatchError, ShutdownError, SubmitError};
+use crate::builder::{PoolBuilder, Start};
+use crate::handle::JoinHandle;
+use crate::pool::Pool;
+use crate::pull_pool::PullPool;
+use crate::runtime::metrics::PoolStats;
+
+/// A pool of either kind: [`Pool`], which pushes, or [`PullPool`].
+///
+/// It exists for programs that choose the kind when they run, or compare the two: written once against this trait they
+/// run on both, without a box or a virtual call. A program that has chosen has no use for it, for both types have the same
+/// methods of their own, which these are.
+///
+/// It cannot be implemented outside of this library, so that it may grow with the pools.
+///
+/// ```
+/// use longshore::{AnyPool, Pool, PullPool};
+///
+/// fn sum_of_squares<P: AnyPool>() -> Result<u64, Box<dyn std::error::Error>> {
+///     let pool = P::builder().workers(2).build()?;
+///     let squares = pool.submit_batch((0..10u64).map(|i| move || i * i))?;
+///     Ok(squares.into_iter().map(|square| square.join().expect("no panic")).sum())
+/// }
+///
+/// assert_eq!(sum_of_squares::<Pool>()?, sum_of_squares::<PullPool>()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait AnyPool: Start + fmt::Debug + Sized + Send + Sync + 'static {
+    /// See [`Pool::builder`].
+    fn builder() -> PoolBuilder<Self>;
+
+    /// See [`Pool::execute`].
+    ///
+    /// # Errors
+    /// As there.
+    fn execute<F>(&self, task: F) -> Result<(), SubmitError<F>>
+    where
+        F: FnOnce() + Send + 'static;
+
+    /// See [`Pool::submit`].
+    ///
+    /// # Errors
+    /// As there.
+    fn submit<F, T>(&self, task: F) -> Result<JoinHandle<T>, SubmitError<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static;
+
+    /// See [`Pool::execute_batch`].
+    ///
+    /// # Errors
+    /// As there.
+    fn execute_batch<I, F>(&self, tasks: I) -> Result<usize, BatchError<F, ()>>
+    where
+        I: IntoIterator<Item = F>,
+        F: FnOnce() + Send + 'static;
+
+    /// See [`Pool::submit_batch`].
+    ///
+    /// # Errors
+    /// As there.
+    fn submit_batch<I, F, T>(&self, tasks: I) -> Result<Vec<JoinHandle<T>>, BatchError<F, JoinHandle<T>>>
+    where
+        I: IntoIterator<Item = F>,
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static;
+
+    /// See [`Pool::workers`].
+    fn workers(&self) -> usize;
+
+    /// See [`Pool::stats`].
+    fn stats(&self) -> PoolStats;
+
+    /// See [`Pool::shutdown`].
+    ///
+    /// # Errors
+    /// As there.
+    fn shutdown(&self) -> Result<(), ShutdownError>;
+
+    /// See [`Pool::shutdown_timeout`].
+    ///
+    /// # Errors
+    /// As there.
+    fn shutdown_timeout(&self, timeout: Duration) -> Result<(), ShutdownError>;
+
+    /// See [`Pool::shutdown_now`].
+    ///
+    /// # Errors
+    /// As there.
+    fn shutdown_now(&self) -> Result<u64, ShutdownError>;
+}
+
+/// The methods of each are its own.
+macro_rules! is_a_pool {
+    ($($pool:ty),*) => {$(
+        impl AnyPool for $pool {
+            fn builder() -> PoolBuilder<Self> {
+                <$pool>::builder()
+            }
+
+            #[inline]
+            fn execute<F>(&self, task: F) -> Result<(), SubmitError<F>>
+            where
+                F: FnOnce() + Send + 'static,
+            {
+                self.execute(task)
+            }
+
+            #[inline]
+            fn submit<F, T>(&self, task: F) -> Result<JoinHandle<T>, SubmitError<F>>
+            where
+                F: FnOnce() -> T + Send + 'static,
+                T: Send + 'static,
+            {
+                self.submit(task)
+            }
+
+            fn execute_batch<I, F>(&self, tasks: I) -> Result<usize, BatchError<F, ()>>
+            where
+                I: IntoIterator<Item = F>,
+                F: FnOnce() + Send + 'static,
+            {
+                self.execute_batch(tasks)
+            }
+
+            fn submit_batch<I, F, T>(
+                &self,
+                tasks: I,
+            ) -> Result<Vec<JoinHandle<T>>, BatchError<F, JoinHandle<T>>>
+            where
+                I: IntoIterator<Item = F>,
+                F: FnOnce() -> T + Send + 'static,
+                T: Send + 'static,
+            {
+                self.submit_batch(tasks)
+            }
+
+            fn workers(&self) -> usize {
+                self.workers()
+            }
+
+            fn stats(&self) -> PoolStats {
+                self.stats()
+            }
+
+            fn shutdown(&self) -> Result<(), ShutdownError> {
+                self.shutdown()
+            }
+
+            fn shutdown_timeout(&self, timeout: Duration) -> Result<(), ShutdownError> {
+                self.shutdown_timeout(timeout)
+            }
+
+            fn shutdown_now(&self) -> Result<u64, ShutdownError> {
+                self.shutdown_now()
+            }
+        }
+    )*};
+}
+
+is_a_pool!(Pool, PullPool);

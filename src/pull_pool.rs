@@ -1,0 +1,158 @@
+//! [`PullPool`]: a pool whose workers share one queue.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::base::error::{BatchError, BuildError, ShutdownError, SubmitError};
+use crate::builder::{PoolBuilder, Start};
+use crate::handle::JoinHandle;
+use crate::runtime::config::Config;
+use crate::runtime::core::Phase;
+use crate::runtime::lifecycle::{self, Model};
+use crate::runtime::metrics::PoolStats;
+use crate::runtime::pull::Shared;
+use crate::submission;
+
+/// A pool of worker threads for CPU-bound tasks that all take their tasks from one shared queue.
+///
+/// It has the calls of a [`Pool`](crate::Pool), and a program changes from one to the other by changing that word. What is
+/// different:
+/// - Tasks **start in the order** in which they were submitted, from outside or by tasks, whichever worker takes them (but
+///   for a task that another one waits for, which may run ahead of its turn). In a [`Pool`](crate::Pool) that order holds
+///   only roughly, and a task's own tasks are started newest first.
+/// - All producers meet at one end of the queue and all workers at the other, for each single task. With short tasks and
+///   many cores that is where the time goes; with tasks of a hundred microseconds it does not matter.
+/// - Nothing is kept together: tasks that a task submits go to whoever is free, not to the core whose cache has their data.
+///   A tree of tasks is walked breadth first, so more of it is in the queue at a time.
+/// - A wait inside a task runs the awaited task if nobody has begun it, and else sleeps: there are no tasks "of its own" that
+///   it could run meanwhile. So the first exception in "Waiting inside a task" of [`JoinHandle`] does not apply here; the
+///   second does.
+/// - In [`WorkerStats`](crate::WorkerStats) `stolen` and `queue_depth` are always 0. The length of the queue is
+///   [`PoolStats::waiting`].
+///
+/// ```
+/// use longshore::PullPool;
+///
+/// let pool = PullPool::builder().workers(2).build()?;
+/// let squares = pool.submit_batch((0..10u64).map(|i| move || i * i))?;
+/// let sum: u64 = squares.into_iter().map(|square| square.join().expect("no panic")).sum();
+/// assert_eq!(sum, 285);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct PullPool {
+    shared: Arc<Shared>,
+}
+
+impl PullPool {
+    /// A pool with the default configuration, see [`PoolBuilder`].
+    ///
+    /// # Errors
+    /// As [`PoolBuilder::build`].
+    pub fn new() -> Result<PullPool, BuildError> {
+        PullPool::builder().build()
+    }
+
+    /// Configures a pool.
+    pub fn builder() -> PoolBuilder<PullPool> {
+        PoolBuilder::new()
+    }
+
+    /// As [`Pool::execute`](crate::Pool::execute).
+    ///
+    /// # Errors
+    /// As there.
+    #[inline]
+    pub fn execute<F>(&self, task: F) -> Result<(), SubmitError<F>>
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        submission::execute(&*self.shared, task)
+    }
+
+    /// As [`Pool::submit`](crate::Pool::submit).
+    ///
+    /// # Errors
+    /// As there.
+    #[inline]
+    pub fn submit<F, T>(&self, task: F) -> Result<JoinHandle<T>, SubmitError<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        submission::submit(&*self.shared, task)
+    }
+
+    /// As [`Pool::execute_batch`](crate::Pool::execute_batch). Cheaper than as many calls of [`PullPool::execute`]: tasks are
+    /// counted, and workers woken, for many at a time. They are still queued and taken one by one.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn execute_batch<I, F>(&self, tasks: I) -> Result<usize, BatchError<F, ()>>
+    where
+        I: IntoIterator<Item = F>,
+        F: FnOnce() + Send + 'static,
+    {
+        submission::execute_batch(&*self.shared, tasks)
+    }
+
+    /// As [`Pool::submit_batch`](crate::Pool::submit_batch).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn submit_batch<I, F, T>(&self, tasks: I) -> Result<Vec<JoinHandle<T>>, BatchError<F, JoinHandle<T>>>
+    where
+        I: IntoIterator<Item = F>,
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        submission::submit_batch(&*self.shared, tasks)
+    }
+
+    /// The number of workers.
+    pub fn workers(&self) -> usize {
+        self.shared.workers()
+    }
+
+    /// What the pool has done so far. See [`PoolStats`] for how exact it is.
+    pub fn stats(&self) -> PoolStats {
+        self.shared.stats()
+    }
+
+    /// As [`Pool::shutdown`](crate::Pool::shutdown).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn shutdown(&self) -> Result<(), ShutdownError> {
+        lifecycle::end(&*self.shared, Phase::Draining, None)
+    }
+
+    /// As [`Pool::shutdown_timeout`](crate::Pool::shutdown_timeout).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn shutdown_timeout(&self, timeout: Duration) -> Result<(), ShutdownError> {
+        lifecycle::end(&*self.shared, Phase::Draining, Instant::now().checked_add(timeout))
+    }
+
+    /// As [`Pool::shutdown_now`](crate::Pool::shutdown_now).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn shutdown_now(&self) -> Result<u64, ShutdownError> {
+        lifecycle::end(&*self.shared, Phase::Stopping, None)?;
+        Ok(self.shared.metrics.swept.get())
+    }
+}
+
+impl Start for PullPool {
+    fn start(config: Config) -> Result<PullPool, BuildError> {
+        lifecycle::start(config).map(|shared| PullPool { shared })
+    }
+}
+
+impl Drop for PullPool {
+    fn drop(&mut self) {
+        lifecycle::leave(&*self.shared);
+    }
+}

@@ -1,0 +1,28 @@
+//! What the calling thread is to the pools: a worker of one of them, of whatever kind, or none.
+
+use super::pull;
+use super::worker::Worker;
+
+/// The worker that a thread acts as.
+#[derive(Debug, Clone, Copy)]
+pub enum Current<'a> {
+    /// Of a pool that pushes.
+    Push(&'a Worker),
+    /// Of a pool that pulls.
+    Pull(&'a pull::worker::Worker),
+    /// The thread does not belong to a pool.
+    None,
+}
+
+impl Current<'_> {
+    /// Calls `f` with what the calling thread is just now.
+    #[inline]
+    pub fn with<R>(f: impl FnOnce(Current<'_>) -> R) -> R {
+        Worker::with_current(|worker| match worker {
+            Some(worker) => f(Current::Push(worker)),
+            None => {
+                pull::worker::Worker::with_current(|worker| f(worker.map_or(Current::None, Current::Pull)))
+            }
+        })
+    }
+}

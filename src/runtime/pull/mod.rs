@@ -1,0 +1,169 @@
+//! The pull model: all workers take their tasks from one shared queue, one at a time, in the order of arrival.
+//!
+//! Here is what the threads of such a pool share; what belongs to one worker alone is in `worker`. Threads, phases,
+//! parking, records, slots and handles are those of the push model: the two differ in their queues and in nothing else.
+
+mod queue;
+pub mod worker;
+
+use std::collections::VecDeque;
+use std::mem::MaybeUninit;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use queue::Queue;
+use worker::Worker;
+
+use super::config::Config;
+use super::core::{Core, Phase};
+use super::dispatcher::{Intake, Rejected, in_portions};
+use super::lifecycle::Model;
+use super::metrics::PoolStats;
+use crate::base::error::SubmitErrorKind;
+use crate::primitives::batch::BATCH;
+use crate::primitives::task::Task;
+
+/// See the module's text.
+#[derive(Debug)]
+pub struct Shared {
+    core: Core,
+    queue: Queue,
+}
+
+/// A pool is its core, with queues.
+impl Deref for Shared {
+    type Target = Core;
+
+    #[inline]
+    fn deref(&self) -> &Core {
+        &self.core
+    }
+}
+
+impl Model for Shared {
+    type Share = ();
+    type Worker = Worker;
+
+    fn new(config: Config) -> (Self, Vec<()>) {
+        let shares = vec![(); config.workers];
+        (Shared { core: Core::new(config), queue: Queue::new() }, shares)
+    }
+
+    fn admit(&self, _: usize) {} // nobody needs to know who takes
+
+    fn worker(shared: Arc<Self>, index: usize, (): ()) -> Worker {
+        Worker::new(shared, index)
+    }
+
+    fn workers(&self) -> usize {
+        self.config.workers
+    }
+
+    fn stats(&self) -> PoolStats {
+        self.core.stats(|| self.queue.let_in(), |_| 0)
+    }
+
+    fn close_queues(&self) {
+        self.queue.close();
+    }
+
+    /// The queue is the only source of work.
+    fn has_work(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// While everyone is in the list of the parked nobody takes a task and none submits any, and the doors are closed;
+    /// so if all that was accepted has been taken, that is the end.
+    ///
+    /// Of several workers that lie down together the last to announce sees all of them, so somebody finds out.
+    fn ends_now(&self) -> bool {
+        if self.phase() == Phase::Open {
+            return false;
+        }
+        if !self.idle.while_all_rest(self.config.workers, || self.is_drained()) {
+            return self.has_ended();
+        }
+        self.advance(Phase::Ended);
+        self.idle.wake_all();
+        true
+    }
+
+    fn throw_away_queued(&self) {
+        self.queue.sweep(|task| self.throw_away(task));
+    }
+
+    /// Called when the threads have gone. What was accepted and has not been taken is in the queue, or will be in a
+    /// moment.
+    fn wait_for_producers(&self) {
+        while !self.is_drained() {
+            self.throw_away_queued();
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Shared {
+    /// Whether all that was accepted has been taken out of the queue. Exact when the doors are closed and no worker is
+    /// in between; else a guess.
+    fn is_drained(&self) -> bool {
+        // In reverse causal order, as in `Core::stats`: what was taken has been accepted before.
+        let taken = self.sum(|m| m.taken.get()) + self.queue.swept();
+        let accepted = self.sum(|m| m.submitted.get()) + self.queue.let_in();
+        taken == accepted
+    }
+
+    /// Lets `tasks` tasks in and counts them: those of a worker's task with that worker, others at a door.
+    #[inline]
+    fn accept(&self, tasks: u64) -> Result<(), SubmitErrorKind> {
+        let accepted = Worker::with_current(|worker| match worker {
+            Some(worker) if worker.belongs_to(self) => {
+                // In the phase after the last task only exit hooks run, and nobody would run what they submit.
+                let runs = self.phase() < Phase::Ended;
+                if runs {
+                    worker.metrics().submitted.add(tasks);
+                }
+                runs
+            }
+            _ => self.queue.enter(tasks),
+        });
+        if accepted { Ok(()) } else { Err(SubmitErrorKind::Closed) }
+    }
+}
+
+impl Intake for Shared {
+    #[inline]
+    unsafe fn dispatch<F>(
+        &self,
+        closure: F,
+        pack: impl FnOnce(&mut MaybeUninit<Task>, F),
+    ) -> Result<(), (F, SubmitErrorKind)> {
+        if self.is_forked() {
+            return Err((closure, SubmitErrorKind::Forked));
+        }
+        if let Err(kind) = self.accept(1) {
+            return Err((closure, kind));
+        }
+        let mut task = MaybeUninit::uninit();
+        pack(&mut task, closure);
+        // SAFETY: the caller says that `pack` has initialised it.
+        self.queue.push(unsafe { task.assume_init() });
+        self.idle.notify();
+        Ok(())
+    }
+
+    fn dispatch_batch<F>(
+        &self,
+        closures: impl Iterator<Item = F>,
+        mut pack: impl FnMut(F) -> Task,
+    ) -> Result<usize, Rejected<F>> {
+        if self.is_forked() {
+            return Err(Rejected { accepted: 0, returned: Vec::new(), kind: SubmitErrorKind::Forked });
+        }
+        let share = closures.size_hint().0.clamp(1, BATCH);
+        in_portions(&self.idle, closures, share, |portion: &mut VecDeque<F>| {
+            self.accept(portion.len() as u64)?;
+            portion.drain(..).for_each(|closure| self.queue.push(pack(closure)));
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,24 @@
+//! The behaviour that both kinds of pools have, a module for each part of it. Compiled once for each kind: `Pool` and
+//! `Rig` are those of the module above.
+
+use super::{Pool, Rig};
+
+mod bad_input;
+mod batches;
+mod big_closures;
+mod builder;
+mod cancel;
+mod dispatch;
+mod dropping;
+mod fairness;
+mod futures;
+mod handles;
+mod hooks;
+mod nesting;
+mod panicking_drops;
+mod panics;
+mod pinning;
+mod shutdown;
+mod shutdown_now;
+mod statistics;
+mod thread_locals;

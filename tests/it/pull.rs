@@ -1,0 +1,10 @@
+//! Pools that pull.
+
+use longshore::PullPool as Pool;
+
+type Rig = crate::support::AnyRig<Pool>;
+
+#[path = "behaviour/mod.rs"]
+mod behaviour;
+#[path = "pulling.rs"]
+mod pulling;

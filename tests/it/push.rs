@@ -1,0 +1,10 @@
+//! Pools that push.
+
+use longshore::Pool;
+
+use crate::support::Rig;
+
+#[path = "behaviour/mod.rs"]
+mod behaviour;
+#[path = "stealing.rs"]
+mod stealing;

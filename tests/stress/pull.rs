@@ -1,0 +1,6 @@
+//! Pools that pull.
+
+use longshore::PullPool as Pool;
+
+#[path = "lives.rs"]
+mod lives;

@@ -1,0 +1,6 @@
+//! Pools that push.
+
+use longshore::Pool;
+
+#[path = "lives.rs"]
+mod lives;
