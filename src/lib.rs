@@ -19,6 +19,25 @@
 //! functions [`execute`] and [`submit`] reach the pool that runs it. `docs/DESIGN.md` in the repository explains how
 //! it works and why.
 //!
+//! # Three ways to use it
+//! - **Tasks**: [`Pool::execute`] and [`Pool::submit`], singly or in batches, from anywhere.
+//! - **Scopes**: [`Pool::scope`] for any number of tasks that borrow from the caller's frame.
+//! - **Fork-join**: [`join`] for two halves of a computation, at about the price of a function call, and loops built on
+//!   it ([`Pool::for_each`], [`Pool::map`], [`Pool::map_reduce`]), which split by demand.
+//!
+//! # What may run while a task waits
+//! What a worker runs while a task on it waits lies on top of that task on the stack and has to end first. So it runs only
+//! what the wait needs, and a task that holds a lock, or that others wait for, is never made to run foreign work:
+//!
+//! | wait | meanwhile the worker runs |
+//! |---|---|
+//! | [`JoinHandle::join`] | the awaited task, if nobody has begun it; what the waiting task has submitted |
+//! | the end of a [`join`] or loop | parts of the half that another worker has taken |
+//! | the end of a [`scope`] | tasks of this scope, and of scopes inside of it |
+//! | a task or scope of *another* pool | anything in its own pool, which the other may be waiting for |
+//!
+//! If there is none of that, it sleeps. [`yield_now`] runs something foreign on purpose.
+//!
 //! # What it is not for
 //! Tasks that wait for I/O (an async runtime holds ten thousand of those, a pool as many as it has threads), strict
 //! ordering, and tasks far below a microsecond that could as well run where they are.
@@ -47,6 +66,8 @@ mod pool;
 #[cfg(not(longshore_loom))]
 mod pull_pool;
 #[cfg(not(longshore_loom))]
+mod scope;
+#[cfg(not(longshore_loom))]
 mod submission;
 
 mod base;
@@ -69,6 +90,7 @@ pub use self::{
     pool::{Pool, current_worker, execute, submit},
     pull_pool::PullPool,
     runtime::metrics::{PinStatus, PoolStats, WorkerStats},
+    scope::{Scope, ScopedJoinHandle, scope},
 };
 
 /// What the model checker explores; see `docs/MODELS.md`. Not part of the interface.

@@ -90,9 +90,11 @@ where
     // A closure above this size may be larger than the worker's stack: boxed, it is called where it is.
     if size_of::<F>() > block::LARGEST {
         let (task, handle) = slot::new_in(pool, Box::new(closure));
-        (task.into_task(), handle)
+        // SAFETY: nothing is borrowed.
+        (unsafe { task.into_task() }, handle)
     } else {
         let (task, handle) = slot::new_in(pool, closure);
-        (task.into_task(), handle)
+        // SAFETY: as above.
+        (unsafe { task.into_task() }, handle)
     }
 }

@@ -120,8 +120,8 @@ struct Slot<F, T> {
 #[cfg(longshore_loom)]
 pub fn new<F, T>(f: F) -> (SlotTask<F, T>, SlotHandle<T>)
 where
-    F: FnOnce() -> T + Send + 'static,
-    T: Send + 'static,
+    F: FnOnce() -> T + Send,
+    T: Send,
 {
     new_in(0, f)
 }
@@ -130,8 +130,8 @@ where
 #[inline]
 pub fn new_in<F, T>(pool: u32, f: F) -> (SlotTask<F, T>, SlotHandle<T>)
 where
-    F: FnOnce() -> T + Send + 'static,
-    T: Send + 'static,
+    F: FnOnce() -> T + Send,
+    T: Send,
 {
     let place = block::take_for::<Slot<F, T>>();
     let slot = Slot {
@@ -262,15 +262,19 @@ pub struct SlotTask<F, T> {
 
 impl<F, T> SlotTask<F, T>
 where
-    F: FnOnce() -> T + Send + 'static,
-    T: Send + 'static,
+    F: FnOnce() -> T + Send,
+    T: Send,
 {
     /// Packs this side into a task.
+    ///
+    /// # Safety
+    /// The task is run or dropped while what closure and result borrow is alive.
     #[inline]
-    pub fn into_task(self) -> Task {
+    pub unsafe fn into_task(self) -> Task {
         let mut words: Words = [const { MaybeUninit::uninit() }; 3];
         words[0].write(self.slot.as_ptr().expose_provenance());
-        let table = const { &TaskTable { run: Self::run_packed, discard: Self::discard_packed } };
+        let table =
+            const { &TaskTable { run: Self::run_packed, discard: Self::discard_packed, is_scoped: false } };
         // SAFETY: the words are this slot's address, which is what these two functions expect; the closure and its
         // result are `Send`.
         unsafe { Task::from_parts(table, words) }

@@ -50,6 +50,8 @@ pub struct TaskTable {
     /// # Safety
     /// As for `run`.
     pub discard: unsafe fn(Word, Word, Word) -> Result<Discarded, Payload>,
+    /// The first word is the address of the scope that the task belongs to.
+    pub is_scoped: bool,
 }
 
 /// What a task was that has been discarded.
@@ -105,6 +107,13 @@ impl Task {
     #[inline]
     pub unsafe fn from_parts(table: &'static TaskTable, words: Words) -> Task {
         Task { table, words }
+    }
+
+    /// The address of the scope that the task belongs to, if it belongs to one.
+    #[inline]
+    pub fn scope(&self) -> Option<usize> {
+        // SAFETY: the table says that it was written.
+        self.table.is_scoped.then(|| unsafe { self.words[0].assume_init() })
     }
 
     /// Runs the task. No panic of user code comes out.
@@ -198,7 +207,8 @@ impl Inline {
     fn pack<F: FnOnce() + Send + 'static>(place: &mut MaybeUninit<Task>, f: F) {
         // Decided at compile time, like the choice that led here.
         assert!(matches!(Kept::of::<F>(), Kept::Inline));
-        let table = const { &TaskTable { run: Self::run::<F>, discard: Self::discard::<F> } };
+        let table =
+            const { &TaskTable { run: Self::run::<F>, discard: Self::discard::<F>, is_scoped: false } };
         let words = put_table(place, table);
         // SAFETY: size and alignment were checked above.
         unsafe { words.as_mut_ptr().cast::<F>().write(f) };
@@ -234,7 +244,8 @@ impl InBlock {
         let block = block::take_for::<F>();
         // SAFETY: the block is ours, large enough and aligned for an `F`.
         unsafe { block.write(f) };
-        let table = const { &TaskTable { run: Self::run::<F>, discard: Self::discard::<F> } };
+        let table =
+            const { &TaskTable { run: Self::run::<F>, discard: Self::discard::<F>, is_scoped: false } };
         let words = put_table(place, table);
         words[0].write(block.as_ptr().expose_provenance());
     }

@@ -20,6 +20,7 @@ use crate::base::unwind;
 use crate::primitives::latch::{Latch, Verdict};
 use crate::primitives::tally::Tally;
 use crate::primitives::task::{Discarded, Finished, Task, TaskTable, Word};
+use crate::runtime::current::Current;
 use crate::runtime::dispatcher::Intake;
 use crate::runtime::idle::Loan;
 use crate::runtime::lifecycle::{Model, Owner};
@@ -85,7 +86,7 @@ impl Shared {
         let abort = unwind::AbortOnUnwind;
         // SAFETY: `pack` initialises the place and does not panic.
         let verdict = match unsafe { self.dispatch((), pack) } {
-            Ok(()) => self.await_sent(end),
+            Ok(()) => AwaitedLatch::new(end, self.id).wait(),
             Err(_) => Verdict::Returned,
         };
         mem::forget(abort);
@@ -98,34 +99,42 @@ impl Shared {
             Verdict::Returned => alone(self, |worker| unsafe { job.call(worker, By::Owner) }),
         }
     }
+}
 
-    fn await_sent(&self, end: &Latch) -> Verdict {
-        let mut sent = Sent { end, pool: self.id };
+/// A latch on the calling thread's stack that work in the pool of number `pool` sets, to wait for.
+pub struct AwaitedLatch<'a> {
+    latch: &'a Latch,
+    pool: u32,
+}
+
+impl<'a> AwaitedLatch<'a> {
+    /// The latch of a thread that does not act as a worker of that pool.
+    pub fn new(latch: &'a Latch, pool: u32) -> Self {
+        AwaitedLatch { latch, pool }
+    }
+
+    /// Waits until it is set; a worker of another pool serves that meanwhile.
+    pub fn wait(mut self) -> Verdict {
         loop {
-            let waited = Worker::with_current(|worker| match worker {
-                Some(worker) => worker.wait_until(&mut sent, None),
-                None => wait::block(&mut sent, None),
-            });
-            if let Some(verdict) = end.verdict() {
+            if let Some(verdict) = self.latch.verdict() {
                 return verdict;
             }
+            let waited = Current::with(|current| match current {
+                Current::Push(worker) => worker.wait_until(&mut self, None),
+                Current::Pull(worker) => worker.wait_until(&mut self, None),
+                Current::None => wait::block(&mut self, None),
+            });
             if let Waited::NoStack(_) = waited {
                 // No thread to be had that serves this pool meanwhile: the wait goes on without.
-                let _ = wait::block(&mut sent, None);
+                let _ = wait::block(&mut self, None);
             }
         }
     }
 }
 
-/// A job that was sent in, to wait for.
-struct Sent<'a> {
-    end: &'a Latch,
-    pool: u32,
-}
-
-impl Awaited for Sent<'_> {
+impl Awaited for AwaitedLatch<'_> {
     fn is_done(&self) -> bool {
-        self.end.is_set()
+        self.latch.is_set()
     }
 
     fn is_of(&self, pool: u32) -> bool {
@@ -137,15 +146,15 @@ impl Awaited for Sent<'_> {
     }
 
     fn unpark_me(&mut self) {
-        // SAFETY: whoever has sent it waits, one thread at a time.
-        if !unsafe { self.end.arm() } {
+        // SAFETY: this is the only one to wait, one thread at a time.
+        if !unsafe { self.latch.arm() } {
             thread::current().unpark(); // it has come; the park that follows returns at once
         }
     }
 }
 
 /// What was sent in counts as a task.
-static SENT: TaskTable = TaskTable { run: run_sent, discard: discard_sent };
+static SENT: TaskTable = TaskTable { run: run_sent, discard: discard_sent, is_scoped: false };
 
 unsafe fn run_sent(address: Word, _: Word, _: Word, tally: &Tally) -> Finished {
     // SAFETY: the contract of the table.

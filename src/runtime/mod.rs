@@ -18,6 +18,8 @@ pub mod metrics;
 #[cfg(not(longshore_loom))]
 pub mod pull;
 #[cfg(not(longshore_loom))]
+pub mod scoped;
+#[cfg(not(longshore_loom))]
 pub mod shared;
 #[cfg(not(longshore_loom))]
 pub mod worker;

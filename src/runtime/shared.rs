@@ -70,6 +70,8 @@ pub struct Shared {
     pub members: Members<usize>,
     /// What no inbox had room for.
     injector: Injector<TaskBatch>,
+    /// Workers that sleep while they wait for a scope.
+    pub scope_sleepers: CachePadded<AtomicUsize>,
     /// Producers on their way to the injector with tasks that no queue shows; see [`Passage`].
     passages: CachePadded<AtomicUsize>,
 }
@@ -98,6 +100,7 @@ impl Model for Shared {
             remotes,
             members: Members::new(Box::default()),
             injector: Injector::new(),
+            scope_sleepers: CachePadded::default(),
             passages: CachePadded::new(AtomicUsize::new(0)),
         };
         (shared, deques)
@@ -196,6 +199,15 @@ impl Shared {
         let passage = Passage { shared: self };
         fence(Ordering::SeqCst); // see `ends_now`
         (self.phase() == Phase::Open).then_some(passage)
+    }
+
+    /// Gives everyone a task that a worker has taken and may not run. (The worker is not at rest, so the pool does not
+    /// end meanwhile.)
+    pub fn inject(&self, task: Task) {
+        let mut alone = TaskBatch::new();
+        alone.push(task);
+        self.injector.push(alone);
+        self.idle.notify();
     }
 
     /// Takes a batch out of the injector.

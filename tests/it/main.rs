@@ -9,3 +9,4 @@ mod support;
 mod joins;
 mod pull;
 mod push;
+mod scopes;

@@ -196,10 +196,11 @@ impl Worker {
     #[cold]
     fn on_fresh_stack(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
         let (shared, index) = (&self.shared, self.index);
-        wait::on_thread(shared.config.thread(index), move || {
+        let waited = wait::on_thread(shared.config.thread(index), move || {
             hire(shared.id);
             let stand_in = Worker::new(shared.clone(), index);
             stand_in.as_current(|| stand_in.wait_here(awaited, deadline))
-        })
+        });
+        waited.unwrap_or_else(Waited::NoStack)
     }
 }

@@ -166,7 +166,8 @@ impl Job {
     /// # Safety
     /// `job` was taken out of an offer, and is used no more but through the task.
     unsafe fn into_task(job: NonNull<Job>) -> Task {
-        static TABLE: TaskTable = TaskTable { run: Job::run_packed, discard: Job::discard_packed };
+        static TABLE: TaskTable =
+            TaskTable { run: Job::run_packed, discard: Job::discard_packed, is_scoped: false };
         let mut words = [const { Word::uninit() }; 3];
         words[0].write(job.as_ptr().expose_provenance());
         // SAFETY: the functions expect the job's address; its closure is `Send`, and it waits for its latch.

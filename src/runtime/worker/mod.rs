@@ -32,6 +32,7 @@ use crate::runtime::dispatcher::{Announcement, Rejected};
 use crate::runtime::idle::{Duty, Posture, Rest, Role, Seat};
 use crate::runtime::lifecycle::{Model, Owner};
 use crate::runtime::metrics::WorkerMetrics;
+use crate::runtime::scoped::Scope;
 use crate::runtime::shared::{Phase, Remote, Shared, TaskBatch};
 use crate::sys::memory;
 use crate::sys::stack::approximate_stack_pointer;
@@ -69,6 +70,8 @@ pub struct Worker {
     forks: Forks,
     /// The innermost job of another worker that runs here; null if there is none.
     executing: Cell<*const Execution>,
+    /// The innermost scope whose frame, or one of whose tasks, runs here; null if there is none.
+    scope: Cell<*const Scope>,
     /// This worker's own offer, in `shared`.
     offer: NonNull<Offer<Job>>,
 }
@@ -127,6 +130,7 @@ impl Worker {
             stack_base: Cell::new(0),
             forks: Forks::new(),
             executing: Cell::new(std::ptr::null()),
+            scope: Cell::new(std::ptr::null()),
             offer: NonNull::from(&*shared.remote(index).offer),
             shared,
             index,
@@ -157,6 +161,26 @@ impl Worker {
     /// Its number.
     pub fn index(&self) -> usize {
         self.index
+    }
+
+    /// The innermost scope that what runs here is part of, or null.
+    pub fn current_scope(&self) -> *const Scope {
+        self.scope.get()
+    }
+
+    /// Changes that. Returns what it was.
+    pub fn set_current_scope(&self, scope: *const Scope) -> *const Scope {
+        self.scope.replace(scope)
+    }
+
+    /// Tasks in the deque that descend from the present task, at most.
+    pub fn kept(&self) -> u32 {
+        self.kept.get()
+    }
+
+    /// Where the stack of the thread that acts as this worker begins.
+    pub fn stack_base(&self) -> usize {
+        self.stack_base.get()
     }
 
     /// Begins to act for another thread than its own, which sleeps.
@@ -306,7 +330,7 @@ impl Worker {
 
     /// Runs one task.
     #[inline]
-    fn run_task(&self, task: Task) {
+    pub fn run_task(&self, task: Task) {
         let kept_below = self.kept.replace(0);
         if let Finished::Orphaned(payload) = task.run(&self.metrics().tally) {
             self.shared.report_panic(payload);
@@ -428,7 +452,10 @@ pub trait Seeker: Sized {
             };
             match is_up.then(|| shared.idle.withdraw(seat, Role::Active)).flatten() {
                 Some(role) => break role,
-                None => goal.park(),
+                None => {
+                    goal.arm(); // each time, see `wait::block`
+                    goal.park();
+                }
             }
         };
         let mut spin = self.spin().get();

@@ -9,6 +9,7 @@ use crate::policy::victim;
 use crate::primitives::batch::BATCH;
 use crate::primitives::inbox::Taken;
 use crate::primitives::task::Task;
+use crate::runtime::scoped;
 use crate::runtime::shared::{Phase, TaskBatch};
 
 impl Worker {
@@ -82,6 +83,25 @@ impl Worker {
         self.shared.members.read(|members| {
             let mut victims = victim::rotation(members.len(), &self.rng).map(|i| members[i]);
             victims.find_map(|victim| if victim == self.index { None } else { self.steal_from(victim) })
+        })
+    }
+
+    /// Takes the oldest task of some peer's deque, if `wanted` holds for it; else hands it back.
+    pub fn steal_one(&self, wanted: impl Fn(&Task) -> bool) -> Option<Task> {
+        self.shared.members.read(|members| {
+            let mut peers = victim::rotation(members.len(), &self.rng).map(|i| members[i]);
+            peers.find_map(|peer| {
+                if peer == self.index {
+                    return None;
+                }
+                let Steal::Success(task) = self.shared.remote(peer).stealer.steal() else { return None };
+                if wanted(&task) {
+                    self.metrics().stolen.add(1);
+                    return Some(task);
+                }
+                scoped::hand_back(&self.shared, task);
+                None
+            })
         })
     }
 

@@ -3,8 +3,8 @@
 //! What a worker may run while a task on it waits is limited, for whatever it runs lies *on top* of the waiting task on the
 //! stack and must end first. If it waited for the one below, neither would ever end. The rule, and why it is safe:
 //! - The **awaited task**, if nobody has begun it, is run here and now.
-//! - Tasks that the **waiting task has submitted** are run; they are its children, and the documentation of `JoinHandle` says
-//!   that a child must not wait for its parent.
+//! - Tasks that the **waiting task has submitted** are run, and what these leave behind; they descend from it, and the
+//!   documentation of `JoinHandle` says that a descendant must not wait for its ancestor.
 //! - Otherwise the thread sleeps until the result is there.
 //!
 //! Follow the chain "waits for" from any waiting task: each member has begun (else its waiter would run it), so the chain
@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use super::{Goal, Worker, hire};
 use crate::primitives::tally::Tally;
+use crate::primitives::task::Task;
 use crate::runtime::lifecycle::Owner;
 use crate::sys::affinity;
 use crate::sys::stack::approximate_stack_pointer;
@@ -71,8 +72,8 @@ pub fn block(awaited: &mut dyn Awaited, deadline: Option<Instant>) -> Waited {
             std::hint::spin_loop();
         }
     }
-    awaited.unpark_me();
     while !awaited.is_done() {
+        awaited.unpark_me(); // each time: whoever has woken this thread for another reason has used it up
         match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
             None => thread::park(),
             Some(Duration::ZERO) => return Waited::TimedOut,
@@ -90,11 +91,11 @@ pub fn is_deep(base: usize, size: usize) -> bool {
     (size / 2..size).contains(&used)
 }
 
-/// Has a thread of its own wait, and waits for that thread.
-pub fn on_thread(thread: thread::Builder, wait: impl FnOnce() -> Waited + Send) -> Waited {
-    thread::scope(|scope| match thread.spawn_scoped(scope, wait) {
-        Ok(thread) => thread.join().expect("waiting runs user code only inside the panic guard"),
-        Err(error) => Waited::NoStack(error),
+/// Has a thread of its own work or wait, and waits for that thread. An error means that there was none to be had.
+pub fn on_thread<R: Send>(thread: thread::Builder, work: impl FnOnce() -> R + Send) -> io::Result<R> {
+    thread::scope(|scope| {
+        let thread = thread.spawn_scoped(scope, work)?;
+        Ok(thread.join().expect("waiting runs user code only inside the panic guard"))
     })
 }
 
@@ -102,7 +103,8 @@ impl Worker {
     /// Waits until `awaited` is done or the deadline has passed. Called from inside a task.
     pub fn wait_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
         if is_deep(self.stack_base.get(), self.shared.config.stack_size) {
-            return self.on_fresh_stack(awaited, deadline);
+            let wait = move |worker: &Worker| worker.wait_here(awaited, deadline);
+            return self.on_fresh_stack(wait).unwrap_or_else(Waited::NoStack);
         }
         self.wait_here(awaited, deadline)
     }
@@ -121,33 +123,32 @@ impl Worker {
             let kept_below = self.kept.replace(0);
             let ran = awaited.run_here(&self.metrics().tally);
             self.kept.set(kept_below + self.kept.get());
-            if !ran && !self.run_kept() {
-                return block(awaited, deadline);
+            if !ran {
+                let Some(child) = self.pop_kept(0) else { return block(awaited, deadline) };
+                self.run_task(child);
             }
         }
     }
 
-    /// Runs the youngest task that the present task has submitted, if it is still here.
-    fn run_kept(&self) -> bool {
-        let Some(left) = self.kept.get().checked_sub(1) else { return false };
-        match self.deque.pop() {
-            Some(task) => {
-                self.kept.set(left);
-                self.run_task(task);
-                true
-            }
-            None => {
-                self.kept.set(0); // thieves took the others
-                false
-            }
+    /// Takes the youngest task out of the deque, as long as more are there than the `below` oldest of those that descend
+    /// from the present task.
+    pub fn pop_kept(&self, below: u32) -> Option<Task> {
+        let kept = self.kept.get();
+        if kept <= below {
+            return None;
         }
+        let task = self.deque.pop();
+        // Thieves take the oldest first: if there is none, the others are gone as well.
+        self.kept.set(if task.is_some() { kept - 1 } else { below });
+        task
     }
 
     /// Works for the pool as if there were no task that waits.
     fn serve_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
         let mut goal = Goal::Await { awaited, deadline };
         self.work_until(&mut goal);
-        self.kept.set(0); // they have been run, or lie below what has come since
+        // What the present task had submitted may lie below what has come since, so that all of it counts.
+        self.kept.set(self.kept.get() + self.deque.len() as u32);
         let Goal::Await { awaited, .. } = goal else { unreachable!("set above") };
         if awaited.is_done() { Waited::Done } else { Waited::TimedOut }
     }
@@ -159,18 +160,18 @@ impl Worker {
     /// is acceptable, so the stack is continued on another thread. It costs a thread creation once in half a stack of
     /// nesting.
     #[cold]
-    fn on_fresh_stack(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
+    pub fn on_fresh_stack<R: Send>(&self, work: impl FnOnce(&Worker) -> R + Send) -> io::Result<R> {
         struct Lent<'a>(&'a Worker);
         // SAFETY: the worker is not `Sync`, but this thread does not touch it until the other one has ended.
         unsafe impl Send for Lent<'_> {}
         impl Lent<'_> {
-            fn wait(self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
+            fn act<R>(self, work: impl FnOnce(&Worker) -> R) -> R {
                 hire(self.0.shared.id);
-                self.0.as_current(|| self.0.wait_here(awaited, deadline))
+                self.0.as_current(|| work(self.0))
             }
         }
 
         let lent = Lent(self);
-        on_thread(self.shared.config.thread(self.index), move || lent.wait(awaited, deadline))
+        on_thread(self.shared.config.thread(self.index), move || lent.act(work))
     }
 }

@@ -51,7 +51,8 @@ pub fn watched() -> (Arc<Fate>, Task, SlotHandle<Tick>) {
         of_closure.0.ran.fetch_add(1, Ordering::Relaxed);
         Tick(of_closure.0.clone(), |fate| &fate.results)
     });
-    (fate, task.into_task(), handle)
+    // SAFETY: nothing is borrowed.
+    (fate, unsafe { task.into_task() }, handle)
 }
 
 pub fn run(task: Task) {
@@ -169,7 +170,8 @@ pub fn a_discard_and_a_cancel_drop_the_closure_once() {
 /// A panic's payload goes to the handle, or to the worker if the handle has gone.
 pub fn a_payload_has_one_receiver() {
     let (task, mut handle) = slot::new(|| -> u32 { std::panic::resume_unwind(Box::new(5u8)) });
-    let task = task.into_task();
+    // SAFETY: nothing is borrowed.
+    let task = unsafe { task.into_task() };
     let worker = in_thread(move || matches!(task.run(&Default::default()), Finished::Orphaned(_)));
     let seen = matches!(handle.take(), Some(Outcome::Panicked(_)));
     let was_complete = handle.is_complete();
