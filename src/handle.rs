@@ -11,7 +11,7 @@ use crate::base::error::{JoinError, PanicPayload};
 use crate::primitives::slot::{Outcome, SlotHandle, Waiter};
 use crate::primitives::tally::Tally;
 use crate::runtime::current::Current;
-use crate::runtime::worker::wait::{self, Awaited, Waited};
+use crate::runtime::worker::wait::{Awaited, Waited};
 use crate::sys::fork;
 
 /// Waits for the result of one task, or cancels it. Made by [`Pool::submit`](crate::Pool::submit).
@@ -112,11 +112,7 @@ impl<T: Send> JoinHandle<T> {
         if self.is_forked() {
             return Some(Err(JoinError::Forked));
         }
-        let waited = Current::with(|current| match current {
-            Current::Push(worker) => worker.wait_until(&mut self.slot, deadline),
-            Current::Pull(worker) => worker.wait_until(&mut self.slot, deadline),
-            Current::None => wait::block(&mut self.slot, deadline),
-        });
+        let waited = Current::with(|current| current.wait_until(&mut self.slot, deadline));
         self.slot.stop_waiting();
         match waited {
             Waited::Done => self.try_join(),

@@ -20,6 +20,7 @@ use crate::base::unwind;
 use crate::primitives::latch::{Latch, Verdict};
 use crate::primitives::tally::Tally;
 use crate::primitives::task::{Discarded, Finished, Task, TaskTable, Word};
+use crate::runtime::current::Current;
 use crate::runtime::dispatcher::Intake;
 use crate::runtime::idle::Loan;
 use crate::runtime::lifecycle::{Model, Owner};
@@ -40,10 +41,10 @@ impl Shared {
             Borrow(F),
             Send(F),
         }
-        let way = Worker::with_current(|current| match current {
-            Some(worker) if worker.belongs_to(self) => Way::Entered(f(worker)),
-            Some(_) => Way::Send(f),
-            None => Way::Borrow(f),
+        let way = Current::with(|current| match current {
+            Current::Push(worker) if worker.belongs_to(self) => Way::Entered(f(worker)),
+            Current::Push(_) | Current::Pull(_) => Way::Send(f),
+            Current::None => Way::Borrow(f),
         });
         match way {
             Way::Entered(result) => result,
@@ -102,10 +103,7 @@ impl Shared {
     fn await_sent(&self, end: &Latch) -> Verdict {
         let mut sent = Sent { end, pool: self.id };
         loop {
-            let waited = Worker::with_current(|worker| match worker {
-                Some(worker) => worker.wait_until(&mut sent, None),
-                None => wait::block(&mut sent, None),
-            });
+            let waited = Current::with(|current| current.wait_until(&mut sent, None));
             if let Some(verdict) = end.verdict() {
                 return verdict;
             }
