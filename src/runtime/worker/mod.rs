@@ -366,7 +366,7 @@ pub trait Seeker: Sized {
     /// One look at every source of work.
     fn sweep(&self) -> Option<Task>;
 
-    /// Whether there is a task anywhere. Called after a sequentially consistent fence.
+    /// Whether there is a task anywhere. Called after a sequentially consistent fence, by a worker that is awake.
     fn sees_work(&self) -> bool {
         self.shared().has_work()
     }
