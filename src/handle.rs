@@ -11,7 +11,7 @@ use crate::base::error::{JoinError, PanicPayload};
 use crate::primitives::slot::{Outcome, SlotHandle, Waiter};
 use crate::primitives::tally::Tally;
 use crate::runtime::current::Current;
-use crate::runtime::worker::wait::{self, Awaited, Waited};
+use crate::runtime::worker::wait::{Awaited, Waited};
 use crate::sys::fork;
 
 /// Waits for the result of one task, or cancels it. Made by [`Pool::submit`](crate::Pool::submit).
@@ -24,7 +24,8 @@ use crate::sys::fork;
 /// tasks that the waiting task has submitted. It runs no unrelated tasks of its pool, which could never finish if they in
 /// turn waited for the one below them on the stack, or wanted a lock that it holds. So tasks may wait for each other in any
 /// way that is not a circle, on a pool of any size, where two things count as waiting as well:
-/// - while a task waits, its own children may run on top of it; so a child must not wait for its parent;
+/// - while a task waits, its own children may run on top of it; so a child must not wait for its parent (in a
+///   [`PullPool`](crate::PullPool) nothing but the awaited task does, and it may);
 /// - a worker that waits for a task of *another* pool goes on serving its own (which the other may be waiting for), with
 ///   whatever there is; so tasks that wait for another pool should not be waited for within their own.
 ///
@@ -112,11 +113,7 @@ impl<T: Send> JoinHandle<T> {
         if self.is_forked() {
             return Some(Err(JoinError::Forked));
         }
-        let waited = Current::with(|current| match current {
-            Current::Push(worker) => worker.wait_until(&mut self.slot, deadline),
-            Current::Pull(worker) => worker.wait_until(&mut self.slot, deadline),
-            Current::None => wait::block(&mut self.slot, deadline),
-        });
+        let waited = Current::with(|current| current.wait_until(&mut self.slot, deadline));
         self.slot.stop_waiting();
         match waited {
             Waited::Done => self.try_join(),

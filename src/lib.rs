@@ -16,7 +16,8 @@
 //!
 //! # Where to begin
 //! [`Pool`] owns the workers; [`PoolBuilder`] configures it; [`JoinHandle`] waits for a result. Inside a task the free
-//! functions [`execute`] and [`submit`] reach the pool that runs it. `docs/DESIGN.md` in the repository explains how
+//! functions [`execute`] and [`submit`] reach the pool that runs it. A [`PullPool`] has the same calls, and one queue that
+//! all workers share: to compare with, or to swap in where tasks are long and their order matters. `docs/DESIGN.md` in the repository explains how
 //! it works and why.
 //!
 //! # Three ways to use it
@@ -98,6 +99,6 @@ pub use self::{
 #[doc(hidden)]
 pub mod internals {
     pub use crate::base::sync;
-    pub use crate::primitives::{inbox, members, slot, tally, task};
+    pub use crate::primitives::{doors, inbox, members, slot, tally, task};
     pub use crate::runtime::idle;
 }

@@ -17,11 +17,6 @@ impl Counter {
         self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Release);
     }
 
-    /// Takes back `n` of what was added, for an event that did not come to pass after all. Only for the owner.
-    pub fn take_back(&self, n: u64) {
-        self.add(n.wrapping_neg());
-    }
-
     /// Adds `n` from any thread, at the price of an atomic read-modify-write, and returns the count before. Never
     /// mixed with [`Counter::add`].
     pub fn add_shared(&self, n: u64) -> u64 {

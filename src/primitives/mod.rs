@@ -3,6 +3,7 @@
 
 pub mod batch;
 pub mod block;
+pub mod doors;
 pub mod inbox;
 pub mod latch;
 pub mod members;

@@ -1,7 +1,10 @@
 //! What the calling thread is to the pools: a worker of one of them, of whatever kind, or none.
 
+use std::time::Instant;
+
 use super::pull;
 use super::worker::Worker;
+use super::worker::wait::{self, Awaited, Waited};
 
 /// The worker that a thread acts as.
 #[derive(Debug, Clone, Copy)]
@@ -24,5 +27,14 @@ impl Current<'_> {
                 pull::worker::Worker::with_current(|worker| f(worker.map_or(Current::None, Current::Pull)))
             }
         })
+    }
+
+    /// Waits until `awaited` is done or the deadline has passed, and does meanwhile what a worker of its kind may.
+    pub fn wait_until(self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
+        match self {
+            Current::Push(worker) => worker.wait_until(awaited, deadline),
+            Current::Pull(worker) => worker.wait_until(awaited, deadline),
+            Current::None => wait::block(awaited, deadline),
+        }
     }
 }

@@ -41,10 +41,10 @@ impl Shared {
             Borrow(F),
             Send(F),
         }
-        let way = Worker::with_current(|current| match current {
-            Some(worker) if worker.belongs_to(self) => Way::Entered(f(worker)),
-            Some(_) => Way::Send(f),
-            None => Way::Borrow(f),
+        let way = Current::with(|current| match current {
+            Current::Push(worker) if worker.belongs_to(self) => Way::Entered(f(worker)),
+            Current::Push(_) | Current::Pull(_) => Way::Send(f),
+            Current::None => Way::Borrow(f),
         });
         match way {
             Way::Entered(result) => result,
@@ -119,11 +119,7 @@ impl<'a> AwaitedLatch<'a> {
             if let Some(verdict) = self.latch.verdict() {
                 return verdict;
             }
-            let waited = Current::with(|current| match current {
-                Current::Push(worker) => worker.wait_until(&mut self, None),
-                Current::Pull(worker) => worker.wait_until(&mut self, None),
-                Current::None => wait::block(&mut self, None),
-            });
+            let waited = Current::with(|current| current.wait_until(&mut self, None));
             if let Waited::NoStack(_) = waited {
                 // No thread to be had that serves this pool meanwhile: the wait goes on without.
                 let _ = wait::block(&mut self, None);

@@ -132,8 +132,8 @@ impl Model for Shared {
         self.remotes.iter().for_each(|remote| remote.inbox.close());
     }
 
-    /// Every source of work is named here, and nowhere else: the inboxes (one's own among them), the deques and the
-    /// injector.
+    /// Every source of work is named here, and nowhere else: the inboxes (one's own among them), the deques, the offers
+    /// and the injector.
     fn has_work(&self) -> bool {
         !self.injector.is_empty()
             || self.members.read(|members| members.iter().any(|&i| self.remote(i).has_work()))

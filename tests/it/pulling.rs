@@ -155,6 +155,24 @@ fn the_free_functions_tell_the_kinds_apart() {
     push.finish();
 }
 
+/// A task of the only worker joins on a pool that pushes, and work in there waits for the first pool: its worker serves it
+/// meanwhile, and does not act for the other one.
+#[test]
+fn a_task_that_joins_on_a_pool_that_pushes() {
+    let (pull, push) = (Rig::new(1), AnyRig::<Pool>::new(2));
+    for n in 0..200u64 {
+        let (here, there) = (pull.pool().clone(), push.pool().clone());
+        let task = move || {
+            let back = || here.submit(move || n).expect("open").join().expect("ran");
+            let (a, b) = there.join(back, || n);
+            a + b
+        };
+        assert_eq!(pull.submit(task).expect("open").join().expect("ran"), 2 * n);
+    }
+    pull.finish();
+    push.finish();
+}
+
 /// A pool that nobody uses any more sleeps: no timer, no spinning.
 #[test]
 fn an_idle_pool_parks_each_worker_once() {

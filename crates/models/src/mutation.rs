@@ -9,7 +9,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The files that `mutable` compiles.
-const SOURCES: [(&str, &str); 3] = [
+const SOURCES: [(&str, &str); 4] = [
+    ("doors.rs", include_str!("../../../src/primitives/doors.rs")),
     ("idle.rs", include_str!("../../../src/runtime/idle.rs")),
     ("inbox.rs", include_str!("../../../src/primitives/inbox.rs")),
     ("slot.rs", include_str!("../../../src/primitives/slot.rs")),

@@ -5,7 +5,7 @@ mod protocols;
 
 use longshore::internals as code;
 use longshore_models::harness::prove;
-use protocols::{inbox, life, members, parking, slot, slot_waiting};
+use protocols::{inbox, life, members, parking, pull, slot, slot_waiting};
 
 macro_rules! models {
     ($($file:ident::$model:ident: $bound:expr;)*) => {$(
@@ -59,6 +59,11 @@ models! {
     life::what_is_accepted_before_the_close_runs: 3;
     life::nobody_goes_while_a_task_runs: 1;
     life::the_last_worker_to_rest_ends_the_pool: 2;
+
+    pull::a_producer_behind_the_door_keeps_the_pool_from_ending: 3;
+    pull::each_door_divides_those_who_come: 2;
+    pull::nobody_goes_while_a_pulled_task_runs: 1;
+    pull::what_a_task_submits_to_a_closing_pool_runs: 2;
 
     members::no_task_stays_with_a_worker_that_leaves: 3;
     members::a_worker_that_joins_finds_what_came_before_it: 4;

@@ -8,7 +8,7 @@ mod protocols;
 use longshore_models::harness::{prove, refute};
 use longshore_models::mutable as code;
 use longshore_models::mutation::Mutation;
-use protocols::{inbox, life, members, parking, slot, slot_waiting};
+use protocols::{inbox, life, members, parking, pull, slot, slot_waiting};
 
 macro_rules! mutants {
     ($($mutant:ident: $file:ident::$model:ident, $bound:expr, $mutation:expr;)*) => {$(
@@ -85,6 +85,20 @@ mutants! {
         without("waking everyone at the close");
     wait_without_arming_the_latch: parking::an_outcome_wakes_a_worker_that_waits_for_it, 3,
         without("arming the latch");
+}
+
+// Pulling.
+mutants! {
+    door_torn: pull::a_producer_behind_the_door_keeps_the_pool_from_ending, 3,
+        torn("doors.rs", "enter", "compare_exchange");
+    door_closed_torn: pull::each_door_divides_those_who_come, 3,
+        torn("doors.rs", "close", "fetch_or");
+    doors_left_open: pull::a_producer_behind_the_door_keeps_the_pool_from_ending, 3,
+        without("closing the doors");
+    shared_queue_filled_in_silence: pull::a_producer_behind_the_door_keeps_the_pool_from_ending, 3,
+        without("notifying for a task in the shared queue");
+    end_without_the_lock: pull::nobody_goes_while_a_pulled_task_runs, 3,
+        without("the lock of the list");
 }
 
 // Inbox (M4).

@@ -1,28 +1,24 @@
-//! The one queue of a pull pool, and its doors: where tasks from outside are counted, and refused once it is closed.
+//! The one queue of a pull pool. It belongs to all threads; producers put in at one end, workers take from the other.
 //!
-//! A queue that ends exactly needs an exact answer to "has everything been taken that was let in?", also while a producer
-//! is between the two. One counter for all producers would answer it, at the price of a second place where they all
-//! meet. So there are several, each on a cache line of its own, and a thread keeps to one. Closing shuts all of them, one
-//! after the other; from then on their counts stand still.
+//! It is crossbeam's injector: of what was measured (also an unbounded `crossbeam-channel` and `SegQueue`) the fastest, or
+//! as fast. That cannot be closed, so producers from outside pass [`Doors`].
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crossbeam_deque::{Injector, Steal};
-use crossbeam_utils::{Backoff, CachePadded};
+use crossbeam_utils::Backoff;
 
 use crate::base::counter::Counter;
+use crate::primitives::doors::Doors;
 use crate::primitives::task::Task;
 
 /// Doors of a queue. More producers than this share some; each costs 128 bytes.
 const DOORS: usize = 16;
 
-/// Set in a door that is closed; the count is in the bits below.
-const CLOSED: u64 = 1 << 63;
-
 thread_local! {
-    /// This thread's door in every pool; none yet if it is not below [`DOORS`]. Constant and without a destructor, as
-    /// the home of a push pool's producer.
+    /// This thread's door in every pool; none yet if it is not below [`DOORS`]. Constant and without a destructor: one
+    /// instruction to reach, and usable while other thread-locals die.
     static DOOR: Cell<usize> = const { Cell::new(DOORS) };
 }
 
@@ -30,7 +26,7 @@ thread_local! {
 #[derive(Debug)]
 pub struct Queue {
     tasks: Injector<Task>,
-    doors: [CachePadded<AtomicU64>; DOORS],
+    doors: Doors<DOORS>,
     /// Places emptied by threads that are no workers, at shutdown.
     swept: Counter,
 }
@@ -38,41 +34,24 @@ pub struct Queue {
 impl Queue {
     /// Open and empty.
     pub fn new() -> Self {
-        Queue { tasks: Injector::new(), doors: Default::default(), swept: Counter::default() }
-    }
-
-    #[inline]
-    fn door(&self) -> &AtomicU64 {
-        let number = DOOR.get();
-        &self.doors[if number < DOORS { number } else { assign_door() }]
+        Queue { tasks: Injector::new(), doors: Doors::new(), swept: Counter::default() }
     }
 
     /// Lets in `tasks` tasks from outside, which the caller then pushes; `false` if the queue is closed.
     #[inline]
     pub fn enter(&self, tasks: u64) -> bool {
-        let door = self.door();
-        let mut count = door.load(Ordering::Relaxed); // only a guess for the CAS
-        while count & CLOSED == 0 {
-            // Relaxed: a compare-and-swap sees the last value whatever its ordering, so a count that was read after the
-            // close is final; and whoever has taken a task sees that it was counted, through the queue.
-            match door.compare_exchange_weak(count, count + tasks, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return true,
-                Err(current) => count = current,
-            }
-        }
-        false
+        let door = DOOR.get();
+        self.doors.enter(if door < DOORS { door } else { assign_door() }, tasks)
     }
 
     /// Tasks let in so far from outside.
     pub fn let_in(&self) -> u64 {
-        // Relaxed: see `enter`.
-        self.doors.iter().map(|door| door.load(Ordering::Relaxed) & !CLOSED).sum()
+        self.doors.let_in()
     }
 
     /// Lets nobody in any more.
     pub fn close(&self) {
-        // Relaxed: who sees the phase that is entered next sees the doors closed.
-        self.doors.iter().for_each(|door| _ = door.fetch_or(CLOSED, Ordering::Relaxed));
+        self.doors.close();
     }
 
     /// Puts in a task that was let in.

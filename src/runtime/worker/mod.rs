@@ -390,7 +390,7 @@ pub trait Seeker: Sized {
     /// One look at every source of work.
     fn sweep(&self) -> Option<Task>;
 
-    /// Whether there is a task anywhere. Called after a sequentially consistent fence.
+    /// Whether there is a task anywhere. Called after a sequentially consistent fence, by a worker that is awake.
     fn sees_work(&self) -> bool {
         self.shared().has_work()
     }
@@ -424,7 +424,6 @@ pub trait Seeker: Sized {
     fn rest(&self, role: Role, goal: &mut Goal<'_>) -> Role {
         let (shared, seat) = (self.shared(), self.seat());
         goal.arm();
-        self.metrics().parked.add(1);
         shared.idle.announce(seat, role, goal.rest());
         // From here until `withdraw` this thread keeps its hands off what belongs to the worker's owner: another thread
         // may have borrowed the worker.
@@ -437,12 +436,13 @@ pub trait Seeker: Sized {
             None
         };
         if let Some(role) = role.and_then(|role| shared.idle.withdraw(seat, role)) {
-            self.metrics().parked.take_back(1);
             return role;
         }
         if block::tidy_up() {
             memory::return_to_system();
         }
+        // Shared, for whoever has borrowed the worker may sleep as well.
+        self.metrics().parked.add_shared(1);
         let asleep = Instant::now();
         let role = loop {
             let is_up = match seat.posture() {

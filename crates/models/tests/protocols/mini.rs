@@ -10,6 +10,7 @@ use std::sync::Arc;
 use longshore_models::mutation::leaves_out;
 
 use super::mini_worker::Worker;
+use super::pull::Pulled;
 use crate::code::idle::Idle;
 use crate::code::inbox::{Inbox, Refusal};
 use crate::code::slot::SlotHandle;
@@ -30,6 +31,8 @@ pub enum Task {
     Open(Arc<Gate>),
     /// Submits a task that opens the gate and blocks until that has happened.
     SubmitAndWait(Arc<Gate>),
+    /// Submits two others, to a pool that pulls.
+    SubmitTwo,
     /// Waits for the slot's outcome and runs other tasks meanwhile.
     Join(SlotHandle<u32>),
     /// A slot's task side.
@@ -66,6 +69,8 @@ pub enum Queues {
     WithDeques,
     /// Also the injector.
     WithInjector,
+    /// No inbox either: all share one queue, for which the injector stands. See `pull.rs`.
+    Shared,
 }
 
 /// `Shared`.
@@ -75,6 +80,8 @@ pub struct Pool {
     pub inboxes: Vec<Inbox<Task>>,
     pub deques: Vec<Inbox<Task>>,
     pub injector: Option<Inbox<Task>>,
+    /// What a pool that pulls has instead of passages.
+    pub pulled: Option<Pulled>,
     passages: AtomicU64,
     phase: AtomicU32,
     /// Tasks that are to end before the pool does. For models without a shutdown; see [`Pool::count_down`].
@@ -88,12 +95,14 @@ impl Pool {
     /// `awaited`: how many tasks end the pool by themselves; 0 if it is to be closed.
     pub fn new(workers: usize, queues: Queues, awaited: u64) -> Arc<Self> {
         let has = |kind| (queues == kind).then(|| Inbox::new(2));
+        let pulls = queues == Queues::Shared;
         Arc::new(Pool {
             workers,
             idle: Idle::new(workers),
-            inboxes: vec![Inbox::new(2)],
+            inboxes: (!pulls).then(|| Inbox::new(2)).into_iter().collect(),
             deques: (0..workers).filter_map(|_| has(Queues::WithDeques)).collect(),
-            injector: has(Queues::WithInjector),
+            injector: has(Queues::WithInjector).or_else(|| has(Queues::Shared)),
+            pulled: pulls.then(|| Pulled::new(workers)),
             passages: AtomicU64::new(0),
             phase: AtomicU32::new(OPEN),
             awaited: AtomicU64::new(awaited),
@@ -185,6 +194,11 @@ impl Pool {
         if !leaves_out("closing the inboxes") {
             self.inboxes.iter().for_each(Inbox::close);
         }
+        if let Some(pulled) = &self.pulled
+            && !leaves_out("closing the doors")
+        {
+            pulled.doors.close();
+        }
         self.advance(DRAINING);
         if !leaves_out("waking everyone at the close") {
             self.idle.wake_all();
@@ -215,11 +229,22 @@ impl Pool {
         if self.phase() == OPEN {
             return self.has_ended();
         }
+        if let Some(pulled) = &self.pulled {
+            return self.ends_if(if leaves_out("the lock of the list") {
+                self.all_rest() && pulled.all_is_taken()
+            } else {
+                self.idle.while_all_rest(self.workers, || pulled.all_is_taken())
+            });
+        }
         if !leaves_out("fence of the last worker") {
             fence(Ordering::SeqCst);
         }
         let counted_first = leaves_out("counting after the look at the queues").then(|| self.all_rest());
-        if !self.is_drained() || !counted_first.unwrap_or_else(|| self.all_rest()) {
+        self.ends_if(self.is_drained() && counted_first.unwrap_or_else(|| self.all_rest()))
+    }
+
+    fn ends_if(&self, nothing_is_left: bool) -> bool {
+        if !nothing_is_left {
             return self.has_ended();
         }
         let running = self.running.load(std::sync::atomic::Ordering::Relaxed);

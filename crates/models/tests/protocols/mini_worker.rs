@@ -76,6 +76,7 @@ impl Worker {
                 self.pool.idle.notify();
                 gate.wait();
             }
+            Task::SubmitTwo => (0..2).for_each(|_| self.pool.submit_inside(self.index)),
             Task::Join(mut slot) => self.work_until(&mut Goal::Await(&mut slot)),
             Task::Slot(task) => drop(task.run(&Default::default())),
         }
@@ -147,7 +148,12 @@ impl Worker {
 
     fn next_task(&self) -> Option<Task> {
         let own = self.pool.deques.get(self.index);
-        own.and_then(take).or_else(|| self.take_from_inbox())
+        own.and_then(take).or_else(|| self.take_from_inbox()).or_else(|| self.pull())
+    }
+
+    /// The oldest task of the shared queue, counted.
+    fn pull(&self) -> Option<Task> {
+        self.pool.pulled.as_ref()?.take(self.pool.injector.as_ref()?, self.index)
     }
 
     /// The owner takes a batch if it has a deque for the rest of it, and then counts as having pushed that anew.
@@ -170,6 +176,9 @@ impl Worker {
     /// Own inbox, injector, the others.
     fn sweep(&self) -> Option<Task> {
         let pool = &self.pool;
+        if pool.pulled.is_some() {
+            return self.pull();
+        }
         let of_others = |(i, queue)| (i != self.index).then_some(queue);
         let others = (pool.inboxes.iter().enumerate()).chain(pool.deques.iter().enumerate());
         self.take_from_inbox()
@@ -179,7 +188,7 @@ impl Worker {
 }
 
 /// One task: what a real worker takes besides stays as visible in its deque as it is here.
-fn take(queue: &Inbox<Task>) -> Option<Task> {
+pub fn take(queue: &Inbox<Task>) -> Option<Task> {
     let mut batch = Vec::new();
     match queue.take(1, &mut batch) {
         Taken::Some => batch.pop(),

@@ -11,5 +11,6 @@ pub mod members;
 pub mod mini;
 pub mod mini_worker;
 pub mod parking;
+pub mod pull;
 pub mod slot;
 pub mod slot_waiting;
