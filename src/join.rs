@@ -205,3 +205,17 @@ where
         }
     })
 }
+
+/// Runs one task of the pool whose task calls this, whatever it is, on top of the calling task. Whether there was one.
+/// For a task that has nothing better to do for a while; it must hold nothing that the other might want.
+///
+/// On a thread that is no worker of a [`Pool`] it does nothing.
+pub fn yield_now() -> bool {
+    Worker::with_current(|worker| worker.is_some_and(Worker::run_any))
+}
+
+/// Runs the youngest task that the calling task has submitted, on top of it. Whether there was one that no other worker
+/// has taken. See [`yield_now`].
+pub fn yield_local() -> bool {
+    Worker::with_current(|worker| worker.is_some_and(Worker::run_own_child))
+}

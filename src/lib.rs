@@ -63,11 +63,17 @@ mod handle;
 #[cfg(not(longshore_loom))]
 mod join;
 #[cfg(not(longshore_loom))]
+mod loops;
+#[cfg(not(longshore_loom))]
 mod pool;
 #[cfg(not(longshore_loom))]
 mod pull_pool;
 #[cfg(not(longshore_loom))]
 mod scope;
+#[cfg(not(longshore_loom))]
+mod source;
+#[cfg(not(longshore_loom))]
+mod stream;
 #[cfg(not(longshore_loom))]
 mod submission;
 
@@ -87,11 +93,13 @@ pub use self::{
     },
     builder::{DEFAULT_STACK_SIZE, MAX_STACK_SIZE, MAX_WORKERS, MIN_STACK_SIZE, Pinning, PoolBuilder},
     handle::JoinHandle,
-    join::{Context, join},
+    join::{Context, join, yield_local, yield_now},
     pool::{Pool, current_worker, execute, submit},
     pull_pool::PullPool,
     runtime::metrics::{PinStatus, PoolStats, WorkerStats},
     scope::{Scope, ScopedJoinHandle, scope},
+    source::{Chunks, ChunksMut, Elements, Grained, IntoSource, Source, chunks, chunks_mut},
+    stream::MapUnordered,
 };
 
 /// What the model checker explores; see `docs/MODELS.md`. Not part of the interface.

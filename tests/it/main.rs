@@ -7,6 +7,7 @@
 mod support;
 
 mod joins;
+mod loops;
 mod pull;
 mod push;
 mod scopes;

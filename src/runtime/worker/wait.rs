@@ -19,7 +19,7 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Goal, Worker, hire};
+use super::{Goal, Seeker, Worker, hire};
 use crate::primitives::tally::Tally;
 use crate::primitives::task::Task;
 use crate::runtime::lifecycle::Owner;
@@ -145,6 +145,20 @@ impl Worker {
         // Thieves take the oldest first: if there is none, the others are gone as well.
         self.kept.set(if task.is_some() { kept - 1 } else { below });
         task
+    }
+
+    /// Runs a task that the present task has submitted. Whether there was one.
+    pub fn run_own_child(&self) -> bool {
+        self.pop_kept(0).map(|task| self.run_task(task)).is_some()
+    }
+
+    /// Runs any task. Whether there was one.
+    pub fn run_any(&self) -> bool {
+        if self.run_own_child() {
+            return true;
+        }
+        // Nothing in the deque is the present task's any more: what comes from others may lie on top.
+        self.sweep().map(|task| self.run_task(task)).is_some()
     }
 
     /// Works for the pool as if there were no task that waits.

@@ -1,0 +1,215 @@
+//! Loops and streams of results: every item once, in order where order is promised, whatever fails.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+
+use longshore::{Source, chunks, chunks_mut};
+
+use crate::support::{Gate, Rig, quiet_panic, text};
+
+#[test]
+fn every_item_is_visited_once() {
+    for workers in [1, 2, 8] {
+        let rig = Rig::new(workers);
+        for len in [0, 1, 2, 3, 1000, 10_007usize] {
+            let visits: Vec<AtomicU32> = (0..len).map(|_| AtomicU32::new(0)).collect();
+            rig.for_each(0..len, |i: usize| _ = visits[i].fetch_add(1, Ordering::Relaxed));
+            rig.for_each(&visits, |visit| _ = visit.fetch_add(1, Ordering::Relaxed));
+            rig.for_each((0..len).with_grain(100), |i| _ = visits[i].fetch_add(1, Ordering::Relaxed));
+            assert!(visits.iter().all(|visit| visit.load(Ordering::Relaxed) == 3));
+        }
+        let mut numbers: Vec<usize> = (0..5000).collect();
+        rig.for_each(&mut numbers, |n| *n *= 2);
+        rig.for_each(chunks_mut(&mut numbers, 7), |piece| piece.iter_mut().for_each(|n| *n += 1));
+        assert!(numbers.iter().enumerate().all(|(i, &n)| n == 2 * i + 1));
+        let sum = rig.map_reduce(chunks(&numbers, 11), |piece| piece.iter().sum::<usize>(), |a, b| a + b);
+        assert_eq!(sum, Some(5000 * 5000));
+        rig.finish();
+    }
+}
+
+#[test]
+fn results_are_in_the_order_of_the_items() {
+    let rig = Rig::new(2);
+    for len in [0, 1, 17, 10_000u64] {
+        let expected: Vec<String> = (0..len).map(|n| n.to_string()).collect();
+        assert_eq!(rig.map(0..len, |n| n.to_string()), expected);
+        assert_eq!(rig.map(expected.clone(), |text| text), expected);
+        let joined = rig.map_reduce(&expected, |text| text.clone(), |a, b| a + &b).unwrap_or_default();
+        assert_eq!(joined, expected.concat(), "not commutative, but associative");
+    }
+    assert_eq!(rig.map(0..1000, |_: i32| ()).len(), 1000);
+    rig.finish();
+}
+
+/// An item that waits for another one, far away, needs both workers.
+#[test]
+fn an_item_that_takes_long_does_not_hold_up_the_others() {
+    let rig = Rig::new(2);
+    for _ in 0..50 {
+        let gate = Gate::new();
+        let visitor = gate.visitor();
+        let passed = AtomicUsize::new(0);
+        rig.for_each(0..1000, |i| {
+            if i == 0 {
+                visitor.pass();
+            } else if passed.fetch_add(1, Ordering::Relaxed) == 400 {
+                gate.open();
+            }
+        });
+        assert_eq!(passed.load(Ordering::Relaxed), 999);
+    }
+    rig.finish();
+}
+
+#[test]
+fn the_first_error_ends_a_try_map() {
+    for workers in [1, 2, 4] {
+        let rig = Rig::new(workers);
+        let begun = AtomicUsize::new(0);
+        let result = rig.try_map(0..100_000u32, |n| {
+            begun.fetch_add(1, Ordering::Relaxed);
+            if n == 50 { Err(n) } else { Ok(vec![n]) }
+        });
+        assert_eq!(result, Err(50));
+        assert!(workers > 1 || begun.load(Ordering::Relaxed) == 51);
+        let all = rig.try_map(0..1000u32, Ok::<u32, ()>).expect("no error");
+        assert_eq!(all, (0..1000).collect::<Vec<_>>());
+        rig.finish();
+    }
+}
+
+#[test]
+fn a_panic_goes_on_and_drops_all_results() {
+    for workers in [1, 3] {
+        let rig = Rig::new(workers);
+        for place in [0, 1, 500, 999] {
+            let alive = Arc::new(());
+            let caught = catch_unwind(AssertUnwindSafe(|| {
+                rig.map(0..1000, |i| {
+                    if i == place {
+                        quiet_panic("an item");
+                    }
+                    alive.clone()
+                })
+            }));
+            assert_eq!(text(&*caught.expect_err("panics")), "an item");
+            assert_eq!(Arc::strong_count(&alive), 1, "no result is left");
+            // Items that are given by value and never reached are dropped as well.
+            let items: Vec<_> = (0..1000).map(|i| (i, alive.clone())).collect();
+            let caught = catch_unwind(AssertUnwindSafe(|| {
+                rig.for_each(items, |(i, _)| {
+                    if i == place {
+                        quiet_panic("an item")
+                    }
+                });
+            }));
+            caught.expect_err("panics");
+            assert_eq!(Arc::strong_count(&alive), 1, "no item is left");
+        }
+        rig.finish();
+    }
+}
+
+#[test]
+fn loops_in_loops_in_joins_in_scopes_in_tasks() {
+    let rig = Rig::new(2);
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = count.clone();
+    let pool = rig.pool().clone();
+    let handle = rig.submit(move || {
+        let counted = &counted;
+        pool.scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    longshore::join(
+                        || {
+                            pool.for_each(0..20, |_| {
+                                pool.for_each(0..20, |_| _ = counted.fetch_add(1, Ordering::Relaxed))
+                            })
+                        },
+                        || pool.map(0..20, |_| counted.fetch_add(1, Ordering::Relaxed)),
+                    );
+                });
+            }
+        });
+    });
+    handle.expect("open").join().expect("ran");
+    assert_eq!(count.load(Ordering::Relaxed), 4 * 420);
+    rig.finish();
+}
+
+#[test]
+fn a_stream_yields_every_result_and_takes_no_more_than_it_may() {
+    for workers in [1, 2] {
+        let rig = Rig::new(workers);
+        let drawn = Arc::new(AtomicUsize::new(0));
+        let counted = drawn.clone();
+        let items = (0..1000u64).inspect(move |_| _ = counted.fetch_add(1, Ordering::Relaxed));
+        let mut seen = Vec::new();
+        for (taken, square) in rig.map_unordered(items, |n| n * n).enumerate() {
+            assert!(drawn.load(Ordering::Relaxed) <= taken + 4 * workers);
+            seen.push(square);
+        }
+        seen.sort_unstable();
+        assert!(seen.iter().copied().eq((0..1000).map(|n| n * n)));
+
+        // Taken inside of the pool, also by its only worker.
+        let pool = rig.pool().clone();
+        let sum = rig.submit(move || pool.map_unordered(0..100u64, |n| n).sum::<u64>());
+        assert_eq!(sum.expect("open").join().expect("ran"), 4950);
+
+        // Given up.
+        let alive = Arc::new(());
+        let items: Vec<_> = (0..100).map(|_| alive.clone()).collect();
+        let mut stream = rig.map_unordered(items, |item| item);
+        assert!(stream.next().is_some());
+        drop(stream);
+        rig.finish();
+        assert_eq!(Arc::strong_count(&alive), 1);
+    }
+}
+
+#[test]
+fn a_stream_tells_of_panics_and_goes_on() {
+    let rig = Rig::new(2);
+    let mut stream = rig.map_unordered(0..10, |n| if n == 3 { quiet_panic("three") } else { n });
+    let (mut panics, mut sum) = (0, 0);
+    loop {
+        match catch_unwind(AssertUnwindSafe(|| stream.next())) {
+            Ok(Some(n)) => sum += n,
+            Ok(None) => break,
+            Err(_) => panics += 1,
+        }
+    }
+    assert_eq!((panics, sum), (1, 42));
+    drop(stream);
+    rig.shutdown().expect("ends");
+    assert_eq!(rig.map_unordered(0..10, |n| n).sum::<i32>(), 45, "a closed pool leaves it to the caller");
+    rig.finish();
+}
+
+#[test]
+fn a_task_can_yield_to_others() {
+    let rig = Rig::new(1);
+    let order = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let (first, own, other) = (order.clone(), order.clone(), order.clone());
+    let gate = Gate::new();
+    let visitor = gate.visitor();
+    let yielding = rig.submit(move || {
+        visitor.pass();
+        longshore::execute(move || own.lock().expect("no panic").push("own")).expect("inside");
+        assert!(longshore::yield_local());
+        assert!(!longshore::yield_local());
+        assert!(longshore::yield_now());
+        first.lock().expect("no panic").push("yielding");
+    });
+    gate.wait_for(1);
+    rig.execute(move || other.lock().expect("no panic").push("other")).expect("open");
+    gate.open();
+    yielding.expect("open").join().expect("ran");
+    assert_eq!(*order.lock().expect("no panic"), ["own", "other", "yielding"]);
+    assert!(!longshore::yield_now(), "this thread is no worker");
+    rig.finish();
+}
