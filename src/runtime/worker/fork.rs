@@ -445,6 +445,7 @@ impl Worker {
     }
 
     fn await_job(&self, job: &Job) -> Verdict {
+        self.settle();
         let mut spin_until = Instant::now() + join_spin();
         loop {
             for _ in 0..32 {
@@ -490,6 +491,7 @@ impl Worker {
         let kept_below = self.kept.replace(0);
         // SAFETY: we took it.
         unsafe { self.perform(part) };
+        self.settle();
         self.kept.set(kept_below + self.kept.get());
         // SAFETY: performed, and not used any more.
         unsafe { Job::set(part, Verdict::Done) };

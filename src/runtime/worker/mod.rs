@@ -32,7 +32,7 @@ use crate::runtime::dispatcher::{Announcement, Rejected};
 use crate::runtime::idle::{Duty, Posture, Rest, Role, Seat};
 use crate::runtime::lifecycle::{Model, Owner};
 use crate::runtime::metrics::WorkerMetrics;
-use crate::runtime::scoped::Scope;
+use crate::runtime::scoped::{Credit, Scope};
 use crate::runtime::shared::{Phase, Remote, Shared, TaskBatch};
 use crate::sys::memory;
 use crate::sys::stack::approximate_stack_pointer;
@@ -72,6 +72,8 @@ pub struct Worker {
     executing: Cell<*const Execution>,
     /// The innermost scope whose frame, or one of whose tasks, runs here; null if there is none.
     scope: Cell<*const Scope>,
+    /// Ends of tasks of a scope that the scope has not been told of.
+    credit: Credit,
     /// This worker's own offer, in `shared`.
     offer: NonNull<Offer<Job>>,
 }
@@ -131,6 +133,7 @@ impl Worker {
             forks: Forks::new(),
             executing: Cell::new(std::ptr::null()),
             scope: Cell::new(std::ptr::null()),
+            credit: Credit::default(),
             offer: NonNull::from(&*shared.remote(index).offer),
             shared,
             index,
@@ -191,6 +194,7 @@ impl Worker {
 
     /// Ends what `lend` began.
     pub fn take_home(&self) {
+        self.settle();
         self.is_lent.set(false);
     }
 
@@ -199,6 +203,19 @@ impl Worker {
         while let Some(task) = self.deque.pop() {
             self.run_task(task);
         }
+        self.settle();
+    }
+
+    /// The ends of tasks that their scope has not been told of.
+    #[inline]
+    pub fn credit(&self) -> &Credit {
+        &self.credit
+    }
+
+    /// Tells the scope of them.
+    #[inline]
+    pub fn settle(&self) {
+        self.credit.settle();
     }
 
     #[inline]
@@ -314,6 +331,7 @@ impl Worker {
     fn work_until(&self, goal: &mut Goal<'_>) {
         while !goal.is_reached(&self.shared) {
             if self.shared.phase() == Phase::Stopping {
+                self.settle();
                 self.stop(goal);
                 continue;
             }
@@ -326,11 +344,15 @@ impl Worker {
                 self.run_task(task);
             }
         }
+        self.settle();
     }
 
     /// Runs one task.
     #[inline]
     pub fn run_task(&self, task: Task) {
+        if !self.credit.is_of(task.scope()) {
+            self.settle(); // the scope must not wait for what comes now
+        }
         let kept_below = self.kept.replace(0);
         if let Finished::Orphaned(payload) = task.run(&self.metrics().tally) {
             self.shared.report_panic(payload);

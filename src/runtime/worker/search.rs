@@ -41,6 +41,7 @@ impl Worker {
     /// Takes a batch from inbox or injector, in turn the one or the other first.
     #[inline(never)]
     pub(super) fn refill(&self) -> Option<Task> {
+        self.settle(); // there is nothing more in the deque, of a scope or otherwise
         if self.tick.get().is_multiple_of(2) {
             self.take_from_inbox(BATCH).or_else(|| self.take_from_injector())
         } else {

@@ -21,7 +21,6 @@ use std::time::{Duration, Instant};
 
 use super::{Goal, Seeker, Worker, hire};
 use crate::primitives::tally::Tally;
-use crate::primitives::task::Task;
 use crate::runtime::lifecycle::Owner;
 use crate::sys::affinity;
 use crate::sys::stack::approximate_stack_pointer;
@@ -118,6 +117,8 @@ impl Worker {
             return self.serve_until(awaited, deadline);
         }
         loop {
+            // Before it sleeps, or goes on with something else.
+            self.settle();
             if awaited.is_done() {
                 return Waited::Done;
             }
@@ -127,29 +128,41 @@ impl Worker {
             let kept_below = self.kept.replace(0);
             let ran = awaited.run_here(&self.metrics().tally);
             self.kept.set(kept_below + self.kept.get());
-            if !ran {
-                let Some(child) = self.pop_kept(0) else { return block(awaited, deadline) };
-                self.run_task(child);
+            if !ran && !self.run_own_child() {
+                return block(awaited, deadline);
             }
         }
     }
 
-    /// Takes the youngest task out of the deque, as long as more are there than the `below` oldest of those that descend
-    /// from the present task.
-    pub fn pop_kept(&self, below: u32) -> Option<Task> {
+    /// Runs the youngest task in the deque, as long as more are there than the `below` oldest of those that descend from the
+    /// present task. Whether there was one.
+    ///
+    /// Written so that the task goes from the deque to its call without being handed through other functions: each would
+    /// copy it.
+    #[inline]
+    pub fn run_kept(&self, below: u32) -> bool {
         let kept = self.kept.get();
         if kept <= below {
-            return None;
+            return false;
         }
-        let task = self.deque.pop();
-        // Thieves take the oldest first: if there is none, the others are gone as well.
-        self.kept.set(if task.is_some() { kept - 1 } else { below });
-        task
+        match self.deque.pop() {
+            Some(task) => {
+                self.kept.set(kept - 1);
+                self.run_task(task);
+                true
+            }
+            None => {
+                self.kept.set(below); // thieves take the oldest first: the others are gone as well
+                false
+            }
+        }
     }
 
     /// Runs a task that the present task has submitted. Whether there was one.
     pub fn run_own_child(&self) -> bool {
-        self.pop_kept(0).map(|task| self.run_task(task)).is_some()
+        let ran = self.run_kept(0);
+        self.settle();
+        ran
     }
 
     /// Runs any task. Whether there was one.
@@ -158,7 +171,9 @@ impl Worker {
             return true;
         }
         // Nothing in the deque is the present task's any more: what comes from others may lie on top.
-        self.sweep().map(|task| self.run_task(task)).is_some()
+        let ran = self.sweep().map(|task| self.run_task(task)).is_some();
+        self.settle();
+        ran
     }
 
     /// Works for the pool as if there were no task that waits.

@@ -14,6 +14,8 @@
 //! comes back to it, for what this worker runs or waits for meanwhile lies on top and does not need the task; or with
 //! its scope, whose opener runs it when it waits.
 
+mod credit;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::mem::MaybeUninit;
@@ -23,6 +25,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Instant;
 
+pub use credit::Credit;
+
 use crate::base::unwind::{self, Payload};
 use crate::primitives::block;
 use crate::primitives::latch::{Latch, Verdict};
@@ -30,7 +34,7 @@ use crate::primitives::tally::Tally;
 use crate::primitives::task::{Discarded, Finished, Task, TaskTable, Word, Words};
 use crate::runtime::dispatcher::Intake;
 use crate::runtime::guest::AwaitedLatch;
-use crate::runtime::shared::Shared;
+use crate::runtime::shared::{Phase, Shared};
 use crate::runtime::worker::Worker;
 use crate::runtime::worker::wait::{is_deep, join_spin};
 
@@ -97,27 +101,44 @@ impl Scope {
     /// What `body` borrows outlives the scope, and the frame of the scope or a task of it, which has not ended, calls this.
     #[inline]
     pub unsafe fn spawn<B: Body>(&self, body: B) {
-        // Relaxed: the caller itself is still counted, so this cannot be the increment that comes too late.
-        self.pending.fetch_add(1, Ordering::Relaxed);
         let shared = self.shared();
-        let is_worker = Worker::with_current(|worker| worker.is_some_and(|worker| worker.belongs_to(shared)));
-        if self.is_on_worker && !is_worker {
-            return self.spawn_from_outside(body);
-        }
-        // SAFETY: `pack` initialises its place and does not panic.
-        match unsafe { shared.dispatch(body, |place, body| Packed::pack(place, self, body)) } {
-            Ok(()) => self.nudge_waiters(),
-            // What is structured cannot be refused: the pool has ended, so the caller does it.
-            Err((body, _)) => {
-                body.run(self, &Tally::default());
-                // SAFETY: it is counted, and has ended.
-                unsafe { Scope::end_one(self) };
+        let refused = Worker::with_current(|worker| match worker {
+            Some(worker) if worker.belongs_to(shared) => {
+                worker.credit().draw(self);
+                self.spawn_on(worker, body)
             }
+            _ => {
+                self.count(1);
+                self.spawn_from_outside(body)
+            }
+        });
+        let Err(body) = refused else { return self.nudge_waiters() };
+        // What is structured cannot be refused: the pool has ended, so the caller does it.
+        body.run(self, &Tally::default());
+        // SAFETY: it is counted, and has ended.
+        unsafe { Scope::end_one(self) };
+    }
+
+    #[inline]
+    fn spawn_on<B: Body>(&self, worker: &Worker, body: B) -> Result<(), B> {
+        if self.shared().phase() >= Phase::Ended {
+            return Err(body);
         }
+        let mut task = MaybeUninit::uninit();
+        Packed::pack(&mut task, self, body);
+        // SAFETY: just initialised.
+        worker.keep(unsafe { task.assume_init() });
+        Ok(())
     }
 
     #[cold]
-    fn spawn_from_outside<B: Body>(&self, body: B) {
+    fn spawn_from_outside<B: Body>(&self, body: B) -> Result<(), B> {
+        if !self.is_on_worker {
+            // SAFETY: `pack` initialises its place and does not panic.
+            let dispatched =
+                unsafe { self.shared().dispatch(body, |place, body| Packed::pack(place, self, body)) };
+            return dispatched.map_err(|(body, _)| body);
+        }
         let mut task = MaybeUninit::uninit();
         Packed::pack(&mut task, self, body);
         // SAFETY: just initialised.
@@ -127,6 +148,7 @@ impl Scope {
         let _ = unsafe { self.shared().dispatch(note, |place, note| _ = place.write(note)) };
         fence(Ordering::SeqCst); // pairs with the one in `Latch::arm`
         self.end.nudge();
+        Ok(())
     }
 
     /// Keeps a task where the worker that waits finds it. Returns the note for the others.
@@ -166,16 +188,30 @@ impl Scope {
         }
     }
 
-    /// Counts a task, or the frame itself, as ended. Whether that was the last.
+    /// Counts so many tasks more. Only for what is itself counted.
+    #[inline]
+    fn count(&self, tasks: usize) {
+        // Relaxed: the caller is counted, so this cannot be the increment that comes too late.
+        self.pending.fetch_add(tasks, Ordering::Relaxed);
+    }
+
+    /// Counts a task, or the frame itself, as ended.
     ///
     /// # Safety
     /// It is counted, and `this` is alive until then. Nothing of the scope is touched after this.
     unsafe fn end_one(this: *const Scope) {
         // SAFETY: the caller's promise.
+        unsafe { Scope::end_many(this, 1) };
+    }
+
+    /// # Safety
+    /// As for `end_one`, of so many.
+    unsafe fn end_many(this: *const Scope, tasks: usize) {
+        // SAFETY: the caller's promise.
         let scope = unsafe { &*this };
-        // AcqRel. Release: what the task did comes before the end of the scope. Acquire: the last one passes on what all
+        // AcqRel. Release: what the tasks did comes before the end of the scope. Acquire: the last one passes on what all
         // others did.
-        if scope.pending.fetch_sub(1, Ordering::AcqRel) == 1 {
+        if scope.pending.fetch_sub(tasks, Ordering::AcqRel) == tasks {
             // SAFETY: only the last comes here, and whoever opened the scope waits for this.
             unsafe { Latch::set(&raw const scope.end, Verdict::Done) };
         }
@@ -193,7 +229,7 @@ pub fn hand_back(shared: &Shared, task: Task) {
     match scope {
         Some(scope) if scope.is_on_worker => {
             // Counted in, so that the scope is there for the nudge even if somebody runs the task at once.
-            scope.pending.fetch_add(1, Ordering::Relaxed); // as in `spawn`
+            scope.count(1);
             shared.inject(scope.keep_for_waiter(task));
             scope.end.nudge(); // after the fence of the notification
             // SAFETY: counted above.
@@ -380,12 +416,17 @@ impl Packed {
         let (scope, body) = unsafe { Self::unpack::<B>(scope, a, b) };
         // SAFETY: it waits for this task.
         let alive = unsafe { &*scope };
-        Worker::with_current(|worker| {
-            let _inside = worker.map(|worker| worker.enter_scope(alive));
-            body.run(alive, tally);
+        Worker::with_current(|worker| match worker {
+            Some(worker) => {
+                let inside = worker.enter_scope(alive);
+                body.run(alive, tally);
+                drop(inside);
+                // SAFETY: this task is counted, and touches nothing of the scope after this.
+                unsafe { worker.credit().earn(scope) };
+            }
+            // A scope's task whose place in a queue is discarded by a thread that is no worker is not run.
+            None => unreachable!("tasks run on workers"),
         });
-        // SAFETY: this task is counted, and touches nothing of the scope after this.
-        unsafe { Scope::end_one(scope) };
         Finished::Quietly
     }
 
@@ -460,9 +501,19 @@ impl Worker {
     /// Runs something that descends from `scope`: from the own deque, what came back to it, from a peer. Whether there was
     /// any.
     fn run_part_of(&self, scope: &Scope, kept_below: u32) -> bool {
-        let returned = || lock(scope.returned.get()?).pop_front();
-        let own = self.pop_kept(kept_below).or_else(returned);
-        let Some(task) = own.or_else(|| self.steal_one(|task| belongs(task, scope))) else { return false };
+        self.run_kept(kept_below) || self.run_rare_part_of(scope)
+    }
+
+    #[cold]
+    fn run_rare_part_of(&self, scope: &Scope) -> bool {
+        self.settle();
+        if scope.end.is_set() {
+            return true; // that was all
+        }
+        let returned = scope.returned.get().and_then(|returned| lock(returned).pop_front());
+        let Some(task) = returned.or_else(|| self.steal_one(|task| belongs(task, scope))) else {
+            return false;
+        };
         self.run_task(task);
         true
     }
