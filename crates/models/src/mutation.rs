@@ -9,9 +9,11 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The files that `mutable` compiles.
-const SOURCES: [(&str, &str); 3] = [
+const SOURCES: [(&str, &str); 5] = [
     ("idle.rs", include_str!("../../../src/runtime/idle.rs")),
     ("inbox.rs", include_str!("../../../src/primitives/inbox.rs")),
+    ("latch.rs", include_str!("../../../src/primitives/latch.rs")),
+    ("offer.rs", include_str!("../../../src/primitives/offer.rs")),
     ("slot.rs", include_str!("../../../src/primitives/slot.rs")),
 ];
 

@@ -5,7 +5,7 @@ mod protocols;
 
 use longshore::internals as code;
 use longshore_models::harness::prove;
-use protocols::{inbox, life, members, parking, slot, slot_waiting};
+use protocols::{inbox, life, members, offers, parking, slot, slot_waiting};
 
 macro_rules! models {
     ($($file:ident::$model:ident: $bound:expr;)*) => {$(
@@ -62,4 +62,8 @@ models! {
 
     members::no_task_stays_with_a_worker_that_leaves: 3;
     members::a_worker_that_joins_finds_what_came_before_it: 4;
+
+    offers::a_piece_goes_to_its_owner_or_to_a_thief: 6;
+    offers::a_piece_goes_to_one_of_two_thieves: 6;
+    offers::the_next_piece_may_have_the_same_address: 6;
 }

@@ -8,7 +8,7 @@ mod protocols;
 use longshore_models::harness::{prove, refute};
 use longshore_models::mutable as code;
 use longshore_models::mutation::Mutation;
-use protocols::{inbox, life, members, parking, slot, slot_waiting};
+use protocols::{inbox, life, members, offers, parking, slot, slot_waiting};
 
 macro_rules! mutants {
     ($($mutant:ident: $file:ident::$model:ident, $bound:expr, $mutation:expr;)*) => {$(
@@ -169,4 +169,18 @@ mutants! {
         without("notifying for tasks handed on");
     stale_set_not_read_again: members::no_task_stays_with_a_worker_that_leaves, 3,
         without("reading the set again");
+}
+
+// Offer.
+mutants! {
+    work_offered_relaxed: offers::a_piece_goes_to_its_owner_or_to_a_thief, 6,
+        relaxed("offer.rs", "put", "store");
+    offered_work_taken_relaxed: offers::a_piece_goes_to_its_owner_or_to_a_thief, 6,
+        relaxed("offer.rs", "take", "compare_exchange");
+    offered_work_taken_torn: offers::a_piece_goes_to_one_of_two_thieves, 6,
+        torn("offer.rs", "take", "compare_exchange");
+    offered_work_taken_back_torn: offers::a_piece_goes_to_its_owner_or_to_a_thief, 6,
+        torn("offer.rs", "take_back", "compare_exchange");
+    next_work_offered_relaxed: offers::the_next_piece_may_have_the_same_address, 6,
+        relaxed("offer.rs", "put", "store");
 }

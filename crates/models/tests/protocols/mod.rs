@@ -10,6 +10,7 @@ pub mod life;
 pub mod members;
 pub mod mini;
 pub mod mini_worker;
+pub mod offers;
 pub mod parking;
 pub mod slot;
 pub mod slot_waiting;
