@@ -5,7 +5,7 @@ mod protocols;
 
 use longshore::internals as code;
 use longshore_models::harness::prove;
-use protocols::{inbox, life, members, offers, parking, slot, slot_waiting};
+use protocols::{inbox, latches, life, members, offers, parking, slot, slot_waiting};
 
 macro_rules! models {
     ($($file:ident::$model:ident: $bound:expr;)*) => {$(
@@ -66,4 +66,10 @@ models! {
     offers::a_piece_goes_to_its_owner_or_to_a_thief: 6;
     offers::a_piece_goes_to_one_of_two_thieves: 6;
     offers::the_next_piece_may_have_the_same_address: 6;
+
+    latches::a_verdict_wakes_a_waiter_that_lies_down: 6;
+    latches::a_verdict_meets_a_waiter_that_arms_anew: 6;
+    latches::a_verdict_reaches_the_thread_that_waits_last: 6;
+    latches::a_nudge_has_the_waiter_look_around: 6;
+    latches::a_nudge_meets_a_verdict_and_a_new_arm: 2;
 }

@@ -8,7 +8,7 @@ mod protocols;
 use longshore_models::harness::{prove, refute};
 use longshore_models::mutable as code;
 use longshore_models::mutation::Mutation;
-use protocols::{inbox, life, members, offers, parking, slot, slot_waiting};
+use protocols::{inbox, latches, life, members, offers, parking, slot, slot_waiting};
 
 macro_rules! mutants {
     ($($mutant:ident: $file:ident::$model:ident, $bound:expr, $mutation:expr;)*) => {$(
@@ -183,4 +183,34 @@ mutants! {
         torn("offer.rs", "take_back", "compare_exchange");
     next_work_offered_relaxed: offers::the_next_piece_may_have_the_same_address, 6,
         relaxed("offer.rs", "put", "store");
+}
+
+// Latch.
+mutants! {
+    verdict_set_relaxed: latches::a_verdict_wakes_a_waiter_that_lies_down, 6,
+        relaxed("latch.rs", "set", "compare_exchange");
+    verdict_set_torn: latches::a_verdict_wakes_a_waiter_that_lies_down, 6,
+        torn("latch.rs", "set", "compare_exchange");
+    verdict_read_relaxed: latches::a_verdict_wakes_a_waiter_that_lies_down, 6,
+        relaxed("latch.rs", "verdict", "load");
+    latch_touched_after_it_is_set: latches::a_verdict_wakes_a_waiter_that_lies_down, 6,
+        without("leaving the latch alone once it is set");
+    sleeper_taken_relaxed: latches::a_verdict_wakes_a_waiter_that_lies_down, 6,
+        relaxed("latch.rs", "take_sleeper", "compare_exchange");
+    sleeper_taken_torn: latches::a_nudge_meets_a_verdict_and_a_new_arm, 2,
+        torn("latch.rs", "take_sleeper", "compare_exchange");
+    place_of_the_sleeper_left_relaxed: latches::a_verdict_meets_a_waiter_that_arms_anew, 6,
+        relaxed("latch.rs", "take_sleeper", "store");
+    place_of_the_sleeper_claimed_relaxed: latches::a_verdict_meets_a_waiter_that_arms_anew, 6,
+        relaxed("latch.rs", "arm", "load");
+    armed_relaxed: latches::a_verdict_wakes_a_waiter_that_lies_down, 6,
+        relaxed("latch.rs", "arm", "compare_exchange");
+    armed_torn: latches::a_verdict_wakes_a_waiter_that_lies_down, 6,
+        torn("latch.rs", "arm", "compare_exchange");
+    armed_without_its_fence: latches::a_nudge_has_the_waiter_look_around, 4,
+        removed("latch.rs", "arm", "fence");
+    nudge_without_its_fence: latches::a_nudge_has_the_waiter_look_around, 4,
+        without("the fence before a nudge");
+    news_without_a_nudge: latches::a_nudge_has_the_waiter_look_around, 4,
+        without("the nudge");
 }

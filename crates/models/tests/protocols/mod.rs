@@ -6,6 +6,7 @@
 )]
 
 pub mod inbox;
+pub mod latches;
 pub mod life;
 pub mod members;
 pub mod mini;
