@@ -505,6 +505,13 @@ impl Worker {
         true
     }
 
+    /// Takes what this worker has on offer itself: while it waits for another pool in the first half of a join.
+    pub fn take_own_offer(&self) -> Option<Task> {
+        let job = self.offer().take()?;
+        // SAFETY: just taken.
+        Some(unsafe { Job::into_task(job) })
+    }
+
     /// Takes what `victim` has on offer.
     pub fn take_offered(&self, victim: &Offer<Job>) -> Option<Task> {
         let job = victim.take()?;
