@@ -474,6 +474,9 @@ impl Worker {
     }
 
     fn offer_of_thief(&self, job: &Job) -> Option<&Offer<Job>> {
+        if is_deep(self.stack_base.get(), self.shared.config.stack_size) {
+            return None; // waiting needs no stack
+        }
         // Relaxed: see `perform`. 0: whoever has taken it is about to begin, or has older forks of its own on offer.
         let thief = job.meeting().thief.load(Ordering::Relaxed).checked_sub(1)?;
         Some(&self.shared.remote(thief as usize).offer)
@@ -485,9 +488,6 @@ impl Worker {
 
     /// Runs a part of `job`, which a thief works on. Whether there was one.
     fn leapfrog(&self, job: &Job) -> bool {
-        if is_deep(self.stack_base.get(), self.shared.config.stack_size) {
-            return false; // waiting needs no stack
-        }
         let Some(part) = self.offer_of_thief(job).and_then(Offer::take) else { return false };
         if job.latch().is_set() {
             // The thief may have been at other work already (see the module's text).
