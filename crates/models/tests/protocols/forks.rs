@@ -1,4 +1,4 @@
-//! Fork-join: what is forked is run once, by its owner or by a thief; a waiter runs parts of what it waits for and nothing
+//! M6: fork-join. What is forked is run once, by its owner or by a thief; a waiter runs parts of what it waits for and nothing
 //! else; nobody sleeps while there is something for him.
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The latch: the waiter hears of the verdict and of every nudge, whatever it is just doing, and may free the memory as
+//! M5: the latch. The waiter hears of the verdict and of every nudge, whatever it is just doing, and may free the memory as
 //! soon as it sees the verdict (the façade's `Tomb` watches over that).
 
 use std::sync::Arc;

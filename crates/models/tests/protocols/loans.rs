@@ -1,4 +1,4 @@
-//! Loans: a thread from outside acts as a parked worker and gives it back. No two threads act as one worker at a time, no
+//! M1, M9: loans. A thread from outside acts as a parked worker and gives it back. No two threads act as one worker at a time, no
 //! task waits for a worker that came home, and the pool ends after the loan and not before.
 
 use std::sync::Arc;

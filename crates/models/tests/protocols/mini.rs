@@ -275,10 +275,14 @@ impl Pool {
         if self.phase() == OPEN {
             return self.has_ended();
         }
-        if !leaves_out("fence of the last worker") {
+        let is_over = if leaves_out("fence of the last worker") {
+            // Nor the lock, which loom takes for a fence.
+            self.is_drained() && self.all_rest()
+        } else {
             fence(Ordering::SeqCst);
-        }
-        if !self.is_over() {
+            self.is_over()
+        };
+        if !is_over {
             return self.has_ended();
         }
         assert_eq!(self.running(), 0, "the pool ends while a task runs");

@@ -1,4 +1,4 @@
-//! The offer: a piece of work goes to its owner or to one thief, as it was put together.
+//! M6: the offer. A piece of work goes to its owner or to one thief, as it was put together.
 
 use std::ptr::NonNull;
 use std::sync::Arc;
