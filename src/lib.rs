@@ -107,6 +107,6 @@ pub use self::{
 #[doc(hidden)]
 pub mod internals {
     pub use crate::base::sync;
-    pub use crate::primitives::{doors, inbox, members, slot, tally, task};
+    pub use crate::primitives::{doors, inbox, latch, members, offer, slot, tally, task};
     pub use crate::runtime::idle;
 }

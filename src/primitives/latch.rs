@@ -7,20 +7,22 @@
 //! | state    | meaning                                   | left by                                              |
 //! |----------|-------------------------------------------|------------------------------------------------------|
 //! | `WAITED` | not set; nobody sleeps                    | the waiter (to `ASLEEP`), the setter                 |
-//! | `ASLEEP` | not set; the place holds the sleeper      | whoever takes the sleeper out (to `WAITED`)          |
+//! | `ASLEEP` | not set; the place holds the sleeper      | whoever takes the sleeper out (to `TAKING`)          |
+//! | `TAKING` | not set; somebody reads the place         | the same, when he has read it (to `WAITED`)          |
 //! | a verdict| set                                       | nobody                                               |
 //!
-//! The place belongs to the waiter while the state is `WAITED`, and to whoever has just led the state from `ASLEEP`
-//! to `WAITED`: the setter, a thread with news for the sleeper ([`Latch::nudge`]), or the waiter itself.
+//! The place belongs to the waiter while the state is `WAITED`, and while it is `TAKING` to whoever has made it so: the
+//! setter, a thread with news for the sleeper ([`Latch::nudge`]), or the waiter itself.
 
 use std::fmt;
 
-use crate::base::sync::{AtomicU32, Ordering, Place, Tomb, thread};
+use crate::base::sync::{AtomicU32, Ordering, Place, Tomb, fence, spin_loop, thread};
 
 const WAITED: u32 = 0;
 const ASLEEP: u32 = 1;
 const DONE: u32 = 2;
 const RETURNED: u32 = 3;
+const TAKING: u32 = 4;
 
 /// What a latch was set to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,10 +79,10 @@ impl Latch {
         // Release pairs with the Acquire in `verdict`. Relaxed on failure: the sleeper is read after `take_sleeper`.
         while latch.state.compare_exchange(WAITED, word, Ordering::Release, Ordering::Relaxed).is_err() {
             // The sleeper first: once the verdict is out, its place may be gone.
-            if let Some(taken) = latch.take_sleeper() {
-                sleeper = Some(taken);
+            match latch.take_sleeper() {
+                Some(taken) => sleeper = Some(taken),
+                None => spin_loop(), // somebody else takes it just now: a few instructions
             }
-            latch.tomb.touch();
         }
         if let Some(sleeper) = sleeper {
             sleeper.unpark();
@@ -101,11 +103,16 @@ impl Latch {
 
     /// The sleeper, if there is one; it has to arm the latch again before it sleeps on.
     fn take_sleeper(&self) -> Option<thread::Thread> {
+        self.tomb.touch();
         // Acquire pairs with the Release in `arm`: the sleeper's handle is visible. Release would order nothing: what
         // we have done is published by the verdict, or by a queue.
-        self.state.compare_exchange(ASLEEP, WAITED, Ordering::Acquire, Ordering::Relaxed).ok()?;
-        // SAFETY: the state was ASLEEP, so the place holds a sleeper, and it is ours.
-        Some(unsafe { self.sleeper.read() })
+        self.state.compare_exchange(ASLEEP, TAKING, Ordering::Acquire, Ordering::Relaxed).ok()?;
+        // SAFETY: the state was ASLEEP, so the place holds a sleeper, and it is ours until we leave TAKING.
+        let sleeper = unsafe { self.sleeper.read() };
+        // Release pairs with the Acquire in `arm`, whose writing to the place comes after our reading, and through the
+        // verdict, which replaces this value, with the one in `verdict`: the memory may go after that.
+        self.state.store(WAITED, Ordering::Release);
+        Some(sleeper)
     }
 
     /// Has the calling thread unparked when the latch is set or [nudged](Latch::nudge). `false` if it is set already.
@@ -117,7 +124,11 @@ impl Latch {
     /// Only the waiter calls this: one thread at a time.
     pub unsafe fn arm(&self) -> bool {
         drop(self.take_sleeper()); // its own, of the last time
-        // SAFETY: the state is not ASLEEP and only the waiter makes it so: nobody else touches the place.
+        // Unless somebody else takes that just now. Acquire pairs with the Release in `take_sleeper`.
+        while self.state.load(Ordering::Acquire) == TAKING {
+            spin_loop();
+        }
+        // SAFETY: the state is neither ASLEEP nor TAKING, and only the waiter makes it so: nobody else touches the place.
         unsafe { self.sleeper.write(thread::current()) };
         // Release pairs with the Acquire in `take_sleeper`. Acquire on failure is not needed: `verdict` looks again.
         if self.state.compare_exchange(WAITED, ASLEEP, Ordering::Release, Ordering::Relaxed).is_err() {
@@ -127,7 +138,7 @@ impl Latch {
         }
         // Pairs with the fence before a nudge: either that sees us asleep, or our look around, which follows, sees
         // what was published before it. Without it both could miss each other.
-        crate::base::sync::fence(Ordering::SeqCst);
+        fence(Ordering::SeqCst);
         true
     }
 

@@ -61,11 +61,29 @@ impl Shared {
             return None;
         }
         let loan = self.idle.borrow()?;
+        // Again, for a worker that ends the pool may have found this one at rest just before it was borrowed. It had seen
+        // the phase then, and the lock of the list orders that before our look. From here on the pool cannot end.
+        if self.phase() != Phase::Open {
+            self.take_back(loan);
+            return None;
+        }
         // Relaxed: written before its worker first lay down; the lock of the list orders the two.
         let worker = self.remote(loan.worker()).owner.load(Ordering::Relaxed);
         let guest = Guest { shared: self, worker, loan: Some(loan), hired_by: worker::hire(self.id) };
         guest.worker().lend();
         Some(guest)
+    }
+
+    /// Ends a loan. What the worker has left in its queues, or got in its inbox while it was busy, is for whoever is idle;
+    /// and its own thread may have a change of phase to see.
+    fn take_back(&self, loan: Loan) {
+        self.idle.give_back(loan);
+        // Nothing of the worker is touched from here on.
+        if self.phase() != Phase::Open {
+            self.idle.wake_all();
+        } else if self.has_work() {
+            self.idle.notify();
+        }
     }
 
     /// Has `f` run by one of the pool's own threads, and waits for it.
@@ -200,14 +218,7 @@ impl Drop for Guest<'_> {
     fn drop(&mut self) {
         worker::hire(self.hired_by);
         self.worker().take_home();
-        self.loan.take().into_iter().for_each(|loan| self.shared.idle.give_back(loan));
-        // Nothing of the worker is touched from here on. What it has left in its queues, or got in its inbox while it
-        // was busy, is for whoever is idle; and its own thread may have a change of phase to see.
-        if self.shared.phase() != Phase::Open {
-            self.shared.idle.wake_all();
-        } else if self.shared.has_work() {
-            self.shared.idle.notify();
-        }
+        self.loan.take().into_iter().for_each(|loan| self.shared.take_back(loan));
     }
 }
 

@@ -132,8 +132,8 @@ impl Model for Shared {
         self.remotes.iter().for_each(|remote| remote.inbox.close());
     }
 
-    /// Every source of work is named here, and nowhere else: the inboxes (one's own among them), the deques, the offers
-    /// and the injector.
+    /// Every source of work is named here, and nowhere else: the inboxes (one's own among them), the offers, the
+    /// deques and the injector.
     fn has_work(&self) -> bool {
         !self.injector.is_empty()
             || self.members.read(|members| members.iter().any(|&i| self.remote(i).has_work()))
@@ -151,10 +151,9 @@ impl Model for Shared {
         // Pairs with the fence in `passage`: a producer that still saw the pool open has its passage counted in what we
         // read from here on.
         fence(Ordering::SeqCst);
-        // The queues first and the counts afterwards. While we are in the list, a task that is still pushed (its place was
-        // reserved before the close) wakes somebody; who then rests no longer, or has finished it. Counted first, all
-        // might rest, one be woken, take the task, and we find the queues empty while it runs.
-        if !self.is_drained() || !self.all_rest() {
+        // Both at one moment. Looked at one after the other, a worker could be at rest, be chosen or borrowed, and rest
+        // again in between; and what it took or left meanwhile we would not have seen.
+        if !self.idle.while_all_rest(self.workers(), || self.is_drained()) {
             return self.has_ended();
         }
         self.advance(Phase::Ended);
@@ -223,11 +222,6 @@ impl Shared {
                 Steal::Retry => std::hint::spin_loop(),
             }
         }
-    }
-
-    fn all_rest(&self) -> bool {
-        let counts = self.idle.counts();
-        counts.parked() - counts.waiting() == self.members.read(<[usize]>::len) as u64
     }
 
     /// Whether no queue holds a task and nobody is on the way with one.

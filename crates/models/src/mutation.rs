@@ -9,10 +9,12 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The files that `mutable` compiles.
-const SOURCES: [(&str, &str); 4] = [
+const SOURCES: [(&str, &str); 6] = [
     ("doors.rs", include_str!("../../../src/primitives/doors.rs")),
     ("idle.rs", include_str!("../../../src/runtime/idle.rs")),
     ("inbox.rs", include_str!("../../../src/primitives/inbox.rs")),
+    ("latch.rs", include_str!("../../../src/primitives/latch.rs")),
+    ("offer.rs", include_str!("../../../src/primitives/offer.rs")),
     ("slot.rs", include_str!("../../../src/primitives/slot.rs")),
 ];
 

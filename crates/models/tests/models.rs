@@ -5,7 +5,7 @@ mod protocols;
 
 use longshore::internals as code;
 use longshore_models::harness::prove;
-use protocols::{inbox, life, members, parking, pull, slot, slot_waiting};
+use protocols::{forks, inbox, latches, life, loans, members, offers, parking, pull, slot, slot_waiting};
 
 macro_rules! models {
     ($($file:ident::$model:ident: $bound:expr;)*) => {$(
@@ -67,4 +67,35 @@ models! {
 
     members::no_task_stays_with_a_worker_that_leaves: 3;
     members::a_worker_that_joins_finds_what_came_before_it: 4;
+
+    offers::a_piece_goes_to_its_owner_or_to_a_thief: 6;
+    offers::a_piece_goes_to_one_of_two_thieves: 6;
+    offers::the_next_piece_may_have_the_same_address: 6;
+
+    latches::a_verdict_wakes_a_waiter_that_lies_down: 6;
+    latches::a_verdict_meets_a_waiter_that_arms_anew: 6;
+    latches::a_verdict_reaches_the_thread_that_waits_last: 6;
+    latches::a_nudge_has_the_waiter_look_around: 6;
+    latches::a_nudge_meets_a_verdict_and_a_new_arm: 2;
+
+    forks::a_fork_is_run_by_its_owner_or_a_thief: 6;
+    forks::the_older_fork_is_taken_first: 6;
+    forks::a_waiter_does_part_of_what_it_waits_for: 5;
+    forks::a_waiter_without_a_stack_sleeps: 6;
+    forks::a_thief_waits_for_a_thief: 3;
+    forks::a_waiter_hears_of_its_thiefs_offer: 3;
+    forks::a_waiter_gives_back_what_is_none_of_its_business: 6;
+    forks::a_waiter_leaves_alone_what_lies_beneath: 6;
+    forks::a_waiter_leaves_alone_what_is_offered_from_beneath: 4;
+    forks::a_fork_wakes_a_parking_worker: 4;
+    forks::a_worker_that_waits_runs_its_own_fork: 6;
+
+    loans::a_task_finds_its_worker_on_loan: 3;
+    loans::what_a_guest_leaves_behind_is_done: 6;
+    loans::what_a_guest_leaves_behind_is_done_by_anybody: 2;
+    loans::two_guests_share_a_worker: 2;
+    loans::a_closing_pool_waits_for_a_loan: 3;
+    loans::a_closing_pool_of_two_waits_for_a_loan: 1;
+    loans::a_wake_up_without_a_cause_changes_nothing: 4;
+    loans::a_worker_that_waits_is_not_lent: 2;
 }

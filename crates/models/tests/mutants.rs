@@ -8,7 +8,7 @@ mod protocols;
 use longshore_models::harness::{prove, refute};
 use longshore_models::mutable as code;
 use longshore_models::mutation::Mutation;
-use protocols::{inbox, life, members, parking, pull, slot, slot_waiting};
+use protocols::{forks, inbox, latches, life, loans, members, offers, parking, pull, slot, slot_waiting};
 
 macro_rules! mutants {
     ($($mutant:ident: $file:ident::$model:ident, $bound:expr, $mutation:expr;)*) => {$(
@@ -52,6 +52,11 @@ mod unbroken {
     #[test]
     fn slot_passes() {
         prove(4, slot_waiting::the_waker_left_last_is_woken);
+    }
+
+    #[test]
+    fn forks_pass() {
+        prove(2, forks::a_waiter_hears_of_its_thiefs_offer);
     }
 }
 
@@ -174,7 +179,7 @@ mutants! {
     inboxes_left_open: life::what_is_accepted_before_the_close_runs, 3,
         without("closing the inboxes");
     workers_counted_before_the_queues: life::nobody_goes_while_a_task_runs, 3,
-        without("counting after the look at the queues");
+        without("looking at the queues while all rest, and not after");
     leaver_keeps_its_inbox_open: members::no_task_stays_with_a_worker_that_leaves, 3,
         without("closing the inbox of a leaver");
     leaver_drains_too_early: members::no_task_stays_with_a_worker_that_leaves, 3,
@@ -183,4 +188,110 @@ mutants! {
         without("notifying for tasks handed on");
     stale_set_not_read_again: members::no_task_stays_with_a_worker_that_leaves, 3,
         without("reading the set again");
+}
+
+// Offer.
+mutants! {
+    work_offered_relaxed: offers::a_piece_goes_to_its_owner_or_to_a_thief, 6,
+        relaxed("offer.rs", "put", "store");
+    offered_work_taken_relaxed: offers::a_piece_goes_to_its_owner_or_to_a_thief, 6,
+        relaxed("offer.rs", "take", "compare_exchange");
+    offered_work_taken_torn: offers::a_piece_goes_to_one_of_two_thieves, 6,
+        torn("offer.rs", "take", "compare_exchange");
+    offered_work_taken_back_torn: offers::a_piece_goes_to_its_owner_or_to_a_thief, 6,
+        torn("offer.rs", "take_back", "compare_exchange");
+    next_work_offered_relaxed: offers::the_next_piece_may_have_the_same_address, 6,
+        relaxed("offer.rs", "put", "store");
+}
+
+// Latch.
+mutants! {
+    verdict_set_relaxed: latches::a_verdict_wakes_a_waiter_that_lies_down, 6,
+        relaxed("latch.rs", "set", "compare_exchange");
+    verdict_set_torn: latches::a_verdict_wakes_a_waiter_that_lies_down, 6,
+        torn("latch.rs", "set", "compare_exchange");
+    verdict_read_relaxed: latches::a_verdict_wakes_a_waiter_that_lies_down, 6,
+        relaxed("latch.rs", "verdict", "load");
+    latch_touched_after_it_is_set: latches::a_verdict_wakes_a_waiter_that_lies_down, 6,
+        without("leaving the latch alone once it is set");
+    sleeper_taken_relaxed: latches::a_verdict_wakes_a_waiter_that_lies_down, 6,
+        relaxed("latch.rs", "take_sleeper", "compare_exchange");
+    sleeper_taken_torn: latches::a_nudge_meets_a_verdict_and_a_new_arm, 2,
+        torn("latch.rs", "take_sleeper", "compare_exchange");
+    place_of_the_sleeper_left_relaxed: latches::a_verdict_meets_a_waiter_that_arms_anew, 6,
+        relaxed("latch.rs", "take_sleeper", "store");
+    place_of_the_sleeper_claimed_relaxed: latches::a_verdict_meets_a_waiter_that_arms_anew, 6,
+        relaxed("latch.rs", "arm", "load");
+    armed_relaxed: latches::a_verdict_wakes_a_waiter_that_lies_down, 6,
+        relaxed("latch.rs", "arm", "compare_exchange");
+    armed_torn: latches::a_verdict_wakes_a_waiter_that_lies_down, 6,
+        torn("latch.rs", "arm", "compare_exchange");
+    armed_without_its_fence: latches::a_nudge_has_the_waiter_look_around, 4,
+        removed("latch.rs", "arm", "fence");
+    nudge_without_its_fence: latches::a_nudge_has_the_waiter_look_around, 4,
+        without("the fence before a nudge");
+    news_without_a_nudge: latches::a_nudge_has_the_waiter_look_around, 4,
+        without("the nudge");
+}
+
+// Forks.
+mutants! {
+    fork_offered_relaxed: forks::a_fork_is_run_by_its_owner_or_a_thief, 4,
+        relaxed("offer.rs", "put", "store");
+    fork_taken_relaxed: forks::a_fork_is_run_by_its_owner_or_a_thief, 4,
+        relaxed("offer.rs", "take", "compare_exchange");
+    fork_taken_back_torn: forks::a_fork_is_run_by_its_owner_or_a_thief, 4,
+        torn("offer.rs", "take_back", "compare_exchange");
+    end_of_a_fork_set_relaxed: forks::a_fork_is_run_by_its_owner_or_a_thief, 4,
+        relaxed("latch.rs", "set", "compare_exchange");
+    latch_looked_at_before_the_take: forks::a_waiter_gives_back_what_is_none_of_its_business, 3,
+        without("looking at the latch after the take");
+    part_taken_relaxed: forks::a_waiter_gives_back_what_is_none_of_its_business, 3,
+        relaxed("offer.rs", "take", "compare_exchange");
+    waiters_let_in_above_older_forks: forks::a_waiter_leaves_alone_what_lies_beneath, 3,
+        without("hiding from waiters above older forks");
+    waiters_let_in_above_private_forks: forks::a_waiter_leaves_alone_what_is_offered_from_beneath, 2,
+        without("hiding from waiters above older forks");
+    offer_without_nudges: forks::a_waiter_hears_of_its_thiefs_offer, 3,
+        without("the nudges");
+    offer_without_its_fence: forks::a_waiter_hears_of_its_thiefs_offer, 3,
+        removed("idle.rs", "notify", "fence");
+    waiter_armed_without_its_fence: forks::a_waiter_hears_of_its_thiefs_offer, 3,
+        removed("latch.rs", "arm", "fence");
+    waiter_without_its_last_look: forks::a_waiter_hears_of_its_thiefs_offer, 3,
+        without("the look at the thief's offer");
+    waiter_without_a_stack_looks_on: forks::a_waiter_without_a_stack_sleeps, 3,
+        without("sleeping when the stack is used up");
+    fork_without_its_fence: forks::a_fork_wakes_a_parking_worker, 3,
+        removed("idle.rs", "notify", "fence");
+    rest_without_its_fence_before_offers: forks::a_fork_wakes_a_parking_worker, 3,
+        removed("idle.rs", "announce", "fence");
+    offers_not_looked_at: forks::a_fork_wakes_a_parking_worker, 3,
+        without("the offers in the look around");
+    own_offer_not_taken: forks::a_worker_that_waits_runs_its_own_fork, 3,
+        without("one's own offer");
+}
+
+// Loans.
+mutants! {
+    lent_without_saying_so: loans::a_task_finds_its_worker_on_loan, 3,
+        removed("idle.rs", "borrow", "store");
+    lent_but_counted_at_rest: loans::a_task_finds_its_worker_on_loan, 3,
+        removed("idle.rs", "borrow", "fetch_sub");
+    home_but_not_counted: loans::a_task_finds_its_worker_on_loan, 3,
+        removed("idle.rs", "give_back", "fetch_add");
+    home_without_its_fence: loans::a_task_finds_its_worker_on_loan, 3,
+        removed("idle.rs", "give_back", "fence");
+    home_without_a_look_at_work: loans::a_task_finds_its_worker_on_loan, 3,
+        without("the look at work after a loan");
+    left_behind_without_a_look: loans::what_a_guest_leaves_behind_is_done, 4,
+        without("the look at work after a loan");
+    home_without_waking_for_the_end: loans::a_closing_pool_waits_for_a_loan, 3,
+        without("waking everyone after a loan");
+    phase_not_looked_at_again: loans::a_closing_pool_waits_for_a_loan, 3,
+        without("looking at the phase again");
+    rest_and_queues_looked_at_in_turn: loans::a_closing_pool_waits_for_a_loan, 3,
+        without("looking at the queues while all rest");
+    lent_worker_gets_up_without_a_cause: loans::a_wake_up_without_a_cause_changes_nothing, 2,
+        removed("idle.rs", "borrow", "store");
 }

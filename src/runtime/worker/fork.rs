@@ -14,7 +14,9 @@
 //!
 //! # Waiting for a thief
 //! The second fact makes *leapfrogging* (Wagner and Calder, PPoPP 1993) simple: whatever lies in the offer of the thief
-//! while it works on our fork was forked by that work. So the waiter takes from there, and from nowhere else; what it
+//! while it works on our fork was forked by that work. (A thief that has untaken forks of its own beneath, because it
+//! serves its pool while it waits for another pool in the first half of a join, does not say its name: nobody takes from
+//! it. If our fork waits for another pool, what lies on top of it has to end first, and may be taken.) So the waiter takes from there, and from nowhere else; what it
 //! runs descends from what it waits for, which a task that holds a lock, or that others wait for, can bear. A thief
 //! that takes up other work has set our latch before, and publication orders the two: a waiter that has taken something
 //! and *then* finds its latch not set has taken a descendant. One that finds it set gives the piece back to its owner.
@@ -67,7 +69,7 @@ pub struct Job {
 /// Where the owner of a job and its thief meet.
 #[derive(Debug)]
 struct Meeting {
-    /// The number of the worker that runs the job, plus one; 0 as long as nobody does who has not forked it.
+    /// The number of the worker that runs the job, plus one; 0 as long as nobody does whose offer is part of it.
     thief: AtomicU32,
     /// Set when the thief is done; it touches the job no more.
     latch: Latch,
@@ -268,6 +270,11 @@ impl Forks {
         self.last_offered.get() != job
     }
 
+    /// Whether one of them has not been offered yet.
+    fn has_private(&self) -> bool {
+        self.last_offered.get() != self.youngest.get()
+    }
+
     /// The youngest, which has been offered, is out of the list.
     fn popped_offered(&self, older: NonNull<Job>) {
         self.last_offered.set(older);
@@ -275,10 +282,10 @@ impl Forks {
 
     /// The oldest private one, which is no longer.
     fn next_to_offer(&self) -> Option<NonNull<Job>> {
-        let last = self.last_offered.get();
-        if last == self.youngest.get() {
+        if !self.has_private() {
             return None;
         }
+        let last = self.last_offered.get();
         // SAFETY: as in `push`.
         let younger = unsafe { last.as_ref() }.younger.get();
         // SAFETY: it is not the youngest, so `push` has written it.
@@ -403,9 +410,12 @@ impl Worker {
     /// The caller has the job for itself.
     unsafe fn perform(&self, job: NonNull<Job>) {
         let execution = Execution { job, beneath: self.executing.get() };
-        // Relaxed: a hint where to look; what is found there is checked.
-        // SAFETY: alive until its latch is set.
-        unsafe { job.as_ref() }.meeting().thief.store(self.index as u32 + 1, Ordering::Relaxed);
+        // Only if all that this worker offers from here on is part of the job.
+        if self.is_wanted() && !self.forks.has_private() {
+            // Relaxed: a hint where to look; what is found there is checked.
+            // SAFETY: alive until its latch is set.
+            unsafe { job.as_ref() }.meeting().thief.store(self.index as u32 + 1, Ordering::Relaxed);
+        }
         self.executing.set(&raw const execution);
         // SAFETY: the caller's promise. User code runs inside the panic guard, so the chain is restored below.
         let _ = unsafe { Job::perform(job, self) };
@@ -466,7 +476,10 @@ impl Worker {
     }
 
     fn offer_of_thief(&self, job: &Job) -> Option<&Offer<Job>> {
-        // Relaxed: see `perform`. 0: whoever has taken it is about to begin.
+        if is_deep(self.stack_base.get(), self.shared.config.stack_size) {
+            return None; // waiting needs no stack
+        }
+        // Relaxed: see `perform`. 0: whoever has taken it is about to begin, or has older forks of its own on offer.
         let thief = job.meeting().thief.load(Ordering::Relaxed).checked_sub(1)?;
         Some(&self.shared.remote(thief as usize).offer)
     }
@@ -477,9 +490,6 @@ impl Worker {
 
     /// Runs a part of `job`, which a thief works on. Whether there was one.
     fn leapfrog(&self, job: &Job) -> bool {
-        if is_deep(self.stack_base.get(), self.shared.config.stack_size) {
-            return false; // waiting needs no stack
-        }
         let Some(part) = self.offer_of_thief(job).and_then(Offer::take) else { return false };
         if job.latch().is_set() {
             // The thief may have been at other work already (see the module's text).
@@ -496,6 +506,13 @@ impl Worker {
         // SAFETY: performed, and not used any more.
         unsafe { Job::set(part, Verdict::Done) };
         true
+    }
+
+    /// Takes what this worker has on offer itself: while it waits for another pool in the first half of a join.
+    pub fn take_own_offer(&self) -> Option<Task> {
+        let job = self.offer().take()?;
+        // SAFETY: just taken.
+        Some(unsafe { Job::into_task(job) })
     }
 
     /// Takes what `victim` has on offer.

@@ -381,13 +381,15 @@ impl Seeker for Worker {
         self.metrics()
     }
 
-    /// Its own deque too, in which a thread that had borrowed the worker may have left something.
+    /// Its own deque too, in which a thread that had borrowed the worker may have left something; and at last its own
+    /// offer, for `has_work` sees that too.
     fn sweep(&self) -> Option<Task> {
         self.deque
             .pop()
             .or_else(|| self.take_from_inbox(BATCH))
             .or_else(|| self.take_from_injector())
             .or_else(|| self.steal())
+            .or_else(|| self.take_own_offer())
     }
 
     fn sees_work(&self) -> bool {

@@ -15,13 +15,9 @@ pub fn fence(ordering: Ordering) {
     }
 }
 
-macro_rules! atomics {
-    ($($name:ident: $value:ty;)*) => {$(
-        /// As in the library, unless the mutation says otherwise.
-        #[derive(Debug)]
-        pub struct $name(atomic::$name);
-
-        impl $name {
+macro_rules! operations {
+    ($name:ident $(<$of:ident>)?: $value:ty;) => {
+        impl $(<$of>)? $name $(<$of>)? {
             /// Holds `value`.
             #[track_caller]
             pub fn new(value: $value) -> Self {
@@ -84,6 +80,16 @@ macro_rules! atomics {
                 self.compare_exchange(current, new, success, failure)
             }
         }
+    };
+}
+
+macro_rules! atomics {
+    ($($name:ident: $value:ty;)*) => {$(
+        /// As in the library, unless the mutation says otherwise.
+        #[derive(Debug)]
+        pub struct $name(atomic::$name);
+
+        operations! { $name: $value; }
     )*};
 }
 
@@ -92,6 +98,12 @@ atomics! {
     AtomicU32: u32;
     AtomicU64: u64;
 }
+
+/// As in the library, unless the mutation says otherwise.
+#[derive(Debug)]
+pub struct AtomicPtr<T>(atomic::AtomicPtr<T>);
+
+operations! { AtomicPtr<T>: *mut T; }
 
 macro_rules! arithmetic {
     ($($name:ident: $value:ty { $($operation:ident = $torn:expr;)* })*) => {$(

@@ -5,16 +5,19 @@
 //! not see. Here an [`Inbox`] that is never closed stands for each of them. It is lock-free as they are, which
 //! matters: a queue behind a mutex would hide a missing fence.
 
+use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
 use longshore_models::mutation::leaves_out;
 
+use super::mini_fork::Job;
 use super::mini_worker::Worker;
 use super::pull::Pulled;
 use crate::code::idle::Idle;
 use crate::code::inbox::{Inbox, Refusal};
+use crate::code::offer::Offer;
 use crate::code::slot::SlotHandle;
-use crate::code::sync::{AtomicU32, AtomicU64, Ordering, fence};
+use crate::code::sync::{AtomicPtr, AtomicU32, AtomicU64, Mutex, Ordering, fence, lock, thread};
 
 /// The phases that matter here, in order.
 const OPEN: u32 = 0;
@@ -37,6 +40,8 @@ pub enum Task {
     Join(SlotHandle<u32>),
     /// A slot's task side.
     Slot(crate::code::task::Task),
+    /// Performs what was taken out of an offer. It is part of a task, and does not count as one.
+    Job(NonNull<Job>),
 }
 
 /// One task waits at it for another, once.
@@ -71,6 +76,8 @@ pub enum Queues {
     WithInjector,
     /// No inbox either: all share one queue, for which the injector stands. See `pull.rs`.
     Shared,
+    /// An offer for each worker, and no inbox.
+    Offers,
 }
 
 /// `Shared`.
@@ -82,6 +89,9 @@ pub struct Pool {
     pub injector: Option<Inbox<Task>>,
     /// What a pool that pulls has instead of passages.
     pub pulled: Option<Pulled>,
+    pub offers: Vec<Offer<Job>>,
+    /// The owner halves, for whoever has borrowed one.
+    pub owners: Vec<AtomicPtr<Worker>>,
     passages: AtomicU64,
     phase: AtomicU32,
     /// Tasks that are to end before the pool does. For models without a shutdown; see [`Pool::count_down`].
@@ -89,6 +99,10 @@ pub struct Pool {
     /// For assertions, so invisible to loom.
     pub running: std::sync::atomic::AtomicUsize,
     pub finished: std::sync::atomic::AtomicUsize,
+    /// What has been forked: it is freed with the pool.
+    pub frames: std::sync::Mutex<Vec<Arc<Job>>>,
+    /// Whose wake-ups need no cause.
+    pub thread: Mutex<Option<thread::Thread>>,
 }
 
 impl Pool {
@@ -99,15 +113,23 @@ impl Pool {
         Arc::new(Pool {
             workers,
             idle: Idle::new(workers),
-            inboxes: (!pulls).then(|| Inbox::new(2)).into_iter().collect(),
+            inboxes: if pulls || queues == Queues::Offers { Vec::new() } else { vec![Inbox::new(2)] },
             deques: (0..workers).filter_map(|_| has(Queues::WithDeques)).collect(),
             injector: has(Queues::WithInjector).or_else(|| has(Queues::Shared)),
             pulled: pulls.then(|| Pulled::new(workers)),
+            offers: if queues == Queues::Offers {
+                (0..workers).map(|_| Offer::free()).collect()
+            } else {
+                Vec::new()
+            },
+            owners: (0..workers).map(|_| AtomicPtr::new(ptr::null_mut())).collect(),
             passages: AtomicU64::new(0),
             phase: AtomicU32::new(OPEN),
             awaited: AtomicU64::new(awaited),
             running: 0.into(),
             finished: 0.into(),
+            frames: Vec::new().into(),
+            thread: Mutex::new(None),
         })
     }
 
@@ -115,6 +137,15 @@ impl Pool {
     pub fn start(self: &Arc<Self>, index: usize) -> loom::thread::JoinHandle<()> {
         let worker = Worker::new(self.clone(), index);
         loom::thread::spawn(move || worker.run())
+    }
+
+    /// As before; for [`Pool::wake_without_a_cause`].
+    pub fn start_known(self: &Arc<Self>, index: usize) -> loom::thread::JoinHandle<()> {
+        let worker = Worker::new(self.clone(), index);
+        loom::thread::spawn(move || {
+            *lock(&worker.pool().thread) = Some(thread::current());
+            worker.run();
+        })
     }
 
     /// `push_from_outside` when the inbox has room.
@@ -180,6 +211,10 @@ impl Pool {
         (self.phase() == OPEN).then_some(passage)
     }
 
+    pub fn is_open(&self) -> bool {
+        self.phase() == OPEN
+    }
+
     fn phase(&self) -> u32 {
         self.phase.load(Ordering::Acquire)
     }
@@ -205,8 +240,31 @@ impl Pool {
         }
     }
 
+    /// Something has been done that counts as a task.
+    pub fn finish_task(&self) {
+        self.finished.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.count_down();
+    }
+
+    /// How many tasks and guests are at work.
+    pub fn running(&self) -> usize {
+        self.running.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// Unparks the worker of `start_known`, if it has begun.
+    pub fn wake_without_a_cause(&self) {
+        let thread = lock(&self.thread).clone();
+        if let Some(thread) = thread {
+            thread.unpark();
+        }
+    }
+
+    pub fn offers_left(&self) -> usize {
+        self.offers.iter().filter(|offer| offer.has_any()).count()
+    }
+
     /// The pool ends by itself when the last of the `awaited` tasks has been run.
-    pub fn count_down(&self) {
+    fn count_down(&self) {
         if self.awaited.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.advance(ENDED);
             self.idle.wake_all();
@@ -218,7 +276,9 @@ impl Pool {
     }
 
     pub fn has_work(&self) -> bool {
-        self.queues().any(Inbox::has_ready)
+        let offered =
+            || !leaves_out("the offers in the look around") && self.offers.iter().any(Offer::has_any);
+        self.queues().any(Inbox::has_ready) || offered()
     }
 
     pub fn has_ended(&self) -> bool {
@@ -236,24 +296,36 @@ impl Pool {
                 self.idle.while_all_rest(self.workers, || pulled.all_is_taken())
             });
         }
-        if !leaves_out("fence of the last worker") {
+        self.ends_if(if leaves_out("fence of the last worker") {
+            // Nor the lock, which loom takes for a fence.
+            self.is_drained() && self.all_rest()
+        } else {
             fence(Ordering::SeqCst);
-        }
-        let counted_first = leaves_out("counting after the look at the queues").then(|| self.all_rest());
-        self.ends_if(self.is_drained() && counted_first.unwrap_or_else(|| self.all_rest()))
+            self.is_over()
+        })
     }
 
     fn ends_if(&self, nothing_is_left: bool) -> bool {
         if !nothing_is_left {
             return self.has_ended();
         }
-        let running = self.running.load(std::sync::atomic::Ordering::Relaxed);
-        assert_eq!(running, 0, "the pool ends while a task runs");
+        assert_eq!(self.running(), 0, "the pool ends while a task runs");
         self.advance(ENDED);
         self.idle.wake_all();
         true
     }
 
+    fn is_over(&self) -> bool {
+        if leaves_out("looking at the queues while all rest") {
+            return self.is_drained() && self.all_rest();
+        }
+        if leaves_out("looking at the queues while all rest, and not after") {
+            return self.all_rest() && self.is_drained();
+        }
+        self.idle.while_all_rest(self.workers, || self.is_drained())
+    }
+
+    /// For mutants.
     fn all_rest(&self) -> bool {
         let counts = self.idle.counts();
         counts.parked() - counts.waiting() == self.workers as u64
@@ -270,7 +342,7 @@ impl Pool {
     pub fn assert_at_rest(&self, finished: usize) {
         assert!(!self.idle.counts().any_idle(), "{:?}", self.idle);
         let left: usize = self.queues().map(Inbox::len).sum();
-        assert_eq!(left, 0, "tasks left in the queues");
+        assert_eq!(left + self.offers_left(), 0, "tasks left in the queues");
         let ran = self.finished.load(std::sync::atomic::Ordering::Relaxed);
         assert_eq!(ran, finished, "accepted tasks that have run");
     }

@@ -1,20 +1,33 @@
 //! A worker of the pool in miniature: the loop of `runtime/worker`, the same operations in the same order.
 
+use std::cell::{Cell, RefCell};
+use std::ptr::NonNull;
 use std::sync::Arc;
 
 use longshore_models::mutation::leaves_out;
 
 use super::mini::{Pool, Task};
+use super::mini_fork::{Forks, Job};
 use crate::code::idle::{Duty, Posture, Rest, Role, Seat};
 use crate::code::inbox::{Inbox, Taken};
 use crate::code::slot::{SlotHandle, Waiter};
-use crate::code::sync::thread;
+use crate::code::sync::{Ordering, Tomb, thread};
 
 /// `Worker`, with the loop as it is there.
 pub struct Worker {
     pool: Arc<Pool>,
     index: usize,
     seat: Arc<Seat>,
+    guest_seat: Arc<Seat>,
+    is_lent: Cell<bool>,
+    /// Whether its stack is used up.
+    pub is_deep: Cell<bool>,
+    pub forks: RefCell<Forks>,
+    pub executing: RefCell<Vec<NonNull<Job>>>,
+    /// Stands for all that belongs to the thread that acts as this worker: loom reports two at a time.
+    own: loom::cell::UnsafeCell<()>,
+    /// The frame of `thread_main`, which the worker lies in.
+    frame: Tomb,
 }
 
 enum Goal<'a> {
@@ -48,22 +61,86 @@ impl Goal<'_> {
 
 impl Worker {
     pub fn new(pool: Arc<Pool>, index: usize) -> Self {
-        Worker { pool, index, seat: Arc::new(Seat::new(index)) }
+        Worker {
+            pool,
+            index,
+            seat: Arc::new(Seat::new(index)),
+            guest_seat: Arc::new(Seat::new(index)),
+            is_lent: Cell::new(false),
+            is_deep: Cell::new(false),
+            forks: RefCell::default(),
+            executing: RefCell::default(),
+            own: loom::cell::UnsafeCell::new(()),
+            frame: Tomb::new(),
+        }
     }
 
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    pub fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
+    /// Stands beside whatever only the thread does that acts as this worker.
+    pub fn act(&self) {
+        self.frame.touch();
+        self.own.with_mut(|_| ());
+    }
+
+    pub fn lend(&self) {
+        self.act();
+        self.is_lent.set(true);
+    }
+
+    pub fn take_home(&self) {
+        self.act();
+        self.is_lent.set(false);
+    }
+
+    fn seat(&self) -> &Arc<Seat> {
+        self.act();
+        if self.is_lent.get() { &self.guest_seat } else { &self.seat }
+    }
+
+    /// The thread's life.
     pub fn run(&self) {
+        let owner = &self.pool.owners[self.index];
+        owner.store(std::ptr::from_ref(self).cast_mut(), Ordering::Relaxed);
         self.work_until(&mut Goal::PoolEnd);
+        self.act();
+        self.frame.bury();
+    }
+
+    /// Keeps a task submitted by what runs on this worker.
+    pub fn keep(&self, task: Task) {
+        self.act();
+        assert!(self.pool.deques[self.index].push(task).is_ok(), "room for it");
+        self.pool.idle.notify();
+    }
+
+    /// As a task that waits for one of another pool.
+    pub fn serve_until(&self, slot: &mut SlotHandle<u32>) {
+        self.work_until(&mut Goal::Await(slot));
     }
 
     fn work_until(&self, goal: &mut Goal<'_>) {
         while !goal.is_reached(&self.pool) {
+            self.act();
             if let Some(task) = self.next_task().or_else(|| self.search_or_rest(goal)) {
                 self.run_task(task);
             }
         }
     }
 
-    fn run_task(&self, task: Task) {
+    pub fn run_task(&self, task: Task) {
+        self.act();
+        let task = match task {
+            // SAFETY: taken out of an offer.
+            Task::Job(job) => return unsafe { self.run_job(job) },
+            task => task,
+        };
         let relaxed = std::sync::atomic::Ordering::Relaxed;
         self.pool.running.fetch_add(1, relaxed);
         match task {
@@ -71,23 +148,21 @@ impl Worker {
             Task::Wait(gate) => gate.wait(),
             Task::Open(gate) => gate.open(),
             Task::SubmitAndWait(gate) => {
-                let pushed = self.pool.deques[self.index].push(Task::Open(gate.clone()));
-                assert!(pushed.is_ok(), "room for it");
-                self.pool.idle.notify();
+                self.keep(Task::Open(gate.clone()));
                 gate.wait();
             }
             Task::SubmitTwo => (0..2).for_each(|_| self.pool.submit_inside(self.index)),
-            Task::Join(mut slot) => self.work_until(&mut Goal::Await(&mut slot)),
+            Task::Join(mut slot) => self.serve_until(&mut slot),
             Task::Slot(task) => drop(task.run(&Default::default())),
+            Task::Job(_) => unreachable!("see above"),
         }
         self.pool.running.fetch_sub(1, relaxed);
-        self.pool.finished.fetch_add(1, relaxed);
-        self.pool.count_down();
+        self.pool.finish_task();
     }
 
     fn search_or_rest(&self, goal: &mut Goal<'_>) -> Option<Task> {
         let idle = &self.pool.idle;
-        let mut role = idle.start_search(&self.seat);
+        let mut role = idle.start_search(self.seat());
         loop {
             if role == Role::Searching
                 && let Some(task) = self.sweep()
@@ -103,17 +178,17 @@ impl Worker {
             }
             role = self.rest(role, goal);
             if role == Role::Active {
-                role = idle.start_search(&self.seat);
+                role = idle.start_search(self.seat());
             }
         }
     }
 
     fn rest(&self, role: Role, goal: &mut Goal<'_>) -> Role {
-        let pool = &*self.pool;
+        let (pool, seat) = (&*self.pool, self.seat());
         if !leaves_out("arming the latch") {
             goal.arm();
         }
-        pool.idle.announce(&self.seat, role, goal.rest());
+        pool.idle.announce(seat, role, goal.rest());
         let role = if !leaves_out("the last look around") && pool.has_work() {
             Some(Role::Searching)
         } else if matches!(goal, Goal::PoolEnd) && pool.ends_now() {
@@ -121,16 +196,16 @@ impl Worker {
         } else {
             None
         };
-        if let Some(role) = role.and_then(|role| pool.idle.withdraw(&self.seat, role)) {
+        if let Some(role) = role.and_then(|role| pool.idle.withdraw(seat, role)) {
             return role;
         }
         loop {
-            let is_up = match self.seat.posture() {
+            let is_up = match seat.posture() {
                 Posture::Up => true,
                 Posture::Parked => goal.is_reached(pool),
                 Posture::Lent => false,
             };
-            match is_up.then(|| pool.idle.withdraw(&self.seat, Role::Active)).flatten() {
+            match is_up.then(|| pool.idle.withdraw(seat, Role::Active)).flatten() {
                 Some(role) => return role,
                 None => thread::park(),
             }
@@ -173,17 +248,22 @@ impl Worker {
         batch.pop()
     }
 
-    /// Own inbox, injector, the others.
+    /// Own queues, injector, the others.
     fn sweep(&self) -> Option<Task> {
+        self.act();
         let pool = &self.pool;
         if pool.pulled.is_some() {
             return self.pull();
         }
         let of_others = |(i, queue)| (i != self.index).then_some(queue);
+        let offered = |i| self.take_offered(i).map(Task::Job);
+        let own_offer = || if pool.offers.is_empty() { None } else { offered(self.index) };
         let others = (pool.inboxes.iter().enumerate()).chain(pool.deques.iter().enumerate());
-        self.take_from_inbox()
+        self.next_task()
             .or_else(|| pool.injector.as_ref().and_then(take))
+            .or_else(|| (0..pool.offers.len()).filter(|&i| i != self.index).find_map(offered))
             .or_else(|| others.filter_map(of_others).find_map(take))
+            .or_else(|| (!leaves_out("one's own offer")).then(own_offer).flatten())
     }
 }
 

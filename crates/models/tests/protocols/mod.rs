@@ -5,11 +5,17 @@
     reason = "loom runs all threads of a model in one, and what they share need not be Sync"
 )]
 
+pub mod forks;
 pub mod inbox;
+pub mod latches;
 pub mod life;
+pub mod loans;
 pub mod members;
 pub mod mini;
+pub mod mini_fork;
+pub mod mini_guest;
 pub mod mini_worker;
+pub mod offers;
 pub mod parking;
 pub mod pull;
 pub mod slot;

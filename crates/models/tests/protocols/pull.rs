@@ -60,13 +60,13 @@ impl Pool {
         }
     }
 
-    fn enter(&self, door: usize) -> bool {
+    fn pass_door(&self, door: usize) -> bool {
         self.pulled.as_ref().is_some_and(|pulled| pulled.doors.enter(door, 1))
     }
 
     /// `execute` from outside; whether it was accepted.
     fn submit_at(&self, door: usize, task: Task) -> bool {
-        let accepted = self.enter(door);
+        let accepted = self.pass_door(door);
         if accepted {
             self.enqueue(task);
         }
@@ -115,7 +115,7 @@ pub fn nobody_goes_while_a_pulled_task_runs() {
     let for_closer = pool.clone();
     let closer = loom::thread::spawn(move || {
         let gate = Gate::new();
-        assert!(for_closer.enter(0));
+        assert!(for_closer.pass_door(0));
         for_closer.close();
         for_closer.enqueue(Task::Wait(gate.clone()));
         gate.open();
