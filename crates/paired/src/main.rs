@@ -2,17 +2,12 @@
 //!
 //! `run` measures and prints tables, `list` names rows and competitors, `report` turns records into BENCHMARKS.md.
 
-mod counting;
-mod ledger;
 mod machine;
-mod outcome;
 mod record;
 mod report;
-mod rivals;
-mod rows;
 mod runner;
+mod sample;
 mod stats;
-mod work;
 
 use std::fs;
 use std::path::PathBuf;
@@ -22,9 +17,16 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Parser, Subcommand};
 
-use outcome::Sample;
+use longshore_rivals::counting::Counting;
+use longshore_rivals::pools;
+use longshore_rivals::rows::{self, Row, Scale, Setup};
 use record::Record;
-use rows::{Row, Scale, Setup};
+use sample::Sample;
+
+/// Counts for the rows about allocations. While it does not, an allocation costs one load and one branch more than
+/// without it, for every competitor alike.
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
 
 /// Compares longshore with its peers.
 #[derive(Debug, Parser)]
@@ -104,7 +106,7 @@ fn carry_out(task: Task) -> Result<ExitCode> {
             for row in rows::all() {
                 println!("{:<18}{}", row.id, row.title);
             }
-            println!("\ncompetitors: {}", rivals::NAMES.join(", "));
+            println!("\ncompetitors: {}", pools::NAMES.join(", "));
             Ok(ExitCode::SUCCESS)
         }
         Task::Report { files } => {
@@ -119,11 +121,11 @@ fn carry_out(task: Task) -> Result<ExitCode> {
 fn plan(run: Run) -> Result<runner::Plan> {
     let rows = chosen(&run.rows)?;
     let competitors: Vec<String> = match run.competitors.as_slice() {
-        [] => rivals::NAMES.map(str::to_owned).into(),
+        [] => pools::NAMES.iter().map(|&name| name.to_owned()).collect(),
         named => named.to_vec(),
     };
     for name in competitors.iter().chain([&run.base]) {
-        ensure!(rivals::NAMES.contains(&name.as_str()), "no competitor is called {name}; `list` names them");
+        ensure!(pools::NAMES.contains(&name.as_str()), "no competitor is called {name}; `list` names them");
     }
     Ok(runner::Plan {
         rows,
@@ -166,7 +168,8 @@ fn read(path: &PathBuf) -> Result<Record> {
 /// One measurement. The process ends here, with its pool as it is: taking pools down is one row's subject.
 fn child(row: &str, competitor: &str, workers: usize, scale: Scale) -> Result<ExitCode> {
     let row = chosen(&[row.to_owned()])?[0];
-    let sample = Sample::from((row.run)(Setup { workers, scale }, competitor));
+    let prepared = (row.prepare)(Setup { workers, scale }, competitor);
+    let sample = Sample::from(prepared.and_then(|mut prepared| (prepared.pass)()));
     println!("{}", serde_json::to_string(&sample)?);
     std::process::exit(i32::from(matches!(sample, Sample::Wrong { .. })));
 }

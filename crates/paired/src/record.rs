@@ -1,10 +1,10 @@
 //! The record of a run, as it is written to JSON and read by the report.
 
+use longshore_rivals::rows::{Better, Metric, Row};
 use serde::{Deserialize, Serialize};
 
 use crate::machine::{Build, Machine};
-use crate::outcome::Sample;
-use crate::rows::{Better, Row};
+use crate::sample::Sample;
 
 /// The version of the format; another one is refused.
 pub const SCHEMA: u32 = 1;
@@ -72,7 +72,7 @@ pub struct CompetitorRecord {
 impl RowRecord {
     /// A row in which nobody has been measured yet.
     pub fn new(row: &Row, workers: usize, competitors: &[String]) -> Self {
-        let metric = |metric: &crate::rows::Metric| MetricRecord {
+        let metric = |metric: &Metric| MetricRecord {
             key: metric.key.to_owned(),
             unit: metric.unit.to_owned(),
             better: metric.better,

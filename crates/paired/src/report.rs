@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
+use longshore_rivals::rows::Better;
+
 use crate::record::{MetricRecord, Record, RowRecord};
-use crate::rows::Better;
 use crate::stats::{Line, cells, lines};
 
 /// What BENCHMARKS.md begins with.

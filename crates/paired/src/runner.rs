@@ -10,10 +10,11 @@ use std::{env, fs};
 
 use anyhow::{Context, Result};
 
-use crate::outcome::Sample;
+use longshore_rivals::pools::OURS;
+use longshore_rivals::rows::{Row, Scale};
+
 use crate::record::{Record, RowRecord, SCHEMA};
-use crate::rivals::OURS;
-use crate::rows::{Row, Scale};
+use crate::sample::Sample;
 use crate::{machine, report};
 
 /// How much of a failed child's standard error is kept.

@@ -1,7 +1,7 @@
 //! From samples to the cells of a table: median, least, most, and the ratio to the base.
 
-use crate::outcome::Sample;
 use crate::record::{CompetitorRecord, RowRecord};
+use crate::sample::Sample;
 
 /// One competitor's figures of one metric.
 #[derive(Clone, Debug, PartialEq)]

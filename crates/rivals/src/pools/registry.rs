@@ -1,0 +1,106 @@
+//! Who takes part: the competitors' names, and the macros that expand a generic function for each of them.
+
+/// The names by which competitors are chosen, in the order of the tables.
+pub const NAMES: &[&str] = &[
+    "none",
+    "push",
+    // PULL: the pull pool's name goes here, and into `OURS`, `RESIDENT` and the three macros below.
+    "rayon",
+    "chili",
+    #[cfg(feature = "forte")]
+    "forte",
+    "parkring",
+    "tokio",
+    "threadpool",
+    "rusty_pool",
+    "affinitypool",
+    "executors",
+    "channel-bounded",
+    "channel-unbounded",
+    "channel-mutex",
+    "std-thread",
+];
+
+/// Competitors that are this project's own: one that hangs or dies fails the whole run.
+pub const OURS: &[&str] = &["push"];
+
+/// `executing!(name, R => f::<R>(..))`: for the [`Execute`](super::Execute) competitor of that name.
+macro_rules! executing {
+    ($name:expr, $R:ident => $body:expr) => {{
+        use $crate::pools::*;
+        macro_rules! with {
+            ($rival:ty) => {{
+                type $R = $rival;
+                $body
+            }};
+        }
+        match $name {
+            "none" => with!(in_place::InPlace),
+            "push" => with!(push::Push),
+            "rayon" => with!(rayon::Rayon),
+            #[cfg(feature = "forte")]
+            "forte" => with!(forte::Forte),
+            "parkring" => with!(parkring::Parkring),
+            "tokio" => with!(tokio::Tokio),
+            "threadpool" => with!(threadpool::Threadpool),
+            "rusty_pool" => with!(rusty::Rusty),
+            "executors" => with!(executors::Executors),
+            "channel-bounded" => with!(channel::Bounded),
+            "channel-unbounded" => with!(channel::Unbounded),
+            "channel-mutex" => with!(mutex::Mutexed),
+            "std-thread" => with!(std_thread::StdThread),
+            _ => Err($crate::outcome::Failure::NotOffered),
+        }
+    }};
+}
+
+/// `returning!(name, R => f::<R>(..))`: for the [`Return`](super::Return) competitor of that name.
+macro_rules! returning {
+    ($name:expr, $R:ident => $body:expr) => {{
+        use $crate::pools::*;
+        macro_rules! with {
+            ($rival:ty) => {{
+                type $R = $rival;
+                $body
+            }};
+        }
+        match $name {
+            "none" => with!(in_place::InPlace),
+            "push" => with!(push::Push),
+            "rayon" => with!(rayon::Rayon),
+            #[cfg(feature = "forte")]
+            "forte" => with!(forte::Forte),
+            "parkring" => with!(parkring::Parkring),
+            "tokio" => with!(tokio::Tokio),
+            "threadpool" => with!(threadpool::Threadpool),
+            "rusty_pool" => with!(rusty::Rusty),
+            "affinitypool" => with!(affinity::Affinity),
+            "executors" => with!(executors::Executors),
+            "channel-bounded" => with!(channel::Bounded),
+            "channel-unbounded" => with!(channel::Unbounded),
+            "channel-mutex" => with!(mutex::Mutexed),
+            "std-thread" => with!(std_thread::StdThread),
+            _ => Err($crate::outcome::Failure::NotOffered),
+        }
+    }};
+}
+
+/// `batching!(name, R => f::<R>(..))`: for the [`Batch`](super::Batch) competitor of that name.
+macro_rules! batching {
+    ($name:expr, $R:ident => $body:expr) => {{
+        use $crate::pools::*;
+        macro_rules! with {
+            ($rival:ty) => {{
+                type $R = $rival;
+                $body
+            }};
+        }
+        match $name {
+            "none" => with!(in_place::InPlace),
+            "push" => with!(push::Push),
+            _ => Err($crate::outcome::Failure::NotOffered),
+        }
+    }};
+}
+
+pub(crate) use {batching, executing, returning};
