@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::thread;
 
+use longshore_rivals::process::l2_bytes;
 use serde::{Deserialize, Serialize};
 
 /// What the figures depend on besides the code.
@@ -14,6 +15,9 @@ pub struct Machine {
     pub cpu: String,
     /// Cores that this process may use.
     pub cores: usize,
+    /// Bytes of a core's second-level cache.
+    #[serde(default)]
+    pub l2: usize,
     /// System and version of its kernel.
     pub kernel: String,
     /// Load average of the last minute when the run began: others at work spoil the figures.
@@ -44,6 +48,7 @@ pub fn machine() -> Machine {
     Machine {
         cpu: model.unwrap_or("unknown").trim().to_owned(),
         cores: thread::available_parallelism().map_or(1, usize::from),
+        l2: l2_bytes(),
         kernel: format!("{} {}", std::env::consts::OS, read("/proc/sys/kernel/osrelease").trim()),
         load: read("/proc/loadavg").split(' ').next().and_then(|load| load.parse().ok()).unwrap_or(0.0),
     }

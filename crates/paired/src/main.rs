@@ -107,6 +107,7 @@ fn carry_out(task: Task) -> Result<ExitCode> {
                 println!("{:<18}{}", row.id, row.title);
             }
             println!("\ncompetitors: {}", pools::NAMES.join(", "));
+            println!("in the rows about locality: {}", pools::LOCAL.join(", "));
             Ok(ExitCode::SUCCESS)
         }
         Task::Report { files } => {
@@ -120,16 +121,12 @@ fn carry_out(task: Task) -> Result<ExitCode> {
 
 fn plan(run: Run) -> Result<runner::Plan> {
     let rows = chosen(&run.rows)?;
-    let competitors: Vec<String> = match run.competitors.as_slice() {
-        [] => pools::NAMES.iter().map(|&name| name.to_owned()).collect(),
-        named => named.to_vec(),
-    };
-    for name in competitors.iter().chain([&run.base]) {
-        ensure!(pools::NAMES.contains(&name.as_str()), "no competitor is called {name}; `list` names them");
+    for name in run.competitors.iter().chain([&run.base]) {
+        ensure!(pools::is_known(name), "no competitor is called {name}; `list` names them");
     }
     Ok(runner::Plan {
         rows,
-        competitors,
+        competitors: run.competitors,
         rounds: run.rounds.into(),
         workers: run.workers.into(),
         base: run.base,

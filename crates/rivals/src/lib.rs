@@ -2,6 +2,8 @@
 //! ([`pools`]), workloads ([`rows`]), and the ledger that checks every run ([`ledger`]).
 
 pub mod counting;
+pub mod fork;
+pub mod kernels;
 pub mod ledger;
 pub mod outcome;
 pub mod pools;

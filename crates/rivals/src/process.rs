@@ -27,6 +27,19 @@ pub fn cpu_time() -> Result<Duration, Failure> {
     Err(Failure::NotOffered)
 }
 
+/// Bytes of the second-level cache of the first core, or a usual size where the system does not tell.
+#[must_use]
+pub fn l2_bytes() -> usize {
+    const USUAL: usize = 1 << 20;
+    let read = |index: u32, what: &str| {
+        fs::read_to_string(format!("/sys/devices/system/cpu/cpu0/cache/index{index}/{what}")).ok()
+    };
+    let size = (0..8).find(|&index| read(index, "level").is_some_and(|level| level.trim() == "2"));
+    let size = size.and_then(|index| read(index, "size"));
+    let kib = size.and_then(|size| size.trim().strip_suffix('K')?.parse::<usize>().ok());
+    kib.map_or(USUAL, |kib| kib << 10)
+}
+
 /// Bytes of this process that are in memory now.
 pub fn resident_bytes() -> Result<u64, Failure> {
     let statm = fs::read_to_string("/proc/self/statm").map_err(|_| Failure::NotOffered)?;

@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
 
-use super::{Execute, Return, Rival, Spawner, call_by_channel, collect_by_channel};
+use super::{Execute, Partitioned, Return, Rival, Spawner, call_by_channel, collect_by_channel};
 
 /// Tasks that the bounded queue holds.
 const CAPACITY: usize = 1024;
@@ -116,3 +116,10 @@ macro_rules! return_by_channel {
 }
 
 return_by_channel!(Bounded, Unbounded);
+
+impl Partitioned for Bounded {
+    #[inline]
+    fn visit<F: FnOnce() + Send + 'static>(&self, _partition: usize, task: F) {
+        self.execute(task);
+    }
+}

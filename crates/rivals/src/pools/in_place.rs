@@ -1,6 +1,6 @@
 //! No pool at all: the caller does the work there and then. The floor of each row.
 
-use super::{Batch, Execute, Return, Rival};
+use super::{Batch, Execute, Partitioned, Return, Rival};
 
 /// The caller itself.
 pub struct InPlace;
@@ -38,5 +38,12 @@ impl Return for InPlace {
 impl Batch for InPlace {
     fn execute_batch<F: FnOnce() + Send + 'static>(&self, tasks: impl Iterator<Item = F>) {
         tasks.for_each(|task| task());
+    }
+}
+
+impl Partitioned for InPlace {
+    #[inline]
+    fn visit<F: FnOnce() + Send + 'static>(&self, _partition: usize, task: F) {
+        self.execute(task);
     }
 }

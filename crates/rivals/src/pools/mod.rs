@@ -24,8 +24,8 @@ pub(crate) mod tokio;
 use crate::ledger;
 use crate::outcome::Failure;
 
-pub use registry::{NAMES, OURS};
-pub(crate) use registry::{batching, executing, returning};
+pub use registry::{CENTRAL, LOCAL, NAMES, OURS, is_known};
+pub(crate) use registry::{batching, executing, locating, returning};
 
 /// A pool that can be made and taken down again.
 pub trait Rival: Sized + Send + Sync + 'static {
@@ -119,6 +119,14 @@ pub trait Return: Rival {
     fn collect<F>(&self, tasks: impl ExactSizeIterator<Item = F>, check: impl FnMut(u64))
     where
         F: FnOnce() -> u64 + Send + 'static;
+}
+
+/// Tasks that belong to data.
+pub trait Partitioned: Rival {
+    /// Hands over a task that visits the partition of this number, from outside the pool.
+    fn visit<F>(&self, partition: usize, task: F)
+    where
+        F: FnOnce() + Send + 'static;
 }
 
 /// Many tasks by one call.

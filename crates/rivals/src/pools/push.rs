@@ -1,8 +1,8 @@
 //! Longshore's push-model pool. Inside a task, the free functions find the worker's own pool.
 
-use longshore::Pool;
+use longshore::{Pinning, Pool};
 
-use super::{Batch, Execute, Return, Rival, Spawner};
+use super::{Batch, Execute, Partitioned, Return, Rival, Spawner};
 
 /// The pool of longshore.
 pub struct Push(Pool);
@@ -57,5 +57,29 @@ impl Return for Push {
 impl Batch for Push {
     fn execute_batch<F: FnOnce() + Send + 'static>(&self, tasks: impl Iterator<Item = F>) {
         assert!(self.0.execute_batch(tasks).is_ok(), "refused");
+    }
+}
+
+impl Partitioned for Push {
+    // KEY: a call that names a worker or a key goes here as soon as `Pool` has one.
+    #[inline]
+    fn visit<F: FnOnce() + Send + 'static>(&self, _partition: usize, task: F) {
+        self.execute(task);
+    }
+}
+
+/// The same, each worker bound to a core of its own.
+pub struct Pinned(Push);
+
+impl Rival for Pinned {
+    fn new(workers: usize) -> Self {
+        Self(Push(Pool::builder().workers(workers).pinning(Pinning::Spread).build().expect("a pool")))
+    }
+}
+
+impl Partitioned for Pinned {
+    #[inline]
+    fn visit<F: FnOnce() + Send + 'static>(&self, partition: usize, task: F) {
+        self.0.visit(partition, task);
     }
 }

@@ -5,7 +5,7 @@ use rayon::{Scope, ThreadPool, ThreadPoolBuilder};
 
 use crate::ledger;
 
-use super::{Execute, Return, Rival, collect_by_channel};
+use super::{Execute, Partitioned, Return, Rival, collect_by_channel};
 
 /// The pool of rayon.
 pub struct Rayon(ThreadPool);
@@ -46,5 +46,12 @@ impl Return for Rayon {
         F: FnOnce() -> u64 + Send + 'static,
     {
         collect_by_channel(self, tasks, check);
+    }
+}
+
+impl Partitioned for Rayon {
+    #[inline]
+    fn visit<F: FnOnce() + Send + 'static>(&self, _partition: usize, task: F) {
+        self.execute(task);
     }
 }

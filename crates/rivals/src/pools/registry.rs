@@ -4,7 +4,7 @@
 pub const NAMES: &[&str] = &[
     "none",
     "push",
-    // PULL: the pull pool's name goes here, and into `OURS`, `RESIDENT` and the three macros below.
+    // PULL: the pull pool's name goes here, and into the three lists and the four macros below.
     "rayon",
     "chili",
     #[cfg(feature = "forte")]
@@ -21,8 +21,21 @@ pub const NAMES: &[&str] = &[
     "std-thread",
 ];
 
+/// Those who take part in the rows about data that is visited again, a few of them pinned to cores.
+pub const LOCAL: &[&str] = &["none", "push", "push-pinned", "rayon", "channel-bounded"];
+
+/// Those who take part in the rows about many workers: a central queue, queues for each, and both.
+pub const CENTRAL: &[&str] =
+    &["none", "push", "rayon", "executors", "channel-bounded", "channel-unbounded", "channel-mutex"];
+
+/// Whether a competitor is called so.
+#[must_use]
+pub fn is_known(name: &str) -> bool {
+    NAMES.contains(&name) || LOCAL.contains(&name)
+}
+
 /// Competitors that are this project's own: one that hangs or dies fails the whole run.
-pub const OURS: &[&str] = &["push"];
+pub const OURS: &[&str] = &["push", "push-pinned"];
 
 /// `executing!(name, R => f::<R>(..))`: for the [`Execute`](super::Execute) competitor of that name.
 macro_rules! executing {
@@ -103,4 +116,25 @@ macro_rules! batching {
     }};
 }
 
-pub(crate) use {batching, executing, returning};
+/// `locating!(name, R => f::<R>(..))`: for the [`Partitioned`](super::Partitioned) competitor of that name.
+macro_rules! locating {
+    ($name:expr, $R:ident => $body:expr) => {{
+        use $crate::pools::*;
+        macro_rules! with {
+            ($rival:ty) => {{
+                type $R = $rival;
+                $body
+            }};
+        }
+        match $name {
+            "none" => with!(in_place::InPlace),
+            "push" => with!(push::Push),
+            "push-pinned" => with!(push::Pinned),
+            "rayon" => with!(rayon::Rayon),
+            "channel-bounded" => with!(channel::Bounded),
+            _ => Err($crate::outcome::Failure::NotOffered),
+        }
+    }};
+}
+
+pub(crate) use {batching, executing, locating, returning};

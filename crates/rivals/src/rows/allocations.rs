@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::dispatch::{expected, task};
-use super::{Row, Setup, lower, results};
+use super::{ROW, Row, Setup, lower, results};
 use crate::counting;
 use crate::ledger;
 use crate::outcome::{Failure, Ready, figures, ready};
@@ -11,24 +11,24 @@ use crate::pools::{Execute, Return, executing, leak, returning};
 
 const TASKS: u64 = 200_000;
 
-const ROW: Row = Row {
+const BASE: Row = Row {
     id: "allocs-16",
     title: "Allocations per task, fire and forget, captures of 16 bytes",
     metrics: &[lower("calls", "allocations per task"), lower("bytes", "bytes asked for per task")],
-    workers: None,
     not_shown: "The second of two passes: blocks and buffers that a pool keeps for its next tasks count for \
                 nothing here; how much it keeps is seen in the row about memory.",
     prepare: |setup, name| executing!(name, R => fire::<R, 2>(setup)),
+    ..ROW
 };
 
 /// The rows of this file.
 pub const ROWS: &[Row] = &[
-    ROW,
+    BASE,
     Row {
         id: "allocs-24",
         title: "Allocations per task, fire and forget, captures of 24 bytes",
         prepare: |setup, name| executing!(name, R => fire::<R, 3>(setup)),
-        ..ROW
+        ..BASE
     },
     Row {
         id: "allocs-result",
@@ -36,7 +36,7 @@ pub const ROWS: &[Row] = &[
         not_shown: "The second of two passes. The vector of handles is one allocation for all and its bytes are \
                     in the figure.",
         prepare: |setup, name| returning!(name, R => returned::<R>(setup)),
-        ..ROW
+        ..BASE
     },
 ];
 

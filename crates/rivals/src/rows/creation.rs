@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Row, Setup, lower, results};
+use super::{ROW, Row, Setup, lower, results};
 use crate::outcome::{Failure, Ready, figures, ready};
 use crate::pools::{Return, returning};
 
@@ -17,6 +17,7 @@ pub const ROWS: &[Row] = &[Row {
     not_shown: "Some pools wait for their threads to end and some (rayon, threadpool) let go of them, which is \
                 cheaper; each is taken down in the most thorough way that it offers.",
     prepare: |setup, name| returning!(name, R => creation::<R>(setup)),
+    ..ROW
 }];
 
 fn creation<R: Return>(setup: Setup) -> Ready {

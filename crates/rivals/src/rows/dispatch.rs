@@ -4,7 +4,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use super::{Metric, Row, Setup, lower};
+use super::{Metric, ROW, Row, Setup, lower, sweep};
 use crate::ledger::{self, Expected};
 use crate::outcome::{Ready, per_task, warmed};
 use crate::pools::{Batch, Execute, batching, executing, leak};
@@ -19,51 +19,57 @@ const METRICS: &[Metric] = &[lower("ns", "ns per task")];
 const TINY: &str = "Nothing but overhead is measured: the tasks do nothing, share no data and are all there is; \
                     with real work the differences shrink with its length (see the sweep of task lengths).";
 
-const ROW: Row = Row {
+const BASE: Row = Row {
     id: "dispatch-16",
     title: "Dispatch, 1 producer, 1M tiny tasks with captures of 16 bytes",
     metrics: METRICS,
-    workers: None,
     not_shown: TINY,
+    sweep: sweep("captures", "bytes captured", 16.0),
     prepare: |setup, name| executing!(name, R => dispatch::<R, 2>(setup)),
+    ..ROW
 };
 
 /// The rows of this file.
 pub const ROWS: &[Row] = &[
-    ROW,
+    BASE,
     Row {
         id: "dispatch-64",
         title: "Dispatch, 1 producer, 1M tiny tasks with captures of 64 bytes",
+        sweep: sweep("captures", "bytes captured", 64.0),
         prepare: |setup, name| executing!(name, R => dispatch::<R, 8>(setup)),
-        ..ROW
+        ..BASE
     },
     Row {
         id: "dispatch-256",
         title: "Dispatch, 1 producer, 1M tiny tasks with captures of 256 bytes",
+        sweep: sweep("captures", "bytes captured", 256.0),
         prepare: |setup, name| executing!(name, R => dispatch::<R, 32>(setup)),
-        ..ROW
+        ..BASE
     },
     Row {
         id: "batch-16",
         title: "Dispatch, 1 producer, 1M tiny tasks with captures of 16 bytes in batches of 100",
+        sweep: None,
         not_shown: "Competitors without a call for a batch are left out; their figures for single tasks are \
                     in the table above.",
         prepare: |setup, name| batching!(name, R => batches::<R>(setup)),
-        ..ROW
+        ..BASE
     },
     Row {
         id: "dispatch-16-w8",
         title: "Dispatch, 1 producer, 1M tiny tasks with captures of 16 bytes, 8 workers",
         workers: Some(8),
+        sweep: None,
         not_shown: "More workers than cores: what a pool loses by that, not how it scales with cores.",
-        ..ROW
+        ..BASE
     },
     Row {
         id: "dispatch-16-w64",
         title: "Dispatch, 1 producer, 1M tiny tasks with captures of 16 bytes, 64 workers",
         workers: Some(64),
+        sweep: None,
         not_shown: "More workers than cores: what a pool loses by that, not how it scales with cores.",
-        ..ROW
+        ..BASE
     },
 ];
 

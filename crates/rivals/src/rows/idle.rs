@@ -4,7 +4,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Metric, Row, Setup, lower};
+use super::{Metric, ROW, Row, Setup, lower};
 use crate::ledger::{self, Expected};
 use crate::outcome::{Outcome, Ready, figures, ready};
 use crate::pools::{Execute, executing, leak};
@@ -24,10 +24,10 @@ const TICKS: Row = Row {
     id: "ticks",
     title: "Processor time with one empty task per millisecond",
     metrics: METRICS,
-    workers: None,
     not_shown: "User and system time of the whole process, with the loop that submits (the figure of `none`). How \
                 soon the tasks start is not seen here but in the rows about waking up.",
     prepare: |setup, name| executing!(name, R => ticks::<R>(setup)),
+    ..ROW
 };
 
 /// The rows of this file.

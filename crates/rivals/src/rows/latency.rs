@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use super::{Metric, Row, Setup, lower, results};
+use super::{Metric, ROW, Row, Setup, lower, results, sweep};
 use crate::outcome::{Failure, Outcome, Ready, figures, ready};
 use crate::pools::{Execute, Return, executing, leak, returning};
 
@@ -20,11 +20,12 @@ const WAKE: Row = Row {
     id: "wake-2ms",
     title: "Wake-up: from the call until the task starts, after 2 ms of idleness; the producer parks",
     metrics: QUANTILES,
-    workers: None,
     not_shown: "The producer's core is free from the moment at which it parks, so a woken worker need not move. \
                 A producer that goes on computing, or cores that are busy, are other cases; so is a deeply \
                 sleeping CPU of a machine that is not virtual.",
+    sweep: sweep("wake", "us of idleness", 2000.0),
     prepare: |setup, name| executing!(name, R => wake::<R>(setup, Duration::from_millis(2), 1000)),
+    ..ROW
 };
 
 /// The rows of this file.
@@ -33,20 +34,22 @@ pub const ROWS: &[Row] = &[
         id: "round-trip",
         title: "Round trip, back to back: submit one task, wait for its result, 20,000 times",
         metrics: QUANTILES,
-        workers: None,
         not_shown: "Each pool's own way to call and wait is taken. The workers have no time to fall asleep where \
                     they spin, and whether caller and worker share a core is up to the kernel.",
         prepare: |setup, name| returning!(name, R => round_trip::<R>(setup)),
+        ..ROW
     },
     Row {
         id: "wake-50us",
         title: "Wake-up: from the call until the task starts, after 50 us of idleness; the producer parks",
+        sweep: sweep("wake", "us of idleness", 50.0),
         prepare: |setup, name| executing!(name, R => wake::<R>(setup, Duration::from_micros(50), 5000)),
         ..WAKE
     },
     Row {
         id: "wake-1.1ms",
         title: "Wake-up: from the call until the task starts, after 1.1 ms of idleness; the producer parks",
+        sweep: sweep("wake", "us of idleness", 1100.0),
         prepare: |setup, name| executing!(name, R => wake::<R>(setup, Duration::from_micros(1100), 1500)),
         ..WAKE
     },

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use super::{Metric, Row, Setup, higher, skew::parallelism};
+use super::{Metric, ROW, Row, Setup, higher, skew::parallelism, sweep};
 use crate::ledger::{self, Expected};
 use crate::outcome::{Failure, Ready, figures, warmed};
 use crate::pools::{Execute, executing, leak};
@@ -17,14 +17,15 @@ const MOST: f64 = 1_000_000.0;
 
 const METRICS: &[Metric] = &[higher("share", "share of the ideal")];
 
-const ROW: Row = Row {
+const BASE: Row = Row {
     id: "length-1us",
     title: "Efficiency with tasks of 1 us from one producer",
     metrics: METRICS,
-    workers: None,
     not_shown: "The share that sequential time through workers (or cores) has in the time taken. The producer \
                 needs a core as well while it submits, which keeps the shortest tasks far from 1.",
+    sweep: sweep("length", "us per task", 1.0),
     prepare: |setup, name| executing!(name, R => efficiency::<R>(setup, 1.0)),
+    ..ROW
 };
 
 /// The rows of this file.
@@ -32,31 +33,36 @@ pub const ROWS: &[Row] = &[
     Row {
         id: "length-0.1us",
         title: "Efficiency with tasks of 0.1 us from one producer",
+        sweep: sweep("length", "us per task", 0.1),
         prepare: |setup, name| executing!(name, R => efficiency::<R>(setup, 0.1)),
-        ..ROW
+        ..BASE
     },
-    ROW,
+    BASE,
     Row {
         id: "length-10us",
         title: "Efficiency with tasks of 10 us from one producer",
+        sweep: sweep("length", "us per task", 10.0),
         prepare: |setup, name| executing!(name, R => efficiency::<R>(setup, 10.0)),
-        ..ROW
+        ..BASE
     },
     Row {
         id: "length-100us",
         title: "Efficiency with tasks of 100 us from one producer",
+        sweep: sweep("length", "us per task", 100.0),
         prepare: |setup, name| executing!(name, R => efficiency::<R>(setup, 100.0)),
-        ..ROW
+        ..BASE
     },
     Row {
         id: "length-1000us",
         title: "Efficiency with tasks of 1,000 us from one producer",
+        sweep: sweep("length", "us per task", 1000.0),
         prepare: |setup, name| executing!(name, R => efficiency::<R>(setup, 1000.0)),
-        ..ROW
+        ..BASE
     },
 ];
 
-fn efficiency<R: Execute>(setup: Setup, length_us: f64) -> Ready {
+/// Tasks of one length from one producer.
+pub fn efficiency<R: Execute>(setup: Setup, length_us: f64) -> Ready {
     let tasks = (WORK_US / length_us).min(MOST) as u64;
     let pool = leak::<R>(setup.workers, tasks)?;
     let tasks = setup.scale.of(tasks);

@@ -4,7 +4,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use super::dispatch::{expected, task};
-use super::{Row, Setup, lower};
+use super::{ROW, Row, Setup, lower};
 use crate::ledger;
 use crate::outcome::{Failure, Outcome, Ready, figures, ready};
 use crate::pools::{Execute, executing, leak};
@@ -23,11 +23,11 @@ pub const ROWS: &[Row] = &[Row {
     id: "memory",
     title: "Resident memory per queued task, 5M tasks with captures of 16 bytes, and what is left after they ran",
     metrics: &[lower("queued", "bytes per task, queued"), lower("left", "bytes per task, left at rest")],
-    workers: None,
     not_shown: "Resident pages of the process under the system's allocator, not asked to trim: what is left may be \
                 free inside the allocator. Pools that hold back a producer that is ahead are left out, and so are those in which a task that \
                 blocks holds up others (forte).",
     prepare: |setup, name| executing!(name, R => memory::<R>(setup)),
+    ..ROW
 }];
 
 /// Holds the workers: how many stand before it, and whether it is open.

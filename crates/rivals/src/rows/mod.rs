@@ -7,18 +7,23 @@
 pub mod allocations;
 pub mod creation;
 pub mod dispatch;
+pub mod forks;
 pub mod idle;
+pub mod image;
 pub mod latency;
 pub mod lengths;
+pub mod locality;
+pub mod matrix;
 pub mod memory;
 pub mod producers;
 pub mod results;
+pub mod scaling;
 pub mod skew;
 pub mod tree;
 
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::Ready;
+use crate::outcome::{Failure, Ready};
 
 /// Which figures are good ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +86,23 @@ pub struct Setup {
     pub scale: Scale,
 }
 
+/// Rows that differ in one number, for a plot.
+#[derive(Clone, Copy, Debug)]
+pub struct Sweep {
+    /// The name that its rows share.
+    pub name: &'static str,
+    /// What the number is.
+    pub axis: &'static str,
+    /// The number.
+    pub at: f64,
+}
+
+/// The place of a row in a sweep.
+#[must_use]
+pub const fn sweep(name: &'static str, axis: &'static str, at: f64) -> Option<Sweep> {
+    Some(Sweep { name, axis, at })
+}
+
 /// One line of the results: a workload and what is measured of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
@@ -94,9 +116,28 @@ pub struct Row {
     pub workers: Option<usize>,
     /// What its table does not show.
     pub not_shown: &'static str,
+    /// The sweep that it is a part of, if any.
+    pub sweep: Option<Sweep>,
+    /// The only ones whom it is about, if it is not about all.
+    pub only: Option<&'static [&'static str]>,
+    /// Bytes of stack that threads need, where the standard library's default is too little.
+    pub stack: Option<usize>,
     /// Makes it ready for the competitor of that name.
     pub prepare: fn(Setup, &str) -> Ready,
 }
+
+/// What rows have unless they say something else.
+pub const ROW: Row = Row {
+    id: "",
+    title: "",
+    metrics: &[],
+    workers: None,
+    not_shown: "",
+    sweep: None,
+    only: None,
+    stack: None,
+    prepare: |_, _| Err(Failure::NotOffered),
+};
 
 /// All rows, in the order of the report.
 #[must_use]
@@ -104,6 +145,7 @@ pub fn all() -> Vec<Row> {
     [
         dispatch::ROWS,
         producers::ROWS,
+        scaling::ROWS,
         results::ROWS,
         tree::ROWS,
         latency::ROWS,
@@ -111,8 +153,12 @@ pub fn all() -> Vec<Row> {
         memory::ROWS,
         skew::ROWS,
         lengths::ROWS,
+        matrix::ROWS,
+        locality::ROWS,
+        image::ROWS,
         creation::ROWS,
         allocations::ROWS,
+        forks::ROWS,
     ]
     .concat()
 }

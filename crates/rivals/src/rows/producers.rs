@@ -5,43 +5,54 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::dispatch::{expected, task};
-use super::{Row, Setup, lower};
+use super::{ROW, Row, Setup, lower, sweep};
 use crate::ledger::{self, Expected};
 use crate::outcome::{Failure, Ready, per_task, warmed};
 use crate::pools::{Execute, executing, leak};
 
 const TASKS: u64 = 1_000_000;
 
-const ROW: Row = Row {
+const BASE: Row = Row {
     id: "producers-4",
     title: "Dispatch, 4 producers with 250,000 tiny tasks each, captures of 16 bytes",
     metrics: &[lower("ns", "ns per task")],
-    workers: None,
     not_shown: "Producers and workers share the cores, and the producers' threads are started by then but have \
                 to be woken: contention of as many threads on as many cores is not seen here.",
+    sweep: sweep("producers", "producers", 4.0),
     prepare: |setup, name| executing!(name, R => produce::<R>(setup, 4)),
+    ..ROW
 };
 
 /// The rows of this file.
 pub const ROWS: &[Row] = &[
     Row {
+        id: "producers-1",
+        title: "Dispatch, 1 producer on a thread of its own with 1M tiny tasks, captures of 16 bytes",
+        sweep: sweep("producers", "producers", 1.0),
+        prepare: |setup, name| executing!(name, R => produce::<R>(setup, 1)),
+        ..BASE
+    },
+    Row {
         id: "producers-2",
         title: "Dispatch, 2 producers with 500,000 tiny tasks each, captures of 16 bytes",
+        sweep: sweep("producers", "producers", 2.0),
         prepare: |setup, name| executing!(name, R => produce::<R>(setup, 2)),
-        ..ROW
+        ..BASE
     },
-    ROW,
+    BASE,
     Row {
         id: "producers-8",
         title: "Dispatch, 8 producers with 125,000 tiny tasks each, captures of 16 bytes",
+        sweep: sweep("producers", "producers", 8.0),
         prepare: |setup, name| executing!(name, R => produce::<R>(setup, 8)),
-        ..ROW
+        ..BASE
     },
     Row {
         id: "producers-100",
         title: "Dispatch, 100 producers with 10,000 tiny tasks each, captures of 16 bytes",
+        sweep: sweep("producers", "producers", 100.0),
         prepare: |setup, name| executing!(name, R => produce::<R>(setup, 100)),
-        ..ROW
+        ..BASE
     },
 ];
 
@@ -74,7 +85,8 @@ impl Line {
     }
 }
 
-fn produce<R: Execute>(setup: Setup, producers: u64) -> Ready {
+/// So many producers that share a million tiny tasks.
+pub fn produce<R: Execute>(setup: Setup, producers: u64) -> Ready {
     let pool = leak::<R>(setup.workers, TASKS)?;
     let each = setup.scale.of(TASKS) / producers;
     let tasks = each * producers;

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Row, Setup, lower};
+use super::{ROW, Row, Setup, lower};
 use crate::ledger::hash;
 use crate::outcome::{Failure, Ready, per_task, warmed};
 use crate::pools::{Return, leak, returning};
@@ -14,10 +14,10 @@ pub const ROWS: &[Row] = &[Row {
     id: "results",
     title: "Results through a handle, 200,000 tasks submitted, then joined in order",
     metrics: &[lower("ns", "ns per task")],
-    workers: None,
     not_shown: "Where a pool has no handles, a oneshot channel stands in. The joining thread mostly finds results \
                 that are there already; waiting for one is the round trip's subject.",
     prepare: |setup, name| returning!(name, R => results::<R>(setup)),
+    ..ROW
 }];
 
 /// The task of this number: captures 16 bytes, returns what follows from both words.

@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Metric, Row, Setup, lower};
+use super::{Metric, ROW, Row, Setup, lower};
 use crate::ledger::{self, Expected};
 use crate::outcome::{Failure, Ready, figures, warmed};
 use crate::pools::{Execute, executing, leak};
@@ -25,25 +25,25 @@ const SEED: u64 = 20_261_121;
 
 const METRICS: &[Metric] = &[lower("ratio", "makespan to ideal")];
 
-const ROW: Row = Row {
+const BASE: Row = Row {
     id: "skew-last",
     title: "2,000 tasks of Pareto length (mean 50 us, up to 2 ms), the longest last",
     metrics: METRICS,
-    workers: None,
     not_shown: "The ideal is the sequential time, measured in the same process before and after, through the number \
                 of workers or cores, whichever is less. The tasks neither block nor use memory. `none` shows how well \
                 the two measurements of the same work agree; its ideal is one core.",
     prepare: |setup, name| executing!(name, R => skew::<R>(setup, Order::LongestLast)),
+    ..ROW
 };
 
 /// The rows of this file.
 pub const ROWS: &[Row] = &[
-    ROW,
+    BASE,
     Row {
         id: "skew-shuffled",
         title: "2,000 tasks of Pareto length (mean 50 us, up to 2 ms), shuffled",
         prepare: |setup, name| executing!(name, R => skew::<R>(setup, Order::Shuffled)),
-        ..ROW
+        ..BASE
     },
 ];
 

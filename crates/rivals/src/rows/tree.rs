@@ -1,7 +1,7 @@
 //! Tasks that spawn tasks: a binary tree, two children to each.
 
 use super::dispatch::until_run;
-use super::{Row, Scale, Setup, lower};
+use super::{ROW, Row, Scale, Setup, lower};
 use crate::ledger::Expected;
 use crate::outcome::Ready;
 use crate::pools::{Execute, executing, leak};
@@ -12,24 +12,24 @@ const DEPTH: u32 = 18;
 /// 16,383 tasks.
 const QUICK_DEPTH: u32 = 13;
 
-const ROW: Row = Row {
+const BASE: Row = Row {
     id: "tree",
     title: "Tasks spawn tasks, binary tree of 524,287",
     metrics: &[lower("ns", "ns per task")],
-    workers: None,
     not_shown: "The tree is regular and its tasks do nothing; rayon runs it in a scope, which also waits for the \
                 end, the others spawn freely. Two-way joins are not measured here.",
     prepare: |setup, name| executing!(name, R => tree::<R>(setup)),
+    ..ROW
 };
 
 /// The rows of this file.
 pub const ROWS: &[Row] = &[
-    ROW,
+    BASE,
     Row {
         id: "tree-w64",
         title: "Tasks spawn tasks, binary tree of 524,287, 64 workers",
         workers: Some(64),
-        ..ROW
+        ..BASE
     },
 ];
 
