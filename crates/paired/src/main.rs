@@ -2,6 +2,8 @@
 //!
 //! `run` measures and prints tables, `list` names rows and competitors, `report` turns records into BENCHMARKS.md.
 
+mod callgrind;
+mod count;
 mod machine;
 mod record;
 mod report;
@@ -17,6 +19,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Parser, Subcommand};
 
+use longshore_rivals::counted::Amount;
 use longshore_rivals::counting::Counting;
 use longshore_rivals::pools;
 use longshore_rivals::rows::{self, Row, Scale, Setup};
@@ -40,6 +43,8 @@ struct Arguments {
 enum Task {
     /// Measures and prints a table for each row.
     Run(Run),
+    /// Counts instructions and atomic operations per task by callgrind, and prints a table for each workload.
+    Count(count::Arguments),
     /// Names the rows and the competitors.
     List,
     /// Turns records of runs into the text of BENCHMARKS.md.
@@ -47,6 +52,16 @@ enum Task {
         /// Files that `run --json` wrote.
         #[arg(required = true)]
         files: Vec<PathBuf>,
+    },
+    /// Runs tasks in this process, to be counted from outside.
+    #[command(hide = true)]
+    CountChild {
+        workload: String,
+        competitor: String,
+        tasks: u64,
+        passes: u64,
+        #[arg(long, default_value_t = 2)]
+        workers: usize,
     },
     /// Makes one measurement in this process and prints it as a line of JSON.
     #[command(hide = true)]
@@ -101,6 +116,15 @@ fn carry_out(task: Task) -> Result<ExitCode> {
         Task::Run(run) => {
             let well = runner::run(&plan(run)?)?;
             Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Task::Count(arguments) => {
+            Ok(if count::count(&arguments)? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Task::CountChild { workload, competitor, tasks, passes, workers } => {
+            let sample = count::child(&workload, &competitor, Amount { workers, tasks, passes })?;
+            println!("{}", serde_json::to_string(&sample)?);
+            // As in `child`.
+            std::process::exit(0);
         }
         Task::List => {
             for row in rows::all() {

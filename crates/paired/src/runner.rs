@@ -76,7 +76,8 @@ fn taking_part(plan: &Plan, row: &Row) -> Vec<String> {
     all.filter(|name| plan.competitors.is_empty() || plan.competitors.contains(name)).collect()
 }
 
-fn is_well(row: &RowRecord) -> bool {
+/// Nobody returned a wrong result, and our own pools neither hung nor died.
+pub fn is_well(row: &RowRecord) -> bool {
     row.competitors.iter().all(|competitor| {
         competitor.samples.iter().all(|sample| match sample {
             Sample::Wrong { .. } => false,
@@ -87,7 +88,7 @@ fn is_well(row: &RowRecord) -> bool {
 }
 
 /// The command that repeats the run, with the arguments as they were given.
-fn command() -> String {
+pub fn command() -> String {
     let arguments: Vec<String> = env::args().skip(1).collect();
     format!("cargo run --release -p {} -- {}", env!("CARGO_PKG_NAME"), arguments.join(" "))
 }
