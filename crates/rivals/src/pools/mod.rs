@@ -11,9 +11,9 @@ pub(crate) mod executors;
 #[cfg(feature = "forte")]
 pub(crate) mod forte;
 pub(crate) mod in_place;
+pub(crate) mod longshore;
 pub(crate) mod mutex;
 pub(crate) mod parkring;
-pub(crate) mod push;
 pub(crate) mod rayon;
 mod registry;
 pub(crate) mod rusty;

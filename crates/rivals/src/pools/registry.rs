@@ -4,7 +4,7 @@
 pub const NAMES: &[&str] = &[
     "none",
     "push",
-    // PULL: the pull pool's name goes here, and into the three lists and the four macros below.
+    "pull",
     "rayon",
     "chili",
     #[cfg(feature = "forte")]
@@ -22,11 +22,12 @@ pub const NAMES: &[&str] = &[
 ];
 
 /// Those who take part in the rows about data that is visited again, a few of them pinned to cores.
-pub const LOCAL: &[&str] = &["none", "push", "push-pinned", "rayon", "channel-bounded"];
+pub const LOCAL: &[&str] =
+    &["none", "push", "push-pinned", "pull", "pull-pinned", "rayon", "channel-bounded"];
 
 /// Those who take part in the rows about many workers: a central queue, queues for each, and both.
 pub const CENTRAL: &[&str] =
-    &["none", "push", "rayon", "executors", "channel-bounded", "channel-unbounded", "channel-mutex"];
+    &["none", "push", "pull", "rayon", "executors", "channel-bounded", "channel-unbounded", "channel-mutex"];
 
 /// Whether a competitor is called so.
 #[must_use]
@@ -35,7 +36,7 @@ pub fn is_known(name: &str) -> bool {
 }
 
 /// Competitors that are this project's own: one that hangs or dies fails the whole run.
-pub const OURS: &[&str] = &["push", "push-pinned"];
+pub const OURS: &[&str] = &["push", "pull", "push-pinned", "pull-pinned"];
 
 /// `executing!(name, R => f::<R>(..))`: for the [`Execute`](super::Execute) competitor of that name.
 macro_rules! executing {
@@ -49,7 +50,8 @@ macro_rules! executing {
         }
         match $name {
             "none" => with!(in_place::InPlace),
-            "push" => with!(push::Push),
+            "push" => with!(longshore::Push),
+            "pull" => with!(longshore::Pull),
             "rayon" => with!(rayon::Rayon),
             #[cfg(feature = "forte")]
             "forte" => with!(forte::Forte),
@@ -79,7 +81,8 @@ macro_rules! returning {
         }
         match $name {
             "none" => with!(in_place::InPlace),
-            "push" => with!(push::Push),
+            "push" => with!(longshore::Push),
+            "pull" => with!(longshore::Pull),
             "rayon" => with!(rayon::Rayon),
             #[cfg(feature = "forte")]
             "forte" => with!(forte::Forte),
@@ -110,7 +113,8 @@ macro_rules! batching {
         }
         match $name {
             "none" => with!(in_place::InPlace),
-            "push" => with!(push::Push),
+            "push" => with!(longshore::Push),
+            "pull" => with!(longshore::Pull),
             _ => Err($crate::outcome::Failure::NotOffered),
         }
     }};
@@ -128,8 +132,10 @@ macro_rules! locating {
         }
         match $name {
             "none" => with!(in_place::InPlace),
-            "push" => with!(push::Push),
-            "push-pinned" => with!(push::Pinned),
+            "push" => with!(longshore::Push),
+            "pull" => with!(longshore::Pull),
+            "push-pinned" => with!(longshore::Pinned<longshore::Push>),
+            "pull-pinned" => with!(longshore::Pinned<longshore::Pull>),
             "rayon" => with!(rayon::Rayon),
             "channel-bounded" => with!(channel::Bounded),
             _ => Err($crate::outcome::Failure::NotOffered),

@@ -1,19 +1,25 @@
-//! Longshore's push-model pool. Inside a task, the free functions find the worker's own pool.
+//! Longshore's pools, of either kind. Inside a task, the free functions find the worker's own pool.
 
-use longshore::{Pinning, Pool};
+use longshore::{AnyPool, Pinning, Pool, PullPool};
 
 use super::{Batch, Execute, Partitioned, Return, Rival, Spawner};
 
-/// The pool of longshore.
-pub struct Push(Pool);
+/// A pool of one of the two kinds.
+pub struct Longshore<P>(P);
 
-impl Rival for Push {
+/// `push`.
+pub type Push = Longshore<Pool>;
+
+/// `pull`.
+pub type Pull = Longshore<PullPool>;
+
+impl<P: AnyPool> Rival for Longshore<P> {
     fn new(workers: usize) -> Self {
-        Self(Pool::builder().workers(workers).build().expect("a pool"))
+        Self(P::builder().workers(workers).build().expect("a pool"))
     }
 }
 
-impl Execute for Push {
+impl<P: AnyPool> Execute for Longshore<P> {
     #[inline]
     fn execute<F: FnOnce() + Send + 'static>(&self, task: F) {
         assert!(self.0.execute(task).is_ok(), "refused");
@@ -35,7 +41,7 @@ impl Spawner for Inside {
     }
 }
 
-impl Return for Push {
+impl<P: AnyPool> Return for Longshore<P> {
     fn call<F: FnOnce() -> u64 + Send + 'static>(&self, task: F) -> u64 {
         let Ok(handle) = self.0.submit(task) else { panic!("refused") };
         handle.join().expect("a result")
@@ -54,14 +60,15 @@ impl Return for Push {
     }
 }
 
-impl Batch for Push {
+impl<P: AnyPool> Batch for Longshore<P> {
     fn execute_batch<F: FnOnce() + Send + 'static>(&self, tasks: impl Iterator<Item = F>) {
         assert!(self.0.execute_batch(tasks).is_ok(), "refused");
     }
 }
 
-impl Partitioned for Push {
-    // KEY: a call that names a worker or a key goes here as soon as `Pool` has one.
+impl<P: AnyPool> Partitioned for Longshore<P> {
+    // KEY: for the push model, a call that names a worker or a key goes here as soon as `Pool` has one. Then the two
+    // kinds need an implementation each.
     #[inline]
     fn visit<F: FnOnce() + Send + 'static>(&self, _partition: usize, task: F) {
         self.execute(task);
@@ -69,15 +76,16 @@ impl Partitioned for Push {
 }
 
 /// The same, each worker bound to a core of its own.
-pub struct Pinned(Push);
+pub struct Pinned<R>(R);
 
-impl Rival for Pinned {
+impl<P: AnyPool> Rival for Pinned<Longshore<P>> {
     fn new(workers: usize) -> Self {
-        Self(Push(Pool::builder().workers(workers).pinning(Pinning::Spread).build().expect("a pool")))
+        let builder = P::builder().workers(workers).pinning(Pinning::Spread);
+        Self(Longshore(builder.build().expect("a pool")))
     }
 }
 
-impl Partitioned for Pinned {
+impl<P: AnyPool> Partitioned for Pinned<Longshore<P>> {
     #[inline]
     fn visit<F: FnOnce() + Send + 'static>(&self, partition: usize, task: F) {
         self.0.visit(partition, task);
