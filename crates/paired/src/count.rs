@@ -77,7 +77,7 @@ pub fn count(arguments: &Arguments) -> Result<bool> {
         let text = serde_json::to_string_pretty(&record)? + "\n";
         fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    print!("{}", report::plain(&record));
+    print!("{}", report::plain::tables(&record));
     Ok(record.rows.iter().all(runner::is_well))
 }
 

@@ -1,6 +1,7 @@
 //! Compares longshore with its peers: competitors in turn, each measurement in a process of its own, several rounds.
 //!
-//! `run` measures and prints tables, `list` names rows and competitors, `report` turns records into BENCHMARKS.md.
+//! `run` measures and `count` counts, both print tables; `report` turns their records into BENCHMARKS.md and plots;
+//! `list` names rows and competitors.
 
 mod callgrind;
 mod count;
@@ -12,7 +13,7 @@ mod sample;
 mod stats;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -47,11 +48,14 @@ enum Task {
     Count(count::Arguments),
     /// Names the rows and the competitors.
     List,
-    /// Turns records of runs into the text of BENCHMARKS.md.
+    /// Turns records of runs into BENCHMARKS.md and its plots.
     Report {
-        /// Files that `run --json` wrote.
+        /// Files that `run --json` and `count --json` wrote; where several hold the same row, the last one counts.
         #[arg(required = true)]
         files: Vec<PathBuf>,
+        /// Where BENCHMARKS.md and docs/plots go [default: the checkout].
+        #[arg(long, value_name = "FOLDER")]
+        into: Option<PathBuf>,
     },
     /// Runs tasks in this process, to be counted from outside.
     #[command(hide = true)]
@@ -134,9 +138,10 @@ fn carry_out(task: Task) -> Result<ExitCode> {
             println!("in the rows about locality: {}", pools::LOCAL.join(", "));
             Ok(ExitCode::SUCCESS)
         }
-        Task::Report { files } => {
+        Task::Report { files, into } => {
             let records = files.iter().map(read).collect::<Result<Vec<_>>>()?;
-            print!("{}", report::markdown(&records));
+            let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+            report::write(&records, &into.unwrap_or(checkout))?;
             Ok(ExitCode::SUCCESS)
         }
         Task::Child { row, competitor, workers, quick } => child(&row, &competitor, workers, scale(quick)),

@@ -66,7 +66,7 @@ pub fn run(plan: &Plan) -> Result<bool> {
             fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
         }
     }
-    print!("{}", report::plain(&record));
+    print!("{}", report::plain::tables(&record));
     Ok(record.rows.iter().all(is_well))
 }
 

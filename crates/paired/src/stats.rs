@@ -28,6 +28,13 @@ pub struct Line {
     pub trouble: String,
 }
 
+impl Line {
+    /// Whether the competitor offers the thing at all.
+    pub fn is_offered(&self) -> bool {
+        self.trouble != "-"
+    }
+}
+
 /// The table of one metric.
 pub fn lines(row: &RowRecord, key: &str, base: &str) -> Vec<Line> {
     let base = row.competitors.iter().find(|competitor| competitor.name == base);
