@@ -1,6 +1,7 @@
 //! The plots: for a sweep its lines, for another row a dot and a range for each competitor.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 
 use anyhow::{Result, anyhow};
@@ -20,6 +21,9 @@ const HEIGHT: u32 = 420;
 /// Height of a competitor's line, and of all else.
 const STEP: u32 = 22;
 const FRAME: u32 = 80;
+
+/// A competitor and its points.
+type Curve = (String, Vec<(f64, f64)>);
 
 /// Where a plot goes, and what it says.
 struct Sheet<'a> {
@@ -129,7 +133,7 @@ fn curves(rows: &[&Entry<'_>], path: &Path) -> Result<()> {
     let Some(first) = rows.first() else { return Ok(()) };
     let (Some(sweep), Some(metric)) = (&first.row.sweep, first.row.metrics.first()) else { return Ok(()) };
     // By competitor, in the order of the tables: numbers and figures.
-    let mut lines: Vec<(String, Vec<(f64, f64)>)> = Vec::new();
+    let mut lines: Vec<Curve> = Vec::new();
     for entry in rows {
         let Some(at) = entry.row.sweep.as_ref().map(|sweep| sweep.at) else { continue };
         for (name, summary) in figures(entry, metric) {
@@ -148,24 +152,40 @@ fn curves(rows: &[&Entry<'_>], path: &Path) -> Result<()> {
     if low <= 0.0 || left <= 0.0 {
         return Ok(());
     }
-    let root = SVGBackend::new(path, (WIDTH, HEIGHT)).into_drawing_area();
+    let title = format!("{}: {}, by {}", sweep.name, metric.unit, sweep.axis);
+    let axis = format!("{}, {}", metric.unit, direction(metric.better));
+    let sheet = Sheet { path, title: &title, axis };
+    // A third more on the right, for the legend.
+    let x = left..right * (right / left).cbrt();
+    // Within a decade or so a logarithmic axis has too few numbers.
+    if high / low < 20.0 {
+        curves_on(&sheet, &sweep.axis, &lines, x, 0.0..high)
+    } else {
+        curves_on(&sheet, &sweep.axis, &lines, x, (low..high).log_scale())
+    }
+}
+
+fn curves_on<Y, R>(sheet: &Sheet<'_>, sweep: &str, lines: &[Curve], x: Range<f64>, y: Y) -> Result<()>
+where
+    Y: AsRangedCoord<CoordDescType = R, Value = f64>,
+    R: Ranged<ValueType = f64> + ValueFormatter<f64>,
+{
+    let root = SVGBackend::new(sheet.path, (WIDTH, HEIGHT)).into_drawing_area();
     root.fill(&WHITE)?;
     let mut chart = ChartBuilder::on(&root)
-        .caption(format!("{}: {}, by {}", sweep.name, metric.unit, sweep.axis), ("sans-serif", 14))
+        .caption(sheet.title, ("sans-serif", 14))
         .margin(8)
         .x_label_area_size(38)
         .y_label_area_size(64)
-        // Room for the legend.
-        .margin_right(10)
-        .build_cartesian_2d((left..right * 2.5).log_scale(), (low..high).log_scale())?;
+        .build_cartesian_2d(x.log_scale(), y)?;
     chart
         .configure_mesh()
         .x_label_formatter(&|value| figure(*value))
         .y_label_formatter(&|value| figure(*value))
-        .x_desc(&sweep.axis)
-        .y_desc(format!("{}, {}", metric.unit, direction(metric.better)))
+        .x_desc(sweep)
+        .y_desc(&sheet.axis)
         .draw()?;
-    for (name, points) in &lines {
+    for (name, points) in lines {
         let line = color(name);
         let width = if is_ours(name) { 3 } else { 1 };
         chart

@@ -1,16 +1,11 @@
 //! The image batch: what the resize example does to the photographs, in memory.
 
-// The example's own code, so that what is measured is what runs.
-#[allow(dead_code, reason = "the batch is of JPEG only")]
-#[path = "../../../../examples/resize/pipeline.rs"]
-mod pipeline;
-
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pipeline::{Encoding, Format};
+use longshore_pipeline::{self as pipeline, Encoding, Format};
 
 use super::skew::parallelism;
 use super::{ROW, Row, Scale, Setup, higher};
