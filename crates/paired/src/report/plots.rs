@@ -22,6 +22,9 @@ const HEIGHT: u32 = 420;
 const STEP: u32 = 22;
 const FRAME: u32 = 80;
 
+/// From the least to the most, beyond which an axis is logarithmic.
+const DECADES: f64 = 20.0;
+
 /// A competitor and its points.
 type Curve = (String, Vec<(f64, f64)>);
 
@@ -80,7 +83,7 @@ fn dots(entry: &Entry<'_>, metric: &MetricRecord, path: &Path) -> Result<()> {
     let (least, most) = range(figures.iter().flat_map(|(_, summary)| [summary.min, summary.max]));
     if figures.is_empty() {
         dots_on(&sheet, &figures, 0.0..1.0)
-    } else if least > 0.0 {
+    } else if least > 0.0 && most / least > DECADES {
         dots_on(&sheet, &figures, (least..most).log_scale())
     } else {
         dots_on(&sheet, &figures, 0.0..most.max(1e-3))
@@ -158,7 +161,7 @@ fn curves(rows: &[&Entry<'_>], path: &Path) -> Result<()> {
     // A third more on the right, for the legend.
     let x = left..right * (right / left).cbrt();
     // Within a decade or so a logarithmic axis has too few numbers.
-    if high / low < 20.0 {
+    if high / low < DECADES {
         curves_on(&sheet, &sweep.axis, &lines, x, 0.0..high)
     } else {
         curves_on(&sheet, &sweep.axis, &lines, x, (low..high).log_scale())
