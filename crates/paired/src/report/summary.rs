@@ -9,7 +9,7 @@ use crate::record::MetricRecord;
 use crate::stats::{Line, figure, lines};
 
 /// The rows that a reader with a minute wants to see, by their names.
-const HEADLINES: [&str; 10] = [
+const HEADLINES: [&str; 12] = [
     "dispatch-16",
     "producers-4",
     "results",
@@ -20,6 +20,8 @@ const HEADLINES: [&str; 10] = [
     "locality-own-l2",
     "images",
     "memory",
+    "fib",
+    "uts-t1",
 ];
 
 /// Differences up to this count as none.

@@ -6,6 +6,7 @@
 pub(crate) mod chili;
 #[cfg(feature = "forte")]
 pub(crate) mod forte;
+pub(crate) mod longshore;
 pub(crate) mod parkring;
 pub(crate) mod rayon;
 pub(crate) mod serial;
@@ -93,7 +94,8 @@ macro_rules! forking {
         }
         match $name {
             "none" => with!(serial::Serial),
-            // PUSH: longshore's joins go here, in a file of their own, as soon as `Pool` has them.
+            // PULL: the pull pool's joins go here as soon as it has them.
+            "push" => with!(longshore::Longshore),
             "rayon" => with!(rayon::Rayon),
             "chili" => with!(chili::Chili),
             #[cfg(feature = "forte")]

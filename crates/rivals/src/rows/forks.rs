@@ -10,14 +10,15 @@ use crate::outcome::{Failure, Ready, figures, per_task, warmed};
 const US: &[Metric] = &[lower("us", "us per call")];
 const MS: &[Metric] = &[lower("ms", "ms")];
 
-const PARTY: &str = "In chili and forte the calling thread is one of the workers, in the others it waits.";
+const PARTY: &str =
+    "In longshore, chili and forte the calling thread does a worker's work, in the others it waits.";
 
 const FIB: Row = Row {
     id: "fib",
     title: "Fibonacci 32 by joins, without a cut-off",
     metrics: &[lower("ns", "ns per join")],
-    not_shown: "Nothing but joins: there is no work to hide them behind. In chili and forte the calling thread is one \
-                of the workers, in the others it waits.",
+    not_shown: "Nothing but joins: there is no work to hide them behind. In longshore, chili and forte the calling \
+                thread does a worker's work, in the others it waits.",
     prepare: |setup, name| forking!(name, F => fib::<F>(setup)),
     ..ROW
 };
@@ -26,8 +27,8 @@ const SUM: Row = Row {
     id: "sum-1k",
     title: "Sum of 1,000 numbers, entered from outside (no join: the cut-off is at 1,024)",
     metrics: US,
-    not_shown: "One call after another by one thread, so the workers have not fallen asleep where they spin. In chili \
-                and forte the calling thread is one of the workers.",
+    not_shown: "One call after another by one thread, so the workers have not fallen asleep where they spin. In longshore, \
+                chili and forte the calling thread does a worker's work.",
     prepare: |setup, name| forking!(name, F => sum::<F>(setup, 1000, 5000)),
     ..ROW
 };
@@ -54,7 +55,7 @@ const LOOPS: Row = Row {
     id: "loops",
     title: "A loop of 100 around loops of 1,000 tiny bodies, by the loops that the competitor offers",
     metrics: US,
-    not_shown: "Where there are no loops (chili, forte, parkring), joins down to one index, as in the next table.",
+    not_shown: "Where there are no loops (longshore for now, chili, forte, parkring), joins down to one index, as in the next table.",
     prepare: |setup, name| forking!(name, F => nested::<F>(setup, nested::Cells::loops::<F>)),
     ..ROW
 };
