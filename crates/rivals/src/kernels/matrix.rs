@@ -8,7 +8,7 @@ use crate::fork::ForkJoin;
 /// A side of the blocks that are multiplied in place.
 const BLOCK: usize = 32;
 
-/// A square matrix; its side is [`BLOCK`] times a power of two.
+/// A square matrix; its side is `BLOCK` times a power of two.
 #[derive(Clone, Debug)]
 pub struct Matrix {
     side: usize,

@@ -1,6 +1,6 @@
 //! The competitors: one file each, behind traits that say what a competitor offers.
 //!
-//! Everything is dispatched statically (the macros of [`registry`] expand a row's generic function once for each
+//! Everything is dispatched statically (the macros of `registry` expand a row's generic function once for each
 //! competitor), so that nobody pays for a box, a virtual call or a clone that its own API does not ask for. Where an API leaves a choice, each
 //! competitor gets its fastest idiom. Pools live in `static` references (a leaked box), so that a task that spawns
 //! carries a plain reference and no competitor has to count references to its pool.
