@@ -5,10 +5,12 @@ use std::process::Command;
 use std::{env, fs};
 
 /// The packages whose versions a reader of the tables needs.
-const COMPETITORS: [&str; 10] = [
+const COMPETITORS: [&str; 12] = [
     "affinitypool",
+    "chili",
     "crossbeam-channel",
     "executors",
+    "forte",
     "futures-lite",
     "oneshot",
     "parkring",

@@ -1,14 +1,12 @@
-//! What the machine is, and what this process has used of it.
+//! What the machine is, what was built, and when.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
-use std::time::Duration;
 
+use longshore_rivals::process::l2_bytes;
 use serde::{Deserialize, Serialize};
-
-use crate::outcome::Failure;
 
 /// What the figures depend on besides the code.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -17,6 +15,9 @@ pub struct Machine {
     pub cpu: String,
     /// Cores that this process may use.
     pub cores: usize,
+    /// Bytes of a core's second-level cache.
+    #[serde(default)]
+    pub l2: usize,
     /// System and version of its kernel.
     pub kernel: String,
     /// Load average of the last minute when the run began: others at work spoil the figures.
@@ -47,6 +48,7 @@ pub fn machine() -> Machine {
     Machine {
         cpu: model.unwrap_or("unknown").trim().to_owned(),
         cores: thread::available_parallelism().map_or(1, usize::from),
+        l2: l2_bytes(),
         kernel: format!("{} {}", std::env::consts::OS, read("/proc/sys/kernel/osrelease").trim()),
         load: read("/proc/loadavg").split(' ').next().and_then(|load| load.parse().ok()).unwrap_or(0.0),
     }
@@ -87,48 +89,6 @@ fn civil(days: u64) -> (u64, u64, u64) {
     let from_march = (5 * of_year + 2) / 153;
     let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
     (year_of_era + era * 400 + u64::from(month <= 2), month, of_year - (153 * from_march + 2) / 5 + 1)
-}
-
-/// Processor time that this process has used so far, in user mode and in the kernel.
-#[cfg(unix)]
-pub fn cpu_time() -> Result<Duration, Failure> {
-    let mut usage = std::mem::MaybeUninit::<libc::rusage>::uninit();
-    // SAFETY: the pointer is to a whole `rusage`, which the call may write.
-    let status = unsafe { libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr()) };
-    assert_eq!(status, 0, "getrusage of oneself does not fail");
-    // SAFETY: the call has succeeded, so it has filled the structure.
-    let usage = unsafe { usage.assume_init() };
-    let duration = |t: libc::timeval| {
-        Duration::from_secs(t.tv_sec.unsigned_abs())
-            + Duration::from_micros(u64::from(t.tv_usec.unsigned_abs() as u32))
-    };
-    Ok(duration(usage.ru_utime) + duration(usage.ru_stime))
-}
-
-/// Not known how on this system.
-#[cfg(not(unix))]
-pub fn cpu_time() -> Result<Duration, Failure> {
-    Err(Failure::NotOffered)
-}
-
-/// Bytes of this process that are in memory now.
-pub fn resident_bytes() -> Result<u64, Failure> {
-    let statm = fs::read_to_string("/proc/self/statm").map_err(|_| Failure::NotOffered)?;
-    let pages: u64 =
-        statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).ok_or(Failure::NotOffered)?;
-    Ok(pages * page_size())
-}
-
-#[cfg(unix)]
-fn page_size() -> u64 {
-    // SAFETY: a query without arguments in memory.
-    let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    u64::try_from(bytes).expect("every system has a page size")
-}
-
-#[cfg(not(unix))]
-fn page_size() -> u64 {
-    4096
 }
 
 #[cfg(test)]

@@ -1,30 +1,36 @@
 //! Compares longshore with its peers: competitors in turn, each measurement in a process of its own, several rounds.
 //!
-//! `run` measures and prints tables, `list` names rows and competitors, `report` turns records into BENCHMARKS.md.
+//! `run` measures and `count` counts, both print tables; `report` turns their records into BENCHMARKS.md and plots;
+//! `list` names rows and competitors.
 
-mod counting;
-mod ledger;
+mod callgrind;
+mod count;
 mod machine;
-mod outcome;
 mod record;
 mod report;
-mod rivals;
-mod rows;
 mod runner;
+mod sample;
 mod stats;
-mod work;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Parser, Subcommand};
 
-use outcome::Sample;
+use longshore_rivals::counted::Amount;
+use longshore_rivals::counting::Counting;
+use longshore_rivals::pools;
+use longshore_rivals::rows::{self, Row, Scale, Setup};
 use record::Record;
-use rows::{Row, Scale, Setup};
+use sample::Sample;
+
+/// Counts for the rows about allocations. While it does not, an allocation costs one load and one branch more than
+/// without it, for every competitor alike.
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
 
 /// Compares longshore with its peers.
 #[derive(Debug, Parser)]
@@ -38,13 +44,28 @@ struct Arguments {
 enum Task {
     /// Measures and prints a table for each row.
     Run(Run),
+    /// Counts instructions and atomic operations per task by callgrind, and prints a table for each workload.
+    Count(count::Arguments),
     /// Names the rows and the competitors.
     List,
-    /// Turns records of runs into the text of BENCHMARKS.md.
+    /// Turns records of runs into BENCHMARKS.md and its plots.
     Report {
-        /// Files that `run --json` wrote.
+        /// Files that `run --json` and `count --json` wrote; where several hold the same row, the last one counts.
         #[arg(required = true)]
         files: Vec<PathBuf>,
+        /// Where BENCHMARKS.md and docs/plots go [default: the checkout].
+        #[arg(long, value_name = "FOLDER")]
+        into: Option<PathBuf>,
+    },
+    /// Runs tasks in this process, to be counted from outside.
+    #[command(hide = true)]
+    CountChild {
+        workload: String,
+        competitor: String,
+        tasks: u64,
+        passes: u64,
+        #[arg(long, default_value_t = 2)]
+        workers: usize,
     },
     /// Makes one measurement in this process and prints it as a line of JSON.
     #[command(hide = true)]
@@ -100,16 +121,27 @@ fn carry_out(task: Task) -> Result<ExitCode> {
             let well = runner::run(&plan(run)?)?;
             Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
+        Task::Count(arguments) => {
+            Ok(if count::count(&arguments)? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Task::CountChild { workload, competitor, tasks, passes, workers } => {
+            let sample = count::child(&workload, &competitor, Amount { workers, tasks, passes })?;
+            println!("{}", serde_json::to_string(&sample)?);
+            // As in `child`.
+            std::process::exit(0);
+        }
         Task::List => {
             for row in rows::all() {
                 println!("{:<18}{}", row.id, row.title);
             }
-            println!("\ncompetitors: {}", rivals::NAMES.join(", "));
+            println!("\ncompetitors: {}", pools::NAMES.join(", "));
+            println!("in the rows about locality: {}", pools::LOCAL.join(", "));
             Ok(ExitCode::SUCCESS)
         }
-        Task::Report { files } => {
+        Task::Report { files, into } => {
             let records = files.iter().map(read).collect::<Result<Vec<_>>>()?;
-            print!("{}", report::markdown(&records));
+            let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+            report::write(&records, &into.unwrap_or(checkout))?;
             Ok(ExitCode::SUCCESS)
         }
         Task::Child { row, competitor, workers, quick } => child(&row, &competitor, workers, scale(quick)),
@@ -118,16 +150,12 @@ fn carry_out(task: Task) -> Result<ExitCode> {
 
 fn plan(run: Run) -> Result<runner::Plan> {
     let rows = chosen(&run.rows)?;
-    let competitors: Vec<String> = match run.competitors.as_slice() {
-        [] => rivals::NAMES.map(str::to_owned).into(),
-        named => named.to_vec(),
-    };
-    for name in competitors.iter().chain([&run.base]) {
-        ensure!(rivals::NAMES.contains(&name.as_str()), "no competitor is called {name}; `list` names them");
+    for name in run.competitors.iter().chain([&run.base]) {
+        ensure!(pools::is_known(name), "no competitor is called {name}; `list` names them");
     }
     Ok(runner::Plan {
         rows,
-        competitors,
+        competitors: run.competitors,
         rounds: run.rounds.into(),
         workers: run.workers.into(),
         base: run.base,
@@ -166,7 +194,8 @@ fn read(path: &PathBuf) -> Result<Record> {
 /// One measurement. The process ends here, with its pool as it is: taking pools down is one row's subject.
 fn child(row: &str, competitor: &str, workers: usize, scale: Scale) -> Result<ExitCode> {
     let row = chosen(&[row.to_owned()])?[0];
-    let sample = Sample::from((row.run)(Setup { workers, scale }, competitor));
+    let prepared = (row.prepare)(Setup { workers, scale }, competitor);
+    let sample = Sample::from(prepared.and_then(|mut prepared| (prepared.pass)()));
     println!("{}", serde_json::to_string(&sample)?);
     std::process::exit(i32::from(matches!(sample, Sample::Wrong { .. })));
 }

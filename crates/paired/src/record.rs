@@ -1,10 +1,10 @@
 //! The record of a run, as it is written to JSON and read by the report.
 
+use longshore_rivals::rows::{Better, Metric, Row};
 use serde::{Deserialize, Serialize};
 
 use crate::machine::{Build, Machine};
-use crate::outcome::Sample;
-use crate::rows::{Better, Row};
+use crate::sample::Sample;
 
 /// The version of the format; another one is refused.
 pub const SCHEMA: u32 = 1;
@@ -45,8 +45,22 @@ pub struct RowRecord {
     pub not_shown: String,
     /// Its figures.
     pub metrics: Vec<MetricRecord>,
+    /// The sweep that it is a part of.
+    #[serde(default)]
+    pub sweep: Option<SweepRecord>,
     /// Who took part.
     pub competitors: Vec<CompetitorRecord>,
+}
+
+/// The place of a row in a sweep.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SweepRecord {
+    /// The sweep's name.
+    pub name: String,
+    /// What the number is.
+    pub axis: String,
+    /// The number.
+    pub at: f64,
 }
 
 /// One figure of a row.
@@ -72,7 +86,7 @@ pub struct CompetitorRecord {
 impl RowRecord {
     /// A row in which nobody has been measured yet.
     pub fn new(row: &Row, workers: usize, competitors: &[String]) -> Self {
-        let metric = |metric: &crate::rows::Metric| MetricRecord {
+        let metric = |metric: &Metric| MetricRecord {
             key: metric.key.to_owned(),
             unit: metric.unit.to_owned(),
             better: metric.better,
@@ -84,6 +98,11 @@ impl RowRecord {
             workers: row.workers.unwrap_or(workers),
             not_shown: row.not_shown.to_owned(),
             metrics: row.metrics.iter().map(metric).collect(),
+            sweep: row.sweep.map(|sweep| SweepRecord {
+                name: sweep.name.to_owned(),
+                axis: sweep.axis.to_owned(),
+                at: sweep.at,
+            }),
             competitors: competitors.iter().map(competitor).collect(),
         }
     }

@@ -10,10 +10,11 @@ use std::{env, fs};
 
 use anyhow::{Context, Result};
 
-use crate::outcome::Sample;
+use longshore_rivals::pools::{NAMES, OURS};
+use longshore_rivals::rows::{Row, Scale};
+
 use crate::record::{Record, RowRecord, SCHEMA};
-use crate::rivals::OURS;
-use crate::rows::{Row, Scale};
+use crate::sample::Sample;
 use crate::{machine, report};
 
 /// How much of a failed child's standard error is kept.
@@ -24,7 +25,7 @@ const TAIL: usize = 400;
 pub struct Plan {
     /// The rows.
     pub rows: Vec<Row>,
-    /// The competitors.
+    /// The competitors; all if there are none.
     pub competitors: Vec<String>,
     /// How often.
     pub rounds: usize,
@@ -43,7 +44,7 @@ pub struct Plan {
 /// Runs the plan, prints the tables and returns whether all is well: nobody returned a wrong result, and our own
 /// pools neither hung nor died.
 pub fn run(plan: &Plan) -> Result<bool> {
-    let row_record = |row: &Row| RowRecord::new(row, plan.workers, &plan.competitors);
+    let row_record = |row: &Row| RowRecord::new(row, plan.workers, &taking_part(plan, row));
     let mut record = Record {
         schema: SCHEMA,
         date: machine::date(),
@@ -65,11 +66,18 @@ pub fn run(plan: &Plan) -> Result<bool> {
             fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
         }
     }
-    print!("{}", report::plain(&record));
+    print!("{}", report::plain::tables(&record));
     Ok(record.rows.iter().all(is_well))
 }
 
-fn is_well(row: &RowRecord) -> bool {
+/// Those of the plan's competitors whom the row is about.
+fn taking_part(plan: &Plan, row: &Row) -> Vec<String> {
+    let all = row.only.unwrap_or(NAMES).iter().map(|&name| name.to_owned());
+    all.filter(|name| plan.competitors.is_empty() || plan.competitors.contains(name)).collect()
+}
+
+/// Nobody returned a wrong result, and our own pools neither hung nor died.
+pub fn is_well(row: &RowRecord) -> bool {
     row.competitors.iter().all(|competitor| {
         competitor.samples.iter().all(|sample| match sample {
             Sample::Wrong { .. } => false,
@@ -80,7 +88,7 @@ fn is_well(row: &RowRecord) -> bool {
 }
 
 /// The command that repeats the run, with the arguments as they were given.
-fn command() -> String {
+pub fn command() -> String {
     let arguments: Vec<String> = env::args().skip(1).collect();
     format!("cargo run --release -p {} -- {}", env!("CARGO_PKG_NAME"), arguments.join(" "))
 }
@@ -91,7 +99,7 @@ fn measure_row(plan: &Plan, round: usize, index: usize, record: &mut RowRecord) 
     eprint!("round {}/{} {}:", round + 1, plan.rounds, record.id);
     for turn in 0..count {
         let competitor = &mut record.competitors[(turn + round + index) % count];
-        let sample = measure(plan, &record.id, &competitor.name, record.workers)?;
+        let sample = measure(plan, &plan.rows[index], &competitor.name, record.workers)?;
         eprint!(" {}", competitor.name);
         match &sample {
             Sample::Wrong { message } => eprint!(" WRONG ({message})"),
@@ -106,11 +114,14 @@ fn measure_row(plan: &Plan, round: usize, index: usize, record: &mut RowRecord) 
 }
 
 /// One measurement in a process of its own.
-fn measure(plan: &Plan, row: &str, competitor: &str, workers: usize) -> Result<Sample> {
+fn measure(plan: &Plan, row: &Row, competitor: &str, workers: usize) -> Result<Sample> {
     let mut command = Command::new(env::current_exe().context("cannot find this program")?);
-    command.args(["child", row, competitor, "--workers", &workers.to_string()]);
+    command.args(["child", row.id, competitor, "--workers", &workers.to_string()]);
     if plan.scale == Scale::Quick {
         command.arg("--quick");
+    }
+    if let Some(stack) = row.stack {
+        command.env("RUST_MIN_STACK", stack.to_string());
     }
     // The record keeps the end of what a child that panics says: the message, not the way there.
     let mut child = command

@@ -1,7 +1,7 @@
 //! From samples to the cells of a table: median, least, most, and the ratio to the base.
 
-use crate::outcome::Sample;
 use crate::record::{CompetitorRecord, RowRecord};
+use crate::sample::Sample;
 
 /// One competitor's figures of one metric.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +26,13 @@ pub struct Line {
     pub summary: Option<Summary>,
     /// What went wrong, and how often; empty if nothing.
     pub trouble: String,
+}
+
+impl Line {
+    /// Whether the competitor offers the thing at all.
+    pub fn is_offered(&self) -> bool {
+        self.trouble != "-"
+    }
 }
 
 /// The table of one metric.

@@ -1,0 +1,93 @@
+//! Longshore's pools, of either kind. Inside a task, the free functions find the worker's own pool.
+
+use longshore::{AnyPool, Pinning, Pool, PullPool};
+
+use super::{Batch, Execute, Partitioned, Return, Rival, Spawner};
+
+/// A pool of one of the two kinds.
+pub struct Longshore<P>(P);
+
+/// `push`.
+pub type Push = Longshore<Pool>;
+
+/// `pull`.
+pub type Pull = Longshore<PullPool>;
+
+impl<P: AnyPool> Rival for Longshore<P> {
+    fn new(workers: usize) -> Self {
+        Self(P::builder().workers(workers).build().expect("a pool"))
+    }
+}
+
+impl<P: AnyPool> Execute for Longshore<P> {
+    #[inline]
+    fn execute<F: FnOnce() + Send + 'static>(&self, task: F) {
+        assert!(self.0.execute(task).is_ok(), "refused");
+    }
+
+    fn spawner(&'static self) -> impl Spawner {
+        Inside
+    }
+}
+
+/// A worker finds its own pool.
+#[derive(Clone, Copy)]
+struct Inside;
+
+impl Spawner for Inside {
+    #[inline]
+    fn spawn<F: FnOnce() + Send + 'static>(self, task: F) {
+        assert!(longshore::execute(task).is_ok(), "refused");
+    }
+}
+
+impl<P: AnyPool> Return for Longshore<P> {
+    fn call<F: FnOnce() -> u64 + Send + 'static>(&self, task: F) -> u64 {
+        let Ok(handle) = self.0.submit(task) else { panic!("refused") };
+        handle.join().expect("a result")
+    }
+
+    fn collect<F>(&self, tasks: impl ExactSizeIterator<Item = F>, check: impl FnMut(u64))
+    where
+        F: FnOnce() -> u64 + Send + 'static,
+    {
+        let mut handles = Vec::with_capacity(tasks.len());
+        handles.extend(tasks.map(|task| {
+            let Ok(handle) = self.0.submit(task) else { panic!("refused") };
+            handle
+        }));
+        handles.into_iter().map(|handle| handle.join().expect("a result")).for_each(check);
+    }
+}
+
+impl<P: AnyPool> Batch for Longshore<P> {
+    fn execute_batch<F: FnOnce() + Send + 'static>(&self, tasks: impl Iterator<Item = F>) {
+        assert!(self.0.execute_batch(tasks).is_ok(), "refused");
+    }
+}
+
+impl<P: AnyPool> Partitioned for Longshore<P> {
+    // KEY: for the push model, a call that names a worker or a key goes here as soon as `Pool` has one. Then the two
+    // kinds need an implementation each.
+    #[inline]
+    fn visit<F: FnOnce() + Send + 'static>(&self, _partition: usize, task: F) {
+        self.execute(task);
+    }
+}
+
+/// The same, each worker bound to a core of its own.
+pub struct Pinned<R>(R);
+
+impl<P: AnyPool> Rival for Pinned<Longshore<P>> {
+    fn new(workers: usize) -> Self {
+        let builder = P::builder().workers(workers).pinning(Pinning::Spread);
+        Self(Longshore(builder.build().expect("a pool")))
+    }
+}
+
+impl<P: AnyPool> Partitioned for Pinned<Longshore<P>> {
+    #[inline]
+    fn visit<F: FnOnce() + Send + 'static>(&self, partition: usize, task: F) {
+        self.0.visit(partition, task);
+    }
+}

@@ -1,0 +1,154 @@
+//! Cache locality: partitions of data, each visited again and again. A worker that gets the same partition finds it
+//! in its core's cache; one that gets whichever is next finds its neighbour's.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{ROW, Row, Setup, lower};
+use crate::ledger::{self, Expected, hash};
+use crate::outcome::{Failure, Ready, figures, warmed};
+use crate::pools::{LOCAL, Partitioned, leak, locating};
+use crate::process::l2_bytes;
+use crate::work::Random;
+
+/// Visits of all partitions together.
+const VISITS: u64 = 4000;
+
+/// Words of a cache line.
+const LINE: usize = 8;
+
+const ONE: Row = Row {
+    id: "locality-l2",
+    title: "A partition for each worker, of the size of an L2 cache, visited in turn; one producer",
+    metrics: &[lower("ns", "ns per cache line")],
+    not_shown: "Each line is a load that waits for the one before it, as in a list or a tree, and nothing else is done: \
+                the most that locality can give. The machine's L2 is in the table at the top; where cores share it, or \
+                the kernel moves threads, there is little to gain.",
+    only: Some(LOCAL),
+    prepare: |setup, name| locating!(name, R => locality::<R>(setup, 1.0, Producers::One)),
+    ..ROW
+};
+
+const OWN: Row = Row {
+    id: "locality-own-l2",
+    title: "A partition for each worker, of the size of an L2 cache, and a producer for each partition",
+    not_shown: "As above. `none` is each producer visiting its own partition, at the same time: the ideal. That a \
+                producer's tasks stay on one worker is a habit of the push model, not a promise.",
+    prepare: |setup, name| locating!(name, R => locality::<R>(setup, 1.0, Producers::Own)),
+    ..ONE
+};
+
+/// The rows of this file.
+pub const ROWS: &[Row] = &[
+    Row {
+        id: "locality-half",
+        title: "A partition for each worker, of half the size of an L2 cache, visited in turn; one producer",
+        prepare: |setup, name| locating!(name, R => locality::<R>(setup, 0.5, Producers::One)),
+        ..ONE
+    },
+    ONE,
+    Row {
+        id: "locality-twice",
+        title: "A partition for each worker, of twice the size of an L2 cache, visited in turn; one producer",
+        prepare: |setup, name| locating!(name, R => locality::<R>(setup, 2.0, Producers::One)),
+        ..ONE
+    },
+    Row {
+        id: "locality-own-half",
+        title: "A partition for each worker, of half the size of an L2 cache, and a producer for each partition",
+        prepare: |setup, name| locating!(name, R => locality::<R>(setup, 0.5, Producers::Own)),
+        ..OWN
+    },
+    OWN,
+    Row {
+        id: "locality-own-twice",
+        title: "A partition for each worker, of twice the size of an L2 cache, and a producer for each partition",
+        prepare: |setup, name| locating!(name, R => locality::<R>(setup, 2.0, Producers::Own)),
+        ..OWN
+    },
+];
+
+/// Who submits the visits.
+#[derive(Clone, Copy)]
+enum Producers {
+    /// One thread, partition after partition.
+    One,
+    /// A thread for each partition.
+    Own,
+}
+
+/// Cache lines that name each other in a circle without order.
+struct Partition {
+    words: Vec<u64>,
+}
+
+impl Partition {
+    fn new(bytes: usize, seed: u64) -> Self {
+        let lines = bytes / (8 * LINE);
+        let mut order: Vec<usize> = (0..lines).collect();
+        Random::new(seed).shuffle(&mut order);
+        let mut words = vec![0; lines * LINE];
+        for (index, &line) in order.iter().enumerate() {
+            words[line * LINE] = (order[(index + 1) % lines] * LINE) as u64;
+            words[line * LINE + 1] = hash(line as u64);
+        }
+        Self { words }
+    }
+
+    fn lines(&self) -> usize {
+        self.words.len() / LINE
+    }
+
+    /// Goes around once and adds up what the lines hold.
+    fn visit(&self) -> u64 {
+        let (mut place, mut sum) = (0, 0_u64);
+        for _ in 0..self.lines() {
+            sum = sum.wrapping_add(self.words[place + 1]);
+            place = self.words[place] as usize;
+        }
+        sum
+    }
+
+    fn right(&self) -> u64 {
+        (0..self.lines() as u64).map(hash).fold(0, u64::wrapping_add)
+    }
+}
+
+fn locality<R: Partitioned>(setup: Setup, share: f64, producers: Producers) -> Ready {
+    let pool = leak::<R>(setup.workers, VISITS)?;
+    // Whole lines.
+    let bytes = (l2_bytes() as f64 * share) as usize / 64 * 64;
+    let count = setup.workers;
+    let partitions: Vec<_> = (0..count as u64).map(|seed| Arc::new(Partition::new(bytes, seed))).collect();
+    let lines = partitions[0].lines();
+    let right = partitions[0].right();
+    let each = setup.scale.of((VISITS as f64 / share) as u64) / count as u64;
+    let visits = each * count as u64;
+    let expected = Expected::of(0..visits);
+    let visit = move |partition: usize, data: &Arc<Partition>, round: u64| {
+        let data = Arc::clone(data);
+        let number = round * count as u64 + partition as u64;
+        pool.visit(partition, move || ledger::enter(number + data.visit().wrapping_sub(right)));
+    };
+    warmed(visits, move || {
+        let mark = ledger::mark();
+        let start = Instant::now();
+        match producers {
+            Producers::One => (0..each).for_each(|round| {
+                partitions.iter().enumerate().for_each(|(index, data)| visit(index, data, round));
+            }),
+            Producers::Own => thread::scope(|scope| {
+                for (index, data) in partitions.iter().enumerate() {
+                    scope.spawn(move || (0..each).for_each(|round| visit(index, data, round)));
+                }
+            }),
+        }
+        let elapsed = mark.wait(expected, start)?.duration_since(start);
+        per_line(elapsed, visits * lines as u64)
+    })
+}
+
+fn per_line(elapsed: Duration, lines: u64) -> Result<crate::outcome::Pass, Failure> {
+    figures(elapsed, [("ns", elapsed.as_nanos() as f64 / lines as f64)])
+}
