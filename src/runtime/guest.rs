@@ -20,6 +20,7 @@ use crate::base::unwind;
 use crate::primitives::latch::{Latch, Verdict};
 use crate::primitives::tally::Tally;
 use crate::primitives::task::{Discarded, Finished, Task, TaskTable, Word};
+use crate::runtime::current::Current;
 use crate::runtime::dispatcher::Intake;
 use crate::runtime::idle::Loan;
 use crate::runtime::lifecycle::{Model, Owner};
@@ -40,10 +41,10 @@ impl Shared {
             Borrow(F),
             Send(F),
         }
-        let way = Worker::with_current(|current| match current {
-            Some(worker) if worker.belongs_to(self) => Way::Entered(f(worker)),
-            Some(_) => Way::Send(f),
-            None => Way::Borrow(f),
+        let way = Current::with(|current| match current {
+            Current::Push(worker) if worker.belongs_to(self) => Way::Entered(f(worker)),
+            Current::Push(_) | Current::Pull(_) => Way::Send(f),
+            Current::None => Way::Borrow(f),
         });
         match way {
             Way::Entered(result) => result,
@@ -102,9 +103,10 @@ impl Shared {
     fn await_sent(&self, end: &Latch) -> Verdict {
         let mut sent = Sent { end, pool: self.id };
         loop {
-            let waited = Worker::with_current(|worker| match worker {
-                Some(worker) => worker.wait_until(&mut sent, None),
-                None => wait::block(&mut sent, None),
+            let waited = Current::with(|current| match current {
+                Current::Push(worker) => worker.wait_until(&mut sent, None),
+                Current::Pull(worker) => worker.wait_until(&mut sent, None),
+                Current::None => wait::block(&mut sent, None),
             });
             if let Some(verdict) = end.verdict() {
                 return verdict;
@@ -207,12 +209,18 @@ impl Drop for Guest<'_> {
 }
 
 /// Calls `f` with the only worker of a pool that has no threads, and runs what it submits.
+///
+/// A thread that is a worker already remains that one for all but `f`'s own context: it serves its pool when `f` waits, and
+/// what `f` submits by the free functions goes there.
 #[cold]
 fn alone<R>(pool: &Shared, f: impl FnOnce(&Worker) -> R) -> R {
     let (shared, deques) = Shared::new(pool.config.solo());
     shared.admit(0);
     let deque = deques.into_iter().next().expect("one worker, one deque");
     let worker = Worker::new(Arc::new(shared), 0, deque);
+    if Current::with(|current| !matches!(current, Current::None)) {
+        return f(&worker);
+    }
     /// Also when `f` panics: what was accepted runs.
     struct Leftovers<'a>(&'a Worker);
     impl Drop for Leftovers<'_> {
