@@ -13,7 +13,7 @@
 use std::mem::{self, MaybeUninit};
 use std::panic;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{Ordering, fence};
 use std::thread;
 
 use crate::base::unwind;
@@ -61,11 +61,33 @@ impl Shared {
             return None;
         }
         let loan = self.idle.borrow()?;
+        // Pairs with the fence in `advance`: either the closing pool sees that this worker does not rest, or we see that it
+        // closes. Without it the pool could end while work in its name begins.
+        fence(Ordering::SeqCst);
+        if self.phase() != Phase::Open {
+            self.take_in(loan);
+            return None;
+        }
         // Relaxed: written before its worker first lay down; the lock of the list orders the two.
         let worker = self.remote(loan.worker()).owner.load(Ordering::Relaxed);
         let guest = Guest { shared: self, worker, loan: Some(loan), hired_by: worker::hire(self.id) };
         guest.worker().lend();
         Some(guest)
+    }
+
+    /// Puts a worker that was lent back among the parked.
+    fn take_in(&self, loan: Loan) {
+        if self.is_forked() {
+            return; // the worker does not exist here, and the lock of the list may be held by one that does not, either
+        }
+        self.idle.give_back(loan);
+        // Nothing of the worker is touched from here on. What it has left in its queues, or got in its inbox while it
+        // was busy, is for whoever is idle; and its own thread may have a change of phase to see.
+        if self.phase() != Phase::Open {
+            self.idle.wake_all();
+        } else if self.has_work() {
+            self.idle.notify();
+        }
     }
 
     /// Has `f` run by one of the pool's own threads, and waits for it.
@@ -197,14 +219,7 @@ impl Drop for Guest<'_> {
     fn drop(&mut self) {
         worker::hire(self.hired_by);
         self.worker().take_home();
-        self.loan.take().into_iter().for_each(|loan| self.shared.idle.give_back(loan));
-        // Nothing of the worker is touched from here on. What it has left in its queues, or got in its inbox while it
-        // was busy, is for whoever is idle; and its own thread may have a change of phase to see.
-        if self.shared.phase() != Phase::Open {
-            self.shared.idle.wake_all();
-        } else if self.shared.has_work() {
-            self.shared.idle.notify();
-        }
+        self.loan.take().into_iter().for_each(|loan| self.shared.take_in(loan));
     }
 }
 

@@ -412,9 +412,13 @@ pub trait Seeker: Sized {
         } else {
             None
         };
-        if let Some(role) = role.and_then(|role| shared.idle.withdraw(seat, role)) {
-            self.metrics().parked.take_back(1);
-            return role;
+        if let Some(role) = role {
+            if let Some(role) = shared.idle.withdraw(seat, role) {
+                self.metrics().parked.take_back(1);
+                return role;
+            }
+            // Lent. A push that saw this worker search relies on it to have seen its task: somebody else has to take it.
+            shared.idle.notify();
         }
         if block::tidy_up() {
             memory::return_to_system();
