@@ -56,7 +56,12 @@ impl Remote {
 
     /// Whether a thief would find something here.
     pub fn has_work(&self) -> bool {
-        self.inbox.has_ready() || self.offer.has_any() || !self.stealer.is_empty()
+        self.has_tasks() || self.offer.has_any()
+    }
+
+    /// The same without what is forked.
+    fn has_tasks(&self) -> bool {
+        self.inbox.has_ready() || !self.stealer.is_empty()
     }
 }
 
@@ -184,6 +189,16 @@ impl Model for Shared {
 }
 
 impl Shared {
+    /// Whether there is work for worker `index`: what it has forked itself is for others. It may lie down with a fork on
+    /// offer, in a task that waits for another pool.
+    pub fn has_work_for(&self, index: usize) -> bool {
+        let has_work = |i: usize| {
+            let remote = self.remote(i);
+            if i == index { remote.has_tasks() } else { remote.has_work() }
+        };
+        !self.injector.is_empty() || self.members.read(|members| members.iter().any(|&i| has_work(i)))
+    }
+
     /// The remote half of worker `index`.
     #[inline]
     pub fn remote(&self, index: usize) -> &Remote {

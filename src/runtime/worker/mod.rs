@@ -347,6 +347,10 @@ impl Seeker for Worker {
     fn sees_work(&self) -> bool {
         !self.deque.is_empty() || self.shared.has_work()
     }
+
+    fn sees_work_to_do(&self) -> bool {
+        self.shared.has_work_for(self.index)
+    }
 }
 
 /// A worker without a task: how it looks for one, lies down and gets up. The worker's half of the protocol in
@@ -368,6 +372,12 @@ pub trait Seeker: Sized {
 
     /// Whether there is a task anywhere. Called after a sequentially consistent fence.
     fn sees_work(&self) -> bool {
+        self.shared().has_work()
+    }
+
+    /// Whether there is a task for this worker. Called after a sequentially consistent fence, when another thread may
+    /// have borrowed the worker already.
+    fn sees_work_to_do(&self) -> bool {
         self.shared().has_work()
     }
 
@@ -405,7 +415,7 @@ pub trait Seeker: Sized {
         // From here until `withdraw` this thread keeps its hands off what belongs to the worker's owner: another thread
         // may have borrowed the worker.
         // The last look around: the fence in `announce` makes it count.
-        let role = if shared.has_work() {
+        let role = if self.sees_work_to_do() {
             Some(Role::Searching)
         } else if matches!(goal, Goal::PoolEnd) && shared.ends_now() {
             Some(Role::Active)
