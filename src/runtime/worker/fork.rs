@@ -37,6 +37,12 @@ use crate::primitives::offer::Offer;
 use crate::primitives::tally::Tally;
 use crate::primitives::task::{Discarded, Finished, Task, TaskTable, Word};
 
+/// How many of those who wait for what a worker runs are told of its next offer: the innermost. In a chain of joins two
+/// workers leapfrog over each other at each level, so there may be hundreds of thousands (an offer would then take a
+/// millisecond), all but the innermost of which are buried under another wait of the same thread. Whoever is not told only
+/// sleeps on.
+const MOST_NUDGES: usize = 16;
+
 /// Who runs a piece of forked work: the worker that has forked it, or a thief.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
@@ -368,8 +374,9 @@ impl Worker {
     /// Tells those who wait for what this worker runs that there is something to take.
     fn nudge_waiters(&self) {
         let mut execution = self.executing.get();
-        // SAFETY: null, or a frame of this thread (or of one that sleeps until this one ends) further up the stack.
-        while let Some(this) = unsafe { execution.as_ref() } {
+        for _ in 0..MOST_NUDGES {
+            // SAFETY: null, or a frame of this thread (or of one that sleeps until this one ends) further up the stack.
+            let Some(this) = (unsafe { execution.as_ref() }) else { return };
             // SAFETY: its owner waits until we set the latch, which `perform` does later.
             unsafe { this.job.as_ref() }.latch().nudge();
             execution = this.beneath;
