@@ -29,13 +29,14 @@ use std::thread;
 use std::time::Instant;
 
 use super::Worker;
-use super::wait::{is_deep, join_spin};
+use super::wait::join_spin;
 use crate::base::sync::Place;
 use crate::base::unwind::{self, Payload};
 use crate::primitives::latch::{Latch, Verdict};
 use crate::primitives::offer::Offer;
 use crate::primitives::tally::Tally;
 use crate::primitives::task::{Discarded, Finished, Task, TaskTable, Word};
+use crate::sys::stack;
 
 /// How many of those who wait for what a worker runs are told of its next offer: the innermost. In a chain of joins two
 /// workers leapfrog over each other at each level, so there may be hundreds of thousands (an offer would then take a
@@ -471,6 +472,10 @@ impl Worker {
     }
 
     fn offer_of_thief(&self, job: &Job) -> Option<&Offer<Job>> {
+        if stack::is_half_used() {
+            return None; // sleeping needs no stack
+        }
+        let meeting = job.meeting();
         // Relaxed: see `perform`. 0: whoever has taken it is about to begin.
         let thief = job.meeting().thief.load(Ordering::Relaxed).checked_sub(1)?;
         Some(&self.shared.remote(thief as usize).offer)
@@ -482,9 +487,6 @@ impl Worker {
 
     /// Runs a part of `job`, which a thief works on. Whether there was one.
     fn leapfrog(&self, job: &Job) -> bool {
-        if is_deep(self.stack_base.get(), self.shared.config.stack_size) {
-            return false; // waiting needs no stack
-        }
         let Some(part) = self.offer_of_thief(job).and_then(Offer::take) else { return false };
         if job.latch().is_set() {
             // The thief may have been at other work already (see the module's text).

@@ -9,6 +9,7 @@ mod search;
 pub mod wait;
 
 use std::cell::{Cell, RefCell};
+use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -34,7 +35,6 @@ use crate::runtime::lifecycle::{Model, Owner};
 use crate::runtime::metrics::WorkerMetrics;
 use crate::runtime::shared::{Phase, Remote, Shared, TaskBatch};
 use crate::sys::memory;
-use crate::sys::stack::approximate_stack_pointer;
 
 /// Every so many tasks a worker looks first where it would otherwise look last, so that neither work from outside nor
 /// the oldest of its own waits for ever behind tasks that spawn tasks. tokio and Go use 61; our look is cheap.
@@ -63,8 +63,6 @@ pub struct Worker {
     batch: RefCell<TaskBatch>,
     /// Tasks at the top of the deque that the present task has put there (at most so many: thieves may have some).
     kept: Cell<u32>,
-    /// Where the stack of the thread that acts as this worker begins.
-    stack_base: Cell<usize>,
     /// What was forked on this worker and not joined yet.
     forks: Forks,
     /// The innermost job of another worker that runs here; null if there is none.
@@ -93,21 +91,18 @@ pub fn is_one_of(core: &Core) -> bool {
 /// Makes a worker the current one of this thread for as long as the value lives.
 struct Current<'a> {
     previous: *const Worker,
-    previous_base: usize,
-    worker: &'a Worker,
+    worker: PhantomData<&'a Worker>,
 }
 
 impl<'a> Current<'a> {
     fn enter(worker: &'a Worker) -> Self {
-        let previous_base = worker.stack_base.replace(approximate_stack_pointer());
-        Current { previous: CURRENT.replace(worker), previous_base, worker }
+        Current { previous: CURRENT.replace(worker), worker: PhantomData }
     }
 }
 
 impl Drop for Current<'_> {
     fn drop(&mut self) {
         CURRENT.set(self.previous);
-        self.worker.stack_base.set(self.previous_base);
     }
 }
 
@@ -124,7 +119,6 @@ impl Worker {
             tick: Cell::new(0),
             batch: RefCell::new(TaskBatch::new()),
             kept: Cell::new(0),
-            stack_base: Cell::new(0),
             forks: Forks::new(),
             executing: Cell::new(std::ptr::null()),
             offer: NonNull::from(&*shared.remote(index).offer),

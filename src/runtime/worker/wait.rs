@@ -21,9 +21,10 @@ use std::time::{Duration, Instant};
 
 use super::{Goal, Worker, hire};
 use crate::primitives::tally::Tally;
+use crate::runtime::config::Config;
 use crate::runtime::lifecycle::Owner;
 use crate::sys::affinity;
-use crate::sys::stack::approximate_stack_pointer;
+use crate::sys::stack;
 
 /// How long a thread spins for a result before it sleeps: about what it takes to put it to sleep and wake it up. The next
 /// result of a program that submits and joins in turn usually comes sooner.
@@ -82,17 +83,19 @@ pub fn block(awaited: &mut dyn Awaited, deadline: Option<Instant>) -> Waited {
     Waited::Done
 }
 
-/// Whether tasks within tasks have used half of a stack of `size` bytes that begins at `base`: the other half is for the
-/// next one.
-pub fn is_deep(base: usize, size: usize) -> bool {
-    let used = base.abs_diff(approximate_stack_pointer());
-    // More than there is: a stack that is not in one piece (AddressSanitizer's), of which nothing is known.
-    (size / 2..size).contains(&used)
+/// Whether tasks within tasks have left less than half of the stack that a task of this pool may count on: that half is for
+/// the next one. A thread that has borrowed the worker may have a smaller one from the beginning.
+pub fn is_deep(config: &Config) -> bool {
+    stack::is_short_of(config.stack_size / 2)
 }
 
-/// Has a thread of its own wait, and waits for that thread.
-pub fn on_thread(thread: thread::Builder, wait: impl FnOnce() -> Waited + Send) -> Waited {
-    thread::scope(|scope| match thread.spawn_scoped(scope, wait) {
+/// Has a thread of its own wait, in the name of worker `index`, and waits for that thread.
+pub fn on_thread(config: &Config, index: usize, wait: impl FnOnce() -> Waited + Send) -> Waited {
+    let begin = || {
+        stack::begin(config.stack_size);
+        wait()
+    };
+    thread::scope(|scope| match config.thread(index).spawn_scoped(scope, begin) {
         Ok(thread) => thread.join().expect("waiting runs user code only inside the panic guard"),
         Err(error) => Waited::NoStack(error),
     })
@@ -101,7 +104,7 @@ pub fn on_thread(thread: thread::Builder, wait: impl FnOnce() -> Waited + Send) 
 impl Worker {
     /// Waits until `awaited` is done or the deadline has passed. Called from inside a task.
     pub fn wait_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
-        if is_deep(self.stack_base.get(), self.shared.config.stack_size) {
+        if is_deep(&self.shared.config) {
             return self.on_fresh_stack(awaited, deadline);
         }
         self.wait_here(awaited, deadline)
@@ -171,6 +174,6 @@ impl Worker {
         }
 
         let lent = Lent(self);
-        on_thread(self.shared.config.thread(self.index), move || lent.wait(awaited, deadline))
+        on_thread(&self.shared.config, self.index, move || lent.wait(awaited, deadline))
     }
 }
