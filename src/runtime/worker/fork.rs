@@ -362,8 +362,8 @@ impl Worker {
     #[cold]
     #[inline(never)]
     pub fn offer_oldest(&self) {
-        if !self.is_wanted() {
-            return;
+        if !self.is_wanted() || self.shared.is_forked() {
+            return; // in a forked child there is nobody else
         }
         let Some(job) = self.forks.next_to_offer() else { return };
         self.offer().put(job);
@@ -454,6 +454,12 @@ impl Worker {
     fn await_job(&self, job: &Job) -> Verdict {
         let mut spin_until = Instant::now() + join_spin();
         loop {
+            if self.shared.is_forked() {
+                // The only thing that is left to do: the closure went with the thief. Nobody else can reach this frame.
+                panic!(
+                    "this process was forked in the middle of a join, whose other half runs in the parent"
+                );
+            }
             for _ in 0..32 {
                 if let Some(verdict) = job.latch().verdict() {
                     return verdict;
