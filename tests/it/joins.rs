@@ -10,6 +10,7 @@ use rand::RngExt;
 use crate::support::{Census, Gate, Rig, quiet_panic, rest, rng, seed, text, wait_until};
 
 mod guests;
+mod isolation;
 mod pools;
 
 fn fib(cx: Context<'_>, n: u64) -> u64 {

@@ -67,6 +67,8 @@ pub struct Worker {
     forks: Forks,
     /// The innermost job of another worker that runs here; null if there is none.
     executing: Cell<*const Execution>,
+    /// How many services it has begun (see `fork`).
+    services: Cell<u32>,
     /// This worker's own offer, in `shared`.
     offer: NonNull<Offer<Job>>,
 }
@@ -121,6 +123,7 @@ impl Worker {
             kept: Cell::new(0),
             forks: Forks::new(),
             executing: Cell::new(std::ptr::null()),
+            services: Cell::new(0),
             offer: NonNull::from(&*shared.remote(index).offer),
             shared,
             index,

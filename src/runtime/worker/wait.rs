@@ -149,7 +149,7 @@ impl Worker {
     /// Works for the pool as if there were no task that waits.
     fn serve_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
         let mut goal = Goal::Await { awaited, deadline };
-        self.work_until(&mut goal);
+        self.in_service(|| self.work_until(&mut goal));
         self.kept.set(0); // they have been run, or lie below what has come since
         let Goal::Await { awaited, .. } = goal else { unreachable!("set above") };
         if awaited.is_done() { Waited::Done } else { Waited::TimedOut }
