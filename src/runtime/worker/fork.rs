@@ -546,7 +546,7 @@ impl Worker {
         let kept_below = self.kept.replace(0);
         // SAFETY: we took it.
         unsafe { self.perform(part) };
-        self.kept.set(kept_below + self.kept.get());
+        self.kept.set(kept_below.wrapping_add(self.kept.get())); // as in `run_task`
         // SAFETY: performed, and not used any more.
         unsafe { Job::set(part, Verdict::Done) };
         true

@@ -308,8 +308,9 @@ impl Worker {
         if let Finished::Orphaned(payload) = task.run(&self.metrics().tally) {
             self.shared.report_panic(payload);
         }
-        // What it has left behind descends from the task beneath as well.
-        self.kept.set(kept_below + self.kept.get());
+        // What it has left behind descends from the task beneath as well. Wrapping: beneath no task at all it adds up for
+        // ever, and nobody looks at it.
+        self.kept.set(kept_below.wrapping_add(self.kept.get()));
     }
 }
 

@@ -123,7 +123,7 @@ impl Worker {
             }
             let kept_below = self.kept.replace(0);
             let ran = awaited.run_here(&self.metrics().tally);
-            self.kept.set(kept_below + self.kept.get());
+            self.kept.set(kept_below.wrapping_add(self.kept.get()));
             if !ran && !self.run_kept() {
                 return block(awaited, deadline);
             }
