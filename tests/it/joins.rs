@@ -11,6 +11,7 @@ use crate::support::{Census, Gate, Rig, quiet_panic, rest, rng, seed, text, wait
 
 mod guests;
 mod isolation;
+mod panics;
 mod pools;
 
 fn fib(cx: Context<'_>, n: u64) -> u64 {
