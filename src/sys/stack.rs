@@ -64,8 +64,10 @@ fn ask() -> Extent {
     use std::mem::MaybeUninit;
 
     let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
+    // SAFETY: always sound.
+    let this_thread = unsafe { libc::pthread_self() };
     // SAFETY: the thread is the calling one; the call initialises the attributes if it succeeds.
-    if unsafe { libc::pthread_getattr_np(libc::pthread_self(), attributes.as_mut_ptr()) } != 0 {
+    if unsafe { libc::pthread_getattr_np(this_thread, attributes.as_mut_ptr()) } != 0 {
         return Extent::Unknown;
     }
     let (mut lowest, mut size) = (ptr::null_mut(), 0);
