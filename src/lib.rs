@@ -58,6 +58,8 @@
 mod any_pool;
 #[cfg(not(longshore_loom))]
 mod builder;
+#[cfg(doctest)]
+mod compile_fail;
 #[cfg(not(longshore_loom))]
 mod handle;
 #[cfg(not(longshore_loom))]

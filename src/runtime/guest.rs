@@ -77,6 +77,9 @@ impl Shared {
     /// Ends a loan. What the worker has left in its queues, or got in its inbox while it was busy, is for whoever is idle;
     /// and its own thread may have a change of phase to see.
     fn take_back(&self, loan: Loan) {
+        if self.is_forked() {
+            return; // the worker does not exist here, and the lock of the list may be held by one that does not, either
+        }
         self.idle.give_back(loan);
         // Nothing of the worker is touched from here on.
         if self.phase() != Phase::Open {
@@ -223,12 +226,18 @@ impl Drop for Guest<'_> {
 }
 
 /// Calls `f` with the only worker of a pool that has no threads, and runs what it submits.
+///
+/// A thread that is a worker already remains that one for all but `f`'s own context: it serves its pool when `f` waits, and
+/// what `f` submits by the free functions goes there.
 #[cold]
 fn alone<R>(pool: &Shared, f: impl FnOnce(&Worker) -> R) -> R {
     let (shared, deques) = Shared::new(pool.config.solo());
     shared.admit(0);
     let deque = deques.into_iter().next().expect("one worker, one deque");
     let worker = Worker::new(Arc::new(shared), 0, deque);
+    if Current::with(|current| !matches!(current, Current::None)) {
+        return f(&worker);
+    }
     /// Also when `f` panics: what was accepted runs.
     struct Leftovers<'a>(&'a Worker);
     impl Drop for Leftovers<'_> {

@@ -12,7 +12,7 @@ use super::metrics::{PinStatus, PoolStats};
 use super::worker;
 use crate::base::error::{BuildError, PanicPayload, ShutdownError};
 use crate::base::unwind::{self, Payload};
-use crate::sys::affinity;
+use crate::sys::{affinity, stack};
 
 /// A way to bring tasks to workers: the queues around a [`Core`], as far as threads that start and stop are concerned.
 pub trait Model: Deref<Target = Core> + Sized + Send + Sync + 'static {
@@ -158,6 +158,7 @@ fn spawn<M: Model>(shared: &Arc<M>, index: usize, share: M::Share, ready: Ready)
 /// The life of one worker's thread.
 fn thread_main<M: Model>(shared: &Arc<M>, index: usize, share: M::Share, ready: Ready) {
     worker::hire(shared.id);
+    stack::begin(shared.config.stack_size);
     let worker = M::worker(shared.clone(), index, share);
     pin(shared, index);
     let started = match &shared.config.hooks.start {

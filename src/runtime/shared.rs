@@ -4,7 +4,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence};
 
 use crossbeam_deque::{Injector, Steal, Stealer, Worker as Deque};
 use crossbeam_utils::CachePadded;
@@ -39,6 +39,8 @@ pub struct Remote {
     pub stealer: Stealer<Task>,
     /// The oldest work that the worker has forked. Padded, for the worker looks at it at each fork.
     pub offer: CachePadded<Offer<Job>>,
+    /// What the worker is in the middle of: 0, or the number of a service (see `worker::fork`). Written by the worker.
+    pub service: AtomicU32,
     /// The owner half, for whoever has borrowed the worker (see `guest`); null before the worker's first rest.
     pub owner: AtomicPtr<Worker>,
 }
@@ -50,6 +52,7 @@ impl Remote {
             inbox: Inbox::new(INBOX_CAPACITY),
             stealer,
             offer: CachePadded::new(offer),
+            service: AtomicU32::new(0),
             owner: AtomicPtr::default(),
         }
     }

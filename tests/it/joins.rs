@@ -1,12 +1,18 @@
 //! `join`, `enter` and `install`: both sides run, results and panics come back, threads from outside take part.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use longshore::{Context, Pool};
+use rand::RngExt;
 
-use crate::support::{Gate, Rig, quiet_panic, rest, text, wait_until};
+use crate::support::{Census, Gate, Rig, quiet_panic, rest, rng, seed, text, wait_until};
+
+mod guests;
+mod isolation;
+mod panics;
+mod pools;
 
 fn fib(cx: Context<'_>, n: u64) -> u64 {
     if n < 2 {
@@ -55,6 +61,76 @@ fn a_thread_from_outside_takes_part_itself_and_install_goes_to_a_worker() {
     wait_until("a worker is parked", || rig.enter(|_| thread::current().id() == here));
     assert_eq!(longshore::current_worker(), None);
     rig.finish();
+}
+
+/// On one worker a join is two calls, one after the other.
+#[test]
+fn on_one_worker_the_first_side_comes_first() {
+    fn walk(cx: Context<'_>, number: u32, order: &Mutex<Vec<u32>>) {
+        order.lock().expect("not poisoned").push(number);
+        if number < 64 {
+            cx.join(|cx| walk(cx, 2 * number, order), |cx| walk(cx, 2 * number + 1, order));
+        }
+    }
+    fn preorder(number: u32) -> Vec<u32> {
+        let below = |number| if number < 128 { preorder(number) } else { Vec::new() };
+        [vec![number], below(2 * number), below(2 * number + 1)].concat()
+    }
+    let rig = Rig::new(1);
+    for _ in 0..20 {
+        for from_inside in [false, true] {
+            let order = Mutex::new(Vec::new());
+            let root = |cx: Context<'_>| walk(cx, 1, &order);
+            if from_inside {
+                rig.install(|| rig.enter(root))
+            } else {
+                rig.enter(root)
+            }
+            assert_eq!(order.into_inner().expect("not poisoned"), preorder(1));
+        }
+    }
+    rig.finish();
+}
+
+/// Sides borrow from the frame around the join, and what they return may be anything that can be sent.
+#[test]
+fn sides_borrow_and_return_what_they_like() {
+    fn sort(cx: Context<'_>, numbers: &mut [u64]) {
+        let Some((pivot, rest)) = numbers.split_first_mut() else { return };
+        let small = partition(rest, |number| *number < *pivot);
+        numbers.swap(0, small);
+        let (left, right) = numbers.split_at_mut(small);
+        cx.join(|cx| sort(cx, left), |cx| sort(cx, &mut right[1..]));
+    }
+    /// Moves those for which `first` holds to the front; how many.
+    fn partition(numbers: &mut [u64], first: impl Fn(&u64) -> bool) -> usize {
+        let mut small = 0;
+        for i in 0..numbers.len() {
+            if first(&numbers[i]) {
+                numbers.swap(small, i);
+                small += 1;
+            }
+        }
+        small
+    }
+    let seed = seed();
+    for workers in [1, 2, 8] {
+        let rig = Rig::new(workers);
+        let mut rng = rng(seed, workers as u64);
+        let mut numbers: Vec<u64> = (0..20_000).map(|_| rng.random_range(0..5_000)).collect();
+        let mut expected = numbers.clone();
+        expected.sort_unstable();
+        rig.enter(|cx| sort(cx, &mut numbers));
+        assert_eq!(numbers, expected);
+        let census = Census::default();
+        for _ in 0..100 {
+            let (a, b) = rig.join(|| (census.citizen(), [1u8; 500]), || vec![census.citizen()]);
+            a.0.check();
+            b[0].check();
+        }
+        census.assert_all_gone();
+        rig.finish();
+    }
 }
 
 /// Both sides wait for each other, so two threads have to take part.

@@ -27,7 +27,6 @@ use crate::runtime::lifecycle::Owner;
 use crate::runtime::metrics::WorkerMetrics;
 use crate::runtime::worker::wait::{self, Awaited, Waited};
 use crate::runtime::worker::{Goal, Seeker, hire};
-use crate::sys::stack::approximate_stack_pointer;
 
 /// See the module's text. Belongs to one thread.
 #[derive(Debug)]
@@ -36,8 +35,6 @@ pub struct Worker {
     index: usize,
     seat: Arc<Seat>,
     spin: Cell<SpinTime>,
-    /// Where the stack of its thread begins, roughly.
-    stack_base: usize,
 }
 
 thread_local! {
@@ -61,7 +58,6 @@ impl Worker {
         Worker {
             seat: Arc::new(Seat::new(index)),
             spin: Cell::new(SpinTime::new(shared.config.spin)),
-            stack_base: approximate_stack_pointer(),
             shared,
             index,
         }
@@ -163,7 +159,7 @@ impl Worker {
 impl Worker {
     /// Waits until `awaited` is done or the deadline has passed. Called from inside a task.
     pub fn wait_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
-        if wait::is_deep(self.stack_base, self.shared.config.stack_size) {
+        if wait::is_deep(&self.shared.config) {
             return self.on_fresh_stack(awaited, deadline);
         }
         self.wait_here(awaited, deadline)
@@ -196,7 +192,7 @@ impl Worker {
     #[cold]
     fn on_fresh_stack(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
         let (shared, index) = (&self.shared, self.index);
-        let waited = wait::on_thread(shared.config.thread(index), move || {
+        let waited = wait::on_thread(&shared.config, index, move || {
             hire(shared.id);
             let stand_in = Worker::new(shared.clone(), index);
             stand_in.as_current(|| stand_in.wait_here(awaited, deadline))

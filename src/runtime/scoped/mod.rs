@@ -465,7 +465,7 @@ impl Worker {
         if scope.end.is_set() {
             return;
         }
-        if is_deep(self.stack_base(), self.shared().config.stack_size) {
+        if is_deep(&self.shared().config) {
             let go_on = |worker: &Worker| worker.work_for_scope(scope, kept_below);
             if self.on_fresh_stack(go_on).is_ok() {
                 return;

@@ -21,23 +21,36 @@
 //! that takes up other work has set our latch before, and publication orders the two: a waiter that has taken something
 //! and *then* finds its latch not set has taken a descendant. One that finds it set gives the piece back to its owner.
 //! When there is nothing to take, the waiter sleeps; the thief nudges it when it makes its next offer.
+//!
+//! A thief whose task waits for *another pool* serves its own meanwhile, with whatever there is. What it then forks does
+//! not descend from what it has interrupted, and what it has forked before does not descend from what it takes now. So
+//! each such service has a number, which the thief shows (`Remote::service`) and notes in the jobs it begins. A waiter
+//! takes nothing while the two differ, nor from a thief that began its job with forks of its own pending; and if they
+//! differ when it has taken something, it gives that back, as above.
 
 use std::cell::{Cell, UnsafeCell};
 use std::mem::{self, MaybeUninit};
 use std::panic;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering, fence};
 use std::thread;
 use std::time::Instant;
 
 use super::Worker;
-use super::wait::{is_deep, join_spin};
+use super::wait::join_spin;
 use crate::base::sync::Place;
 use crate::base::unwind::{self, Payload};
 use crate::primitives::latch::{Latch, Verdict};
 use crate::primitives::offer::Offer;
 use crate::primitives::tally::Tally;
 use crate::primitives::task::{Discarded, Finished, Task, TaskTable, Word};
+use crate::sys::stack;
+
+/// How many of those who wait for what a worker runs are told of its next offer: the innermost. In a chain of joins two
+/// workers leapfrog over each other at each level, so there may be hundreds of thousands (an offer would then take a
+/// millisecond), all but the innermost of which are buried under another wait of the same thread. Whoever is not told only
+/// sleeps on.
+const MOST_NUDGES: usize = 16;
 
 /// Who runs a piece of forked work: the worker that has forked it, or a thief.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,8 +82,11 @@ pub struct Job {
 /// Where the owner of a job and its thief meet.
 #[derive(Debug)]
 struct Meeting {
-    /// The number of the worker that runs the job, plus one; 0 as long as nobody does whose offer is part of it.
+    /// The number of the worker that runs the job, plus one; 0 as long as nobody does who has not forked it, or if what
+    /// that one offers does not descend from the job.
     thief: AtomicU32,
+    /// The number of the service in which it was begun.
+    service: AtomicU32,
     /// Set when the thief is done; it touches the job no more.
     latch: Latch,
 }
@@ -150,7 +166,7 @@ impl Job {
 
     /// Makes it ready to be given away. For the owner, who has it alone, once.
     fn prepare(&self) {
-        let meeting = Meeting { thief: AtomicU32::new(0), latch: Latch::new() };
+        let meeting = Meeting { thief: AtomicU32::new(0), service: AtomicU32::new(0), latch: Latch::new() };
         // SAFETY: nobody else knows the job yet.
         unsafe { &mut *self.meeting.get() }.write(meeting);
     }
@@ -363,8 +379,8 @@ impl Worker {
     #[cold]
     #[inline(never)]
     pub fn offer_oldest(&self) {
-        if !self.is_wanted() {
-            return;
+        if !self.is_wanted() || self.shared.is_forked() {
+            return; // in a forked child there is nobody else
         }
         let Some(job) = self.forks.next_to_offer() else { return };
         self.offer().put(job);
@@ -376,8 +392,9 @@ impl Worker {
     /// Tells those who wait for what this worker runs that there is something to take.
     fn nudge_waiters(&self) {
         let mut execution = self.executing.get();
-        // SAFETY: null, or a frame of this thread (or of one that sleeps until this one ends) further up the stack.
-        while let Some(this) = unsafe { execution.as_ref() } {
+        for _ in 0..MOST_NUDGES {
+            // SAFETY: null, or a frame of this thread (or of one that sleeps until this one ends) further up the stack.
+            let Some(this) = (unsafe { execution.as_ref() }) else { return };
             // SAFETY: its owner waits until we set the latch, which `perform` does later.
             unsafe { this.job.as_ref() }.latch().nudge();
             execution = this.beneath;
@@ -412,9 +429,12 @@ impl Worker {
         let execution = Execution { job, beneath: self.executing.get() };
         // Only if all that this worker offers from here on is part of the job.
         if self.is_wanted() && !self.forks.has_private() {
-            // Relaxed: a hint where to look; what is found there is checked.
             // SAFETY: alive until its latch is set.
-            unsafe { job.as_ref() }.meeting().thief.store(self.index as u32 + 1, Ordering::Relaxed);
+            let meeting = unsafe { job.as_ref() }.meeting();
+            // Relaxed, all three: hints where to look; what is found there is checked. The owner of a job that we fork
+            // while we run this one sees them, for that one is published after.
+            meeting.service.store(self.remote().service.load(Ordering::Relaxed), Ordering::Relaxed);
+            meeting.thief.store(self.index as u32 + 1, Ordering::Relaxed);
         }
         self.executing.set(&raw const execution);
         // SAFETY: the caller's promise. User code runs inside the panic guard, so the chain is restored below.
@@ -458,6 +478,12 @@ impl Worker {
         self.settle();
         let mut spin_until = Instant::now() + join_spin();
         loop {
+            if self.shared.is_forked() {
+                // The only thing that is left to do: the closure went with the thief. Nobody else can reach this frame.
+                panic!(
+                    "this process was forked in the middle of a join, whose other half runs in the parent"
+                );
+            }
             for _ in 0..32 {
                 if let Some(verdict) = job.latch().verdict() {
                     return verdict;
@@ -475,13 +501,36 @@ impl Worker {
         }
     }
 
-    fn offer_of_thief(&self, job: &Job) -> Option<&Offer<Job>> {
-        if is_deep(self.stack_base.get(), self.shared.config.stack_size) {
-            return None; // waiting needs no stack
+    /// Serves the pool in the middle of a task: see the module's text.
+    pub(super) fn in_service<R>(&self, serve: impl FnOnce() -> R) -> R {
+        let service = &self.remote().service;
+        let interrupted = service.load(Ordering::Relaxed); // our own
+        let number = self.services.get().wrapping_add(1);
+        self.services.set(number);
+        // Relaxed: who takes something that is offered from here on sees it, for that is published after.
+        service.store(number, Ordering::Relaxed);
+        let result = serve();
+        service.store(interrupted, Ordering::Relaxed);
+        if self.offer().has_any() {
+            // Who waits for the interrupted job may take from here again.
+            fence(Ordering::SeqCst); // as that of `notify` in `offer_oldest`
+            self.nudge_waiters();
         }
-        // Relaxed: see `perform`. 0: whoever has taken it is about to begin, or has older forks of its own on offer.
-        let thief = job.meeting().thief.load(Ordering::Relaxed).checked_sub(1)?;
-        Some(&self.shared.remote(thief as usize).offer)
+        result
+    }
+
+    /// Where there may be a part of `job` for the worker that waits for it.
+    fn offer_of_thief(&self, job: &Job) -> Option<&Offer<Job>> {
+        if stack::is_half_used() {
+            return None; // sleeping needs no stack
+        }
+        let meeting = job.meeting();
+        // Relaxed: see `perform`. 0: whoever has taken it is about to begin.
+        let thief = meeting.thief.load(Ordering::Relaxed).checked_sub(1)?;
+        let remote = self.shared.remote(thief as usize);
+        // Relaxed: looked at again when something has been taken.
+        let began_in = meeting.service.load(Ordering::Relaxed);
+        (remote.service.load(Ordering::Relaxed) == began_in).then_some(&remote.offer)
     }
 
     fn thief_offers(&self, job: &Job) -> bool {
@@ -491,7 +540,8 @@ impl Worker {
     /// Runs a part of `job`, which a thief works on. Whether there was one.
     fn leapfrog(&self, job: &Job) -> bool {
         let Some(part) = self.offer_of_thief(job).and_then(Offer::take) else { return false };
-        if job.latch().is_set() {
+        // Both see what the thief did before it made this offer, for we have taken it.
+        if job.latch().is_set() || self.offer_of_thief(job).is_none() {
             // The thief may have been at other work already (see the module's text).
             // SAFETY: we took it, nobody has begun it, and it is not used any more.
             unsafe { Job::set(part, Verdict::Returned) };
@@ -502,7 +552,7 @@ impl Worker {
         // SAFETY: we took it.
         unsafe { self.perform(part) };
         self.settle();
-        self.kept.set(kept_below + self.kept.get());
+        self.kept.set(kept_below.wrapping_add(self.kept.get())); // as in `run_task`
         // SAFETY: performed, and not used any more.
         unsafe { Job::set(part, Verdict::Done) };
         true

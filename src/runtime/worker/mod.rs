@@ -9,6 +9,7 @@ mod search;
 pub mod wait;
 
 use std::cell::{Cell, RefCell};
+use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -35,7 +36,6 @@ use crate::runtime::metrics::WorkerMetrics;
 use crate::runtime::scoped::{Credit, Scope};
 use crate::runtime::shared::{Phase, Remote, Shared, TaskBatch};
 use crate::sys::memory;
-use crate::sys::stack::approximate_stack_pointer;
 
 /// Every so many tasks a worker looks first where it would otherwise look last, so that neither work from outside nor
 /// the oldest of its own waits for ever behind tasks that spawn tasks. tokio and Go use 61; our look is cheap.
@@ -64,8 +64,6 @@ pub struct Worker {
     batch: RefCell<TaskBatch>,
     /// Tasks at the top of the deque that the present task has put there (at most so many: thieves may have some).
     kept: Cell<u32>,
-    /// Where the stack of the thread that acts as this worker begins.
-    stack_base: Cell<usize>,
     /// What was forked on this worker and not joined yet.
     forks: Forks,
     /// The innermost job of another worker that runs here; null if there is none.
@@ -74,6 +72,8 @@ pub struct Worker {
     scope: Cell<*const Scope>,
     /// Ends of tasks of a scope that the scope has not been told of.
     credit: Credit,
+    /// How many services it has begun (see `fork`).
+    services: Cell<u32>,
     /// This worker's own offer, in `shared`.
     offer: NonNull<Offer<Job>>,
 }
@@ -98,21 +98,18 @@ pub fn is_one_of(core: &Core) -> bool {
 /// Makes a worker the current one of this thread for as long as the value lives.
 struct Current<'a> {
     previous: *const Worker,
-    previous_base: usize,
-    worker: &'a Worker,
+    worker: PhantomData<&'a Worker>,
 }
 
 impl<'a> Current<'a> {
     fn enter(worker: &'a Worker) -> Self {
-        let previous_base = worker.stack_base.replace(approximate_stack_pointer());
-        Current { previous: CURRENT.replace(worker), previous_base, worker }
+        Current { previous: CURRENT.replace(worker), worker: PhantomData }
     }
 }
 
 impl Drop for Current<'_> {
     fn drop(&mut self) {
         CURRENT.set(self.previous);
-        self.worker.stack_base.set(self.previous_base);
     }
 }
 
@@ -129,11 +126,11 @@ impl Worker {
             tick: Cell::new(0),
             batch: RefCell::new(TaskBatch::new()),
             kept: Cell::new(0),
-            stack_base: Cell::new(0),
             forks: Forks::new(),
             executing: Cell::new(std::ptr::null()),
             scope: Cell::new(std::ptr::null()),
             credit: Credit::default(),
+            services: Cell::new(0),
             offer: NonNull::from(&*shared.remote(index).offer),
             shared,
             index,
@@ -179,11 +176,6 @@ impl Worker {
     /// Tasks in the deque that descend from the present task, at most.
     pub fn kept(&self) -> u32 {
         self.kept.get()
-    }
-
-    /// Where the stack of the thread that acts as this worker begins.
-    pub fn stack_base(&self) -> usize {
-        self.stack_base.get()
     }
 
     /// Begins to act for another thread than its own, which sleeps.
@@ -357,8 +349,9 @@ impl Worker {
         if let Finished::Orphaned(payload) = task.run(&self.metrics().tally) {
             self.shared.report_panic(payload);
         }
-        // What it has left behind descends from the task beneath as well.
-        self.kept.set(kept_below + self.kept.get());
+        // What it has left behind descends from the task beneath as well. Wrapping: beneath no task at all it adds up for
+        // ever, and nobody looks at it.
+        self.kept.set(kept_below.wrapping_add(self.kept.get()));
     }
 }
 
@@ -459,8 +452,12 @@ pub trait Seeker: Sized {
         } else {
             None
         };
-        if let Some(role) = role.and_then(|role| shared.idle.withdraw(seat, role)) {
-            return role;
+        if let Some(role) = role {
+            if let Some(role) = shared.idle.withdraw(seat, role) {
+                return role;
+            }
+            // Lent. A push that saw this worker search relies on it to have seen its task: somebody else has to take it.
+            shared.idle.notify();
         }
         if block::tidy_up() {
             memory::return_to_system();

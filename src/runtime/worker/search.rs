@@ -10,7 +10,7 @@ use crate::primitives::batch::BATCH;
 use crate::primitives::inbox::Taken;
 use crate::primitives::task::Task;
 use crate::runtime::scoped;
-use crate::runtime::shared::{Phase, TaskBatch};
+use crate::runtime::shared::{Phase, Remote, TaskBatch};
 
 impl Worker {
     #[inline]
@@ -108,9 +108,12 @@ impl Worker {
 
     fn steal_from(&self, victim: usize) -> Option<Task> {
         let victim = self.shared.remote(victim);
-        if let Some(task) = self.take_offered(&victim.offer) {
-            return Some(task);
-        }
+        let (fork, task) = (|| self.take_offered(&victim.offer), || self.steal_task(victim));
+        // In turn the one or the other first: behind an endless tree of forks tasks would wait for ever.
+        if self.tick.get().is_multiple_of(2) { fork().or_else(task) } else { task().or_else(fork) }
+    }
+
+    fn steal_task(&self, victim: &Remote) -> Option<Task> {
         let half = (victim.inbox.len() / 2).clamp(1, BATCH);
         let mut batch = self.batch.borrow_mut();
         if victim.inbox.take(half, &mut *batch) == Taken::Some {

@@ -21,9 +21,10 @@ use std::time::{Duration, Instant};
 
 use super::{Goal, Seeker, Worker, hire};
 use crate::primitives::tally::Tally;
+use crate::runtime::config::Config;
 use crate::runtime::lifecycle::Owner;
 use crate::sys::affinity;
-use crate::sys::stack::approximate_stack_pointer;
+use crate::sys::stack;
 
 /// How long a thread spins for a result before it sleeps: about what it takes to put it to sleep and wake it up. The next
 /// result of a program that submits and joins in turn usually comes sooner.
@@ -86,18 +87,22 @@ pub fn block(awaited: &mut dyn Awaited, deadline: Option<Instant>) -> Waited {
 /// optimisation a queue that grows takes some 20 KiB.)
 const ROOM: usize = 48 << 10;
 
-/// Whether tasks within tasks have used half of a stack of `size` bytes that begins at `base` (of a small one, all but
-/// [`ROOM`]): what is left is for the next one.
-pub fn is_deep(base: usize, size: usize) -> bool {
-    let used = base.abs_diff(approximate_stack_pointer());
-    // More than there is: a stack that is not in one piece (AddressSanitizer's), of which nothing is known.
-    ((size / 2).min(size.saturating_sub(ROOM))..size).contains(&used)
+/// Whether tasks within tasks have left less than half of the stack that a task of this pool may count on (of a small one,
+/// less than [`ROOM`]): that is for the next one. A thread that has borrowed the worker may have a smaller one from the
+/// beginning.
+pub fn is_deep(config: &Config) -> bool {
+    stack::is_short_of((config.stack_size / 2).max(ROOM.min(config.stack_size / 4 * 3)))
 }
 
-/// Has a thread of its own work or wait, and waits for that thread. An error means that there was none to be had.
-pub fn on_thread<R: Send>(thread: thread::Builder, work: impl FnOnce() -> R + Send) -> io::Result<R> {
+/// Has a thread of its own work or wait, in the name of worker `index`, and waits for that thread. An error means that there
+/// was none to be had.
+pub fn on_thread<R: Send>(config: &Config, index: usize, work: impl FnOnce() -> R + Send) -> io::Result<R> {
+    let begin = || {
+        stack::begin(config.stack_size);
+        work()
+    };
     thread::scope(|scope| {
-        let thread = thread.spawn_scoped(scope, work)?;
+        let thread = config.thread(index).spawn_scoped(scope, begin)?;
         Ok(thread.join().expect("waiting runs user code only inside the panic guard"))
     })
 }
@@ -105,7 +110,7 @@ pub fn on_thread<R: Send>(thread: thread::Builder, work: impl FnOnce() -> R + Se
 impl Worker {
     /// Waits until `awaited` is done or the deadline has passed. Called from inside a task.
     pub fn wait_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
-        if is_deep(self.stack_base.get(), self.shared.config.stack_size) {
+        if is_deep(&self.shared.config) {
             let wait = move |worker: &Worker| worker.wait_here(awaited, deadline);
             return self.on_fresh_stack(wait).unwrap_or_else(Waited::NoStack);
         }
@@ -127,7 +132,7 @@ impl Worker {
             }
             let kept_below = self.kept.replace(0);
             let ran = awaited.run_here(&self.metrics().tally);
-            self.kept.set(kept_below + self.kept.get());
+            self.kept.set(kept_below.wrapping_add(self.kept.get()));
             if !ran && !self.run_own_child() {
                 return block(awaited, deadline);
             }
@@ -171,7 +176,8 @@ impl Worker {
             return true;
         }
         // Nothing in the deque is the present task's any more: what comes from others may lie on top.
-        let ran = self.sweep().map(|task| self.run_task(task)).is_some();
+        // In service, for what others fork on top of this task is no part of it (see `fork`).
+        let ran = self.in_service(|| self.sweep().map(|task| self.run_task(task)).is_some());
         self.settle();
         ran
     }
@@ -179,9 +185,9 @@ impl Worker {
     /// Works for the pool as if there were no task that waits.
     fn serve_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
         let mut goal = Goal::Await { awaited, deadline };
-        self.work_until(&mut goal);
+        self.in_service(|| self.work_until(&mut goal));
         // What the present task had submitted may lie below what has come since, so that all of it counts.
-        self.kept.set(self.kept.get() + self.deque.len() as u32);
+        self.kept.set(self.kept.get().wrapping_add(self.deque.len() as u32));
         let Goal::Await { awaited, .. } = goal else { unreachable!("set above") };
         if awaited.is_done() { Waited::Done } else { Waited::TimedOut }
     }
@@ -205,6 +211,6 @@ impl Worker {
         }
 
         let lent = Lent(self);
-        on_thread(self.shared.config.thread(self.index), move || lent.act(work))
+        on_thread(&self.shared.config, self.index, move || lent.act(work))
     }
 }
