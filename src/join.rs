@@ -212,6 +212,22 @@ where
     })
 }
 
+/// Calls `f` with the [`Context`] of the calling thread, or `None` outside of every [`Pool`]: for code inside a task that
+/// wants loops or many joins and has not been given a context.
+///
+/// ```
+/// let pool = longshore::Pool::new()?;
+/// let total = pool.submit(|| {
+///     longshore::with_context(|cx| cx.expect("inside a task").map_reduce(0..100u64, |n| n, |a, b| a + b))
+/// })?;
+/// assert_eq!(total.join()?, Some(4950));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[inline]
+pub fn with_context<R>(f: impl FnOnce(Option<Context<'_>>) -> R) -> R {
+    Worker::with_current(|worker| f(worker.map(Context::new)))
+}
+
 /// Runs one task of the pool whose task calls this, whatever it is, on top of the calling task. Whether there was one.
 /// For a task that has nothing better to do for a while; it must hold nothing that the other might want.
 ///

@@ -95,7 +95,7 @@ pub use self::{
     },
     builder::{DEFAULT_STACK_SIZE, MAX_STACK_SIZE, MAX_WORKERS, MIN_STACK_SIZE, Pinning, PoolBuilder},
     handle::JoinHandle,
-    join::{Context, join, yield_local, yield_now},
+    join::{Context, join, with_context, yield_local, yield_now},
     pool::{Pool, current_worker, execute, submit},
     pull_pool::PullPool,
     runtime::metrics::{PinStatus, PoolStats, WorkerStats},

@@ -2,6 +2,7 @@
 //! from closure to closure by value.
 
 use std::env;
+use std::ops::Range;
 
 use longshore::{Context, Pool};
 
@@ -39,6 +40,16 @@ impl ForkJoin for Longshore {
         RB: Send,
     {
         context.join(a, b)
+    }
+
+    #[inline]
+    fn each<B>(context: Context<'_>, range: Range<usize>, body: &B)
+    where
+        B: for<'c> Fn(Self::Context<'c>, usize) + Sync,
+    {
+        context.for_each(range, |index| {
+            longshore::with_context(|inside| body(inside.expect("a loop's body runs on a worker"), index));
+        });
     }
 
     #[inline]
