@@ -32,11 +32,11 @@ trait Fold<S: Source>: Sync {
 /// Goes through a part from its beginning.
 fn fold<S: Source, F: Fold<S>>(cx: Context<'_>, mut source: S, f: &F) -> F::State {
     let mut state = f.begin(&source);
-    // The first items tell whether there is enough to do for two. Cut at once, a loop of a thousand additions would
-    // take three times as long as without a pool.
+    // Of many items the first tell whether there is enough to do for two. Cut at once, a loop of a thousand additions
+    // would take three times as long as without a pool.
     let begun = clock::now();
     let (mut done, mut pace) = (0, 1);
-    while cx.is_wanted() {
+    while cx.is_wanted() && source.remaining() >= MANY {
         for _ in 0..pace {
             let Some(item) = source.next_item() else { return state };
             if !f.step(&mut state, item) {
@@ -54,6 +54,10 @@ fn fold<S: Source, F: Fold<S>>(cx: Context<'_>, mut source: S, f: &F) -> F::Stat
     }
     fold_from(cx, source, state, f)
 }
+
+/// Fewer items are cut at once, for each may take long: two that take a second go to two workers. Of so many the first is no
+/// great part.
+const MANY: usize = 256;
 
 /// For so long a part goes on alone before it is cut: about what it costs to have another worker take the other half and
 /// to wait for it.

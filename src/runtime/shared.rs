@@ -139,7 +139,8 @@ impl Model for Shared {
     /// deques and the injector.
     fn has_work(&self) -> bool {
         !self.injector.is_empty()
-            || self.members.read(|members| members.iter().any(|&i| self.remote(i).has_work()))
+            // All that there ever were: the queues of those who have gone are empty, and the set costs a fence to read.
+            || self.remotes.iter().any(Remote::has_work)
     }
 
     /// When no task is left and all workers rest nothing can bring a new task: outside is shut out, and inside nobody

@@ -43,16 +43,37 @@ fn results_are_in_the_order_of_the_items() {
     rig.finish();
 }
 
-/// An item that waits for another one, far away, needs both workers.
+/// Few items may be long ones: each goes to a worker of its own, though the first waits for the last.
+#[test]
+fn few_items_are_shared_out_at_once() {
+    let rig = Rig::new(2);
+    for _ in 0..200 {
+        let (first, second) = (Gate::new(), Gate::new());
+        rig.for_each(0..2, |i| {
+            if i == 0 {
+                first.open();
+                second.visitor().pass();
+            } else {
+                second.open();
+                first.visitor().pass();
+            }
+        });
+    }
+    rig.finish();
+}
+
+/// While one item takes long, another worker has half of what is left.
 #[test]
 fn an_item_that_takes_long_does_not_hold_up_the_others() {
     let rig = Rig::new(2);
-    for _ in 0..50 {
+    for _ in 0..20 {
         let gate = Gate::new();
         let visitor = gate.visitor();
         let passed = AtomicUsize::new(0);
         rig.for_each(0..1000, |i| {
-            if i == 0 {
+            // Long enough for the loop to see that it is worth sharing.
+            (0..20_000).for_each(|n| _ = std::hint::black_box(n));
+            if i == 4 {
                 visitor.pass();
             } else if passed.fetch_add(1, Ordering::Relaxed) == 400 {
                 gate.open();

@@ -196,8 +196,11 @@ impl Worker {
         } else {
             None
         };
-        if let Some(role) = role.and_then(|role| pool.idle.withdraw(seat, role)) {
-            return role;
+        if let Some(role) = role {
+            if let Some(role) = pool.idle.withdraw(seat, role) {
+                return role;
+            }
+            pool.idle.notify();
         }
         loop {
             let is_up = match seat.posture() {
