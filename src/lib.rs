@@ -70,6 +70,8 @@ mod loops;
 mod pool;
 #[cfg(not(longshore_loom))]
 mod pull_pool;
+#[cfg(all(feature = "rayon", not(longshore_loom)))]
+mod rayon;
 #[cfg(not(longshore_loom))]
 mod scope;
 #[cfg(not(longshore_loom))]
@@ -103,6 +105,9 @@ pub use self::{
     source::{Chunks, ChunksMut, Elements, Grained, IntoSource, Source, chunks, chunks_mut},
     stream::MapUnordered,
 };
+
+#[cfg(all(feature = "rayon", not(longshore_loom)))]
+pub use self::rayon::{OnPool, OnPoolExt};
 
 /// What the model checker explores; see `docs/MODELS.md`. Not part of the interface.
 #[cfg(longshore_loom)]

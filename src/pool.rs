@@ -1,5 +1,6 @@
 //! [`Pool`]: the owner of a set of workers, and the ways to give it work.
 
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -36,6 +37,10 @@ use crate::submission;
 pub struct Pool {
     pub(crate) shared: Arc<Shared>,
 }
+
+// A panic of user code never leaves a pool half-changed: it is caught before it reaches one.
+impl UnwindSafe for Pool {}
+impl RefUnwindSafe for Pool {}
 
 impl Pool {
     /// A pool with the default configuration, see [`PoolBuilder`].

@@ -1,5 +1,6 @@
 //! [`PullPool`]: a pool whose workers share one queue.
 
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -45,6 +46,10 @@ use crate::submission;
 pub struct PullPool {
     shared: Arc<Shared>,
 }
+
+// A panic of user code never leaves a pool half-changed: it is caught before it reaches one.
+impl UnwindSafe for PullPool {}
+impl RefUnwindSafe for PullPool {}
 
 impl PullPool {
     /// A pool with the default configuration, see [`PoolBuilder`].
