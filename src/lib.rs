@@ -66,6 +66,8 @@ mod handle;
 mod join;
 #[cfg(not(longshore_loom))]
 mod loops;
+#[cfg(all(feature = "orx-parallel", not(longshore_loom)))]
+mod orx_parallel;
 #[cfg(not(longshore_loom))]
 mod pool;
 #[cfg(not(longshore_loom))]
