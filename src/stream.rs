@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::iter::FusedIterator;
 use std::panic;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 
+use crate::base::sync::{Mutex, MutexGuard, lock};
 use crate::base::unwind::{self, Payload};
 use crate::pool::Pool;
 use crate::primitives::tally::Tally;
@@ -80,7 +81,7 @@ impl<T> Default for Mail<T> {
 
 impl<T, F> Work<T, F> {
     fn mail(&self) -> MutexGuard<'_, Mail<T>> {
-        self.mail.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.mail)
     }
 
     fn run<A>(&self, item: A)

@@ -21,12 +21,13 @@ use std::fmt;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Instant;
 
 pub use credit::Credit;
 
+use crate::base::sync::{Mutex, lock};
 use crate::base::unwind::{self, Payload};
 use crate::primitives::block;
 use crate::primitives::latch::{Latch, Verdict};
@@ -216,10 +217,6 @@ impl Scope {
             unsafe { Latch::set(&raw const scope.end, Verdict::Done) };
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Gives away a task that a worker has taken and may not run now.
