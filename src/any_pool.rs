@@ -76,6 +76,18 @@ pub trait AnyPool: Start + fmt::Debug + Sized + Send + Sync + 'static {
     /// See [`Pool::stats`].
     fn stats(&self) -> PoolStats;
 
+    /// See [`Pool::pause`].
+    fn pause(&self) -> bool;
+
+    /// See [`Pool::resume`].
+    fn resume(&self);
+
+    /// See [`Pool::is_paused`].
+    fn is_paused(&self) -> bool;
+
+    /// See [`Pool::purge`].
+    fn purge(&self) -> u64;
+
     /// See [`Pool::shutdown`].
     ///
     /// # Errors
@@ -146,6 +158,22 @@ macro_rules! is_a_pool {
 
             fn stats(&self) -> PoolStats {
                 self.stats()
+            }
+
+            fn pause(&self) -> bool {
+                self.pause()
+            }
+
+            fn resume(&self) {
+                self.resume();
+            }
+
+            fn is_paused(&self) -> bool {
+                self.is_paused()
+            }
+
+            fn purge(&self) -> u64 {
+                self.purge()
             }
 
             fn shutdown(&self) -> Result<(), ShutdownError> {

@@ -8,7 +8,7 @@ use crate::base::error::{BatchError, BuildError, ShutdownError, SubmitError, Sub
 use crate::builder::{PoolBuilder, Start};
 use crate::handle::JoinHandle;
 use crate::runtime::config::Config;
-use crate::runtime::core::Phase;
+use crate::runtime::core::{Phase, Request};
 use crate::runtime::current::Current;
 use crate::runtime::lifecycle::{self, Model};
 use crate::runtime::metrics::PoolStats;
@@ -118,6 +118,45 @@ impl Pool {
     /// What the pool has done so far. See [`PoolStats`] for how exact it is.
     pub fn stats(&self) -> PoolStats {
         self.shared.stats()
+    }
+
+    /// Has the workers begin no further task until [`Pool::resume`]; returns whether the pool is paused now, which it is
+    /// unless it is shut down (or this is a forked child). What runs goes on, with what it waits for; a worker that was
+    /// just about to begin a task still does. Work is accepted as before. Calling it again is harmless.
+    ///
+    /// Joins, loops and scopes called from outside may run on the calling thread meanwhile. A shutdown ends the pause.
+    ///
+    /// ```
+    /// use longshore::Pool;
+    ///
+    /// let pool = Pool::builder().workers(2).build()?;
+    /// pool.pause();
+    /// let answer = pool.submit(|| 6 * 7)?;
+    /// assert!(pool.is_paused());
+    /// pool.resume();
+    /// assert_eq!(answer.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn pause(&self) -> bool {
+        lifecycle::pause(&*self.shared)
+    }
+
+    /// Ends a [`Pool::pause`].
+    pub fn resume(&self) {
+        lifecycle::resume(&*self.shared);
+    }
+
+    /// Whether the pool is paused.
+    pub fn is_paused(&self) -> bool {
+        self.shared.condition().asks(Request::Pause)
+    }
+
+    /// Throws away what is queued now and has not started; handles of these tasks resolve as
+    /// [cancelled](crate::JoinError::Cancelled). Returns how many tasks that were. Tasks of scopes stay, for somebody's
+    /// frame depends on them. What a worker is moving between two queues at this very moment may escape: who wants all of
+    /// it pauses the pool first.
+    pub fn purge(&self) -> u64 {
+        lifecycle::purge(&*self.shared)
     }
 
     /// Refuses new work from outside, finishes what was accepted (with all that these tasks submit), and returns when

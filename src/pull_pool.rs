@@ -8,7 +8,7 @@ use crate::base::error::{BatchError, BuildError, ShutdownError, SubmitError};
 use crate::builder::{PoolBuilder, Start};
 use crate::handle::JoinHandle;
 use crate::runtime::config::Config;
-use crate::runtime::core::Phase;
+use crate::runtime::core::{Phase, Request};
 use crate::runtime::lifecycle::{self, Model};
 use crate::runtime::metrics::PoolStats;
 use crate::runtime::pull::Shared;
@@ -124,6 +124,26 @@ impl PullPool {
     /// What the pool has done so far. See [`PoolStats`] for how exact it is.
     pub fn stats(&self) -> PoolStats {
         self.shared.stats()
+    }
+
+    /// As [`Pool::pause`](crate::Pool::pause).
+    pub fn pause(&self) -> bool {
+        lifecycle::pause(&*self.shared)
+    }
+
+    /// As [`Pool::resume`](crate::Pool::resume).
+    pub fn resume(&self) {
+        lifecycle::resume(&*self.shared);
+    }
+
+    /// As [`Pool::is_paused`](crate::Pool::is_paused).
+    pub fn is_paused(&self) -> bool {
+        self.shared.condition().asks(Request::Pause)
+    }
+
+    /// As [`Pool::purge`](crate::Pool::purge).
+    pub fn purge(&self) -> u64 {
+        lifecycle::purge(&*self.shared)
     }
 
     /// As [`Pool::shutdown`](crate::Pool::shutdown).

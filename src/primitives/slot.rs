@@ -31,7 +31,7 @@ use std::task::Waker;
 
 use super::block;
 use super::tally::Tally;
-use super::task::{Discarded, Finished, Task, TaskTable, Word, Words};
+use super::task::{Discarded, Finished, Task, TaskKind, TaskTable, Word, Words};
 use crate::base::sync::{AtomicU32, Ordering, Place, Tomb, thread};
 use crate::base::unwind::{self, Payload};
 
@@ -273,8 +273,9 @@ where
     pub unsafe fn into_task(self) -> Task {
         let mut words: Words = [const { MaybeUninit::uninit() }; 3];
         words[0].write(self.slot.as_ptr().expose_provenance());
-        let table =
-            const { &TaskTable { run: Self::run_packed, discard: Self::discard_packed, is_scoped: false } };
+        let table = const {
+            &TaskTable { run: Self::run_packed, discard: Self::discard_packed, kind: TaskKind::Free }
+        };
         // SAFETY: the words are this slot's address, which is what these two functions expect; the closure and its
         // result are `Send`.
         unsafe { Task::from_parts(table, words) }

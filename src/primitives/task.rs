@@ -50,8 +50,19 @@ pub struct TaskTable {
     /// # Safety
     /// As for `run`.
     pub discard: unsafe fn(Word, Word, Word) -> Result<Discarded, Payload>,
-    /// The first word is the address of the scope that the task belongs to.
-    pub is_scoped: bool,
+    /// What the task is part of.
+    pub kind: TaskKind,
+}
+
+/// What a task is part of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TaskKind {
+    /// Nothing: it stands for itself.
+    Free,
+    /// A scope, whose address is the first word.
+    Scoped,
+    /// A call whose caller waits for it.
+    Sent,
 }
 
 /// What a task was that has been discarded.
@@ -113,7 +124,12 @@ impl Task {
     #[inline]
     pub fn scope(&self) -> Option<usize> {
         // SAFETY: the table says that it was written.
-        self.table.is_scoped.then(|| unsafe { self.words[0].assume_init() })
+        (self.table.kind == TaskKind::Scoped).then(|| unsafe { self.words[0].assume_init() })
+    }
+
+    /// Whether somebody's frame depends on it: such a task is never thrown away while the pool works.
+    pub fn is_structured(&self) -> bool {
+        self.table.kind != TaskKind::Free
     }
 
     /// Runs the task. No panic of user code comes out.
@@ -208,7 +224,7 @@ impl Inline {
         // Decided at compile time, like the choice that led here.
         assert!(matches!(Kept::of::<F>(), Kept::Inline));
         let table =
-            const { &TaskTable { run: Self::run::<F>, discard: Self::discard::<F>, is_scoped: false } };
+            const { &TaskTable { run: Self::run::<F>, discard: Self::discard::<F>, kind: TaskKind::Free } };
         let words = put_table(place, table);
         // SAFETY: size and alignment were checked above.
         unsafe { words.as_mut_ptr().cast::<F>().write(f) };
@@ -245,7 +261,7 @@ impl InBlock {
         // SAFETY: the block is ours, large enough and aligned for an `F`.
         unsafe { block.write(f) };
         let table =
-            const { &TaskTable { run: Self::run::<F>, discard: Self::discard::<F>, is_scoped: false } };
+            const { &TaskTable { run: Self::run::<F>, discard: Self::discard::<F>, kind: TaskKind::Free } };
         let words = put_table(place, table);
         words[0].write(block.as_ptr().expose_provenance());
     }

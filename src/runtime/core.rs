@@ -2,9 +2,10 @@
 //! its workers is idle, their records, and the threads. The queues are the business of the pools themselves, which
 //! contain this. Everything here may be touched by any thread at any time.
 
+use std::fmt;
 use std::panic;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering, fence};
+use std::sync::atomic::{AtomicU32, Ordering, fence};
+use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 
 use crossbeam_utils::CachePadded;
 
@@ -30,6 +31,59 @@ pub enum Phase {
     Stopping = 3,
 }
 
+/// Something rare that workers are asked for, besides their tasks. The bits lie beside the phase in one word, so that the
+/// one look at the phase that a worker takes for each task covers them all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Request {
+    /// Begin no task, until this is taken back.
+    Pause = 1 << 2,
+}
+
+/// The bits of the word that hold the [`Phase`].
+const PHASE: u32 = 0b11;
+
+/// A word without these bits asks nothing of a worker but to run tasks: the pool is open or drains, and there is no
+/// [`Request`].
+const WANTS_CARE: u32 = !(Phase::Draining as u32);
+
+/// The phase of a pool, and what it asks of its workers, at one moment.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Condition(u32);
+
+impl Condition {
+    /// How far the pool has come.
+    #[inline]
+    pub fn phase(self) -> Phase {
+        match self.0 & PHASE {
+            0 => Phase::Open,
+            1 => Phase::Draining,
+            2 => Phase::Ended,
+            _ => Phase::Stopping,
+        }
+    }
+
+    /// Whether `request` is made.
+    pub fn asks(self, request: Request) -> bool {
+        self.0 & request as u32 != 0
+    }
+
+    /// Whether there is anything that a worker must see to before it takes its next task.
+    #[inline]
+    pub fn wants_care(self) -> bool {
+        self.0 & WANTS_CARE != 0
+    }
+}
+
+impl fmt::Debug for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Condition")
+            .field("phase", &self.phase())
+            .field("requests", &(self.0 & !PHASE))
+            .finish()
+    }
+}
+
 /// What is known of one worker from outside.
 #[derive(Debug, Default)]
 pub struct Record {
@@ -49,7 +103,10 @@ pub struct Core {
     pub config: Config,
     /// [`fork::generation`] at the time of building.
     fork_generation: u32,
-    phase: CachePadded<AtomicU8>,
+    /// A [`Condition`].
+    condition: CachePadded<AtomicU32>,
+    /// Where workers wait while the pool is paused.
+    pub pause: Pause,
     /// Who searches, who is parked.
     pub idle: Idle,
     /// By the number of the worker. Padded, for each is written by another thread.
@@ -72,7 +129,8 @@ impl Core {
                 fork::register();
                 fork::generation()
             },
-            phase: CachePadded::new(AtomicU8::new(Phase::Open as u8)),
+            condition: CachePadded::new(AtomicU32::new(Phase::Open as u32)),
+            pause: Pause::default(),
             idle: Idle::new(workers),
             records: (0..workers).map(|_| CachePadded::default()).collect(),
             metrics: PoolMetrics::default(),
@@ -92,24 +150,60 @@ impl Core {
         self.fork_generation != fork::generation()
     }
 
+    /// The present phase and requests.
+    #[inline]
+    pub fn condition(&self) -> Condition {
+        // Acquire pairs with the Release in `advance` and `ask`: who sees the phase sees what was done before it was
+        // entered.
+        Condition(self.condition.load(Ordering::Acquire))
+    }
+
     /// The present phase.
     #[inline]
     pub fn phase(&self) -> Phase {
-        // Acquire pairs with the Release in `advance`: who sees the phase sees what was done before it was entered.
-        match self.phase.load(Ordering::Acquire) {
-            0 => Phase::Open,
-            1 => Phase::Draining,
-            2 => Phase::Ended,
-            _ => Phase::Stopping,
-        }
+        self.condition().phase()
     }
 
-    /// Enters `phase`, unless the pool is further already.
+    /// Enters `phase`, unless the pool is further already. A pool that closes is not paused any more.
     pub fn advance(&self, phase: Phase) {
-        self.phase.fetch_max(phase as u8, Ordering::AcqRel); // see `phase`
+        let mut old = self.condition.load(Ordering::Relaxed); // only a guess for the CAS
+        while old & PHASE < phase as u32 {
+            let new = old & !(PHASE | Request::Pause as u32) | phase as u32;
+            // AcqRel: see `condition`.
+            match self.condition.compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => break,
+                Err(current) => old = current,
+            }
+        }
         // A producer whose passage comes after this sees the phase and turns back; one that came before is seen by the
         // worker that wants to end the pool, see `Shared::ends_now`.
         fence(Ordering::SeqCst);
+        self.pause.look_again();
+    }
+
+    /// Makes a request of all workers; `false` if the pool is not open, and it was not made.
+    pub fn ask(&self, request: Request) -> bool {
+        let mut old = self.condition.load(Ordering::Relaxed); // only a guess for the CAS
+        while Condition(old).phase() == Phase::Open {
+            let new = old | request as u32;
+            // AcqRel: see `condition`.
+            match self.condition.compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(current) => old = current,
+            }
+        }
+        false
+    }
+
+    /// Takes a request back.
+    pub fn no_longer_ask(&self, request: Request) {
+        self.condition.fetch_and(!(request as u32), Ordering::AcqRel); // see `condition`
+    }
+
+    /// Has the calling worker wait for as long as the pool is paused.
+    #[cold]
+    pub fn rest_while_paused(&self) {
+        self.pause.wait_while(|| self.condition().asks(Request::Pause));
     }
 
     /// Whether every worker may go.
@@ -118,16 +212,16 @@ impl Core {
         self.phase() >= Phase::Ended
     }
 
-    /// Throws away a task of a pool that stops: it never starts, and its handle says so.
-    pub fn throw_away(&self, task: Task) {
+    /// Throws away a task: it never starts, and its handle says so. How many tasks that were: none if it had been run
+    /// ahead of its turn.
+    pub fn throw_away(&self, task: Task) -> u64 {
         match task.discard() {
-            Ok(Discarded::RunBefore) => {}
-            Ok(Discarded::Unstarted) => _ = self.metrics.swept.add_shared(1),
-            Err(payload) => {
-                self.metrics.swept.add_shared(1);
-                self.report_panic(payload);
-            }
+            Ok(Discarded::RunBefore) => return 0,
+            Ok(Discarded::Unstarted) => {}
+            Err(payload) => self.report_panic(payload),
         }
+        self.metrics.swept.add_shared(1);
+        1
     }
 
     /// Gives a payload that nobody waits for to the user's panic handler.
@@ -180,5 +274,28 @@ impl Core {
             hook_panics: self.metrics.hook_panics.get(),
             workers: self.records.iter().enumerate().map(worker_stats).collect(),
         }
+    }
+}
+
+/// Where the workers of a paused pool wait. They are neither searching nor parked meanwhile: nobody wakes them for work.
+#[derive(Debug, Default)]
+pub struct Pause {
+    lock: Mutex<()>,
+    changed: Condvar,
+}
+
+impl Pause {
+    fn wait_while(&self, is_paused: impl Fn() -> bool) {
+        let mut guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        while is_paused() {
+            guard = self.changed.wait(guard).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Has all look again whether the pool is paused. Through the lock, else one that has just looked and does not wait
+    /// yet would miss it.
+    pub fn look_again(&self) {
+        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
+        self.changed.notify_all();
     }
 }

@@ -19,7 +19,7 @@ use std::thread;
 use crate::base::unwind;
 use crate::primitives::latch::{Latch, Verdict};
 use crate::primitives::tally::Tally;
-use crate::primitives::task::{Discarded, Finished, Task, TaskTable, Word};
+use crate::primitives::task::{Discarded, Finished, Task, TaskKind, TaskTable, Word};
 use crate::runtime::current::Current;
 use crate::runtime::dispatcher::Intake;
 use crate::runtime::idle::Loan;
@@ -171,7 +171,7 @@ impl Awaited for AwaitedLatch<'_> {
 }
 
 /// What was sent in counts as a task.
-static SENT: TaskTable = TaskTable { run: run_sent, discard: discard_sent, is_scoped: false };
+static SENT: TaskTable = TaskTable { run: run_sent, discard: discard_sent, kind: TaskKind::Sent };
 
 unsafe fn run_sent(address: Word, _: Word, _: Word, tally: &Tally) -> Finished {
     // SAFETY: the contract of the table.

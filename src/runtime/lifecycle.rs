@@ -7,11 +7,12 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use super::config::Config;
-use super::core::{Core, Phase};
+use super::core::{Core, Phase, Request};
 use super::metrics::{PinStatus, PoolStats};
 use super::worker;
 use crate::base::error::{BuildError, PanicPayload, ShutdownError};
 use crate::base::unwind::{self, Payload};
+use crate::primitives::task::Task;
 use crate::sys::{affinity, stack};
 
 /// A way to bring tasks to workers: the queues around a [`Core`], as far as threads that start and stop are concerned.
@@ -40,6 +41,9 @@ pub trait Model: Deref<Target = Core> + Sized + Send + Sync + 'static {
     fn ends_now(&self) -> bool;
     /// Empties all queues of a pool that stops; the tasks never start, and their handles say so.
     fn throw_away_queued(&self);
+    /// Takes what lies in the queues of an open pool, as many tasks as there are when it is called, and gives each to
+    /// `sort`, which hands back what must stay queued. What a worker is moving between queues just then is not met.
+    fn sift(&self, sort: &mut dyn FnMut(Task) -> Option<Task>);
     /// Waits until no producer is on its way to a queue of the closed pool: a few instructions, unless one is preempted
     /// there.
     fn wait_for_producers(&self);
@@ -227,6 +231,34 @@ pub fn end<M: Model>(shared: &M, phase: Phase, deadline: Option<Instant>) -> Res
         shared.throw_away_queued();
     }
     Ok(())
+}
+
+/// Throws away what waits in the queues of an open pool; how many tasks that were.
+pub fn purge<M: Model>(shared: &M) -> u64 {
+    let mut purged = 0;
+    if !shared.is_forked() {
+        shared.sift(&mut |task| {
+            if task.is_structured() {
+                return Some(task);
+            }
+            purged += shared.throw_away(task);
+            None
+        });
+    }
+    purged
+}
+
+/// Has the workers begin no task until [`resume`].
+pub fn pause<M: Model>(shared: &M) -> bool {
+    !shared.is_forked() && shared.ask(Request::Pause)
+}
+
+/// Takes a [`pause`] back.
+pub fn resume<M: Model>(shared: &M) {
+    if !shared.is_forked() {
+        shared.no_longer_ask(Request::Pause);
+        shared.pause.look_again();
+    }
 }
 
 /// Ends a pool whose owner goes away.

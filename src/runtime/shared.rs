@@ -15,8 +15,8 @@ use super::core::Core;
 use super::lifecycle::Model;
 use super::metrics::PoolStats;
 use super::worker::Worker;
-use crate::primitives::batch::Batch;
-use crate::primitives::inbox::Inbox;
+use crate::primitives::batch::{BATCH, Batch};
+use crate::primitives::inbox::{Inbox, Taken};
 use crate::primitives::members::Members;
 use crate::primitives::offer::Offer;
 use crate::primitives::task::Task;
@@ -166,7 +166,7 @@ impl Model for Shared {
     }
 
     fn throw_away_queued(&self) {
-        let throw = |task| self.throw_away(task);
+        let throw = |task| _ = self.throw_away(task);
         self.remotes.iter().for_each(|remote| remote.inbox.drain_closed(throw));
         while let Some(mut batch) = self.take_injected() {
             std::iter::from_fn(|| batch.pop()).for_each(throw);
@@ -180,6 +180,46 @@ impl Model for Shared {
                 }
             }
         }
+    }
+
+    fn sift(&self, sort: &mut dyn FnMut(Task) -> Option<Task>) {
+        // Held while tasks are in hand that no queue shows.
+        let Some(passage) = self.passage() else { return };
+        let mut batch = Vec::with_capacity(BATCH);
+        let mut kept = TaskBatch::new();
+        let mut sort = |task| {
+            if let Some(task) = sort(task) {
+                kept.push(task);
+                if kept.len() == BATCH {
+                    passage.inject(std::mem::replace(&mut kept, TaskBatch::new()));
+                }
+            }
+        };
+        for remote in &self.remotes {
+            let mut left = remote.inbox.len();
+            while left > 0 && remote.inbox.take(left.min(BATCH), &mut batch) == Taken::Some {
+                left = left.saturating_sub(batch.len());
+                batch.drain(..).for_each(&mut sort);
+            }
+        }
+        for _ in 0..self.injector.len() {
+            let Some(mut batch) = self.take_injected() else { break };
+            std::iter::from_fn(|| batch.pop()).for_each(&mut sort);
+        }
+        for remote in &self.remotes {
+            for _ in 0..remote.stealer.len() {
+                match remote.stealer.steal() {
+                    Steal::Success(task) => sort(task),
+                    Steal::Retry => std::hint::spin_loop(),
+                    Steal::Empty => break,
+                }
+            }
+        }
+        if !kept.is_empty() {
+            passage.inject(kept);
+        }
+        // What went to the injector may have been in the inbox of a worker that sleeps by now.
+        self.idle.notify();
     }
 
     fn wait_for_producers(&self) {

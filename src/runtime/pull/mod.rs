@@ -89,7 +89,12 @@ impl Model for Shared {
     }
 
     fn throw_away_queued(&self) {
-        self.queue.sweep(|task| self.throw_away(task));
+        self.queue.sweep(|task| _ = self.throw_away(task));
+    }
+
+    fn sift(&self, sort: &mut dyn FnMut(Task) -> Option<Task>) {
+        self.queue.sift(sort);
+        self.idle.notify();
     }
 
     /// Called when the threads have gone. What was accepted and has not been taken is in the queue, or will be in a

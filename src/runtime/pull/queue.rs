@@ -88,7 +88,19 @@ impl Queue {
         }
     }
 
-    /// Places emptied by [`Queue::sweep`].
+    /// Gives as many tasks as there are now to `sort`, on any thread; what comes back returns to the end of the queue.
+    pub fn sift(&self, sort: &mut dyn FnMut(Task) -> Option<Task>) {
+        for _ in 0..self.tasks.len() {
+            let Some(task) = self.take() else { return };
+            match sort(task) {
+                // Its place is not counted as emptied, so the pool is not drained while it is in hand.
+                Some(task) => self.tasks.push(task),
+                None => _ = self.swept.add_shared(1),
+            }
+        }
+    }
+
+    /// Places emptied by [`Queue::sweep`] and [`Queue::sift`].
     pub fn swept(&self) -> u64 {
         self.swept.get()
     }

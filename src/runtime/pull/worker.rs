@@ -21,7 +21,6 @@ use std::time::Instant;
 use super::Shared;
 use crate::policy::spin::SpinTime;
 use crate::primitives::task::{Finished, Task};
-use crate::runtime::core::Phase;
 use crate::runtime::idle::Seat;
 use crate::runtime::lifecycle::Owner;
 use crate::runtime::metrics::WorkerMetrics;
@@ -138,9 +137,10 @@ impl Worker {
     /// Runs tasks, and sleeps when there are none, until the goal is reached.
     fn work_until(&self, goal: &mut Goal<'_>) {
         while !goal.is_reached(&self.shared) {
-            if self.shared.phase() == Phase::Stopping {
-                self.stop(goal);
-            } else if let Some(task) = self.sweep().or_else(|| self.search_or_rest(goal)) {
+            if self.shared.condition().wants_care() && self.attend(goal) {
+                continue;
+            }
+            if let Some(task) = self.sweep().or_else(|| self.search_or_rest(goal)) {
                 self.run_task(task);
             }
         }

@@ -32,7 +32,7 @@ use crate::base::unwind::{self, Payload};
 use crate::primitives::block;
 use crate::primitives::latch::{Latch, Verdict};
 use crate::primitives::tally::Tally;
-use crate::primitives::task::{Discarded, Finished, Task, TaskTable, Word, Words};
+use crate::primitives::task::{Discarded, Finished, Task, TaskKind, TaskTable, Word, Words};
 use crate::runtime::dispatcher::Intake;
 use crate::runtime::guest::AwaitedLatch;
 use crate::runtime::shared::{Phase, Shared};
@@ -242,7 +242,7 @@ struct Note;
 
 impl Note {
     fn pack(returned: Arc<Returned>) -> Task {
-        static TABLE: TaskTable = TaskTable { run: Note::run, discard: Note::discard, is_scoped: false };
+        static TABLE: TaskTable = TaskTable { run: Note::run, discard: Note::discard, kind: TaskKind::Free };
         let mut words: Words = [const { Word::uninit() }; 3];
         words[0].write(Arc::into_raw(returned).expose_provenance());
         // SAFETY: the functions expect the address of such a queue, with the count that comes with it.
@@ -383,7 +383,7 @@ impl Packed {
             words[1].write(block.as_ptr().expose_provenance());
         }
         let table =
-            const { &TaskTable { run: Self::run::<B>, discard: Self::discard::<B>, is_scoped: true } };
+            const { &TaskTable { run: Self::run::<B>, discard: Self::discard::<B>, kind: TaskKind::Scoped } };
         // SAFETY: the words are what these functions expect; the body is `Send`, and the scope waits for the task.
         place.write(unsafe { Task::from_parts(table, words) });
     }

@@ -43,7 +43,7 @@ use crate::base::unwind::{self, Payload};
 use crate::primitives::latch::{Latch, Verdict};
 use crate::primitives::offer::Offer;
 use crate::primitives::tally::Tally;
-use crate::primitives::task::{Discarded, Finished, Task, TaskTable, Word};
+use crate::primitives::task::{Discarded, Finished, Task, TaskKind, TaskTable, Word};
 use crate::sys::stack;
 
 /// How many of those who wait for what a worker runs are told of its next offer: the innermost. In a chain of joins two
@@ -185,7 +185,7 @@ impl Job {
     /// `job` was taken out of an offer, and is used no more but through the task.
     unsafe fn into_task(job: NonNull<Job>) -> Task {
         static TABLE: TaskTable =
-            TaskTable { run: Job::run_packed, discard: Job::discard_packed, is_scoped: false };
+            TaskTable { run: Job::run_packed, discard: Job::discard_packed, kind: TaskKind::Sent };
         let mut words = [const { Word::uninit() }; 3];
         words[0].write(job.as_ptr().expose_provenance());
         // SAFETY: the functions expect the job's address; its closure is `Send`, and it waits for its latch.

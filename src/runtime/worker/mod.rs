@@ -28,7 +28,7 @@ use crate::primitives::batch::BATCH;
 use crate::primitives::block;
 use crate::primitives::offer::Offer;
 use crate::primitives::task::{Finished, Task};
-use crate::runtime::core::Core;
+use crate::runtime::core::{Core, Request};
 use crate::runtime::dispatcher::{Announcement, Rejected};
 use crate::runtime::idle::{Duty, Posture, Rest, Role, Seat};
 use crate::runtime::lifecycle::{Model, Owner};
@@ -276,6 +276,17 @@ impl Goal<'_> {
         }
     }
 
+    /// Whether the worker must see to something else before it may take another task: see [`Seeker::attend`].
+    pub fn must_attend(&self, core: &Core) -> bool {
+        let condition = core.condition();
+        condition.wants_care()
+            && match self {
+                Goal::PoolEnd => true,
+                // What a task waits for goes on in a paused pool.
+                Goal::Await { .. } => condition.phase() == Phase::Stopping,
+            }
+    }
+
     fn rest(&self) -> Rest {
         match self {
             Goal::PoolEnd => Rest::Idle,
@@ -322,10 +333,11 @@ impl Worker {
     /// would copy it.
     fn work_until(&self, goal: &mut Goal<'_>) {
         while !goal.is_reached(&self.shared) {
-            if self.shared.phase() == Phase::Stopping {
+            if self.shared.condition().wants_care() {
                 self.settle();
-                self.stop(goal);
-                continue;
+                if self.attend(goal) {
+                    continue;
+                }
             }
             if self.is_fair_turn() {
                 self.take_fair_turn();
@@ -424,7 +436,7 @@ pub trait Seeker: Sized {
                 self.end_search();
                 return Some(task);
             }
-            if goal.is_reached(shared) || shared.phase() == Phase::Stopping {
+            if goal.is_reached(shared) || goal.must_attend(shared) {
                 if role == Role::Searching {
                     self.end_search();
                 }
@@ -491,6 +503,22 @@ pub trait Seeker: Sized {
         if idle.end_search() == Duty::CheckForMore && self.sees_work() {
             idle.wake_one();
         }
+    }
+
+    /// Sees to what the pool asks of its workers besides running tasks; whether the loop begins anew.
+    #[cold]
+    fn attend(&self, goal: &mut Goal<'_>) -> bool {
+        let shared = self.shared();
+        let condition = shared.condition();
+        if condition.phase() == Phase::Stopping {
+            self.stop(goal);
+            return true;
+        }
+        if matches!(goal, Goal::PoolEnd) && condition.asks(Request::Pause) {
+            shared.rest_while_paused();
+            return true;
+        }
+        false
     }
 
     /// The pool stops: what this worker has in its queues never starts. A task that waits on this worker waits on,

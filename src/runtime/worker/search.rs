@@ -136,6 +136,9 @@ pub(super) fn search(seeker: &impl Seeker, goal: &Goal<'_>) -> Option<Task> {
     let mut spin = seeker.spin().get();
     let mut until = None;
     loop {
+        if goal.must_attend(seeker.shared()) {
+            return None;
+        }
         if let Some(task) = seeker.sweep() {
             if until.is_some() {
                 spin.rewarded();

@@ -17,6 +17,7 @@ mod hooks;
 mod nesting;
 mod panicking_drops;
 mod panics;
+mod pausing;
 mod pinning;
 mod shutdown;
 mod shutdown_now;
