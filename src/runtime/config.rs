@@ -5,6 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::base::error::PanicPayload;
+use crate::primitives::cancel::CancelToken;
 use crate::sys::affinity;
 
 /// The operating system shows this many bytes of a thread's name (Linux).
@@ -53,6 +54,8 @@ pub struct Config {
     pub seed: u64,
     /// The limit of busy waiting.
     pub spin: Duration,
+    /// Ends the pool.
+    pub token: Option<CancelToken>,
 }
 
 impl Config {
@@ -67,6 +70,7 @@ impl Config {
             hooks: Hooks::default(),
             seed: self.seed,
             spin: Duration::ZERO,
+            token: None,
         }
     }
 

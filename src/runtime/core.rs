@@ -13,9 +13,12 @@ use super::config::Config;
 use super::idle::Idle;
 use super::lifecycle::Threads;
 use super::metrics::{PinStatus, PoolMetrics, PoolStats, WorkerMetrics, WorkerStats};
+use super::ranks::Ranks;
 use crate::base::error::PanicPayload;
 use crate::base::unwind::{self, Payload};
+use crate::primitives::cancel::Watch;
 use crate::primitives::task::{Discarded, Task};
+use crate::primitives::work::Unstarted;
 use crate::sys::fork;
 
 /// How far the pool has come in its life. The order of the values is the order of the phases.
@@ -38,6 +41,8 @@ pub enum Phase {
 pub enum Request {
     /// Begin no task, until this is taken back.
     Pause = 1 << 2,
+    /// Look at the tasks of other priorities before each of the normal ones. Never taken back.
+    Ranks = 1 << 3,
 }
 
 /// The bits of the word that hold the [`Phase`].
@@ -93,6 +98,12 @@ pub struct Record {
     pub pin: OnceLock<PinStatus>,
 }
 
+/// A number for a pool, or for what is waited for like one.
+pub fn next_id() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed) // only uniqueness matters
+}
+
 /// See the module's text.
 #[derive(Debug)]
 pub struct Core {
@@ -109,21 +120,24 @@ pub struct Core {
     pub pause: Pause,
     /// Who searches, who is parked.
     pub idle: Idle,
+    /// Tasks of other priorities than normal.
+    pub ranks: Ranks,
     /// By the number of the worker. Padded, for each is written by another thread.
     records: Box<[CachePadded<Record>]>,
     /// Rare events.
     pub metrics: PoolMetrics,
     /// The operating system's threads behind the workers.
     pub threads: Threads,
+    /// Ends the pool when the user's token is cancelled.
+    pub watch: OnceLock<Watch>,
 }
 
 impl Core {
     /// The common part of a pool that is built as `config` says.
     pub fn new(config: Config) -> Self {
-        static NEXT_ID: AtomicU32 = AtomicU32::new(1);
         let workers = config.workers;
         Core {
-            id: NEXT_ID.fetch_add(1, Ordering::Relaxed), // only uniqueness matters
+            id: next_id(),
             config,
             fork_generation: {
                 fork::register();
@@ -132,9 +146,11 @@ impl Core {
             condition: CachePadded::new(AtomicU32::new(Phase::Open as u32)),
             pause: Pause::default(),
             idle: Idle::new(workers),
+            ranks: Ranks::default(),
             records: (0..workers).map(|_| CachePadded::default()).collect(),
             metrics: PoolMetrics::default(),
             threads: Threads::default(),
+            watch: OnceLock::new(),
         }
     }
 
@@ -215,7 +231,7 @@ impl Core {
     /// Throws away a task: it never starts, and its handle says so. How many tasks that were: none if it had been run
     /// ahead of its turn.
     pub fn throw_away(&self, task: Task) -> u64 {
-        match task.discard() {
+        match task.discard(Unstarted::Cancelled) {
             Ok(Discarded::RunBefore) => return 0,
             Ok(Discarded::Unstarted) => {}
             Err(payload) => self.report_panic(payload),
@@ -250,14 +266,17 @@ impl Core {
     pub fn stats(&self, pushed: impl FnOnce() -> u64, depth: impl Fn(usize) -> usize) -> PoolStats {
         // In reverse causal order: ends, then starts, then submissions, so that no difference comes out negative.
         let completed = self.sum(|m| m.tally.completed.get());
+        let failed = self.sum(|m| m.tally.failed.get());
         let panicked = self.sum(|m| m.tally.panicked.get());
         let cancelled_by_workers = self.sum(|m| m.tally.cancelled.get());
+        let expired = self.sum(|m| m.tally.expired.get());
+        let dropped = self.sum(|m| m.tally.dropped.get());
         let started = self.sum(|m| m.tally.started.get());
         let swept = self.metrics.swept.get();
         let submitted = self.sum(|m| m.submitted.get()) + pushed();
         let worker_stats = |(index, record): (usize, &CachePadded<Record>)| WorkerStats {
             index,
-            executed: record.metrics.tally.completed.get() + record.metrics.tally.panicked.get(),
+            executed: record.metrics.tally.ended(),
             stolen: record.metrics.stolen.get(),
             stolen_forks: record.metrics.stolen_forks.get(),
             parked: record.metrics.parked.get(),
@@ -267,10 +286,14 @@ impl Core {
         PoolStats {
             submitted,
             completed,
+            failed,
             panicked,
+            expired,
+            dropped,
             cancelled: cancelled_by_workers + swept,
             waiting: submitted.saturating_sub(started + swept),
-            running: started.saturating_sub(completed + panicked + cancelled_by_workers),
+            running: started
+                .saturating_sub(completed + failed + panicked + cancelled_by_workers + expired + dropped),
             hook_panics: self.metrics.hook_panics.get(),
             workers: self.records.iter().enumerate().map(worker_stats).collect(),
         }
