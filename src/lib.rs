@@ -116,7 +116,7 @@ pub use self::{
     runtime::ranks::Priority,
     scope::{Scope, ScopedJoinHandle, scope},
     source::{Chunks, ChunksMut, Elements, Grained, IntoSource, Source, chunks, chunks_mut},
-    stream::MapUnordered,
+    stream::{MapOrdered, MapUnordered},
     task_builder::TaskBuilder,
 };
 
