@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::any_pool::AnyPool;
 use crate::base::error::{BuildError, PanicPayload};
+use crate::policy::placement::Placement;
 use crate::policy::spin;
 use crate::pool::Pool;
 use crate::runtime::config::{Config, Hooks};
@@ -71,6 +72,7 @@ pub struct PoolBuilder<P = Pool> {
     stack_size: Option<usize>,
     pinning: Pinning,
     hooks: Hooks,
+    placement: Placement,
     seed: Option<u64>,
     spin: Option<Duration>,
     pool: PhantomData<fn() -> P>,
@@ -97,6 +99,7 @@ impl<P> PoolBuilder<P> {
             stack_size: None,
             pinning: Pinning::None,
             hooks: Hooks::default(),
+            placement: Placement::Home,
             seed: None,
             spin: None,
             pool: PhantomData,
@@ -130,6 +133,12 @@ impl<P> PoolBuilder<P> {
     /// Whether and how workers are bound to cores. The default is [`Pinning::None`].
     pub fn pinning(mut self, pinning: Pinning) -> Self {
         self.pinning = pinning;
+        self
+    }
+
+    /// Where tasks from outside go that name no worker. The default is [`Placement::Home`].
+    pub fn placement(mut self, placement: Placement) -> Self {
+        self.placement = placement;
         self
     }
 
@@ -192,6 +201,7 @@ impl<P> PoolBuilder<P> {
             cores: validate_pinning(self.pinning, &allowed)?,
             mask: affinity::CpuMask::of_process(),
             hooks: self.hooks,
+            placement: self.placement,
             seed: self.seed.unwrap_or_else(|| RandomState::new().hash_one(())),
             spin: self.spin.unwrap_or(spin),
         })
@@ -206,6 +216,7 @@ impl<P> fmt::Debug for PoolBuilder<P> {
             .field("stack_size", &self.stack_size)
             .field("pinning", &self.pinning)
             .field("hooks", &self.hooks)
+            .field("placement", &self.placement)
             .field("seed", &self.seed)
             .field("spin", &self.spin)
             .finish()

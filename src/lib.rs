@@ -100,6 +100,7 @@ pub use self::{
     builder::{DEFAULT_STACK_SIZE, MAX_STACK_SIZE, MAX_WORKERS, MIN_STACK_SIZE, Pinning, PoolBuilder},
     handle::JoinHandle,
     join::{Context, join, with_context, yield_local, yield_now},
+    policy::placement::{Place, PlaceView, Placement},
     pool::{Pool, current_worker, execute, submit},
     pull_pool::PullPool,
     runtime::metrics::{PinStatus, PoolStats, WorkerStats},

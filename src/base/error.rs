@@ -146,6 +146,11 @@ pub enum SubmitErrorKind {
     Closed,
     /// This process is a fork of the one that built the pool; the workers exist only there.
     Forked,
+    /// The pool has no worker of this number.
+    NoSuchWorker {
+        /// The number that was asked for.
+        worker: usize,
+    },
     /// [`execute`](crate::execute) or [`submit`](crate::submit) was called outside of every pool.
     NoPool,
 }
@@ -155,6 +160,7 @@ impl fmt::Display for SubmitErrorKind {
         f.write_str(match self {
             SubmitErrorKind::Closed => "the pool is shut down",
             SubmitErrorKind::Forked => "the pool belongs to the parent of this forked process",
+            SubmitErrorKind::NoSuchWorker { worker } => return write!(f, "the pool has no worker {worker}"),
             SubmitErrorKind::NoPool => "this thread is not a worker of any pool",
         })
     }

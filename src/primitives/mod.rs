@@ -6,6 +6,7 @@ pub mod block;
 pub mod doors;
 pub mod inbox;
 pub mod latch;
+pub mod mailbox;
 pub mod members;
 pub mod offer;
 pub mod slot;

@@ -5,6 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::base::error::PanicPayload;
+use crate::policy::placement::Placement;
 use crate::sys::affinity;
 
 /// The operating system shows this many bytes of a thread's name (Linux).
@@ -51,6 +52,8 @@ pub struct Config {
     pub hooks: Hooks,
     /// Of all random choices.
     pub seed: u64,
+    /// Where tasks from outside go.
+    pub placement: Placement,
     /// The limit of busy waiting.
     pub spin: Duration,
 }
@@ -66,6 +69,7 @@ impl Config {
             mask: self.mask.clone(),
             hooks: Hooks::default(),
             seed: self.seed,
+            placement: Placement::Home,
             spin: Duration::ZERO,
         }
     }

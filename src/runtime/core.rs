@@ -12,9 +12,11 @@ use crossbeam_utils::CachePadded;
 use super::config::Config;
 use super::idle::Idle;
 use super::lifecycle::Threads;
+use super::orders::Gate;
 use super::metrics::{PinStatus, PoolMetrics, PoolStats, WorkerMetrics, WorkerStats};
 use crate::base::error::PanicPayload;
 use crate::base::unwind::{self, Payload};
+use crate::primitives::mailbox::Mailbox;
 use crate::primitives::task::{Discarded, Task};
 use crate::sys::fork;
 
@@ -38,6 +40,8 @@ pub enum Phase {
 pub enum Request {
     /// Begin no task, until this is taken back.
     Pause = 1 << 2,
+    /// Look whether there is an order for you (see `orders`).
+    Orders = 1 << 3,
 }
 
 /// The bits of the word that hold the [`Phase`].
@@ -46,6 +50,10 @@ const PHASE: u32 = 0b11;
 /// A word without these bits asks nothing of a worker but to run tasks: the pool is open or drains, and there is no
 /// [`Request`].
 const WANTS_CARE: u32 = !(Phase::Draining as u32);
+
+/// What else there may be while a worker that has nothing to do goes on looking for tasks: it comes to its orders by itself,
+/// and those of others are none of its business.
+const NO_REASON_TO_STOP: u32 = Phase::Draining as u32 | Request::Orders as u32;
 
 /// The phase of a pool, and what it asks of its workers, at one moment.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -73,6 +81,11 @@ impl Condition {
     pub fn wants_care(self) -> bool {
         self.0 & WANTS_CARE != 0
     }
+
+    /// Whether a worker that looks for a task must see to something else first.
+    pub fn ends_search(self) -> bool {
+        self.0 & !NO_REASON_TO_STOP != 0
+    }
 }
 
 impl fmt::Debug for Condition {
@@ -89,6 +102,8 @@ impl fmt::Debug for Condition {
 pub struct Record {
     /// Written by the worker, read by snapshots.
     pub metrics: WorkerMetrics,
+    /// Tasks that this worker alone may run.
+    pub orders: Mailbox<Task>,
     /// Set by the worker before its first task.
     pub pin: OnceLock<PinStatus>,
 }
@@ -107,6 +122,8 @@ pub struct Core {
     condition: CachePadded<AtomicU32>,
     /// Where workers wait while the pool is paused.
     pub pause: Pause,
+    /// Where tasks for certain workers alone are handed in.
+    pub orders: Gate,
     /// Who searches, who is parked.
     pub idle: Idle,
     /// By the number of the worker. Padded, for each is written by another thread.
@@ -131,6 +148,7 @@ impl Core {
             },
             condition: CachePadded::new(AtomicU32::new(Phase::Open as u32)),
             pause: Pause::default(),
+            orders: Gate::default(),
             idle: Idle::new(workers),
             records: (0..workers).map(|_| CachePadded::default()).collect(),
             metrics: PoolMetrics::default(),
@@ -142,6 +160,11 @@ impl Core {
     #[inline]
     pub fn record(&self, index: usize) -> &Record {
         &self.records[index]
+    }
+
+    /// How many workers there may be at most.
+    pub fn records(&self) -> usize {
+        self.records.len()
     }
 
     /// Whether this process is a fork of the one that built the pool: its workers do not exist here.
@@ -254,14 +277,14 @@ impl Core {
         let cancelled_by_workers = self.sum(|m| m.tally.cancelled.get());
         let started = self.sum(|m| m.tally.started.get());
         let swept = self.metrics.swept.get();
-        let submitted = self.sum(|m| m.submitted.get()) + pushed();
+        let submitted = self.sum(|m| m.submitted.get()) + self.metrics.ordered.get() + pushed();
         let worker_stats = |(index, record): (usize, &CachePadded<Record>)| WorkerStats {
             index,
             executed: record.metrics.tally.completed.get() + record.metrics.tally.panicked.get(),
             stolen: record.metrics.stolen.get(),
             stolen_forks: record.metrics.stolen_forks.get(),
             parked: record.metrics.parked.get(),
-            queue_depth: depth(index),
+            queue_depth: depth(index) + record.orders.len(),
             pin: record.pin.get().copied().unwrap_or_default(),
         };
         PoolStats {

@@ -15,8 +15,8 @@ use super::lifecycle::Model;
 use super::shared::{Passage, Phase, Shared, TaskBatch};
 use super::worker::Worker;
 use crate::base::error::SubmitErrorKind;
-use crate::base::rng::Rng;
-use crate::policy::placement::{self, REVIEW_INTERVAL};
+use crate::base::rng::{Draws, Rng};
+use crate::policy::placement::{self, PlaceView, Placement, REVIEW_INTERVAL};
 use crate::primitives::batch::BATCH;
 use crate::primitives::inbox::{Refusal, Reserved, Taken};
 use crate::primitives::task::Task;
@@ -25,13 +25,17 @@ use crate::primitives::task::Task;
 struct Home {
     pool: Cell<u32>,
     worker: Cell<u32>,
-    /// Pushes left until the next review.
+    /// Pushes left until the next review. With another rule than homes, pushes so far.
     countdown: Cell<u32>,
+    /// For rules that draw lots.
+    draws: Draws,
 }
 
 thread_local! {
     // Constant and without a destructor: one instruction to reach, and usable while other thread-locals die.
-    static HOME: Home = const { Home { pool: Cell::new(0), worker: Cell::new(0), countdown: Cell::new(0) } };
+    static HOME: Home = const {
+        Home { pool: Cell::new(0), worker: Cell::new(0), countdown: Cell::new(0), draws: Draws::new() }
+    };
 }
 
 /// Where tasks are handed to a pool, of whatever kind.
@@ -133,6 +137,9 @@ impl Shared {
     /// The worker that the next task from outside goes to.
     #[inline]
     fn target(&self) -> usize {
+        if !matches!(self.config.placement, Placement::Home) {
+            return self.placed();
+        }
         HOME.with(|home| {
             if home.pool.get() != self.id || home.countdown.get() == 0 {
                 self.review(home);
@@ -143,6 +150,39 @@ impl Shared {
             home.countdown.set(home.countdown.get() - 1);
             home.worker.get() as usize
         })
+    }
+
+    /// The worker that the next task from outside goes to by another rule than homes.
+    #[inline(never)]
+    fn placed(&self) -> usize {
+        let in_turn = HOME.with(|home| {
+            if home.pool.get() != self.id {
+                let start = self.metrics.homes_given.add_shared(1); // each producer starts elsewhere
+                home.pool.set(self.id);
+                home.countdown.set(start as u32);
+                home.draws.seed(self.config.seed, start);
+            }
+            home.countdown.replace(home.countdown.get().wrapping_add(1)) as usize
+        });
+        let choose = |members: &[usize], draws: &Draws| {
+            let view = PlaceView {
+                members,
+                depth: &|worker| self.depth(worker),
+                is_parked: &|worker| self.idle.is_parked(worker),
+                draws,
+            };
+            let mut place = in_turn % members.len();
+            match &self.config.placement {
+                Placement::Home | Placement::RoundRobin => {}
+                Placement::LeastOfTwo => place = placement::least_of_two(&view),
+                Placement::Custom(rule) => self.run_hook(|| {
+                    let answer = rule.place(&view);
+                    place = if answer < members.len() { answer } else { place };
+                }),
+            }
+            members[place]
+        };
+        HOME.with(|home| self.members.read(|members| choose(members, &home.draws)))
     }
 
     /// Gives a producer its first home, or a better one if its own is overloaded.
@@ -255,6 +295,10 @@ impl Shared {
         let mut target = self.target();
         in_portions(&self.idle, closures, share, |portion| {
             self.push_portion(target, portion, &mut pack)?;
+            if !matches!(self.config.placement, Placement::Home) {
+                target = self.placed();
+                return Ok(());
+            }
             target = self.members.read(|members| {
                 let here = members.iter().position(|&m| m == target).unwrap_or(0);
                 members[(here + 1) % members.len()]

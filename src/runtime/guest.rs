@@ -80,8 +80,12 @@ impl Shared {
         if self.is_forked() {
             return; // the worker does not exist here, and the lock of the list may be held by one that does not, either
         }
+        let worker = loan.worker();
         self.idle.give_back(loan);
         // Nothing of the worker is touched from here on.
+        if self.has_orders(worker) {
+            self.idle.wake_this(worker);
+        }
         if self.phase() != Phase::Open {
             self.idle.wake_all();
         } else if self.has_work() {

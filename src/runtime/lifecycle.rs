@@ -30,6 +30,8 @@ pub trait Model: Deref<Target = Core> + Sized + Send + Sync + 'static {
     fn worker(shared: Arc<Self>, index: usize, share: Self::Share) -> Self::Worker;
     /// The number of workers.
     fn workers(&self) -> usize;
+    /// Their numbers.
+    fn members(&self) -> Vec<usize>;
     /// Adds up what the pool has done.
     fn stats(&self) -> PoolStats;
     /// Has the queues refuse all further work from outside.
@@ -206,6 +208,7 @@ fn pin(shared: &Core, index: usize) {
 fn close<M: Model>(shared: &M, phase: Phase) {
     // The queues first: a worker that sees the phase may end the pool as soon as they are empty.
     shared.close_queues();
+    shared.close_orders();
     shared.advance(phase);
     shared.idle.wake_all();
 }

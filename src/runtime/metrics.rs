@@ -30,6 +30,8 @@ pub struct WorkerMetrics {
 pub struct PoolMetrics {
     /// Tasks that went straight to the injector.
     pub injected: Counter,
+    /// Tasks given to certain workers alone.
+    pub ordered: Counter,
     /// Tasks thrown away by a thread that is not a worker, at shutdown.
     pub swept: Counter,
     /// Panics in the start, exit and panic hooks.
@@ -82,7 +84,7 @@ pub struct WorkerStats {
     pub stolen_forks: u64,
     /// Times it went to sleep.
     pub parked: u64,
-    /// Tasks in its inbox and deque.
+    /// Tasks in its inbox and deque, and what was sent to it in particular.
     pub queue_depth: usize,
     /// Whether and where it is pinned.
     pub pin: PinStatus,

@@ -1,6 +1,7 @@
 //! The pool at work: what its threads share, what each owns, how tasks find a worker and how it starts and stops.
 
 #[cfg(not(longshore_loom))]
+pub mod addressed;
 pub mod config;
 #[cfg(not(longshore_loom))]
 pub mod core;
@@ -16,6 +17,7 @@ pub mod lifecycle;
 #[cfg(not(longshore_loom))]
 pub mod metrics;
 #[cfg(not(longshore_loom))]
+pub mod orders;
 pub mod pull;
 #[cfg(not(longshore_loom))]
 pub mod scoped;

@@ -17,6 +17,7 @@ use super::metrics::PoolStats;
 use super::worker::Worker;
 use crate::primitives::batch::{BATCH, Batch};
 use crate::primitives::inbox::{Inbox, Taken};
+use crate::primitives::mailbox::Mailbox;
 use crate::primitives::members::Members;
 use crate::primitives::offer::Offer;
 use crate::primitives::task::Task;
@@ -35,6 +36,8 @@ pub type TaskBatch = Batch<Task>;
 pub struct Remote {
     /// Where dispatchers push.
     pub inbox: Inbox<Task>,
+    /// Tasks that were sent to this worker on purpose (see `addressed`). Padded, for producers write it.
+    pub affine: CachePadded<Mailbox<Task>>,
     /// Thieves' access to the worker's deque.
     pub stealer: Stealer<Task>,
     /// The oldest work that the worker has forked. Padded, for the worker looks at it at each fork.
@@ -50,6 +53,7 @@ impl Remote {
     pub fn new(stealer: Stealer<Task>, offer: Offer<Job>) -> Self {
         Remote {
             inbox: Inbox::new(INBOX_CAPACITY),
+            affine: CachePadded::default(),
             stealer,
             offer: CachePadded::new(offer),
             service: AtomicU32::new(0),
@@ -57,9 +61,12 @@ impl Remote {
         }
     }
 
-    /// Whether a thief would find something here.
+    /// Whether a thief would find something here (at the latest when it is about to lie down).
     pub fn has_work(&self) -> bool {
-        self.inbox.has_ready() || self.offer.has_any() || !self.stealer.is_empty()
+        self.inbox.has_ready()
+            || self.offer.has_any()
+            || !self.stealer.is_empty()
+            || !self.affine.is_empty()
     }
 }
 
@@ -122,21 +129,28 @@ impl Model for Shared {
         self.members.read(<[usize]>::len)
     }
 
+    fn members(&self) -> Vec<usize> {
+        self.members.read(<[usize]>::to_vec)
+    }
+
     fn stats(&self) -> PoolStats {
         let pushed =
-            || self.remotes.iter().map(|r| r.inbox.pushed()).sum::<u64>() + self.metrics.injected.get();
-        self.core.stats(pushed, |index| {
-            let remote = self.remote(index);
-            remote.inbox.len() + remote.stealer.len()
-        })
+            || {
+                let sent = |r: &Remote| r.inbox.pushed() + r.affine.pushed();
+                self.remotes.iter().map(sent).sum::<u64>() + self.metrics.injected.get()
+            };
+        self.core.stats(pushed, |index| self.depth(index))
     }
 
     fn close_queues(&self) {
-        self.remotes.iter().for_each(|remote| remote.inbox.close());
+        for remote in &self.remotes {
+            remote.inbox.close();
+            remote.affine.close();
+        }
     }
 
-    /// Every source of work is named here, and nowhere else: the inboxes (one's own among them), the offers, the
-    /// deques and the injector.
+    /// Every source of work is named here, and nowhere else: the inboxes and mailboxes (one's own among them), the
+    /// offers, the deques and the injector. Orders, which concern one worker alone, are in [`Core::has_orders`].
     fn has_work(&self) -> bool {
         !self.injector.is_empty()
             // All that there ever were: the queues of those who have gone are empty, and the set costs a fence to read.
@@ -167,7 +181,11 @@ impl Model for Shared {
 
     fn throw_away_queued(&self) {
         let throw = |task| _ = self.throw_away(task);
-        self.remotes.iter().for_each(|remote| remote.inbox.drain_closed(throw));
+        self.throw_away_orders(throw);
+        for remote in &self.remotes {
+            remote.inbox.drain_closed(throw);
+            std::iter::from_fn(|| remote.affine.take()).for_each(throw);
+        }
         while let Some(mut batch) = self.take_injected() {
             std::iter::from_fn(|| batch.pop()).for_each(throw);
         }
@@ -201,6 +219,8 @@ impl Model for Shared {
                 left = left.saturating_sub(batch.len());
                 batch.drain(..).for_each(&mut sort);
             }
+            // None of them is structured, so none is given another place.
+            (0..remote.affine.len()).map_while(|_| remote.affine.take()).for_each(&mut sort);
         }
         for _ in 0..self.injector.len() {
             let Some(mut batch) = self.take_injected() else { break };
@@ -215,6 +235,7 @@ impl Model for Shared {
                 }
             }
         }
+        self.throw_away_orders(&mut sort);
         if !kept.is_empty() {
             passage.inject(kept);
         }
@@ -234,6 +255,12 @@ impl Shared {
     #[inline]
     pub fn remote(&self, index: usize) -> &Remote {
         &self.remotes[index]
+    }
+
+    /// Tasks in the queues of worker `index`.
+    pub fn depth(&self, index: usize) -> usize {
+        let remote = self.remote(index);
+        remote.inbox.len() + remote.affine.len() + remote.stealer.len()
     }
 
     /// Opens a passage to the injector; `None` once the pool is closed to work from outside.
@@ -276,6 +303,8 @@ impl Shared {
         let nobody_between = self.passages.load(Ordering::Acquire) == 0;
         inboxes_empty
             && nobody_between
+            && self.remotes.iter().all(|r| r.affine.is_empty())
+            && self.is_out_of_orders()
             && self.injector.is_empty()
             && self.remotes.iter().all(|r| r.stealer.is_empty())
     }

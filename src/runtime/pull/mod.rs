@@ -59,6 +59,10 @@ impl Model for Shared {
         self.config.workers
     }
 
+    fn members(&self) -> Vec<usize> {
+        (0..self.config.workers).collect()
+    }
+
     fn stats(&self) -> PoolStats {
         self.core.stats(|| self.queue.let_in(), |_| 0)
     }
@@ -80,7 +84,8 @@ impl Model for Shared {
         if self.phase() == Phase::Open {
             return false;
         }
-        if !self.idle.while_all_rest(self.config.workers, || self.is_drained()) {
+        let is_drained = || self.is_drained() && self.is_out_of_orders();
+        if !self.idle.while_all_rest(self.config.workers, is_drained) {
             return self.has_ended();
         }
         self.advance(Phase::Ended);
@@ -89,11 +94,15 @@ impl Model for Shared {
     }
 
     fn throw_away_queued(&self) {
-        self.queue.sweep(|task| _ = self.throw_away(task));
+        let throw = |task| _ = self.throw_away(task);
+        self.queue.sweep(throw);
+        self.throw_away_orders(throw);
     }
 
     fn sift(&self, sort: &mut dyn FnMut(Task) -> Option<Task>) {
         self.queue.sift(sort);
+        // Orders are never structured, so none comes back.
+        self.throw_away_orders(|order| _ = sort(order));
         self.idle.notify();
     }
 

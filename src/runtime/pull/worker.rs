@@ -124,11 +124,23 @@ impl Seeker for Worker {
         self.metrics()
     }
 
+    fn run(&self, task: Task) {
+        self.run_task(task);
+    }
+
     #[inline]
     fn sweep(&self) -> Option<Task> {
-        let task = self.shared.queue.take()?;
-        self.metrics().taken.add(1);
-        Some(task)
+        match self.shared.queue.take() {
+            Some(task) => {
+                self.metrics().taken.add(1);
+                Some(task)
+            }
+            None => self.shared.take_order(self.index),
+        }
+    }
+
+    fn last_resort(&self) -> Option<Task> {
+        None // nothing is sent to anybody
     }
 }
 

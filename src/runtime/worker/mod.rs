@@ -5,6 +5,7 @@
 //! `on_fresh_stack`.
 
 pub mod fork;
+mod goal;
 mod search;
 pub mod wait;
 
@@ -13,13 +14,12 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread;
 use std::time::Instant;
 
 use crossbeam_deque::Worker as Deque;
 
 use fork::{Execution, Forks, Job};
-use wait::Awaited;
+pub use goal::Goal;
 
 use crate::base::error::SubmitErrorKind;
 use crate::base::rng::Rng;
@@ -30,7 +30,7 @@ use crate::primitives::offer::Offer;
 use crate::primitives::task::{Finished, Task};
 use crate::runtime::core::{Core, Request};
 use crate::runtime::dispatcher::{Announcement, Rejected};
-use crate::runtime::idle::{Duty, Posture, Rest, Role, Seat};
+use crate::runtime::idle::{Duty, Posture, Role, Seat};
 use crate::runtime::lifecycle::{Model, Owner};
 use crate::runtime::metrics::WorkerMetrics;
 use crate::runtime::scoped::{Credit, Scope};
@@ -257,61 +257,6 @@ impl Worker {
     }
 }
 
-/// What a worker is up to when it asks for the next task: until when it waits for one.
-pub enum Goal<'a> {
-    /// The end of the pool.
-    PoolEnd,
-    /// A task on this worker waits for something.
-    Await { awaited: &'a mut (dyn Awaited + Send), deadline: Option<Instant> },
-}
-
-impl Goal<'_> {
-    /// Whether the worker may stop, of the pool around `core`.
-    pub fn is_reached(&self, core: &Core) -> bool {
-        match self {
-            Goal::PoolEnd => core.has_ended(),
-            Goal::Await { awaited, deadline } => {
-                awaited.is_done() || deadline.is_some_and(|deadline| Instant::now() >= deadline)
-            }
-        }
-    }
-
-    /// Whether the worker must see to something else before it may take another task: see [`Seeker::attend`].
-    pub fn must_attend(&self, core: &Core) -> bool {
-        let condition = core.condition();
-        condition.wants_care()
-            && match self {
-                Goal::PoolEnd => true,
-                // What a task waits for goes on in a paused pool.
-                Goal::Await { .. } => condition.phase() == Phase::Stopping,
-            }
-    }
-
-    fn rest(&self) -> Rest {
-        match self {
-            Goal::PoolEnd => Rest::Idle,
-            Goal::Await { .. } => Rest::Waiting,
-        }
-    }
-
-    /// Sees to it that the thread is unparked when the goal is reached.
-    fn arm(&mut self) {
-        match self {
-            Goal::PoolEnd => {} // whoever ends the pool wakes everyone in the list of the parked
-            Goal::Await { awaited, .. } => awaited.unpark_me(),
-        }
-    }
-
-    fn park(&self) {
-        match self {
-            Goal::Await { deadline: Some(deadline), .. } => {
-                thread::park_timeout(deadline.saturating_duration_since(Instant::now()));
-            }
-            Goal::PoolEnd | Goal::Await { deadline: None, .. } => thread::park(),
-        }
-    }
-}
-
 impl Owner for Worker {
     fn as_current<R>(&self, f: impl FnOnce() -> R) -> R {
         let _current = Current::enter(self);
@@ -386,15 +331,25 @@ impl Seeker for Worker {
         self.metrics()
     }
 
+    fn run(&self, task: Task) {
+        self.run_task(task);
+    }
+
     /// Its own deque too, in which a thread that had borrowed the worker may have left something; and at last its own
     /// offer, for `has_work` sees that too.
     fn sweep(&self) -> Option<Task> {
         self.deque
             .pop()
+            .or_else(|| self.shared.take_order(self.index))
+            .or_else(|| self.remote().affine.take())
             .or_else(|| self.take_from_inbox(BATCH))
             .or_else(|| self.take_from_injector())
             .or_else(|| self.steal())
             .or_else(|| self.take_own_offer())
+    }
+
+    fn last_resort(&self) -> Option<Task> {
+        self.take_from_others_mail()
     }
 
     fn sees_work(&self) -> bool {
@@ -416,8 +371,12 @@ pub trait Seeker: Sized {
     fn spin(&self) -> &Cell<SpinTime>;
     /// What it counts.
     fn metrics(&self) -> &WorkerMetrics;
-    /// One look at every source of work.
+    /// One look at every source of work, but for what is only looked at as a last resort.
     fn sweep(&self) -> Option<Task>;
+    /// A task that somebody else should run, but that this worker takes rather than lie down.
+    fn last_resort(&self) -> Option<Task>;
+    /// Runs a task.
+    fn run(&self, task: Task);
 
     /// Whether there is a task anywhere. Called after a sequentially consistent fence, by a worker that is awake.
     fn sees_work(&self) -> bool {
@@ -457,7 +416,7 @@ pub trait Seeker: Sized {
         // From here until `withdraw` this thread keeps its hands off what belongs to the worker's owner: another thread
         // may have borrowed the worker.
         // The last look around: the fence in `announce` makes it count.
-        let role = if shared.has_work() {
+        let role = if shared.has_work() || shared.has_orders(seat.index()) {
             Some(Role::Searching)
         } else if matches!(goal, Goal::PoolEnd) && shared.ends_now() {
             Some(Role::Active)
@@ -517,6 +476,9 @@ pub trait Seeker: Sized {
         if matches!(goal, Goal::PoolEnd) && condition.asks(Request::Pause) {
             shared.rest_while_paused();
             return true;
+        }
+        while let Some(order) = shared.take_order(self.seat().index()) {
+            self.run(order);
         }
         false
     }

@@ -20,17 +20,18 @@ impl Worker {
         tick.is_multiple_of(FAIRNESS_INTERVAL)
     }
 
-    /// Runs a task from where the others are looked for last: the injector, the inbox, the far end of the own deque
-    /// in turn.
+    /// Runs a task from where the others are looked for last: the injector, the inbox, the mailbox, the far end of the
+    /// own deque in turn.
     #[cold]
     pub(super) fn take_fair_turn(&self) {
         let oldest_own = || match self.remote().stealer.steal() {
             Steal::Success(task) => Some(task),
             Steal::Empty | Steal::Retry => None,
         };
-        let task = match self.tick.get() / FAIRNESS_INTERVAL % 3 {
+        let task = match self.tick.get() / FAIRNESS_INTERVAL % 4 {
             0 => self.take_from_injector(),
             1 => self.take_from_inbox(1),
+            2 => self.remote().affine.take(),
             _ => oldest_own(),
         };
         if let Some(task) = task {
@@ -38,15 +39,31 @@ impl Worker {
         }
     }
 
-    /// Takes a batch from inbox or injector, in turn the one or the other first.
+    /// Takes a task from the mailbox, a batch from inbox or injector, in turn the one or the other first. From the mailbox
+    /// only one, for in the deque all could take what was sent to this worker.
     #[inline(never)]
     pub(super) fn refill(&self) -> Option<Task> {
         self.settle(); // there is nothing more in the deque, of a scope or otherwise
-        if self.tick.get().is_multiple_of(2) {
-            self.take_from_inbox(BATCH).or_else(|| self.take_from_injector())
-        } else {
-            self.take_from_injector().or_else(|| self.take_from_inbox(BATCH))
+        let mailbox = || self.remote().affine.take();
+        let (inbox, injector) = (|| self.take_from_inbox(BATCH), || self.take_from_injector());
+        match self.tick.get() % 4 {
+            0 => inbox().or_else(injector).or_else(mailbox),
+            1 => mailbox().or_else(inbox).or_else(injector),
+            2 => injector().or_else(inbox).or_else(mailbox),
+            _ => mailbox().or_else(injector).or_else(inbox),
         }
+    }
+
+    /// Takes a task that was sent to somebody else. Called when there is nothing else and it did not pay to wait: that one
+    /// may be blocked. (To let a task wait a little for the worker that has its data is "delay scheduling": Zaharia et al.,
+    /// EuroSys 2010. Two queues for a task that has an affinity are the mailboxes of Acar, Blelloch and Blumofe, 2000.)
+    #[cold]
+    pub(super) fn take_from_others_mail(&self) -> Option<Task> {
+        // All that there ever were, as in `has_work`.
+        let mut peers = victim::rotation(self.shared.records(), &self.rng);
+        let task = peers.find_map(|peer| self.shared.remote(peer).affine.take())?;
+        self.metrics().stolen.add(1);
+        Some(task)
     }
 
     pub(super) fn take_from_inbox(&self, limit: usize) -> Option<Task> {
@@ -131,7 +148,7 @@ impl Worker {
     }
 }
 
-/// Looks everywhere, again and again for as long as spinning pays.
+/// Looks everywhere, again and again for as long as spinning pays, and at last where it would rather not.
 pub(super) fn search(seeker: &impl Seeker, goal: &Goal<'_>) -> Option<Task> {
     let mut spin = seeker.spin().get();
     let mut until = None;
@@ -146,16 +163,16 @@ pub(super) fn search(seeker: &impl Seeker, goal: &Goal<'_>) -> Option<Task> {
             }
             return Some(task);
         }
-        // A pool that closes ends when all its workers rest.
-        if goal.is_reached(seeker.shared())
-            || spin.get() == Duration::ZERO
-            || seeker.shared().phase() != Phase::Open
-        {
+        if goal.is_reached(seeker.shared()) {
             return None;
+        }
+        // A pool that closes ends when all its workers rest.
+        if spin.get() == Duration::ZERO || seeker.shared().phase() != Phase::Open {
+            return seeker.last_resort();
         }
         let now = Instant::now();
         if now >= *until.get_or_insert(now + spin.get()) {
-            return None; // how long the sleep lasts will tell whether that was wise
+            return seeker.last_resort(); // how long the sleep lasts will tell whether that was wise
         }
         (0..HINTS_PER_SWEEP).for_each(|_| std::hint::spin_loop());
     }
