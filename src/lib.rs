@@ -82,6 +82,8 @@ mod source;
 mod stream;
 #[cfg(not(longshore_loom))]
 mod submission;
+#[cfg(not(longshore_loom))]
+mod worker_local;
 
 mod base;
 #[cfg(not(longshore_loom))]
@@ -107,6 +109,7 @@ pub use self::{
     scope::{Scope, ScopedJoinHandle, scope},
     source::{Chunks, ChunksMut, Elements, Grained, IntoSource, Source, chunks, chunks_mut},
     stream::MapUnordered,
+    worker_local::WorkerLocal,
 };
 
 #[cfg(all(feature = "rayon", not(longshore_loom)))]

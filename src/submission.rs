@@ -1,13 +1,15 @@
 //! How closures become tasks of a pool, whatever its kind, and what comes back of those that it refuses.
 
 use std::mem::MaybeUninit;
+use std::sync::Arc;
 
-use crate::base::error::{BatchError, SubmitError};
+use crate::base::error::{BatchError, SubmitError, SubmitErrorKind};
 use crate::handle::JoinHandle;
 use crate::primitives::block;
 use crate::primitives::slot::{self, SlotHandle};
 use crate::primitives::task::Task;
 use crate::runtime::dispatcher::{Intake, Rejected};
+use crate::runtime::lifecycle::Model;
 
 /// See [`Pool::execute`](crate::Pool::execute).
 #[inline]
@@ -79,6 +81,34 @@ where
         }
     }
 }
+
+/// See [`Pool::broadcast`](crate::Pool::broadcast).
+pub fn broadcast<F, T>(shared: &impl Model, f: F) -> Result<Vec<JoinHandle<T>>, SubmitError<F>>
+where
+    F: Fn(usize) -> T + Send + Sync + 'static,
+    T: Send + 'static,
+{
+    if shared.is_forked() {
+        return Err(SubmitError { task: f, kind: SubmitErrorKind::Forked });
+    }
+    let f = Arc::new(f);
+    let mut handles = Vec::new();
+    let pack = |worker| {
+        let f = f.clone();
+        let (task, handle) = slotted(NO_POOL, move || f(worker));
+        handles.push(JoinHandle::new(handle));
+        task
+    };
+    if shared.give_orders(&shared.members(), pack) {
+        return Ok(handles);
+    }
+    let task = Arc::into_inner(f).expect("no task was made");
+    Err(SubmitError { task, kind: SubmitErrorKind::Closed })
+}
+
+/// The number that no pool has. Whoever waits for a task of this pool must not run it, as it might one of its own: it serves
+/// its own pool meanwhile, its own orders among the rest.
+const NO_POOL: u32 = 0;
 
 /// A task with a handle. Does not panic.
 #[inline]

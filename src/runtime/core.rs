@@ -5,7 +5,7 @@
 use std::fmt;
 use std::panic;
 use std::sync::atomic::{AtomicU32, Ordering, fence};
-use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
 
 use crossbeam_utils::CachePadded;
 
@@ -108,8 +108,13 @@ pub struct Record {
     pub pin: OnceLock<PinStatus>,
 }
 
+/// Values that user code keeps for each worker.
+pub trait PerWorker: Send + Sync {
+    /// Drops those of a worker that goes, on its thread. Panics of user code do not come out.
+    fn forget(&self, worker: usize);
+}
+
 /// See the module's text.
-#[derive(Debug)]
 pub struct Core {
     /// A number of its own (until four billion pools were built), so that a thread's note about one pool is not taken
     /// for another's.
@@ -130,6 +135,8 @@ pub struct Core {
     records: Box<[CachePadded<Record>]>,
     /// Rare events.
     pub metrics: PoolMetrics,
+    /// What to clean up when a worker goes; whoever made it may have dropped it before.
+    per_worker: Mutex<Vec<Weak<dyn PerWorker>>>,
     /// The operating system's threads behind the workers.
     pub threads: Threads,
 }
@@ -152,6 +159,7 @@ impl Core {
             idle: Idle::new(workers),
             records: (0..workers).map(|_| CachePadded::default()).collect(),
             metrics: PoolMetrics::default(),
+            per_worker: Mutex::default(),
             threads: Threads::default(),
         }
     }
@@ -171,6 +179,19 @@ impl Core {
     #[inline]
     pub fn is_forked(&self) -> bool {
         self.fork_generation != fork::generation()
+    }
+
+    /// Has `values` told of each worker that goes, for as long as they live.
+    pub fn keep_per_worker(&self, values: &Arc<dyn PerWorker>) {
+        let mut all = self.per_worker.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|values| values.strong_count() > 0);
+        all.push(Arc::downgrade(values));
+    }
+
+    /// Called by worker `index` on its own thread, after its last task.
+    pub fn forget_per_worker(&self, index: usize) {
+        let all = self.per_worker.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        all.iter().filter_map(Weak::upgrade).for_each(|values| values.forget(index));
     }
 
     /// The present phase and requests.
@@ -320,5 +341,16 @@ impl Pause {
     pub fn look_again(&self) {
         drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
         self.changed.notify_all();
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core")
+            .field("name", &self.config.name)
+            .field("id", &self.id)
+            .field("condition", &self.condition())
+            .field("idle", &self.idle)
+            .finish_non_exhaustive()
     }
 }

@@ -181,6 +181,7 @@ fn thread_main<M: Model>(shared: &Arc<M>, index: usize, share: M::Share, ready: 
             worker.as_current(|| shared.run_hook(|| hook(index)));
         }
     }
+    worker.as_current(|| shared.forget_per_worker(index));
     drop(worker);
     shared.threads.gone();
 }
