@@ -194,11 +194,13 @@ impl<P> PoolBuilder<P> {
     fn validate(self) -> Result<Config, BuildError> {
         let allowed = affinity::allowed_cores();
         let spin = if affinity::is_single_core() { Duration::ZERO } else { spin::DEFAULT_LIMIT };
+        let cores = validate_pinning(self.pinning, &allowed)?;
         Ok(Config {
             workers: validate_workers(self.workers)?,
             name: validate_name(self.name)?,
             stack_size: validate_stack(self.stack_size)?,
-            cores: validate_pinning(self.pinning, &allowed)?,
+            paths: cores.as_deref().and_then(topology::paths),
+            cores,
             mask: affinity::CpuMask::of_process(),
             hooks: self.hooks,
             placement: self.placement,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::base::error::PanicPayload;
 use crate::policy::placement::Placement;
-use crate::sys::affinity;
+use crate::sys::{affinity, topology};
 
 /// The operating system shows this many bytes of a thread's name (Linux).
 const VISIBLE_NAME: usize = 15;
@@ -46,6 +46,8 @@ pub struct Config {
     pub stack_size: usize,
     /// Worker `i` is pinned to `cores[i % cores.len()]`; never empty.
     pub cores: Option<Vec<usize>>,
+    /// Where each of `cores` sits, if that is known: package, node, die, cache, core.
+    pub paths: Option<Vec<topology::Path5>>,
     /// Where unpinned workers may run: wherever the process may.
     pub mask: affinity::CpuMask,
     /// User code.
@@ -66,6 +68,7 @@ impl Config {
             name: self.name.clone(),
             stack_size: self.stack_size,
             cores: None,
+            paths: None,
             mask: self.mask.clone(),
             hooks: Hooks::default(),
             seed: self.seed,

@@ -15,6 +15,7 @@ use super::core::Core;
 use super::lifecycle::Model;
 use super::metrics::PoolStats;
 use super::worker::Worker;
+use crate::policy::victim::Neighbours;
 use crate::primitives::batch::{BATCH, Batch};
 use crate::primitives::inbox::{Inbox, Taken};
 use crate::primitives::mailbox::Mailbox;
@@ -78,6 +79,8 @@ pub struct Shared {
     remotes: Box<[Remote]>,
     /// The numbers of the workers whose threads have been started.
     pub members: Members<usize>,
+    /// Who is near whom, if workers are pinned and the machine makes a difference.
+    pub neighbours: Option<Neighbours>,
     /// What no inbox had room for.
     injector: Injector<TaskBatch>,
     /// Workers that sleep while they wait for a scope.
@@ -105,7 +108,12 @@ impl Model for Shared {
         // A worker without peers keeps what it forks.
         let offer = || if deques.len() > 1 { Offer::free() } else { Offer::closed() };
         let remotes = deques.iter().map(|deque| Remote::new(deque.stealer(), offer())).collect();
+        let neighbours = config.paths.as_ref().and_then(|paths| {
+            let of_worker: Vec<_> = (0..config.workers).map(|worker| paths[worker % paths.len()]).collect();
+            Neighbours::new(&of_worker)
+        });
         let shared = Shared {
+            neighbours,
             core: Core::new(config),
             remotes,
             members: Members::new(Box::default()),

@@ -98,29 +98,31 @@ impl Worker {
 
     /// Visits every peer once. A contended victim is left alone: somebody else is taking from it just now.
     pub(super) fn steal(&self) -> Option<Task> {
-        self.shared.members.read(|members| {
-            let mut victims = victim::rotation(members.len(), &self.rng).map(|i| members[i]);
-            victims.find_map(|victim| if victim == self.index { None } else { self.steal_from(victim) })
-        })
+        self.first_of_peers(|peer| self.steal_from(peer))
     }
 
     /// Takes the oldest task of some peer's deque, if `wanted` holds for it; else hands it back.
     pub fn steal_one(&self, wanted: impl Fn(&Task) -> bool) -> Option<Task> {
-        self.shared.members.read(|members| {
-            let mut peers = victim::rotation(members.len(), &self.rng).map(|i| members[i]);
-            peers.find_map(|peer| {
-                if peer == self.index {
-                    return None;
-                }
-                let Steal::Success(task) = self.shared.remote(peer).stealer.steal() else { return None };
-                if wanted(&task) {
-                    self.metrics().stolen.add(1);
-                    return Some(task);
-                }
-                scoped::hand_back(&self.shared, task);
-                None
-            })
+        self.first_of_peers(|peer| {
+            let Steal::Success(task) = self.shared.remote(peer).stealer.steal() else { return None };
+            if wanted(&task) {
+                self.metrics().stolen.add(1);
+                return Some(task);
+            }
+            scoped::hand_back(&self.shared, task);
+            None
         })
+    }
+
+    /// What `look` finds with the first peer that has something, the near ones first.
+    fn first_of_peers(&self, mut look: impl FnMut(usize) -> Option<Task>) -> Option<Task> {
+        match &self.shared.neighbours {
+            Some(neighbours) => neighbours.of(self.index, &self.rng).find_map(look),
+            None => self.shared.members.read(|members| {
+                let mut peers = victim::rotation(members.len(), &self.rng).map(|i| members[i]);
+                peers.find_map(|peer| if peer == self.index { None } else { look(peer) })
+            }),
+        }
     }
 
     fn steal_from(&self, victim: usize) -> Option<Task> {

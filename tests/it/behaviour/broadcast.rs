@@ -149,7 +149,7 @@ fn shutdown_now_and_purge_throw_away_what_nobody_has_begun() {
 /// All kinds of endings at once: each broadcast is accepted whole or comes back whole.
 #[test]
 fn broadcasts_race_with_the_end_of_the_pool() {
-    for round in 0..scaled(200) {
+    for round in 0..scaled(50) {
         let pool = Arc::new(Pool::builder().workers(2).build().expect("starts"));
         let runs = Arc::new(AtomicUsize::new(0));
         let accepted: usize = thread::scope(|scope| {
