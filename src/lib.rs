@@ -99,6 +99,7 @@ pub use self::{
     base::error::{
         BatchError, BuildError, JoinError, PanicPayload, ShutdownError, SubmitError, SubmitErrorKind,
     },
+    base::histogram::Histogram,
     builder::{DEFAULT_STACK_SIZE, MAX_STACK_SIZE, MAX_WORKERS, MIN_STACK_SIZE, Pinning, PoolBuilder},
     handle::JoinHandle,
     join::{Context, join, with_context, yield_local, yield_now},

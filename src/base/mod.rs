@@ -3,6 +3,8 @@
 
 pub mod counter;
 pub mod error;
+#[cfg(not(longshore_loom))]
+pub mod histogram;
 pub mod rng;
 pub mod sync;
 pub mod unwind;
