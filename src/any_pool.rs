@@ -81,10 +81,8 @@ pub trait AnyPool: Start + fmt::Debug + Sized + Send + Sync + 'static {
         T: Send + 'static;
 
     /// See [`Pool::worker_local`].
-    fn worker_local<T: Send + 'static>(
-        &self,
-        make: impl Fn() -> T + Send + Sync + 'static,
-    ) -> WorkerLocal<T>;
+    fn worker_local<T: Send + 'static>(&self, make: impl Fn() -> T + Send + Sync + 'static)
+    -> WorkerLocal<T>;
 
     /// See [`Pool::workers`].
     fn workers(&self) -> usize;

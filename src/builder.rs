@@ -13,6 +13,8 @@ use crate::policy::placement::Placement;
 use crate::policy::spin;
 use crate::pool::Pool;
 use crate::runtime::config::{Config, Hooks};
+use crate::runtime::escort::Histograms;
+use crate::runtime::report::AtEnd;
 use crate::sys::{affinity, quota, topology};
 
 /// The largest number of workers. Some 16,000 threads use up what Linux allows a process in memory mappings, and
@@ -73,6 +75,7 @@ pub struct PoolBuilder<P = Pool> {
     pinning: Pinning,
     hooks: Hooks,
     placement: Placement,
+    histograms: Histograms,
     seed: Option<u64>,
     spin: Option<Duration>,
     pool: PhantomData<fn() -> P>,
@@ -100,6 +103,7 @@ impl<P> PoolBuilder<P> {
             pinning: Pinning::None,
             hooks: Hooks::default(),
             placement: Placement::Home,
+            histograms: Histograms::Off,
             seed: None,
             spin: None,
             pool: PhantomData,
@@ -139,6 +143,12 @@ impl<P> PoolBuilder<P> {
     /// Where tasks from outside go that name no worker. The default is [`Placement::Home`].
     pub fn placement(mut self, placement: Placement) -> Self {
         self.placement = placement;
+        self
+    }
+
+    /// Whether the pool measures how long its tasks wait and run. The default is [`Histograms::Off`].
+    pub fn histograms(mut self, histograms: Histograms) -> Self {
+        self.histograms = histograms;
         self
     }
 
@@ -204,6 +214,8 @@ impl<P> PoolBuilder<P> {
             mask: affinity::CpuMask::of_process(),
             hooks: self.hooks,
             placement: self.placement,
+            histograms: self.histograms,
+            at_end: AtEnd::from_environment(),
             seed: self.seed.unwrap_or_else(|| RandomState::new().hash_one(())),
             spin: self.spin.unwrap_or(spin),
         })
@@ -219,6 +231,7 @@ impl<P> fmt::Debug for PoolBuilder<P> {
             .field("pinning", &self.pinning)
             .field("hooks", &self.hooks)
             .field("placement", &self.placement)
+            .field("histograms", &self.histograms)
             .field("seed", &self.seed)
             .field("spin", &self.spin)
             .finish()

@@ -70,6 +70,8 @@ mod loops;
 mod orx_parallel;
 #[cfg(not(longshore_loom))]
 mod pool;
+#[cfg(all(feature = "metrics", not(longshore_loom)))]
+mod publish;
 #[cfg(not(longshore_loom))]
 mod pull_pool;
 #[cfg(all(feature = "rayon", not(longshore_loom)))]
@@ -106,7 +108,8 @@ pub use self::{
     policy::placement::{Place, PlaceView, Placement},
     pool::{Pool, current_worker, execute, submit},
     pull_pool::PullPool,
-    runtime::metrics::{PinStatus, PoolStats, WorkerStats},
+    runtime::escort::Histograms,
+    runtime::metrics::{PinStatus, PoolStats, WorkerState, WorkerStats},
     scope::{Scope, ScopedJoinHandle, scope},
     source::{Chunks, ChunksMut, Elements, Grained, IntoSource, Source, chunks, chunks_mut},
     stream::MapUnordered,

@@ -2,6 +2,7 @@
 
 // Statistics never order anything, so they stay out of the model façade.
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// A count that exactly one thread at a time increments and that everyone may read.
 #[derive(Debug, Default)]
@@ -29,6 +30,11 @@ impl Counter {
     }
 }
 
+/// A time in nanoseconds; five centuries and more are as good as that.
+pub fn nanos(time: Duration) -> u64 {
+    time.as_nanos().try_into().unwrap_or(u64::MAX)
+}
+
 /// Time spent in some state, of which one thread at a time enters and leaves it; in nanoseconds since a moment that its users
 /// agree on.
 #[derive(Debug, Default)]
@@ -53,10 +59,21 @@ impl Stretch {
         }
     }
 
+    /// Ends it by the word of whoever has measured it: `nanos` long.
+    pub fn end_after(&self, nanos: u64) {
+        self.since.store(0, Ordering::Relaxed);
+        self.add(nanos);
+    }
+
     /// Adds a stretch as a whole.
     pub fn add(&self, nanos: u64) {
         // A read-modify-write, for a worker that is on loan has two threads to write this; once a sleep.
         self.total.fetch_add(nanos, Ordering::Relaxed);
+    }
+
+    /// Whether one has begun and not ended.
+    pub fn is_under_way(&self) -> bool {
+        self.since.load(Ordering::Relaxed) != 0
     }
 
     /// All of them, the present one up to `now`.
@@ -82,5 +99,7 @@ mod tests {
         stretch.add(5);
         stretch.begin(100);
         assert_eq!(stretch.total(101), 26);
+        stretch.end_after(3);
+        assert_eq!((stretch.total(200), stretch.is_under_way()), (28, false));
     }
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::counter::Counter;
+use super::counter::{self, Counter};
 
 /// A power of two is cut into `1 << CUTS` buckets.
 const CUTS: u32 = 3;
@@ -57,7 +57,7 @@ impl Recorder {
 
     /// Counts one.
     pub fn record(&self, time: Duration) {
-        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let nanos = counter::nanos(time);
         self.buckets[bucket_of(nanos)].add(1);
         self.sum.add(nanos);
         // Relaxed, for it orders nothing; load and store, for there is one writer.

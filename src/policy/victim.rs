@@ -82,7 +82,8 @@ mod tests {
         for _ in 0..100 {
             for worker in 0..16usize {
                 let order: Vec<usize> = neighbours.of(worker, &rng).collect();
-                let rings: Vec<Vec<usize>> = [0..1, 1..3, 3..7, 7..15].map(|ring| order[ring].to_vec()).into();
+                let rings: Vec<Vec<usize>> =
+                    [0..1, 1..3, 3..7, 7..15].map(|ring| order[ring].to_vec()).into();
                 for (ring, shift) in rings.iter().zip([1, 2, 3, 4]) {
                     assert!(ring.iter().all(|&w| w >> shift == worker >> shift), "{worker}: {rings:?}");
                 }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::thread;
 use std::time::Duration;
 
+use super::escort::Histograms;
+use super::report::AtEnd;
 use crate::base::error::PanicPayload;
 use crate::policy::placement::Placement;
 use crate::sys::{affinity, topology};
@@ -56,6 +58,10 @@ pub struct Config {
     pub seed: u64,
     /// Where tasks from outside go.
     pub placement: Placement,
+    /// Whether it is measured how long tasks wait and run.
+    pub histograms: Histograms,
+    /// Whether the statistics are printed at the end.
+    pub at_end: AtEnd,
     /// The limit of busy waiting.
     pub spin: Duration,
 }
@@ -73,6 +79,8 @@ impl Config {
             hooks: Hooks::default(),
             seed: self.seed,
             placement: Placement::Home,
+            histograms: Histograms::Off,
+            at_end: AtEnd::Silent,
             spin: Duration::ZERO,
         }
     }

@@ -6,19 +6,22 @@ use std::fmt;
 use std::panic;
 use std::sync::atomic::{AtomicU32, Ordering, fence};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
 
 use super::config::Config;
+use super::escort::Timing;
 use super::idle::Idle;
 use super::lifecycle::Threads;
+use super::metrics::{PinStatus, PoolMetrics, PoolStats, WorkerMetrics, WorkerState, WorkerStats};
 use super::orders::Gate;
-use super::metrics::{PinStatus, PoolMetrics, PoolStats, WorkerMetrics, WorkerStats};
+use crate::base::counter::nanos;
 use crate::base::error::PanicPayload;
 use crate::base::unwind::{self, Payload};
 use crate::primitives::mailbox::Mailbox;
 use crate::primitives::task::{Discarded, Task};
-use crate::sys::fork;
+use crate::sys::{clock, fork};
 
 /// How far the pool has come in its life. The order of the values is the order of the phases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,6 +105,8 @@ impl fmt::Debug for Condition {
 pub struct Record {
     /// Written by the worker, read by snapshots.
     pub metrics: WorkerMetrics,
+    /// How long tasks waited and ran, from the first that is measured on.
+    pub timing: OnceLock<Box<Timing>>,
     /// Tasks that this worker alone may run.
     pub orders: Mailbox<Task>,
     /// Set by the worker before its first task.
@@ -121,6 +126,8 @@ pub struct Core {
     pub id: u32,
     /// What the user asked for.
     pub config: Config,
+    /// When it was built, by both clocks.
+    built: (Instant, u64),
     /// [`fork::generation`] at the time of building.
     fork_generation: u32,
     /// A [`Condition`].
@@ -149,6 +156,7 @@ impl Core {
         Core {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed), // only uniqueness matters
             config,
+            built: (Instant::now(), clock::now()),
             fork_generation: {
                 fork::register();
                 fork::generation()
@@ -299,16 +307,12 @@ impl Core {
         let started = self.sum(|m| m.tally.started.get());
         let swept = self.metrics.swept.get();
         let submitted = self.sum(|m| m.submitted.get()) + self.metrics.ordered.get() + pushed();
-        let worker_stats = |(index, record): (usize, &CachePadded<Record>)| WorkerStats {
-            index,
-            executed: record.metrics.tally.completed.get() + record.metrics.tally.panicked.get(),
-            stolen: record.metrics.stolen.get(),
-            stolen_forks: record.metrics.stolen_forks.get(),
-            parked: record.metrics.parked.get(),
-            queue_depth: depth(index) + record.orders.len(),
-            pin: record.pin.get().copied().unwrap_or_default(),
+        let parked = self.idle.parked();
+        let worker_stats = |(index, record): (usize, &CachePadded<Record>)| {
+            self.worker_stats(index, depth(index), parked.contains(&index), record)
         };
         PoolStats {
+            name: self.config.name.clone(),
             submitted,
             completed,
             panicked,
@@ -318,6 +322,45 @@ impl Core {
             hook_panics: self.metrics.hook_panics.get(),
             workers: self.records.iter().enumerate().map(worker_stats).collect(),
         }
+    }
+
+    fn worker_stats(&self, index: usize, depth: usize, is_parked: bool, record: &Record) -> WorkerStats {
+        let (metrics, now) = (&record.metrics, self.nanos(Instant::now()));
+        let alive = metrics.alive.total(now);
+        // While it is on loan its thread sleeps, but the worker does not.
+        let asleep = metrics.asleep.total(now).saturating_sub(self.ticks_to_nanos(metrics.lent.get()));
+        let searching = metrics.searching.total(now);
+        let timing = record.timing.get();
+        WorkerStats {
+            index,
+            executed: metrics.tally.completed.get() + metrics.tally.panicked.get(),
+            stolen: metrics.stolen.get(),
+            stolen_forks: metrics.stolen_forks.get(),
+            parked: metrics.parked.get(),
+            queue_depth: depth + record.orders.len(),
+            state: match metrics.alive.is_under_way() {
+                false => WorkerState::Gone,
+                true if is_parked => WorkerState::Parked,
+                true => WorkerState::Busy,
+            },
+            time_busy: Duration::from_nanos(alive.saturating_sub(searching + asleep)),
+            time_searching: Duration::from_nanos(searching),
+            time_parked: Duration::from_nanos(asleep),
+            waits: timing.map(|timing| timing.waits.snapshot()).unwrap_or_default(),
+            runs: timing.map(|timing| timing.runs.snapshot()).unwrap_or_default(),
+            pin: record.pin.get().copied().unwrap_or_default(),
+        }
+    }
+
+    /// A moment as nanoseconds since the pool was built.
+    pub fn nanos(&self, moment: Instant) -> u64 {
+        nanos(moment.saturating_duration_since(self.built.0))
+    }
+
+    /// What so many ticks of the cheap clock are worth.
+    fn ticks_to_nanos(&self, ticks: u64) -> u64 {
+        let (nanos, all) = (self.built.0.elapsed().as_nanos(), u128::from(clock::ticks_since(self.built.1)));
+        (u128::from(ticks) * nanos).checked_div(all).map_or(0, |nanos| nanos.try_into().unwrap_or(u64::MAX))
     }
 }
 

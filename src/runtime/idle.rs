@@ -343,6 +343,11 @@ impl Idle {
         }
     }
 
+    /// The numbers of the workers that sleep just now.
+    pub fn parked(&self) -> Vec<usize> {
+        lock(&self.parked).iter().map(|parked| parked.seat.index()).collect()
+    }
+
     /// Whether worker `index` sleeps, or did a moment ago.
     pub fn is_parked(&self, index: usize) -> bool {
         self.counts().parked() > 0 && lock(&self.parked).iter().any(|p| p.seat.index() == index)

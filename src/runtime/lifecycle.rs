@@ -9,8 +9,10 @@ use std::time::Instant;
 use super::config::Config;
 use super::core::{Core, Phase, Request};
 use super::metrics::{PinStatus, PoolStats};
+use super::report::{self, AtEnd};
 use super::worker;
 use crate::base::error::{BuildError, PanicPayload, ShutdownError};
+use crate::base::span;
 use crate::base::unwind::{self, Payload};
 use crate::primitives::task::Task;
 use crate::sys::{affinity, stack};
@@ -166,6 +168,8 @@ fn thread_main<M: Model>(shared: &Arc<M>, index: usize, share: M::Share, ready: 
     worker::hire(shared.id);
     stack::begin(shared.config.stack_size);
     let worker = M::worker(shared.clone(), index, share);
+    shared.record(index).metrics.alive.begin(shared.nanos(Instant::now()));
+    span::worker_started(&shared.config.name, index);
     pin(shared, index);
     let started = match &shared.config.hooks.start {
         Some(hook) => unwind::catch(|| worker.as_current(|| hook(index))),
@@ -183,6 +187,8 @@ fn thread_main<M: Model>(shared: &Arc<M>, index: usize, share: M::Share, ready: 
     }
     worker.as_current(|| shared.forget_per_worker(index));
     drop(worker);
+    shared.record(index).metrics.alive.end(shared.nanos(Instant::now()));
+    span::worker_ended(&shared.config.name, index);
     shared.threads.gone();
 }
 
@@ -233,6 +239,9 @@ pub fn end<M: Model>(shared: &M, phase: Phase, deadline: Option<Instant>) -> Res
         // What producers had in hand when the pool stopped.
         shared.wait_for_producers();
         shared.throw_away_queued();
+    }
+    if shared.config.at_end == AtEnd::Print && shared.metrics.reports.add_shared(1) == 0 {
+        report::print(&shared.stats());
     }
     Ok(())
 }

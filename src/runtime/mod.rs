@@ -10,6 +10,7 @@ pub mod current;
 #[cfg(not(longshore_loom))]
 pub mod dispatcher;
 #[cfg(not(longshore_loom))]
+pub mod escort;
 pub mod guest;
 pub mod idle;
 #[cfg(not(longshore_loom))]
@@ -20,6 +21,7 @@ pub mod metrics;
 pub mod orders;
 pub mod pull;
 #[cfg(not(longshore_loom))]
+pub mod report;
 pub mod scoped;
 #[cfg(not(longshore_loom))]
 pub mod shared;

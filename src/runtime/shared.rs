@@ -64,10 +64,7 @@ impl Remote {
 
     /// Whether a thief would find something here (at the latest when it is about to lie down).
     pub fn has_work(&self) -> bool {
-        self.inbox.has_ready()
-            || self.offer.has_any()
-            || !self.stealer.is_empty()
-            || !self.affine.is_empty()
+        self.inbox.has_ready() || self.offer.has_any() || !self.stealer.is_empty() || !self.affine.is_empty()
     }
 }
 
@@ -142,11 +139,10 @@ impl Model for Shared {
     }
 
     fn stats(&self) -> PoolStats {
-        let pushed =
-            || {
-                let sent = |r: &Remote| r.inbox.pushed() + r.affine.pushed();
-                self.remotes.iter().map(sent).sum::<u64>() + self.metrics.injected.get()
-            };
+        let pushed = || {
+            let sent = |r: &Remote| r.inbox.pushed() + r.affine.pushed();
+            self.remotes.iter().map(sent).sum::<u64>() + self.metrics.injected.get()
+        };
         self.core.stats(pushed, |index| self.depth(index))
     }
 

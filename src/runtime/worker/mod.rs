@@ -21,6 +21,7 @@ use crossbeam_deque::Worker as Deque;
 use fork::{Execution, Forks, Job};
 pub use goal::Goal;
 
+use crate::base::counter::nanos;
 use crate::base::error::SubmitErrorKind;
 use crate::base::rng::Rng;
 use crate::policy::spin::SpinTime;
@@ -436,6 +437,7 @@ pub trait Seeker: Sized {
         // Shared, for whoever has borrowed the worker may sleep as well.
         self.metrics().parked.add_shared(1);
         let asleep = Instant::now();
+        self.metrics().asleep.begin(shared.nanos(asleep));
         let role = loop {
             let is_up = match seat.posture() {
                 Posture::Up => true,
@@ -451,7 +453,9 @@ pub trait Seeker: Sized {
             }
         };
         let mut spin = self.spin().get();
-        spin.slept(asleep.elapsed());
+        let slept = asleep.elapsed();
+        self.metrics().asleep.end_after(nanos(slept));
+        spin.slept(slept);
         self.spin().set(spin);
         role
     }

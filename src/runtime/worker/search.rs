@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crossbeam_deque::Steal;
 
 use super::{FAIRNESS_INTERVAL, Goal, HINTS_PER_SWEEP, Seeker, Worker};
+use crate::base::counter::nanos;
 use crate::policy::victim;
 use crate::primitives::batch::BATCH;
 use crate::primitives::inbox::Taken;
@@ -153,15 +154,17 @@ impl Worker {
 /// Looks everywhere, again and again for as long as spinning pays, and at last where it would rather not.
 pub(super) fn search(seeker: &impl Seeker, goal: &Goal<'_>) -> Option<Task> {
     let mut spin = seeker.spin().get();
-    let mut until = None;
+    let mut begun = None;
     loop {
         if goal.must_attend(seeker.shared()) {
             return None;
         }
         if let Some(task) = seeker.sweep() {
-            if until.is_some() {
+            // Found at the first look it has cost no time worth counting.
+            if let Some(begun) = begun {
                 spin.rewarded();
                 seeker.spin().set(spin);
+                seeker.metrics().searching.add(nanos(Instant::now() - begun));
             }
             return Some(task);
         }
@@ -173,7 +176,9 @@ pub(super) fn search(seeker: &impl Seeker, goal: &Goal<'_>) -> Option<Task> {
             return seeker.last_resort();
         }
         let now = Instant::now();
-        if now >= *until.get_or_insert(now + spin.get()) {
+        let searched = now - *begun.get_or_insert(now);
+        if searched >= spin.get() {
+            seeker.metrics().searching.add(nanos(searched));
             return seeker.last_resort(); // how long the sleep lasts will tell whether that was wise
         }
         (0..HINTS_PER_SWEEP).for_each(|_| std::hint::spin_loop());
