@@ -5,6 +5,7 @@ use std::env;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::any_pool::AnyPool;
@@ -12,7 +13,9 @@ use crate::base::error::{BuildError, PanicPayload};
 use crate::policy::placement::Placement;
 use crate::policy::spin;
 use crate::pool::Pool;
+use crate::primitives::cancel::CancelToken;
 use crate::runtime::config::{Config, Hooks};
+use crate::runtime::dispatcher::Intake;
 use crate::runtime::escort::Histograms;
 use crate::runtime::report::AtEnd;
 use crate::sys::{affinity, quota, topology};
@@ -78,11 +81,20 @@ pub struct PoolBuilder<P = Pool> {
     histograms: Histograms,
     seed: Option<u64>,
     spin: Option<Duration>,
+    token: Option<CancelToken>,
     pool: PhantomData<fn() -> P>,
 }
 
+/// Something that takes tasks.
+pub trait Outlet {
+    /// Where it takes them.
+    type Shared: Intake;
+    /// Where it takes them.
+    fn shared(&self) -> &Arc<Self::Shared>;
+}
+
 /// A pool that a builder can start.
-pub trait Start: Sized {
+pub trait Start: Outlet + Sized {
     /// Starts it.
     fn start(config: Config) -> Result<Self, BuildError>;
 }
@@ -106,6 +118,7 @@ impl<P> PoolBuilder<P> {
             histograms: Histograms::Off,
             seed: None,
             spin: None,
+            token: None,
             pool: PhantomData,
         }
     }
@@ -189,6 +202,15 @@ impl<P> PoolBuilder<P> {
         self
     }
 
+    /// A token that ends the pool: cancelling it does what [`Pool::shutdown_now`] does, without waiting for the threads.
+    /// All new work is refused and what is queued never starts, its handles resolve as
+    /// [cancelled](crate::JoinError::Cancelled). What runs may ask the token; what has returned stays. With a token that has been
+    /// cancelled already the pool is closed from the beginning.
+    pub fn cancel_token(mut self, token: &CancelToken) -> Self {
+        self.token = Some(token.clone());
+        self
+    }
+
     /// Starts the pool.
     ///
     /// # Errors
@@ -218,6 +240,7 @@ impl<P> PoolBuilder<P> {
             at_end: AtEnd::from_environment(),
             seed: self.seed.unwrap_or_else(|| RandomState::new().hash_one(())),
             spin: self.spin.unwrap_or(spin),
+            token: self.token,
         })
     }
 }
@@ -234,6 +257,7 @@ impl<P> fmt::Debug for PoolBuilder<P> {
             .field("histograms", &self.histograms)
             .field("seed", &self.seed)
             .field("spin", &self.spin)
+            .field("token", &self.token)
             .finish()
     }
 }

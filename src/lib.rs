@@ -61,9 +61,13 @@ mod builder;
 #[cfg(doctest)]
 mod compile_fail;
 #[cfg(not(longshore_loom))]
+mod group;
+#[cfg(not(longshore_loom))]
 mod handle;
 #[cfg(not(longshore_loom))]
 mod join;
+#[cfg(not(longshore_loom))]
+mod lane;
 #[cfg(not(longshore_loom))]
 mod loops;
 #[cfg(all(feature = "orx-parallel", not(longshore_loom)))]
@@ -85,6 +89,8 @@ mod stream;
 #[cfg(not(longshore_loom))]
 mod submission;
 #[cfg(not(longshore_loom))]
+mod task_builder;
+#[cfg(not(longshore_loom))]
 mod worker_local;
 
 mod base;
@@ -103,16 +109,22 @@ pub use self::{
     },
     base::histogram::Histogram,
     builder::{DEFAULT_STACK_SIZE, MAX_STACK_SIZE, MAX_WORKERS, MIN_STACK_SIZE, Pinning, PoolBuilder},
+    group::{Group, GroupError, TaskError},
     handle::JoinHandle,
     join::{Context, join, with_context, yield_local, yield_now},
+    lane::{Lane, LaneBuilder},
     policy::placement::{Place, PlaceView, Placement},
     pool::{Pool, current_worker, execute, submit},
+    primitives::cancel::CancelToken,
     pull_pool::PullPool,
     runtime::escort::Histograms,
+    runtime::lane::LaneStats,
     runtime::metrics::{PinStatus, PoolStats, WorkerState, WorkerStats},
+    runtime::ranks::Priority,
     scope::{Scope, ScopedJoinHandle, scope},
     source::{Chunks, ChunksMut, Elements, Grained, IntoSource, Source, chunks, chunks_mut},
     stream::MapUnordered,
+    task_builder::TaskBuilder,
     worker_local::WorkerLocal,
 };
 
@@ -124,6 +136,6 @@ pub use self::rayon::{OnPool, OnPoolExt};
 #[doc(hidden)]
 pub mod internals {
     pub use crate::base::sync;
-    pub use crate::primitives::{doors, inbox, latch, members, offer, slot, tally, task};
+    pub use crate::primitives::{cancel, doors, inbox, latch, members, offer, slot, tally, task, work};
     pub use crate::runtime::idle;
 }

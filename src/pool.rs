@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::base::error::{BatchError, BuildError, ShutdownError, SubmitError, SubmitErrorKind};
-use crate::builder::{PoolBuilder, Start};
+use crate::builder::{Outlet, PoolBuilder, Start};
+use crate::group::Group;
 use crate::handle::JoinHandle;
+use crate::lane::LaneBuilder;
 use crate::runtime::config::Config;
 use crate::runtime::core::{Phase, Request};
 use crate::runtime::current::Current;
@@ -14,6 +16,7 @@ use crate::runtime::lifecycle::{self, Model};
 use crate::runtime::metrics::PoolStats;
 use crate::runtime::shared::Shared;
 use crate::submission;
+use crate::task_builder::TaskBuilder;
 use crate::worker_local::WorkerLocal;
 
 /// A pool of worker threads for CPU-bound tasks, with push dispatch and work stealing.
@@ -83,6 +86,25 @@ impl Pool {
         T: Send + 'static,
     {
         submission::submit(&*self.shared, task)
+    }
+
+    /// A part of this pool in which at most `limit` tasks run at a time; see [`Lane`](crate::Lane).
+    pub fn lane(&self, limit: usize) -> LaneBuilder<'_, Pool> {
+        LaneBuilder::new(self, limit)
+    }
+
+    /// Tasks that belong together; see [`Group`].
+    pub fn group<T, E>(&self) -> Group<T, E, Pool>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        Group::new(self)
+    }
+
+    /// A task with a priority, a deadline or a token; see [`TaskBuilder`].
+    pub fn task(&self) -> TaskBuilder<'_, Pool> {
+        TaskBuilder::new(self)
     }
 
     /// Runs many tasks whose results are not wanted; returns how many. Cheaper than as many calls of
@@ -228,6 +250,14 @@ impl Pool {
     pub fn shutdown_now(&self) -> Result<u64, ShutdownError> {
         lifecycle::end(&*self.shared, Phase::Stopping, None)?;
         Ok(self.shared.metrics.swept.get())
+    }
+}
+
+impl Outlet for Pool {
+    type Shared = Shared;
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 }
 

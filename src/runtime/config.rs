@@ -8,6 +8,7 @@ use super::escort::Histograms;
 use super::report::AtEnd;
 use crate::base::error::PanicPayload;
 use crate::policy::placement::Placement;
+use crate::primitives::cancel::CancelToken;
 use crate::sys::{affinity, topology};
 
 /// The operating system shows this many bytes of a thread's name (Linux).
@@ -64,6 +65,8 @@ pub struct Config {
     pub at_end: AtEnd,
     /// The limit of busy waiting.
     pub spin: Duration,
+    /// Ends the pool.
+    pub token: Option<CancelToken>,
 }
 
 impl Config {
@@ -82,6 +85,7 @@ impl Config {
             histograms: Histograms::Off,
             at_end: AtEnd::Silent,
             spin: Duration::ZERO,
+            token: None,
         }
     }
 

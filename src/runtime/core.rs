@@ -16,11 +16,14 @@ use super::idle::Idle;
 use super::lifecycle::Threads;
 use super::metrics::{PinStatus, PoolMetrics, PoolStats, WorkerMetrics, WorkerState, WorkerStats};
 use super::orders::Gate;
+use super::ranks::Ranks;
 use crate::base::counter::nanos;
 use crate::base::error::PanicPayload;
 use crate::base::unwind::{self, Payload};
+use crate::primitives::cancel::Watch;
 use crate::primitives::mailbox::Mailbox;
 use crate::primitives::task::{Discarded, Task};
+use crate::primitives::work::Unstarted;
 use crate::sys::{clock, fork};
 
 /// How far the pool has come in its life. The order of the values is the order of the phases.
@@ -43,8 +46,10 @@ pub enum Phase {
 pub enum Request {
     /// Begin no task, until this is taken back.
     Pause = 1 << 2,
+    /// Look at the tasks of other priorities before each of the normal ones. Never taken back.
+    Ranks = 1 << 3,
     /// Look whether there is an order for you (see `orders`).
-    Orders = 1 << 3,
+    Orders = 1 << 4,
 }
 
 /// The bits of the word that hold the [`Phase`].
@@ -119,6 +124,12 @@ pub trait PerWorker: Send + Sync {
     fn forget(&self, worker: usize);
 }
 
+/// A number for a pool, or for what is waited for like one.
+pub fn next_id() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed) // only uniqueness matters
+}
+
 /// See the module's text.
 pub struct Core {
     /// A number of its own (until four billion pools were built), so that a thread's note about one pool is not taken
@@ -138,6 +149,8 @@ pub struct Core {
     pub orders: Gate,
     /// Who searches, who is parked.
     pub idle: Idle,
+    /// Tasks of other priorities than normal.
+    pub ranks: Ranks,
     /// By the number of the worker. Padded, for each is written by another thread.
     records: Box<[CachePadded<Record>]>,
     /// Rare events.
@@ -146,15 +159,16 @@ pub struct Core {
     per_worker: Mutex<Vec<Weak<dyn PerWorker>>>,
     /// The operating system's threads behind the workers.
     pub threads: Threads,
+    /// Ends the pool when the user's token is cancelled.
+    pub watch: OnceLock<Watch>,
 }
 
 impl Core {
     /// The common part of a pool that is built as `config` says.
     pub fn new(config: Config) -> Self {
-        static NEXT_ID: AtomicU32 = AtomicU32::new(1);
         let workers = config.workers;
         Core {
-            id: NEXT_ID.fetch_add(1, Ordering::Relaxed), // only uniqueness matters
+            id: next_id(),
             config,
             built: (Instant::now(), clock::now()),
             fork_generation: {
@@ -165,10 +179,12 @@ impl Core {
             pause: Pause::default(),
             orders: Gate::default(),
             idle: Idle::new(workers),
+            ranks: Ranks::default(),
             records: (0..workers).map(|_| CachePadded::default()).collect(),
             metrics: PoolMetrics::default(),
             per_worker: Mutex::default(),
             threads: Threads::default(),
+            watch: OnceLock::new(),
         }
     }
 
@@ -267,7 +283,7 @@ impl Core {
     /// Throws away a task: it never starts, and its handle says so. How many tasks that were: none if it had been run
     /// ahead of its turn.
     pub fn throw_away(&self, task: Task) -> u64 {
-        match task.discard() {
+        match task.discard(Unstarted::Cancelled) {
             Ok(Discarded::RunBefore) => return 0,
             Ok(Discarded::Unstarted) => {}
             Err(payload) => self.report_panic(payload),
@@ -302,8 +318,11 @@ impl Core {
     pub fn stats(&self, pushed: impl FnOnce() -> u64, depth: impl Fn(usize) -> usize) -> PoolStats {
         // In reverse causal order: ends, then starts, then submissions, so that no difference comes out negative.
         let completed = self.sum(|m| m.tally.completed.get());
+        let failed = self.sum(|m| m.tally.failed.get());
         let panicked = self.sum(|m| m.tally.panicked.get());
         let cancelled_by_workers = self.sum(|m| m.tally.cancelled.get());
+        let expired = self.sum(|m| m.tally.expired.get());
+        let dropped = self.sum(|m| m.tally.dropped.get());
         let started = self.sum(|m| m.tally.started.get());
         let swept = self.metrics.swept.get();
         let submitted = self.sum(|m| m.submitted.get()) + self.metrics.ordered.get() + pushed();
@@ -315,10 +334,14 @@ impl Core {
             name: self.config.name.clone(),
             submitted,
             completed,
+            failed,
             panicked,
+            expired,
+            dropped,
             cancelled: cancelled_by_workers + swept,
             waiting: submitted.saturating_sub(started + swept),
-            running: started.saturating_sub(completed + panicked + cancelled_by_workers),
+            running: started
+                .saturating_sub(completed + failed + panicked + cancelled_by_workers + expired + dropped),
             hook_panics: self.metrics.hook_panics.get(),
             workers: self.records.iter().enumerate().map(worker_stats).collect(),
         }
@@ -333,7 +356,7 @@ impl Core {
         let timing = record.timing.get();
         WorkerStats {
             index,
-            executed: metrics.tally.completed.get() + metrics.tally.panicked.get(),
+            executed: metrics.tally.ended(),
             stolen: metrics.stolen.get(),
             stolen_forks: metrics.stolen_forks.get(),
             parked: metrics.parked.get(),

@@ -9,11 +9,14 @@ use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 use std::ops::Deref;
 
-use super::core::Core;
+use super::core::{Core, Request};
 use super::idle::Idle;
 use super::lifecycle::Model;
+use super::ranks::Priority;
 use super::shared::{Passage, Phase, Shared, TaskBatch};
 use super::worker::Worker;
+use crossbeam_deque::Injector;
+
 use crate::base::error::SubmitErrorKind;
 use crate::base::rng::{Draws, Rng};
 use crate::policy::placement::{self, PlaceView, Placement, REVIEW_INTERVAL};
@@ -38,8 +41,37 @@ thread_local! {
     };
 }
 
+/// Which way a task goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Route {
+    /// Wherever the pool thinks best.
+    #[default]
+    Any,
+    /// Before or after all others.
+    Ranked(Priority),
+    /// To the worker of this number.
+    Worker(usize),
+    /// To the worker that gets all tasks with this key, a hash of the user's.
+    Key(u64),
+}
+
+impl Route {
+    /// The way of tasks of this priority.
+    pub fn of(priority: Priority) -> Route {
+        match priority {
+            Priority::Normal => Route::Any,
+            other => Route::Ranked(other),
+        }
+    }
+}
+
 /// Where tasks are handed to a pool, of whatever kind.
-pub trait Intake: Deref<Target = Core> {
+pub trait Intake: Deref<Target = Core> + Send + Sync + 'static {
+    /// The number that handles know this intake by: that of the pool whose workers run the awaited task themselves.
+    fn slot_id(&self) -> u32 {
+        self.id
+    }
+
     /// Accepts a task that `pack` makes of `closure`, or hands the closure back with the reason.
     ///
     /// The task is put together only once its place is known, straight in that place if that is possible: nothing has to
@@ -49,6 +81,17 @@ pub trait Intake: Deref<Target = Core> {
     /// `pack` initialises the place that it is given, and does not panic.
     unsafe fn dispatch<F>(
         &self,
+        closure: F,
+        pack: impl FnOnce(&mut MaybeUninit<Task>, F),
+    ) -> Result<(), (F, SubmitErrorKind)>;
+
+    /// As [`Intake::dispatch`], by a certain way.
+    ///
+    /// # Safety
+    /// As there.
+    unsafe fn dispatch_by<F>(
+        &self,
+        route: Route,
         closure: F,
         pack: impl FnOnce(&mut MaybeUninit<Task>, F),
     ) -> Result<(), (F, SubmitErrorKind)>;
@@ -107,6 +150,26 @@ impl Intake for Shared {
         })
     }
 
+    unsafe fn dispatch_by<F>(
+        &self,
+        route: Route,
+        closure: F,
+        pack: impl FnOnce(&mut MaybeUninit<Task>, F),
+    ) -> Result<(), (F, SubmitErrorKind)> {
+        match route {
+            Route::Ranked(priority) if let Some(queue) = self.ranks.queue(priority) => {
+                // SAFETY: the caller's promise.
+                unsafe { self.rank(queue, closure, pack) }
+            }
+            // SAFETY: the caller's promise.
+            Route::Worker(worker) => unsafe { self.send_to(worker, closure, pack) },
+            // SAFETY: the caller's promise.
+            Route::Key(key) => unsafe { self.send_to(self.worker_for(key), closure, pack) },
+            // SAFETY: the caller's promise.
+            Route::Ranked(_) | Route::Any => unsafe { self.dispatch(closure, pack) },
+        }
+    }
+
     fn dispatch_batch<F>(
         &self,
         closures: impl Iterator<Item = F>,
@@ -132,6 +195,43 @@ impl Shared {
             Err(Refusal::Full) => self.make_room(target),
             Err(Refusal::Closed) => Err(SubmitErrorKind::Closed),
         }
+    }
+
+    /// Accepts a task of another priority than normal.
+    ///
+    /// # Safety
+    /// As [`Intake::dispatch`].
+    unsafe fn rank<F>(
+        &self,
+        queue: &Injector<Task>,
+        closure: F,
+        pack: impl FnOnce(&mut MaybeUninit<Task>, F),
+    ) -> Result<(), (F, SubmitErrorKind)> {
+        if self.is_forked() {
+            return Err((closure, SubmitErrorKind::Forked));
+        }
+        self.ask(Request::Ranks); // in a pool that drains, workers find it when they look everywhere
+        Worker::with_current(|worker| {
+            let own = worker.filter(|worker| worker.belongs_to(self));
+            // A worker's task keeps the pool from ending; from outside a passage does.
+            let passage = match own {
+                Some(_) if self.phase() < Phase::Ended => None,
+                None if let Some(passage) = self.passage() => Some(passage),
+                _ => return Err((closure, SubmitErrorKind::Closed)),
+            };
+            let mut task = MaybeUninit::uninit();
+            pack(&mut task, closure);
+            // Counted first: a snapshot reads starts before submissions.
+            match own {
+                Some(worker) => worker.count_submitted(),
+                None => _ = self.metrics.injected.add_shared(1),
+            }
+            // SAFETY: the caller says that `pack` has initialised it.
+            queue.push(unsafe { task.assume_init() });
+            drop(passage);
+            self.idle.notify();
+            Ok(())
+        })
     }
 
     /// The worker that the next task from outside goes to.

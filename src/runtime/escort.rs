@@ -4,6 +4,7 @@
 //! The submitting thread makes an escort; the worker that runs the task writes down what it measured, in its own record.
 
 use std::cell::Cell;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::core::{Core, Record};
@@ -48,20 +49,35 @@ pub struct Timing {
 #[derive(Debug)]
 pub struct Escort {
     submitted: Option<Instant>,
-    span: Option<Span>,
+    span: Option<Arc<Span>>,
+}
+
+/// Makes escorts for what the calling thread submits now.
+#[derive(Debug)]
+pub struct Escorts {
+    histograms: Histograms,
+    span: Option<Arc<Span>>,
 }
 
 impl Core {
-    /// What is to travel with the next task, if anything.
+    /// The maker of escorts for this submission. Asks the program's tracing for the present span, which is user code: not to
+    /// be called with a place for the task in hand.
     #[inline]
-    pub fn escort(&self) -> Option<Escort> {
-        let submitted = match self.config.histograms {
+    pub fn escorts(&self) -> Escorts {
+        Escorts { histograms: self.config.histograms, span: Span::current().map(Arc::new) }
+    }
+}
+
+impl Escorts {
+    /// What is to travel with the next task, if anything. Runs no user code.
+    #[inline]
+    pub fn next(&self) -> Option<Escort> {
+        let submitted = match self.histograms {
             Histograms::Off => None,
             Histograms::Sampled => is_due().then(Instant::now),
             Histograms::All => Some(Instant::now()),
         };
-        let span = Span::current();
-        (submitted.is_some() || span.is_some()).then_some(Escort { submitted, span })
+        (submitted.is_some() || self.span.is_some()).then(|| Escort { submitted, span: self.span.clone() })
     }
 }
 

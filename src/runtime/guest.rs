@@ -18,8 +18,9 @@ use std::thread;
 
 use crate::base::unwind;
 use crate::primitives::latch::{Latch, Verdict};
-use crate::primitives::tally::Tally;
+use crate::primitives::tally::{End, Tally};
 use crate::primitives::task::{Discarded, Finished, Task, TaskKind, TaskTable, Word};
+use crate::primitives::work::Unstarted;
 use crate::runtime::current::Current;
 use crate::runtime::dispatcher::Intake;
 use crate::runtime::idle::Loan;
@@ -187,22 +188,18 @@ static SENT: TaskTable = TaskTable { run: run_sent, discard: discard_sent, kind:
 unsafe fn run_sent(address: Word, _: Word, _: Word, tally: &Tally) -> Finished {
     // SAFETY: the contract of the table.
     let job = unsafe { Job::from_word(address) };
-    tally.started.add(1);
+    tally.begin();
     // SAFETY: the task has the job for itself.
     let end =
         Worker::with_current(|worker| unsafe { Job::perform(job, worker.expect("tasks run on workers")) });
     // Counted before the sender is let go: it then sees the task in the statistics.
-    if end.is_ok() {
-        tally.completed.add(1)
-    } else {
-        tally.panicked.add(1)
-    }
+    tally.end(if end.is_ok() { End::Completed } else { End::Panicked });
     // SAFETY: performed; nothing of it is touched after this.
     unsafe { Job::set(job, Verdict::Done) };
     Finished::Quietly
 }
 
-unsafe fn discard_sent(address: Word, _: Word, _: Word) -> Result<Discarded, unwind::Payload> {
+unsafe fn discard_sent(address: Word, _: Word, _: Word, _: Unstarted) -> Result<Discarded, unwind::Payload> {
     // SAFETY: the contract of the table.
     let job = unsafe { Job::from_word(address) };
     // SAFETY: nobody has begun it, and nothing of it is touched after this.

@@ -14,6 +14,7 @@ use super::worker;
 use crate::base::error::{BuildError, PanicPayload, ShutdownError};
 use crate::base::span;
 use crate::base::unwind::{self, Payload};
+use crate::primitives::cancel::Watcher;
 use crate::primitives::task::Task;
 use crate::sys::{affinity, stack};
 
@@ -145,7 +146,23 @@ pub fn start<M: Model>(config: Config) -> Result<Arc<M>, BuildError> {
             }
         }
     }
+    if let Some(token) = &shared.config.token {
+        let pool = Arc::downgrade(&shared);
+        let stop = move || pool.upgrade().iter().for_each(|pool| stop(&**pool));
+        match token.watch(Watcher::Call(Box::new(stop))) {
+            Some(watch) => _ = shared.watch.set(watch),
+            None => self::stop(&*shared),
+        }
+    }
     Ok(shared)
+}
+
+/// Closes the pool and throws away what is queued, without waiting for its threads.
+fn stop<M: Model>(shared: &M) {
+    if !shared.is_forked() {
+        close(shared, Phase::Stopping);
+        shared.throw_away_queued();
+    }
 }
 
 fn abandon<M: Model>(shared: &M) {

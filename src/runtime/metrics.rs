@@ -55,7 +55,7 @@ pub struct PoolMetrics {
 /// A snapshot of what a pool has done, from [`Pool::stats`](crate::Pool::stats).
 ///
 /// At rest (no task waits or runs, nobody submits) the numbers are exact and add up:
-/// `submitted = completed + panicked + cancelled + waiting + running`. While the pool works they are a moment's view,
+/// `submitted = completed + failed + panicked + cancelled + expired + dropped + waiting + running`. While the pool works they are a moment's view,
 /// each number correct for some point of time during the call.
 ///
 /// A task that was joined is counted before its handle says so.
@@ -69,11 +69,17 @@ pub struct PoolStats {
     pub submitted: u64,
     /// Tasks that returned.
     pub completed: u64,
+    /// Tasks of groups that returned an error.
+    pub failed: u64,
     /// Tasks that panicked.
     pub panicked: u64,
-    /// Tasks that were cancelled, by their handle or by a shutdown, and never ran. A task cancelled by its handle is
+    /// Tasks that were cancelled, by handle, token, purge or shutdown, and never ran. A task cancelled by its handle is
     /// counted (until then as waiting) when a worker comes across it.
     pub cancelled: u64,
+    /// Tasks whose deadline came before they had started.
+    pub expired: u64,
+    /// Tasks turned away because there was no room, by a pool that drops them then.
+    pub dropped: u64,
     /// Tasks in a queue.
     pub waiting: u64,
     /// Tasks begun and not ended, those included that wait for the result of another.
@@ -90,8 +96,11 @@ impl PoolStats {
         [
             ("submitted", self.submitted),
             ("completed", self.completed),
+            ("failed", self.failed),
             ("panicked", self.panicked),
             ("cancelled", self.cancelled),
+            ("expired", self.expired),
+            ("dropped", self.dropped),
             ("waiting", self.waiting),
             ("running", self.running),
         ]

@@ -2,6 +2,7 @@
 
 #[cfg(not(longshore_loom))]
 pub mod addressed;
+#[cfg(not(longshore_loom))]
 pub mod config;
 #[cfg(not(longshore_loom))]
 pub mod core;
@@ -11,17 +12,24 @@ pub mod current;
 pub mod dispatcher;
 #[cfg(not(longshore_loom))]
 pub mod escort;
+#[cfg(not(longshore_loom))]
 pub mod guest;
 pub mod idle;
+#[cfg(not(longshore_loom))]
+pub mod lane;
 #[cfg(not(longshore_loom))]
 pub mod lifecycle;
 #[cfg(not(longshore_loom))]
 pub mod metrics;
 #[cfg(not(longshore_loom))]
 pub mod orders;
+#[cfg(not(longshore_loom))]
 pub mod pull;
 #[cfg(not(longshore_loom))]
+pub mod ranks;
+#[cfg(not(longshore_loom))]
 pub mod report;
+#[cfg(not(longshore_loom))]
 pub mod scoped;
 #[cfg(not(longshore_loom))]
 pub mod shared;

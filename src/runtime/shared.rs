@@ -154,9 +154,11 @@ impl Model for Shared {
     }
 
     /// Every source of work is named here, and nowhere else: the inboxes and mailboxes (one's own among them), the
-    /// offers, the deques and the injector. Orders, which concern one worker alone, are in [`Core::has_orders`].
+    /// offers, the deques, the injector, and the queues of other priorities. Orders, which concern one worker alone, are in
+    /// `Core::has_orders`.
     fn has_work(&self) -> bool {
         !self.injector.is_empty()
+            || !self.ranks.are_empty()
             // All that there ever were: the queues of those who have gone are empty, and the set costs a fence to read.
             || self.remotes.iter().any(Remote::has_work)
     }
@@ -193,6 +195,7 @@ impl Model for Shared {
         while let Some(mut batch) = self.take_injected() {
             std::iter::from_fn(|| batch.pop()).for_each(throw);
         }
+        std::iter::from_fn(|| self.ranks.take_any()).for_each(throw);
         for remote in &self.remotes {
             loop {
                 match remote.stealer.steal() {
@@ -240,6 +243,7 @@ impl Model for Shared {
             }
         }
         self.throw_away_orders(&mut sort);
+        self.ranks.sift(&mut sort);
         if !kept.is_empty() {
             passage.inject(kept);
         }
@@ -310,6 +314,7 @@ impl Shared {
             && self.remotes.iter().all(|r| r.affine.is_empty())
             && self.is_out_of_orders()
             && self.injector.is_empty()
+            && self.ranks.are_empty()
             && self.remotes.iter().all(|r| r.stealer.is_empty())
     }
 }
