@@ -3,6 +3,7 @@
 
 use super::{Pool, Rig};
 
+mod addressed;
 mod bad_input;
 mod batches;
 mod big_closures;
@@ -16,6 +17,7 @@ mod fairness;
 mod futures;
 mod groups;
 mod handles;
+mod histograms;
 mod hooks;
 mod lanes;
 mod nesting;
