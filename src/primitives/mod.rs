@@ -8,6 +8,7 @@ pub mod conditions;
 pub mod doors;
 pub mod inbox;
 pub mod latch;
+pub mod mailbox;
 pub mod members;
 pub mod offer;
 pub mod outcome;

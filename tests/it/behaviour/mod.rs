@@ -3,9 +3,11 @@
 
 use super::{Pool, Rig};
 
+mod addressed;
 mod bad_input;
 mod batches;
 mod big_closures;
+mod broadcast;
 mod builder;
 mod cancel;
 mod conditions;
@@ -15,6 +17,7 @@ mod fairness;
 mod futures;
 mod groups;
 mod handles;
+mod histograms;
 mod hooks;
 mod lanes;
 mod nesting;
@@ -22,8 +25,10 @@ mod panicking_drops;
 mod panics;
 mod pausing;
 mod pinning;
+mod placement;
 mod priorities;
 mod shutdown;
 mod shutdown_now;
 mod statistics;
 mod thread_locals;
+mod worker_locals;
