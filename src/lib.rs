@@ -57,6 +57,8 @@
 #[cfg(not(longshore_loom))]
 mod any_pool;
 #[cfg(not(longshore_loom))]
+mod bounded_batch;
+#[cfg(not(longshore_loom))]
 mod builder;
 #[cfg(doctest)]
 mod compile_fail;
@@ -82,6 +84,8 @@ mod source;
 mod stream;
 #[cfg(not(longshore_loom))]
 mod submission;
+#[cfg(not(longshore_loom))]
+mod submitting;
 
 mod base;
 #[cfg(not(longshore_loom))]
@@ -97,9 +101,10 @@ pub use self::{
     base::error::{
         BatchError, BuildError, JoinError, PanicPayload, ShutdownError, SubmitError, SubmitErrorKind,
     },
-    builder::{DEFAULT_STACK_SIZE, MAX_STACK_SIZE, MAX_WORKERS, MIN_STACK_SIZE, Pinning, PoolBuilder},
+    builder::{DEFAULT_STACK_SIZE, MAX_CAPACITY, MAX_STACK_SIZE, MAX_WORKERS, MIN_STACK_SIZE, Pinning, PoolBuilder},
     handle::JoinHandle,
     join::{Context, join, with_context, yield_local, yield_now},
+    policy::overflow::{OnFull, Overweight},
     pool::{Pool, current_worker, execute, submit},
     pull_pool::PullPool,
     runtime::metrics::{PinStatus, PoolStats, WorkerStats},

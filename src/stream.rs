@@ -14,6 +14,7 @@ use crate::pool::Pool;
 use crate::primitives::tally::Tally;
 use crate::runtime::current::Current;
 use crate::runtime::worker::wait::Awaited;
+use crate::submission;
 
 /// Tasks under way for each worker: one that runs, one that waits behind it, and two results that nobody has taken yet.
 const PER_WORKER: usize = 4;
@@ -115,7 +116,7 @@ where
             let Some(item) = self.items.next() else { return };
             self.under_way += 1;
             let work = self.work.clone();
-            if let Err(refused) = self.pool.execute(move || work.run(item)) {
+            if let Err(refused) = submission::execute_anyway(&*self.pool.shared, move || work.run(item)) {
                 // The pool is shut down: the reader does it.
                 refused.into_inner()();
             }

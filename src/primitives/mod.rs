@@ -3,11 +3,14 @@
 
 pub mod batch;
 pub mod block;
+pub mod budget;
 pub mod doors;
 pub mod inbox;
 pub mod latch;
+pub mod line;
 pub mod members;
 pub mod offer;
+pub mod room;
 pub mod slot;
 pub mod tally;
 pub mod task;

@@ -30,7 +30,7 @@ use std::ptr::NonNull;
 use std::task::Waker;
 
 use super::block;
-use super::tally::Tally;
+use super::tally::{End, Tally};
 use super::task::{Discarded, Finished, Task, TaskKind, TaskTable, Word, Words};
 use crate::base::sync::{AtomicU32, Ordering, Place, Tomb, thread};
 use crate::base::unwind::{self, Payload};
@@ -52,7 +52,8 @@ pub enum Waiter {
 }
 
 impl Waiter {
-    fn wake(self) {
+    /// Wakes it; a panic of the waker is swallowed.
+    pub fn wake(self) {
         match self {
             Waiter::Thread(thread) => thread.unpark(),
             // A waker is user code.
@@ -161,11 +162,10 @@ unsafe fn call_closure<F: FnOnce() -> T, T>(slot: NonNull<()>, tally: &Tally) {
     let slot = unsafe { slot.cast::<Slot<F, T>>().as_ref() };
     // SAFETY: the caller owns the closure (RUNNING); it is read once.
     let closure = unsafe { slot.closure.read() };
-    tally.started.add(1);
+    tally.begin();
     let result = unwind::catch(closure);
     // Counted before it is published: who has joined the task sees it in the statistics.
-    let end = if result.is_ok() { &tally.completed } else { &tally.panicked };
-    end.add(1);
+    tally.end(if result.is_ok() { End::Completed } else { End::Panicked });
     // SAFETY: before COMPLETE the outcome belongs to the closure's owner.
     unsafe { slot.header.outcome.write(result) };
 }
@@ -311,8 +311,8 @@ where
         let slot = unsafe { self.slot.as_ref() };
         if !slot.header.claim_closure(RUNNING) {
             if self.leave() == Discarded::Unstarted {
-                tally.started.add(1);
-                tally.cancelled.add(1);
+                tally.begin();
+                tally.end(End::Cancelled);
             }
             return Finished::Quietly;
         }

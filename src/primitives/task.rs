@@ -18,7 +18,7 @@ use std::mem::{self, ManuallyDrop, MaybeUninit};
 use std::ptr::NonNull;
 
 use super::block;
-use super::tally::Tally;
+use super::tally::{End, Tally};
 use crate::base::unwind::{self, Payload};
 
 /// One of the words that a task carries.
@@ -190,14 +190,14 @@ impl Kept {
 /// Calls a fire-and-forget closure and counts how it ended.
 #[inline]
 fn call<F: FnOnce()>(f: F, tally: &Tally) -> Finished {
-    tally.started.add(1);
+    tally.begin();
     match unwind::catch(f) {
         Ok(()) => {
-            tally.completed.add(1);
+            tally.end(End::Completed);
             Finished::Quietly
         }
         Err(payload) => {
-            tally.panicked.add(1);
+            tally.end(End::Panicked);
             Finished::Orphaned(payload)
         }
     }

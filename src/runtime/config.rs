@@ -5,6 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::base::error::PanicPayload;
+use crate::policy::overflow::{OnFull, Overweight};
 use crate::sys::affinity;
 
 /// The operating system shows this many bytes of a thread's name (Linux).
@@ -53,6 +54,14 @@ pub struct Config {
     pub seed: u64,
     /// The limit of busy waiting.
     pub spin: Duration,
+    /// How many tasks may wait; `None` for any number.
+    pub capacity: Option<usize>,
+    /// What happens to the next.
+    pub on_full: OnFull,
+    /// How much the tasks that have a weight may weigh together.
+    pub budget: Option<u64>,
+    /// What happens to a task that alone weighs more.
+    pub overweight: Overweight,
 }
 
 impl Config {
@@ -67,6 +76,10 @@ impl Config {
             hooks: Hooks::default(),
             seed: self.seed,
             spin: Duration::ZERO,
+            capacity: None,
+            on_full: OnFull::default(),
+            budget: None,
+            overweight: Overweight::default(),
         }
     }
 

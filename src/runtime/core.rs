@@ -9,12 +9,14 @@ use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 
 use crossbeam_utils::CachePadded;
 
+use super::admission::Admission;
 use super::config::Config;
 use super::idle::Idle;
 use super::lifecycle::Threads;
 use super::metrics::{PinStatus, PoolMetrics, PoolStats, WorkerMetrics, WorkerStats};
 use crate::base::error::PanicPayload;
 use crate::base::unwind::{self, Payload};
+use crate::primitives::tally::Exit;
 use crate::primitives::task::{Discarded, Task};
 use crate::sys::fork;
 
@@ -85,12 +87,18 @@ impl fmt::Debug for Condition {
 }
 
 /// What is known of one worker from outside.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Record {
     /// Written by the worker, read by snapshots.
     pub metrics: WorkerMetrics,
     /// Set by the worker before its first task.
     pub pin: OnceLock<PinStatus>,
+}
+
+impl Record {
+    fn new(exit: Option<Exit>) -> Self {
+        Record { metrics: WorkerMetrics::new(exit), pin: OnceLock::new() }
+    }
 }
 
 /// See the module's text.
@@ -111,6 +119,8 @@ pub struct Core {
     pub idle: Idle,
     /// By the number of the worker. Padded, for each is written by another thread.
     records: Box<[CachePadded<Record>]>,
+    /// The limits of a bounded pool.
+    pub admission: Option<Admission>,
     /// Rare events.
     pub metrics: PoolMetrics,
     /// The operating system's threads behind the workers.
@@ -122,6 +132,8 @@ impl Core {
     pub fn new(config: Config) -> Self {
         static NEXT_ID: AtomicU32 = AtomicU32::new(1);
         let workers = config.workers;
+        let admission = Admission::new(&config);
+        let record = |index| CachePadded::new(Record::new(admission.as_ref().map(|a| a.exit(index))));
         Core {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed), // only uniqueness matters
             config,
@@ -132,7 +144,8 @@ impl Core {
             condition: CachePadded::new(AtomicU32::new(Phase::Open as u32)),
             pause: Pause::default(),
             idle: Idle::new(workers),
-            records: (0..workers).map(|_| CachePadded::default()).collect(),
+            records: (0..workers).map(record).collect(),
+            admission,
             metrics: PoolMetrics::default(),
             threads: Threads::default(),
         }
@@ -221,6 +234,9 @@ impl Core {
             Err(payload) => self.report_panic(payload),
         }
         self.metrics.swept.add_shared(1);
+        if let Some(admission) = &self.admission {
+            admission.room.give_back_from_outside(1);
+        }
         1
     }
 
@@ -247,14 +263,20 @@ impl Core {
 
     /// Adds everything up. `pushed` counts what was submitted from outside, `depth` what lies in the queues of one
     /// worker.
-    pub fn stats(&self, pushed: impl FnOnce() -> u64, depth: impl Fn(usize) -> usize) -> PoolStats {
+    pub fn stats(&self, pushed: impl Fn() -> u64, depth: impl Fn(usize) -> usize) -> PoolStats {
+        let submitted = || {
+            let by_workers = self.sum(|m| m.submitted.get());
+            by_workers + pushed() + self.metrics.by_callers.started.get() + self.metrics.dropped.get()
+        };
+        let by_callers = &self.metrics.by_callers;
+        let submitted_before = submitted();
         // In reverse causal order: ends, then starts, then submissions, so that no difference comes out negative.
-        let completed = self.sum(|m| m.tally.completed.get());
-        let panicked = self.sum(|m| m.tally.panicked.get());
-        let cancelled_by_workers = self.sum(|m| m.tally.cancelled.get());
-        let started = self.sum(|m| m.tally.started.get());
-        let swept = self.metrics.swept.get();
-        let submitted = self.sum(|m| m.submitted.get()) + pushed();
+        let run_by_callers = by_callers.completed.get() + by_callers.panicked.get();
+        let completed = self.sum(|m| m.tally.completed.get()) + by_callers.completed.get();
+        let panicked = self.sum(|m| m.tally.panicked.get()) + by_callers.panicked.get();
+        let cancelled_by_workers = self.sum(|m| m.tally.cancelled.get()) + by_callers.cancelled.get();
+        let started = self.sum(|m| m.tally.started.get()) + by_callers.started.get();
+        let (swept, dropped) = (self.metrics.swept.get(), self.metrics.dropped.get());
         let worker_stats = |(index, record): (usize, &CachePadded<Record>)| WorkerStats {
             index,
             executed: record.metrics.tally.completed.get() + record.metrics.tally.panicked.get(),
@@ -265,11 +287,16 @@ impl Core {
             pin: record.pin.get().copied().unwrap_or_default(),
         };
         PoolStats {
-            submitted,
+            submitted: submitted(),
             completed,
             panicked,
             cancelled: cancelled_by_workers + swept,
-            waiting: submitted.saturating_sub(started + swept),
+            dropped,
+            // Taken from what was submitted before the starts were read: a task that came and began in between would
+            // otherwise look as if it waited.
+            waiting: submitted_before.saturating_sub(started + swept + dropped),
+            capacity: self.config.capacity,
+            run_by_callers,
             running: started.saturating_sub(completed + panicked + cancelled_by_workers),
             hook_panics: self.metrics.hook_panics.get(),
             workers: self.records.iter().enumerate().map(worker_stats).collect(),

@@ -56,6 +56,13 @@ pub trait Intake: Deref<Target = Core> {
         closures: impl Iterator<Item = F>,
         pack: impl FnMut(F) -> Task,
     ) -> Result<usize, Rejected<F>>;
+
+    /// Whether the calling thread acts as one of the pool's workers.
+    fn is_inside(&self) -> bool;
+
+    /// Has the calling thread, if it acts as one of the pool's workers, run `task` at once, on top of the task that it runs;
+    /// else hands it back.
+    fn run_inside(&self, task: Task) -> Result<(), Task>;
 }
 
 impl Intake for Shared {
@@ -114,6 +121,20 @@ impl Intake for Shared {
         Worker::with_current(|worker| match worker {
             Some(worker) if worker.belongs_to(self) => worker.keep_batch(closures, pack),
             _ => self.push_batch_from_outside(closures, pack),
+        })
+    }
+
+    fn is_inside(&self) -> bool {
+        Worker::with_current(|worker| worker.is_some_and(|worker| worker.belongs_to(self)))
+    }
+
+    fn run_inside(&self, task: Task) -> Result<(), Task> {
+        Worker::with_current(|worker| match worker {
+            Some(worker) if worker.belongs_to(self) => {
+                worker.run_submitted(task);
+                Ok(())
+            }
+            _ => Err(task),
         })
     }
 }

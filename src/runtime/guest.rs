@@ -18,7 +18,7 @@ use std::thread;
 
 use crate::base::unwind;
 use crate::primitives::latch::{Latch, Verdict};
-use crate::primitives::tally::Tally;
+use crate::primitives::tally::{End, Tally};
 use crate::primitives::task::{Discarded, Finished, Task, TaskKind, TaskTable, Word};
 use crate::runtime::current::Current;
 use crate::runtime::dispatcher::Intake;
@@ -105,6 +105,7 @@ impl Shared {
         };
         // From here on the frame must not be left before the latch is set.
         let abort = unwind::AbortOnUnwind;
+        self.overdraw_from_outside(1);
         // SAFETY: `pack` initialises the place and does not panic.
         let verdict = match unsafe { self.dispatch((), pack) } {
             Ok(()) => AwaitedLatch::new(end, self.id).wait(),
@@ -176,16 +177,12 @@ static SENT: TaskTable = TaskTable { run: run_sent, discard: discard_sent, kind:
 unsafe fn run_sent(address: Word, _: Word, _: Word, tally: &Tally) -> Finished {
     // SAFETY: the contract of the table.
     let job = unsafe { Job::from_word(address) };
-    tally.started.add(1);
+    tally.begin();
     // SAFETY: the task has the job for itself.
     let end =
         Worker::with_current(|worker| unsafe { Job::perform(job, worker.expect("tasks run on workers")) });
     // Counted before the sender is let go: it then sees the task in the statistics.
-    if end.is_ok() {
-        tally.completed.add(1)
-    } else {
-        tally.panicked.add(1)
-    }
+    tally.end(if end.is_ok() { End::Completed } else { End::Panicked });
     // SAFETY: performed; nothing of it is touched after this.
     unsafe { Job::set(job, Verdict::Done) };
     Finished::Quietly

@@ -207,6 +207,8 @@ fn close<M: Model>(shared: &M, phase: Phase) {
     // The queues first: a worker that sees the phase may end the pool as soon as they are empty.
     shared.close_queues();
     shared.advance(phase);
+    // After the phase, for who finds the room full looks at that before it waits.
+    shared.admission.iter().for_each(|admission| admission.room.close());
     shared.idle.wake_all();
 }
 

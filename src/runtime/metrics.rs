@@ -6,7 +6,7 @@
 use std::fmt;
 
 use crate::base::counter::Counter;
-use crate::primitives::tally::Tally;
+use crate::primitives::tally::{Exit, Tally};
 
 /// Written by the thread that acts as one worker.
 #[derive(Debug, Default)]
@@ -25,6 +25,13 @@ pub struct WorkerMetrics {
     pub parked: Counter,
 }
 
+impl WorkerMetrics {
+    /// Of a worker that gives permits back at `exit`, if its pool is bounded.
+    pub fn new(exit: Option<Exit>) -> Self {
+        WorkerMetrics { tally: Tally::new(exit), ..Self::default() }
+    }
+}
+
 /// Rare events of the whole pool, counted by any thread.
 #[derive(Debug, Default)]
 pub struct PoolMetrics {
@@ -32,6 +39,10 @@ pub struct PoolMetrics {
     pub injected: Counter,
     /// Tasks thrown away by a thread that is not a worker, at shutdown.
     pub swept: Counter,
+    /// Tasks thrown away because the pool was full.
+    pub dropped: Counter,
+    /// Tasks that the thread from outside that submitted them has run, because the pool was full. Written by any thread.
+    pub by_callers: Tally,
     /// Panics in the start, exit and panic hooks.
     pub hook_panics: Counter,
     /// Homes given to producers; numbers them, so that each starts elsewhere.
@@ -41,8 +52,9 @@ pub struct PoolMetrics {
 /// A snapshot of what a pool has done, from [`Pool::stats`](crate::Pool::stats).
 ///
 /// At rest (no task waits or runs, nobody submits) the numbers are exact and add up:
-/// `submitted = completed + panicked + cancelled + waiting + running`. While the pool works they are a moment's view,
-/// each number correct for some point of time during the call.
+/// `submitted = completed + panicked + cancelled + dropped + waiting + running`. While the pool works they are a moment's
+/// view, each number correct for some point of time during the call; `waiting` is then no larger than it ever was at one
+/// moment, so that it never exceeds the capacity of a bounded pool.
 ///
 /// A task that was joined is counted before its handle says so.
 #[derive(Debug, Clone, Default)]
@@ -57,8 +69,16 @@ pub struct PoolStats {
     /// Tasks that were cancelled, by their handle or by a shutdown, and never ran. A task cancelled by its handle is
     /// counted (until then as waiting) when a worker comes across it.
     pub cancelled: u64,
+    /// Tasks that found the pool full and were [thrown away](crate::OnFull::Drop).
+    pub dropped: u64,
     /// Tasks in a queue.
     pub waiting: u64,
+    /// How many tasks may wait (or, if that is 0, wait or run), if there is a
+    /// [limit](crate::PoolBuilder::queue_capacity).
+    pub capacity: Option<usize>,
+    /// Tasks that the calling thread has run because the pool was full, see [`OnFull::CallerRuns`](crate::OnFull::CallerRuns).
+    /// They are among the completed and panicked, but no worker has executed them.
+    pub run_by_callers: u64,
     /// Tasks begun and not ended, those included that wait for the result of another.
     pub running: u64,
     /// Panics in the pool's hooks, which are swallowed.

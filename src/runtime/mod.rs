@@ -1,6 +1,8 @@
 //! The pool at work: what its threads share, what each owns, how tasks find a worker and how it starts and stops.
 
 #[cfg(not(longshore_loom))]
+pub mod admission;
+#[cfg(not(longshore_loom))]
 pub mod config;
 #[cfg(not(longshore_loom))]
 pub mod core;
@@ -8,6 +10,8 @@ pub mod core;
 pub mod current;
 #[cfg(not(longshore_loom))]
 pub mod dispatcher;
+#[cfg(not(longshore_loom))]
+pub mod door;
 #[cfg(not(longshore_loom))]
 pub mod guest;
 pub mod idle;

@@ -31,7 +31,7 @@ use crate::base::sync::{Mutex, lock};
 use crate::base::unwind::{self, Payload};
 use crate::primitives::block;
 use crate::primitives::latch::{Latch, Verdict};
-use crate::primitives::tally::Tally;
+use crate::primitives::tally::{End, Tally};
 use crate::primitives::task::{Discarded, Finished, Task, TaskKind, TaskTable, Word, Words};
 use crate::runtime::dispatcher::Intake;
 use crate::runtime::guest::AwaitedLatch;
@@ -128,12 +128,15 @@ impl Scope {
         let mut task = MaybeUninit::uninit();
         Packed::pack(&mut task, self, body);
         // SAFETY: just initialised.
-        worker.keep(unsafe { task.assume_init() });
+        let task = unsafe { task.assume_init() };
+        worker.overdraw();
+        worker.keep(task);
         Ok(())
     }
 
     #[cold]
     fn spawn_from_outside<B: Body>(&self, body: B) -> Result<(), B> {
+        self.shared().overdraw_from_outside(1);
         if !self.is_on_worker {
             // SAFETY: `pack` initialises its place and does not panic.
             let dispatched =
@@ -333,11 +336,11 @@ pub struct Closure<F>(pub F);
 impl<F: FnOnce() + Send> Body for Closure<F> {
     #[inline]
     fn run(self, scope: &Scope, tally: &Tally) {
-        tally.started.add(1);
+        tally.begin();
         match unwind::catch(self.0) {
-            Ok(()) => tally.completed.add(1),
+            Ok(()) => tally.end(End::Completed),
             Err(payload) => {
-                tally.panicked.add(1);
+                tally.end(End::Panicked);
                 scope.keep_panic(payload);
             }
         }

@@ -1,0 +1,301 @@
+//! The limits of a bounded pool: how a task gets in, and what becomes of it if there is no room.
+//!
+//! A producer takes a permit before its task is queued; the tally of the worker that begins the task gives it back (see
+//! `primitives::tally`). Any thread comes through here with what it submits; what is structured (scopes, joins, loops) is let
+//! in without a permit, for it cannot be refused.
+
+use std::cell::RefCell;
+use std::mem;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::config::Config;
+use super::core::{Core, Phase};
+use super::current::Current;
+use super::dispatcher::Intake;
+use super::door::{self, DOORS};
+use super::worker::wait::{self, Awaited, Waited};
+use crate::base::error::SubmitErrorKind;
+use crate::policy::overflow::{Caller, Measure, OnFull, measure};
+use crate::primitives::line::{Joined, Manner, Office, Ticket, Verdict};
+use crate::primitives::room::Room;
+use crate::primitives::slot::Waiter;
+use crate::primitives::tally::{Exit, Held, Tally};
+use crate::primitives::task::{Finished, Task};
+use crate::sys::{barrier, stack};
+
+/// What is limited in a bounded pool.
+#[derive(Debug)]
+pub struct Admission {
+    /// The permits.
+    pub room: Arc<Room>,
+    /// What happens when there are none.
+    pub on_full: OnFull,
+    held: Held,
+}
+
+impl Admission {
+    /// As `config` asks for.
+    pub fn new(config: &Config) -> Option<Self> {
+        let capacity = config.capacity?;
+        // Where none may wait, as many tasks are let in as there are workers for them at once.
+        let (limit, held) =
+            if capacity == 0 { (config.workers, Held::UntilEnd) } else { (capacity, Held::UntilBegin) };
+        let room = Arc::new(Room::new(limit as u64, DOORS, config.workers, barrier::barrier()));
+        Some(Admission { room, on_full: config.on_full, held })
+    }
+
+    /// Where worker `index` gives permits back.
+    pub fn exit(&self, index: usize) -> Exit {
+        Exit { room: self.room.clone(), worker: index, held: self.held }
+    }
+}
+
+/// How a task gets into a pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Entry {
+    /// There is room: it is to be queued. If that fails, [`refund`] is called.
+    Queue,
+    /// The calling thread is to run it: [`run_here`].
+    RunHere,
+    /// It is to be thrown away and counted.
+    Drop,
+}
+
+/// Lets one task in; `on_full` is used instead of what the pool was built with.
+#[inline]
+pub fn admit(shared: &impl Intake, on_full: Option<OnFull>) -> Result<Entry, SubmitErrorKind> {
+    let Some(admission) = &shared.admission else { return Ok(Entry::Queue) };
+    if shared.is_forked() {
+        return Err(SubmitErrorKind::Forked); // in the child locks may be held by threads that do not exist
+    }
+    if admission.room.take(door::mine(), 1) == 1 {
+        return Ok(Entry::Queue);
+    }
+    admit_to_full(shared, admission, on_full.unwrap_or(admission.on_full))
+}
+
+/// Lets one task in for which the caller would wait but does not block; `None` if there is no room yet.
+pub fn admit_without_waiting(shared: &impl Intake) -> Option<Result<Entry, SubmitErrorKind>> {
+    // Who may wait by the one policy and only tries by the other is one from outside.
+    match admit(shared, Some(if shared.is_inside() { OnFull::Block } else { OnFull::Reject })) {
+        Err(SubmitErrorKind::Full) => None,
+        result => Some(result),
+    }
+}
+
+#[cold]
+fn admit_to_full<S: Intake>(
+    shared: &S,
+    admission: &Admission,
+    on_full: OnFull,
+) -> Result<Entry, SubmitErrorKind> {
+    let is_inside = shared.is_inside();
+    // Tasks of the pool may submit while it drains.
+    if shared.phase() >= if is_inside { Phase::Ended } else { Phase::Draining } {
+        return Err(SubmitErrorKind::Closed);
+    }
+    let caller = match is_inside {
+        true if wait::is_deep(&shared.config) => Caller::InsideDeep,
+        true => Caller::Inside,
+        false if stack::is_half_used() => Caller::OutsideDeep,
+        false => Caller::Outside,
+    };
+    match measure(on_full, caller) {
+        Measure::Wait => wait_for(&*admission.room, 1, None).map(|()| Entry::Queue),
+        Measure::WaitFor(time) => wait_for(&*admission.room, 1, Some(time)).map(|()| Entry::Queue),
+        Measure::Refuse => Err(SubmitErrorKind::Full),
+        Measure::Drop => Ok(Entry::Drop),
+        Measure::RunHere => Ok(Entry::RunHere),
+        Measure::Exceed => {
+            admission.room.overdraw_from_outside(1);
+            Ok(Entry::Queue)
+        }
+    }
+}
+
+/// Lets up to `tasks` tasks in for which there is room now; how many. (All of them if there is no limit.)
+pub fn admit_some(shared: &impl Intake, tasks: usize) -> usize {
+    match &shared.admission {
+        Some(_) if shared.is_forked() => 0,
+        Some(admission) => admission.room.take(door::mine(), tasks as u64) as usize,
+        None => tasks,
+    }
+}
+
+/// Gives back what was taken for `tasks` tasks that have not been queued.
+#[cold]
+pub fn refund(core: &Core, tasks: usize) {
+    if let Some(admission) = &core.admission
+        && tasks > 0
+        && !core.is_forked()
+    {
+        admission.room.give_back_from_outside(tasks as u64);
+    }
+}
+
+/// Runs a task that was let in as [`Entry::RunHere`].
+pub fn run_here(shared: &impl Intake, task: Task) {
+    let Err(task) = shared.run_inside(task) else { return };
+    let counts = &shared.metrics.by_callers;
+    counts.started.add_shared(1);
+    let tally = Tally::default();
+    let finished = task.run(&tally);
+    // Counted before the caller gets its handle.
+    counts.add_ends_of(&tally);
+    if let Finished::Orphaned(payload) = finished {
+        shared.report_panic(payload);
+    }
+}
+
+/// Throws a task away that was let in as [`Entry::Drop`].
+pub fn throw_away(core: &Core, task: Task) {
+    // Counted before the caller gets its handle.
+    core.metrics.dropped.add_shared(1);
+    if let Err(payload) = task.discard() {
+        core.report_panic(payload);
+    }
+}
+
+impl Core {
+    /// Counts tasks that cannot be refused as if there were room for them; for threads that act as no worker of this pool.
+    pub fn overdraw_from_outside(&self, tasks: u64) {
+        if let Some(admission) = &self.admission
+            && !self.is_forked()
+        {
+            admission.room.overdraw_from_outside(tasks);
+        }
+    }
+}
+
+/// Waits in front of `office` for `weight`, for as long as that takes or for `time`. Not for workers of the office's own pool.
+///
+/// A worker of another pool serves that one meanwhile: it may be what the other waits for.
+pub fn wait_for<O: Office + Sync>(
+    office: &O,
+    weight: u64,
+    time: Option<Duration>,
+) -> Result<(), SubmitErrorKind> {
+    let deadline = match time {
+        Some(Duration::ZERO) => return Err(SubmitErrorKind::TimedOut),
+        Some(time) => Instant::now().checked_add(time),
+        None => None,
+    };
+    // A permit that is kept for a worker might come while this lies beneath a task that waits for the same.
+    let manner = Current::with(|current| match current {
+        Current::None => Manner::InLine,
+        Current::Push(_) | Current::Pull(_) => Manner::Watching,
+    });
+    let mut wait = Wait::new(office, weight, manner);
+    if let Waited::NoStack(_) = Current::with(|current| current.wait_until(&mut wait, deadline)) {
+        // No thread to be had that serves the worker's pool meanwhile: the wait goes on without.
+        let _ = wait::block(&mut wait, deadline);
+    }
+    wait.end()
+}
+
+/// A thread that waits in front of an office.
+struct Wait<'a, O: Office> {
+    office: &'a O,
+    weight: u64,
+    manner: Manner,
+    standing: RefCell<Joined>,
+}
+
+impl<'a, O: Office> Wait<'a, O> {
+    fn new(office: &'a O, weight: u64, manner: Manner) -> Self {
+        let joined = office.join(weight, manner, Waiter::Thread(thread::current()));
+        Wait { office, weight, manner, standing: RefCell::new(joined) }
+    }
+
+    /// What came of it, now that nobody waits any more.
+    fn end(self) -> Result<(), SubmitErrorKind> {
+        match self.standing.replace(Joined::Closed) {
+            Joined::Taken => Ok(()),
+            Joined::Closed => Err(SubmitErrorKind::Closed),
+            Joined::Waits(ticket) => match (ticket.verdict(), self.manner) {
+                (Verdict::Granted, Manner::InLine) => {
+                    mem::drop(ticket); // used
+                    Ok(())
+                }
+                (Verdict::Closed, _) => Err(SubmitErrorKind::Closed),
+                (Verdict::Waiting | Verdict::Granted, _) => {
+                    self.office.leave(ticket);
+                    Err(SubmitErrorKind::TimedOut)
+                }
+            },
+        }
+    }
+}
+
+impl<O: Office + Sync> Awaited for Wait<'_, O> {
+    fn is_done(&self) -> bool {
+        let mut standing = self.standing.borrow_mut();
+        if let Joined::Waits(ticket) = &*standing {
+            match (ticket.verdict(), self.manner) {
+                (Verdict::Waiting, _) => return false,
+                (Verdict::Closed, _) | (Verdict::Granted, Manner::InLine) => {}
+                (Verdict::Granted, Manner::Watching) => {
+                    let thread = Waiter::Thread(thread::current());
+                    *standing = self.office.join(self.weight, self.manner, thread);
+                    return !matches!(*standing, Joined::Waits(_));
+                }
+            }
+        }
+        true
+    }
+
+    fn is_of(&self, _: u32) -> bool {
+        false
+    }
+
+    fn run_here(&mut self, _: &Tally) -> bool {
+        false
+    }
+
+    fn unpark_me(&mut self) {
+        let waits = match &*self.standing.borrow() {
+            Joined::Waits(ticket) => self.office.rewake(ticket, Waiter::Thread(thread::current())),
+            Joined::Taken | Joined::Closed => false,
+        };
+        if !waits {
+            thread::current().unpark(); // the verdict is there; the park that follows returns at once
+        }
+    }
+}
+
+/// One place in front of an office, for a future. Goes to the next when it is dropped.
+#[derive(Debug)]
+pub struct Place<O: Office> {
+    office: Arc<O>,
+    ticket: Option<Ticket>,
+}
+
+impl<O: Office> Place<O> {
+    /// The place of `ticket`.
+    pub fn new(office: Arc<O>, ticket: Ticket) -> Self {
+        Place { office, ticket: Some(ticket) }
+    }
+
+    /// Has `waiter` woken from now on, unless the verdict is there; returns the verdict.
+    pub fn look(&self, waiter: Waiter) -> Verdict {
+        let ticket = self.ticket.as_ref().expect("there until it is used");
+        self.office.rewake(ticket, waiter);
+        ticket.verdict()
+    }
+
+    /// Uses what has been granted.
+    pub fn use_up(mut self) {
+        self.ticket = None;
+    }
+}
+
+impl<O: Office> Drop for Place<O> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            self.office.leave(ticket);
+        }
+    }
+}
