@@ -120,9 +120,14 @@ impl Lines {
         self.in_line.is_empty()
     }
 
+    /// How many wait in whatever manner.
+    pub fn len(&self) -> usize {
+        self.in_line.len() + self.watching.len()
+    }
+
     /// Whether nobody waits in whatever manner.
     pub fn are_empty(&self) -> bool {
-        self.in_line.is_empty() && self.watching.is_empty()
+        self.len() == 0
     }
 
     /// A place at the end, for somebody who wants `weight` and is woken through `waiter`; `None` when all are closed.

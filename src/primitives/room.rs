@@ -216,6 +216,11 @@ impl Room {
         woken
     }
 
+    /// How many wait.
+    pub fn waiting(&self) -> u64 {
+        lock(&self.ledger).lines.len() as u64
+    }
+
     /// Sends all away who wait; nobody waits from now on. What is free can still be taken.
     pub fn close(&self) {
         let mut ledger = lock(&self.ledger);

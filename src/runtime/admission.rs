@@ -4,8 +4,6 @@
 //! `primitives::tally`). Any thread comes through here with what it submits; what is structured (scopes, joins, loops) is let
 //! in without a permit, for it cannot be refused.
 
-use std::cell::RefCell;
-use std::mem;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -183,47 +181,61 @@ pub fn wait_for<O: Office + Sync>(
         Some(time) => Instant::now().checked_add(time),
         None => None,
     };
-    // A permit that is kept for a worker might come while this lies beneath a task that waits for the same.
     let manner = Current::with(|current| match current {
         Current::None => Manner::InLine,
+        // It may take up another task just when the turn comes, which waits for the same on top of this one. So nothing is
+        // kept for it.
         Current::Push(_) | Current::Pull(_) => Manner::Watching,
     });
-    let mut wait = Wait::new(office, weight, manner);
-    if let Waited::NoStack(_) = Current::with(|current| current.wait_until(&mut wait, deadline)) {
-        // No thread to be had that serves the worker's pool meanwhile: the wait goes on without.
-        let _ = wait::block(&mut wait, deadline);
+    loop {
+        let mut wait = Wait::new(office, weight, manner);
+        if let Waited::NoStack(_) = Current::with(|current| current.wait_until(&mut wait, deadline)) {
+            // No thread to be had that serves the worker's pool meanwhile: the wait goes on without.
+            let _ = wait::block(&mut wait, deadline);
+        }
+        match wait.end() {
+            Ended::Taken => return Ok(()),
+            Ended::Closed => return Err(SubmitErrorKind::Closed),
+            Ended::TimedOut => return Err(SubmitErrorKind::TimedOut),
+            Ended::Told => {}
+        }
     }
-    wait.end()
 }
 
 /// A thread that waits in front of an office.
 struct Wait<'a, O: Office> {
     office: &'a O,
-    weight: u64,
     manner: Manner,
-    standing: RefCell<Joined>,
+    standing: Joined,
+}
+
+/// How a wait has ended.
+enum Ended {
+    Taken,
+    /// There is something, for whoever is the first to take it.
+    Told,
+    Closed,
+    TimedOut,
 }
 
 impl<'a, O: Office> Wait<'a, O> {
     fn new(office: &'a O, weight: u64, manner: Manner) -> Self {
-        let joined = office.join(weight, manner, Waiter::Thread(thread::current()));
-        Wait { office, weight, manner, standing: RefCell::new(joined) }
+        let standing = office.join(weight, manner, Waiter::Thread(thread::current()));
+        Wait { office, manner, standing }
     }
 
     /// What came of it, now that nobody waits any more.
-    fn end(self) -> Result<(), SubmitErrorKind> {
-        match self.standing.replace(Joined::Closed) {
-            Joined::Taken => Ok(()),
-            Joined::Closed => Err(SubmitErrorKind::Closed),
+    fn end(self) -> Ended {
+        match self.standing {
+            Joined::Taken => Ended::Taken,
+            Joined::Closed => Ended::Closed,
             Joined::Waits(ticket) => match (ticket.verdict(), self.manner) {
-                (Verdict::Granted, Manner::InLine) => {
-                    mem::drop(ticket); // used
-                    Ok(())
-                }
-                (Verdict::Closed, _) => Err(SubmitErrorKind::Closed),
-                (Verdict::Waiting | Verdict::Granted, _) => {
-                    self.office.leave(ticket);
-                    Err(SubmitErrorKind::TimedOut)
+                (Verdict::Granted, Manner::InLine) => Ended::Taken,
+                (Verdict::Granted, Manner::Watching) => Ended::Told,
+                (Verdict::Closed, _) => Ended::Closed,
+                (Verdict::Waiting, _) => {
+                    self.office.leave(ticket); // also if the turn comes just now
+                    Ended::TimedOut
                 }
             },
         }
@@ -232,19 +244,10 @@ impl<'a, O: Office> Wait<'a, O> {
 
 impl<O: Office + Sync> Awaited for Wait<'_, O> {
     fn is_done(&self) -> bool {
-        let mut standing = self.standing.borrow_mut();
-        if let Joined::Waits(ticket) = &*standing {
-            match (ticket.verdict(), self.manner) {
-                (Verdict::Waiting, _) => return false,
-                (Verdict::Closed, _) | (Verdict::Granted, Manner::InLine) => {}
-                (Verdict::Granted, Manner::Watching) => {
-                    let thread = Waiter::Thread(thread::current());
-                    *standing = self.office.join(self.weight, self.manner, thread);
-                    return !matches!(*standing, Joined::Waits(_));
-                }
-            }
+        match &self.standing {
+            Joined::Waits(ticket) => ticket.verdict() != Verdict::Waiting,
+            Joined::Taken | Joined::Closed => true,
         }
-        true
     }
 
     fn is_of(&self, _: u32) -> bool {
@@ -256,7 +259,7 @@ impl<O: Office + Sync> Awaited for Wait<'_, O> {
     }
 
     fn unpark_me(&mut self) {
-        let waits = match &*self.standing.borrow() {
+        let waits = match &self.standing {
             Joined::Waits(ticket) => self.office.rewake(ticket, Waiter::Thread(thread::current())),
             Joined::Taken | Joined::Closed => false,
         };

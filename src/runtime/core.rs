@@ -296,6 +296,7 @@ impl Core {
             // otherwise look as if it waited.
             waiting: submitted_before.saturating_sub(started + swept + dropped),
             capacity: self.config.capacity,
+            blocked: self.admission.as_ref().filter(|_| !self.is_forked()).map_or(0, |a| a.room.waiting()),
             run_by_callers,
             running: started.saturating_sub(completed + panicked + cancelled_by_workers),
             hook_panics: self.metrics.hook_panics.get(),

@@ -76,6 +76,8 @@ pub struct PoolStats {
     /// How many tasks may wait (or, if that is 0, wait or run), if there is a
     /// [limit](crate::PoolBuilder::queue_capacity).
     pub capacity: Option<usize>,
+    /// Threads and futures that wait for room.
+    pub blocked: u64,
     /// Tasks that the calling thread has run because the pool was full, see [`OnFull::CallerRuns`](crate::OnFull::CallerRuns).
     /// They are among the completed and panicked, but no worker has executed them.
     pub run_by_callers: u64,

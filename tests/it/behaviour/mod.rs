@@ -6,6 +6,7 @@ use super::{Pool, Rig};
 mod bad_input;
 mod batches;
 mod big_closures;
+mod bounded;
 mod builder;
 mod cancel;
 mod dispatch;
