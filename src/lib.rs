@@ -120,7 +120,7 @@ pub use self::rayon::{OnPool, OnPoolExt};
 #[cfg(longshore_loom)]
 #[doc(hidden)]
 pub mod internals {
-    pub use crate::base::sync;
-    pub use crate::primitives::{doors, inbox, latch, members, offer, slot, tally, task};
+    pub use crate::base::{barrier, sync};
+    pub use crate::primitives::{doors, inbox, latch, line, members, offer, room, slot, tally, task};
     pub use crate::runtime::idle;
 }

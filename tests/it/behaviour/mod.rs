@@ -24,3 +24,4 @@ mod shutdown;
 mod shutdown_now;
 mod statistics;
 mod thread_locals;
+mod waiting_for_room;
