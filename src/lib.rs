@@ -101,7 +101,9 @@ pub use self::{
     base::error::{
         BatchError, BuildError, JoinError, PanicPayload, ShutdownError, SubmitError, SubmitErrorKind,
     },
-    builder::{DEFAULT_STACK_SIZE, MAX_CAPACITY, MAX_STACK_SIZE, MAX_WORKERS, MIN_STACK_SIZE, Pinning, PoolBuilder},
+    builder::{
+        DEFAULT_STACK_SIZE, MAX_CAPACITY, MAX_STACK_SIZE, MAX_WORKERS, MIN_STACK_SIZE, Pinning, PoolBuilder,
+    },
     handle::JoinHandle,
     join::{Context, join, with_context, yield_local, yield_now},
     policy::overflow::{OnFull, Overweight},

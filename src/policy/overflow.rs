@@ -101,7 +101,10 @@ mod tests {
             for caller in [Caller::Inside, Caller::InsideDeep] {
                 let measure = measure(on_full, caller);
                 assert!(!matches!(measure, Measure::Wait | Measure::WaitFor(_)), "{on_full:?}");
-                assert!(caller == Caller::Inside || measure != Measure::RunHere, "{on_full:?}: nests for ever");
+                assert!(
+                    caller == Caller::Inside || measure != Measure::RunHere,
+                    "{on_full:?}: nests for ever"
+                );
             }
         }
     }

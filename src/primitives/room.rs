@@ -61,10 +61,17 @@ pub struct Room {
 }
 
 /// What a worker has given back, and taken without asking.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Exit {
     returned: AtomicU64,
     overdrawn: AtomicU64,
+}
+
+impl Exit {
+    /// Unused; on cache lines of its own, for each has another writer.
+    fn new() -> CachePadded<Self> {
+        CachePadded::new(Exit { returned: AtomicU64::new(0), overdrawn: AtomicU64::new(0) })
+    }
 }
 
 #[derive(Debug)]
@@ -81,8 +88,8 @@ impl Room {
     pub fn new(limit: u64, doors: usize, workers: usize, barrier: Barrier) -> Self {
         Room {
             doors: (0..doors).map(|_| CachePadded::new(AtomicU64::new(0))).collect(),
-            exits: (0..workers).map(|_| CachePadded::default()).collect(),
-            others: CachePadded::default(),
+            exits: (0..workers).map(|_| Exit::new()).collect(),
+            others: Exit::new(),
             wanted: CachePadded::new(AtomicU32::new(0)),
             ledger: Mutex::new(Ledger { limit, out: 0, lines: Lines::default() }),
             barrier,
@@ -149,7 +156,8 @@ impl Room {
         for _ in 0..RECOUNTS {
             let returned = self.sum(|exit| &exit.returned);
             let overdrawn_now = self.sum(|exit| &exit.overdrawn);
-            let free = ledger.limit.wrapping_add(returned).wrapping_sub(ledger.out).wrapping_sub(overdrawn_now);
+            let free =
+                ledger.limit.wrapping_add(returned).wrapping_sub(ledger.out).wrapping_sub(overdrawn_now);
             let free = (free as i64).max(0) as u64; // below zero while there are overdrafts
             // An overdraft between the two readings may have begun already without having been counted as that.
             if free > 0 || overdrawn.replace(overdrawn_now) == Some(overdrawn_now) {

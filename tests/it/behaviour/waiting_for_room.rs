@@ -95,7 +95,10 @@ fn a_storm_of_panics_leaves_nobody_waiting() {
                         if n % 2 == 0 {
                             rig.execute(move || quiet_panic(producer)).expect("open");
                         } else {
-                            drop(rig.submit(move || quiet_panic(n)).map(|handle: longshore::JoinHandle<()>| handle));
+                            drop(
+                                rig.submit(move || quiet_panic(n))
+                                    .map(|handle: longshore::JoinHandle<()>| handle),
+                            );
                         }
                     }
                 });
@@ -121,11 +124,18 @@ fn a_shutdown_sends_those_who_wait_away() {
                         }
                         1 => {
                             let refused = rig.submit_timeout(move || n, PATIENCE).expect_err("closed");
-                            return assert_eq!((refused.kind, (refused.task)()), (SubmitErrorKind::Closed, n));
+                            return assert_eq!(
+                                (refused.kind, (refused.task)()),
+                                (SubmitErrorKind::Closed, n)
+                            );
                         }
                         _ => {
-                            let refused = futures_executor::block_on(rig.submit_async(move || n)).expect_err("closed");
-                            return assert_eq!((refused.kind, (refused.task)()), (SubmitErrorKind::Closed, n));
+                            let refused =
+                                futures_executor::block_on(rig.submit_async(move || n)).expect_err("closed");
+                            return assert_eq!(
+                                (refused.kind, (refused.task)()),
+                                (SubmitErrorKind::Closed, n)
+                            );
                         }
                     };
                     assert_eq!((kind, task()), (SubmitErrorKind::Closed, n));
@@ -138,7 +148,9 @@ fn a_shutdown_sends_those_who_wait_away() {
             } else {
                 let rig = &rig;
                 scope.spawn(move || rig.shutdown_now().expect("shuts down"));
-                wait_until("it is closed", || rig.try_execute(|| ()).is_err_and(|e| e.kind == SubmitErrorKind::Closed));
+                wait_until("it is closed", || {
+                    rig.try_execute(|| ()).is_err_and(|e| e.kind == SubmitErrorKind::Closed)
+                });
                 Err(longshore::ShutdownError::TimedOut)
             };
             assert!(closing.is_err(), "the worker is held");
