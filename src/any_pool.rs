@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use crate::base::error::{BatchError, ShutdownError, SubmitError};
 use crate::builder::{PoolBuilder, Start};
+use crate::group::Group;
 use crate::handle::JoinHandle;
+use crate::lane::LaneBuilder;
 use crate::pool::Pool;
 use crate::pull_pool::PullPool;
 use crate::runtime::metrics::PoolStats;
+use crate::task_builder::TaskBuilder;
 
 /// A pool of either kind: [`Pool`], which pushes, or [`PullPool`].
 ///
@@ -93,6 +96,25 @@ pub trait AnyPool: Start + fmt::Debug + Sized + Send + Sync + 'static {
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static;
+
+    /// See [`Pool::lane`].
+    fn lane(&self, limit: usize) -> LaneBuilder<'_, Self> {
+        LaneBuilder::new(self, limit)
+    }
+
+    /// See [`Pool::group`].
+    fn group<T, E>(&self) -> Group<T, E, Self>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        Group::new(self)
+    }
+
+    /// See [`Pool::task`].
+    fn task(&self) -> TaskBuilder<'_, Self> {
+        TaskBuilder::new(self)
+    }
 
     /// See [`Pool::execute_batch`].
     ///

@@ -5,6 +5,7 @@ use std::env;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::any_pool::AnyPool;
@@ -12,7 +13,9 @@ use crate::base::error::{BuildError, PanicPayload};
 use crate::policy::overflow::{OnFull, Overweight};
 use crate::policy::spin;
 use crate::pool::Pool;
+use crate::primitives::cancel::CancelToken;
 use crate::runtime::config::{Config, Hooks};
+use crate::runtime::dispatcher::Intake;
 use crate::sys::{affinity, quota, topology};
 
 /// The largest number of workers. Some 16,000 threads use up what Linux allows a process in memory mappings, and
@@ -82,11 +85,20 @@ pub struct PoolBuilder<P = Pool> {
     on_full: OnFull,
     budget: Option<u64>,
     overweight: Overweight,
+    token: Option<CancelToken>,
     pool: PhantomData<fn() -> P>,
 }
 
+/// Something that takes tasks.
+pub trait Outlet {
+    /// Where it takes them.
+    type Shared: Intake;
+    /// Where it takes them.
+    fn shared(&self) -> &Arc<Self::Shared>;
+}
+
 /// A pool that a builder can start.
-pub trait Start: Sized {
+pub trait Start: Outlet + Sized {
     /// Starts it.
     fn start(config: Config) -> Result<Self, BuildError>;
 }
@@ -112,6 +124,7 @@ impl<P> PoolBuilder<P> {
             on_full: OnFull::default(),
             budget: None,
             overweight: Overweight::default(),
+            token: None,
             pool: PhantomData,
         }
     }
@@ -237,6 +250,15 @@ impl<P> PoolBuilder<P> {
         self
     }
 
+    /// A token that ends the pool: cancelling it does what [`Pool::shutdown_now`] does, without waiting for the threads.
+    /// All new work is refused and what is queued never starts, its handles resolve as
+    /// [cancelled](crate::JoinError::Cancelled). What runs may ask the token; what has returned stays. With a token that has been
+    /// cancelled already the pool is closed from the beginning.
+    pub fn cancel_token(mut self, token: &CancelToken) -> Self {
+        self.token = Some(token.clone());
+        self
+    }
+
     /// Starts the pool.
     ///
     /// # Errors
@@ -265,6 +287,7 @@ impl<P> PoolBuilder<P> {
             on_full: self.on_full,
             budget: validate_budget(self.budget)?,
             overweight: self.overweight,
+            token: self.token,
         })
     }
 }
@@ -283,6 +306,7 @@ impl<P> fmt::Debug for PoolBuilder<P> {
             .field("on_full", &self.on_full)
             .field("budget", &self.budget)
             .field("overweight", &self.overweight)
+            .field("token", &self.token)
             .finish()
     }
 }

@@ -63,9 +63,13 @@ mod builder;
 #[cfg(doctest)]
 mod compile_fail;
 #[cfg(not(longshore_loom))]
+mod group;
+#[cfg(not(longshore_loom))]
 mod handle;
 #[cfg(not(longshore_loom))]
 mod join;
+#[cfg(not(longshore_loom))]
+mod lane;
 #[cfg(not(longshore_loom))]
 mod loops;
 #[cfg(all(feature = "orx-parallel", not(longshore_loom)))]
@@ -86,6 +90,8 @@ mod stream;
 mod submission;
 #[cfg(not(longshore_loom))]
 mod submitting;
+#[cfg(not(longshore_loom))]
+mod task_builder;
 
 mod base;
 #[cfg(not(longshore_loom))]
@@ -104,15 +110,21 @@ pub use self::{
     builder::{
         DEFAULT_STACK_SIZE, MAX_CAPACITY, MAX_STACK_SIZE, MAX_WORKERS, MIN_STACK_SIZE, Pinning, PoolBuilder,
     },
+    group::{Group, GroupError, TaskError},
     handle::JoinHandle,
     join::{Context, join, with_context, yield_local, yield_now},
+    lane::{Lane, LaneBuilder},
     policy::overflow::{OnFull, Overweight},
     pool::{Pool, current_worker, execute, submit},
+    primitives::cancel::CancelToken,
     pull_pool::PullPool,
+    runtime::lane::LaneStats,
     runtime::metrics::{PinStatus, PoolStats, WorkerStats},
+    runtime::ranks::Priority,
     scope::{Scope, ScopedJoinHandle, scope},
     source::{Chunks, ChunksMut, Elements, Grained, IntoSource, Source, chunks, chunks_mut},
-    stream::MapUnordered,
+    stream::{MapOrdered, MapUnordered},
+    task_builder::TaskBuilder,
 };
 
 #[cfg(all(feature = "rayon", not(longshore_loom)))]
@@ -123,6 +135,8 @@ pub use self::rayon::{OnPool, OnPoolExt};
 #[doc(hidden)]
 pub mod internals {
     pub use crate::base::{barrier, sync};
-    pub use crate::primitives::{doors, inbox, latch, line, members, offer, room, slot, tally, task};
+    pub use crate::primitives::{
+        cancel, doors, inbox, latch, line, members, offer, room, slot, tally, task, work,
+    };
     pub use crate::runtime::idle;
 }

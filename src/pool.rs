@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::base::error::{BatchError, BuildError, ShutdownError, SubmitError, SubmitErrorKind};
-use crate::builder::{PoolBuilder, Start};
+use crate::builder::{Outlet, PoolBuilder, Start};
+use crate::group::Group;
 use crate::handle::JoinHandle;
+use crate::lane::LaneBuilder;
 use crate::policy::overflow::OnFull;
 use crate::runtime::config::Config;
 use crate::runtime::core::{Phase, Request};
@@ -16,6 +18,7 @@ use crate::runtime::metrics::PoolStats;
 use crate::runtime::shared::Shared;
 use crate::submission;
 use crate::submitting::Submitting;
+use crate::task_builder::{TaskBuilder, Ticket};
 
 /// A pool of worker threads for CPU-bound tasks, with push dispatch and work stealing.
 ///
@@ -167,7 +170,26 @@ impl Pool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        Submitting::new(self.shared.clone(), task)
+        Submitting::new(self.shared.clone(), Ticket::default(), task)
+    }
+
+    /// A part of this pool in which at most `limit` tasks run at a time; see [`Lane`](crate::Lane).
+    pub fn lane(&self, limit: usize) -> LaneBuilder<'_, Pool> {
+        LaneBuilder::new(self, limit)
+    }
+
+    /// Tasks that belong together; see [`Group`].
+    pub fn group<T, E>(&self) -> Group<T, E, Pool>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        Group::new(self)
+    }
+
+    /// A task with a priority, a deadline or a token; see [`TaskBuilder`].
+    pub fn task(&self) -> TaskBuilder<'_, Pool> {
+        TaskBuilder::new(self)
     }
 
     /// Runs many tasks whose results are not wanted; returns how many. Cheaper than as many calls of
@@ -281,6 +303,14 @@ impl Pool {
     pub fn shutdown_now(&self) -> Result<u64, ShutdownError> {
         lifecycle::end(&*self.shared, Phase::Stopping, None)?;
         Ok(self.shared.metrics.swept.get())
+    }
+}
+
+impl Outlet for Pool {
+    type Shared = Shared;
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 }
 

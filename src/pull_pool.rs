@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::base::error::{BatchError, BuildError, ShutdownError, SubmitError};
-use crate::builder::{PoolBuilder, Start};
+use crate::builder::{Outlet, PoolBuilder, Start};
+use crate::group::Group;
 use crate::handle::JoinHandle;
+use crate::lane::LaneBuilder;
 use crate::policy::overflow::OnFull;
 use crate::runtime::config::Config;
 use crate::runtime::core::{Phase, Request};
@@ -15,6 +17,7 @@ use crate::runtime::metrics::PoolStats;
 use crate::runtime::pull::Shared;
 use crate::submission;
 use crate::submitting::Submitting;
+use crate::task_builder::{TaskBuilder, Ticket};
 
 /// A pool of worker threads for CPU-bound tasks that all take their tasks from one shared queue.
 ///
@@ -154,7 +157,26 @@ impl PullPool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        Submitting::new(self.shared.clone(), task)
+        Submitting::new(self.shared.clone(), Ticket::default(), task)
+    }
+
+    /// As [`Pool::lane`](crate::Pool::lane).
+    pub fn lane(&self, limit: usize) -> LaneBuilder<'_, PullPool> {
+        LaneBuilder::new(self, limit)
+    }
+
+    /// As [`Pool::group`](crate::Pool::group).
+    pub fn group<T, E>(&self) -> Group<T, E, PullPool>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        Group::new(self)
+    }
+
+    /// As [`Pool::task`](crate::Pool::task).
+    pub fn task(&self) -> TaskBuilder<'_, PullPool> {
+        TaskBuilder::new(self)
     }
 
     /// As [`Pool::execute_batch`](crate::Pool::execute_batch). Cheaper than as many calls of [`PullPool::execute`]: tasks are
@@ -241,6 +263,14 @@ impl PullPool {
     pub fn shutdown_now(&self) -> Result<u64, ShutdownError> {
         lifecycle::end(&*self.shared, Phase::Stopping, None)?;
         Ok(self.shared.metrics.swept.get())
+    }
+}
+
+impl Outlet for PullPool {
+    type Shared = Shared;
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 }
 

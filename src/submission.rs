@@ -1,16 +1,20 @@
 //! How closures become tasks of a pool, whatever its kind, and what comes back of those that it refuses.
 
 use std::mem::MaybeUninit;
+use std::sync::Arc;
 
-use crate::base::error::{BatchError, SubmitError};
+use crate::base::error::{BatchError, SubmitError, SubmitErrorKind};
 use crate::bounded_batch;
 use crate::handle::JoinHandle;
 use crate::policy::overflow::OnFull;
 use crate::primitives::block;
+use crate::primitives::conditions::Conditions;
 use crate::primitives::slot::{self, SlotHandle};
 use crate::primitives::task::Task;
-use crate::runtime::admission::{self, Entry};
+use crate::primitives::work::Work;
+use crate::runtime::admission::{self, Entry, Share};
 use crate::runtime::dispatcher::{Intake, Rejected};
+use crate::task_builder::{Judge, Plain, Ticket, Ticketed};
 
 /// See [`Pool::execute`](crate::Pool::execute). `on_full` is used instead of what the pool was built with.
 #[inline]
@@ -40,24 +44,25 @@ where
     T: Send + 'static,
 {
     match admission::admit(shared, on_full) {
-        Ok(entry) => enter(shared, entry, task),
-        Err(kind) => Err(SubmitError { task, kind }),
+        Ok(Entry::Queue) => {}
+        Ok(entry) => {
+            let (task, handle) = slotted_closure(shared.slot_id(), task);
+            set_aside(shared, entry, task);
+            return Ok(JoinHandle::new(handle));
+        }
+        Err(kind) => return Err(SubmitError { task, kind }),
     }
-}
-
-/// Has a task that was let in go the way of `entry`, and returns its handle.
-#[inline]
-pub fn enter<F, T>(shared: &impl Intake, entry: Entry, task: F) -> Result<JoinHandle<T>, SubmitError<F>>
-where
-    F: FnOnce() -> T + Send + 'static,
-    T: Send + 'static,
-{
-    if entry == Entry::Queue {
-        return queue_with_handle(shared, task);
+    let mut handle = None;
+    let pack = |place: &mut MaybeUninit<Task>, task: F| {
+        let (task, its_handle) = slotted_closure(shared.slot_id(), task);
+        place.write(task);
+        handle = Some(its_handle);
+    };
+    // SAFETY: `pack` initialises the place, and `slotted` does not panic.
+    match unsafe { shared.dispatch(task, pack) } {
+        Ok(()) => Ok(JoinHandle::new(handle.expect("an accepted task was packed"))),
+        Err((task, kind)) => Err(refused(shared, task, kind)),
     }
-    let (task, handle) = slotted(shared.id, task);
-    set_aside(shared, entry, task);
-    Ok(JoinHandle::new(handle))
 }
 
 /// Queues a task that is part of something that cannot be refused, as long as the pool is open.
@@ -77,38 +82,19 @@ where
 {
     // SAFETY: `new_in` initialises its place and does not panic.
     let result = unsafe { shared.dispatch(task, Task::new_in) };
-    result.map_err(|(task, kind)| {
-        admission::refund(shared, 1);
-        SubmitError { task, kind }
-    })
+    result.map_err(|(task, kind)| refused(shared, task, kind))
 }
 
-/// Queues a task that was let in, and returns its handle.
-#[inline]
-fn queue_with_handle<F, T>(shared: &impl Intake, task: F) -> Result<JoinHandle<T>, SubmitError<F>>
-where
-    F: FnOnce() -> T + Send + 'static,
-    T: Send + 'static,
-{
-    let mut handle = None;
-    let pack = |place: &mut MaybeUninit<Task>, task: F| {
-        let (task, its_handle) = slotted(shared.id, task);
-        place.write(task);
-        handle = Some(its_handle);
-    };
-    // SAFETY: `pack` initialises the place, and `slotted` does not panic.
-    match unsafe { shared.dispatch(task, pack) } {
-        Ok(()) => Ok(JoinHandle::new(handle.expect("an accepted task was packed"))),
-        Err((task, kind)) => {
-            admission::refund(shared, 1);
-            Err(SubmitError { task, kind })
-        }
-    }
+/// A task that was let in and could not be queued.
+#[cold]
+fn refused<F>(shared: &impl Intake, task: F, kind: SubmitErrorKind) -> SubmitError<F> {
+    admission::refund(shared, 1);
+    SubmitError { task, kind }
 }
 
 /// Runs or throws away a task that is not to be queued.
 #[cold]
-fn set_aside(shared: &impl Intake, entry: Entry, task: Task) {
+pub fn set_aside(shared: &impl Intake, entry: Entry, task: Task) {
     match entry {
         Entry::RunHere => admission::run_here(shared, task),
         Entry::Drop => admission::throw_away(shared, task),
@@ -147,7 +133,7 @@ where
     let mut tasks = tasks.into_iter();
     let mut handles = Vec::with_capacity(tasks.size_hint().0);
     let result = if shared.admission.is_none() {
-        shared.dispatch_batch(tasks.by_ref(), with_handle_in(shared.id, &mut handles))
+        shared.dispatch_batch(tasks.by_ref(), with_handle_in(shared.slot_id(), &mut handles))
     } else {
         bounded_batch::submit(shared, tasks.by_ref(), &mut handles)
     };
@@ -167,27 +153,160 @@ where
     T: Send + 'static,
 {
     move |task| {
-        let (task, handle) = slotted(pool, task);
+        let (task, handle) = slotted_closure(pool, task);
         handles.push(JoinHandle::new(handle));
         task
     }
 }
 
-/// A task with a handle. Does not panic.
-#[inline]
-fn slotted<F, T>(pool: u32, closure: F) -> (Task, SlotHandle<T>)
+/// Lets a task with a ticket in: how, and with which part of the budget.
+pub fn admit(shared: &impl Intake, ticket: &Ticket) -> Result<Admitted, SubmitErrorKind> {
+    admission::admit_heavy(shared, ticket.weight, ticket.on_full)
+}
+
+/// How a task with a ticket was let in.
+pub type Admitted = (Entry, Option<Share>);
+
+/// See [`TaskBuilder::execute`](crate::TaskBuilder::execute).
+pub fn execute_by<F>(shared: &impl Intake, ticket: Ticket, task: F) -> Result<(), SubmitError<F>>
+where
+    F: FnOnce() + Send + 'static,
+{
+    let (entry, share) = match admit(shared, &ticket) {
+        Ok(admitted) => admitted,
+        Err(kind) => return Err(SubmitError { task, kind }),
+    };
+    let Ticket { route, conditions, .. } = ticket;
+    let conditions = on(conditions);
+    let pack = |place: &mut MaybeUninit<Task>, closure: F| {
+        if conditions.is_none() && share.is_none() {
+            Task::new_in(place, closure);
+        } else if size_of::<F>() > LARGEST_TICKETED {
+            // As in `slotted_closure`: a large closure is called where it is.
+            Task::of_in(place, Ticketed { conditions, closure: Box::new(closure), judge: Plain, share });
+        } else {
+            Task::of_in(place, Ticketed { conditions, closure, judge: Plain, share });
+        }
+    };
+    if entry != Entry::Queue {
+        let mut place = MaybeUninit::uninit();
+        pack(&mut place, task);
+        // SAFETY: `pack` has initialised it.
+        set_aside(shared, entry, unsafe { place.assume_init() });
+        return Ok(());
+    }
+    // SAFETY: `pack` initialises its place and does not panic.
+    let result = unsafe { shared.dispatch_by(route, task, pack) };
+    result.map_err(|(task, kind)| refused(shared, task, kind))
+}
+
+/// See [`TaskBuilder::submit`](crate::TaskBuilder::submit).
+pub fn submit_by<F, T>(shared: &impl Intake, ticket: Ticket, task: F) -> Result<JoinHandle<T>, SubmitError<F>>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    // A closure above this size may be larger than the worker's stack: boxed, it is called where it is.
-    if size_of::<F>() > block::LARGEST {
-        let (task, handle) = slot::new_in(pool, Box::new(closure));
-        // SAFETY: nothing is borrowed.
-        (unsafe { task.into_task() }, handle)
-    } else {
-        let (task, handle) = slot::new_in(pool, closure);
-        // SAFETY: as above.
-        (unsafe { task.into_task() }, handle)
+    match admit(shared, &ticket) {
+        Ok(admitted) => enter(shared, admitted, ticket, task),
+        Err(kind) => Err(SubmitError { task, kind }),
     }
+}
+
+/// Has a task that was let in go its way, and returns its handle.
+pub fn enter<F, T>(
+    shared: &impl Intake,
+    admitted: Admitted,
+    ticket: Ticket,
+    task: F,
+) -> Result<JoinHandle<T>, SubmitError<F>>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let entry = admitted.0;
+    let (handle, aside) = enter_judged(shared, admitted, ticket, task, Plain)?;
+    if let Some(task) = aside {
+        set_aside(shared, entry, task);
+    }
+    Ok(handle)
+}
+
+/// As [`enter`], with somebody who judges what comes out, and without user code being called: a task that is not to be queued
+/// comes back with its handle, for [`set_aside`].
+#[expect(clippy::type_complexity, reason = "a pair, or what did not come to be one")]
+pub fn enter_judged<F, T, J>(
+    shared: &impl Intake,
+    (entry, share): Admitted,
+    ticket: Ticket,
+    task: F,
+    judge: J,
+) -> Result<(JoinHandle<J::Output>, Option<Task>), SubmitError<F>>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+    J: Judge<T> + 'static,
+{
+    let conditions = on(ticket.conditions);
+    let mut handle = None;
+    let pack = |place: &mut MaybeUninit<Task>, closure: F| {
+        let conditions = conditions.clone();
+        let (task, its_handle) = if size_of::<F>() > LARGEST_TICKETED {
+            slotted(shared.slot_id(), Ticketed { conditions, closure: Box::new(closure), judge, share })
+        } else {
+            slotted(shared.slot_id(), Ticketed { conditions, closure, judge, share })
+        };
+        place.write(task);
+        handle = Some(JoinHandle::new(its_handle));
+    };
+    let aside = if entry == Entry::Queue {
+        // SAFETY: `pack` initialises the place, and `slotted` does not panic.
+        let result = unsafe { shared.dispatch_by(ticket.route, task, pack) };
+        result.map_err(|(task, kind)| refused(shared, task, kind))?;
+        None
+    } else {
+        let mut place = MaybeUninit::uninit();
+        pack(&mut place, task);
+        // SAFETY: `pack` has initialised it.
+        Some(unsafe { place.assume_init() })
+    };
+    let handle = handle.expect("an accepted task was packed");
+    let handle = match conditions {
+        Some(conditions) => handle.with_conditions(conditions),
+        None => handle,
+    };
+    Ok((handle, aside))
+}
+
+/// Conditions in the form in which task and handle share them; nothing if there are none.
+fn on(conditions: Conditions) -> Option<Arc<Conditions>> {
+    (!conditions.is_empty()).then(|| Arc::new(conditions))
+}
+
+/// The largest closure that goes into a recycled block with a ticket.
+const LARGEST_TICKETED: usize = block::LARGEST - LARGEST_JUDGE - size_of::<Ticketed<()>>();
+
+/// Room for whoever judges the result.
+const LARGEST_JUDGE: usize = 32;
+
+/// A task with a handle. Does not panic.
+#[inline]
+fn slotted<W, T>(pool: u32, work: W) -> (Task, SlotHandle<T>)
+where
+    W: Work<Output = T> + 'static,
+    T: Send + 'static,
+{
+    let (task, handle) = slot::new_in(pool, work);
+    // SAFETY: nothing is borrowed.
+    (unsafe { task.into_task() }, handle)
+}
+
+/// As [`slotted`], of a closure of any size: above this size it may be larger than the worker's stack, and is called where
+/// it is.
+#[inline]
+fn slotted_closure<F, T>(pool: u32, closure: F) -> (Task, SlotHandle<T>)
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    if size_of::<F>() > block::LARGEST { slotted(pool, Box::new(closure)) } else { slotted(pool, closure) }
 }

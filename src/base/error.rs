@@ -46,6 +46,8 @@ impl fmt::Display for PanicPayload {
 pub enum BuildError {
     /// A pool of no workers was asked for.
     ZeroWorkers,
+    /// A lane was asked for that never runs anything.
+    ZeroLimit,
     /// More workers than the library is willing to start.
     TooManyWorkers {
         /// What was asked for.
@@ -111,6 +113,7 @@ impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             BuildError::ZeroWorkers => f.write_str("a pool needs at least one worker, 0 were asked for"),
+            BuildError::ZeroLimit => f.write_str("a lane must let at least one task run, 0 were asked for"),
             BuildError::TooManyWorkers { asked, max } => {
                 write!(f, "{asked} workers were asked for, the limit is {max}")
             }
@@ -157,13 +160,13 @@ impl Error for BuildError {
 pub enum SubmitErrorKind {
     /// The pool is shutting down, or has.
     Closed,
+    /// There is no room: as many tasks wait as may.
+    Full,
     /// This process is a fork of the one that built the pool; the workers exist only there.
     Forked,
     /// [`execute`](crate::execute) or [`submit`](crate::submit) was called outside of every pool.
     NoPool,
-    /// There was no room in a bounded pool.
-    Full,
-    /// There was no room in a bounded pool, and none came in the time that the caller would wait.
+    /// There was no room, and none came in the time that the caller would wait.
     TimedOut,
     /// The task weighs more than the pool's whole [budget](crate::PoolBuilder::budget).
     Overweight,
@@ -173,10 +176,10 @@ impl fmt::Display for SubmitErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             SubmitErrorKind::Closed => "the pool is shut down",
+            SubmitErrorKind::Full => "the queue is full",
             SubmitErrorKind::Forked => "the pool belongs to the parent of this forked process",
             SubmitErrorKind::NoPool => "this thread is not a worker of any pool",
-            SubmitErrorKind::Full => "the pool is full",
-            SubmitErrorKind::TimedOut => "the pool was full for the whole time",
+            SubmitErrorKind::TimedOut => "the queue was full for the whole time",
             SubmitErrorKind::Overweight => "the task weighs more than the budget of the pool",
         })
     }
@@ -246,8 +249,12 @@ impl<F, H> Error for BatchError<F, H> {}
 pub enum JoinError {
     /// The task panicked.
     Panicked(PanicPayload),
-    /// The task never ran: it was cancelled by its handle or thrown away by a shutdown.
+    /// The task never ran: it was cancelled by its handle or a token, or thrown away by a purge or a shutdown.
     Cancelled,
+    /// The task never ran: its deadline came first.
+    Expired,
+    /// The task never ran: there was no room for it, and its pool drops tasks then.
+    Dropped,
     /// This process is a fork of the one that the task was submitted in; it will never run here.
     Forked,
     /// The result was taken by an earlier call.
@@ -258,9 +265,14 @@ pub enum JoinError {
 }
 
 impl JoinError {
-    /// Whether the task never ran.
+    /// Whether the task was cancelled.
     pub fn is_cancelled(&self) -> bool {
         matches!(self, JoinError::Cancelled)
+    }
+
+    /// Whether the task never began: cancelled, expired or dropped.
+    pub fn never_ran(&self) -> bool {
+        matches!(self, JoinError::Cancelled | JoinError::Expired | JoinError::Dropped)
     }
 
     /// Whether the task panicked.
@@ -285,6 +297,8 @@ impl fmt::Display for JoinError {
         match self {
             JoinError::Panicked(payload) => write!(f, "the task panicked: {payload}"),
             JoinError::Cancelled => f.write_str("the task was cancelled before it started"),
+            JoinError::Expired => f.write_str("the deadline came before the task had started"),
+            JoinError::Dropped => f.write_str("the task was dropped, for the pool was full"),
             JoinError::Forked => f.write_str("the task belongs to the parent of this forked process"),
             JoinError::Taken => f.write_str("the result was taken before"),
             JoinError::NoStack(source) => {

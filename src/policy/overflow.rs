@@ -45,10 +45,12 @@ pub enum Caller {
     Outside,
     /// One that has used half of its stack.
     OutsideDeep,
+    /// One whose task is to run only on workers, because a lane limits how many run at a time.
+    OutsideBound,
     /// A task of the pool itself.
     Inside,
-    /// A task of the pool under which tasks have piled up.
-    InsideDeep,
+    /// A task of the pool under which tasks have piled up, or whose new task is to run only when a lane lets it.
+    InsideBound,
 }
 
 /// What is done about it.
@@ -73,13 +75,16 @@ pub fn measure(on_full: OnFull, caller: Caller) -> Measure {
     match (on_full, caller) {
         (OnFull::Reject, _) => Measure::Refuse,
         (OnFull::Drop, _) => Measure::Drop,
-        (OnFull::Block, Caller::Outside | Caller::OutsideDeep) => Measure::Wait,
-        (OnFull::BlockFor(time), Caller::Outside | Caller::OutsideDeep) => Measure::WaitFor(time),
+        (OnFull::Block, Caller::Outside | Caller::OutsideDeep | Caller::OutsideBound) => Measure::Wait,
+        (OnFull::CallerRuns, Caller::OutsideBound) => Measure::Wait,
+        (OnFull::BlockFor(time), Caller::Outside | Caller::OutsideDeep | Caller::OutsideBound) => {
+            Measure::WaitFor(time)
+        }
         (OnFull::CallerRuns, Caller::Outside) => Measure::RunHere,
         (OnFull::Block | OnFull::BlockFor(_) | OnFull::CallerRuns, Caller::Inside) => Measure::RunHere,
         // Tasks run by callers that submit tasks nest on the stack, and its end is no error that anybody could handle.
         (OnFull::CallerRuns, Caller::OutsideDeep) => Measure::Exceed,
-        (OnFull::Block | OnFull::BlockFor(_) | OnFull::CallerRuns, Caller::InsideDeep) => Measure::Exceed,
+        (OnFull::Block | OnFull::BlockFor(_) | OnFull::CallerRuns, Caller::InsideBound) => Measure::Exceed,
     }
 }
 
@@ -98,7 +103,7 @@ mod tests {
             OnFull::CallerRuns,
         ];
         for on_full in policies {
-            for caller in [Caller::Inside, Caller::InsideDeep] {
+            for caller in [Caller::Inside, Caller::InsideBound] {
                 let measure = measure(on_full, caller);
                 assert!(!matches!(measure, Measure::Wait | Measure::WaitFor(_)), "{on_full:?}");
                 assert!(

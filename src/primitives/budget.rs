@@ -64,6 +64,11 @@ impl Budget {
         self.hand_out(ledger);
     }
 
+    /// How many wait.
+    pub fn waiting(&self) -> u64 {
+        lock(&self.ledger).lines.len() as u64
+    }
+
     /// Sends all away who wait; nobody waits from now on.
     pub fn close(&self) {
         let woken = lock(&self.ledger).lines.close();

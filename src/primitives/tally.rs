@@ -3,32 +3,39 @@
 use std::sync::Arc;
 
 use super::room::Room;
+use super::work::Unstarted;
 use crate::base::counter::Counter;
 
-/// Ends of tasks. `started = completed + panicked + cancelled + those running now`.
+/// Starts and ends of tasks. `started = completed + failed + panicked + cancelled + expired + dropped + those running now`.
 #[derive(Debug, Default)]
 pub struct Tally {
     /// Taken out of a queue for good.
     pub started: Counter,
     /// Returned normally.
     pub completed: Counter,
+    /// Returned an error, where errors count as failures.
+    pub failed: Counter,
     /// Panicked, in the body or while the closure's captures were dropped.
     pub panicked: Counter,
     /// Found cancelled, or thrown away unstarted.
     pub cancelled: Counter,
+    /// Found past their deadline.
+    pub expired: Counter,
+    /// Turned away for want of room.
+    pub dropped: Counter,
     /// Where the permits of a bounded pool go.
     exit: Option<Exit>,
 }
 
-/// How a task ended.
+/// How a task ended that had begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// See [`Tally::completed`].
+    /// It returned.
     Completed,
-    /// See [`Tally::panicked`].
+    /// It returned an error, and its kind of task counts that as a failure.
+    Failed,
+    /// It panicked.
     Panicked,
-    /// See [`Tally::cancelled`].
-    Cancelled,
 }
 
 /// Gives the permits of the tasks that a worker takes back to the room.
@@ -61,25 +68,47 @@ impl Tally {
     /// alone.
     pub fn add_ends_of(&self, other: &Tally) {
         self.completed.add_shared(other.completed.get());
+        self.failed.add_shared(other.failed.get());
         self.panicked.add_shared(other.panicked.get());
         self.cancelled.add_shared(other.cancelled.get());
+        self.expired.add_shared(other.expired.get());
+        self.dropped.add_shared(other.dropped.get());
     }
 
-    /// Counts the beginning of a task (or the finding that it never will begin).
+    /// A task begins.
     #[inline(always)]
     pub fn begin(&self) {
         self.started.add(1);
         self.leave_room(Held::UntilBegin);
     }
 
-    /// Counts its end.
+    /// One that has begun ends. Called before its handle says so: who has joined it sees it in the statistics.
     #[inline(always)]
     pub fn end(&self, end: End) {
-        match end {
-            End::Completed => self.completed.add(1),
-            End::Panicked => self.panicked.add(1),
-            End::Cancelled => self.cancelled.add(1),
-        }
+        let count = match end {
+            End::Completed => &self.completed,
+            End::Failed => &self.failed,
+            End::Panicked => &self.panicked,
+        };
+        count.add(1);
+        self.leave_room(Held::UntilEnd);
+    }
+
+    /// Tasks that have run to their end, whatever came of them.
+    pub fn ended(&self) -> u64 {
+        self.completed.get() + self.failed.get() + self.panicked.get()
+    }
+
+    /// A task that was taken out of a queue turns out not to begin.
+    #[cold]
+    pub fn unstarted(&self, why: Unstarted) {
+        self.begin();
+        let count = match why {
+            Unstarted::Cancelled => &self.cancelled,
+            Unstarted::Expired => &self.expired,
+            Unstarted::Dropped => &self.dropped,
+        };
+        count.add(1);
         self.leave_room(Held::UntilEnd);
     }
 

@@ -11,25 +11,25 @@ use std::time::{Duration, Instant};
 use super::config::Config;
 use super::core::{Core, Phase};
 use super::current::Current;
-use super::dispatcher::Intake;
+use super::dispatcher::{Intake, Limits};
 use super::door::{self, DOORS};
 use super::worker::wait::{self, Awaited, Waited};
 use crate::base::error::SubmitErrorKind;
-use crate::policy::overflow::{Caller, Measure, OnFull, measure};
+use crate::policy::overflow::{Caller, Measure, OnFull, Overweight, measure};
+use crate::primitives::budget::Budget;
 use crate::primitives::line::{Joined, Manner, Office, Ticket, Verdict};
 use crate::primitives::room::Room;
 use crate::primitives::slot::Waiter;
 use crate::primitives::tally::{Exit, Held, Tally};
 use crate::primitives::task::{Finished, Task};
+use crate::primitives::work::Unstarted;
 use crate::sys::{barrier, stack};
 
-/// What is limited in a bounded pool.
+/// How many tasks may wait in a bounded pool.
 #[derive(Debug)]
 pub struct Admission {
     /// The permits.
     pub room: Arc<Room>,
-    /// What happens when there are none.
-    pub on_full: OnFull,
     held: Held,
 }
 
@@ -41,12 +41,30 @@ impl Admission {
         let (limit, held) =
             if capacity == 0 { (config.workers, Held::UntilEnd) } else { (capacity, Held::UntilBegin) };
         let room = Arc::new(Room::new(limit as u64, DOORS, config.workers, barrier::barrier()));
-        Some(Admission { room, on_full: config.on_full, held })
+        Some(Admission { room, held })
+    }
+
+    /// How many wait for room.
+    pub fn blocked(&self) -> u64 {
+        self.room.waiting()
     }
 
     /// Where worker `index` gives permits back.
     pub fn exit(&self, index: usize) -> Exit {
         Exit { room: self.room.clone(), worker: index, held: self.held }
+    }
+}
+
+/// A task's part of the budget, until it is dropped: with the task.
+#[derive(Debug)]
+pub struct Share {
+    budget: Arc<Budget>,
+    weight: u64,
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.budget.give_back(self.weight);
     }
 }
 
@@ -72,16 +90,7 @@ pub fn admit(shared: &impl Intake, on_full: Option<OnFull>) -> Result<Entry, Sub
     if admission.room.take(door::mine(), 1) == 1 {
         return Ok(Entry::Queue);
     }
-    admit_to_full(shared, admission, on_full.unwrap_or(admission.on_full))
-}
-
-/// Lets one task in for which the caller would wait but does not block; `None` if there is no room yet.
-pub fn admit_without_waiting(shared: &impl Intake) -> Option<Result<Entry, SubmitErrorKind>> {
-    // Who may wait by the one policy and only tries by the other is one from outside.
-    match admit(shared, Some(if shared.is_inside() { OnFull::Block } else { OnFull::Reject })) {
-        Err(SubmitErrorKind::Full) => None,
-        result => Some(result),
-    }
+    admit_to_full(shared, admission, on_full.unwrap_or(shared.config.on_full))
 }
 
 #[cold]
@@ -90,18 +99,7 @@ fn admit_to_full<S: Intake>(
     admission: &Admission,
     on_full: OnFull,
 ) -> Result<Entry, SubmitErrorKind> {
-    let is_inside = shared.is_inside();
-    // Tasks of the pool may submit while it drains.
-    if shared.phase() >= if is_inside { Phase::Ended } else { Phase::Draining } {
-        return Err(SubmitErrorKind::Closed);
-    }
-    let caller = match is_inside {
-        true if wait::is_deep(&shared.config) => Caller::InsideDeep,
-        true => Caller::Inside,
-        false if stack::is_half_used() => Caller::OutsideDeep,
-        false => Caller::Outside,
-    };
-    match measure(on_full, caller) {
+    match measure(on_full, caller(shared)?) {
         Measure::Wait => wait_for(&*admission.room, 1, None).map(|()| Entry::Queue),
         Measure::WaitFor(time) => wait_for(&*admission.room, 1, Some(time)).map(|()| Entry::Queue),
         Measure::Refuse => Err(SubmitErrorKind::Full),
@@ -111,6 +109,69 @@ fn admit_to_full<S: Intake>(
             admission.room.overdraw_from_outside(1);
             Ok(Entry::Queue)
         }
+    }
+}
+
+/// Who calls, as far as that matters for a task for which there is no room.
+fn caller(shared: &impl Intake) -> Result<Caller, SubmitErrorKind> {
+    let is_inside = shared.is_inside();
+    // Tasks of the pool may submit while it drains.
+    if shared.phase() >= if is_inside { Phase::Ended } else { Phase::Draining } {
+        return Err(SubmitErrorKind::Closed);
+    }
+    Ok(match (is_inside, shared.limits()) {
+        (true, Limits::Pool) if !wait::is_deep(&shared.config) => Caller::Inside,
+        (true, _) => Caller::InsideBound,
+        (false, Limits::Pool) if !stack::is_half_used() => Caller::Outside,
+        (false, Limits::Pool) => Caller::OutsideDeep,
+        (false, Limits::Concurrency) => Caller::OutsideBound,
+    })
+}
+
+/// Lets a task in that weighs `weight`: it gets its share of the budget, if the pool has one, and then room.
+pub fn admit_heavy(
+    shared: &impl Intake,
+    weight: u64,
+    on_full: Option<OnFull>,
+) -> Result<(Entry, Option<Share>), SubmitErrorKind> {
+    let Some(budget) = shared.budget.as_ref().filter(|_| weight > 0) else {
+        return admit(shared, on_full).map(|entry| (entry, None));
+    };
+    if shared.is_forked() {
+        return Err(SubmitErrorKind::Forked);
+    }
+    let weight = fitting(&shared.config, budget, weight)?;
+    let mut on_full = on_full.unwrap_or(shared.config.on_full);
+    if !budget.take(weight) {
+        let begin = Instant::now();
+        match measure(on_full, caller(shared)?) {
+            // Whoever runs it, it weighs what it weighs. So one from outside waits; a task of the pool cannot.
+            Measure::RunHere | Measure::Exceed if shared.is_inside() => budget.overdraw(weight),
+            Measure::Wait | Measure::RunHere | Measure::Exceed => wait_for(&**budget, weight, None)?,
+            Measure::WaitFor(time) => wait_for(&**budget, weight, Some(time))?,
+            Measure::Refuse => return Err(SubmitErrorKind::Full),
+            Measure::Drop => return Ok((Entry::Drop, None)),
+        }
+        if let OnFull::BlockFor(time) = &mut on_full {
+            *time = time.saturating_sub(begin.elapsed());
+        }
+    }
+    let share = Share { budget: budget.clone(), weight };
+    admit(shared, Some(on_full)).map(|entry| (entry, Some(share)))
+}
+
+/// What a task that weighs `weight` takes from the budget.
+pub fn fitting(config: &Config, budget: &Budget, weight: u64) -> Result<u64, SubmitErrorKind> {
+    match config.overweight {
+        Overweight::Reject if weight > budget.limit() => Err(SubmitErrorKind::Overweight),
+        Overweight::Reject | Overweight::RunAlone => Ok(weight.min(budget.limit())),
+    }
+}
+
+impl Share {
+    /// What has been granted at a place in front of the budget.
+    pub fn granted(budget: Arc<Budget>, weight: u64) -> Self {
+        Share { budget, weight }
     }
 }
 
@@ -151,8 +212,9 @@ pub fn run_here(shared: &impl Intake, task: Task) {
 /// Throws a task away that was let in as [`Entry::Drop`].
 pub fn throw_away(core: &Core, task: Task) {
     // Counted before the caller gets its handle.
-    core.metrics.dropped.add_shared(1);
-    if let Err(payload) = task.discard() {
+    core.metrics.by_callers.started.add_shared(1);
+    core.metrics.by_callers.dropped.add_shared(1);
+    if let Err(payload) = task.discard(Unstarted::Dropped) {
         core.report_panic(payload);
     }
 }
@@ -289,9 +351,10 @@ impl<O: Office> Place<O> {
         ticket.verdict()
     }
 
-    /// Uses what has been granted.
-    pub fn use_up(mut self) {
+    /// Uses what has been granted; returns by whom.
+    pub fn use_up(mut self) -> Arc<O> {
         self.ticket = None;
+        self.office.clone()
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::base::error::PanicPayload;
 use crate::policy::overflow::{OnFull, Overweight};
+use crate::primitives::cancel::CancelToken;
 use crate::sys::affinity;
 
 /// The operating system shows this many bytes of a thread's name (Linux).
@@ -62,6 +63,8 @@ pub struct Config {
     pub budget: Option<u64>,
     /// What happens to a task that alone weighs more.
     pub overweight: Overweight,
+    /// Ends the pool.
+    pub token: Option<CancelToken>,
 }
 
 impl Config {
@@ -80,6 +83,7 @@ impl Config {
             on_full: OnFull::default(),
             budget: None,
             overweight: Overweight::default(),
+            token: None,
         }
     }
 

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::panic;
 use std::sync::atomic::{AtomicU32, Ordering, fence};
-use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 
 use crossbeam_utils::CachePadded;
 
@@ -14,10 +14,15 @@ use super::config::Config;
 use super::idle::Idle;
 use super::lifecycle::Threads;
 use super::metrics::{PinStatus, PoolMetrics, PoolStats, WorkerMetrics, WorkerStats};
+use super::ranks::Ranks;
+use crate::base::counter::Counter;
 use crate::base::error::PanicPayload;
 use crate::base::unwind::{self, Payload};
-use crate::primitives::tally::Exit;
+use crate::primitives::budget::Budget;
+use crate::primitives::cancel::Watch;
+use crate::primitives::tally::{Exit, Tally};
 use crate::primitives::task::{Discarded, Task};
+use crate::primitives::work::Unstarted;
 use crate::sys::fork;
 
 /// How far the pool has come in its life. The order of the values is the order of the phases.
@@ -40,6 +45,8 @@ pub enum Phase {
 pub enum Request {
     /// Begin no task, until this is taken back.
     Pause = 1 << 2,
+    /// Look at the tasks of other priorities before each of the normal ones. Never taken back.
+    Ranks = 1 << 3,
 }
 
 /// The bits of the word that hold the [`Phase`].
@@ -101,6 +108,12 @@ impl Record {
     }
 }
 
+/// A number for a pool, or for what is waited for like one.
+pub fn next_id() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed) // only uniqueness matters
+}
+
 /// See the module's text.
 #[derive(Debug)]
 pub struct Core {
@@ -117,25 +130,31 @@ pub struct Core {
     pub pause: Pause,
     /// Who searches, who is parked.
     pub idle: Idle,
+    /// Tasks of other priorities than normal.
+    pub ranks: Ranks,
     /// By the number of the worker. Padded, for each is written by another thread.
     records: Box<[CachePadded<Record>]>,
-    /// The limits of a bounded pool.
+    /// The limit of a bounded pool.
     pub admission: Option<Admission>,
+    /// What tasks with a weight share.
+    pub budget: Option<Arc<Budget>>,
     /// Rare events.
     pub metrics: PoolMetrics,
     /// The operating system's threads behind the workers.
     pub threads: Threads,
+    /// Ends the pool when the user's token is cancelled.
+    pub watch: OnceLock<Watch>,
 }
 
 impl Core {
     /// The common part of a pool that is built as `config` says.
     pub fn new(config: Config) -> Self {
-        static NEXT_ID: AtomicU32 = AtomicU32::new(1);
         let workers = config.workers;
         let admission = Admission::new(&config);
+        let budget = config.budget.map(|limit| Arc::new(Budget::new(limit)));
         let record = |index| CachePadded::new(Record::new(admission.as_ref().map(|a| a.exit(index))));
         Core {
-            id: NEXT_ID.fetch_add(1, Ordering::Relaxed), // only uniqueness matters
+            id: next_id(),
             config,
             fork_generation: {
                 fork::register();
@@ -144,10 +163,13 @@ impl Core {
             condition: CachePadded::new(AtomicU32::new(Phase::Open as u32)),
             pause: Pause::default(),
             idle: Idle::new(workers),
+            ranks: Ranks::default(),
             records: (0..workers).map(record).collect(),
             admission,
+            budget,
             metrics: PoolMetrics::default(),
             threads: Threads::default(),
+            watch: OnceLock::new(),
         }
     }
 
@@ -228,7 +250,7 @@ impl Core {
     /// Throws away a task: it never starts, and its handle says so. How many tasks that were: none if it had been run
     /// ahead of its turn.
     pub fn throw_away(&self, task: Task) -> u64 {
-        match task.discard() {
+        match task.discard(Unstarted::Cancelled) {
             Ok(Discarded::RunBefore) => return 0,
             Ok(Discarded::Unstarted) => {}
             Err(payload) => self.report_panic(payload),
@@ -256,6 +278,15 @@ impl Core {
         }
     }
 
+    /// How many threads and futures wait to get in.
+    fn blocked(&self) -> u64 {
+        if self.is_forked() {
+            return 0; // a lock may be held by a thread that does not exist here
+        }
+        let for_room = self.admission.as_ref().map_or(0, Admission::blocked);
+        for_room + self.budget.as_ref().map_or(0, |budget| budget.waiting())
+    }
+
     /// Adds one count of all workers up.
     pub fn sum(&self, get: fn(&WorkerMetrics) -> u64) -> u64 {
         self.records.iter().map(|record| get(&record.metrics)).sum()
@@ -266,20 +297,26 @@ impl Core {
     pub fn stats(&self, pushed: impl Fn() -> u64, depth: impl Fn(usize) -> usize) -> PoolStats {
         let submitted = || {
             let by_workers = self.sum(|m| m.submitted.get());
-            by_workers + pushed() + self.metrics.by_callers.started.get() + self.metrics.dropped.get()
+            by_workers + pushed() + self.metrics.by_callers.started.get()
         };
         let by_callers = &self.metrics.by_callers;
         let submitted_before = submitted();
         // In reverse causal order: ends, then starts, then submissions, so that no difference comes out negative.
-        let run_by_callers = by_callers.completed.get() + by_callers.panicked.get();
-        let completed = self.sum(|m| m.tally.completed.get()) + by_callers.completed.get();
-        let panicked = self.sum(|m| m.tally.panicked.get()) + by_callers.panicked.get();
-        let cancelled_by_workers = self.sum(|m| m.tally.cancelled.get()) + by_callers.cancelled.get();
-        let started = self.sum(|m| m.tally.started.get()) + by_callers.started.get();
-        let (swept, dropped) = (self.metrics.swept.get(), self.metrics.dropped.get());
+        let ends = |get: fn(&Tally) -> &Counter| -> u64 {
+            self.records.iter().map(|r| get(&r.metrics.tally).get()).sum::<u64>() + get(by_callers).get()
+        };
+        let run_by_callers = by_callers.ended();
+        let completed = ends(|tally| &tally.completed);
+        let failed = ends(|tally| &tally.failed);
+        let panicked = ends(|tally| &tally.panicked);
+        let cancelled_by_workers = ends(|tally| &tally.cancelled);
+        let expired = ends(|tally| &tally.expired);
+        let dropped = ends(|tally| &tally.dropped);
+        let started = ends(|tally| &tally.started);
+        let swept = self.metrics.swept.get();
         let worker_stats = |(index, record): (usize, &CachePadded<Record>)| WorkerStats {
             index,
-            executed: record.metrics.tally.completed.get() + record.metrics.tally.panicked.get(),
+            executed: record.metrics.tally.ended(),
             stolen: record.metrics.stolen.get(),
             stolen_forks: record.metrics.stolen_forks.get(),
             parked: record.metrics.parked.get(),
@@ -289,16 +326,19 @@ impl Core {
         PoolStats {
             submitted: submitted(),
             completed,
+            failed,
             panicked,
-            cancelled: cancelled_by_workers + swept,
+            expired,
             dropped,
+            cancelled: cancelled_by_workers + swept,
             // Taken from what was submitted before the starts were read: a task that came and began in between would
             // otherwise look as if it waited.
-            waiting: submitted_before.saturating_sub(started + swept + dropped),
+            waiting: submitted_before.saturating_sub(started + swept),
             capacity: self.config.capacity,
-            blocked: self.admission.as_ref().filter(|_| !self.is_forked()).map_or(0, |a| a.room.waiting()),
+            blocked: self.blocked(),
             run_by_callers,
-            running: started.saturating_sub(completed + panicked + cancelled_by_workers),
+            running: started
+                .saturating_sub(completed + failed + panicked + cancelled_by_workers + expired + dropped),
             hook_panics: self.metrics.hook_panics.get(),
             workers: self.records.iter().enumerate().map(worker_stats).collect(),
         }

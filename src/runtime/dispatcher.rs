@@ -9,11 +9,14 @@ use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 use std::ops::Deref;
 
-use super::core::Core;
+use super::core::{Core, Request};
 use super::idle::Idle;
 use super::lifecycle::Model;
+use super::ranks::Priority;
 use super::shared::{Passage, Phase, Shared, TaskBatch};
 use super::worker::Worker;
+use crossbeam_deque::Injector;
+
 use crate::base::error::SubmitErrorKind;
 use crate::base::rng::Rng;
 use crate::policy::placement::{self, REVIEW_INTERVAL};
@@ -34,8 +37,42 @@ thread_local! {
     static HOME: Home = const { Home { pool: Cell::new(0), worker: Cell::new(0), countdown: Cell::new(0) } };
 }
 
+/// Which way a task goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Route {
+    /// Wherever the pool thinks best.
+    #[default]
+    Any,
+    /// Before or after all others.
+    Ranked(Priority),
+}
+
+impl Route {
+    /// The way of tasks of this priority.
+    pub fn of(priority: Priority) -> Route {
+        match priority {
+            Priority::Normal => Route::Any,
+            other => Route::Ranked(other),
+        }
+    }
+}
+
+/// What decides when tasks that an [`Intake`] has accepted may run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limits {
+    /// Nothing: any thread may run one at any time.
+    Pool,
+    /// Only so many may run at a time, which whoever takes them up sees to.
+    Concurrency,
+}
+
 /// Where tasks are handed to a pool, of whatever kind.
-pub trait Intake: Deref<Target = Core> {
+pub trait Intake: Deref<Target = Core> + Send + Sync + 'static {
+    /// The number that handles know this intake by: that of the pool whose workers run the awaited task themselves.
+    fn slot_id(&self) -> u32 {
+        self.id
+    }
+
     /// Accepts a task that `pack` makes of `closure`, or hands the closure back with the reason.
     ///
     /// The task is put together only once its place is known, straight in that place if that is possible: nothing has to
@@ -49,6 +86,17 @@ pub trait Intake: Deref<Target = Core> {
         pack: impl FnOnce(&mut MaybeUninit<Task>, F),
     ) -> Result<(), (F, SubmitErrorKind)>;
 
+    /// As [`Intake::dispatch`], by a certain way.
+    ///
+    /// # Safety
+    /// As there.
+    unsafe fn dispatch_by<F>(
+        &self,
+        route: Route,
+        closure: F,
+        pack: impl FnOnce(&mut MaybeUninit<Task>, F),
+    ) -> Result<(), (F, SubmitErrorKind)>;
+
     /// Accepts the tasks that `pack` makes of `closures`, in order, with few publications and one decision whom to
     /// wake. `pack` must not panic; the iterator may.
     fn dispatch_batch<F>(
@@ -56,6 +104,11 @@ pub trait Intake: Deref<Target = Core> {
         closures: impl Iterator<Item = F>,
         pack: impl FnMut(F) -> Task,
     ) -> Result<usize, Rejected<F>>;
+
+    /// What limits the tasks besides the room in the pool.
+    fn limits(&self) -> Limits {
+        Limits::Pool
+    }
 
     /// Whether the calling thread acts as one of the pool's workers.
     fn is_inside(&self) -> bool;
@@ -110,6 +163,22 @@ impl Intake for Shared {
         })
     }
 
+    unsafe fn dispatch_by<F>(
+        &self,
+        route: Route,
+        closure: F,
+        pack: impl FnOnce(&mut MaybeUninit<Task>, F),
+    ) -> Result<(), (F, SubmitErrorKind)> {
+        match route {
+            Route::Ranked(priority) if let Some(queue) = self.ranks.queue(priority) => {
+                // SAFETY: the caller's promise.
+                unsafe { self.rank(queue, closure, pack) }
+            }
+            // SAFETY: the caller's promise.
+            Route::Ranked(_) | Route::Any => unsafe { self.dispatch(closure, pack) },
+        }
+    }
+
     fn dispatch_batch<F>(
         &self,
         closures: impl Iterator<Item = F>,
@@ -149,6 +218,43 @@ impl Shared {
             Err(Refusal::Full) => self.make_room(target),
             Err(Refusal::Closed) => Err(SubmitErrorKind::Closed),
         }
+    }
+
+    /// Accepts a task of another priority than normal.
+    ///
+    /// # Safety
+    /// As [`Intake::dispatch`].
+    unsafe fn rank<F>(
+        &self,
+        queue: &Injector<Task>,
+        closure: F,
+        pack: impl FnOnce(&mut MaybeUninit<Task>, F),
+    ) -> Result<(), (F, SubmitErrorKind)> {
+        if self.is_forked() {
+            return Err((closure, SubmitErrorKind::Forked));
+        }
+        self.ask(Request::Ranks); // in a pool that drains, workers find it when they look everywhere
+        Worker::with_current(|worker| {
+            let own = worker.filter(|worker| worker.belongs_to(self));
+            // A worker's task keeps the pool from ending; from outside a passage does.
+            let passage = match own {
+                Some(_) if self.phase() < Phase::Ended => None,
+                None if let Some(passage) = self.passage() => Some(passage),
+                _ => return Err((closure, SubmitErrorKind::Closed)),
+            };
+            let mut task = MaybeUninit::uninit();
+            pack(&mut task, closure);
+            // Counted first: a snapshot reads starts before submissions.
+            match own {
+                Some(worker) => worker.count_submitted(),
+                None => _ = self.metrics.injected.add_shared(1),
+            }
+            // SAFETY: the caller says that `pack` has initialised it.
+            queue.push(unsafe { task.assume_init() });
+            drop(passage);
+            self.idle.notify();
+            Ok(())
+        })
     }
 
     /// The worker that the next task from outside goes to.

@@ -20,6 +20,7 @@ use crate::base::unwind;
 use crate::primitives::latch::{Latch, Verdict};
 use crate::primitives::tally::{End, Tally};
 use crate::primitives::task::{Discarded, Finished, Task, TaskKind, TaskTable, Word};
+use crate::primitives::work::Unstarted;
 use crate::runtime::current::Current;
 use crate::runtime::dispatcher::Intake;
 use crate::runtime::idle::Loan;
@@ -188,7 +189,7 @@ unsafe fn run_sent(address: Word, _: Word, _: Word, tally: &Tally) -> Finished {
     Finished::Quietly
 }
 
-unsafe fn discard_sent(address: Word, _: Word, _: Word) -> Result<Discarded, unwind::Payload> {
+unsafe fn discard_sent(address: Word, _: Word, _: Word, _: Unstarted) -> Result<Discarded, unwind::Payload> {
     // SAFETY: the contract of the table.
     let job = unsafe { Job::from_word(address) };
     // SAFETY: nobody has begun it, and nothing of it is touched after this.

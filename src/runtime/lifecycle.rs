@@ -12,6 +12,7 @@ use super::metrics::{PinStatus, PoolStats};
 use super::worker;
 use crate::base::error::{BuildError, PanicPayload, ShutdownError};
 use crate::base::unwind::{self, Payload};
+use crate::primitives::cancel::Watcher;
 use crate::primitives::task::Task;
 use crate::sys::{affinity, stack};
 
@@ -141,7 +142,23 @@ pub fn start<M: Model>(config: Config) -> Result<Arc<M>, BuildError> {
             }
         }
     }
+    if let Some(token) = &shared.config.token {
+        let pool = Arc::downgrade(&shared);
+        let stop = move || pool.upgrade().iter().for_each(|pool| stop(&**pool));
+        match token.watch(Watcher::Call(Box::new(stop))) {
+            Some(watch) => _ = shared.watch.set(watch),
+            None => self::stop(&*shared),
+        }
+    }
     Ok(shared)
+}
+
+/// Closes the pool and throws away what is queued, without waiting for its threads.
+fn stop<M: Model>(shared: &M) {
+    if !shared.is_forked() {
+        close(shared, Phase::Stopping);
+        shared.throw_away_queued();
+    }
 }
 
 fn abandon<M: Model>(shared: &M) {
@@ -209,6 +226,7 @@ fn close<M: Model>(shared: &M, phase: Phase) {
     shared.advance(phase);
     // After the phase, for who finds the room full looks at that before it waits.
     shared.admission.iter().for_each(|admission| admission.room.close());
+    shared.budget.iter().for_each(|budget| budget.close());
     shared.idle.wake_all();
 }
 

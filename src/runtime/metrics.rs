@@ -39,9 +39,8 @@ pub struct PoolMetrics {
     pub injected: Counter,
     /// Tasks thrown away by a thread that is not a worker, at shutdown.
     pub swept: Counter,
-    /// Tasks thrown away because the pool was full.
-    pub dropped: Counter,
-    /// Tasks that the thread from outside that submitted them has run, because the pool was full. Written by any thread.
+    /// Tasks that never were in a queue, because the pool was full: run by the thread from outside that submitted them, or
+    /// dropped. Written by any thread.
     pub by_callers: Tally,
     /// Panics in the start, exit and panic hooks.
     pub hook_panics: Counter,
@@ -52,9 +51,9 @@ pub struct PoolMetrics {
 /// A snapshot of what a pool has done, from [`Pool::stats`](crate::Pool::stats).
 ///
 /// At rest (no task waits or runs, nobody submits) the numbers are exact and add up:
-/// `submitted = completed + panicked + cancelled + dropped + waiting + running`. While the pool works they are a moment's
-/// view, each number correct for some point of time during the call; `waiting` is then no larger than it ever was at one
-/// moment, so that it never exceeds the capacity of a bounded pool.
+/// `submitted = completed + failed + panicked + cancelled + expired + dropped + waiting + running`. While the pool works they
+/// are a moment's view, each number correct for some point of time during the call; `waiting` is then no larger than it ever
+/// was at one moment, so that it never exceeds the capacity of a bounded pool.
 ///
 /// A task that was joined is counted before its handle says so.
 #[derive(Debug, Clone, Default)]
@@ -64,11 +63,15 @@ pub struct PoolStats {
     pub submitted: u64,
     /// Tasks that returned.
     pub completed: u64,
+    /// Tasks of groups that returned an error.
+    pub failed: u64,
     /// Tasks that panicked.
     pub panicked: u64,
-    /// Tasks that were cancelled, by their handle or by a shutdown, and never ran. A task cancelled by its handle is
+    /// Tasks that were cancelled, by handle, token, purge or shutdown, and never ran. A task cancelled by its handle is
     /// counted (until then as waiting) when a worker comes across it.
     pub cancelled: u64,
+    /// Tasks whose deadline came before they had started.
+    pub expired: u64,
     /// Tasks that found the pool full and were [thrown away](crate::OnFull::Drop).
     pub dropped: u64,
     /// Tasks in a queue.

@@ -16,11 +16,15 @@ pub mod door;
 pub mod guest;
 pub mod idle;
 #[cfg(not(longshore_loom))]
+pub mod lane;
+#[cfg(not(longshore_loom))]
 pub mod lifecycle;
 #[cfg(not(longshore_loom))]
 pub mod metrics;
 #[cfg(not(longshore_loom))]
 pub mod pull;
+#[cfg(not(longshore_loom))]
+pub mod ranks;
 #[cfg(not(longshore_loom))]
 pub mod scoped;
 #[cfg(not(longshore_loom))]

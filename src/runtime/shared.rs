@@ -136,9 +136,10 @@ impl Model for Shared {
     }
 
     /// Every source of work is named here, and nowhere else: the inboxes (one's own among them), the offers, the
-    /// deques and the injector.
+    /// deques, the injector, and the queues of other priorities.
     fn has_work(&self) -> bool {
         !self.injector.is_empty()
+            || !self.ranks.are_empty()
             // All that there ever were: the queues of those who have gone are empty, and the set costs a fence to read.
             || self.remotes.iter().any(Remote::has_work)
     }
@@ -171,6 +172,7 @@ impl Model for Shared {
         while let Some(mut batch) = self.take_injected() {
             std::iter::from_fn(|| batch.pop()).for_each(throw);
         }
+        std::iter::from_fn(|| self.ranks.take_any()).for_each(throw);
         for remote in &self.remotes {
             loop {
                 match remote.stealer.steal() {
@@ -215,6 +217,7 @@ impl Model for Shared {
                 }
             }
         }
+        self.ranks.sift(&mut sort);
         if !kept.is_empty() {
             passage.inject(kept);
         }
@@ -277,6 +280,7 @@ impl Shared {
         inboxes_empty
             && nobody_between
             && self.injector.is_empty()
+            && self.ranks.are_empty()
             && self.remotes.iter().all(|r| r.stealer.is_empty())
     }
 }

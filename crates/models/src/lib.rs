@@ -26,5 +26,7 @@ mod primitives;
 pub mod mutable {
     pub use crate::base::{barrier, sync};
     pub use crate::idle;
-    pub use crate::primitives::{doors, inbox, latch, line, members, offer, room, slot, tally, task};
+    pub use crate::primitives::{
+        cancel, doors, inbox, latch, line, members, offer, room, slot, tally, task, work,
+    };
 }

@@ -15,8 +15,8 @@ use queue::Queue;
 use worker::Worker;
 
 use super::config::Config;
-use super::core::{Core, Phase};
-use super::dispatcher::{Intake, Rejected, in_portions};
+use super::core::{Core, Phase, Request};
+use super::dispatcher::{Intake, Rejected, Route, in_portions};
 use super::lifecycle::Model;
 use super::metrics::PoolStats;
 use crate::base::error::SubmitErrorKind;
@@ -67,9 +67,9 @@ impl Model for Shared {
         self.queue.close();
     }
 
-    /// The queue is the only source of work.
+    /// The queue is the only source of work, but for those of other priorities.
     fn has_work(&self) -> bool {
-        !self.queue.is_empty()
+        !self.queue.is_empty() || !self.ranks.are_empty()
     }
 
     /// While everyone is in the list of the parked nobody takes a task and none submits any, and the doors are closed;
@@ -90,10 +90,12 @@ impl Model for Shared {
 
     fn throw_away_queued(&self) {
         self.queue.sweep(|task| _ = self.throw_away(task));
+        self.queue.sweep_of(|| self.ranks.take_any(), |task| _ = self.throw_away(task));
     }
 
     fn sift(&self, sort: &mut dyn FnMut(Task) -> Option<Task>) {
         self.queue.sift(sort);
+        self.ranks.sift(|task| self.queue.sort(task, sort));
         self.idle.notify();
     }
 
@@ -142,6 +144,17 @@ impl Intake for Shared {
         closure: F,
         pack: impl FnOnce(&mut MaybeUninit<Task>, F),
     ) -> Result<(), (F, SubmitErrorKind)> {
+        // SAFETY: the caller's promise.
+        unsafe { self.dispatch_by(Route::Any, closure, pack) }
+    }
+
+    #[inline]
+    unsafe fn dispatch_by<F>(
+        &self,
+        route: Route,
+        closure: F,
+        pack: impl FnOnce(&mut MaybeUninit<Task>, F),
+    ) -> Result<(), (F, SubmitErrorKind)> {
         if self.is_forked() {
             return Err((closure, SubmitErrorKind::Forked));
         }
@@ -151,7 +164,14 @@ impl Intake for Shared {
         let mut task = MaybeUninit::uninit();
         pack(&mut task, closure);
         // SAFETY: the caller says that `pack` has initialised it.
-        self.queue.push(unsafe { task.assume_init() });
+        let task = unsafe { task.assume_init() };
+        match route {
+            Route::Ranked(priority) if let Some(queue) = self.ranks.queue(priority) => {
+                self.ask(Request::Ranks); // in a pool that drains, workers find it when they look everywhere
+                queue.push(task);
+            }
+            Route::Ranked(_) | Route::Any => self.queue.push(task),
+        }
         self.idle.notify();
         Ok(())
     }

@@ -24,6 +24,7 @@ use crate::primitives::task::{Finished, Task};
 use crate::runtime::idle::Seat;
 use crate::runtime::lifecycle::Owner;
 use crate::runtime::metrics::WorkerMetrics;
+use crate::runtime::ranks::Turn;
 use crate::runtime::worker::wait::{self, Awaited, Waited};
 use crate::runtime::worker::{Goal, Seeker, hire};
 
@@ -34,6 +35,8 @@ pub struct Worker {
     index: usize,
     seat: Arc<Seat>,
     spin: Cell<SpinTime>,
+    /// Numbers the turns in which it has looked at tasks of other priorities.
+    turn: Cell<u32>,
 }
 
 thread_local! {
@@ -57,6 +60,7 @@ impl Worker {
         Worker {
             seat: Arc::new(Seat::new(index)),
             spin: Cell::new(SpinTime::new(shared.config.spin)),
+            turn: Cell::new(0),
             shared,
             index,
         }
@@ -126,9 +130,20 @@ impl Seeker for Worker {
 
     #[inline]
     fn sweep(&self) -> Option<Task> {
-        let task = self.shared.queue.take()?;
+        let task = self.shared.queue.take().or_else(|| self.shared.ranks.take_any())?;
         self.metrics().taken.add(1);
         Some(task)
+    }
+
+    fn take_ranked(&self) -> Option<Task> {
+        self.turn.set(self.turn.get().wrapping_add(1));
+        let task = self.shared.ranks.take_first(Turn::of(self.turn.get()))?;
+        self.metrics().taken.add(1);
+        Some(task)
+    }
+
+    fn run_task(&self, task: Task) {
+        self.run_task(task);
     }
 }
 

@@ -9,6 +9,7 @@ use crate::policy::victim;
 use crate::primitives::batch::BATCH;
 use crate::primitives::inbox::Taken;
 use crate::primitives::task::Task;
+use crate::runtime::ranks::Turn;
 use crate::runtime::scoped;
 use crate::runtime::shared::{Phase, Remote, TaskBatch};
 
@@ -36,6 +37,12 @@ impl Worker {
         if let Some(task) = task {
             self.run_task(task);
         }
+    }
+
+    /// Whose turn it is, in a pool with priorities.
+    pub(super) fn next_turn(&self) -> Turn {
+        self.turn.set(self.turn.get().wrapping_add(1));
+        Turn::of(self.turn.get())
     }
 
     /// Takes a batch from inbox or injector, in turn the one or the other first.

@@ -165,8 +165,7 @@ fn what_is_dropped_says_so() {
     let handle = rig.submit(move || hit.hit(0)).expect("accepted, in a way");
     assert!(handle.is_finished());
     let error = handle.join().expect_err("never ran");
-    assert!(matches!(error, JoinError::Cancelled), "{error:?}");
-    //XX
+    assert!(matches!(error, JoinError::Dropped), "{error:?}");
     assert_eq!(rig.stats().dropped, 2);
     assert_quiescent(&rig);
     gate.open();
