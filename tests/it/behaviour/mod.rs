@@ -29,3 +29,4 @@ mod shutdown_now;
 mod statistics;
 mod thread_locals;
 mod waiting_for_room;
+mod weights;
