@@ -57,6 +57,8 @@
 #[cfg(not(longshore_loom))]
 mod any_pool;
 #[cfg(not(longshore_loom))]
+mod bounded_batch;
+#[cfg(not(longshore_loom))]
 mod builder;
 #[cfg(doctest)]
 mod compile_fail;
@@ -73,6 +75,8 @@ mod loops;
 #[cfg(all(feature = "orx-parallel", not(longshore_loom)))]
 mod orx_parallel;
 #[cfg(not(longshore_loom))]
+mod packing;
+#[cfg(not(longshore_loom))]
 mod pool;
 #[cfg(all(feature = "metrics", not(longshore_loom)))]
 mod publish;
@@ -88,6 +92,8 @@ mod source;
 mod stream;
 #[cfg(not(longshore_loom))]
 mod submission;
+#[cfg(not(longshore_loom))]
+mod submitting;
 #[cfg(not(longshore_loom))]
 mod task_builder;
 #[cfg(not(longshore_loom))]
@@ -108,11 +114,14 @@ pub use self::{
         BatchError, BuildError, JoinError, PanicPayload, ShutdownError, SubmitError, SubmitErrorKind,
     },
     base::histogram::Histogram,
-    builder::{DEFAULT_STACK_SIZE, MAX_STACK_SIZE, MAX_WORKERS, MIN_STACK_SIZE, Pinning, PoolBuilder},
+    builder::{
+        DEFAULT_STACK_SIZE, MAX_CAPACITY, MAX_STACK_SIZE, MAX_WORKERS, MIN_STACK_SIZE, Pinning, PoolBuilder,
+    },
     group::{Group, GroupError, TaskError},
     handle::JoinHandle,
     join::{Context, join, with_context, yield_local, yield_now},
     lane::{Lane, LaneBuilder},
+    policy::overflow::{OnFull, Overweight},
     policy::placement::{Place, PlaceView, Placement},
     pool::{Pool, current_worker, execute, submit},
     primitives::cancel::CancelToken,
@@ -135,7 +144,9 @@ pub use self::rayon::{OnPool, OnPoolExt};
 #[cfg(longshore_loom)]
 #[doc(hidden)]
 pub mod internals {
-    pub use crate::base::sync;
-    pub use crate::primitives::{cancel, doors, inbox, latch, members, offer, slot, tally, task, work};
+    pub use crate::base::{barrier, sync};
+    pub use crate::primitives::{
+        cancel, doors, inbox, latch, line, members, offer, room, slot, tally, task, work,
+    };
     pub use crate::runtime::idle;
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
 
+use super::admission::Admission;
 use super::config::Config;
 use super::escort::Timing;
 use super::idle::Idle;
@@ -17,11 +18,13 @@ use super::lifecycle::Threads;
 use super::metrics::{PinStatus, PoolMetrics, PoolStats, WorkerMetrics, WorkerState, WorkerStats};
 use super::orders::Gate;
 use super::ranks::Ranks;
-use crate::base::counter::nanos;
+use crate::base::counter::{Counter, nanos};
 use crate::base::error::PanicPayload;
 use crate::base::unwind::{self, Payload};
+use crate::primitives::budget::Budget;
 use crate::primitives::cancel::Watch;
 use crate::primitives::mailbox::Mailbox;
+use crate::primitives::tally::{Exit, Tally};
 use crate::primitives::task::{Discarded, Task};
 use crate::primitives::work::Unstarted;
 use crate::sys::{clock, fork};
@@ -106,7 +109,7 @@ impl fmt::Debug for Condition {
 }
 
 /// What is known of one worker from outside.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Record {
     /// Written by the worker, read by snapshots.
     pub metrics: WorkerMetrics,
@@ -116,6 +119,17 @@ pub struct Record {
     pub orders: Mailbox<Task>,
     /// Set by the worker before its first task.
     pub pin: OnceLock<PinStatus>,
+}
+
+impl Record {
+    fn new(exit: Option<Exit>) -> Self {
+        Record {
+            metrics: WorkerMetrics::new(exit),
+            timing: OnceLock::new(),
+            orders: Mailbox::default(),
+            pin: OnceLock::new(),
+        }
+    }
 }
 
 /// Values that user code keeps for each worker.
@@ -153,6 +167,10 @@ pub struct Core {
     pub ranks: Ranks,
     /// By the number of the worker. Padded, for each is written by another thread.
     records: Box<[CachePadded<Record>]>,
+    /// The limit of a bounded pool.
+    pub admission: Option<Admission>,
+    /// What tasks with a weight share.
+    pub budget: Option<Arc<Budget>>,
     /// Rare events.
     pub metrics: PoolMetrics,
     /// What to clean up when a worker goes; whoever made it may have dropped it before.
@@ -167,6 +185,9 @@ impl Core {
     /// The common part of a pool that is built as `config` says.
     pub fn new(config: Config) -> Self {
         let workers = config.workers;
+        let admission = Admission::new(&config);
+        let budget = config.budget.map(|limit| Arc::new(Budget::new(limit)));
+        let record = |index| CachePadded::new(Record::new(admission.as_ref().map(|a| a.exit(index))));
         Core {
             id: next_id(),
             config,
@@ -180,7 +201,9 @@ impl Core {
             orders: Gate::default(),
             idle: Idle::new(workers),
             ranks: Ranks::default(),
-            records: (0..workers).map(|_| CachePadded::default()).collect(),
+            records: (0..workers).map(record).collect(),
+            admission,
+            budget,
             metrics: PoolMetrics::default(),
             per_worker: Mutex::default(),
             threads: Threads::default(),
@@ -289,6 +312,9 @@ impl Core {
             Err(payload) => self.report_panic(payload),
         }
         self.metrics.swept.add_shared(1);
+        if let Some(admission) = &self.admission {
+            admission.room.give_back_from_outside(1);
+        }
         1
     }
 
@@ -308,6 +334,15 @@ impl Core {
         }
     }
 
+    /// How many threads and futures wait to get in.
+    fn blocked(&self) -> u64 {
+        if self.is_forked() {
+            return 0; // a lock may be held by a thread that does not exist here
+        }
+        let for_room = self.admission.as_ref().map_or(0, Admission::blocked);
+        for_room + self.budget.as_ref().map_or(0, |budget| budget.waiting())
+    }
+
     /// Adds one count of all workers up.
     pub fn sum(&self, get: fn(&WorkerMetrics) -> u64) -> u64 {
         self.records.iter().map(|record| get(&record.metrics)).sum()
@@ -315,31 +350,45 @@ impl Core {
 
     /// Adds everything up. `pushed` counts what was submitted from outside, `depth` what lies in the queues of one
     /// worker.
-    pub fn stats(&self, pushed: impl FnOnce() -> u64, depth: impl Fn(usize) -> usize) -> PoolStats {
+    pub fn stats(&self, pushed: impl Fn() -> u64, depth: impl Fn(usize) -> usize) -> PoolStats {
+        let submitted = || {
+            let by_workers = self.sum(|m| m.submitted.get());
+            by_workers + pushed() + self.metrics.ordered.get() + self.metrics.by_callers.started.get()
+        };
+        let by_callers = &self.metrics.by_callers;
+        let submitted_before = submitted();
         // In reverse causal order: ends, then starts, then submissions, so that no difference comes out negative.
-        let completed = self.sum(|m| m.tally.completed.get());
-        let failed = self.sum(|m| m.tally.failed.get());
-        let panicked = self.sum(|m| m.tally.panicked.get());
-        let cancelled_by_workers = self.sum(|m| m.tally.cancelled.get());
-        let expired = self.sum(|m| m.tally.expired.get());
-        let dropped = self.sum(|m| m.tally.dropped.get());
-        let started = self.sum(|m| m.tally.started.get());
+        let ends = |get: fn(&Tally) -> &Counter| -> u64 {
+            self.records.iter().map(|r| get(&r.metrics.tally).get()).sum::<u64>() + get(by_callers).get()
+        };
+        let run_by_callers = by_callers.ended();
+        let completed = ends(|tally| &tally.completed);
+        let failed = ends(|tally| &tally.failed);
+        let panicked = ends(|tally| &tally.panicked);
+        let cancelled_by_workers = ends(|tally| &tally.cancelled);
+        let expired = ends(|tally| &tally.expired);
+        let dropped = ends(|tally| &tally.dropped);
+        let started = ends(|tally| &tally.started);
         let swept = self.metrics.swept.get();
-        let submitted = self.sum(|m| m.submitted.get()) + self.metrics.ordered.get() + pushed();
         let parked = self.idle.parked();
         let worker_stats = |(index, record): (usize, &CachePadded<Record>)| {
             self.worker_stats(index, depth(index), parked.contains(&index), record)
         };
         PoolStats {
             name: self.config.name.clone(),
-            submitted,
+            submitted: submitted(),
             completed,
             failed,
             panicked,
             expired,
             dropped,
             cancelled: cancelled_by_workers + swept,
-            waiting: submitted.saturating_sub(started + swept),
+            // Taken from what was submitted before the starts were read: a task that came and began in between would
+            // otherwise look as if it waited.
+            waiting: submitted_before.saturating_sub(started + swept),
+            capacity: self.config.capacity,
+            blocked: self.blocked(),
+            run_by_callers,
             running: started
                 .saturating_sub(completed + failed + panicked + cancelled_by_workers + expired + dropped),
             hook_panics: self.metrics.hook_panics.get(),

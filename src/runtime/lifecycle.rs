@@ -234,6 +234,9 @@ fn close<M: Model>(shared: &M, phase: Phase) {
     shared.close_queues();
     shared.close_orders();
     shared.advance(phase);
+    // After the phase, for who finds the room full looks at that before it waits.
+    shared.admission.iter().for_each(|admission| admission.room.close());
+    shared.budget.iter().for_each(|budget| budget.close());
     shared.idle.wake_all();
 }
 

@@ -137,5 +137,6 @@ arithmetic! {
         fetch_add = |a, b| a.wrapping_add(b);
         fetch_sub = |a, b| a.wrapping_sub(b);
         fetch_or = |a, b| a | b;
+        swap = |_, b| b;
     }
 }
