@@ -39,6 +39,11 @@
 //!
 //! If there is none of that, it sleeps. [`yield_now`] runs something foreign on purpose.
 //!
+//! # Features
+//! None is on by default. `serde`: statistics and settings can be written and read. `tracing`: tasks run in the span of their
+//! submitter, and workers report their start and end. `metrics`: `PoolStats::publish` hands a snapshot to the `metrics` facade.
+//! `rayon` and `orx-parallel`: their iterators on a pool.
+//!
 //! # What it is not for
 //! Tasks that wait for I/O (an async runtime holds ten thousand of those, a pool as many as it has threads), strict
 //! ordering, and tasks far below a microsecond that could as well run where they are.
