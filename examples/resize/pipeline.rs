@@ -89,6 +89,11 @@ pub fn resize(
     result
 }
 
+/// Frees what this thread keeps for its next image.
+pub fn forget() {
+    SCRATCH.take();
+}
+
 fn resize_with(
     scratch: &mut Scratch,
     bytes: &[u8],
