@@ -27,6 +27,28 @@ struct Settings {
     between: Between,
 }
 
+impl Settings {
+    fn of(cli: &Cli) -> Self {
+        let between = match cli.max_memory {
+            Some(_) => Between::Frees,
+            None => Between::Keeps,
+        };
+        Settings { size: cli.size, enlarge: cli.enlarge, quality: cli.quality, between }
+    }
+
+    fn encoding(&self, job: &Job) -> Encoding {
+        Encoding { format: job.format, quality: self.quality }
+    }
+
+    fn target(&self, width: u32, height: u32) -> (u32, u32) {
+        self.size.target(width, height, self.enlarge)
+    }
+
+    fn need(&self, job: &Job) -> Option<u64> {
+        weight::need(&job.source, self.encoding(job), |width, height| self.target(width, height))
+    }
+}
+
 /// What a worker has between two images.
 #[derive(Clone, Copy)]
 enum Between {
@@ -67,7 +89,7 @@ pub fn run(entries: Vec<Entry>, cli: &Cli, stop: &CancelToken) -> Result<Batch> 
 
 /// What the work on an image takes, in bytes, if that can be told.
 pub fn need(job: &Job, cli: &Cli) -> Option<u64> {
-    weight::need(&job.source, job.format, |width, height| cli.size.target(width, height, cli.enlarge))
+    Settings::of(cli).need(job)
 }
 
 fn run_on<P: AnyPool>(
@@ -77,15 +99,11 @@ fn run_on<P: AnyPool>(
     stop: &CancelToken,
 ) -> Result<Batch> {
     let start = Instant::now();
-    let between = match cli.max_memory {
-        Some(_) => Between::Frees,
-        None => Between::Keeps,
-    };
-    if let Between::Frees = between {
+    let settings = Settings::of(cli);
+    if let Between::Frees = settings.between {
         memory::give_back();
     }
     let pool = builder.build().context("the pool does not start")?;
-    let settings = Settings { size: cli.size, enlarge: cli.enlarge, quality: cli.quality, between };
     let run = Run {
         pool: &pool,
         settings,
@@ -168,9 +186,8 @@ impl<P: AnyPool> Run<'_, P> {
         }
         let settings = self.settings;
         if let Some(budget) = self.budget {
-            let size = |width, height| settings.size.target(width, height, settings.enlarge);
             // What cannot be judged is worked on alone.
-            outcome.memory_bytes = weight::need(&job.source, job.format, size).or(Some(budget));
+            outcome.memory_bytes = settings.need(&job).or(Some(budget));
         }
         let end = AtEnd { bar: self.bar.clone(), on_failure: self.on_failure.clone() };
         let task = move || {
@@ -264,10 +281,8 @@ fn process(job: &Job, settings: Settings) -> Result<Status> {
 
 fn resize(job: &Job, settings: Settings) -> Result<Status> {
     let bytes = fs::read(&job.source)?;
-    let encoding = Encoding { format: job.format, quality: settings.quality };
-    let resized = pipeline::resize(&bytes, encoding, |width, height| {
-        settings.size.target(width, height, settings.enlarge)
-    })?;
+    let target = |width, height| settings.target(width, height);
+    let resized = pipeline::resize(&bytes, settings.encoding(job), target)?;
     save::save(&job.output, &resized.bytes)
         .map_err(|error| anyhow!("cannot write {}: {error}", job.output.display()))?;
     Ok(Status::Resized {

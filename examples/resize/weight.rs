@@ -9,9 +9,10 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use image::codecs::{png::PngDecoder, webp::WebPDecoder};
+use image::metadata::Orientation;
 use image::{ImageDecoder, ImageFormat};
 
-use crate::pipeline::Format;
+use crate::pipeline::{self, Encoding, Format};
 
 /// Whatever the image, in bytes: tables of the codecs, stacks, what an allocator keeps.
 const FIXED: u64 = 1 << 20;
@@ -23,6 +24,7 @@ const JPEG_ROWS: u64 = 256;
 struct Header {
     width: u32,
     height: u32,
+    orientation: Orientation,
     /// Of the decoded image.
     channels: u64,
     /// The decoded image, in bytes, as the decoder delivers it.
@@ -35,37 +37,43 @@ struct Header {
 /// resizer and encoder have beside them, and the output.
 ///
 /// `size` gives the size of the output, as in the pipeline. `None` if the file cannot be read or is no image.
-pub fn need(source: &Path, output: Format, size: impl Fn(u32, u32) -> (u32, u32)) -> Option<u64> {
+pub fn need(source: &Path, output: Encoding, size: impl Fn(u32, u32) -> (u32, u32)) -> Option<u64> {
     let mut reader = BufReader::new(File::open(source).ok()?);
     let file = reader.get_ref().metadata().ok()?.len();
     let header = header(&mut reader)?;
-    // Whether it lies on its side is known to the end of its metadata only; the larger output counts.
-    let upright = size(header.width, header.height);
-    let turned = size(header.height, header.width);
-    let area = |(width, height): (u32, u32)| u64::from(width) * u64::from(height);
-    let (width, height) = if area(upright) >= area(turned) { upright } else { turned };
-    Some(FIXED.saturating_add(peak(file, &header, area((width, height)), width.max(height), output)))
+    let (width, height) = pipeline::upright(header.width, header.height, header.orientation);
+    let (width, height) = size(width, height);
+    let target = pipeline::upright(width, height, header.orientation);
+    Some(FIXED.saturating_add(peak(file, &header, target, output)))
 }
 
-/// The largest of the phases.
-fn peak(file: u64, header: &Header, area: u64, side: u32, output: Format) -> u64 {
-    let resized = area.saturating_mul(header.channels);
-    let source = u64::from(header.width) * u64::from(header.height);
-    // The resizer goes along the rows first, and multiplies a copy of the source by its alpha before.
-    let between = u64::from(side).saturating_mul(u64::from(header.width.max(header.height))) * header.channels;
-    let alpha = if header.channels % 2 == 0 { source * header.channels } else { 0 };
-    let encoder = match output {
-        // Row by row; a file of the highest quality may come near the pixels.
+/// The largest of the phases. `target` is the size of the output before it is turned.
+fn peak(file: u64, header: &Header, target: (u32, u32), output: Encoding) -> u64 {
+    let sum = |parts: &[u64]| parts.iter().copied().fold(0, u64::saturating_add);
+    let area = |width: u32, height: u32| u64::from(width) * u64::from(height);
+    let bytes = |pixels: u64| pixels.saturating_mul(header.channels);
+    let resized = bytes(area(target.0, target.1));
+    let source = bytes(area(header.width, header.height));
+    // The resizer multiplies a copy of the source by its alpha; then it goes along the rows, then the columns.
+    let is_resized = target != (header.width, header.height);
+    let alpha = if is_resized && header.channels.is_multiple_of(2) { source } else { 0 };
+    let both_ways = target.0 != header.width && target.1 != header.height;
+    let between = if both_ways { bytes(area(target.0, header.height)) } else { 0 };
+    let encoder = match output.format {
+        // Row by row; only the file counts.
+        Format::Jpeg if output.quality <= 90 => resized / 6,
         Format::Jpeg => resized / 2,
         Format::Png => resized.saturating_mul(2),
         // All pixels with four channels, and the file twice.
-        Format::Webp => area.saturating_mul(4).saturating_add(resized.saturating_mul(2)),
+        Format::Webp => sum(&[area(target.0, target.1).saturating_mul(4), resized, resized]),
     };
-    // An image that grows is turned before it does, and one that shrinks after.
-    let turning = source.saturating_mul(header.channels).min(resized);
-    let decoding = file.saturating_add(header.pixels).saturating_add(header.decoder);
-    let others = [header.pixels, between, alpha, resized, turning.max(encoder)];
-    decoding.max(others.into_iter().fold(file, u64::saturating_add))
+    // An image that grows is turned before it does, one that shrinks after: a copy of the smaller one.
+    let turning = match header.orientation {
+        Orientation::NoTransforms => 0,
+        _ => source.min(resized),
+    };
+    let decoding = sum(&[file, header.pixels, header.decoder]);
+    decoding.max(sum(&[file, header.pixels, alpha, between, resized, turning.max(encoder)]))
 }
 
 /// Reads it, by what the content says it is, as the pipeline does.
@@ -74,55 +82,61 @@ fn header(reader: &mut BufReader<File>) -> Option<Header> {
         ImageFormat::Jpeg => jpeg(reader),
         ImageFormat::Png => {
             let decoder = PngDecoder::new(reader).ok()?;
-            described(&decoder, |_| 0)
+            described(decoder, 0)
         }
         ImageFormat::WebP => {
             let decoder = WebPDecoder::new(reader).ok()?;
             // A lossless image is decoded with four channels. A lossy one has planes, which are less; to an
             // animation belongs a canvas.
             let beside = if decoder.has_animation() { 8 } else { 4 };
-            described(&decoder, |area| area * beside)
+            described(decoder, beside)
         }
         _ => None,
     }
 }
 
-fn described(decoder: &impl ImageDecoder, beside: impl Fn(u64) -> u64) -> Option<Header> {
+/// `beside` is what the decoder has for each pixel, in bytes.
+fn described(mut decoder: impl ImageDecoder, beside: u64) -> Option<Header> {
     let (width, height) = decoder.dimensions();
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     Some(Header {
         width,
         height,
+        orientation,
         channels: decoder.color_type().channel_count().into(),
         pixels: decoder.total_bytes(),
-        decoder: beside(u64::from(width) * u64::from(height)),
+        decoder: beside * u64::from(width) * u64::from(height),
     })
 }
 
 /// Walks the segments up to the first scan. The decoder proper would read the whole file first.
 fn jpeg(reader: &mut BufReader<File>) -> Option<Header> {
     let file = reader.get_ref().metadata().ok()?.len();
-    let mut frame = None;
+    let mut frame: Option<(u8, Vec<u8>)> = None;
+    let mut orientation = Orientation::NoTransforms;
     loop {
         let marker = marker(reader)?;
-        match marker {
-            // Start and restarts have no length.
-            0xd8 | 0x01 | 0xd0..=0xd7 => continue,
-            0xd9 => return None,
-            _ => {}
+        // Start and restarts have no length.
+        if matches!(marker, 0xd8 | 0x01 | 0xd0..=0xd7) {
+            continue;
         }
         let length = u16::from_be_bytes(bytes(reader)?).checked_sub(2)?;
-        match marker {
-            0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf => {
-                let mut segment = vec![0; length.into()];
-                reader.read_exact(&mut segment).ok()?;
+        let is_frame = matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc);
+        if marker == 0xda {
+            let [in_scan] = bytes(reader)?;
+            let (marker, segment) = frame?;
+            let header = frame_header(file, marker, &segment, in_scan)?;
+            return Some(Header { orientation, ..header });
+        } else if is_frame || marker == 0xe1 {
+            let mut segment = vec![0; length.into()];
+            reader.read_exact(&mut segment).ok()?;
+            if is_frame {
                 frame = Some((marker, segment));
+            } else if let Some(exif) = segment.strip_prefix(b"Exif\0\0") {
+                orientation = Orientation::from_exif_chunk(exif).unwrap_or(orientation);
             }
-            0xda => {
-                let [in_scan] = bytes(reader)?;
-                let (marker, segment) = frame?;
-                return frame_header(file, marker, &segment, in_scan);
-            }
-            _ => reader.seek_relative(length.into()).ok()?,
+        } else {
+            reader.seek_relative(length.into()).ok()?;
         }
     }
 }
@@ -162,6 +176,7 @@ fn frame_header(file: u64, marker: u8, segment: &[u8], in_scan: u8) -> Option<He
     Some(Header {
         width: width.into(),
         height: height.into(),
+        orientation: Orientation::NoTransforms,
         channels,
         pixels: u64::from(width) * u64::from(height) * channels,
         // The decoder has a copy of the file.
