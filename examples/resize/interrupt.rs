@@ -24,8 +24,8 @@ impl Interrupt {
                 save::abandon();
                 process::exit(INTERRUPTED.into());
             }
-            report::complain("finishing the images that have begun; press Ctrl-C again to end at once");
             stop.cancel();
+            report::complain("finishing the images that have begun; press Ctrl-C again to end at once");
         };
         match ctrlc::try_set_handler(handler) {
             // Whoever started the program has it ignore Ctrl-C, as shells do in the background.

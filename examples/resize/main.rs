@@ -80,13 +80,7 @@ fn locate(cli: &Cli) -> (Vec<PathBuf>, PathBuf, bool) {
     (vec![checkout.join("examples").join("photos")], output, true)
 }
 
-fn process(
-    cli: &Cli,
-    inputs: &[PathBuf],
-    output: &Path,
-    force: bool,
-    stop: &CancelToken,
-) -> Result<Batch> {
+fn process(cli: &Cli, inputs: &[PathBuf], output: &Path, force: bool, stop: &CancelToken) -> Result<Batch> {
     let entries = plan::plan(inputs, output, Rules { format: cli.format.chosen(), force });
     ensure!(!entries.is_empty(), "the inputs hold no JPEG, PNG or WebP image");
     if !cli.dry_run {

@@ -16,8 +16,11 @@ const HEAPS: libc::c_int = 1;
 /// good for the speed of programs, but then the process keeps several images more than are being worked on.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub fn give_back() {
-    let settings =
-        [(libc::M_MMAP_THRESHOLD, OWN_PAGES), (libc::M_TRIM_THRESHOLD, OWN_PAGES), (libc::M_ARENA_MAX, HEAPS)];
+    let settings = [
+        (libc::M_MMAP_THRESHOLD, OWN_PAGES),
+        (libc::M_TRIM_THRESHOLD, OWN_PAGES),
+        (libc::M_ARENA_MAX, HEAPS),
+    ];
     for (parameter, value) in settings {
         // SAFETY: always sound; it sets a parameter of the allocator, under its lock.
         // The result tells only that it does not know the parameter, and then nothing is lost but memory.

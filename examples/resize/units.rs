@@ -119,7 +119,10 @@ mod tests {
         for text in ["16777216T", "18446744073709551616", "99999999999999999999999K"] {
             assert_eq!(size(text), Err(UnitError::TooLarge(text.into())));
         }
-        assert_eq!(duration("18446744073709551615s"), Err(UnitError::TooLarge("18446744073709551615s".into())));
+        assert_eq!(
+            duration("18446744073709551615s"),
+            Err(UnitError::TooLarge("18446744073709551615s".into()))
+        );
         assert!(size("12Q").is_err_and(|error| error.to_string().contains("12Q")));
     }
 }
