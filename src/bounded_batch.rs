@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 
 use crate::base::error::SubmitError;
 use crate::handle::JoinHandle;
+use crate::packing;
 use crate::primitives::batch::BATCH;
-use crate::primitives::task::Task;
 use crate::runtime::admission;
 use crate::runtime::dispatcher::{Intake, Rejected};
 use crate::submission::{self, with_handle_in};
@@ -43,8 +43,9 @@ pub fn execute<F>(shared: &impl Intake, tasks: impl Iterator<Item = F>) -> Resul
 where
     F: FnOnce() + Send + 'static,
 {
+    let escorts = shared.escorts();
     in_portions(shared, tasks, |part| match part {
-        Part::Admitted(tasks) => shared.dispatch_batch(tasks, Task::new),
+        Part::Admitted(tasks) => shared.dispatch_batch(tasks, |task| packing::packed(&escorts, task)),
         Part::Single(task) => submission::execute(shared, task, None).map_err(alone).map(|()| 1),
     })
 }
@@ -60,7 +61,7 @@ where
     T: Send + 'static,
 {
     in_portions(shared, tasks, |part| match part {
-        Part::Admitted(tasks) => shared.dispatch_batch(tasks, with_handle_in(shared.id, handles)),
+        Part::Admitted(tasks) => shared.dispatch_batch(tasks, with_handle_in(shared, handles)),
         Part::Single(task) => {
             handles.push(submission::submit(shared, task, None).map_err(alone)?);
             Ok(1)

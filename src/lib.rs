@@ -39,6 +39,11 @@
 //!
 //! If there is none of that, it sleeps. [`yield_now`] runs something foreign on purpose.
 //!
+//! # Features
+//! None is on by default. `serde`: statistics and settings can be written and read. `tracing`: tasks run in the span of their
+//! submitter, and workers report their start and end. `metrics`: `PoolStats::publish` hands a snapshot to the `metrics` facade.
+//! `rayon` and `orx-parallel`: their iterators on a pool.
+//!
 //! # What it is not for
 //! Tasks that wait for I/O (an async runtime holds ten thousand of those, a pool as many as it has threads), strict
 //! ordering, and tasks far below a microsecond that could as well run where they are.
@@ -75,7 +80,11 @@ mod loops;
 #[cfg(all(feature = "orx-parallel", not(longshore_loom)))]
 mod orx_parallel;
 #[cfg(not(longshore_loom))]
+mod packing;
+#[cfg(not(longshore_loom))]
 mod pool;
+#[cfg(all(feature = "metrics", not(longshore_loom)))]
+mod publish;
 #[cfg(not(longshore_loom))]
 mod pull_pool;
 #[cfg(all(feature = "rayon", not(longshore_loom)))]
@@ -92,6 +101,8 @@ mod submission;
 mod submitting;
 #[cfg(not(longshore_loom))]
 mod task_builder;
+#[cfg(not(longshore_loom))]
+mod worker_local;
 
 mod base;
 #[cfg(not(longshore_loom))]
@@ -107,6 +118,7 @@ pub use self::{
     base::error::{
         BatchError, BuildError, JoinError, PanicPayload, ShutdownError, SubmitError, SubmitErrorKind,
     },
+    base::histogram::Histogram,
     builder::{
         DEFAULT_STACK_SIZE, MAX_CAPACITY, MAX_STACK_SIZE, MAX_WORKERS, MIN_STACK_SIZE, Pinning, PoolBuilder,
     },
@@ -115,16 +127,19 @@ pub use self::{
     join::{Context, join, with_context, yield_local, yield_now},
     lane::{Lane, LaneBuilder},
     policy::overflow::{OnFull, Overweight},
+    policy::placement::{Place, PlaceView, Placement},
     pool::{Pool, current_worker, execute, submit},
     primitives::cancel::CancelToken,
     pull_pool::PullPool,
+    runtime::escort::Histograms,
     runtime::lane::LaneStats,
-    runtime::metrics::{PinStatus, PoolStats, WorkerStats},
+    runtime::metrics::{PinStatus, PoolStats, WorkerState, WorkerStats},
     runtime::ranks::Priority,
     scope::{Scope, ScopedJoinHandle, scope},
     source::{Chunks, ChunksMut, Elements, Grained, IntoSource, Source, chunks, chunks_mut},
     stream::{MapOrdered, MapUnordered},
     task_builder::TaskBuilder,
+    worker_local::WorkerLocal,
 };
 
 #[cfg(all(feature = "rayon", not(longshore_loom)))]

@@ -1,6 +1,8 @@
 //! The pool at work: what its threads share, what each owns, how tasks find a worker and how it starts and stops.
 
 #[cfg(not(longshore_loom))]
+pub mod addressed;
+#[cfg(not(longshore_loom))]
 pub mod admission;
 #[cfg(not(longshore_loom))]
 pub mod config;
@@ -13,6 +15,8 @@ pub mod dispatcher;
 #[cfg(not(longshore_loom))]
 pub mod door;
 #[cfg(not(longshore_loom))]
+pub mod escort;
+#[cfg(not(longshore_loom))]
 pub mod guest;
 pub mod idle;
 #[cfg(not(longshore_loom))]
@@ -22,9 +26,13 @@ pub mod lifecycle;
 #[cfg(not(longshore_loom))]
 pub mod metrics;
 #[cfg(not(longshore_loom))]
+pub mod orders;
+#[cfg(not(longshore_loom))]
 pub mod pull;
 #[cfg(not(longshore_loom))]
 pub mod ranks;
+#[cfg(not(longshore_loom))]
+pub mod report;
 #[cfg(not(longshore_loom))]
 pub mod scoped;
 #[cfg(not(longshore_loom))]
