@@ -3,12 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::base::error::{BatchError, ShutdownError, SubmitError};
+use crate::base::error::{BatchError, ResizeError, ShutdownError, SubmitError};
 use crate::builder::{PoolBuilder, Start};
 use crate::handle::JoinHandle;
 use crate::pool::Pool;
 use crate::pull_pool::PullPool;
 use crate::runtime::metrics::PoolStats;
+use crate::workers::Workers;
 
 /// A pool of either kind: [`Pool`], which pushes, or [`PullPool`].
 ///
@@ -72,6 +73,15 @@ pub trait AnyPool: Start + fmt::Debug + Sized + Send + Sync + 'static {
 
     /// See [`Pool::workers`].
     fn workers(&self) -> usize;
+
+    /// See [`Pool::set_workers`].
+    ///
+    /// # Errors
+    /// As there.
+    fn set_workers(&self, workers: impl Into<Workers>) -> Result<(), ResizeError>;
+
+    /// See [`Pool::blocking`].
+    fn blocking<R>(&self, f: impl FnOnce() -> R) -> R;
 
     /// See [`Pool::stats`].
     fn stats(&self) -> PoolStats;
@@ -154,6 +164,14 @@ macro_rules! is_a_pool {
 
             fn workers(&self) -> usize {
                 self.workers()
+            }
+
+            fn set_workers(&self, workers: impl Into<Workers>) -> Result<(), ResizeError> {
+                self.set_workers(workers)
+            }
+
+            fn blocking<R>(&self, f: impl FnOnce() -> R) -> R {
+                self.blocking(f)
             }
 
             fn stats(&self) -> PoolStats {

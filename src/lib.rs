@@ -57,6 +57,8 @@
 #[cfg(not(longshore_loom))]
 mod any_pool;
 #[cfg(not(longshore_loom))]
+mod blocking;
+#[cfg(not(longshore_loom))]
 mod builder;
 #[cfg(doctest)]
 mod compile_fail;
@@ -82,6 +84,8 @@ mod source;
 mod stream;
 #[cfg(not(longshore_loom))]
 mod submission;
+#[cfg(not(longshore_loom))]
+mod workers;
 
 mod base;
 #[cfg(not(longshore_loom))]
@@ -95,17 +99,24 @@ mod sys;
 pub use self::{
     any_pool::AnyPool,
     base::error::{
-        BatchError, BuildError, JoinError, PanicPayload, ShutdownError, SubmitError, SubmitErrorKind,
+        BatchError, BuildError, JoinError, PanicPayload, ResizeError, ShutdownError, SubmitError,
+        SubmitErrorKind,
     },
-    builder::{DEFAULT_STACK_SIZE, MAX_STACK_SIZE, MAX_WORKERS, MIN_STACK_SIZE, Pinning, PoolBuilder},
+    blocking::blocking,
+    builder::{
+        DEFAULT_BLOCKING_LIMIT, DEFAULT_STACK_SIZE, MAX_STACK_SIZE, MAX_WORKERS, MIN_STACK_SIZE, Pinning,
+        PoolBuilder,
+    },
     handle::JoinHandle,
     join::{Context, join, with_context, yield_local, yield_now},
+    policy::scaling::{Release, Scaling},
     pool::{Pool, current_worker, execute, submit},
     pull_pool::PullPool,
     runtime::metrics::{PinStatus, PoolStats, WorkerStats},
     scope::{Scope, ScopedJoinHandle, scope},
     source::{Chunks, ChunksMut, Elements, Grained, IntoSource, Source, chunks, chunks_mut},
     stream::MapUnordered,
+    workers::Workers,
 };
 
 #[cfg(all(feature = "rayon", not(longshore_loom)))]

@@ -4,15 +4,18 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::base::error::{BatchError, BuildError, ShutdownError, SubmitError};
+use crate::base::error::{BatchError, BuildError, ResizeError, ShutdownError, SubmitError};
+use crate::blocking;
 use crate::builder::{PoolBuilder, Start};
 use crate::handle::JoinHandle;
 use crate::runtime::config::Config;
 use crate::runtime::core::{Phase, Request};
+use crate::runtime::crew;
 use crate::runtime::lifecycle::{self, Model};
 use crate::runtime::metrics::PoolStats;
 use crate::runtime::pull::Shared;
 use crate::submission;
+use crate::workers::Workers;
 
 /// A pool of worker threads for CPU-bound tasks that all take their tasks from one shared queue.
 ///
@@ -116,9 +119,23 @@ impl PullPool {
         submission::submit_batch(&*self.shared, tasks)
     }
 
-    /// The number of workers.
+    /// As [`Pool::workers`](crate::Pool::workers).
     pub fn workers(&self) -> usize {
-        self.shared.workers()
+        self.shared.roster.live()
+    }
+
+    /// As [`Pool::set_workers`](crate::Pool::set_workers).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn set_workers(&self, workers: impl Into<Workers>) -> Result<(), ResizeError> {
+        let Workers { min, max } = workers.into();
+        crew::resize(&self.shared, min, max)
+    }
+
+    /// As [`Pool::blocking`](crate::Pool::blocking).
+    pub fn blocking<R>(&self, f: impl FnOnce() -> R) -> R {
+        blocking::blocking_in(self.shared.id, f)
     }
 
     /// What the pool has done so far. See [`PoolStats`] for how exact it is.

@@ -2,5 +2,6 @@
 //! clock or a queue, so that each can be tested and simulated as it is.
 
 pub mod placement;
+pub mod scaling;
 pub mod spin;
 pub mod victim;

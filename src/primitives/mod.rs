@@ -7,6 +7,7 @@ pub mod doors;
 pub mod inbox;
 pub mod latch;
 pub mod members;
+pub mod numbered;
 pub mod offer;
 pub mod slot;
 pub mod tally;

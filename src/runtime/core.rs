@@ -5,16 +5,18 @@
 use std::fmt;
 use std::panic;
 use std::sync::atomic::{AtomicU32, Ordering, fence};
-use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use crossbeam_utils::CachePadded;
 
 use super::config::Config;
 use super::idle::Idle;
-use super::lifecycle::Threads;
-use super::metrics::{PinStatus, PoolMetrics, PoolStats, WorkerMetrics, WorkerStats};
+use super::metrics::{PinRecord, PoolMetrics, PoolStats, Reading, WorkerMetrics, WorkerStats};
+use super::roster::{Admission, Reason, Roster, State};
+use super::threads::Threads;
 use crate::base::error::PanicPayload;
 use crate::base::unwind::{self, Payload};
+use crate::primitives::numbered::Numbered;
 use crate::primitives::task::{Discarded, Task};
 use crate::sys::fork;
 
@@ -38,6 +40,8 @@ pub enum Phase {
 pub enum Request {
     /// Begin no task, until this is taken back.
     Pause = 1 << 2,
+    /// Look at the [`Roster`] whether to leave the pool.
+    Leave = 1 << 3,
 }
 
 /// The bits of the word that hold the [`Phase`].
@@ -68,6 +72,11 @@ impl Condition {
         self.0 & request as u32 != 0
     }
 
+    /// Whether it asks for nothing else than that.
+    pub fn asks_only(self, request: Request) -> bool {
+        self.0 & WANTS_CARE == request as u32
+    }
+
     /// Whether there is anything that a worker must see to before it takes its next task.
     #[inline]
     pub fn wants_care(self) -> bool {
@@ -89,8 +98,8 @@ impl fmt::Debug for Condition {
 pub struct Record {
     /// Written by the worker, read by snapshots.
     pub metrics: WorkerMetrics,
-    /// Set by the worker before its first task.
-    pub pin: OnceLock<PinStatus>,
+    /// Set by the worker's thread when it begins.
+    pub pin: PinRecord,
 }
 
 /// See the module's text.
@@ -109,8 +118,10 @@ pub struct Core {
     pub pause: Pause,
     /// Who searches, who is parked.
     pub idle: Idle,
-    /// By the number of the worker. Padded, for each is written by another thread.
-    records: Box<[CachePadded<Record>]>,
+    /// Who is a worker.
+    pub roster: Roster,
+    /// By the number of the worker, which has its own at hand. Padded, for each is written by another thread.
+    records: Numbered<Arc<CachePadded<Record>>>,
     /// Rare events.
     pub metrics: PoolMetrics,
     /// The operating system's threads behind the workers.
@@ -121,7 +132,7 @@ impl Core {
     /// The common part of a pool that is built as `config` says.
     pub fn new(config: Config) -> Self {
         static NEXT_ID: AtomicU32 = AtomicU32::new(1);
-        let workers = config.workers;
+        let limits = config.limits;
         Core {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed), // only uniqueness matters
             config,
@@ -131,8 +142,9 @@ impl Core {
             },
             condition: CachePadded::new(AtomicU32::new(Phase::Open as u32)),
             pause: Pause::default(),
-            idle: Idle::new(workers),
-            records: (0..workers).map(|_| CachePadded::default()).collect(),
+            idle: Idle::new(0),
+            roster: Roster::new(limits),
+            records: Numbered::new((0..limits.min).map(|_| Arc::default()).collect(), limits.capacity()),
             metrics: PoolMetrics::default(),
             threads: Threads::default(),
         }
@@ -140,8 +152,13 @@ impl Core {
 
     /// The record of worker `index`.
     #[inline]
-    pub fn record(&self, index: usize) -> &Record {
-        &self.records[index]
+    pub fn record(&self, index: usize) -> &Arc<CachePadded<Record>> {
+        self.records.get(index)
+    }
+
+    /// Makes sure that there is a record of worker `index`.
+    pub fn make_record(&self, index: usize) {
+        self.records.get_or_make(index, Arc::default);
     }
 
     /// Whether this process is a fork of the one that built the pool: its workers do not exist here.
@@ -164,11 +181,12 @@ impl Core {
         self.condition().phase()
     }
 
-    /// Enters `phase`, unless the pool is further already. A pool that closes is not paused any more.
+    /// Enters `phase`, unless the pool is further already. A pool that closes is not paused any more, and nobody has to leave
+    /// it.
     pub fn advance(&self, phase: Phase) {
         let mut old = self.condition.load(Ordering::Relaxed); // only a guess for the CAS
         while old & PHASE < phase as u32 {
-            let new = old & !(PHASE | Request::Pause as u32) | phase as u32;
+            let new = old & !(PHASE | Request::Pause as u32 | Request::Leave as u32) | phase as u32;
             // AcqRel: see `condition`.
             match self.condition.compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => break,
@@ -179,6 +197,43 @@ impl Core {
         // worker that wants to end the pool, see `Shared::ends_now`.
         fence(Ordering::SeqCst);
         self.pause.look_again();
+        if phase >= Phase::Ended {
+            let mut roster = self.roster.lock();
+            roster.restrict(Admission::Nobody);
+            let spares = roster.dismiss_spares();
+            drop(roster);
+            spares.iter().for_each(std::thread::Thread::unpark);
+        }
+    }
+
+    /// Tells everyone of a change of the roster: workers whether some of them are to leave, pushes whether the supervisor
+    /// wants to hear that nobody is idle. If there may be more workers now, the caller looks at every source of work
+    /// afterwards.
+    pub fn publish(&self, roster: &State) {
+        if self.roster.publish(roster) > 0 {
+            self.ask(Request::Leave);
+        } else if self.condition().asks(Request::Leave) {
+            self.no_longer_ask(Request::Leave);
+        }
+        if roster.admission() == Admission::Open && roster.room() > 0 {
+            self.idle.ask_for_a_call();
+        } else {
+            self.idle.no_calls();
+        }
+    }
+
+    /// Worker `number` leaves the pool, if it still has a reason to.
+    pub fn resign(&self, number: usize, reason: Reason) -> bool {
+        let mut roster = self.roster.lock();
+        let resigns = roster.resign(self.roster.limits(), number, reason);
+        if resigns {
+            self.publish(&roster);
+            match reason {
+                Reason::Orders | Reason::Idle => _ = self.metrics.retired.add_shared(1),
+                Reason::Unfit => {}
+            }
+        }
+        resigns
     }
 
     /// Makes a request of all workers; `false` if the pool is not open, and it was not made.
@@ -200,10 +255,10 @@ impl Core {
         self.condition.fetch_and(!(request as u32), Ordering::AcqRel); // see `condition`
     }
 
-    /// Has the calling worker wait for as long as the pool is paused.
+    /// Has worker `number`, which calls it, wait for as long as the pool is paused and it is not to leave.
     #[cold]
-    pub fn rest_while_paused(&self) {
-        self.pause.wait_while(|| self.condition().asks(Request::Pause));
+    pub fn rest_while_paused(&self, number: usize) {
+        self.pause.wait_while(|| self.condition().asks(Request::Pause) && !self.roster.is_to_leave(number));
     }
 
     /// Whether every worker may go.
@@ -242,7 +297,7 @@ impl Core {
 
     /// Adds one count of all workers up.
     pub fn sum(&self, get: fn(&WorkerMetrics) -> u64) -> u64 {
-        self.records.iter().map(|record| get(&record.metrics)).sum()
+        self.records.values().map(|record| get(&record.metrics)).sum()
     }
 
     /// Adds everything up. `pushed` counts what was submitted from outside, `depth` what lies in the queues of one
@@ -255,15 +310,16 @@ impl Core {
         let started = self.sum(|m| m.tally.started.get());
         let swept = self.metrics.swept.get();
         let submitted = self.sum(|m| m.submitted.get()) + pushed();
-        let worker_stats = |(index, record): (usize, &CachePadded<Record>)| WorkerStats {
+        let worker_stats = |(index, record): (usize, &Arc<CachePadded<Record>>)| WorkerStats {
             index,
             executed: record.metrics.tally.completed.get() + record.metrics.tally.panicked.get(),
             stolen: record.metrics.stolen.get(),
             stolen_forks: record.metrics.stolen_forks.get(),
             parked: record.metrics.parked.get(),
             queue_depth: depth(index),
-            pin: record.pin.get().copied().unwrap_or_default(),
+            pin: record.pin.get(),
         };
+        let limits = self.roster.limits();
         PoolStats {
             submitted,
             completed,
@@ -272,8 +328,24 @@ impl Core {
             waiting: submitted.saturating_sub(started + swept),
             running: started.saturating_sub(completed + panicked + cancelled_by_workers),
             hook_panics: self.metrics.hook_panics.get(),
-            workers: self.records.iter().enumerate().map(worker_stats).collect(),
+            live: self.roster.live(),
+            min: limits.min,
+            max: limits.max,
+            grown: self.metrics.grown.get(),
+            retired: self.metrics.retired.get(),
+            failed_starts: self.metrics.failed_starts.get(),
+            stand_ins: self.metrics.stand_ins.get(),
+            workers: self.records.iter().map(worker_stats).collect(),
         }
+    }
+
+    /// What a supervisor wants to know. `submitted` counts all tasks that were accepted from outside.
+    pub fn read(&self, pushed: impl FnOnce() -> u64) -> Reading {
+        // In reverse causal order, as above.
+        let started = self.sum(|m| m.tally.started.get());
+        let swept = self.metrics.swept.get();
+        let submitted = self.sum(|m| m.submitted.get()) + pushed();
+        Reading { submitted, started, waiting: submitted.saturating_sub(started + swept) }
     }
 }
 

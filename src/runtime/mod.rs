@@ -5,6 +5,8 @@ pub mod config;
 #[cfg(not(longshore_loom))]
 pub mod core;
 #[cfg(not(longshore_loom))]
+pub mod crew;
+#[cfg(not(longshore_loom))]
 pub mod current;
 #[cfg(not(longshore_loom))]
 pub mod dispatcher;
@@ -18,8 +20,14 @@ pub mod metrics;
 #[cfg(not(longshore_loom))]
 pub mod pull;
 #[cfg(not(longshore_loom))]
+pub mod roster;
+#[cfg(not(longshore_loom))]
 pub mod scoped;
 #[cfg(not(longshore_loom))]
 pub mod shared;
+#[cfg(not(longshore_loom))]
+pub mod supervisor;
+#[cfg(not(longshore_loom))]
+pub mod threads;
 #[cfg(not(longshore_loom))]
 pub mod worker;

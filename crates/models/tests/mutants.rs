@@ -81,7 +81,7 @@ mutants! {
     search_begun_torn: parking::a_task_pushed_behind_a_blocked_one_runs_elsewhere, 2,
         torn("idle.rs", "start_search", "compare_exchange");
     chosen_without_freeing_the_seat: parking::a_push_wakes_a_parking_worker, 6,
-        removed("idle.rs", "choose", "store");
+        removed("idle.rs", "raise", "store");
     withdrawn_torn: parking::a_task_pushed_behind_a_blocked_one_runs_elsewhere, 2,
         torn("idle.rs", "withdraw", "fetch_add");
     tasks_moved_in_silence: parking::a_task_on_its_way_to_a_deque_is_not_forgotten, 2,

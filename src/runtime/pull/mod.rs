@@ -17,8 +17,8 @@ use worker::Worker;
 use super::config::Config;
 use super::core::{Core, Phase};
 use super::dispatcher::{Intake, Rejected, in_portions};
-use super::lifecycle::Model;
-use super::metrics::PoolStats;
+use super::lifecycle::{Doors, Model};
+use super::metrics::{PoolStats, Reading};
 use crate::base::error::SubmitErrorKind;
 use crate::primitives::batch::BATCH;
 use crate::primitives::task::Task;
@@ -41,26 +41,30 @@ impl Deref for Shared {
 }
 
 impl Model for Shared {
-    type Share = ();
     type Worker = Worker;
 
-    fn new(config: Config) -> (Self, Vec<()>) {
-        let shares = vec![(); config.workers];
-        (Shared { core: Core::new(config), queue: Queue::new() }, shares)
+    fn new(config: Config) -> Self {
+        Shared { core: Core::new(config), queue: Queue::new() }
     }
 
-    fn admit(&self, _: usize) {} // nobody needs to know who takes
+    fn admit(&self, _: usize, _: Doors) {} // nobody needs to know who takes
 
-    fn worker(shared: Arc<Self>, index: usize, (): ()) -> Worker {
+    fn withdraw(&self, _: usize) {}
+
+    fn hand_over(&self, _: usize) -> usize {
+        0 // it has nothing of its own
+    }
+
+    fn worker(shared: Arc<Self>, index: usize) -> Worker {
         Worker::new(shared, index)
-    }
-
-    fn workers(&self) -> usize {
-        self.config.workers
     }
 
     fn stats(&self) -> PoolStats {
         self.core.stats(|| self.queue.let_in(), |_| 0)
+    }
+
+    fn read(&self) -> Reading {
+        self.core.read(|| self.queue.let_in())
     }
 
     fn close_queues(&self) {
@@ -80,7 +84,7 @@ impl Model for Shared {
         if self.phase() == Phase::Open {
             return false;
         }
-        if !self.idle.while_all_rest(self.config.workers, || self.is_drained()) {
+        if !self.idle.while_all_rest(|| self.is_drained()) {
             return self.has_ended();
         }
         self.advance(Phase::Ended);

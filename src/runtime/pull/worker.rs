@@ -18,11 +18,14 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crossbeam_utils::CachePadded;
+
 use super::Shared;
 use crate::policy::spin::SpinTime;
 use crate::primitives::task::{Finished, Task};
+use crate::runtime::core::Record;
 use crate::runtime::idle::Seat;
-use crate::runtime::lifecycle::Owner;
+use crate::runtime::lifecycle::{Owner, Parting};
 use crate::runtime::metrics::WorkerMetrics;
 use crate::runtime::worker::wait::{self, Awaited, Waited};
 use crate::runtime::worker::{Goal, Seeker, hire};
@@ -34,6 +37,9 @@ pub struct Worker {
     index: usize,
     seat: Arc<Seat>,
     spin: Cell<SpinTime>,
+    /// Its own record in `shared`.
+    record: Arc<CachePadded<Record>>,
+    has_resigned: Cell<bool>,
 }
 
 thread_local! {
@@ -57,6 +63,8 @@ impl Worker {
         Worker {
             seat: Arc::new(Seat::new(index)),
             spin: Cell::new(SpinTime::new(shared.config.spin)),
+            record: shared.record(index).clone(),
+            has_resigned: Cell::new(false),
             shared,
             index,
         }
@@ -90,7 +98,7 @@ impl Worker {
     /// What it counts.
     #[inline]
     pub fn metrics(&self) -> &WorkerMetrics {
-        &self.shared.record(self.index).metrics
+        &self.record.metrics
     }
 }
 
@@ -100,9 +108,12 @@ impl Owner for Worker {
         f()
     }
 
-    fn run(&self) {
+    fn run(&self) -> Parting {
         self.as_current(|| self.work_until(&mut Goal::PoolEnd));
+        if self.has_resigned.get() { Parting::Resigned } else { Parting::PoolEnd }
     }
+
+    fn put_down(self) {} // it has nothing that another needs
 }
 
 impl Seeker for Worker {
@@ -110,6 +121,14 @@ impl Seeker for Worker {
 
     fn shared(&self) -> &Shared {
         &self.shared
+    }
+
+    fn index(&self) -> usize {
+        self.index
+    }
+
+    fn has_resigned(&self) -> &Cell<bool> {
+        &self.has_resigned
     }
 
     fn seat(&self) -> &Arc<Seat> {
@@ -136,7 +155,7 @@ impl Seeker for Worker {
 impl Worker {
     /// Runs tasks, and sleeps when there are none, until the goal is reached.
     fn work_until(&self, goal: &mut Goal<'_>) {
-        while !goal.is_reached(&self.shared) {
+        while !goal.is_reached(&self.shared) && !self.has_resigned.get() {
             if self.shared.condition().wants_care() && self.attend(goal) {
                 continue;
             }

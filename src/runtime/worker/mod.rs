@@ -14,25 +14,28 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_deque::Worker as Deque;
+use crossbeam_utils::CachePadded;
 
 use fork::{Execution, Forks, Job};
 use wait::Awaited;
 
 use crate::base::error::SubmitErrorKind;
 use crate::base::rng::Rng;
+use crate::policy::scaling::Release;
 use crate::policy::spin::SpinTime;
 use crate::primitives::batch::BATCH;
 use crate::primitives::block;
 use crate::primitives::offer::Offer;
 use crate::primitives::task::{Finished, Task};
-use crate::runtime::core::{Core, Request};
+use crate::runtime::core::{Core, Record, Request};
 use crate::runtime::dispatcher::{Announcement, Rejected};
 use crate::runtime::idle::{Duty, Posture, Rest, Role, Seat};
-use crate::runtime::lifecycle::{Model, Owner};
+use crate::runtime::lifecycle::{Model, Owner, Parting};
 use crate::runtime::metrics::WorkerMetrics;
+use crate::runtime::roster::Reason;
 use crate::runtime::scoped::{Credit, Scope};
 use crate::runtime::shared::{Phase, Remote, Shared, TaskBatch};
 use crate::sys::memory;
@@ -76,6 +79,10 @@ pub struct Worker {
     services: Cell<u32>,
     /// This worker's own offer, in `shared`.
     offer: NonNull<Offer<Job>>,
+    /// Its own record in `shared`.
+    record: Arc<CachePadded<Record>>,
+    /// Whether it has left the pool.
+    has_resigned: Cell<bool>,
 }
 
 thread_local! {
@@ -115,7 +122,7 @@ impl Drop for Current<'_> {
 
 impl Worker {
     /// The owner half of worker `index`.
-    pub fn new(shared: Arc<Shared>, index: usize, deque: Deque<Task>) -> Self {
+    pub fn new(shared: Arc<Shared>, index: usize) -> Self {
         let config = &shared.config;
         Worker {
             rng: Rng::new(config.seed, index as u64),
@@ -132,9 +139,11 @@ impl Worker {
             credit: Credit::default(),
             services: Cell::new(0),
             offer: NonNull::from(&*shared.remote(index).offer),
+            record: shared.record(index).clone(),
+            has_resigned: Cell::new(false),
+            deque: shared.remote(index).take_deque(),
             shared,
             index,
-            deque,
         }
     }
 
@@ -223,7 +232,13 @@ impl Worker {
 
     #[inline]
     fn metrics(&self) -> &WorkerMetrics {
-        &self.shared.record(self.index).metrics
+        &self.record.metrics
+    }
+
+    /// Leaves to others what it can, for the task on it is about to block.
+    pub fn make_way(&self) {
+        self.settle(); // a scope must not wait for what this worker has kept to itself
+        self.offer_oldest();
     }
 }
 
@@ -276,11 +291,12 @@ impl Goal<'_> {
         }
     }
 
-    /// Whether the worker must see to something else before it may take another task: see [`Seeker::attend`].
-    pub fn must_attend(&self, core: &Core) -> bool {
+    /// Whether worker `index` must see to something else before it may take another task: see [`Seeker::attend`].
+    pub fn must_attend(&self, core: &Core, index: usize) -> bool {
         let condition = core.condition();
         condition.wants_care()
             && match self {
+                Goal::PoolEnd if condition.asks_only(Request::Leave) => core.roster.is_to_leave(index),
                 Goal::PoolEnd => true,
                 // What a task waits for goes on in a paused pool.
                 Goal::Await { .. } => condition.phase() == Phase::Stopping,
@@ -318,10 +334,15 @@ impl Owner for Worker {
         f()
     }
 
-    fn run(&self) {
+    fn run(&self) -> Parting {
         // Relaxed: whoever borrows this worker has got it out of the list of the parked, whose lock orders the two.
         self.remote().owner.store(std::ptr::from_ref(self).cast_mut(), Ordering::Relaxed);
         self.as_current(|| self.work_until(&mut Goal::PoolEnd));
+        if self.has_resigned.get() { Parting::Resigned } else { Parting::PoolEnd }
+    }
+
+    fn put_down(self) {
+        self.shared.remote(self.index).put_deque(self.deque);
     }
 }
 
@@ -335,8 +356,10 @@ impl Worker {
         while !goal.is_reached(&self.shared) {
             if self.shared.condition().wants_care() {
                 self.settle();
-                if self.attend(goal) {
-                    continue;
+                match self.attend(goal) {
+                    true if self.has_resigned.get() => break,
+                    true => continue,
+                    false => {}
                 }
             }
             if self.is_fair_turn() {
@@ -346,6 +369,8 @@ impl Worker {
                 self.run_task(task);
             } else if let Some(task) = self.refill().or_else(|| self.search_or_rest(goal)) {
                 self.run_task(task);
+            } else if self.has_resigned.get() {
+                break;
             }
         }
         self.settle();
@@ -372,6 +397,14 @@ impl Seeker for Worker {
 
     fn shared(&self) -> &Shared {
         &self.shared
+    }
+
+    fn index(&self) -> usize {
+        self.index
+    }
+
+    fn has_resigned(&self) -> &Cell<bool> {
+        &self.has_resigned
     }
 
     fn seat(&self) -> &Arc<Seat> {
@@ -410,6 +443,10 @@ pub trait Seeker: Sized {
 
     /// The pool.
     fn shared(&self) -> &Self::Pool;
+    /// The worker's number.
+    fn index(&self) -> usize;
+    /// Whether the worker has left the pool; set once.
+    fn has_resigned(&self) -> &Cell<bool>;
     /// The worker's place in the list of the parked.
     fn seat(&self) -> &Arc<Seat>;
     /// How long it looks before it lies down.
@@ -436,13 +473,16 @@ pub trait Seeker: Sized {
                 self.end_search();
                 return Some(task);
             }
-            if goal.is_reached(shared) || goal.must_attend(shared) {
+            if goal.is_reached(shared) || goal.must_attend(shared, self.index()) {
                 if role == Role::Searching {
                     self.end_search();
                 }
                 return None;
             }
             role = self.rest(role, goal);
+            if self.has_resigned().get() {
+                return None;
+            }
             if role == Role::Active {
                 role = shared.idle.start_search(self.seat());
             }
@@ -459,7 +499,9 @@ pub trait Seeker: Sized {
         // The last look around: the fence in `announce` makes it count.
         let role = if shared.has_work() {
             Some(Role::Searching)
-        } else if matches!(goal, Goal::PoolEnd) && shared.ends_now() {
+        } else if matches!(goal, Goal::PoolEnd)
+            && (shared.ends_now() || shared.roster.is_to_leave(self.index()))
+        {
             Some(Role::Active)
         } else {
             None
@@ -477,24 +519,53 @@ pub trait Seeker: Sized {
         // Shared, for whoever has borrowed the worker may sleep as well.
         self.metrics().parked.add_shared(1);
         let asleep = Instant::now();
-        let role = loop {
-            let is_up = match seat.posture() {
-                Posture::Up => true,
-                Posture::Parked => goal.is_reached(shared),
-                Posture::Lent => false,
-            };
-            match is_up.then(|| shared.idle.withdraw(seat, Role::Active)).flatten() {
-                Some(role) => break role,
-                None => {
-                    goal.arm(); // each time, see `wait::block`
-                    goal.park();
-                }
-            }
-        };
+        let role = self.sleep(seat, goal);
         let mut spin = self.spin().get();
         spin.slept(asleep.elapsed());
         self.spin().set(spin);
         role
+    }
+
+    /// Sleeps until it is chosen, the goal is reached, or it leaves the pool because it has been idle for long. `seat` is the
+    /// one that it lay down with: whoever has borrowed the worker meanwhile has another.
+    fn sleep(&self, seat: &Arc<Seat>, goal: &mut Goal<'_>) -> Role {
+        let shared = self.shared();
+        let mut since = Instant::now();
+        loop {
+            let timeout = self.idle_time(goal);
+            let is_overdue = timeout.is_some_and(|timeout| since.elapsed() >= timeout);
+            let is_up = match seat.posture() {
+                Posture::Up => true,
+                Posture::Parked => goal.is_reached(shared) || is_overdue,
+                Posture::Lent => {
+                    since = Instant::now(); // whoever acts as this worker is not idle
+                    false
+                }
+            };
+            match is_up.then(|| shared.idle.withdraw(seat, Role::Active)).flatten() {
+                Some(Role::Active) if is_overdue && shared.resign(self.index(), Reason::Idle) => {
+                    self.has_resigned().set(true);
+                    return Role::Active;
+                }
+                Some(role) => return role,
+                None => {
+                    goal.arm(); // each time, see `wait::block`
+                    match timeout {
+                        None => goal.park(),
+                        Some(timeout) => thread::park_timeout(timeout.saturating_sub(since.elapsed())),
+                    }
+                }
+            }
+        }
+    }
+
+    /// How long the worker may sleep before it leaves the pool; `None` if it is needed.
+    fn idle_time(&self, goal: &Goal<'_>) -> Option<Duration> {
+        let shared = self.shared();
+        let leaves = matches!(goal, Goal::PoolEnd)
+            && shared.roster.has_too_many()
+            && shared.config.scaling.releases() == Release::EachByItself;
+        leaves.then(|| shared.config.scaling.idle_time())
     }
 
     /// Stops searching: the pushes that relied on this worker to find their task may need another one woken.
@@ -514,8 +585,18 @@ pub trait Seeker: Sized {
             self.stop(goal);
             return true;
         }
-        if matches!(goal, Goal::PoolEnd) && condition.asks(Request::Pause) {
-            shared.rest_while_paused();
+        if !matches!(goal, Goal::PoolEnd) {
+            return false;
+        }
+        if condition.asks(Request::Leave)
+            && shared.roster.is_to_leave(self.index())
+            && shared.resign(self.index(), Reason::Orders)
+        {
+            self.has_resigned().set(true);
+            return true;
+        }
+        if condition.asks(Request::Pause) {
+            shared.rest_while_paused(self.index());
             return true;
         }
         false

@@ -136,7 +136,7 @@ pub(super) fn search(seeker: &impl Seeker, goal: &Goal<'_>) -> Option<Task> {
     let mut spin = seeker.spin().get();
     let mut until = None;
     loop {
-        if goal.must_attend(seeker.shared()) {
+        if goal.must_attend(seeker.shared(), seeker.index()) {
             return None;
         }
         if let Some(task) = seeker.sweep() {
