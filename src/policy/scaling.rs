@@ -147,7 +147,7 @@ pub struct View {
     pub ceiling: usize,
     /// Those of the workers that have nothing to do.
     pub idle: usize,
-    /// Tasks that are queued.
+    /// Tasks that are queued; at least one if there is anything else to take.
     pub waiting: u64,
     /// Tasks that have come since the look before.
     pub arrivals: u64,
@@ -217,6 +217,8 @@ pub struct Scaler {
     arrivals: Forecast,
     /// Worker seconds that a task takes, once that is known.
     service: Option<f64>,
+    /// For how many seconds nothing has begun although something waits: all workers are in the middle of long tasks.
+    stalled: f64,
     /// How long, and by how many at least, the pool has been too large.
     too_large_for: Duration,
     surplus: usize,
@@ -257,9 +259,10 @@ impl Scaler {
         }
         self.arrivals.observe(view.arrivals as f64 / seconds);
         let busy = view.workers.saturating_sub(view.idle) as f64;
+        self.stalled = if view.starts == 0 && view.waiting > 0 { self.stalled + seconds } else { 0.0 };
         let measured = match view.starts {
-            // Nothing began although something waits: what runs takes at least so long.
-            0 if view.waiting > 0 => self.service.unwrap_or(0.0).max(seconds),
+            // What runs takes at least so long.
+            0 if self.stalled > 0.0 => self.service.unwrap_or(0.0).max(self.stalled),
             0 => return,
             starts => busy * seconds / starts as f64,
         };
@@ -273,15 +276,17 @@ impl Scaler {
         busy.saturating_add(usize::try_from(view.waiting).unwrap_or(usize::MAX))
     }
 
-    /// By Little's law as many as tasks come in the time that one takes, and what it takes to be rid of the backlog.
+    /// By Little's law as many as tasks come in the time that one takes, and what it takes to be rid of the backlog. Where
+    /// nothing begins any more those who are busy are of no help for either.
     fn needed_by_measure(&self, scaling: &Scaling, view: &View) -> usize {
         let Some(service) = self.service else {
             return view.workers.saturating_sub(view.idle); // nothing is known yet
         };
         let load = self.arrivals.ahead(LOOKAHEAD) * service;
         let backlog = view.waiting as f64 * service / (DRAIN_LOOKS * scaling.period.as_secs_f64());
+        let stuck = if self.stalled > 0.0 { view.workers.saturating_sub(view.idle) as f64 } else { 0.0 };
         // Saturates where it does not fit.
-        (load + backlog).ceil() as usize
+        (load.max(stuck) + backlog).ceil() as usize
     }
 
     fn needed_at_last(&mut self, view: &View) -> usize {
@@ -360,6 +365,18 @@ mod tests {
         let mut scaler = Scaler::default();
         let stuck = View { starts: 0, ..burst };
         assert_eq!(scaler.decide(&Scaling::balanced(), &stuck), Decision::Grow(31));
+    }
+
+    #[test]
+    fn a_balanced_pool_whose_workers_are_all_stuck_grows_until_nothing_waits() {
+        let mut scaler = Scaler::default();
+        for workers in 1..8 {
+            let waiting = 8 - workers as u64;
+            // Each look finds another worker stuck.
+            let view = View { workers, waiting, starts: u64::from(workers == 1), ..view() };
+            let decision = scaler.decide(&Scaling::balanced(), &view);
+            assert!(matches!(decision, Decision::Grow(1..)), "{decision:?} of {workers}");
+        }
     }
 
     #[test]

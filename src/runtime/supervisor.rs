@@ -129,7 +129,8 @@ impl<'a, M: Model> Supervisor<'a, M> {
             floor,
             ceiling,
             idle: (counts.searching() + counts.parked() - counts.waiting()) as usize,
-            waiting: reading.waiting,
+            // What has been forked is no task, and worth a worker all the same.
+            waiting: reading.waiting.max(u64::from(shared.has_work())),
             arrivals: reading.submitted.saturating_sub(self.before.submitted),
             starts: reading.started.saturating_sub(self.before.started),
             elapsed: now - self.looked,
