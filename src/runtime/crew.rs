@@ -85,24 +85,36 @@ fn live<M: Model>(shared: &Arc<M>, number: usize, ticket: Ticket, begin: Begin) 
     worker::hire(shared.id);
     stack::begin(shared.config.stack_size);
     pin(shared, number);
-    let mut parting = match begin {
+    let mut fate = match begin {
         Begin::AsWorker(ready) => serve(shared, number, ready),
-        Begin::AsSpare => {
-            shared.roster.lock().keep(number, thread::current());
-            Parting::Resigned
-        }
+        Begin::AsSpare if shared.roster.lock().keep(number, thread::current()) => Fate::Spare,
+        Begin::AsSpare => Fate::Gone,
     };
-    while parting == Parting::Resigned && shared.roster.wait_as_spare(number) == Next::Serve {
-        parting = serve(shared, number, None);
+    while fate == Fate::Spare {
+        fate = match shared.roster.wait_as_spare(number) {
+            Next::Serve => serve(shared, number, None),
+            Next::End => Fate::Gone,
+        };
     }
-    match parting {
-        Parting::PoolEnd => shared.threads.gone(),
-        Parting::Resigned => shared.threads.gone_early(ticket),
+    match fate {
+        Fate::PoolEnd => shared.threads.gone(),
+        Fate::Gone | Fate::Spare => shared.threads.gone_early(ticket),
     }
 }
 
+/// What becomes of a thread that works no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It goes with the pool.
+    PoolEnd,
+    /// It goes, and its number may be another's already.
+    Gone,
+    /// It is kept, with its number.
+    Spare,
+}
+
 /// Works as worker `number`, from the start hook to the exit hook.
-fn serve<M: Model>(shared: &Arc<M>, number: usize, ready: Option<Ready>) -> Parting {
+fn serve<M: Model>(shared: &Arc<M>, number: usize, ready: Option<Ready>) -> Fate {
     let worker = M::worker(shared.clone(), number);
     let started = match &shared.config.hooks.start {
         Some(hook) => unwind::catch(|| worker.as_current(|| hook(number))),
@@ -129,18 +141,21 @@ fn serve<M: Model>(shared: &Arc<M>, number: usize, ready: Option<Ready>) -> Part
         shared.resign(number, Reason::Unfit);
     }
     worker.put_down();
-    if parting == Parting::Resigned {
-        discharge(&**shared, number, is_fit.then(thread::current));
-        if is_fit {
-            // A number may be free now that was missing. If there is no thread to be had, that is counted.
-            let _ = fill_up(shared);
+    match parting {
+        Parting::PoolEnd => Fate::PoolEnd,
+        Parting::Resigned => {
+            let fate = discharge(&**shared, number, is_fit.then(thread::current));
+            if is_fit {
+                // A number may be free now that was missing. If there is no thread to be had, that is counted.
+                let _ = fill_up(shared);
+            }
+            fate
         }
     }
-    parting
 }
 
 /// The end of a worker that has resigned and runs no more: see the module's text. Its thread, if there is one, may be kept.
-fn discharge<M: Model>(shared: &M, number: usize, thread: Option<thread::Thread>) {
+fn discharge<M: Model>(shared: &M, number: usize, thread: Option<thread::Thread>) -> Fate {
     {
         let _roster = shared.roster.lock();
         shared.withdraw(number);
@@ -150,13 +165,14 @@ fn discharge<M: Model>(shared: &M, number: usize, thread: Option<thread::Thread>
         shared.idle.notify_many(moved);
     }
     shared.idle.dismiss();
-    shared.roster.lock().leave(shared.roster.limits(), number, thread);
+    let is_kept = shared.roster.lock().leave(shared.roster.limits(), number, thread);
     if shared.phase() != Phase::Open {
         shared.idle.wake_all(); // those who wait for the end of the pool may have waited for this worker alone
     }
     if shared.has_work() {
         shared.idle.notify();
     }
+    if is_kept { Fate::Spare } else { Fate::Gone }
 }
 
 fn pin(shared: &Core, number: usize) {
@@ -178,9 +194,11 @@ fn pin(shared: &Core, number: usize) {
     shared.record(number).pin.set(status);
 }
 
-/// Takes on the workers that are missing. An error says that there was no thread for one of them.
+/// Takes on the workers that are missing now, each once, for one whose start hook panics is missing again at once. An error
+/// says that there was no thread for one of them.
 pub fn fill_up<M: Model>(shared: &Arc<M>) -> io::Result<()> {
-    add(shared, Purpose::Floor, usize::MAX)
+    let missing = shared.roster.lock().missing();
+    add(shared, Purpose::Floor, missing)
 }
 
 /// Takes on up to `most` workers, as far as there is room.

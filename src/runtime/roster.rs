@@ -238,7 +238,7 @@ impl Roster {
         orders.anybody() + orders.stand_ins()
     }
 
-    /// What is to become of a thread that has left, or was started as a spare one; sleeps as long as it is not needed.
+    /// What is to become of a spare thread, which calls it; sleeps as long as it is not needed.
     pub fn wait_as_spare(&self, number: usize) -> Next {
         let since = Instant::now();
         loop {
@@ -423,25 +423,32 @@ impl State {
         Some(Vacancy { number, spare })
     }
 
-    /// The number of a worker that has left is free; its thread is kept if `thread` is given and it may be needed soon.
-    pub fn leave(&mut self, limits: &Limits, number: usize, thread: Option<Thread>) {
+    /// The number of a worker that has left is free; its thread is kept if `thread` is given and it may be needed soon. Whether
+    /// it is: else the number may be another thread's by the next moment.
+    pub fn leave(&mut self, limits: &Limits, number: usize, thread: Option<Thread>) -> bool {
         let is_wanted = number >= limits.max || self.spares < limits.warm;
         match thread.filter(|_| is_wanted && self.admission == Admission::Open) {
             Some(thread) => {
                 self.spares += 1;
                 *self.standing(number) = Standing::Spare(thread);
+                true
             }
-            None => *self.standing(number) = Standing::Vacant,
+            None => {
+                *self.standing(number) = Standing::Vacant;
+                false
+            }
         }
     }
 
-    /// A thread that was started to be a spare one is there.
-    pub fn keep(&mut self, number: usize, thread: Thread) {
-        if self.admission == Admission::Open {
+    /// A thread that was started to be a spare one is there. Whether it is needed.
+    pub fn keep(&mut self, number: usize, thread: Thread) -> bool {
+        let is_open = self.admission == Admission::Open;
+        if is_open {
             self.standings[number] = Standing::Spare(thread);
         } else {
             self.vacate(number);
         }
+        is_open
     }
 
     /// A spare thread ends, or could not be started.

@@ -22,7 +22,7 @@ use super::metrics::Reading;
 use super::roster::{Admission, Purpose};
 use crate::policy::scaling::{Decision, Release, Scaler, View};
 
-/// When the operating system has refused a thread, the next attempt comes no sooner: what it has none of will not be there a
+/// When a worker could not be added, the next attempt comes no sooner: what it has none of will not be there a
 /// moment later, and each attempt costs both of us.
 const RETRY: Duration = Duration::from_millis(100);
 
@@ -48,6 +48,8 @@ struct Supervisor<'a, M: Model> {
     /// The look before, and when that was.
     before: Reading,
     looked: Instant,
+    /// Workers that could not be added so far.
+    failures: u64,
     /// No thread is asked for before.
     not_before: Option<Instant>,
 }
@@ -64,7 +66,7 @@ impl<'a, M: Model> Supervisor<'a, M> {
     fn new(shared: &'a Arc<M>) -> Self {
         shared.config.mask.apply_to_current_thread(); // as for a worker: a pinned thread may have built the pool
         let (before, looked) = (shared.read(), Instant::now());
-        Supervisor { shared, scaler: Scaler::default(), before, looked, not_before: None }
+        Supervisor { shared, scaler: Scaler::default(), before, looked, failures: 0, not_before: None }
     }
 
     fn run(mut self) {
@@ -155,10 +157,16 @@ impl<'a, M: Model> Supervisor<'a, M> {
             return;
         }
         self.not_before = None;
+        // Those whose start hook has panicked since the last attempt are among them.
+        let failures = self.shared.metrics.failed_starts.get();
+        if failures > self.failures {
+            self.failures = failures;
+            self.not_before = now.checked_add(RETRY);
+            return;
+        }
         let added = crew::fill_up(self.shared).and_then(|()| crew::add(self.shared, Purpose::Load, n));
-        match added {
-            Ok(()) => crew::keep_warm(self.shared),
-            Err(_) => self.not_before = now.checked_add(RETRY),
+        if added.is_ok() {
+            crew::keep_warm(self.shared); // else the failure is counted, and found above by the next look
         }
     }
 }
