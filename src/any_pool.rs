@@ -5,10 +5,14 @@ use std::time::Duration;
 
 use crate::base::error::{BatchError, ResizeError, ShutdownError, SubmitError};
 use crate::builder::{PoolBuilder, Start};
+use crate::group::Group;
 use crate::handle::JoinHandle;
+use crate::lane::LaneBuilder;
 use crate::pool::Pool;
 use crate::pull_pool::PullPool;
 use crate::runtime::metrics::PoolStats;
+use crate::task_builder::TaskBuilder;
+use crate::worker_local::WorkerLocal;
 use crate::workers::Workers;
 
 /// A pool of either kind: [`Pool`], which pushes, or [`PullPool`].
@@ -52,6 +56,25 @@ pub trait AnyPool: Start + fmt::Debug + Sized + Send + Sync + 'static {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static;
 
+    /// See [`Pool::lane`].
+    fn lane(&self, limit: usize) -> LaneBuilder<'_, Self> {
+        LaneBuilder::new(self, limit)
+    }
+
+    /// See [`Pool::group`].
+    fn group<T, E>(&self) -> Group<T, E, Self>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        Group::new(self)
+    }
+
+    /// See [`Pool::task`].
+    fn task(&self) -> TaskBuilder<'_, Self> {
+        TaskBuilder::new(self)
+    }
+
     /// See [`Pool::execute_batch`].
     ///
     /// # Errors
@@ -70,6 +93,19 @@ pub trait AnyPool: Start + fmt::Debug + Sized + Send + Sync + 'static {
         I: IntoIterator<Item = F>,
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static;
+
+    /// See [`Pool::broadcast`].
+    ///
+    /// # Errors
+    /// As there.
+    fn broadcast<F, T>(&self, f: F) -> Result<Vec<JoinHandle<T>>, SubmitError<F>>
+    where
+        F: Fn(usize) -> T + Send + Sync + 'static,
+        T: Send + 'static;
+
+    /// See [`Pool::worker_local`].
+    fn worker_local<T: Send + 'static>(&self, make: impl Fn() -> T + Send + Sync + 'static)
+    -> WorkerLocal<T>;
 
     /// See [`Pool::workers`].
     fn workers(&self) -> usize;
@@ -160,6 +196,21 @@ macro_rules! is_a_pool {
                 T: Send + 'static,
             {
                 self.submit_batch(tasks)
+            }
+
+            fn broadcast<F, T>(&self, f: F) -> Result<Vec<JoinHandle<T>>, SubmitError<F>>
+            where
+                F: Fn(usize) -> T + Send + Sync + 'static,
+                T: Send + 'static,
+            {
+                self.broadcast(f)
+            }
+
+            fn worker_local<T: Send + 'static>(
+                &self,
+                make: impl Fn() -> T + Send + Sync + 'static,
+            ) -> WorkerLocal<T> {
+                self.worker_local(make)
             }
 
             fn workers(&self) -> usize {

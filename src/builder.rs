@@ -5,14 +5,20 @@ use std::env;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::any_pool::AnyPool;
 use crate::base::error::{BuildError, PanicPayload};
+use crate::policy::placement::Placement;
 use crate::policy::scaling::Scaling;
 use crate::policy::spin;
 use crate::pool::Pool;
+use crate::primitives::cancel::CancelToken;
 use crate::runtime::config::{Config, Hooks};
+use crate::runtime::dispatcher::Intake;
+use crate::runtime::escort::Histograms;
+use crate::runtime::report::AtEnd;
 use crate::runtime::roster::Limits;
 use crate::sys::{affinity, quota, topology};
 use crate::workers::Workers;
@@ -80,13 +86,24 @@ pub struct PoolBuilder<P = Pool> {
     stack_size: Option<usize>,
     pinning: Pinning,
     hooks: Hooks,
+    placement: Placement,
+    histograms: Histograms,
     seed: Option<u64>,
     spin: Option<Duration>,
+    token: Option<CancelToken>,
     pool: PhantomData<fn() -> P>,
 }
 
+/// Something that takes tasks.
+pub trait Outlet {
+    /// Where it takes them.
+    type Shared: Intake;
+    /// Where it takes them.
+    fn shared(&self) -> &Arc<Self::Shared>;
+}
+
 /// A pool that a builder can start.
-pub trait Start: Sized {
+pub trait Start: Outlet + Sized {
     /// Starts it.
     fn start(config: Config) -> Result<Self, BuildError>;
 }
@@ -108,8 +125,11 @@ impl<P> PoolBuilder<P> {
             stack_size: None,
             pinning: Pinning::None,
             hooks: Hooks::default(),
+            placement: Placement::Home,
+            histograms: Histograms::Off,
             seed: None,
             spin: None,
+            token: None,
             pool: PhantomData,
         }
     }
@@ -159,6 +179,18 @@ impl<P> PoolBuilder<P> {
         self
     }
 
+    /// Where tasks from outside go that name no worker. The default is [`Placement::Home`].
+    pub fn placement(mut self, placement: Placement) -> Self {
+        self.placement = placement;
+        self
+    }
+
+    /// Whether the pool measures how long its tasks wait and run. The default is [`Histograms::Off`].
+    pub fn histograms(mut self, histograms: Histograms) -> Self {
+        self.histograms = histograms;
+        self
+    }
+
     /// Called on each worker's thread with the worker's number before its first task. [`PoolBuilder::build`] waits for
     /// it, and a panic in it makes that call fail.
     pub fn on_start(mut self, hook: impl Fn(usize) + Send + Sync + 'static) -> Self {
@@ -196,6 +228,15 @@ impl<P> PoolBuilder<P> {
         self
     }
 
+    /// A token that ends the pool: cancelling it does what [`Pool::shutdown_now`] does, without waiting for the threads.
+    /// All new work is refused and what is queued never starts, its handles resolve as
+    /// [cancelled](crate::JoinError::Cancelled). What runs may ask the token; what has returned stays. With a token that has been
+    /// cancelled already the pool is closed from the beginning.
+    pub fn cancel_token(mut self, token: &CancelToken) -> Self {
+        self.token = Some(token.clone());
+        self
+    }
+
     /// Starts the pool.
     ///
     /// # Errors
@@ -211,16 +252,22 @@ impl<P> PoolBuilder<P> {
     fn validate(self) -> Result<Config, BuildError> {
         let allowed = affinity::allowed_cores();
         let spin = if affinity::is_single_core() { Duration::ZERO } else { spin::DEFAULT_LIMIT };
+        let cores = validate_pinning(self.pinning, &allowed)?;
         Ok(Config {
             limits: validate_limits(self.workers, self.blocking_limit, &self.scaling)?,
             scaling: self.scaling,
             name: validate_name(self.name)?,
             stack_size: validate_stack(self.stack_size)?,
-            cores: validate_pinning(self.pinning, &allowed)?,
+            paths: cores.as_deref().and_then(topology::paths),
+            cores,
             mask: affinity::CpuMask::of_process(),
             hooks: self.hooks,
+            placement: self.placement,
+            histograms: self.histograms,
+            at_end: AtEnd::from_environment(),
             seed: self.seed.unwrap_or_else(|| RandomState::new().hash_one(())),
             spin: self.spin.unwrap_or(spin),
+            token: self.token,
         })
     }
 }
@@ -235,8 +282,11 @@ impl<P> fmt::Debug for PoolBuilder<P> {
             .field("stack_size", &self.stack_size)
             .field("pinning", &self.pinning)
             .field("hooks", &self.hooks)
+            .field("placement", &self.placement)
+            .field("histograms", &self.histograms)
             .field("seed", &self.seed)
             .field("spin", &self.spin)
+            .field("token", &self.token)
             .finish()
     }
 }

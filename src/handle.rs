@@ -3,13 +3,17 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::base::error::{JoinError, PanicPayload};
+use crate::primitives::cancel::{Watch, Watcher};
+use crate::primitives::conditions::Conditions;
 use crate::primitives::slot::{Outcome, SlotHandle, Waiter};
 use crate::primitives::tally::Tally;
+use crate::primitives::work::Unstarted;
 use crate::runtime::current::Current;
 use crate::runtime::worker::wait::{Awaited, Waited};
 use crate::sys::fork;
@@ -45,17 +49,57 @@ pub struct JoinHandle<T> {
     slot: SlotHandle<T>,
     /// [`fork::generation`] at submission.
     fork_generation: u32,
+    /// What the task must meet to begin, if there is anything.
+    conditions: Option<Box<Watched>>,
+}
+
+/// Conditions, looked at from the side of the handle: a task that must not begin any more need not be waited for.
+struct Watched {
+    conditions: Arc<Conditions>,
+    /// Has whoever waits for the handle woken when the token is cancelled.
+    watch: Option<Watch>,
+}
+
+impl Watched {
+    /// Cancels the task if it must not begin any more and has not begun.
+    fn apply_to<T>(&self, slot: &SlotHandle<T>) {
+        if !slot.is_complete()
+            && let Some(why) = self.conditions.refusal()
+        {
+            slot.cancel(why);
+        }
+    }
+
+    /// Has `waiter` woken when the token is cancelled, which may have happened: then nobody is woken, and it says `false`.
+    fn wake(&mut self, waiter: Waiter) -> bool {
+        let Some(token) = &self.conditions.token else { return true };
+        self.watch = None; // two at a time would be one too many to wake
+        self.watch = token.watch(Watcher::Wake(waiter));
+        self.watch.is_some()
+    }
 }
 
 impl<T> JoinHandle<T> {
     #[inline]
     pub(crate) fn new(slot: SlotHandle<T>) -> Self {
-        JoinHandle { slot, fork_generation: fork::generation() }
+        JoinHandle { slot, fork_generation: fork::generation(), conditions: None }
     }
 
-    /// Whether the task has ended: returned, panicked or been cancelled. The result is then there at once.
+    /// As `new`, of a task with conditions.
+    pub(crate) fn with_conditions(self, conditions: Arc<Conditions>) -> Self {
+        JoinHandle { conditions: Some(Box::new(Watched { conditions, watch: None })), ..self }
+    }
+
+    /// Whether the task has ended: returned, panicked, or never begins any more. The result is then there at once.
     pub fn is_finished(&self) -> bool {
+        self.apply_conditions();
         self.slot.is_complete()
+    }
+
+    fn apply_conditions(&self) {
+        if let Some(watched) = &self.conditions {
+            watched.apply_to(&self.slot);
+        }
     }
 
     /// Cancels the task if it has not started: it never will, and its closure is dropped here and now.
@@ -63,7 +107,7 @@ impl<T> JoinHandle<T> {
     /// Returns whether the task will never run. `false` means that it runs or has run. Calling it again, or late, is
     /// harmless.
     pub fn cancel(&self) -> bool {
-        self.slot.cancel()
+        self.slot.cancel(Unstarted::Cancelled)
     }
 
     /// Takes the result if it is there. `None` means "not yet".
@@ -74,6 +118,7 @@ impl<T> JoinHandle<T> {
         if self.slot.is_taken() {
             return Some(Err(JoinError::Taken));
         }
+        self.apply_conditions();
         self.slot.take().map(into_result)
     }
 
@@ -86,8 +131,8 @@ impl<T: Send> JoinHandle<T> {
     /// Waits for the result.
     ///
     /// # Errors
-    /// [`JoinError::Panicked`] with the payload if the task panicked, [`JoinError::Cancelled`] if it never ran,
-    /// [`JoinError::Taken`] if the result was taken before by another call. [`JoinError::Forked`] in a forked child
+    /// [`JoinError::Panicked`] with the payload if the task panicked; [`JoinError::Cancelled`], [`JoinError::Expired`] or
+    /// [`JoinError::Dropped`] if it never ran. [`JoinError::Taken`] if the result was taken before by another call. [`JoinError::Forked`] in a forked child
     /// for a task of the parent. [`JoinError::NoStack`], see there.
     #[inline]
     pub fn join(mut self) -> Result<T, JoinError> {
@@ -113,12 +158,64 @@ impl<T: Send> JoinHandle<T> {
         if self.is_forked() {
             return Some(Err(JoinError::Forked));
         }
-        let waited = Current::with(|current| current.wait_until(&mut self.slot, deadline));
+        let waited = match &mut self.conditions {
+            None => Current::with(|current| current.wait_until(&mut self.slot, deadline)),
+            Some(watched) => wait_under_conditions(&mut self.slot, watched, deadline),
+        };
         self.slot.stop_waiting();
         match waited {
             Waited::Done => self.try_join(),
             Waited::TimedOut => None,
             Waited::NoStack(error) => Some(Err(JoinError::NoStack(error))),
+        }
+    }
+}
+
+/// As any wait, but that it ends with the chance of the task to begin.
+fn wait_under_conditions<T: Send>(
+    slot: &mut SlotHandle<T>,
+    watched: &mut Watched,
+    deadline: Option<Instant>,
+) -> Waited {
+    let latest_start = watched.conditions.deadline.filter(|&latest| deadline.is_none_or(|end| latest < end));
+    let mut pending = Pending { slot, watched };
+    let waited = Current::with(|current| current.wait_until(&mut pending, latest_start.or(deadline)));
+    let waited = match waited {
+        // It has begun in time, or would be done now.
+        Waited::TimedOut if latest_start.is_some() && !pending.is_done() => {
+            Current::with(|current| current.wait_until(&mut pending, deadline))
+        }
+        Waited::TimedOut if pending.is_done() => Waited::Done,
+        other => other,
+    };
+    pending.watched.watch = None;
+    waited
+}
+
+/// A task with conditions that is waited for.
+struct Pending<'a, T> {
+    slot: &'a mut SlotHandle<T>,
+    watched: &'a mut Watched,
+}
+
+impl<T: Send> Awaited for Pending<'_, T> {
+    fn is_done(&self) -> bool {
+        self.watched.apply_to(self.slot);
+        self.slot.is_complete()
+    }
+
+    fn is_of(&self, pool: u32) -> bool {
+        self.slot.is_of(pool)
+    }
+
+    fn run_here(&mut self, tally: &Tally) -> bool {
+        Awaited::run_here(self.slot, tally)
+    }
+
+    fn unpark_me(&mut self) {
+        self.slot.unpark_me();
+        if !self.watched.wake(Waiter::Thread(thread::current())) {
+            thread::current().unpark(); // it is cancelled; the look that follows sees it
         }
     }
 }
@@ -156,8 +253,19 @@ impl<T> Future for JoinHandle<T> {
         if this.is_forked() {
             return Poll::Ready(Err(JoinError::Forked));
         }
-        if this.slot.wait_with(Waiter::Waker(cx.waker().clone())) {
+        let is_watched = match &mut this.conditions {
+            Some(watched) => watched.wake(Waiter::Waker(cx.waker().clone())),
+            None => true,
+        };
+        if is_watched && this.slot.wait_with(Waiter::Waker(cx.waker().clone())) {
             return Poll::Pending;
+        }
+        if !is_watched {
+            // Cancelled in between. If it has begun all the same, its end is waited for.
+            this.apply_conditions();
+            if this.slot.wait_with(Waiter::Waker(cx.waker().clone())) {
+                return Poll::Pending;
+            }
         }
         // The task ended in between, so the result is there.
         this.try_join().map_or(Poll::Pending, Poll::Ready)
@@ -168,7 +276,9 @@ fn into_result<T>(outcome: Outcome<T>) -> Result<T, JoinError> {
     match outcome {
         Outcome::Returned(value) => Ok(value),
         Outcome::Panicked(payload) => Err(JoinError::Panicked(PanicPayload::new(payload))),
-        Outcome::Cancelled => Err(JoinError::Cancelled),
+        Outcome::Unstarted(Unstarted::Cancelled) => Err(JoinError::Cancelled),
+        Outcome::Unstarted(Unstarted::Expired) => Err(JoinError::Expired),
+        Outcome::Unstarted(Unstarted::Dropped) => Err(JoinError::Dropped),
     }
 }
 

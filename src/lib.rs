@@ -63,15 +63,21 @@ mod builder;
 #[cfg(doctest)]
 mod compile_fail;
 #[cfg(not(longshore_loom))]
+mod group;
+#[cfg(not(longshore_loom))]
 mod handle;
 #[cfg(not(longshore_loom))]
 mod join;
+#[cfg(not(longshore_loom))]
+mod lane;
 #[cfg(not(longshore_loom))]
 mod loops;
 #[cfg(all(feature = "orx-parallel", not(longshore_loom)))]
 mod orx_parallel;
 #[cfg(not(longshore_loom))]
 mod pool;
+#[cfg(all(feature = "metrics", not(longshore_loom)))]
+mod publish;
 #[cfg(not(longshore_loom))]
 mod pull_pool;
 #[cfg(all(feature = "rayon", not(longshore_loom)))]
@@ -84,6 +90,10 @@ mod source;
 mod stream;
 #[cfg(not(longshore_loom))]
 mod submission;
+#[cfg(not(longshore_loom))]
+mod task_builder;
+#[cfg(not(longshore_loom))]
+mod worker_local;
 #[cfg(not(longshore_loom))]
 mod workers;
 
@@ -102,20 +112,30 @@ pub use self::{
         BatchError, BuildError, JoinError, PanicPayload, ResizeError, ShutdownError, SubmitError,
         SubmitErrorKind,
     },
+    base::histogram::Histogram,
     blocking::blocking,
     builder::{
         DEFAULT_BLOCKING_LIMIT, DEFAULT_STACK_SIZE, MAX_STACK_SIZE, MAX_WORKERS, MIN_STACK_SIZE, Pinning,
         PoolBuilder,
     },
+    group::{Group, GroupError, TaskError},
     handle::JoinHandle,
     join::{Context, join, with_context, yield_local, yield_now},
+    lane::{Lane, LaneBuilder},
+    policy::placement::{Place, PlaceView, Placement},
     policy::scaling::{Release, Scaling},
     pool::{Pool, current_worker, execute, submit},
+    primitives::cancel::CancelToken,
     pull_pool::PullPool,
-    runtime::metrics::{PinStatus, PoolStats, WorkerStats},
+    runtime::escort::Histograms,
+    runtime::lane::LaneStats,
+    runtime::metrics::{PinStatus, PoolStats, WorkerState, WorkerStats},
+    runtime::ranks::Priority,
     scope::{Scope, ScopedJoinHandle, scope},
     source::{Chunks, ChunksMut, Elements, Grained, IntoSource, Source, chunks, chunks_mut},
-    stream::MapUnordered,
+    stream::{MapOrdered, MapUnordered},
+    task_builder::TaskBuilder,
+    worker_local::WorkerLocal,
     workers::Workers,
 };
 
@@ -127,6 +147,6 @@ pub use self::rayon::{OnPool, OnPoolExt};
 #[doc(hidden)]
 pub mod internals {
     pub use crate::base::sync;
-    pub use crate::primitives::{doors, inbox, latch, members, offer, slot, tally, task};
+    pub use crate::primitives::{cancel, doors, inbox, latch, members, offer, slot, tally, task, work};
     pub use crate::runtime::idle;
 }

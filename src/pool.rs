@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 
 use crate::base::error::{BatchError, BuildError, ResizeError, ShutdownError, SubmitError, SubmitErrorKind};
 use crate::blocking;
-use crate::builder::{PoolBuilder, Start};
+use crate::builder::{Outlet, PoolBuilder, Start};
+use crate::group::Group;
 use crate::handle::JoinHandle;
+use crate::lane::LaneBuilder;
 use crate::runtime::config::Config;
 use crate::runtime::core::{Phase, Request};
 use crate::runtime::crew;
@@ -16,6 +18,8 @@ use crate::runtime::lifecycle::{self, Model};
 use crate::runtime::metrics::PoolStats;
 use crate::runtime::shared::Shared;
 use crate::submission;
+use crate::task_builder::TaskBuilder;
+use crate::worker_local::WorkerLocal;
 use crate::workers::Workers;
 
 /// A pool of worker threads for CPU-bound tasks, with push dispatch and work stealing.
@@ -87,6 +91,25 @@ impl Pool {
         submission::submit(&*self.shared, task)
     }
 
+    /// A part of this pool in which at most `limit` tasks run at a time; see [`Lane`](crate::Lane).
+    pub fn lane(&self, limit: usize) -> LaneBuilder<'_, Pool> {
+        LaneBuilder::new(self, limit)
+    }
+
+    /// Tasks that belong together; see [`Group`].
+    pub fn group<T, E>(&self) -> Group<T, E, Pool>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        Group::new(self)
+    }
+
+    /// A task with a priority, a deadline or a token; see [`TaskBuilder`].
+    pub fn task(&self) -> TaskBuilder<'_, Pool> {
+        TaskBuilder::new(self)
+    }
+
     /// Runs many tasks whose results are not wanted; returns how many. Cheaper than as many calls of
     /// [`Pool::execute`]: tasks are handed over in portions, spread over the workers.
     ///
@@ -111,6 +134,44 @@ impl Pool {
         T: Send + 'static,
     {
         submission::submit_batch(&*self.shared, tasks)
+    }
+
+    /// Runs `f` once on each worker, with the worker's number, and returns a handle for each in the order of the numbers.
+    ///
+    /// Nobody takes these tasks from one another. A worker that sleeps is woken; one that is busy comes to it after its
+    /// present task, or when that waits for something that this worker cannot run. All broadcasts of a pool reach every
+    /// worker in the same order. While a thread from outside acts as a worker (in a scope, join or loop) it is that thread
+    /// that runs it.
+    ///
+    /// A task of the pool that joins one of these handles serves its pool meanwhile without limits, as if it waited for
+    /// another pool.
+    ///
+    /// ```
+    /// use longshore::Pool;
+    ///
+    /// let pool = Pool::builder().workers(3).build()?;
+    /// let handles = pool.broadcast(|worker| worker * 10)?;
+    /// let results: Result<Vec<usize>, _> = handles.into_iter().map(|handle| handle.join()).collect();
+    /// assert_eq!(results?, [0, 10, 20]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `f` comes back if the pool is shut down, also while it drains, and in a forked child.
+    pub fn broadcast<F, T>(&self, f: F) -> Result<Vec<JoinHandle<T>>, SubmitError<F>>
+    where
+        F: Fn(usize) -> T + Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        submission::broadcast(&*self.shared, f)
+    }
+
+    /// A value for each worker, made by `make` when it is first needed there; see [`WorkerLocal`].
+    pub fn worker_local<T: Send + 'static>(
+        &self,
+        make: impl Fn() -> T + Send + Sync + 'static,
+    ) -> WorkerLocal<T> {
+        WorkerLocal::new(&self.shared, make)
     }
 
     /// The number of workers, those that [stand in](crate::blocking) for others among them. Of an elastic pool it may be
@@ -225,6 +286,14 @@ impl Pool {
     pub fn shutdown_now(&self) -> Result<u64, ShutdownError> {
         lifecycle::end(&*self.shared, Phase::Stopping, None)?;
         Ok(self.shared.metrics.swept.get())
+    }
+}
+
+impl Outlet for Pool {
+    type Shared = Shared;
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 }
 

@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 
 use crate::base::error::{BatchError, BuildError, ResizeError, ShutdownError, SubmitError};
 use crate::blocking;
-use crate::builder::{PoolBuilder, Start};
+use crate::builder::{Outlet, PoolBuilder, Start};
+use crate::group::Group;
 use crate::handle::JoinHandle;
+use crate::lane::LaneBuilder;
 use crate::runtime::config::Config;
 use crate::runtime::core::{Phase, Request};
 use crate::runtime::crew;
@@ -15,6 +17,8 @@ use crate::runtime::lifecycle::{self, Model};
 use crate::runtime::metrics::PoolStats;
 use crate::runtime::pull::Shared;
 use crate::submission;
+use crate::task_builder::TaskBuilder;
+use crate::worker_local::WorkerLocal;
 use crate::workers::Workers;
 
 /// A pool of worker threads for CPU-bound tasks that all take their tasks from one shared queue.
@@ -93,6 +97,25 @@ impl PullPool {
         submission::submit(&*self.shared, task)
     }
 
+    /// As [`Pool::lane`](crate::Pool::lane).
+    pub fn lane(&self, limit: usize) -> LaneBuilder<'_, PullPool> {
+        LaneBuilder::new(self, limit)
+    }
+
+    /// As [`Pool::group`](crate::Pool::group).
+    pub fn group<T, E>(&self) -> Group<T, E, PullPool>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        Group::new(self)
+    }
+
+    /// As [`Pool::task`](crate::Pool::task).
+    pub fn task(&self) -> TaskBuilder<'_, PullPool> {
+        TaskBuilder::new(self)
+    }
+
     /// As [`Pool::execute_batch`](crate::Pool::execute_batch). Cheaper than as many calls of [`PullPool::execute`]: tasks are
     /// counted, and workers woken, for many at a time. They are still queued and taken one by one.
     ///
@@ -117,6 +140,26 @@ impl PullPool {
         T: Send + 'static,
     {
         submission::submit_batch(&*self.shared, tasks)
+    }
+
+    /// As [`Pool::broadcast`](crate::Pool::broadcast).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn broadcast<F, T>(&self, f: F) -> Result<Vec<JoinHandle<T>>, SubmitError<F>>
+    where
+        F: Fn(usize) -> T + Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        submission::broadcast(&*self.shared, f)
+    }
+
+    /// A value for each worker, made by `make` when it is first needed there; see [`WorkerLocal`].
+    pub fn worker_local<T: Send + 'static>(
+        &self,
+        make: impl Fn() -> T + Send + Sync + 'static,
+    ) -> WorkerLocal<T> {
+        WorkerLocal::new(&self.shared, make)
     }
 
     /// As [`Pool::workers`](crate::Pool::workers).
@@ -186,6 +229,14 @@ impl PullPool {
     pub fn shutdown_now(&self) -> Result<u64, ShutdownError> {
         lifecycle::end(&*self.shared, Phase::Stopping, None)?;
         Ok(self.shared.metrics.swept.get())
+    }
+}
+
+impl Outlet for PullPool {
+    type Shared = Shared;
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 }
 

@@ -1,4 +1,4 @@
-//! [`Pool::map_unordered`]: results as they come, with a bound on how many are under way.
+//! [`Pool::map_unordered`] and [`Pool::map_ordered`]: a stream of results, with a bound on how many are under way.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -34,7 +34,8 @@ impl Pool {
     /// ```
     ///
     /// # Panics
-    /// The iterator's `next` panics with the panic of a call; the other calls go on, and it may be asked again.
+    /// The iterator's `next` panics with the panic of a call, and if an item is thrown away by a shutdown, a purge or a full
+    /// pool that drops tasks; the other calls go on, and it may be asked again.
     pub fn map_unordered<I, T, F>(&self, items: I, map: F) -> MapUnordered<'_, I::IntoIter, T, F>
     where
         I: IntoIterator,
@@ -46,8 +47,30 @@ impl Pool {
             pool: self,
             items: items.into_iter().fuse(),
             work: Arc::new(Work { map, mail: Mutex::default(), is_given_up: AtomicBool::new(false) }),
+            submitted: 0,
             under_way: 0,
         }
+    }
+
+    /// As [`Pool::map_unordered`], but yields the results in the order of the items. While the oldest item under way takes
+    /// its time the others wait for it, within the same bound: a long item holds up at most four for each worker.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::new()?;
+    /// assert!(pool.map_ordered(0..10u64, |n| n * n).eq((0..10).map(|n| n * n)));
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
+    ///
+    /// # Panics
+    /// As there; the panic comes in its item's place.
+    pub fn map_ordered<I, T, F>(&self, items: I, map: F) -> MapOrdered<'_, I::IntoIter, T, F>
+    where
+        I: IntoIterator,
+        I::Item: Send + 'static,
+        T: Send + 'static,
+        F: Fn(I::Item) -> T + Send + Sync + 'static,
+    {
+        MapOrdered { results: self.map_unordered(items, map), early: VecDeque::new(), yielded: 0 }
     }
 }
 
@@ -57,8 +80,20 @@ pub struct MapUnordered<'p, I: Iterator, T, F> {
     pool: &'p Pool,
     items: std::iter::Fuse<I>,
     work: Arc<Work<T, F>>,
+    /// Items submitted so far.
+    submitted: usize,
     /// Submitted, and the result has not been taken.
     under_way: usize,
+}
+
+/// Results in the order of their items. Made by [`Pool::map_ordered`].
+#[must_use = "it does nothing until it is asked for results"]
+pub struct MapOrdered<'p, I: Iterator, T, F> {
+    results: MapUnordered<'p, I, T, F>,
+    /// What has come before its turn, from the next item on; never longer than what may be under way.
+    early: VecDeque<Option<Result<T, Payload>>>,
+    /// Results yielded so far: the number of the next item.
+    yielded: usize,
 }
 
 struct Work<T, F> {
@@ -69,7 +104,8 @@ struct Work<T, F> {
 
 /// What has come, and who waits for more.
 struct Mail<T> {
-    results: VecDeque<Result<T, Payload>>,
+    /// With the numbers of their items.
+    results: VecDeque<(usize, Result<T, Payload>)>,
     reader: Option<Thread>,
 }
 
@@ -84,21 +120,40 @@ impl<T, F> Work<T, F> {
         lock(&self.mail)
     }
 
-    fn run<A>(&self, item: A)
-    where
-        F: Fn(A) -> T,
-    {
-        // Relaxed: news that may come late.
-        if self.is_given_up.load(Ordering::Relaxed) {
-            return;
-        }
-        let result = unwind::catch(|| (self.map)(item));
+    fn post(&self, number: usize, result: Result<T, Payload>) {
         let mut mail = self.mail();
-        mail.results.push_back(result);
+        mail.results.push_back((number, result));
         let reader = mail.reader.take();
         drop(mail);
         if let Some(reader) = reader {
             reader.unpark();
+        }
+    }
+}
+
+/// One item on its way. Whatever becomes of it, the reader hears of it.
+struct Parcel<A, T, F> {
+    work: Arc<Work<T, F>>,
+    number: usize,
+    item: Option<A>,
+}
+
+impl<A, T, F: Fn(A) -> T> Parcel<A, T, F> {
+    fn open(mut self) {
+        let Some(item) = self.item.take() else { return };
+        // Relaxed: news that may come late.
+        if !self.work.is_given_up.load(Ordering::Relaxed) {
+            let result = unwind::catch(|| (self.work.map)(item));
+            self.work.post(self.number, result);
+        }
+    }
+}
+
+impl<A, T, F> Drop for Parcel<A, T, F> {
+    fn drop(&mut self) {
+        if self.item.is_some() {
+            // Thrown away: by a shutdown, a purge, or a full pool that drops tasks.
+            self.work.post(self.number, Err(Box::new("the pool has thrown away an item of the stream")));
         }
     }
 }
@@ -113,12 +168,25 @@ where
     fn submit_more(&mut self) {
         while self.under_way < PER_WORKER * self.pool.workers() {
             let Some(item) = self.items.next() else { return };
+            let number = self.submitted;
+            self.submitted += 1;
             self.under_way += 1;
-            let work = self.work.clone();
-            if let Err(refused) = self.pool.execute(move || work.run(item)) {
-                // The pool is shut down: the reader does it.
+            let parcel = Parcel { work: self.work.clone(), number, item: Some(item) };
+            if let Err(refused) = self.pool.execute(move || parcel.open()) {
+                // The pool takes no more: the reader does it.
                 refused.into_inner()();
             }
+        }
+    }
+
+    /// The next result to come, with the number of its item. One must be under way that has not been received.
+    fn receive(&mut self) -> (usize, Result<T, Payload>) {
+        loop {
+            if let Some(result) = self.work.mail().results.pop_front() {
+                return result;
+            }
+            let mut awaited = Post { work: &*self.work, pool: self.pool.shared.id };
+            let _ = Current::with(|current| current.wait_until(&mut awaited, None));
         }
     }
 }
@@ -137,17 +205,9 @@ where
         if self.under_way == 0 {
             return None;
         }
-        let mut result = self.work.mail().results.pop_front();
-        while result.is_none() {
-            let mut awaited = Post { work: &*self.work, pool: self.pool.shared.id };
-            let _ = Current::with(|current| current.wait_until(&mut awaited, None));
-            result = self.work.mail().results.pop_front();
-        }
+        let (_, result) = self.receive();
         self.under_way -= 1;
-        match result? {
-            Ok(value) => Some(value),
-            Err(payload) => panic::resume_unwind(payload),
-        }
+        Some(result.unwrap_or_else(|payload| panic::resume_unwind(payload)))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -163,6 +223,56 @@ where
     T: Send + 'static,
     F: Fn(I::Item) -> T + Send + Sync + 'static,
 {
+}
+
+impl<I, T, F> Iterator for MapOrdered<'_, I, T, F>
+where
+    I: Iterator,
+    I::Item: Send + 'static,
+    T: Send + 'static,
+    F: Fn(I::Item) -> T + Send + Sync + 'static,
+{
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        self.results.submit_more();
+        if self.results.under_way == 0 {
+            return None;
+        }
+        let result = loop {
+            if let Some(Some(_)) = self.early.front() {
+                break self.early.pop_front().flatten()?;
+            }
+            let (number, result) = self.results.receive();
+            let place = number - self.yielded;
+            if self.early.len() <= place {
+                self.early.resize_with(place + 1, || None);
+            }
+            self.early[place] = Some(result);
+        };
+        self.yielded += 1;
+        self.results.under_way -= 1;
+        Some(result.unwrap_or_else(|payload| panic::resume_unwind(payload)))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.results.size_hint()
+    }
+}
+
+impl<I, T, F> FusedIterator for MapOrdered<'_, I, T, F>
+where
+    I: Iterator,
+    I::Item: Send + 'static,
+    T: Send + 'static,
+    F: Fn(I::Item) -> T + Send + Sync + 'static,
+{
+}
+
+impl<I: Iterator, T, F> fmt::Debug for MapOrdered<'_, I, T, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MapOrdered").field("yielded", &self.yielded).finish_non_exhaustive()
+    }
 }
 
 impl<I: Iterator, T, F> Drop for MapUnordered<'_, I, T, F> {

@@ -1,13 +1,19 @@
 //! How closures become tasks of a pool, whatever its kind, and what comes back of those that it refuses.
 
 use std::mem::MaybeUninit;
+use std::sync::Arc;
 
-use crate::base::error::{BatchError, SubmitError};
+use crate::base::error::{BatchError, SubmitError, SubmitErrorKind};
 use crate::handle::JoinHandle;
 use crate::primitives::block;
+use crate::primitives::conditions::Conditions;
 use crate::primitives::slot::{self, SlotHandle};
 use crate::primitives::task::Task;
+use crate::primitives::work::Work;
 use crate::runtime::dispatcher::{Intake, Rejected};
+use crate::runtime::escort::{Escorted, Escorts};
+use crate::runtime::lifecycle::Model;
+use crate::task_builder::{Judge, Plain, Ticket, Ticketed};
 
 /// See [`Pool::execute`](crate::Pool::execute).
 #[inline]
@@ -15,8 +21,9 @@ pub fn execute<F>(shared: &impl Intake, task: F) -> Result<(), SubmitError<F>>
 where
     F: FnOnce() + Send + 'static,
 {
-    // SAFETY: `new_in` initialises its place and does not panic.
-    let result = unsafe { shared.dispatch(task, Task::new_in) };
+    let escorts = shared.escorts();
+    // SAFETY: `put` initialises its place and does not panic.
+    let result = unsafe { shared.dispatch(task, |place, task| put(&escorts, place, task)) };
     result.map_err(|(task, kind)| SubmitError { task, kind })
 }
 
@@ -27,9 +34,9 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let mut handle = None;
+    let (mut handle, escorts) = (None, shared.escorts());
     let pack = |place: &mut MaybeUninit<Task>, task: F| {
-        let (task, its_handle) = slotted(shared.id, task);
+        let (task, its_handle) = slotted_closure(&escorts, shared.slot_id(), task);
         place.write(task);
         handle = Some(its_handle);
     };
@@ -47,7 +54,13 @@ where
     F: FnOnce() + Send + 'static,
 {
     let mut tasks = tasks.into_iter();
-    let result = shared.dispatch_batch(tasks.by_ref(), Task::new);
+    let escorts = shared.escorts();
+    let result = shared.dispatch_batch(tasks.by_ref(), |task| {
+        let mut place = MaybeUninit::uninit();
+        put(&escorts, &mut place, task);
+        // SAFETY: `put` has initialised it.
+        unsafe { place.assume_init() }
+    });
     result.map_err(|Rejected { accepted, mut returned, kind }| {
         returned.extend(tasks);
         BatchError { accepted: vec![(); accepted], rejected: returned, kind }
@@ -66,8 +79,9 @@ where
 {
     let mut tasks = tasks.into_iter();
     let mut handles = Vec::with_capacity(tasks.size_hint().0);
+    let escorts = shared.escorts();
     let result = shared.dispatch_batch(tasks.by_ref(), |task| {
-        let (task, handle) = slotted(shared.id, task);
+        let (task, handle) = slotted_closure(&escorts, shared.slot_id(), task);
         handles.push(JoinHandle::new(handle));
         task
     });
@@ -80,21 +94,171 @@ where
     }
 }
 
-/// A task with a handle. Does not panic.
-#[inline]
-fn slotted<F, T>(pool: u32, closure: F) -> (Task, SlotHandle<T>)
+/// See [`Pool::broadcast`](crate::Pool::broadcast).
+pub fn broadcast<F, T>(shared: &impl Model, f: F) -> Result<Vec<JoinHandle<T>>, SubmitError<F>>
+where
+    F: Fn(usize) -> T + Send + Sync + 'static,
+    T: Send + 'static,
+{
+    if shared.is_forked() {
+        return Err(SubmitError { task: f, kind: SubmitErrorKind::Forked });
+    }
+    let f = Arc::new(f);
+    let (mut handles, escorts) = (Vec::new(), shared.escorts());
+    let pack = |worker| {
+        let f = f.clone();
+        let (task, handle) = slotted_closure(&escorts, NO_POOL, move || f(worker));
+        handles.push(JoinHandle::new(handle));
+        task
+    };
+    if shared.give_orders(&shared.members(), pack) {
+        return Ok(handles);
+    }
+    let task = Arc::into_inner(f).expect("no task was made");
+    Err(SubmitError { task, kind: SubmitErrorKind::Closed })
+}
+
+/// The number that no pool has. Whoever waits for a task of this pool must not run it, as it might one of its own: it serves
+/// its own pool meanwhile, its own orders among the rest.
+const NO_POOL: u32 = 0;
+
+/// See [`TaskBuilder::execute`](crate::TaskBuilder::execute).
+pub fn execute_by<F>(shared: &impl Intake, ticket: Ticket, task: F) -> Result<(), SubmitError<F>>
+where
+    F: FnOnce() + Send + 'static,
+{
+    let Ticket { route, conditions } = ticket;
+    let escorts = shared.escorts();
+    let pack = |place: &mut MaybeUninit<Task>, closure: F| match on(conditions) {
+        None => put(&escorts, place, closure),
+        // As in `slotted`: a large closure is called where it is.
+        conditions if size_of::<F>() > LARGEST_TICKETED => {
+            put_work(&escorts, place, Ticketed { conditions, closure: Box::new(closure), judge: Plain });
+        }
+        conditions => put_work(&escorts, place, Ticketed { conditions, closure, judge: Plain }),
+    };
+    // SAFETY: `pack` initialises its place and does not panic.
+    let result = unsafe { shared.dispatch_by(route, task, pack) };
+    result.map_err(|(task, kind)| SubmitError { task, kind })
+}
+
+/// See [`TaskBuilder::submit`](crate::TaskBuilder::submit).
+pub fn submit_by<F, T>(shared: &impl Intake, ticket: Ticket, task: F) -> Result<JoinHandle<T>, SubmitError<F>>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    // A closure above this size may be larger than the worker's stack: boxed, it is called where it is.
-    if size_of::<F>() > block::LARGEST {
-        let (task, handle) = slot::new_in(pool, Box::new(closure));
-        // SAFETY: nothing is borrowed.
-        (unsafe { task.into_task() }, handle)
+    submit_judged(shared, ticket, task, Plain)
+}
+
+/// As [`submit_by`], with somebody who judges what comes out.
+pub fn submit_judged<F, T, J>(
+    shared: &impl Intake,
+    ticket: Ticket,
+    task: F,
+    judge: J,
+) -> Result<JoinHandle<J::Output>, SubmitError<F>>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+    J: Judge<T> + 'static,
+{
+    let Ticket { route, conditions } = ticket;
+    let conditions = on(conditions);
+    let (mut handle, escorts) = (None, shared.escorts());
+    let pack = |place: &mut MaybeUninit<Task>, closure: F| {
+        let conditions = conditions.clone();
+        let (task, its_handle) = if size_of::<F>() > LARGEST_TICKETED {
+            slotted(&escorts, shared.slot_id(), Ticketed { conditions, closure: Box::new(closure), judge })
+        } else {
+            slotted(&escorts, shared.slot_id(), Ticketed { conditions, closure, judge })
+        };
+        place.write(task);
+        handle = Some(JoinHandle::new(its_handle));
+    };
+    // SAFETY: `pack` initialises the place, and `slotted` does not panic.
+    match unsafe { shared.dispatch_by(route, task, pack) } {
+        Ok(()) => {
+            let handle = handle.expect("an accepted task was packed");
+            Ok(match conditions {
+                Some(conditions) => handle.with_conditions(conditions),
+                None => handle,
+            })
+        }
+        Err((task, kind)) => Err(SubmitError { task, kind }),
+    }
+}
+
+/// Conditions in the form in which task and handle share them; nothing if there are none.
+fn on(conditions: Conditions) -> Option<Arc<Conditions>> {
+    (!conditions.is_empty()).then(|| Arc::new(conditions))
+}
+
+/// The largest closure that goes into a recycled block with a ticket.
+const LARGEST_TICKETED: usize = block::LARGEST - LARGEST_JUDGE - LARGEST_ESCORT - size_of::<Ticketed<()>>();
+
+/// Room for whoever judges the result.
+const LARGEST_JUDGE: usize = 32;
+
+/// Room for what travels with some tasks.
+const LARGEST_ESCORT: usize = size_of::<Escorted<()>>();
+
+/// Puts together a task without a handle, with what is to travel with it. Does not panic.
+#[inline]
+fn put<F: FnOnce() + Send + 'static>(escorts: &Escorts, place: &mut MaybeUninit<Task>, closure: F) {
+    match escorts.next() {
+        None => Task::new_in(place, closure),
+        // Above this size it is called where it is, as in `slotted_closure`.
+        Some(escort) if size_of::<F>() > block::LARGEST - LARGEST_ESCORT => {
+            Task::of_in(place, Escorted { work: Box::new(closure), escort });
+        }
+        Some(escort) => Task::of_in(place, Escorted { work: closure, escort }),
+    }
+}
+
+/// As [`put`], of work that leaves room for an escort.
+fn put_work<W: Work<Output = ()> + 'static>(escorts: &Escorts, place: &mut MaybeUninit<Task>, work: W) {
+    match escorts.next() {
+        None => Task::of_in(place, work),
+        Some(escort) => Task::of_in(place, Escorted { work, escort }),
+    }
+}
+
+/// A task with a handle, of work that leaves room for an escort. Does not panic.
+#[inline]
+fn slotted<W, T>(escorts: &Escorts, pool: u32, work: W) -> (Task, SlotHandle<T>)
+where
+    W: Work<Output = T> + 'static,
+    T: Send + 'static,
+{
+    match escorts.next() {
+        None => in_slot(pool, work),
+        Some(escort) => in_slot(pool, Escorted { work, escort }),
+    }
+}
+
+#[inline]
+fn in_slot<W, T>(pool: u32, work: W) -> (Task, SlotHandle<T>)
+where
+    W: Work<Output = T> + 'static,
+    T: Send + 'static,
+{
+    let (task, handle) = slot::new_in(pool, work);
+    // SAFETY: nothing is borrowed.
+    (unsafe { task.into_task() }, handle)
+}
+
+/// As [`slotted`], of a closure of any size: above this size it may be larger than the worker's stack, and is called where
+/// it is.
+#[inline]
+fn slotted_closure<F, T>(escorts: &Escorts, pool: u32, closure: F) -> (Task, SlotHandle<T>)
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    if size_of::<F>() > block::LARGEST - LARGEST_ESCORT {
+        slotted(escorts, pool, Box::new(closure))
     } else {
-        let (task, handle) = slot::new_in(pool, closure);
-        // SAFETY: as above.
-        (unsafe { task.into_task() }, handle)
+        slotted(escorts, pool, closure)
     }
 }

@@ -92,7 +92,7 @@ fn a_pool_dropped_by_a_thread_local_of_its_own_worker() {
     const NAME: &str = "a_pool_dropped_by_a_thread_local_of_its_own_worker";
     let plays = child::plays(NAME, |workers| {
         for _ in 0..20 {
-            let workers = workers.parse().expect("a number");
+            let workers: usize = workers.parse().expect("a number");
             let pool = Arc::new(Pool::builder().workers(workers).build().expect("starts"));
             let gate = Gate::new();
             let (last, visitor) = (pool.clone(), gate.visitor());
@@ -122,7 +122,7 @@ fn a_shutdown_by_a_thread_local_of_its_own_worker() {
     const NAME: &str = "a_shutdown_by_a_thread_local_of_its_own_worker";
     let plays = child::plays(NAME, |workers| {
         for _ in 0..20 {
-            let workers = workers.parse().expect("a number");
+            let workers: usize = workers.parse().expect("a number");
             let pool = Arc::new(Pool::builder().workers(workers).build().expect("starts"));
             let answers = Arc::new(Mutex::new(Vec::new()));
             let (inside, pushes) = (Arc::downgrade(&pool), answers.clone());
@@ -167,4 +167,33 @@ fn two_thousand_pools_leave_nothing() {
         assert!(after <= before + 20, "{before} mappings became {after}");
     }
     with_each_kind("two_thousand_pools_leave_nothing", scenario::<Pool>, scenario::<PullPool>);
+}
+
+/// `LONGSHORE_STATS=1` has a pool print its statistics when it is shut down: once, however often that is called.
+#[test]
+fn statistics_are_printed_at_the_end_if_asked_for() {
+    const NAME: &str = "statistics_are_printed_at_the_end_if_asked_for";
+    fn scenario<P: AnyPool>() {
+        let pool = P::builder().workers(2).thread_name("printed").build().expect("starts");
+        (0..10).for_each(|_| pool.execute(|| ()).expect("open"));
+        pool.shutdown().expect("shuts down");
+        pool.shutdown().expect("harmless");
+        drop(pool);
+    }
+    let plays = child::plays(NAME, |kind| match kind {
+        "pull" => scenario::<PullPool>(),
+        _ => scenario::<Pool>(),
+    });
+    if !plays {
+        for kind in ["push", "pull"] {
+            let of = || Child::of(NAME).argument(kind);
+            let printed = of().variable("LONGSHORE_STATS", 1).succeeds().output;
+            assert_eq!(printed.matches("pool printed, 2 workers").count(), 1, "{printed}");
+            assert!(printed.contains("submitted 10") && printed.contains("completed 10"), "{printed}");
+            for silent in ["0", "", "yes"] {
+                let output = of().variable("LONGSHORE_STATS", silent).succeeds().output;
+                assert!(!output.contains("pool printed"), "{silent}: {output}");
+            }
+        }
+    }
 }

@@ -46,6 +46,8 @@ impl fmt::Display for PanicPayload {
 pub enum BuildError {
     /// A pool of no workers was asked for.
     ZeroWorkers,
+    /// A lane was asked for that never runs anything.
+    ZeroLimit,
     /// More workers than the library is willing to start.
     TooManyWorkers {
         /// What was asked for.
@@ -121,6 +123,7 @@ impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             BuildError::ZeroWorkers => f.write_str("a pool needs at least one worker, 0 were asked for"),
+            BuildError::ZeroLimit => f.write_str("a lane must let at least one task run, 0 were asked for"),
             BuildError::TooManyWorkers { asked, max } => {
                 write!(f, "{asked} workers were asked for, the limit is {max}")
             }
@@ -233,8 +236,15 @@ impl Error for ResizeError {
 pub enum SubmitErrorKind {
     /// The pool is shutting down, or has.
     Closed,
+    /// There is no room: as many tasks wait as may.
+    Full,
     /// This process is a fork of the one that built the pool; the workers exist only there.
     Forked,
+    /// The pool has no worker of this number.
+    NoSuchWorker {
+        /// The number that was asked for.
+        worker: usize,
+    },
     /// [`execute`](crate::execute) or [`submit`](crate::submit) was called outside of every pool.
     NoPool,
 }
@@ -243,7 +253,9 @@ impl fmt::Display for SubmitErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             SubmitErrorKind::Closed => "the pool is shut down",
+            SubmitErrorKind::Full => "the queue is full",
             SubmitErrorKind::Forked => "the pool belongs to the parent of this forked process",
+            SubmitErrorKind::NoSuchWorker { worker } => return write!(f, "the pool has no worker {worker}"),
             SubmitErrorKind::NoPool => "this thread is not a worker of any pool",
         })
     }
@@ -313,8 +325,12 @@ impl<F, H> Error for BatchError<F, H> {}
 pub enum JoinError {
     /// The task panicked.
     Panicked(PanicPayload),
-    /// The task never ran: it was cancelled by its handle or thrown away by a shutdown.
+    /// The task never ran: it was cancelled by its handle or a token, or thrown away by a purge or a shutdown.
     Cancelled,
+    /// The task never ran: its deadline came first.
+    Expired,
+    /// The task never ran: there was no room for it, and its pool drops tasks then.
+    Dropped,
     /// This process is a fork of the one that the task was submitted in; it will never run here.
     Forked,
     /// The result was taken by an earlier call.
@@ -325,9 +341,14 @@ pub enum JoinError {
 }
 
 impl JoinError {
-    /// Whether the task never ran.
+    /// Whether the task was cancelled.
     pub fn is_cancelled(&self) -> bool {
         matches!(self, JoinError::Cancelled)
+    }
+
+    /// Whether the task never began: cancelled, expired or dropped.
+    pub fn never_ran(&self) -> bool {
+        matches!(self, JoinError::Cancelled | JoinError::Expired | JoinError::Dropped)
     }
 
     /// Whether the task panicked.
@@ -352,6 +373,8 @@ impl fmt::Display for JoinError {
         match self {
             JoinError::Panicked(payload) => write!(f, "the task panicked: {payload}"),
             JoinError::Cancelled => f.write_str("the task was cancelled before it started"),
+            JoinError::Expired => f.write_str("the deadline came before the task had started"),
+            JoinError::Dropped => f.write_str("the task was dropped, for the pool was full"),
             JoinError::Forked => f.write_str("the task belongs to the parent of this forked process"),
             JoinError::Taken => f.write_str("the result was taken before"),
             JoinError::NoStack(source) => {

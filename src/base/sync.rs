@@ -9,7 +9,7 @@ use std::mem::MaybeUninit;
 #[cfg(not(longshore_loom))]
 mod imp {
     pub use std::hint::spin_loop;
-    pub use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
+    pub use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
     pub use std::sync::{Mutex, MutexGuard};
     pub use std::thread;
 }

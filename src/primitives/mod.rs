@@ -3,12 +3,17 @@
 
 pub mod batch;
 pub mod block;
+pub mod cancel;
+pub mod conditions;
 pub mod doors;
 pub mod inbox;
 pub mod latch;
+pub mod mailbox;
 pub mod members;
 pub mod numbered;
 pub mod offer;
+pub mod outcome;
 pub mod slot;
 pub mod tally;
 pub mod task;
+pub mod work;

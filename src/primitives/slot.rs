@@ -8,12 +8,15 @@
 //! |-------------|---------------------------------------------------------|----------------------|---------------------|
 //! | `RUNNING`   | the closure belongs to whoever set this, who calls it   | either, from pending | -                   |
 //! | `CANCELLED` | the closure belongs to whoever set this, who drops it   | either, from pending | -                   |
-//! | `COMPLETE`  | the outcome is final (and written, unless `CANCELLED`)  | owner of the closure | -                   |
+//! | `COMPLETE`  | the outcome is final (and written, unless unstarted)    | owner of the closure | -                   |
+//! | `REFUSED`, `EXPIRED`, `DROPPED` | why it is unstarted | with `CANCELLED`, or by the owner with `COMPLETE` | -      |
 //! | `WAITING`   | the waiter cell holds a waiter, to be woken             | handle               | handle, or `publish`|
 //! | `TASK`      | the task side still uses the memory                     | creation             | task                |
 //! | `HANDLE`    | the handle still uses the memory                        | creation             | handle              |
 //!
-//! `RUNNING` and `CANCELLED` exclude each other: both are set by a compare-and-swap that requires neither.
+//! `RUNNING` and `CANCELLED` exclude each other: both are set by a compare-and-swap that requires neither. *Unstarted* is a
+//! complete slot with `CANCELLED` or one of the three that say why: it has no outcome. (Who has set `RUNNING` may find that
+//! the work must not begin any more.)
 //! Who may touch what:
 //! - the closure: the creator, then the one who set `RUNNING` or `CANCELLED`;
 //! - the outcome: who set `RUNNING`, before `COMPLETE`; afterwards the handle, or, if `HANDLE` was gone at that moment, the
@@ -27,54 +30,16 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
-use std::task::Waker;
+
+use super::outcome::{CANCELLED, COMPLETE, HANDLE, RUNNING, TASK, UNSTARTED, WAITING, reason, reason_in};
+pub use super::outcome::{Outcome, Waiter};
 
 use super::block;
-use super::tally::Tally;
+use super::tally::{End, Tally};
 use super::task::{Discarded, Finished, Task, TaskKind, TaskTable, Word, Words};
-use crate::base::sync::{AtomicU32, Ordering, Place, Tomb, thread};
+use super::work::{Unstarted, Work};
+use crate::base::sync::{AtomicU32, Ordering, Place, Tomb};
 use crate::base::unwind::{self, Payload};
-
-const RUNNING: u32 = 1;
-const CANCELLED: u32 = 1 << 1;
-const COMPLETE: u32 = 1 << 2;
-const WAITING: u32 = 1 << 3;
-const TASK: u32 = 1 << 4;
-const HANDLE: u32 = 1 << 5;
-
-/// Whom to wake when the outcome is there.
-#[derive(Debug)]
-pub enum Waiter {
-    /// A thread that parks until then.
-    Thread(thread::Thread),
-    /// A future's task.
-    Waker(Waker),
-}
-
-impl Waiter {
-    fn wake(self) {
-        match self {
-            Waiter::Thread(thread) => thread.unpark(),
-            // A waker is user code.
-            Waiter::Waker(waker) => {
-                if let Err(payload) = unwind::catch(|| waker.wake()) {
-                    unwind::drop_silently(payload);
-                }
-            }
-        }
-    }
-}
-
-/// How a task ended, as its handle gets to know it.
-#[derive(Debug)]
-pub enum Outcome<T> {
-    /// It returned this.
-    Returned(T),
-    /// It panicked with this.
-    Panicked(Payload),
-    /// It never ran.
-    Cancelled,
-}
 
 /// The part of a slot that does not depend on the closure's type.
 struct Header<T> {
@@ -90,8 +55,9 @@ struct Header<T> {
 
 /// Takes the address of the slot.
 struct SlotTable {
-    /// Calls the closure, counts it and writes the outcome. Only for the closure's owner.
-    call_closure: unsafe fn(NonNull<()>, &Tally),
+    /// Calls the closure, counts it and writes the outcome, or finds that it must not begin. Only for the closure's owner.
+    /// Returns what is to be published with the outcome: nothing, or why there is none.
+    call_closure: unsafe fn(NonNull<()>, &Tally) -> u32,
     /// Drops the closure in place. Only for its owner.
     drop_closure: unsafe fn(NonNull<()>) -> Result<(), Payload>,
     /// Frees the memory of a slot in which nothing lives any more.
@@ -105,7 +71,7 @@ enum Remains {
     Nothing,
     /// The outcome and the memory: the handle had gone before the outcome came.
     OutcomeAndMemory,
-    /// The memory: the handle was woken, took the outcome and went before the publisher did.
+    /// The memory: there is no outcome, or the handle was woken, took it and went before the publisher did.
     Memory,
 }
 
@@ -120,7 +86,7 @@ struct Slot<F, T> {
 #[cfg(longshore_loom)]
 pub fn new<F, T>(f: F) -> (SlotTask<F, T>, SlotHandle<T>)
 where
-    F: FnOnce() -> T + Send,
+    F: Work<Output = T>,
     T: Send,
 {
     new_in(0, f)
@@ -130,7 +96,7 @@ where
 #[inline]
 pub fn new_in<F, T>(pool: u32, f: F) -> (SlotTask<F, T>, SlotHandle<T>)
 where
-    F: FnOnce() -> T + Send,
+    F: Work<Output = T>,
     T: Send,
 {
     let place = block::take_for::<Slot<F, T>>();
@@ -156,18 +122,26 @@ where
     (SlotTask { slot: place }, SlotHandle { header: place.cast(), taken: false, _result: PhantomData })
 }
 
-unsafe fn call_closure<F: FnOnce() -> T, T>(slot: NonNull<()>, tally: &Tally) {
+unsafe fn call_closure<F: Work<Output = T>, T>(slot: NonNull<()>, tally: &Tally) -> u32 {
     // SAFETY: the caller's reference bit keeps the slot, which is of this very type, alive.
     let slot = unsafe { slot.cast::<Slot<F, T>>().as_ref() };
     // SAFETY: the caller owns the closure (RUNNING); it is read once.
     let closure = unsafe { slot.closure.read() };
-    tally.started.add(1);
-    let result = unwind::catch(closure);
-    // Counted before it is published: who has joined the task sees it in the statistics.
-    let end = if result.is_ok() { &tally.completed } else { &tally.panicked };
-    end.add(1);
+    if let Some(why) = closure.refusal() {
+        tally.unstarted(why);
+        unwind::drop_silently(closure);
+        return reason(why);
+    }
+    tally.begin();
+    let result = unwind::catch(|| closure.call());
+    tally.end(match &result {
+        Ok(output) if F::has_failed(output) => End::Failed,
+        Ok(_) => End::Completed,
+        Err(_) => End::Panicked,
+    });
     // SAFETY: before COMPLETE the outcome belongs to the closure's owner.
     unsafe { slot.header.outcome.write(result) };
+    0
 }
 
 unsafe fn drop_closure<F, T>(slot: NonNull<()>) -> Result<(), Payload> {
@@ -194,7 +168,7 @@ unsafe fn free<F, T>(slot: NonNull<()>) {
 }
 
 impl<T> Header<T> {
-    /// Claims the closure by setting `claim` (`RUNNING` or `CANCELLED`); `false` if somebody else has it.
+    /// Claims the closure by setting `claim` (`RUNNING`, or `CANCELLED` and why); `false` if somebody else has it.
     #[inline]
     fn claim_closure(&self, claim: u32) -> bool {
         self.tomb.touch();
@@ -212,13 +186,13 @@ impl<T> Header<T> {
         false
     }
 
-    /// Makes the outcome final, and wakes who waits. `leaving` is the caller's own reference bit if it has no
-    /// further use for the slot, else 0.
+    /// Makes the outcome final, and wakes who waits. `why` is the bit that says why there is none, or 0. `leaving` is the
+    /// caller's own reference bit if it has no further use for the slot, else 0.
     ///
     /// # Safety
-    /// The caller owns the closure, has moved it out or dropped it, and has written the outcome unless it cancelled.
+    /// The caller owns the closure, has moved it out or dropped it, and has written the outcome unless the task is unstarted.
     /// With `leaving`, the caller touches the slot no more, but for what is returned.
-    unsafe fn publish(this: NonNull<Self>, leaving: u32) -> Remains {
+    unsafe fn publish(this: NonNull<Self>, why: u32, leaving: u32) -> Remains {
         // SAFETY: the caller's reference bit keeps the slot alive until the CAS below.
         let header = unsafe { this.as_ref() };
         header.tomb.touch();
@@ -231,7 +205,7 @@ impl<T> Header<T> {
             // bit is gone, all it did to the slot.
             match header.state.compare_exchange_weak(
                 state,
-                (state | COMPLETE) & !gone,
+                (state | COMPLETE | why) & !gone,
                 Ordering::AcqRel,
                 Ordering::Relaxed,
             ) {
@@ -241,7 +215,11 @@ impl<T> Header<T> {
         }
         if state & WAITING == 0 {
             let last = leaving != 0 && state & HANDLE == 0;
-            return if last { Remains::OutcomeAndMemory } else { Remains::Nothing };
+            return match last {
+                false => Remains::Nothing,
+                true if (state | why) & UNSTARTED != 0 => Remains::Memory,
+                true => Remains::OutcomeAndMemory,
+            };
         }
         // SAFETY: WAITING was set, so the place holds a waiter; we cleared it, so it is ours.
         let waiter = unsafe { header.waiter.read() };
@@ -262,7 +240,7 @@ pub struct SlotTask<F, T> {
 
 impl<F, T> SlotTask<F, T>
 where
-    F: FnOnce() -> T + Send,
+    F: Work<Output = T>,
     T: Send,
 {
     /// Packs this side into a task.
@@ -297,9 +275,9 @@ where
         unsafe { Self::from_word(address) }.run(tally)
     }
 
-    unsafe fn discard_packed(address: Word, _: Word, _: Word) -> Result<Discarded, Payload> {
+    unsafe fn discard_packed(address: Word, _: Word, _: Word, why: Unstarted) -> Result<Discarded, Payload> {
         // SAFETY: the contract of the task's table.
-        unsafe { Self::from_word(address) }.discard()
+        unsafe { Self::from_word(address) }.discard(why)
     }
 
     fn header(&self) -> NonNull<Header<T>> {
@@ -310,17 +288,16 @@ where
         // SAFETY: our TASK bit keeps the slot alive.
         let slot = unsafe { self.slot.as_ref() };
         if !slot.header.claim_closure(RUNNING) {
-            if self.leave() == Discarded::Unstarted {
-                tally.started.add(1);
-                tally.cancelled.add(1);
+            if let Some(why) = self.leave() {
+                tally.unstarted(why);
             }
             return Finished::Quietly;
         }
         // SAFETY: RUNNING makes the closure ours.
-        unsafe { call_closure::<F, T>(self.slot.cast(), tally) };
+        let why = unsafe { call_closure::<F, T>(self.slot.cast(), tally) };
         let header = self.header();
-        // SAFETY: closure moved out, outcome written, and our bit is given up.
-        let remains = unsafe { Header::publish(header, TASK) };
+        // SAFETY: closure moved out, outcome written unless `why` says otherwise, and our bit is given up.
+        let remains = unsafe { Header::publish(header, why, TASK) };
         let outcome = match remains {
             Remains::Nothing => return Finished::Quietly,
             Remains::Memory => None,
@@ -339,16 +316,19 @@ where
         }
     }
 
-    fn discard(self) -> Result<Discarded, Payload> {
+    fn discard(self, why: Unstarted) -> Result<Discarded, Payload> {
         // SAFETY: our TASK bit keeps the slot alive.
         let header = unsafe { self.header().as_ref() };
-        if !header.claim_closure(CANCELLED) {
-            return Ok(self.leave());
+        if !header.claim_closure(CANCELLED | reason(why)) {
+            return Ok(match self.leave() {
+                Some(_) => Discarded::Unstarted,
+                None => Discarded::RunBefore,
+            });
         }
         // SAFETY: CANCELLED makes the closure ours.
         let dropped = unsafe { drop_closure::<F, T>(self.slot.cast()) };
         // SAFETY: closure dropped, cancelled (no outcome), and our bit is given up.
-        let remains = unsafe { Header::publish(self.header(), TASK) };
+        let remains = unsafe { Header::publish(self.header(), 0, TASK) };
         if !matches!(remains, Remains::Nothing) {
             // SAFETY: we are the last user and the slot is empty.
             unsafe { free::<F, T>(self.slot.cast()) };
@@ -356,8 +336,9 @@ where
         dropped.map(|()| Discarded::Unstarted)
     }
 
-    /// Gives up the task side of a slot whose closure the handle has cancelled, or run ahead of its turn.
-    fn leave(self) -> Discarded {
+    /// Gives up the task side of a slot whose closure the handle has cancelled (then it says why), or run ahead of its
+    /// turn.
+    fn leave(self) -> Option<Unstarted> {
         let header = self.header();
         // SAFETY: our bit keeps it alive until this very operation.
         let state = &unsafe { header.as_ref() }.state;
@@ -367,7 +348,8 @@ where
             // SAFETY: we are the last user; the handle was done with closure and outcome before it left.
             unsafe { free::<F, T>(header.cast()) };
         }
-        if before & CANCELLED != 0 { Discarded::Unstarted } else { Discarded::RunBefore }
+        // Without CANCELLED the handle has asked the work itself, and counted what it found.
+        (before & CANCELLED != 0).then(|| reason_in(before))
     }
 }
 
@@ -378,11 +360,11 @@ impl<F, T> fmt::Debug for SlotTask<F, T> {
 }
 
 /// # Safety
-/// The slot is complete and not cancelled; the caller owns its outcome and takes it once.
+/// The slot is complete and not unstarted; the caller owns its outcome and takes it once.
 unsafe fn take_outcome<T>(header: NonNull<Header<T>>) -> Result<T, Payload> {
     // SAFETY: the caller's reference keeps the slot alive.
     let header = unsafe { header.as_ref() };
-    // SAFETY: COMPLETE without CANCELLED means that it was written.
+    // SAFETY: COMPLETE without UNSTARTED means that it was written.
     unsafe { header.outcome.read() }
 }
 
@@ -425,10 +407,10 @@ impl<T> SlotHandle<T> {
             return None;
         }
         self.taken = true;
-        if state & CANCELLED != 0 {
-            return Some(Outcome::Cancelled);
+        if state & UNSTARTED != 0 {
+            return Some(Outcome::Unstarted(reason_in(state)));
         }
-        // SAFETY: complete, not cancelled, and `taken` makes it happen once.
+        // SAFETY: complete, not unstarted, and `taken` makes it happen once.
         match unsafe { take_outcome(self.header) } {
             Ok(value) => Some(Outcome::Returned(value)),
             Err(payload) => Some(Outcome::Panicked(payload)),
@@ -505,24 +487,24 @@ impl<T> SlotHandle<T> {
             return false;
         }
         // SAFETY: RUNNING makes the closure ours, and our HANDLE bit keeps the slot alive.
-        unsafe { (header.table.call_closure)(self.header.cast(), tally) };
-        // SAFETY: closure moved out, outcome written; our bit stays.
-        let remains = unsafe { Header::publish(self.header, 0) };
+        let why = unsafe { (header.table.call_closure)(self.header.cast(), tally) };
+        // SAFETY: closure moved out, outcome written unless `why` says otherwise; our bit stays.
+        let remains = unsafe { Header::publish(self.header, why, 0) };
         debug_assert!(matches!(remains, Remains::Nothing), "our own bit is still set");
         true
     }
 
-    /// Cancels the task if it has not started. `true` if it will never run (also when it was cancelled before).
-    pub fn cancel(&self) -> bool {
+    /// Cancels the task if it has not started, for this reason. `true` if it will never run (also when that was so before).
+    pub fn cancel(&self, why: Unstarted) -> bool {
         let header = self.header();
-        if !header.claim_closure(CANCELLED) {
-            // Relaxed: CANCELLED never goes away and carries no data.
-            return header.state.load(Ordering::Relaxed) & CANCELLED != 0;
+        if !header.claim_closure(CANCELLED | reason(why)) {
+            // Relaxed: these never go away and carry no data.
+            return header.state.load(Ordering::Relaxed) & UNSTARTED != 0;
         }
         // SAFETY: CANCELLED makes the closure ours.
         let dropped = unsafe { (header.table.drop_closure)(self.header.cast()) };
         // SAFETY: closure dropped, cancelled; our bit stays.
-        let remains = unsafe { Header::publish(self.header, 0) };
+        let remains = unsafe { Header::publish(self.header, 0, 0) };
         debug_assert!(matches!(remains, Remains::Nothing), "our own bit is still set");
         if let Err(payload) = dropped {
             unwind::drop_silently(payload);

@@ -18,7 +18,8 @@ use std::mem::{self, ManuallyDrop, MaybeUninit};
 use std::ptr::NonNull;
 
 use super::block;
-use super::tally::Tally;
+use super::tally::{End, Tally};
+use super::work::{Unstarted, Work};
 use crate::base::unwind::{self, Payload};
 
 /// One of the words that a task carries.
@@ -45,11 +46,11 @@ pub struct TaskTable {
     /// # Safety
     /// The words are those of a task made with this table; they are not used again.
     pub run: unsafe fn(Word, Word, Word, &Tally) -> Finished,
-    /// Drops the task unstarted and tells whoever waits for it. A panic in a drop is returned.
+    /// Drops the task unstarted and tells whoever waits for it why. A panic in a drop is returned.
     ///
     /// # Safety
     /// As for `run`.
-    pub discard: unsafe fn(Word, Word, Word) -> Result<Discarded, Payload>,
+    pub discard: unsafe fn(Word, Word, Word, Unstarted) -> Result<Discarded, Payload>,
     /// What the task is part of.
     pub kind: TaskKind,
 }
@@ -103,11 +104,22 @@ impl Task {
     #[inline]
     pub fn new_in<F: FnOnce() + Send + 'static>(place: &mut MaybeUninit<Task>, f: F) {
         match Kept::of::<F>() {
-            Kept::Inline => Inline::pack(place, f),
-            Kept::Block => InBlock::pack(place, f),
+            Kept::Inline | Kept::Block => Task::of_in(place, f),
             // Calling a boxed closure runs it where it is, so that a closure of several megabytes never visits the
             // (possibly small) stack of the worker.
-            Kept::Boxed => Inline::pack(place, Box::new(f)),
+            Kept::Boxed => Task::of_in(place, Box::new(f)),
+        }
+    }
+
+    /// A task that does `work` of at most [`block::LARGEST`] bytes, put together in `place`, which is initialised
+    /// afterwards. Does not panic.
+    #[inline]
+    pub fn of_in<W: Work<Output = ()> + 'static>(place: &mut MaybeUninit<Task>, work: W) {
+        match Kept::of::<W>() {
+            Kept::Inline => Inline::pack(place, work),
+            Kept::Block => InBlock::pack(place, work),
+            // Decided at compile time. (Zero-sized and over-aligned work is not worth a case of its own.)
+            Kept::Boxed => Inline::pack(place, Alone(Box::new(work))),
         }
     }
 
@@ -141,12 +153,12 @@ impl Task {
         unsafe { (this.table.run)(a, b, c, tally) }
     }
 
-    /// Drops the task unstarted and tells whoever waits for it; a panic in a drop is returned.
-    pub fn discard(self) -> Result<Discarded, Payload> {
+    /// Drops the task unstarted and tells whoever waits for it why; a panic in a drop is returned.
+    pub fn discard(self, why: Unstarted) -> Result<Discarded, Payload> {
         let this = ManuallyDrop::new(self);
         let [a, b, c] = this.words;
         // SAFETY: as in `run`.
-        unsafe { (this.table.discard)(a, b, c) }
+        unsafe { (this.table.discard)(a, b, c, why) }
     }
 }
 
@@ -154,7 +166,7 @@ impl Drop for Task {
     fn drop(&mut self) {
         let [a, b, c] = self.words;
         // SAFETY: as in `run`; nobody uses the words after the drop.
-        if let Err(payload) = unsafe { (self.table.discard)(a, b, c) } {
+        if let Err(payload) = unsafe { (self.table.discard)(a, b, c, Unstarted::Cancelled) } {
             unwind::drop_silently(payload);
         }
     }
@@ -187,17 +199,43 @@ impl Kept {
     }
 }
 
-/// Calls a fire-and-forget closure and counts how it ended.
+/// Work in a box of its own.
+struct Alone<W>(Box<W>);
+
+impl<W: Work> Work for Alone<W> {
+    type Output = W::Output;
+
+    fn refusal(&self) -> Option<Unstarted> {
+        self.0.refusal()
+    }
+
+    fn call(self) -> W::Output {
+        (*self.0).call()
+    }
+
+    fn has_failed(output: &W::Output) -> bool {
+        W::has_failed(output)
+    }
+}
+
+/// Does fire-and-forget work and counts how it ended.
 #[inline]
-fn call<F: FnOnce()>(f: F, tally: &Tally) -> Finished {
-    tally.started.add(1);
-    match unwind::catch(f) {
+fn perform<W: Work<Output = ()>>(work: W, tally: &Tally) -> Finished {
+    if let Some(why) = work.refusal() {
+        tally.unstarted(why);
+        return match unwind::drop_guarded(work) {
+            Ok(()) => Finished::Quietly,
+            Err(payload) => Finished::Orphaned(payload),
+        };
+    }
+    tally.begin();
+    match unwind::catch(|| work.call()) {
         Ok(()) => {
-            tally.completed.add(1);
+            tally.end(if W::has_failed(&()) { End::Failed } else { End::Completed });
             Finished::Quietly
         }
         Err(payload) => {
-            tally.panicked.add(1);
+            tally.end(End::Panicked);
             Finished::Orphaned(payload)
         }
     }
@@ -220,7 +258,7 @@ struct Inline;
 
 impl Inline {
     #[inline]
-    fn pack<F: FnOnce() + Send + 'static>(place: &mut MaybeUninit<Task>, f: F) {
+    fn pack<F: Work<Output = ()> + 'static>(place: &mut MaybeUninit<Task>, f: F) {
         // Decided at compile time, like the choice that led here.
         assert!(matches!(Kept::of::<F>(), Kept::Inline));
         let table =
@@ -238,13 +276,13 @@ impl Inline {
         unsafe { words.as_ptr().cast::<F>().read() }
     }
 
-    unsafe fn run<F: FnOnce()>(a: Word, b: Word, c: Word, tally: &Tally) -> Finished {
+    unsafe fn run<F: Work<Output = ()>>(a: Word, b: Word, c: Word, tally: &Tally) -> Finished {
         // SAFETY: the contract of the table.
         let f = unsafe { Self::unpack::<F>([a, b, c]) };
-        call(f, tally)
+        perform(f, tally)
     }
 
-    unsafe fn discard<F>(a: Word, b: Word, c: Word) -> Result<Discarded, Payload> {
+    unsafe fn discard<F>(a: Word, b: Word, c: Word, _: Unstarted) -> Result<Discarded, Payload> {
         // SAFETY: the contract of the table.
         let f = unsafe { Self::unpack::<F>([a, b, c]) };
         unwind::drop_guarded(f).map(|()| Discarded::Unstarted)
@@ -256,7 +294,7 @@ struct InBlock;
 
 impl InBlock {
     #[inline]
-    fn pack<F: FnOnce() + Send + 'static>(place: &mut MaybeUninit<Task>, f: F) {
+    fn pack<F: Work<Output = ()> + 'static>(place: &mut MaybeUninit<Task>, f: F) {
         let block = block::take_for::<F>();
         // SAFETY: the block is ours, large enough and aligned for an `F`.
         unsafe { block.write(f) };
@@ -282,13 +320,13 @@ impl InBlock {
         f
     }
 
-    unsafe fn run<F: FnOnce()>(address: Word, _: Word, _: Word, tally: &Tally) -> Finished {
+    unsafe fn run<F: Work<Output = ()>>(address: Word, _: Word, _: Word, tally: &Tally) -> Finished {
         // SAFETY: the contract of the table.
         let f = unsafe { Self::unpack::<F>(address) };
-        call(f, tally)
+        perform(f, tally)
     }
 
-    unsafe fn discard<F>(address: Word, _: Word, _: Word) -> Result<Discarded, Payload> {
+    unsafe fn discard<F>(address: Word, _: Word, _: Word, _: Unstarted) -> Result<Discarded, Payload> {
         // SAFETY: the contract of the table.
         let f = unsafe { Self::unpack::<F>(address) };
         unwind::drop_guarded(f).map(|()| Discarded::Unstarted)

@@ -5,20 +5,28 @@
 use std::fmt;
 use std::panic;
 use std::sync::atomic::{AtomicU32, Ordering, fence};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
 
 use super::config::Config;
+use super::escort::Timing;
 use super::idle::Idle;
-use super::metrics::{PinRecord, PoolMetrics, PoolStats, Reading, WorkerMetrics, WorkerStats};
+use super::metrics::{PinRecord, PoolMetrics, PoolStats, Reading, WorkerMetrics, WorkerState, WorkerStats};
+use super::orders::Gate;
+use super::ranks::Ranks;
 use super::roster::{Admission, Reason, Roster, State};
 use super::threads::Threads;
+use crate::base::counter::nanos;
 use crate::base::error::PanicPayload;
 use crate::base::unwind::{self, Payload};
+use crate::primitives::cancel::Watch;
+use crate::primitives::mailbox::Mailbox;
 use crate::primitives::numbered::Numbered;
 use crate::primitives::task::{Discarded, Task};
-use crate::sys::fork;
+use crate::primitives::work::Unstarted;
+use crate::sys::{clock, fork};
 
 /// How far the pool has come in its life. The order of the values is the order of the phases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,8 +48,12 @@ pub enum Phase {
 pub enum Request {
     /// Begin no task, until this is taken back.
     Pause = 1 << 2,
+    /// Look at the tasks of other priorities before each of the normal ones. Never taken back.
+    Ranks = 1 << 3,
+    /// Look whether there is an order for you (see `orders`).
+    Orders = 1 << 4,
     /// Look at the [`Roster`] whether to leave the pool.
-    Leave = 1 << 3,
+    Leave = 1 << 5,
 }
 
 /// The bits of the word that hold the [`Phase`].
@@ -50,6 +62,10 @@ const PHASE: u32 = 0b11;
 /// A word without these bits asks nothing of a worker but to run tasks: the pool is open or drains, and there is no
 /// [`Request`].
 const WANTS_CARE: u32 = !(Phase::Draining as u32);
+
+/// What else there may be while a worker that has nothing to do goes on looking for tasks: it comes to its orders by itself,
+/// and those of others are none of its business.
+const NO_REASON_TO_STOP: u32 = Phase::Draining as u32 | Request::Orders as u32;
 
 /// The phase of a pool, and what it asks of its workers, at one moment.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -72,15 +88,15 @@ impl Condition {
         self.0 & request as u32 != 0
     }
 
-    /// Whether it asks for nothing else than that.
-    pub fn asks_only(self, request: Request) -> bool {
-        self.0 & WANTS_CARE == request as u32
-    }
-
     /// Whether there is anything that a worker must see to before it takes its next task.
     #[inline]
     pub fn wants_care(self) -> bool {
         self.0 & WANTS_CARE != 0
+    }
+
+    /// Whether a worker that looks for a task must see to something else first.
+    pub fn ends_search(self) -> bool {
+        self.0 & !NO_REASON_TO_STOP != 0
     }
 }
 
@@ -98,55 +114,84 @@ impl fmt::Debug for Condition {
 pub struct Record {
     /// Written by the worker, read by snapshots.
     pub metrics: WorkerMetrics,
+    /// How long tasks waited and ran, from the first that is measured on.
+    pub timing: OnceLock<Box<Timing>>,
+    /// Tasks that this worker alone may run.
+    pub orders: Mailbox<Task>,
     /// Set by the worker's thread when it begins.
     pub pin: PinRecord,
 }
 
+/// Values that user code keeps for each worker.
+pub trait PerWorker: Send + Sync {
+    /// Drops those of a worker that goes, on its thread. Panics of user code do not come out.
+    fn forget(&self, worker: usize);
+}
+
+/// A number for a pool, or for what is waited for like one.
+pub fn next_id() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed) // only uniqueness matters
+}
+
 /// See the module's text.
-#[derive(Debug)]
 pub struct Core {
     /// A number of its own (until four billion pools were built), so that a thread's note about one pool is not taken
     /// for another's.
     pub id: u32,
     /// What the user asked for.
     pub config: Config,
+    /// When it was built, by both clocks.
+    built: (Instant, u64),
     /// [`fork::generation`] at the time of building.
     fork_generation: u32,
     /// A [`Condition`].
     condition: CachePadded<AtomicU32>,
     /// Where workers wait while the pool is paused.
     pub pause: Pause,
+    /// Where tasks for certain workers alone are handed in.
+    pub orders: Gate,
     /// Who searches, who is parked.
     pub idle: Idle,
+    /// Tasks of other priorities than normal.
+    pub ranks: Ranks,
     /// Who is a worker.
     pub roster: Roster,
     /// By the number of the worker, which has its own at hand. Padded, for each is written by another thread.
     records: Numbered<Arc<CachePadded<Record>>>,
     /// Rare events.
     pub metrics: PoolMetrics,
+    /// What to clean up when a worker goes; whoever made it may have dropped it before.
+    per_worker: Mutex<Vec<Weak<dyn PerWorker>>>,
     /// The operating system's threads behind the workers.
     pub threads: Threads,
+    /// Ends the pool when the user's token is cancelled.
+    pub watch: OnceLock<Watch>,
 }
 
 impl Core {
     /// The common part of a pool that is built as `config` says.
     pub fn new(config: Config) -> Self {
-        static NEXT_ID: AtomicU32 = AtomicU32::new(1);
         let limits = config.limits;
         Core {
-            id: NEXT_ID.fetch_add(1, Ordering::Relaxed), // only uniqueness matters
+            id: next_id(),
             config,
+            built: (Instant::now(), clock::now()),
             fork_generation: {
                 fork::register();
                 fork::generation()
             },
             condition: CachePadded::new(AtomicU32::new(Phase::Open as u32)),
             pause: Pause::default(),
+            orders: Gate::default(),
             idle: Idle::new(0),
+            ranks: Ranks::default(),
             roster: Roster::new(limits),
             records: Numbered::new((0..limits.min).map(|_| Arc::default()).collect(), limits.capacity()),
             metrics: PoolMetrics::default(),
+            per_worker: Mutex::default(),
             threads: Threads::default(),
+            watch: OnceLock::new(),
         }
     }
 
@@ -157,14 +202,32 @@ impl Core {
     }
 
     /// Makes sure that there is a record of worker `index`.
-    pub fn make_record(&self, index: usize) {
-        self.records.get_or_make(index, Arc::default);
+    pub fn make_record(&self, index: usize) -> &Record {
+        self.records.get_or_make(index, Arc::default)
+    }
+
+    /// The numbers of all workers that there ever were.
+    pub fn recorded(&self) -> impl Iterator<Item = usize> {
+        self.records.iter().map(|(index, _)| index)
     }
 
     /// Whether this process is a fork of the one that built the pool: its workers do not exist here.
     #[inline]
     pub fn is_forked(&self) -> bool {
         self.fork_generation != fork::generation()
+    }
+
+    /// Has `values` told of each worker that goes, for as long as they live.
+    pub fn keep_per_worker(&self, values: &Arc<dyn PerWorker>) {
+        let mut all = self.per_worker.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|values| values.strong_count() > 0);
+        all.push(Arc::downgrade(values));
+    }
+
+    /// Called by worker `index` on its own thread, after its last task.
+    pub fn forget_per_worker(&self, index: usize) {
+        let all = self.per_worker.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        all.iter().filter_map(Weak::upgrade).for_each(|values| values.forget(index));
     }
 
     /// The present phase and requests.
@@ -181,8 +244,7 @@ impl Core {
         self.condition().phase()
     }
 
-    /// Enters `phase`, unless the pool is further already. A pool that closes is not paused any more, and nobody has to leave
-    /// it.
+    /// Enters `phase`, unless the pool is further already. A pool that closes is not paused any more.
     pub fn advance(&self, phase: Phase) {
         let mut old = self.condition.load(Ordering::Relaxed); // only a guess for the CAS
         while old & PHASE < phase as u32 {
@@ -270,7 +332,7 @@ impl Core {
     /// Throws away a task: it never starts, and its handle says so. How many tasks that were: none if it had been run
     /// ahead of its turn.
     pub fn throw_away(&self, task: Task) -> u64 {
-        match task.discard() {
+        match task.discard(Unstarted::Cancelled) {
             Ok(Discarded::RunBefore) => return 0,
             Ok(Discarded::Unstarted) => {}
             Err(payload) => self.report_panic(payload),
@@ -305,32 +367,34 @@ impl Core {
     pub fn stats(&self, pushed: impl FnOnce() -> u64, depth: impl Fn(usize) -> usize) -> PoolStats {
         // In reverse causal order: ends, then starts, then submissions, so that no difference comes out negative.
         let completed = self.sum(|m| m.tally.completed.get());
+        let failed = self.sum(|m| m.tally.failed.get());
         let panicked = self.sum(|m| m.tally.panicked.get());
         let cancelled_by_workers = self.sum(|m| m.tally.cancelled.get());
+        let expired = self.sum(|m| m.tally.expired.get());
+        let dropped = self.sum(|m| m.tally.dropped.get());
         let started = self.sum(|m| m.tally.started.get());
         let swept = self.metrics.swept.get();
-        let submitted = self.sum(|m| m.submitted.get()) + pushed();
-        let worker_stats = |(index, record): (usize, &Arc<CachePadded<Record>>)| WorkerStats {
-            index,
-            executed: record.metrics.tally.completed.get() + record.metrics.tally.panicked.get(),
-            stolen: record.metrics.stolen.get(),
-            stolen_forks: record.metrics.stolen_forks.get(),
-            parked: record.metrics.parked.get(),
-            queue_depth: depth(index),
-            pin: record.pin.get(),
+        let submitted = self.sum(|m| m.submitted.get()) + self.metrics.ordered.get() + pushed();
+        let parked = self.idle.parked();
+        let worker_stats = |(index, record): (usize, &Arc<CachePadded<Record>>)| {
+            self.worker_stats(index, depth(index), parked.contains(&index), record)
         };
-        let limits = self.roster.limits();
         PoolStats {
+            name: self.config.name.clone(),
             submitted,
             completed,
+            failed,
             panicked,
+            expired,
+            dropped,
             cancelled: cancelled_by_workers + swept,
             waiting: submitted.saturating_sub(started + swept),
-            running: started.saturating_sub(completed + panicked + cancelled_by_workers),
+            running: started
+                .saturating_sub(completed + failed + panicked + cancelled_by_workers + expired + dropped),
             hook_panics: self.metrics.hook_panics.get(),
             live: self.roster.live(),
-            min: limits.min,
-            max: limits.max,
+            min: self.config.limits.min,
+            max: self.config.limits.max,
             grown: self.metrics.grown.get(),
             retired: self.metrics.retired.get(),
             failed_starts: self.metrics.failed_starts.get(),
@@ -339,13 +403,52 @@ impl Core {
         }
     }
 
-    /// What a supervisor wants to know. `submitted` counts all tasks that were accepted from outside.
+    /// What a supervisor wants to know. `pushed` counts as in [`Core::stats`].
     pub fn read(&self, pushed: impl FnOnce() -> u64) -> Reading {
         // In reverse causal order, as above.
         let started = self.sum(|m| m.tally.started.get());
         let swept = self.metrics.swept.get();
-        let submitted = self.sum(|m| m.submitted.get()) + pushed();
+        let submitted = self.sum(|m| m.submitted.get()) + self.metrics.ordered.get() + pushed();
         Reading { submitted, started, waiting: submitted.saturating_sub(started + swept) }
+    }
+
+    fn worker_stats(&self, index: usize, depth: usize, is_parked: bool, record: &Record) -> WorkerStats {
+        let (metrics, now) = (&record.metrics, self.nanos(Instant::now()));
+        let alive = metrics.alive.total(now);
+        // While it is on loan its thread sleeps, but the worker does not.
+        let asleep = metrics.asleep.total(now).saturating_sub(self.ticks_to_nanos(metrics.lent.get()));
+        let searching = metrics.searching.total(now);
+        let timing = record.timing.get();
+        WorkerStats {
+            index,
+            executed: metrics.tally.ended(),
+            stolen: metrics.stolen.get(),
+            stolen_forks: metrics.stolen_forks.get(),
+            parked: metrics.parked.get(),
+            queue_depth: depth + record.orders.len(),
+            state: match metrics.alive.is_under_way() {
+                false => WorkerState::Gone,
+                true if is_parked => WorkerState::Parked,
+                true => WorkerState::Busy,
+            },
+            time_busy: Duration::from_nanos(alive.saturating_sub(searching + asleep)),
+            time_searching: Duration::from_nanos(searching),
+            time_parked: Duration::from_nanos(asleep),
+            waits: timing.map(|timing| timing.waits.snapshot()).unwrap_or_default(),
+            runs: timing.map(|timing| timing.runs.snapshot()).unwrap_or_default(),
+            pin: record.pin.get(),
+        }
+    }
+
+    /// A moment as nanoseconds since the pool was built.
+    pub fn nanos(&self, moment: Instant) -> u64 {
+        nanos(moment.saturating_duration_since(self.built.0))
+    }
+
+    /// What so many ticks of the cheap clock are worth.
+    fn ticks_to_nanos(&self, ticks: u64) -> u64 {
+        let (nanos, all) = (self.built.0.elapsed().as_nanos(), u128::from(clock::ticks_since(self.built.1)));
+        (u128::from(ticks) * nanos).checked_div(all).map_or(0, |nanos| nanos.try_into().unwrap_or(u64::MAX))
     }
 }
 
@@ -369,5 +472,16 @@ impl Pause {
     pub fn look_again(&self) {
         drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
         self.changed.notify_all();
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core")
+            .field("name", &self.config.name)
+            .field("id", &self.id)
+            .field("condition", &self.condition())
+            .field("idle", &self.idle)
+            .finish_non_exhaustive()
     }
 }

@@ -15,6 +15,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
+use std::time::Instant;
 
 use super::core::{Core, Phase};
 use super::lifecycle::{Doors, Model, Owner, Parting};
@@ -24,6 +25,7 @@ use super::supervisor;
 use super::threads::Ticket;
 use super::worker;
 use crate::base::error::ResizeError;
+use crate::base::span;
 use crate::base::unwind::{self, Payload};
 use crate::sys::{affinity, stack};
 
@@ -52,13 +54,14 @@ pub fn take_on<M: Model>(shared: &Arc<M>, purpose: Purpose, ready: Option<Ready>
 fn enter<M: Model>(shared: &M, purpose: Purpose) -> Option<Vacancy> {
     let mut roster = shared.roster.lock();
     let vacancy = roster.take(shared.roster.limits(), purpose)?;
-    shared.make_record(vacancy.number);
+    let record = shared.make_record(vacancy.number);
     if purpose != Purpose::Spare {
         // Whoever closes the pool takes the lock first, and who takes on a stand-in is a worker that does not rest: the
         // pool does not end meanwhile.
         shared.idle.enlist();
         let doors = if roster.admission() == Admission::Open { Doors::Open } else { Doors::Closed };
         shared.admit(vacancy.number, doors);
+        record.orders.reopen(); // whether orders are accepted at all is decided elsewhere
         shared.publish(&roster);
     }
     Some(vacancy)
@@ -70,6 +73,11 @@ fn undo<M: Model>(shared: &M, purpose: Purpose, number: usize) {
         shared.roster.lock().vacate(number);
     } else {
         shared.resign(number, Reason::Unfit);
+        // There is nobody to run those that came meanwhile: their handles say that they never will.
+        shared.record(number).orders.close();
+        while let Some(order) = shared.take_order(number) {
+            shared.throw_away(order);
+        }
         discharge(shared, number, None);
     }
 }
@@ -116,6 +124,8 @@ enum Fate {
 /// Works as worker `number`, from the start hook to the exit hook.
 fn serve<M: Model>(shared: &Arc<M>, number: usize, ready: Option<Ready>) -> Fate {
     let worker = M::worker(shared.clone(), number);
+    shared.record(number).metrics.alive.begin(shared.nanos(Instant::now()));
+    span::worker_started(&shared.config.name, number);
     let started = match &shared.config.hooks.start {
         Some(hook) => unwind::catch(|| worker.as_current(|| hook(number))),
         None => Ok(()),
@@ -134,13 +144,23 @@ fn serve<M: Model>(shared: &Arc<M>, number: usize, ready: Option<Ready>) -> Fate
     let mut parting = Parting::Resigned;
     if is_fit {
         parting = worker.run();
+        if parting == Parting::Resigned {
+            // No more come, and nobody else may run those that are there.
+            shared.record(number).orders.close();
+            worker.run_orders();
+        }
         if let Some(hook) = &shared.config.hooks.exit {
             worker.as_current(|| shared.run_hook(|| hook(number)));
         }
     } else {
         shared.resign(number, Reason::Unfit);
+        shared.record(number).orders.close();
+        worker.run_orders();
     }
+    worker.as_current(|| shared.forget_per_worker(number));
     worker.put_down();
+    shared.record(number).metrics.alive.end(shared.nanos(Instant::now()));
+    span::worker_ended(&shared.config.name, number);
     match parting {
         Parting::PoolEnd => Fate::PoolEnd,
         Parting::Resigned => {

@@ -9,13 +9,16 @@ use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 use std::ops::Deref;
 
-use super::core::Core;
+use super::core::{Core, Request};
 use super::idle::Idle;
+use super::ranks::Priority;
 use super::shared::{Passage, Phase, Shared, TaskBatch};
 use super::worker::Worker;
+use crossbeam_deque::Injector;
+
 use crate::base::error::SubmitErrorKind;
-use crate::base::rng::Rng;
-use crate::policy::placement::{self, REVIEW_INTERVAL};
+use crate::base::rng::{Draws, Rng};
+use crate::policy::placement::{self, PlaceView, Placement, REVIEW_INTERVAL};
 use crate::primitives::batch::BATCH;
 use crate::primitives::inbox::{Refusal, Reserved, Taken};
 use crate::primitives::task::Task;
@@ -24,17 +27,50 @@ use crate::primitives::task::Task;
 struct Home {
     pool: Cell<u32>,
     worker: Cell<u32>,
-    /// Pushes left until the next review.
+    /// Pushes left until the next review. With another rule than homes, pushes so far.
     countdown: Cell<u32>,
+    /// For rules that draw lots.
+    draws: Draws,
 }
 
 thread_local! {
     // Constant and without a destructor: one instruction to reach, and usable while other thread-locals die.
-    static HOME: Home = const { Home { pool: Cell::new(0), worker: Cell::new(0), countdown: Cell::new(0) } };
+    static HOME: Home = const {
+        Home { pool: Cell::new(0), worker: Cell::new(0), countdown: Cell::new(0), draws: Draws::new() }
+    };
+}
+
+/// Which way a task goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Route {
+    /// Wherever the pool thinks best.
+    #[default]
+    Any,
+    /// Before or after all others.
+    Ranked(Priority),
+    /// To the worker of this number.
+    Worker(usize),
+    /// To the worker that gets all tasks with this key, a hash of the user's.
+    Key(u64),
+}
+
+impl Route {
+    /// The way of tasks of this priority.
+    pub fn of(priority: Priority) -> Route {
+        match priority {
+            Priority::Normal => Route::Any,
+            other => Route::Ranked(other),
+        }
+    }
 }
 
 /// Where tasks are handed to a pool, of whatever kind.
-pub trait Intake: Deref<Target = Core> {
+pub trait Intake: Deref<Target = Core> + Send + Sync + 'static {
+    /// The number that handles know this intake by: that of the pool whose workers run the awaited task themselves.
+    fn slot_id(&self) -> u32 {
+        self.id
+    }
+
     /// Accepts a task that `pack` makes of `closure`, or hands the closure back with the reason.
     ///
     /// The task is put together only once its place is known, straight in that place if that is possible: nothing has to
@@ -44,6 +80,17 @@ pub trait Intake: Deref<Target = Core> {
     /// `pack` initialises the place that it is given, and does not panic.
     unsafe fn dispatch<F>(
         &self,
+        closure: F,
+        pack: impl FnOnce(&mut MaybeUninit<Task>, F),
+    ) -> Result<(), (F, SubmitErrorKind)>;
+
+    /// As [`Intake::dispatch`], by a certain way.
+    ///
+    /// # Safety
+    /// As there.
+    unsafe fn dispatch_by<F>(
+        &self,
+        route: Route,
         closure: F,
         pack: impl FnOnce(&mut MaybeUninit<Task>, F),
     ) -> Result<(), (F, SubmitErrorKind)>;
@@ -102,6 +149,26 @@ impl Intake for Shared {
         })
     }
 
+    unsafe fn dispatch_by<F>(
+        &self,
+        route: Route,
+        closure: F,
+        pack: impl FnOnce(&mut MaybeUninit<Task>, F),
+    ) -> Result<(), (F, SubmitErrorKind)> {
+        match route {
+            Route::Ranked(priority) if let Some(queue) = self.ranks.queue(priority) => {
+                // SAFETY: the caller's promise.
+                unsafe { self.rank(queue, closure, pack) }
+            }
+            // SAFETY: the caller's promise.
+            Route::Worker(worker) => unsafe { self.send_to(worker, closure, pack) },
+            // SAFETY: the caller's promise.
+            Route::Key(key) => unsafe { self.send_to(self.worker_for(key), closure, pack) },
+            // SAFETY: the caller's promise.
+            Route::Ranked(_) | Route::Any => unsafe { self.dispatch(closure, pack) },
+        }
+    }
+
     fn dispatch_batch<F>(
         &self,
         closures: impl Iterator<Item = F>,
@@ -146,15 +213,57 @@ impl Shared {
     fn move_to_next(&self, home: &Home) -> usize {
         let turn = self.metrics.homes_given.add_shared(1) as usize;
         let worker = self.members.read(|members| members[turn % members.len()]);
-        home.pool.set(self.id);
-        home.worker.set(worker as u32);
-        home.countdown.set(REVIEW_INTERVAL);
+        if matches!(self.config.placement, Placement::Home) {
+            home.pool.set(self.id);
+            home.worker.set(worker as u32);
+            home.countdown.set(REVIEW_INTERVAL);
+        }
         worker
+    }
+
+    /// Accepts a task of another priority than normal.
+    ///
+    /// # Safety
+    /// As [`Intake::dispatch`].
+    unsafe fn rank<F>(
+        &self,
+        queue: &Injector<Task>,
+        closure: F,
+        pack: impl FnOnce(&mut MaybeUninit<Task>, F),
+    ) -> Result<(), (F, SubmitErrorKind)> {
+        if self.is_forked() {
+            return Err((closure, SubmitErrorKind::Forked));
+        }
+        self.ask(Request::Ranks); // in a pool that drains, workers find it when they look everywhere
+        Worker::with_current(|worker| {
+            let own = worker.filter(|worker| worker.belongs_to(self));
+            // A worker's task keeps the pool from ending; from outside a passage does.
+            let passage = match own {
+                Some(_) if self.phase() < Phase::Ended => None,
+                None if let Some(passage) = self.passage() => Some(passage),
+                _ => return Err((closure, SubmitErrorKind::Closed)),
+            };
+            let mut task = MaybeUninit::uninit();
+            pack(&mut task, closure);
+            // Counted first: a snapshot reads starts before submissions.
+            match own {
+                Some(worker) => worker.count_submitted(),
+                None => _ = self.metrics.injected.add_shared(1),
+            }
+            // SAFETY: the caller says that `pack` has initialised it.
+            queue.push(unsafe { task.assume_init() });
+            drop(passage);
+            self.idle.notify();
+            Ok(())
+        })
     }
 
     /// The worker that the next task from outside goes to.
     #[inline]
     fn target(&self) -> usize {
+        if !matches!(self.config.placement, Placement::Home) {
+            return self.placed();
+        }
         HOME.with(|home| {
             if home.pool.get() != self.id || home.countdown.get() == 0 {
                 self.review(home);
@@ -165,6 +274,39 @@ impl Shared {
             home.countdown.set(home.countdown.get() - 1);
             home.worker.get() as usize
         })
+    }
+
+    /// The worker that the next task from outside goes to by another rule than homes.
+    #[inline(never)]
+    fn placed(&self) -> usize {
+        let in_turn = HOME.with(|home| {
+            if home.pool.get() != self.id {
+                let start = self.metrics.homes_given.add_shared(1); // each producer starts elsewhere
+                home.pool.set(self.id);
+                home.countdown.set(start as u32);
+                home.draws.seed(self.config.seed, start);
+            }
+            home.countdown.replace(home.countdown.get().wrapping_add(1)) as usize
+        });
+        let choose = |members: &[usize], draws: &Draws| {
+            let view = PlaceView {
+                members,
+                depth: &|worker| self.depth(worker),
+                is_parked: &|worker| self.idle.is_parked(worker),
+                draws,
+            };
+            let mut place = in_turn % members.len();
+            match &self.config.placement {
+                Placement::Home | Placement::RoundRobin => {}
+                Placement::LeastOfTwo => place = placement::least_of_two(&view),
+                Placement::Custom(rule) => self.run_hook(|| {
+                    let answer = rule.place(&view);
+                    place = if answer < members.len() { answer } else { place };
+                }),
+            }
+            members[place]
+        };
+        HOME.with(|home| self.members.read(|members| choose(members, &home.draws)))
     }
 
     /// Gives a producer its first home, or a better one if its own is overloaded.
@@ -277,6 +419,10 @@ impl Shared {
         let mut target = self.target();
         in_portions(&self.idle, closures, share, |portion| {
             self.push_portion(target, portion, &mut pack)?;
+            if !matches!(self.config.placement, Placement::Home) {
+                target = self.placed();
+                return Ok(());
+            }
             target = self.members.read(|members| {
                 let here = members.iter().position(|&m| m == target).unwrap_or(0);
                 members[(here + 1) % members.len()]

@@ -18,8 +18,9 @@ use std::thread;
 
 use crate::base::unwind;
 use crate::primitives::latch::{Latch, Verdict};
-use crate::primitives::tally::Tally;
+use crate::primitives::tally::{End, Tally};
 use crate::primitives::task::{Discarded, Finished, Task, TaskKind, TaskTable, Word};
+use crate::primitives::work::Unstarted;
 use crate::runtime::core::Request;
 use crate::runtime::current::Current;
 use crate::runtime::dispatcher::Intake;
@@ -29,6 +30,7 @@ use crate::runtime::shared::{Phase, Shared};
 use crate::runtime::worker::fork::{By, Job, StackJob};
 use crate::runtime::worker::wait::{self, Awaited, Waited};
 use crate::runtime::worker::{self, Worker};
+use crate::sys::clock;
 
 impl Shared {
     /// Calls `f` with a worker of this pool that the calling thread is, or acts as, and returns when it has ended.
@@ -70,7 +72,13 @@ impl Shared {
         }
         // Relaxed: written before its worker first lay down; the lock of the list orders the two.
         let worker = self.remote(loan.worker()).owner.load(Ordering::Relaxed);
-        let guest = Guest { shared: self, worker, loan: Some(loan), hired_by: worker::hire(self.id) };
+        let guest = Guest {
+            shared: self,
+            worker,
+            loan: Some(loan),
+            hired_by: worker::hire(self.id),
+            begun: clock::now(),
+        };
         guest.worker().lend();
         Some(guest)
     }
@@ -81,8 +89,12 @@ impl Shared {
         if self.is_forked() {
             return; // the worker does not exist here, and the lock of the list may be held by one that does not, either
         }
+        let worker = loan.worker();
         self.idle.give_back(loan);
         // Nothing of the worker is touched from here on.
+        if self.has_orders(worker) {
+            self.idle.wake_this(worker);
+        }
         if self.phase() != Phase::Open || self.condition().asks(Request::Leave) {
             self.idle.wake_all();
         } else if self.has_work() {
@@ -177,22 +189,18 @@ static SENT: TaskTable = TaskTable { run: run_sent, discard: discard_sent, kind:
 unsafe fn run_sent(address: Word, _: Word, _: Word, tally: &Tally) -> Finished {
     // SAFETY: the contract of the table.
     let job = unsafe { Job::from_word(address) };
-    tally.started.add(1);
+    tally.begin();
     // SAFETY: the task has the job for itself.
     let end =
         Worker::with_current(|worker| unsafe { Job::perform(job, worker.expect("tasks run on workers")) });
     // Counted before the sender is let go: it then sees the task in the statistics.
-    if end.is_ok() {
-        tally.completed.add(1)
-    } else {
-        tally.panicked.add(1)
-    }
+    tally.end(if end.is_ok() { End::Completed } else { End::Panicked });
     // SAFETY: performed; nothing of it is touched after this.
     unsafe { Job::set(job, Verdict::Done) };
     Finished::Quietly
 }
 
-unsafe fn discard_sent(address: Word, _: Word, _: Word) -> Result<Discarded, unwind::Payload> {
+unsafe fn discard_sent(address: Word, _: Word, _: Word, _: Unstarted) -> Result<Discarded, unwind::Payload> {
     // SAFETY: the contract of the table.
     let job = unsafe { Job::from_word(address) };
     // SAFETY: nobody has begun it, and nothing of it is touched after this.
@@ -208,6 +216,8 @@ struct Guest<'a> {
     loan: Option<Loan>,
     /// What the thread was before.
     hired_by: u32,
+    /// By the cheap clock.
+    begun: u64,
 }
 
 impl Guest<'_> {
@@ -221,6 +231,9 @@ impl Guest<'_> {
 impl Drop for Guest<'_> {
     fn drop(&mut self) {
         worker::hire(self.hired_by);
+        // Until it is given back, nobody else acts as this worker.
+        let metrics = &self.shared.record(self.worker().index()).metrics;
+        metrics.lent.add(clock::ticks_since(self.begun));
         self.worker().take_home();
         self.loan.take().into_iter().for_each(|loan| self.shared.take_back(loan));
     }

@@ -197,6 +197,14 @@ struct List {
     supervisor: Option<thread::Thread>,
 }
 
+impl List {
+    /// Takes the entry of worker `index` out, if it has one.
+    fn take_out(&mut self, index: usize) -> Option<Parked> {
+        let place = self.parked.iter().rposition(|parked| parked.seat.index() == index)?;
+        Some(self.parked.remove(place))
+    }
+}
+
 impl Idle {
     /// For a pool of `workers`, none of which is idle yet.
     pub fn new(workers: usize) -> Self {
@@ -385,6 +393,50 @@ impl Idle {
         if self.counts().needs_wake() {
             self.wake_one();
         }
+    }
+
+    /// After one task was made visible that worker `index` should run: wakes that one if it sleeps, else somebody as
+    /// [`Idle::notify`] does, for the worker may be blocked.
+    pub fn notify_this(&self, index: usize) {
+        fence(Ordering::SeqCst); // [push], as in `notify`
+        let counts = self.counts();
+        if counts.parked() == 0 {
+            if counts.needs_wake() {
+                self.wake_one();
+            }
+            return;
+        }
+        let mut list = lock(&self.list);
+        let chosen = match list.take_out(index) {
+            Some(parked) => Some(self.raise(parked)),
+            None if self.counts().needs_wake() => self.choose(&mut list).or_else(|| self.call(&list)),
+            None => None,
+        };
+        drop(list);
+        if let Some(thread) = chosen {
+            thread.unpark();
+        }
+    }
+
+    /// After something was made visible that concerns worker `index` alone: wakes it if it sleeps.
+    pub fn wake_this(&self, index: usize) {
+        // The lock orders this and an announcement: one that comes later finds what was made visible, see `docs/idle.md`.
+        let mut list = lock(&self.list);
+        let chosen = list.take_out(index).map(|parked| self.raise(parked));
+        drop(list);
+        if let Some(thread) = chosen {
+            thread.unpark();
+        }
+    }
+
+    /// The numbers of the workers that sleep just now.
+    pub fn parked(&self) -> Vec<usize> {
+        lock(&self.list).parked.iter().map(|parked| parked.seat.index()).collect()
+    }
+
+    /// Whether worker `index` sleeps, or did a moment ago.
+    pub fn is_parked(&self, index: usize) -> bool {
+        self.counts().parked() > 0 && lock(&self.list).parked.iter().any(|p| p.seat.index() == index)
     }
 
     /// After `tasks` were made visible: wakes as many workers, as far as there are any asleep. Searchers are

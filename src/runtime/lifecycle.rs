@@ -9,10 +9,12 @@ use super::config::Config;
 use super::core::{Core, Phase, Request};
 use super::crew;
 use super::metrics::{PoolStats, Reading};
+use super::report::{self, AtEnd};
 use super::roster::{Admission, Purpose};
 use super::supervisor;
 use super::worker;
 use crate::base::error::{BuildError, PanicPayload, ShutdownError};
+use crate::primitives::cancel::Watcher;
 use crate::primitives::task::Task;
 
 /// A way to bring tasks to workers: the queues around a [`Core`], as far as threads that start and stop are concerned.
@@ -33,6 +35,8 @@ pub trait Model: Deref<Target = Core> + Sized + Send + Sync + 'static {
     fn hand_over(&self, index: usize) -> usize;
     /// The owner half of worker `index`; made on its thread.
     fn worker(shared: Arc<Self>, index: usize) -> Self::Worker;
+    /// The numbers of the workers.
+    fn members(&self) -> Vec<usize>;
     /// Adds up what the pool has done.
     fn stats(&self) -> PoolStats;
     /// The part of that which a supervisor wants.
@@ -69,6 +73,8 @@ pub trait Owner {
     fn as_current<R>(&self, f: impl FnOnce() -> R) -> R;
     /// Works until the pool has ended, or the worker has resigned.
     fn run(&self) -> Parting;
+    /// Runs the tasks that this worker alone may run.
+    fn run_orders(&self);
     /// Leaves what a later worker of this number needs where that finds it.
     fn put_down(self);
 }
@@ -111,7 +117,23 @@ pub fn start<M: Model>(config: Config) -> Result<Arc<M>, BuildError> {
         }
     }
     crew::keep_warm(&shared);
+    if let Some(token) = &shared.config.token {
+        let pool = Arc::downgrade(&shared);
+        let stop = move || pool.upgrade().iter().for_each(|pool| stop(&**pool));
+        match token.watch(Watcher::Call(Box::new(stop))) {
+            Some(watch) => _ = shared.watch.set(watch),
+            None => self::stop(&*shared),
+        }
+    }
     Ok(shared)
+}
+
+/// Closes the pool and throws away what is queued, without waiting for its threads.
+fn stop<M: Model>(shared: &M) {
+    if !shared.is_forked() {
+        close(shared, Phase::Stopping);
+        shared.throw_away_queued();
+    }
 }
 
 fn abandon<M: Model>(shared: &M) {
@@ -128,6 +150,7 @@ fn close<M: Model>(shared: &M, phase: Phase) {
         shared.publish(&roster);
         // The queues first: a worker that sees the phase may end the pool as soon as they are empty.
         shared.close_queues();
+        shared.close_orders();
     }
     shared.advance(phase);
     shared.idle.wake_all();
@@ -153,6 +176,9 @@ pub fn end<M: Model>(shared: &M, phase: Phase, deadline: Option<Instant>) -> Res
         // What producers had in hand when the pool stopped.
         shared.wait_for_producers();
         shared.throw_away_queued();
+    }
+    if shared.config.at_end == AtEnd::Print && shared.metrics.reports.add_shared(1) == 0 {
+        report::print(&shared.stats());
     }
     Ok(())
 }

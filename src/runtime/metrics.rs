@@ -5,8 +5,10 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use crate::base::counter::Counter;
+use crate::base::counter::{Counter, Stretch};
+use crate::base::histogram::Histogram;
 use crate::primitives::tally::Tally;
 
 /// Written by the thread that acts as one worker.
@@ -24,6 +26,14 @@ pub struct WorkerMetrics {
     pub stolen_forks: Counter,
     /// Times it went to sleep.
     pub parked: Counter,
+    /// Time since its thread began. (These three in nanoseconds since the pool was built; what is left is busy.)
+    pub alive: Stretch,
+    /// Time spent looking for work.
+    pub searching: Stretch,
+    /// Time asleep, for want of work or in a task that waits for another pool.
+    pub asleep: Stretch,
+    /// Ticks of [`clock`](crate::sys::clock) for which a thread from outside acted as this worker, which slept.
+    pub lent: Counter,
 }
 
 /// Rare events of the whole pool, counted by any thread.
@@ -31,10 +41,14 @@ pub struct WorkerMetrics {
 pub struct PoolMetrics {
     /// Tasks that went straight to the injector.
     pub injected: Counter,
+    /// Tasks given to certain workers alone.
+    pub ordered: Counter,
     /// Tasks thrown away by a thread that is not a worker, at shutdown.
     pub swept: Counter,
     /// Panics in the start, exit and panic hooks.
     pub hook_panics: Counter,
+    /// Shutdowns that had waited for the end, if the statistics are to be printed then.
+    pub reports: Counter,
     /// Homes given to producers; numbers them, so that each starts elsewhere.
     pub homes_given: Counter,
     /// Workers that have joined since the pool was built.
@@ -50,22 +64,31 @@ pub struct PoolMetrics {
 /// A snapshot of what a pool has done, from [`Pool::stats`](crate::Pool::stats).
 ///
 /// At rest (no task waits or runs, nobody submits) the numbers are exact and add up:
-/// `submitted = completed + panicked + cancelled + waiting + running`. While the pool works they are a moment's view,
+/// `submitted = completed + failed + panicked + cancelled + expired + dropped + waiting + running`. While the pool works they are a moment's view,
 /// each number correct for some point of time during the call.
 ///
 /// A task that was joined is counted before its handle says so.
 #[derive(Debug, Clone, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct PoolStats {
+    /// The beginning of its threads' names, see [`PoolBuilder::thread_name`](crate::PoolBuilder::thread_name).
+    pub name: String,
     /// Tasks accepted since the pool was built.
     pub submitted: u64,
     /// Tasks that returned.
     pub completed: u64,
+    /// Tasks of groups that returned an error.
+    pub failed: u64,
     /// Tasks that panicked.
     pub panicked: u64,
-    /// Tasks that were cancelled, by their handle or by a shutdown, and never ran. A task cancelled by its handle is
+    /// Tasks that were cancelled, by handle, token, purge or shutdown, and never ran. A task cancelled by its handle is
     /// counted (until then as waiting) when a worker comes across it.
     pub cancelled: u64,
+    /// Tasks whose deadline came before they had started.
+    pub expired: u64,
+    /// Tasks turned away because there was no room, by a pool that drops them then.
+    pub dropped: u64,
     /// Tasks in a queue.
     pub waiting: u64,
     /// Tasks begun and not ended, those included that wait for the result of another.
@@ -127,8 +150,58 @@ impl PinRecord {
     }
 }
 
+impl PoolStats {
+    /// The counts of tasks, each with the name of its field.
+    pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        [
+            ("submitted", self.submitted),
+            ("completed", self.completed),
+            ("failed", self.failed),
+            ("panicked", self.panicked),
+            ("cancelled", self.cancelled),
+            ("expired", self.expired),
+            ("dropped", self.dropped),
+            ("waiting", self.waiting),
+            ("running", self.running),
+        ]
+        .into_iter()
+    }
+
+    /// How long tasks waited for their start, on all workers together; empty unless the pool
+    /// [measures](crate::PoolBuilder::histograms) it.
+    pub fn waits(&self) -> Histogram {
+        merged(self.workers.iter().map(|worker| &worker.waits))
+    }
+
+    /// How long tasks ran, as [`PoolStats::waits`].
+    pub fn runs(&self) -> Histogram {
+        merged(self.workers.iter().map(|worker| &worker.runs))
+    }
+}
+
+fn merged<'a>(parts: impl Iterator<Item = &'a Histogram>) -> Histogram {
+    let mut all = Histogram::default();
+    parts.for_each(|part| all.merge(part));
+    all
+}
+
+/// What a worker is doing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum WorkerState {
+    /// Its thread has ended, or not begun.
+    #[default]
+    Gone,
+    /// It runs a task, or is between two.
+    Busy,
+    /// It sleeps for want of work, or because its task waits for another pool.
+    Parked,
+}
+
 /// What one worker has done; part of [`PoolStats`].
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct WorkerStats {
     /// The worker's number, from 0.
@@ -142,14 +215,27 @@ pub struct WorkerStats {
     pub stolen_forks: u64,
     /// Times it went to sleep.
     pub parked: u64,
-    /// Tasks in its inbox and deque.
+    /// Tasks in its inbox and deque, and what was sent to it in particular.
     pub queue_depth: usize,
+    /// What it is doing.
+    pub state: WorkerState,
+    /// For how long it ran tasks, or was about to. Measured when a worker falls asleep and wakes up, not at each task.
+    pub time_busy: Duration,
+    /// For how long it looked for work in vain before it found some or slept.
+    pub time_searching: Duration,
+    /// For how long it slept.
+    pub time_parked: Duration,
+    /// How long tasks had waited that it ran; empty unless the pool [measures](crate::PoolBuilder::histograms) it.
+    pub waits: Histogram,
+    /// How long they ran.
+    pub runs: Histogram,
     /// Whether and where it is pinned.
     pub pin: PinStatus,
 }
 
 /// Whether a worker is bound to a core.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum PinStatus {
     /// Nobody asked for it.

@@ -286,6 +286,12 @@ impl State {
         may_leave
     }
 
+    /// The numbers of the workers.
+    pub fn members(&self) -> Vec<usize> {
+        let is_member = |&number: &usize| matches!(self.standings[number], Standing::Member);
+        (0..self.standings.len()).filter(is_member).collect()
+    }
+
     /// Workers.
     pub fn live(&self) -> usize {
         self.live

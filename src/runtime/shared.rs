@@ -16,8 +16,10 @@ use super::lifecycle::{Doors, Model};
 use super::metrics::{PoolStats, Reading};
 use super::worker::Worker;
 use crate::base::sync::lock;
+use crate::policy::victim::Neighbours;
 use crate::primitives::batch::{BATCH, Batch};
 use crate::primitives::inbox::{Inbox, Taken};
+use crate::primitives::mailbox::Mailbox;
 use crate::primitives::members::Members;
 use crate::primitives::numbered::Numbered;
 use crate::primitives::offer::Offer;
@@ -37,6 +39,8 @@ pub type TaskBatch = Batch<Task>;
 pub struct Remote {
     /// Where dispatchers push.
     pub inbox: Inbox<Task>,
+    /// Tasks that were sent to this worker on purpose (see `addressed`). Padded, for producers write it.
+    pub affine: CachePadded<Mailbox<Task>>,
     /// Thieves' access to the worker's deque.
     pub stealer: Stealer<Task>,
     /// The oldest work that the worker has forked. Padded, for the worker looks at it at each fork.
@@ -56,6 +60,7 @@ impl Remote {
         let deque = Deque::new_lifo();
         Remote {
             inbox: Inbox::new(INBOX_CAPACITY),
+            affine: CachePadded::default(),
             stealer: deque.stealer(),
             offer: CachePadded::new(offer),
             service: AtomicU32::new(0),
@@ -74,9 +79,9 @@ impl Remote {
         *lock(&self.deque) = Some(deque);
     }
 
-    /// Whether a thief would find something here.
+    /// Whether a thief would find something here (at the latest when it is about to lie down).
     pub fn has_work(&self) -> bool {
-        self.inbox.has_ready() || self.offer.has_any() || !self.stealer.is_empty()
+        self.inbox.has_ready() || self.offer.has_any() || !self.stealer.is_empty() || !self.affine.is_empty()
     }
 }
 
@@ -88,6 +93,8 @@ pub struct Shared {
     remotes: Numbered<Remote>,
     /// The numbers of the workers that take tasks from others. Replaced under the lock of the roster.
     pub members: Members<usize>,
+    /// Who is near whom, if workers are pinned and the machine makes a difference.
+    pub neighbours: Option<Neighbours>,
     /// What no inbox had room for.
     injector: Injector<TaskBatch>,
     /// Workers that sleep while they wait for a scope.
@@ -112,7 +119,12 @@ impl Model for Shared {
     fn new(config: Config) -> Self {
         let limits = config.limits;
         let remotes = (0..limits.min).map(|_| Remote::new(Self::first_offer(limits.max))).collect();
+        let neighbours = config.paths.as_ref().and_then(|paths| {
+            let of_worker: Vec<_> = (0..limits.max).map(|worker| paths[worker % paths.len()]).collect();
+            Neighbours::new(&of_worker)
+        });
         Shared {
+            neighbours,
             core: Core::new(config),
             remotes: Numbered::new(remotes, limits.capacity()),
             members: Members::new(Box::default()),
@@ -124,18 +136,25 @@ impl Model for Shared {
 
     fn admit(&self, index: usize, doors: Doors) {
         let offer = || Self::first_offer(self.config.limits.max);
-        let inbox = &self.remotes.get_or_make(index, || Remote::new(offer())).inbox;
+        let remote = self.remotes.get_or_make(index, || Remote::new(offer()));
         match doors {
-            Doors::Open => inbox.reopen(),
-            Doors::Closed => inbox.close(),
+            Doors::Open => {
+                remote.inbox.reopen();
+                remote.affine.reopen();
+            }
+            Doors::Closed => {
+                remote.inbox.close();
+                remote.affine.close();
+            }
         }
         let grown = self.members.read(|members| members.iter().copied().chain([index]).collect());
         self.members.replace(grown);
     }
 
     fn withdraw(&self, index: usize) {
-        // The inbox first: a dispatcher that is refused reads the set again.
+        // The queues first: a dispatcher that is refused reads the set again.
         self.remote(index).inbox.close();
+        self.remote(index).affine.close();
         let is_another = |member: &usize| *member != index;
         let left = self.members.read(|members| members.iter().copied().filter(is_another).collect());
         self.members.replace(left);
@@ -153,6 +172,7 @@ impl Model for Shared {
         };
         let remote = self.remote(index);
         steal_all(&remote.stealer, &mut sink);
+        std::iter::from_fn(|| remote.affine.take()).for_each(&mut sink);
         remote.inbox.drain_closed(sink);
         if !batch.is_empty() {
             self.injector.push(batch);
@@ -164,14 +184,12 @@ impl Model for Shared {
         Worker::new(shared, index)
     }
 
+    fn members(&self) -> Vec<usize> {
+        self.members.read(<[usize]>::to_vec)
+    }
+
     fn stats(&self) -> PoolStats {
-        self.core.stats(
-            || self.pushed(),
-            |index| {
-                let remote = self.remotes.find(index);
-                remote.map_or(0, |remote| remote.inbox.len() + remote.stealer.len())
-            },
-        )
+        self.core.stats(|| self.pushed(), |index| self.depth(index))
     }
 
     fn read(&self) -> Reading {
@@ -179,13 +197,18 @@ impl Model for Shared {
     }
 
     fn close_queues(&self) {
-        self.remotes.values().for_each(|remote| remote.inbox.close());
+        for remote in self.remotes.values() {
+            remote.inbox.close();
+            remote.affine.close();
+        }
     }
 
-    /// Every source of work is named here, and nowhere else: the inboxes (one's own among them), the offers, the
-    /// deques and the injector.
+    /// Every source of work is named here, and nowhere else: the inboxes and mailboxes (one's own among them), the
+    /// offers, the deques, the injector, and the queues of other priorities. Orders, which concern one worker alone, are in
+    /// `Core::has_orders`.
     fn has_work(&self) -> bool {
         !self.injector.is_empty()
+            || !self.ranks.are_empty()
             // All that there ever were: the queues of those who have gone are empty, and the set costs a fence to read.
             || self.remotes.values().any(Remote::has_work)
     }
@@ -214,10 +237,15 @@ impl Model for Shared {
 
     fn throw_away_queued(&self) {
         let throw = |task| _ = self.throw_away(task);
-        self.remotes.values().for_each(|remote| remote.inbox.drain_closed(throw));
+        self.throw_away_orders(throw);
+        for remote in self.remotes.values() {
+            remote.inbox.drain_closed(throw);
+            std::iter::from_fn(|| remote.affine.take()).for_each(throw);
+        }
         while let Some(mut batch) = self.take_injected() {
             std::iter::from_fn(|| batch.pop()).for_each(throw);
         }
+        std::iter::from_fn(|| self.ranks.take_any()).for_each(throw);
         self.remotes.values().for_each(|remote| steal_all(&remote.stealer, throw));
     }
 
@@ -240,6 +268,8 @@ impl Model for Shared {
                 left = left.saturating_sub(batch.len());
                 batch.drain(..).for_each(&mut sort);
             }
+            // None of them is structured, so none is given another place.
+            (0..remote.affine.len()).map_while(|_| remote.affine.take()).for_each(&mut sort);
         }
         for _ in 0..self.injector.len() {
             let Some(mut batch) = self.take_injected() else { break };
@@ -254,6 +284,8 @@ impl Model for Shared {
                 }
             }
         }
+        self.throw_away_orders(&mut sort);
+        self.ranks.sift(&mut sort);
         if !kept.is_empty() {
             passage.inject(kept);
         }
@@ -275,6 +307,11 @@ impl Shared {
         self.remotes.get(index)
     }
 
+    /// Whether there ever was a worker of this number.
+    pub fn is_known(&self, index: usize) -> bool {
+        self.remotes.find(index).is_some()
+    }
+
     /// What a worker of a pool of up to `max` workers has on offer at first. One without peers keeps what it forks.
     fn first_offer(max: usize) -> Offer<Job> {
         if max > 1 { Offer::free() } else { Offer::closed() }
@@ -282,7 +319,14 @@ impl Shared {
 
     /// Tasks that were accepted from outside.
     fn pushed(&self) -> u64 {
-        self.remotes.values().map(|r| r.inbox.pushed()).sum::<u64>() + self.metrics.injected.get()
+        let sent = |r: &Remote| r.inbox.pushed() + r.affine.pushed();
+        self.remotes.values().map(sent).sum::<u64>() + self.metrics.injected.get()
+    }
+
+    /// Tasks in the queues of worker `index`.
+    pub fn depth(&self, index: usize) -> usize {
+        // A thread that is only kept for a worker to come has none.
+        self.remotes.find(index).map_or(0, |r| r.inbox.len() + r.affine.len() + r.stealer.len())
     }
 
     /// Opens a passage to the injector; `None` once the pool is closed to work from outside.
@@ -325,7 +369,10 @@ impl Shared {
         let nobody_between = self.passages.load(Ordering::Acquire) == 0;
         inboxes_empty
             && nobody_between
+            && self.remotes.values().all(|r| r.affine.is_empty())
+            && self.is_out_of_orders()
             && self.injector.is_empty()
+            && self.ranks.are_empty()
             && self.remotes.values().all(|r| r.stealer.is_empty())
     }
 }

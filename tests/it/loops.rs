@@ -1,12 +1,13 @@
 //! Loops and streams of results: every item once, in order where order is promised, whatever fails.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use longshore::{Source, chunks, chunks_mut};
 
-use crate::support::{Gate, Rig, quiet_panic, text};
+use crate::support::{Gate, Rig, quiet_panic, text, wait_until};
 
 #[test]
 fn every_item_is_visited_once() {
@@ -232,5 +233,72 @@ fn a_task_can_yield_to_others() {
     yielding.expect("open").join().expect("ran");
     assert_eq!(*order.lock().expect("no panic"), ["own", "other", "yielding"]);
     assert!(!longshore::yield_now(), "this thread is no worker");
+    rig.finish();
+}
+
+#[test]
+fn an_ordered_stream_keeps_the_order_and_the_bound() {
+    for workers in [1, 2] {
+        let rig = Rig::new(workers);
+        let drawn = Cell::new(0);
+        let items = (0..1000u64).inspect(|_| drawn.set(drawn.get() + 1));
+        for (taken, square) in rig.map_ordered(items, |n| n * n).enumerate() {
+            assert_eq!(square, (taken * taken) as u64);
+            assert!(drawn.get() <= taken + 4 * workers + 1, "no more than four a worker are under way");
+        }
+        rig.finish();
+    }
+}
+
+#[test]
+fn a_slow_first_item_holds_up_no_more_than_the_bound() {
+    let rig = Rig::new(2);
+    let gate = Gate::new();
+    let (visitor, begun) = (gate.visitor(), Arc::new(AtomicUsize::new(0)));
+    let counted = begun.clone();
+    let work = move |n: usize| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        if n == 0 {
+            visitor.pass();
+        }
+        n
+    };
+    let mut stream = rig.map_ordered(0..100, work);
+    std::thread::scope(|scope| {
+        let reading = scope.spawn(|| stream.next());
+        wait_until("all that may be under way have begun", || begun.load(Ordering::SeqCst) == 8);
+        gate.open();
+        assert_eq!(reading.join().expect("no panic"), Some(0));
+    });
+    assert!(stream.eq(1..100));
+    rig.finish();
+}
+
+#[test]
+fn a_panic_comes_in_its_items_place_and_a_purge_is_heard_of() {
+    let rig = Rig::new(1);
+    let mut stream = rig.map_ordered(0..10, |n| if n == 3 { quiet_panic("three") } else { n });
+    assert_eq!([(); 3].map(|()| stream.next()), [Some(0), Some(1), Some(2)]);
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| stream.next())).is_err());
+    assert!(stream.eq(4..10));
+
+    let gate = Gate::new();
+    let visitor = gate.visitor();
+    let mut stream = rig.map_ordered(0..4, move |n| {
+        visitor.pass();
+        n
+    });
+    std::thread::scope(|scope| {
+        let reading = scope.spawn(|| {
+            let next = || std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| stream.next())).ok();
+            std::iter::repeat_with(next).take(4).collect::<Vec<_>>()
+        });
+        gate.wait_for(1);
+        wait_until("the others wait", || rig.stats().waiting == 3);
+        assert_eq!(rig.purge(), 3);
+        gate.open();
+        assert_eq!(reading.join().expect("no panic"), [Some(Some(0)), None, None, None]);
+    });
+    drop(stream);
     rig.finish();
 }

@@ -206,7 +206,8 @@ fn more_producers_than_doors_race_with_the_close() {
             started.wait();
             rig.shutdown().expect("shuts down");
             let completed = rig.stats().completed;
-            let accepted = producers.into_iter().map(|producer| producer.join().expect("no panic")).sum();
+            let accepted: u64 =
+                producers.into_iter().map(|producer| producer.join().expect("no panic")).sum();
             assert_eq!(completed, accepted, "all that was accepted had run when it returned");
         });
         rig.finish();

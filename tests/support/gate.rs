@@ -97,6 +97,11 @@ impl Visitor {
         self.0.wait("enough tasks came to the gate", |state| state.arrived >= n);
     }
 
+    /// Whether `n` tasks have come; does not wait.
+    pub fn has_come(&self, n: usize) -> bool {
+        self.0.state().arrived >= n
+    }
+
     /// Whether the gate is open; does not wait.
     pub fn is_open(&self) -> bool {
         self.0.state().open

@@ -96,10 +96,12 @@ impl<P: AnyPool> HasPool for AnyRig<P> {
 pub fn assert_quiescent(pool: &impl HasPool) -> PoolStats {
     let pool = pool.the_pool();
     let stats = pool.stats();
-    let sum = stats.completed + stats.panicked + stats.cancelled + stats.waiting + stats.running;
+    let ended = stats.completed + stats.failed + stats.panicked;
+    let unstarted = stats.cancelled + stats.expired + stats.dropped;
+    let sum = ended + unstarted + stats.waiting + stats.running;
     assert_eq!(stats.submitted, sum, "the numbers add up: {stats:?}");
     let executed: u64 = stats.workers.iter().map(|worker| worker.executed).sum();
-    assert_eq!(executed, stats.completed + stats.panicked, "{stats:?}");
+    assert_eq!(executed, ended, "{stats:?}");
     assert_eq!(stats.live, pool.workers());
     stats
 }

@@ -26,5 +26,5 @@ mod primitives;
 pub mod mutable {
     pub use crate::base::sync;
     pub use crate::idle;
-    pub use crate::primitives::{doors, inbox, latch, members, offer, slot, tally, task};
+    pub use crate::primitives::{cancel, doors, inbox, latch, members, offer, slot, tally, task, work};
 }

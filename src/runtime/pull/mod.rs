@@ -14,9 +14,10 @@ use std::sync::Arc;
 use queue::Queue;
 use worker::Worker;
 
+use super::addressed::no_such_worker;
 use super::config::Config;
-use super::core::{Core, Phase};
-use super::dispatcher::{Intake, Rejected, in_portions};
+use super::core::{Core, Phase, Request};
+use super::dispatcher::{Intake, Rejected, Route, in_portions};
 use super::lifecycle::{Doors, Model};
 use super::metrics::{PoolStats, Reading};
 use crate::base::error::SubmitErrorKind;
@@ -59,6 +60,10 @@ impl Model for Shared {
         Worker::new(shared, index)
     }
 
+    fn members(&self) -> Vec<usize> {
+        self.roster.lock().members()
+    }
+
     fn stats(&self) -> PoolStats {
         self.core.stats(|| self.queue.let_in(), |_| 0)
     }
@@ -71,9 +76,9 @@ impl Model for Shared {
         self.queue.close();
     }
 
-    /// The queue is the only source of work.
+    /// The queue is the only source of work, but for those of other priorities.
     fn has_work(&self) -> bool {
-        !self.queue.is_empty()
+        !self.queue.is_empty() || !self.ranks.are_empty()
     }
 
     /// While everyone is in the list of the parked nobody takes a task and none submits any, and the doors are closed;
@@ -84,7 +89,8 @@ impl Model for Shared {
         if self.phase() == Phase::Open {
             return false;
         }
-        if !self.idle.while_all_rest(|| self.is_drained()) {
+        let is_drained = || self.is_drained() && self.is_out_of_orders();
+        if !self.idle.while_all_rest(is_drained) {
             return self.has_ended();
         }
         self.advance(Phase::Ended);
@@ -93,11 +99,17 @@ impl Model for Shared {
     }
 
     fn throw_away_queued(&self) {
-        self.queue.sweep(|task| _ = self.throw_away(task));
+        let throw = |task| _ = self.throw_away(task);
+        self.queue.sweep(throw);
+        self.queue.sweep_of(|| self.ranks.take_any(), throw);
+        self.throw_away_orders(throw);
     }
 
     fn sift(&self, sort: &mut dyn FnMut(Task) -> Option<Task>) {
         self.queue.sift(sort);
+        // Orders are never structured, so none comes back.
+        self.throw_away_orders(|order| _ = sort(order));
+        self.ranks.sift(|task| self.queue.sort(task, sort));
         self.idle.notify();
     }
 
@@ -146,8 +158,24 @@ impl Intake for Shared {
         closure: F,
         pack: impl FnOnce(&mut MaybeUninit<Task>, F),
     ) -> Result<(), (F, SubmitErrorKind)> {
+        // SAFETY: the caller's promise.
+        unsafe { self.dispatch_by(Route::Any, closure, pack) }
+    }
+
+    #[inline]
+    unsafe fn dispatch_by<F>(
+        &self,
+        route: Route,
+        closure: F,
+        pack: impl FnOnce(&mut MaybeUninit<Task>, F),
+    ) -> Result<(), (F, SubmitErrorKind)> {
         if self.is_forked() {
             return Err((closure, SubmitErrorKind::Forked));
+        }
+        if let Route::Worker(worker) = route
+            && worker >= self.config.limits.max
+        {
+            return Err((closure, no_such_worker(self, worker)));
         }
         if let Err(kind) = self.accept(1) {
             return Err((closure, kind));
@@ -155,7 +183,15 @@ impl Intake for Shared {
         let mut task = MaybeUninit::uninit();
         pack(&mut task, closure);
         // SAFETY: the caller says that `pack` has initialised it.
-        self.queue.push(unsafe { task.assume_init() });
+        let task = unsafe { task.assume_init() };
+        match route {
+            Route::Ranked(priority) if let Some(queue) = self.ranks.queue(priority) => {
+                self.ask(Request::Ranks); // in a pool that drains, workers find it when they look everywhere
+                queue.push(task);
+            }
+            // All workers take from one queue, so there is nobody to send a task to.
+            Route::Worker(_) | Route::Key(_) | Route::Ranked(_) | Route::Any => self.queue.push(task),
+        }
         self.idle.notify();
         Ok(())
     }

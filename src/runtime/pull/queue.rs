@@ -82,7 +82,12 @@ impl Queue {
 
     /// Gives all tasks to `throw`, on any thread.
     pub fn sweep(&self, throw: impl Fn(Task)) {
-        while let Some(task) = self.take() {
+        self.sweep_of(|| self.take(), throw);
+    }
+
+    /// As [`Queue::sweep`], of tasks that were let in here and lie elsewhere.
+    pub fn sweep_of(&self, take: impl Fn() -> Option<Task>, throw: impl Fn(Task)) {
+        while let Some(task) = take() {
             self.swept.add_shared(1);
             throw(task);
         }
@@ -92,11 +97,16 @@ impl Queue {
     pub fn sift(&self, sort: &mut dyn FnMut(Task) -> Option<Task>) {
         for _ in 0..self.tasks.len() {
             let Some(task) = self.take() else { return };
-            match sort(task) {
-                // Its place is not counted as emptied, so the pool is not drained while it is in hand.
-                Some(task) => self.tasks.push(task),
-                None => _ = self.swept.add_shared(1),
-            }
+            self.sort(task, sort);
+        }
+    }
+
+    /// Gives one to `sort` that was let in.
+    pub fn sort(&self, task: Task, sort: &mut dyn FnMut(Task) -> Option<Task>) {
+        match sort(task) {
+            // Its place is not counted as emptied, so the pool is not drained while it is in hand.
+            Some(task) => self.tasks.push(task),
+            None => _ = self.swept.add_shared(1),
         }
     }
 

@@ -27,6 +27,7 @@ use crate::runtime::core::Record;
 use crate::runtime::idle::Seat;
 use crate::runtime::lifecycle::{Owner, Parting};
 use crate::runtime::metrics::WorkerMetrics;
+use crate::runtime::ranks::Turn;
 use crate::runtime::worker::wait::{self, Awaited, Waited};
 use crate::runtime::worker::{Goal, Seeker, hire};
 
@@ -40,6 +41,8 @@ pub struct Worker {
     /// Its own record in `shared`.
     record: Arc<CachePadded<Record>>,
     has_resigned: Cell<bool>,
+    /// Numbers the turns in which it has looked at tasks of other priorities.
+    turn: Cell<u32>,
 }
 
 thread_local! {
@@ -65,6 +68,7 @@ impl Worker {
             spin: Cell::new(SpinTime::new(shared.config.spin)),
             record: shared.record(index).clone(),
             has_resigned: Cell::new(false),
+            turn: Cell::new(0),
             shared,
             index,
         }
@@ -113,6 +117,14 @@ impl Owner for Worker {
         if self.has_resigned.get() { Parting::Resigned } else { Parting::PoolEnd }
     }
 
+    fn run_orders(&self) {
+        self.as_current(|| {
+            while let Some(order) = self.shared.take_order(self.index) {
+                self.run_task(order);
+            }
+        });
+    }
+
     fn put_down(self) {} // it has nothing that another needs
 }
 
@@ -121,10 +133,6 @@ impl Seeker for Worker {
 
     fn shared(&self) -> &Shared {
         &self.shared
-    }
-
-    fn index(&self) -> usize {
-        self.index
     }
 
     fn has_resigned(&self) -> &Cell<bool> {
@@ -145,9 +153,28 @@ impl Seeker for Worker {
 
     #[inline]
     fn sweep(&self) -> Option<Task> {
-        let task = self.shared.queue.take()?;
+        match self.shared.queue.take().or_else(|| self.shared.ranks.take_any()) {
+            Some(task) => {
+                self.metrics().taken.add(1);
+                Some(task)
+            }
+            None => self.shared.take_order(self.index),
+        }
+    }
+
+    fn last_resort(&self) -> Option<Task> {
+        None // nothing is sent to anybody
+    }
+
+    fn take_ranked(&self) -> Option<Task> {
+        self.turn.set(self.turn.get().wrapping_add(1));
+        let task = self.shared.ranks.take_first(Turn::of(self.turn.get()))?;
         self.metrics().taken.add(1);
         Some(task)
+    }
+
+    fn run_task(&self, task: Task) {
+        self.run_task(task);
     }
 }
 

@@ -31,8 +31,9 @@ use crate::base::sync::{Mutex, lock};
 use crate::base::unwind::{self, Payload};
 use crate::primitives::block;
 use crate::primitives::latch::{Latch, Verdict};
-use crate::primitives::tally::Tally;
+use crate::primitives::tally::{End, Tally};
 use crate::primitives::task::{Discarded, Finished, Task, TaskKind, TaskTable, Word, Words};
+use crate::primitives::work::Unstarted;
 use crate::runtime::dispatcher::Intake;
 use crate::runtime::guest::AwaitedLatch;
 use crate::runtime::shared::{Phase, Shared};
@@ -242,7 +243,7 @@ struct Note;
 
 impl Note {
     fn pack(returned: Arc<Returned>) -> Task {
-        static TABLE: TaskTable = TaskTable { run: Note::run, discard: Note::discard, kind: TaskKind::Free };
+        static TABLE: TaskTable = TaskTable { run: Note::run, discard: Note::discard, kind: TaskKind::Sent };
         let mut words: Words = [const { Word::uninit() }; 3];
         words[0].write(Arc::into_raw(returned).expose_provenance());
         // SAFETY: the functions expect the address of such a queue, with the count that comes with it.
@@ -265,7 +266,7 @@ impl Note {
         task.map_or(Finished::Quietly, |task| task.run(tally))
     }
 
-    unsafe fn discard(address: Word, _: Word, _: Word) -> Result<Discarded, Payload> {
+    unsafe fn discard(address: Word, _: Word, _: Word, _: Unstarted) -> Result<Discarded, Payload> {
         // The task stays for whoever waits.
         // SAFETY: the contract of the table.
         drop(unsafe { Self::unpack(address) });
@@ -324,7 +325,7 @@ pub trait Body: Send {
     /// Does it, counts it, and gives a panic to the scope.
     fn run(self, scope: &Scope, tally: &Tally);
     /// Drops it unstarted.
-    fn discard(self) -> Result<Discarded, Payload>;
+    fn discard(self, why: Unstarted) -> Result<Discarded, Payload>;
 }
 
 /// A closure whose result nobody wants.
@@ -333,17 +334,17 @@ pub struct Closure<F>(pub F);
 impl<F: FnOnce() + Send> Body for Closure<F> {
     #[inline]
     fn run(self, scope: &Scope, tally: &Tally) {
-        tally.started.add(1);
+        tally.begin();
         match unwind::catch(self.0) {
-            Ok(()) => tally.completed.add(1),
+            Ok(()) => tally.end(End::Completed),
             Err(payload) => {
-                tally.panicked.add(1);
+                tally.end(End::Panicked);
                 scope.keep_panic(payload);
             }
         }
     }
 
-    fn discard(self) -> Result<Discarded, Payload> {
+    fn discard(self, _: Unstarted) -> Result<Discarded, Payload> {
         unwind::drop_guarded(self.0).map(|()| Discarded::Unstarted)
     }
 }
@@ -356,8 +357,8 @@ impl Body for Task {
         }
     }
 
-    fn discard(self) -> Result<Discarded, Payload> {
-        Task::discard(self)
+    fn discard(self, why: Unstarted) -> Result<Discarded, Payload> {
+        Task::discard(self, why)
     }
 }
 
@@ -427,10 +428,10 @@ impl Packed {
         Finished::Quietly
     }
 
-    unsafe fn discard<B: Body>(scope: Word, a: Word, b: Word) -> Result<Discarded, Payload> {
+    unsafe fn discard<B: Body>(scope: Word, a: Word, b: Word, why: Unstarted) -> Result<Discarded, Payload> {
         // SAFETY: the contract of the table.
         let (scope, body) = unsafe { Self::unpack::<B>(scope, a, b) };
-        let discarded = body.discard();
+        let discarded = body.discard(why);
         // SAFETY: it waits for this task.
         unsafe { &*scope }.incomplete.store(true, Ordering::Relaxed); // read after the latch
         // SAFETY: this task is counted, and touches nothing of the scope after this.

@@ -44,6 +44,7 @@ use crate::primitives::latch::{Latch, Verdict};
 use crate::primitives::offer::Offer;
 use crate::primitives::tally::Tally;
 use crate::primitives::task::{Discarded, Finished, Task, TaskKind, TaskTable, Word};
+use crate::primitives::work::Unstarted;
 use crate::sys::stack;
 
 /// How many of those who wait for what a worker runs are told of its next offer: the innermost. In a chain of joins two
@@ -211,7 +212,7 @@ impl Job {
         Finished::Quietly
     }
 
-    unsafe fn discard_packed(address: Word, _: Word, _: Word) -> Result<Discarded, Payload> {
+    unsafe fn discard_packed(address: Word, _: Word, _: Word, _: Unstarted) -> Result<Discarded, Payload> {
         // SAFETY: the contract of the table.
         let job = unsafe { Job::from_word(address) };
         // SAFETY: nobody has begun it, and nothing of it is touched after this.

@@ -6,6 +6,7 @@
 
 pub mod fork;
 mod search;
+mod seek;
 pub mod wait;
 
 use std::cell::{Cell, RefCell};
@@ -13,32 +14,26 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use crossbeam_deque::Worker as Deque;
 use crossbeam_utils::CachePadded;
 
 use fork::{Execution, Forks, Job};
-use wait::Awaited;
+pub use seek::{Goal, Seeker};
 
 use crate::base::error::SubmitErrorKind;
 use crate::base::rng::Rng;
-use crate::policy::scaling::Release;
 use crate::policy::spin::SpinTime;
 use crate::primitives::batch::BATCH;
-use crate::primitives::block;
 use crate::primitives::offer::Offer;
 use crate::primitives::task::{Finished, Task};
-use crate::runtime::core::{Core, Record, Request};
+use crate::runtime::core::{Core, Record};
 use crate::runtime::dispatcher::{Announcement, Rejected};
-use crate::runtime::idle::{Duty, Posture, Rest, Role, Seat};
+use crate::runtime::idle::Seat;
 use crate::runtime::lifecycle::{Model, Owner, Parting};
 use crate::runtime::metrics::WorkerMetrics;
-use crate::runtime::roster::Reason;
 use crate::runtime::scoped::{Credit, Scope};
 use crate::runtime::shared::{Phase, Remote, Shared, TaskBatch};
-use crate::sys::memory;
 
 /// Every so many tasks a worker looks first where it would otherwise look last, so that neither work from outside nor
 /// the oldest of its own waits for ever behind tasks that spawn tasks. tokio and Go use 61; our look is cheap.
@@ -63,6 +58,8 @@ pub struct Worker {
     rng: Rng,
     spin: Cell<SpinTime>,
     tick: Cell<u32>,
+    /// Numbers the turns in which it has looked at tasks of other priorities.
+    turn: Cell<u32>,
     /// Tasks on their way from an inbox to the deque; empty otherwise.
     batch: RefCell<TaskBatch>,
     /// Tasks at the top of the deque that the present task has put there (at most so many: thieves may have some).
@@ -131,6 +128,7 @@ impl Worker {
             guest_seat: Arc::new(Seat::new(index)),
             is_lent: Cell::new(false),
             tick: Cell::new(0),
+            turn: Cell::new(0),
             batch: RefCell::new(TaskBatch::new()),
             kept: Cell::new(0),
             forks: Forks::new(),
@@ -253,6 +251,11 @@ impl Worker {
         self.shared.idle.notify();
     }
 
+    /// Counts a task submitted by the task that runs on this worker, which goes elsewhere than to its deque.
+    pub fn count_submitted(&self) {
+        self.metrics().submitted.add(1);
+    }
+
     /// Keeps many, unless the pool stops meanwhile.
     pub fn keep_batch<F>(
         &self,
@@ -272,62 +275,6 @@ impl Worker {
     }
 }
 
-/// What a worker is up to when it asks for the next task: until when it waits for one.
-pub enum Goal<'a> {
-    /// The end of the pool.
-    PoolEnd,
-    /// A task on this worker waits for something.
-    Await { awaited: &'a mut (dyn Awaited + Send), deadline: Option<Instant> },
-}
-
-impl Goal<'_> {
-    /// Whether the worker may stop, of the pool around `core`.
-    pub fn is_reached(&self, core: &Core) -> bool {
-        match self {
-            Goal::PoolEnd => core.has_ended(),
-            Goal::Await { awaited, deadline } => {
-                awaited.is_done() || deadline.is_some_and(|deadline| Instant::now() >= deadline)
-            }
-        }
-    }
-
-    /// Whether worker `index` must see to something else before it may take another task: see [`Seeker::attend`].
-    pub fn must_attend(&self, core: &Core, index: usize) -> bool {
-        let condition = core.condition();
-        condition.wants_care()
-            && match self {
-                Goal::PoolEnd if condition.asks_only(Request::Leave) => core.roster.is_to_leave(index),
-                Goal::PoolEnd => true,
-                // What a task waits for goes on in a paused pool.
-                Goal::Await { .. } => condition.phase() == Phase::Stopping,
-            }
-    }
-
-    fn rest(&self) -> Rest {
-        match self {
-            Goal::PoolEnd => Rest::Idle,
-            Goal::Await { .. } => Rest::Waiting,
-        }
-    }
-
-    /// Sees to it that the thread is unparked when the goal is reached.
-    fn arm(&mut self) {
-        match self {
-            Goal::PoolEnd => {} // whoever ends the pool wakes everyone in the list of the parked
-            Goal::Await { awaited, .. } => awaited.unpark_me(),
-        }
-    }
-
-    fn park(&self) {
-        match self {
-            Goal::Await { deadline: Some(deadline), .. } => {
-                thread::park_timeout(deadline.saturating_duration_since(Instant::now()));
-            }
-            Goal::PoolEnd | Goal::Await { deadline: None, .. } => thread::park(),
-        }
-    }
-}
-
 impl Owner for Worker {
     fn as_current<R>(&self, f: impl FnOnce() -> R) -> R {
         let _current = Current::enter(self);
@@ -339,6 +286,15 @@ impl Owner for Worker {
         self.remote().owner.store(std::ptr::from_ref(self).cast_mut(), Ordering::Relaxed);
         self.as_current(|| self.work_until(&mut Goal::PoolEnd));
         if self.has_resigned.get() { Parting::Resigned } else { Parting::PoolEnd }
+    }
+
+    fn run_orders(&self) {
+        self.as_current(|| {
+            while let Some(order) = self.shared.take_order(self.index) {
+                self.run_task(order);
+            }
+            self.settle();
+        });
     }
 
     fn put_down(self) {
@@ -355,7 +311,6 @@ impl Worker {
     fn work_until(&self, goal: &mut Goal<'_>) {
         while !goal.is_reached(&self.shared) {
             if self.shared.condition().wants_care() {
-                self.settle();
                 match self.attend(goal) {
                     true if self.has_resigned.get() => break,
                     true => continue,
@@ -399,10 +354,6 @@ impl Seeker for Worker {
         &self.shared
     }
 
-    fn index(&self) -> usize {
-        self.index
-    }
-
     fn has_resigned(&self) -> &Cell<bool> {
         &self.has_resigned
     }
@@ -424,192 +375,32 @@ impl Seeker for Worker {
     fn sweep(&self) -> Option<Task> {
         self.deque
             .pop()
+            .or_else(|| self.shared.take_order(self.index))
+            .or_else(|| self.remote().affine.take())
             .or_else(|| self.take_from_inbox(BATCH))
             .or_else(|| self.take_from_injector())
             .or_else(|| self.steal())
             .or_else(|| self.take_own_offer())
+            .or_else(|| self.shared.ranks.take_any())
+    }
+
+    fn take_ranked(&self) -> Option<Task> {
+        self.shared.ranks.take_first(self.next_turn())
+    }
+
+    fn run_task(&self, task: Task) {
+        self.run_task(task);
+    }
+
+    fn settle(&self) {
+        self.settle();
+    }
+
+    fn last_resort(&self) -> Option<Task> {
+        self.take_from_others_mail()
     }
 
     fn sees_work(&self) -> bool {
         !self.deque.is_empty() || self.shared.has_work()
-    }
-}
-
-/// A worker without a task: how it looks for one, lies down and gets up. The worker's half of the protocol in
-/// `docs/idle.md`, which is the same for every kind of pool.
-pub trait Seeker: Sized {
-    /// The kind.
-    type Pool: Model;
-
-    /// The pool.
-    fn shared(&self) -> &Self::Pool;
-    /// The worker's number.
-    fn index(&self) -> usize;
-    /// Whether the worker has left the pool; set once.
-    fn has_resigned(&self) -> &Cell<bool>;
-    /// The worker's place in the list of the parked.
-    fn seat(&self) -> &Arc<Seat>;
-    /// How long it looks before it lies down.
-    fn spin(&self) -> &Cell<SpinTime>;
-    /// What it counts.
-    fn metrics(&self) -> &WorkerMetrics;
-    /// One look at every source of work.
-    fn sweep(&self) -> Option<Task>;
-
-    /// Whether there is a task anywhere. Called after a sequentially consistent fence, by a worker that is awake.
-    fn sees_work(&self) -> bool {
-        self.shared().has_work()
-    }
-
-    /// Finds a task elsewhere, or sleeps until there is one. `None` when the goal may have been reached.
-    #[cold]
-    fn search_or_rest(&self, goal: &mut Goal<'_>) -> Option<Task> {
-        let shared = self.shared();
-        let mut role = shared.idle.start_search(self.seat());
-        loop {
-            if role == Role::Searching
-                && let Some(task) = search::search(self, goal)
-            {
-                self.end_search();
-                return Some(task);
-            }
-            if goal.is_reached(shared) || goal.must_attend(shared, self.index()) {
-                if role == Role::Searching {
-                    self.end_search();
-                }
-                return None;
-            }
-            role = self.rest(role, goal);
-            if self.has_resigned().get() {
-                return None;
-            }
-            if role == Role::Active {
-                role = shared.idle.start_search(self.seat());
-            }
-        }
-    }
-
-    /// Lies down until there is work, the goal is reached, or the phase changes.
-    fn rest(&self, role: Role, goal: &mut Goal<'_>) -> Role {
-        let (shared, seat) = (self.shared(), self.seat());
-        goal.arm();
-        shared.idle.announce(seat, role, goal.rest());
-        // From here until `withdraw` this thread keeps its hands off what belongs to the worker's owner: another thread
-        // may have borrowed the worker.
-        // The last look around: the fence in `announce` makes it count.
-        let role = if shared.has_work() {
-            Some(Role::Searching)
-        } else if matches!(goal, Goal::PoolEnd)
-            && (shared.ends_now() || shared.roster.is_to_leave(self.index()))
-        {
-            Some(Role::Active)
-        } else {
-            None
-        };
-        if let Some(role) = role {
-            if let Some(role) = shared.idle.withdraw(seat, role) {
-                return role;
-            }
-            // Lent. A push that saw this worker search relies on it to have seen its task: somebody else has to take it.
-            shared.idle.notify();
-        }
-        if block::tidy_up() {
-            memory::return_to_system();
-        }
-        // Shared, for whoever has borrowed the worker may sleep as well.
-        self.metrics().parked.add_shared(1);
-        let asleep = Instant::now();
-        let role = self.sleep(seat, goal);
-        let mut spin = self.spin().get();
-        spin.slept(asleep.elapsed());
-        self.spin().set(spin);
-        role
-    }
-
-    /// Sleeps until it is chosen, the goal is reached, or it leaves the pool because it has been idle for long. `seat` is the
-    /// one that it lay down with: whoever has borrowed the worker meanwhile has another.
-    fn sleep(&self, seat: &Arc<Seat>, goal: &mut Goal<'_>) -> Role {
-        let shared = self.shared();
-        let mut since = Instant::now();
-        loop {
-            let timeout = self.idle_time(goal);
-            let is_overdue = timeout.is_some_and(|timeout| since.elapsed() >= timeout);
-            let is_up = match seat.posture() {
-                Posture::Up => true,
-                Posture::Parked => goal.is_reached(shared) || is_overdue,
-                Posture::Lent => {
-                    since = Instant::now(); // whoever acts as this worker is not idle
-                    false
-                }
-            };
-            match is_up.then(|| shared.idle.withdraw(seat, Role::Active)).flatten() {
-                Some(Role::Active) if is_overdue && shared.resign(self.index(), Reason::Idle) => {
-                    self.has_resigned().set(true);
-                    return Role::Active;
-                }
-                Some(role) => return role,
-                None => {
-                    goal.arm(); // each time, see `wait::block`
-                    match timeout {
-                        None => goal.park(),
-                        Some(timeout) => thread::park_timeout(timeout.saturating_sub(since.elapsed())),
-                    }
-                }
-            }
-        }
-    }
-
-    /// How long the worker may sleep before it leaves the pool; `None` if it is needed.
-    fn idle_time(&self, goal: &Goal<'_>) -> Option<Duration> {
-        let shared = self.shared();
-        let leaves = matches!(goal, Goal::PoolEnd)
-            && shared.roster.has_too_many()
-            && shared.config.scaling.releases() == Release::EachByItself;
-        leaves.then(|| shared.config.scaling.idle_time())
-    }
-
-    /// Stops searching: the pushes that relied on this worker to find their task may need another one woken.
-    fn end_search(&self) {
-        let idle = &self.shared().idle;
-        if idle.end_search() == Duty::CheckForMore && self.sees_work() {
-            idle.wake_one();
-        }
-    }
-
-    /// Sees to what the pool asks of its workers besides running tasks; whether the loop begins anew.
-    #[cold]
-    fn attend(&self, goal: &mut Goal<'_>) -> bool {
-        let shared = self.shared();
-        let condition = shared.condition();
-        if condition.phase() == Phase::Stopping {
-            self.stop(goal);
-            return true;
-        }
-        if !matches!(goal, Goal::PoolEnd) {
-            return false;
-        }
-        if condition.asks(Request::Leave)
-            && shared.roster.is_to_leave(self.index())
-            && shared.resign(self.index(), Reason::Orders)
-        {
-            self.has_resigned().set(true);
-            return true;
-        }
-        if condition.asks(Request::Pause) {
-            shared.rest_while_paused(self.index());
-            return true;
-        }
-        false
-    }
-
-    /// The pool stops: what this worker has in its queues never starts. A task that waits on this worker waits on,
-    /// for something that runs, or has just been thrown away and says so.
-    fn stop(&self, goal: &mut Goal<'_>) {
-        let shared = self.shared();
-        shared.throw_away_queued();
-        goal.arm();
-        if !goal.is_reached(shared) {
-            goal.park();
-        }
     }
 }

@@ -3,23 +3,32 @@
 
 use super::{Pool, Rig};
 
+mod addressed;
 mod bad_input;
 mod batches;
 mod big_closures;
+mod broadcast;
 mod builder;
 mod cancel;
+mod conditions;
 mod dispatch;
 mod dropping;
 mod fairness;
 mod futures;
+mod groups;
 mod handles;
+mod histograms;
 mod hooks;
+mod lanes;
 mod nesting;
 mod panicking_drops;
 mod panics;
 mod pausing;
 mod pinning;
+mod placement;
+mod priorities;
 mod shutdown;
 mod shutdown_now;
 mod statistics;
 mod thread_locals;
+mod worker_locals;

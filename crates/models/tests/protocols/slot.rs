@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::code::slot::{self, Outcome, SlotHandle, Waiter};
 use crate::code::sync::thread;
 use crate::code::task::{Discarded, Finished, Task};
+use crate::code::work::Unstarted;
 
 /// What became of one closure and its result. Counted outside of loom's sight: these are assertions, not protocol.
 #[derive(Default)]
@@ -105,11 +106,11 @@ pub fn an_outcome_is_taken_or_dropped_by_one_side() {
 pub fn a_cancelled_task_never_runs() {
     let (fate, task, mut handle) = watched();
     let worker = in_thread(move || run(task));
-    let cancelled = handle.cancel();
+    let cancelled = handle.cancel(Unstarted::Cancelled);
     match join(&mut handle) {
-        Outcome::Cancelled => assert!(cancelled),
+        Outcome::Unstarted(Unstarted::Cancelled) => assert!(cancelled),
         Outcome::Returned(_) => assert!(!cancelled),
-        Outcome::Panicked(_) => panic!("nothing here panics"),
+        Outcome::Unstarted(_) | Outcome::Panicked(_) => panic!("nothing here panics or expires"),
     }
     assert_eq!(fate.ran(), !cancelled);
     drop(handle);
@@ -122,7 +123,7 @@ pub fn a_cancelled_task_never_runs() {
 pub fn a_cancelled_slot_is_freed_by_the_last() {
     let (fate, task, handle) = watched();
     let worker = in_thread(move || run(task));
-    let cancelled = handle.cancel();
+    let cancelled = handle.cancel(Unstarted::Cancelled);
     drop(handle);
     end(worker);
     assert_eq!(fate.ran(), !cancelled);
@@ -135,8 +136,8 @@ pub fn two_cancels_and_a_start_agree() {
     let handle = loom::sync::Arc::new(handle);
     let other = handle.clone();
     let worker = in_thread(move || run(task));
-    let canceller = in_thread(move || other.cancel());
-    let here = handle.cancel();
+    let canceller = in_thread(move || other.cancel(Unstarted::Cancelled));
+    let here = handle.cancel(Unstarted::Cancelled);
     let there = end(canceller);
     assert_eq!(here, there, "both hear the same");
     drop(handle);
@@ -149,7 +150,7 @@ pub fn two_cancels_and_a_start_agree() {
 pub fn a_discarded_task_reaches_its_handle_as_cancelled() {
     let (fate, task, mut handle) = watched();
     let worker = in_thread(move || drop(task));
-    assert!(matches!(join(&mut handle), Outcome::Cancelled));
+    assert!(matches!(join(&mut handle), Outcome::Unstarted(Unstarted::Cancelled)));
     drop(handle);
     end(worker);
     assert!(!fate.ran());
@@ -160,7 +161,7 @@ pub fn a_discarded_task_reaches_its_handle_as_cancelled() {
 pub fn a_discard_and_a_cancel_drop_the_closure_once() {
     let (fate, task, handle) = watched();
     let worker = in_thread(move || drop(task));
-    assert!(handle.cancel());
+    assert!(handle.cancel(Unstarted::Cancelled));
     drop(handle);
     end(worker);
     assert!(!fate.ran());
@@ -206,12 +207,12 @@ pub fn a_task_run_ahead_of_its_turn_is_freed_by_the_last() {
 /// The pool throws away the place in the queue of a task that may have been run ahead of its turn.
 pub fn a_discard_tells_whether_the_task_has_run() {
     let (fate, task, mut handle) = watched();
-    let worker = in_thread(move || task.discard().ok());
+    let worker = in_thread(move || task.discard(Unstarted::Cancelled).ok());
     let here = handle.run_here(&Default::default());
     match join(&mut handle) {
         Outcome::Returned(_) => assert!(here),
-        Outcome::Cancelled => assert!(!here),
-        Outcome::Panicked(_) => panic!("nothing here panics"),
+        Outcome::Unstarted(Unstarted::Cancelled) => assert!(!here),
+        Outcome::Unstarted(_) | Outcome::Panicked(_) => panic!("nothing here panics or expires"),
     }
     drop(handle);
     let expected = if here { Discarded::RunBefore } else { Discarded::Unstarted };

@@ -7,6 +7,7 @@ use std::task::{Wake, Waker};
 use super::slot::{join, run, watched};
 use crate::code::slot::{Outcome, SlotHandle, Waiter};
 use crate::code::sync::thread;
+use crate::code::work::Unstarted;
 
 /// A future's executor: sleeps until it is woken.
 struct Bell {
@@ -99,7 +100,7 @@ pub fn a_discard_wakes_the_waiter() {
     if handle.wait_with(bell.waiter()) {
         sleep_until(&handle, &bell);
     }
-    assert!(matches!(handle.take(), Some(Outcome::Cancelled)));
+    assert!(matches!(handle.take(), Some(Outcome::Unstarted(Unstarted::Cancelled))));
     drop(handle);
     worker.join().expect("a panic ends the process");
     fate.assert_settled();

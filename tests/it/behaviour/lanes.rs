@@ -1,0 +1,186 @@
+//! Lanes: a part of a pool with a limit of its own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use longshore::{BuildError, Priority, SubmitErrorKind};
+
+use super::{Pool, Rig};
+use crate::support::{Census, Gate, Hits, quiet_panic, wait_until};
+
+/// How many of a lane's tasks run, and the most that ever did.
+#[derive(Default)]
+struct Width {
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl Width {
+    fn task(self: &Arc<Self>) -> impl FnOnce() + Send + use<> {
+        let width = self.clone();
+        move || {
+            let now = width.now.fetch_add(1, Ordering::SeqCst) + 1;
+            width.most.fetch_max(now, Ordering::SeqCst);
+            thread::yield_now();
+            width.now.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+}
+
+#[test]
+fn no_more_than_the_limit_run_at_a_time() {
+    for limit in [1, 2, 3] {
+        let rig = Rig::new(4);
+        let lane = rig.lane(limit).build().expect("a limit");
+        let width = Arc::new(Width::default());
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| (0..1000).for_each(|_| lane.execute(width.task()).expect("open")));
+            }
+        });
+        wait_until("all have ended", || lane.stats().finished == 3000);
+        assert!(width.most.load(Ordering::SeqCst) <= limit);
+        let stats = lane.stats();
+        assert_eq!((stats.submitted, stats.waiting, stats.running), (3000, 0, 0));
+        assert_eq!(rig.finish().completed, 3000);
+    }
+}
+
+#[test]
+fn a_full_lane_leaves_the_pool_to_others_and_refuses_what_is_too_much() {
+    let rig = Rig::new(2);
+    let lane = rig.lane(1).queue_capacity(2).build().expect("a limit");
+    let gate = Gate::new();
+    let visitor = gate.visitor();
+    lane.execute(move || visitor.pass()).expect("free");
+    gate.wait_for(1);
+    let waiting = [(); 2].map(|()| lane.submit(|| 1).expect("room"));
+    let census = Census::default();
+    let captured = census.citizen();
+    let refused = lane.submit(move || captured.check()).expect_err("full");
+    assert_eq!(refused.kind, SubmitErrorKind::Full);
+    (refused.into_inner())();
+    assert_eq!(rig.submit(|| 2).expect("open").join().expect("runs beside the lane"), 2);
+    gate.open();
+    waiting.into_iter().for_each(|handle| assert_eq!(handle.join().expect("runs"), 1));
+    rig.finish();
+    census.assert_all_gone();
+}
+
+#[test]
+fn tasks_of_a_lane_may_wait_for_each_other_on_one_worker() {
+    let rig = Rig::new(1);
+    let lane = rig.lane(2).build().expect("a limit");
+    let inner = lane.clone();
+    let outer = lane.submit(move || inner.submit(|| 3).expect("open").join().expect("runs") + 1);
+    assert_eq!(outer.expect("open").join().expect("runs"), 4);
+    // And a task of the pool for one of a lane.
+    let inner = lane.clone();
+    let outer = rig.submit(move || inner.submit(|| 5).expect("open").join().expect("runs"));
+    assert_eq!(outer.expect("open").join().expect("runs"), 5);
+    rig.finish();
+}
+
+#[test]
+fn a_waiter_does_not_break_the_limit() {
+    let rig = Rig::new(3);
+    let lane = rig.lane(1).build().expect("a limit");
+    let width = Arc::new(Width::default());
+    let waiters: Vec<_> = (0..200)
+        .map(|_| {
+            let (lane, task) = (lane.clone(), width.task());
+            rig.submit(move || lane.submit(task).expect("open").join().expect("runs")).expect("open")
+        })
+        .collect();
+    waiters.into_iter().for_each(|waiter| waiter.join().expect("runs"));
+    assert_eq!(width.most.load(Ordering::SeqCst), 1);
+    rig.finish();
+}
+
+#[test]
+fn panics_and_cancelled_tasks_free_their_place() {
+    let rig = Rig::new(2);
+    let lane = rig.lane(1).build().expect("a limit");
+    for i in 0..300 {
+        match i % 3 {
+            0 => lane.execute(|| quiet_panic("on purpose")).expect("open"),
+            1 => assert!(lane.submit(|| ()).expect("open").cancel() || i > 0),
+            _ => lane.execute(|| ()).expect("open"),
+        }
+    }
+    assert_eq!(lane.submit(|| 6).expect("open").join().expect("the lane goes on"), 6);
+    wait_until("all have ended", || lane.stats().finished == 301);
+    rig.finish();
+}
+
+#[test]
+fn a_shutdown_drains_a_lane() {
+    let rig = Rig::new(2);
+    let lane = rig.lane(1).build().expect("a limit");
+    let hits = Hits::new(500);
+    (0..500).for_each(|i| lane.execute(hits.task(i)).expect("open"));
+    rig.shutdown().expect("from outside");
+    hits.assert_once_each();
+    assert_eq!(lane.submit(|| ()).expect_err("closed").kind, SubmitErrorKind::Closed);
+    rig.finish();
+}
+
+#[test]
+fn stopping_resolves_what_waits_in_a_lane() {
+    let rig = Rig::new(1);
+    let lane = rig.lane(1).build().expect("a limit");
+    let gate = Gate::new();
+    let visitor = gate.visitor();
+    let running = lane.submit(move || visitor.pass()).expect("free");
+    gate.wait_for(1);
+    let waiting: Vec<_> = (0..100).map(|_| lane.submit(|| ()).expect("room")).collect();
+    thread::scope(|scope| {
+        let ending = scope.spawn(|| rig.shutdown_now());
+        wait_until("it is closed", || rig.execute(|| ()).is_err());
+        gate.open();
+        ending.join().expect("no panic").expect("from outside");
+    });
+    running.join().expect("it had begun");
+    assert!(waiting.into_iter().all(|handle| handle.join().is_err_and(|error| error.is_cancelled())));
+    assert_eq!(lane.stats().finished, 101);
+    rig.finish();
+}
+
+#[test]
+fn a_lane_may_be_used_while_its_pool_is_closed() {
+    for _ in 0..100 {
+        let pool = Pool::builder().workers(2).build().expect("builds");
+        let lane = pool.lane(1).build().expect("a limit");
+        let producers: Vec<_> = (0..2)
+            .map(|_| {
+                let lane = lane.clone();
+                thread::spawn(move || {
+                    let mut handles = Vec::new();
+                    while let Ok(handle) = lane.submit(|| ()) {
+                        handles.push(handle);
+                    }
+                    // Each of them has an end.
+                    handles.into_iter().map(|handle| handle.join()).filter(Result::is_ok).count()
+                })
+            })
+            .collect();
+        wait_until("some have run", || lane.stats().finished > 10);
+        drop(pool);
+        let ran: usize = producers.into_iter().map(|producer| producer.join().expect("no panic")).sum();
+        assert!(ran > 10);
+        let stats = lane.stats();
+        assert_eq!((stats.submitted, stats.waiting, stats.running), (stats.finished, 0, 0));
+    }
+}
+
+#[test]
+fn bad_limits_and_the_rest_of_the_words() {
+    let rig = Rig::new(1);
+    let error = rig.lane(0).build().expect_err("nothing would run");
+    assert!(matches!(error, BuildError::ZeroLimit) && error.to_string().contains('0'));
+    let lane = rig.lane(usize::MAX).priority(Priority::High).queue_capacity(0).build().expect("a limit");
+    assert_eq!(lane.submit(|| 8).expect("open").join().expect("runs"), 8);
+    assert!(format!("{lane:?}").contains("limit"));
+    rig.finish();
+}
