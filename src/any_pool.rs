@@ -56,6 +56,49 @@ pub trait AnyPool: Start + fmt::Debug + Sized + Send + Sync + 'static {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static;
 
+    /// See [`Pool::try_execute`].
+    ///
+    /// # Errors
+    /// As there.
+    fn try_execute<F>(&self, task: F) -> Result<(), SubmitError<F>>
+    where
+        F: FnOnce() + Send + 'static;
+
+    /// See [`Pool::try_submit`].
+    ///
+    /// # Errors
+    /// As there.
+    fn try_submit<F, T>(&self, task: F) -> Result<JoinHandle<T>, SubmitError<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static;
+
+    /// See [`Pool::execute_timeout`].
+    ///
+    /// # Errors
+    /// As there.
+    fn execute_timeout<F>(&self, task: F, timeout: Duration) -> Result<(), SubmitError<F>>
+    where
+        F: FnOnce() + Send + 'static;
+
+    /// See [`Pool::submit_timeout`].
+    ///
+    /// # Errors
+    /// As there.
+    fn submit_timeout<F, T>(&self, task: F, timeout: Duration) -> Result<JoinHandle<T>, SubmitError<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static;
+
+    /// See [`Pool::submit_async`].
+    fn submit_async<F, T>(
+        &self,
+        task: F,
+    ) -> impl Future<Output = Result<JoinHandle<T>, SubmitError<F>>> + Send + use<Self, F, T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static;
+
     /// See [`Pool::lane`].
     fn lane(&self, limit: usize) -> LaneBuilder<'_, Self> {
         LaneBuilder::new(self, limit)
@@ -119,6 +162,9 @@ pub trait AnyPool: Start + fmt::Debug + Sized + Send + Sync + 'static {
     /// See [`Pool::blocking`].
     fn blocking<R>(&self, f: impl FnOnce() -> R) -> R;
 
+    /// See [`Pool::capacity`].
+    fn capacity(&self) -> Option<usize>;
+
     /// See [`Pool::stats`].
     fn stats(&self) -> PoolStats;
 
@@ -178,6 +224,55 @@ macro_rules! is_a_pool {
                 self.submit(task)
             }
 
+            #[inline]
+            fn try_execute<F>(&self, task: F) -> Result<(), SubmitError<F>>
+            where
+                F: FnOnce() + Send + 'static,
+            {
+                self.try_execute(task)
+            }
+
+            #[inline]
+            fn try_submit<F, T>(&self, task: F) -> Result<JoinHandle<T>, SubmitError<F>>
+            where
+                F: FnOnce() -> T + Send + 'static,
+                T: Send + 'static,
+            {
+                self.try_submit(task)
+            }
+
+            #[inline]
+            fn execute_timeout<F>(&self, task: F, timeout: Duration) -> Result<(), SubmitError<F>>
+            where
+                F: FnOnce() + Send + 'static,
+            {
+                self.execute_timeout(task, timeout)
+            }
+
+            #[inline]
+            fn submit_timeout<F, T>(
+                &self,
+                task: F,
+                timeout: Duration,
+            ) -> Result<JoinHandle<T>, SubmitError<F>>
+            where
+                F: FnOnce() -> T + Send + 'static,
+                T: Send + 'static,
+            {
+                self.submit_timeout(task, timeout)
+            }
+
+            fn submit_async<F, T>(
+                &self,
+                task: F,
+            ) -> impl Future<Output = Result<JoinHandle<T>, SubmitError<F>>> + Send + use<F, T>
+            where
+                F: FnOnce() -> T + Send + 'static,
+                T: Send + 'static,
+            {
+                self.submit_async(task)
+            }
+
             fn execute_batch<I, F>(&self, tasks: I) -> Result<usize, BatchError<F, ()>>
             where
                 I: IntoIterator<Item = F>,
@@ -223,6 +318,10 @@ macro_rules! is_a_pool {
 
             fn blocking<R>(&self, f: impl FnOnce() -> R) -> R {
                 self.blocking(f)
+            }
+
+            fn capacity(&self) -> Option<usize> {
+                self.capacity()
             }
 
             fn stats(&self) -> PoolStats {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::any_pool::AnyPool;
 use crate::base::error::{BuildError, PanicPayload};
+use crate::policy::overflow::{OnFull, Overweight};
 use crate::policy::placement::Placement;
 use crate::policy::scaling::Scaling;
 use crate::policy::spin;
@@ -29,6 +30,10 @@ pub const MAX_WORKERS: usize = 4096;
 
 /// The largest stack that may be asked for, in bytes (1 GiB).
 pub const MAX_STACK_SIZE: usize = 1 << 30;
+
+/// The largest number of tasks that a bounded pool can be asked to let wait: half of what an `isize` holds, so that counts of
+/// permits and overdrafts never overflow. (No memory is set aside for a capacity.)
+pub const MAX_CAPACITY: usize = isize::MAX as usize / 2;
 
 /// The smallest stack that a worker gets, in bytes (64 KiB); less is raised to this.
 pub const MIN_STACK_SIZE: usize = 64 << 10;
@@ -90,6 +95,10 @@ pub struct PoolBuilder<P = Pool> {
     histograms: Histograms,
     seed: Option<u64>,
     spin: Option<Duration>,
+    capacity: Option<usize>,
+    on_full: OnFull,
+    budget: Option<u64>,
+    overweight: Overweight,
     token: Option<CancelToken>,
     pool: PhantomData<fn() -> P>,
 }
@@ -129,6 +138,10 @@ impl<P> PoolBuilder<P> {
             histograms: Histograms::Off,
             seed: None,
             spin: None,
+            capacity: None,
+            on_full: OnFull::default(),
+            budget: None,
+            overweight: Overweight::default(),
             token: None,
             pool: PhantomData,
         }
@@ -228,6 +241,60 @@ impl<P> PoolBuilder<P> {
         self
     }
 
+    /// How many tasks may wait at most, accepted and not begun, from 0 to [`MAX_CAPACITY`]. Without this call the pool takes
+    /// as many as there is memory for. [`PoolBuilder::on_full`] says what happens to more.
+    ///
+    /// It is a property of the whole pool and exact: tasks from outside never exceed it, whichever workers they go to, and none
+    /// is refused or made to wait while there is room. With 0 no task waits for a worker (a *rendezvous*): as many tasks are
+    /// accepted at a time as there are workers.
+    ///
+    /// Structured work ([`join`](crate::join), loops, scopes) cannot be refused. Its tasks are let in beyond the capacity, and
+    /// room for others is found again when all that is above it has begun.
+    ///
+    /// ```
+    /// use longshore::{OnFull, Pool, SubmitErrorKind};
+    ///
+    /// let pool = Pool::builder().workers(1).queue_capacity(100).on_full(OnFull::Reject).build()?;
+    /// let (open, gate) = std::sync::mpsc::channel::<()>();
+    /// pool.execute(move || _ = gate.recv())?; // keeps the worker busy
+    /// while pool.stats().running == 0 {
+    ///     std::thread::yield_now();
+    /// }
+    /// for _ in 0..100 {
+    ///     pool.execute(|| ())?;
+    /// }
+    /// let refused = pool.execute(|| ()).expect_err("the pool is full");
+    /// assert_eq!(refused.kind, SubmitErrorKind::Full);
+    /// drop(open);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn queue_capacity(mut self, tasks: usize) -> Self {
+        self.capacity = Some(tasks);
+        self
+    }
+
+    /// What happens to a task for which there is no room. The default is [`OnFull::Block`]. Without
+    /// [`PoolBuilder::queue_capacity`] and [`PoolBuilder::budget`] there always is room.
+    pub fn on_full(mut self, on_full: OnFull) -> Self {
+        self.on_full = on_full;
+        self
+    }
+
+    /// How much the tasks that were given a weight may weigh together, from 1. A task has its share from the moment at which
+    /// it is accepted until it has ended, in whatever way. It is in units of the program's own: bytes of memory, perhaps, or
+    /// open files. When it is used up, [`PoolBuilder::on_full`] says what happens; those who wait get it strictly in their
+    /// order, so that a heavy task is not kept out by lighter ones that come later.
+    pub fn budget(mut self, limit: u64) -> Self {
+        self.budget = Some(limit);
+        self
+    }
+
+    /// What happens to a task that weighs more than the whole budget. The default is [`Overweight::Reject`].
+    pub fn overweight(mut self, overweight: Overweight) -> Self {
+        self.overweight = overweight;
+        self
+    }
+
     /// A token that ends the pool: cancelling it does what [`Pool::shutdown_now`] does, without waiting for the threads.
     /// All new work is refused and what is queued never starts, its handles resolve as
     /// [cancelled](crate::JoinError::Cancelled). What runs may ask the token; what has returned stays. With a token that has been
@@ -267,6 +334,10 @@ impl<P> PoolBuilder<P> {
             at_end: AtEnd::from_environment(),
             seed: self.seed.unwrap_or_else(|| RandomState::new().hash_one(())),
             spin: self.spin.unwrap_or(spin),
+            capacity: validate_capacity(self.capacity)?,
+            on_full: self.on_full,
+            budget: validate_budget(self.budget)?,
+            overweight: self.overweight,
             token: self.token,
         })
     }
@@ -286,6 +357,10 @@ impl<P> fmt::Debug for PoolBuilder<P> {
             .field("histograms", &self.histograms)
             .field("seed", &self.seed)
             .field("spin", &self.spin)
+            .field("capacity", &self.capacity)
+            .field("on_full", &self.on_full)
+            .field("budget", &self.budget)
+            .field("overweight", &self.overweight)
             .field("token", &self.token)
             .finish()
     }
@@ -340,6 +415,20 @@ fn validate_stack(asked: Option<usize>) -> Result<usize, BuildError> {
             Err(BuildError::StackTooLarge { asked, max: MAX_STACK_SIZE })
         }
         Some(asked) => Ok(asked.max(MIN_STACK_SIZE)),
+    }
+}
+
+fn validate_capacity(asked: Option<usize>) -> Result<Option<usize>, BuildError> {
+    match asked {
+        Some(asked) if asked > MAX_CAPACITY => Err(BuildError::CapacityTooLarge { asked, max: MAX_CAPACITY }),
+        accepted => Ok(accepted),
+    }
+}
+
+fn validate_budget(asked: Option<u64>) -> Result<Option<u64>, BuildError> {
+    match asked {
+        Some(0) => Err(BuildError::ZeroBudget),
+        accepted => Ok(accepted),
     }
 }
 

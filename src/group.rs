@@ -14,7 +14,6 @@ use crate::handle::JoinHandle;
 use crate::pool::Pool;
 use crate::primitives::cancel::CancelToken;
 use crate::primitives::conditions::Conditions;
-use crate::runtime::dispatcher::Route;
 use crate::submission;
 use crate::task_builder::{Judge, Ticket};
 
@@ -114,6 +113,12 @@ where
     {
         let token = self.members.token.clone();
         let conditions = Conditions { deadline: None, token: Some(token.clone()) };
+        let ticket = Ticket { conditions, ..Ticket::default() };
+        // Before the lock, for this may wait.
+        let (entry, share) = match submission::admit(&*self.intake, &ticket) {
+            Ok(admitted) => admitted,
+            Err(kind) => return Err(SubmitError { task, kind }),
+        };
         // Held over the submission, so that the order of the list is that of the pool. No user code runs under it.
         let mut list = lock(&self.members.list);
         let stop = match list.on_failure {
@@ -121,9 +126,12 @@ where
             OnFailure::Stop => Some(token),
         };
         let member = Member { verdict, stop: Stop { token: stop, is_armed: false } };
-        let ticket = Ticket { route: Route::Any, conditions };
-        let handle = submission::submit_judged(&*self.intake, ticket, task, member)?;
+        let (handle, aside) = submission::enter_judged(&*self.intake, (entry, share), ticket, task, member)?;
         list.handles.push_back(handle);
+        drop(list);
+        if let Some(task) = aside {
+            submission::set_aside(&*self.intake, entry, task);
+        }
         Ok(())
     }
 

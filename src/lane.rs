@@ -84,7 +84,7 @@ impl<P: Outlet> Lane<P> {
     where
         F: FnOnce() + Send + 'static,
     {
-        submission::execute(&*self.intake, task)
+        submission::execute(&*self.intake, task, None)
     }
 
     /// As [`Pool::submit`](crate::Pool::submit).
@@ -96,7 +96,7 @@ impl<P: Outlet> Lane<P> {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        submission::submit(&*self.intake, task)
+        submission::submit(&*self.intake, task, None)
     }
 
     /// A task with a deadline or a token. (Its priority is that of the lane.)

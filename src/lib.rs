@@ -39,6 +39,11 @@
 //!
 //! If there is none of that, it sleeps. [`yield_now`] runs something foreign on purpose.
 //!
+//! # Features
+//! None is on by default. `serde`: statistics and settings can be written and read. `tracing`: tasks run in the span of their
+//! submitter, and workers report their start and end. `metrics`: `PoolStats::publish` hands a snapshot to the `metrics` facade.
+//! `rayon` and `orx-parallel`: their iterators on a pool.
+//!
 //! # What it is not for
 //! Tasks that wait for I/O (an async runtime holds ten thousand of those, a pool as many as it has threads), strict
 //! ordering, and tasks far below a microsecond that could as well run where they are.
@@ -59,6 +64,8 @@ mod any_pool;
 #[cfg(not(longshore_loom))]
 mod blocking;
 #[cfg(not(longshore_loom))]
+mod bounded_batch;
+#[cfg(not(longshore_loom))]
 mod builder;
 #[cfg(doctest)]
 mod compile_fail;
@@ -75,6 +82,8 @@ mod loops;
 #[cfg(all(feature = "orx-parallel", not(longshore_loom)))]
 mod orx_parallel;
 #[cfg(not(longshore_loom))]
+mod packing;
+#[cfg(not(longshore_loom))]
 mod pool;
 #[cfg(all(feature = "metrics", not(longshore_loom)))]
 mod publish;
@@ -90,6 +99,8 @@ mod source;
 mod stream;
 #[cfg(not(longshore_loom))]
 mod submission;
+#[cfg(not(longshore_loom))]
+mod submitting;
 #[cfg(not(longshore_loom))]
 mod task_builder;
 #[cfg(not(longshore_loom))]
@@ -115,13 +126,14 @@ pub use self::{
     base::histogram::Histogram,
     blocking::blocking,
     builder::{
-        DEFAULT_BLOCKING_LIMIT, DEFAULT_STACK_SIZE, MAX_STACK_SIZE, MAX_WORKERS, MIN_STACK_SIZE, Pinning,
-        PoolBuilder,
+        DEFAULT_BLOCKING_LIMIT, DEFAULT_STACK_SIZE, MAX_CAPACITY, MAX_STACK_SIZE, MAX_WORKERS,
+        MIN_STACK_SIZE, Pinning, PoolBuilder,
     },
     group::{Group, GroupError, TaskError},
     handle::JoinHandle,
     join::{Context, join, with_context, yield_local, yield_now},
     lane::{Lane, LaneBuilder},
+    policy::overflow::{OnFull, Overweight},
     policy::placement::{Place, PlaceView, Placement},
     policy::scaling::{Release, Scaling},
     pool::{Pool, current_worker, execute, submit},
@@ -146,7 +158,9 @@ pub use self::rayon::{OnPool, OnPoolExt};
 #[cfg(longshore_loom)]
 #[doc(hidden)]
 pub mod internals {
-    pub use crate::base::sync;
-    pub use crate::primitives::{cancel, doors, inbox, latch, members, offer, slot, tally, task, work};
+    pub use crate::base::{barrier, sync};
+    pub use crate::primitives::{
+        cancel, doors, inbox, latch, line, members, offer, room, slot, tally, task, work,
+    };
     pub use crate::runtime::idle;
 }

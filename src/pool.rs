@@ -10,6 +10,7 @@ use crate::builder::{Outlet, PoolBuilder, Start};
 use crate::group::Group;
 use crate::handle::JoinHandle;
 use crate::lane::LaneBuilder;
+use crate::policy::overflow::OnFull;
 use crate::runtime::config::Config;
 use crate::runtime::core::{Phase, Request};
 use crate::runtime::crew;
@@ -18,7 +19,8 @@ use crate::runtime::lifecycle::{self, Model};
 use crate::runtime::metrics::PoolStats;
 use crate::runtime::shared::Shared;
 use crate::submission;
-use crate::task_builder::TaskBuilder;
+use crate::submitting::Submitting;
+use crate::task_builder::{TaskBuilder, Ticket};
 use crate::worker_local::WorkerLocal;
 use crate::workers::Workers;
 
@@ -75,7 +77,7 @@ impl Pool {
     where
         F: FnOnce() + Send + 'static,
     {
-        submission::execute(&*self.shared, task)
+        submission::execute(&*self.shared, task, None)
     }
 
     /// Runs `task` on the pool and returns a handle for its result.
@@ -88,7 +90,91 @@ impl Pool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        submission::submit(&*self.shared, task)
+        submission::submit(&*self.shared, task, None)
+    }
+
+    /// As [`Pool::execute`], but never waits: when there is no room, the task comes back at once, whatever
+    /// [`OnFull`] says.
+    ///
+    /// # Errors
+    /// As [`Pool::execute`]; [`SubmitErrorKind::Full`].
+    #[inline]
+    pub fn try_execute<F>(&self, task: F) -> Result<(), SubmitError<F>>
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        submission::execute(&*self.shared, task, Some(OnFull::Reject))
+    }
+
+    /// As [`Pool::submit`], but never waits, see [`Pool::try_execute`].
+    ///
+    /// # Errors
+    /// As [`Pool::try_execute`].
+    #[inline]
+    pub fn try_submit<F, T>(&self, task: F) -> Result<JoinHandle<T>, SubmitError<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        submission::submit(&*self.shared, task, Some(OnFull::Reject))
+    }
+
+    /// As [`Pool::execute`], but waits for room for at most `timeout`, whatever [`OnFull`] says. Zero tries once; a time beyond
+    /// the range of the clock waits for ever. A task of the pool does not wait, see [`OnFull`].
+    ///
+    /// # Errors
+    /// As [`Pool::execute`]; [`SubmitErrorKind::TimedOut`].
+    #[inline]
+    pub fn execute_timeout<F>(&self, task: F, timeout: Duration) -> Result<(), SubmitError<F>>
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        submission::execute(&*self.shared, task, Some(OnFull::BlockFor(timeout)))
+    }
+
+    /// As [`Pool::submit`], but waits for room for at most `timeout`, see [`Pool::execute_timeout`].
+    ///
+    /// # Errors
+    /// As [`Pool::execute_timeout`].
+    #[inline]
+    pub fn submit_timeout<F, T>(&self, task: F, timeout: Duration) -> Result<JoinHandle<T>, SubmitError<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        submission::submit(&*self.shared, task, Some(OnFull::BlockFor(timeout)))
+    }
+
+    /// As [`Pool::submit`] for asynchronous code: when there is no room, the future is pending until there is, whatever
+    /// [`OnFull`] says, and no thread waits. Futures and threads get room in the order in which they came.
+    ///
+    /// Nothing happens before the first poll. A future that is dropped has submitted nothing; if its turn had come already, it
+    /// goes to the next. So a future that has been polled should be polled on or dropped: its turn is kept for it. Any
+    /// executor will do.
+    ///
+    /// ```
+    /// # futures_executor::block_on(async {
+    /// let pool = longshore::Pool::builder().workers(1).queue_capacity(10).build()?;
+    /// let mut handles = Vec::new();
+    /// for n in 0..1_000u64 {
+    ///     handles.push(pool.submit_async(move || n * n).await?);
+    /// }
+    /// assert_eq!(handles.pop().expect("a thousand").await?, 998_001);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).expect("runs");
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Pool::execute`], when it is awaited.
+    pub fn submit_async<F, T>(
+        &self,
+        task: F,
+    ) -> impl Future<Output = Result<JoinHandle<T>, SubmitError<F>>> + Send + use<F, T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        Submitting::new(self.shared.clone(), Ticket::default(), task)
     }
 
     /// A part of this pool in which at most `limit` tasks run at a time; see [`Lane`](crate::Lane).
@@ -210,6 +296,12 @@ impl Pool {
     /// the calling task is one of this pool. Anywhere else `f` is only called.
     pub fn blocking<R>(&self, f: impl FnOnce() -> R) -> R {
         blocking::blocking_in(self.shared.id, f)
+    }
+
+    /// How many tasks may wait, if the pool is [bounded](PoolBuilder::queue_capacity). How many do is in
+    /// [`PoolStats::waiting`].
+    pub fn capacity(&self) -> Option<usize> {
+        self.shared.config.capacity
     }
 
     /// What the pool has done so far. See [`PoolStats`] for how exact it is.
@@ -337,8 +429,8 @@ where
     F: FnOnce() + Send + 'static,
 {
     Current::with(|current| match current {
-        Current::Push(worker) => submission::execute(&**worker.shared(), task),
-        Current::Pull(worker) => submission::execute(&**worker.shared(), task),
+        Current::Push(worker) => submission::execute(&**worker.shared(), task, None),
+        Current::Pull(worker) => submission::execute(&**worker.shared(), task, None),
         Current::None => Err(SubmitError { task, kind: SubmitErrorKind::NoPool }),
     })
 }
@@ -354,8 +446,8 @@ where
     T: Send + 'static,
 {
     Current::with(|current| match current {
-        Current::Push(worker) => submission::submit(&**worker.shared(), task),
-        Current::Pull(worker) => submission::submit(&**worker.shared(), task),
+        Current::Push(worker) => submission::submit(&**worker.shared(), task, None),
+        Current::Pull(worker) => submission::submit(&**worker.shared(), task, None),
         Current::None => Err(SubmitError { task, kind: SubmitErrorKind::NoPool }),
     })
 }

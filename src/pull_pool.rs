@@ -10,6 +10,7 @@ use crate::builder::{Outlet, PoolBuilder, Start};
 use crate::group::Group;
 use crate::handle::JoinHandle;
 use crate::lane::LaneBuilder;
+use crate::policy::overflow::OnFull;
 use crate::runtime::config::Config;
 use crate::runtime::core::{Phase, Request};
 use crate::runtime::crew;
@@ -17,7 +18,8 @@ use crate::runtime::lifecycle::{self, Model};
 use crate::runtime::metrics::PoolStats;
 use crate::runtime::pull::Shared;
 use crate::submission;
-use crate::task_builder::TaskBuilder;
+use crate::submitting::Submitting;
+use crate::task_builder::{TaskBuilder, Ticket};
 use crate::worker_local::WorkerLocal;
 use crate::workers::Workers;
 
@@ -81,7 +83,7 @@ impl PullPool {
     where
         F: FnOnce() + Send + 'static,
     {
-        submission::execute(&*self.shared, task)
+        submission::execute(&*self.shared, task, None)
     }
 
     /// As [`Pool::submit`](crate::Pool::submit).
@@ -94,7 +96,72 @@ impl PullPool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        submission::submit(&*self.shared, task)
+        submission::submit(&*self.shared, task, None)
+    }
+
+    /// As [`Pool::try_execute`](crate::Pool::try_execute).
+    ///
+    /// # Errors
+    /// As there.
+    #[inline]
+    pub fn try_execute<F>(&self, task: F) -> Result<(), SubmitError<F>>
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        submission::execute(&*self.shared, task, Some(OnFull::Reject))
+    }
+
+    /// As [`Pool::try_submit`](crate::Pool::try_submit).
+    ///
+    /// # Errors
+    /// As there.
+    #[inline]
+    pub fn try_submit<F, T>(&self, task: F) -> Result<JoinHandle<T>, SubmitError<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        submission::submit(&*self.shared, task, Some(OnFull::Reject))
+    }
+
+    /// As [`Pool::execute_timeout`](crate::Pool::execute_timeout).
+    ///
+    /// # Errors
+    /// As there.
+    #[inline]
+    pub fn execute_timeout<F>(&self, task: F, timeout: Duration) -> Result<(), SubmitError<F>>
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        submission::execute(&*self.shared, task, Some(OnFull::BlockFor(timeout)))
+    }
+
+    /// As [`Pool::submit_timeout`](crate::Pool::submit_timeout).
+    ///
+    /// # Errors
+    /// As there.
+    #[inline]
+    pub fn submit_timeout<F, T>(&self, task: F, timeout: Duration) -> Result<JoinHandle<T>, SubmitError<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        submission::submit(&*self.shared, task, Some(OnFull::BlockFor(timeout)))
+    }
+
+    /// As [`Pool::submit_async`](crate::Pool::submit_async).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn submit_async<F, T>(
+        &self,
+        task: F,
+    ) -> impl Future<Output = Result<JoinHandle<T>, SubmitError<F>>> + Send + use<F, T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        Submitting::new(self.shared.clone(), Ticket::default(), task)
     }
 
     /// As [`Pool::lane`](crate::Pool::lane).
@@ -179,6 +246,11 @@ impl PullPool {
     /// As [`Pool::blocking`](crate::Pool::blocking).
     pub fn blocking<R>(&self, f: impl FnOnce() -> R) -> R {
         blocking::blocking_in(self.shared.id, f)
+    }
+
+    /// As [`Pool::capacity`](crate::Pool::capacity).
+    pub fn capacity(&self) -> Option<usize> {
+        self.shared.config.capacity
     }
 
     /// What the pool has done so far. See [`PoolStats`] for how exact it is.

@@ -14,6 +14,7 @@ use crate::pool::Pool;
 use crate::primitives::tally::Tally;
 use crate::runtime::current::Current;
 use crate::runtime::worker::wait::Awaited;
+use crate::submission;
 
 /// Tasks under way for each worker: one that runs, one that waits behind it, and two results that nobody has taken yet.
 const PER_WORKER: usize = 4;
@@ -172,7 +173,7 @@ where
             self.submitted += 1;
             self.under_way += 1;
             let parcel = Parcel { work: self.work.clone(), number, item: Some(item) };
-            if let Err(refused) = self.pool.execute(move || parcel.open()) {
+            if let Err(refused) = submission::execute_anyway(&*self.pool.shared, move || parcel.open()) {
                 // The pool takes no more: the reader does it.
                 refused.into_inner()();
             }

@@ -1,39 +1,57 @@
-//! How closures become tasks of a pool, whatever its kind, and what comes back of those that it refuses.
+//! How closures get into a pool, whatever its kind, and what comes back of those that it refuses. How they are made into
+//! tasks is in `packing`.
 
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 
 use crate::base::error::{BatchError, SubmitError, SubmitErrorKind};
+use crate::bounded_batch;
 use crate::handle::JoinHandle;
-use crate::primitives::block;
+use crate::packing::{self, LARGEST_TICKETED, put, put_work, slotted, slotted_closure};
+use crate::policy::overflow::OnFull;
 use crate::primitives::conditions::Conditions;
-use crate::primitives::slot::{self, SlotHandle};
 use crate::primitives::task::Task;
-use crate::primitives::work::Work;
+use crate::runtime::admission::{self, Entry, Share};
 use crate::runtime::dispatcher::{Intake, Rejected};
-use crate::runtime::escort::{Escorted, Escorts};
 use crate::runtime::lifecycle::Model;
 use crate::task_builder::{Judge, Plain, Ticket, Ticketed};
 
-/// See [`Pool::execute`](crate::Pool::execute).
+/// See [`Pool::execute`](crate::Pool::execute). `on_full` is used instead of what the pool was built with.
 #[inline]
-pub fn execute<F>(shared: &impl Intake, task: F) -> Result<(), SubmitError<F>>
+pub fn execute<F>(shared: &impl Intake, task: F, on_full: Option<OnFull>) -> Result<(), SubmitError<F>>
 where
     F: FnOnce() + Send + 'static,
 {
-    let escorts = shared.escorts();
-    // SAFETY: `put` initialises its place and does not panic.
-    let result = unsafe { shared.dispatch(task, |place, task| put(&escorts, place, task)) };
-    result.map_err(|(task, kind)| SubmitError { task, kind })
+    match admission::admit(shared, on_full) {
+        Ok(Entry::Queue) => queue(shared, task),
+        Ok(entry) => {
+            set_aside(shared, entry, packing::packed(&shared.escorts(), task));
+            Ok(())
+        }
+        Err(kind) => Err(SubmitError { task, kind }),
+    }
 }
 
-/// See [`Pool::submit`](crate::Pool::submit).
+/// See [`Pool::submit`](crate::Pool::submit). `on_full` as for [`execute`].
 #[inline]
-pub fn submit<F, T>(shared: &impl Intake, task: F) -> Result<JoinHandle<T>, SubmitError<F>>
+pub fn submit<F, T>(
+    shared: &impl Intake,
+    task: F,
+    on_full: Option<OnFull>,
+) -> Result<JoinHandle<T>, SubmitError<F>>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
+    match admission::admit(shared, on_full) {
+        Ok(Entry::Queue) => {}
+        Ok(entry) => {
+            let (task, handle) = slotted_closure(&shared.escorts(), shared.slot_id(), task);
+            set_aside(shared, entry, task);
+            return Ok(JoinHandle::new(handle));
+        }
+        Err(kind) => return Err(SubmitError { task, kind }),
+    }
     let (mut handle, escorts) = (None, shared.escorts());
     let pack = |place: &mut MaybeUninit<Task>, task: F| {
         let (task, its_handle) = slotted_closure(&escorts, shared.slot_id(), task);
@@ -43,7 +61,45 @@ where
     // SAFETY: `pack` initialises the place, and `slotted` does not panic.
     match unsafe { shared.dispatch(task, pack) } {
         Ok(()) => Ok(JoinHandle::new(handle.expect("an accepted task was packed"))),
-        Err((task, kind)) => Err(SubmitError { task, kind }),
+        Err((task, kind)) => Err(refused(shared, task, kind)),
+    }
+}
+
+/// Queues a task that is part of something that cannot be refused, as long as the pool is open.
+pub fn execute_anyway<F>(shared: &impl Intake, task: F) -> Result<(), SubmitError<F>>
+where
+    F: FnOnce() + Send + 'static,
+{
+    shared.overdraw_from_outside(1);
+    queue(shared, task)
+}
+
+/// Queues a task that was let in.
+#[inline]
+fn queue<F>(shared: &impl Intake, task: F) -> Result<(), SubmitError<F>>
+where
+    F: FnOnce() + Send + 'static,
+{
+    let escorts = shared.escorts();
+    // SAFETY: `put` initialises its place and does not panic.
+    let result = unsafe { shared.dispatch(task, |place, task| put(&escorts, place, task)) };
+    result.map_err(|(task, kind)| refused(shared, task, kind))
+}
+
+/// A task that was let in and could not be queued.
+#[cold]
+fn refused<F>(shared: &impl Intake, task: F, kind: SubmitErrorKind) -> SubmitError<F> {
+    admission::refund(shared, 1);
+    SubmitError { task, kind }
+}
+
+/// Runs or throws away a task that is not to be queued.
+#[cold]
+pub fn set_aside(shared: &impl Intake, entry: Entry, task: Task) {
+    match entry {
+        Entry::RunHere => admission::run_here(shared, task),
+        Entry::Drop => admission::throw_away(shared, task),
+        Entry::Queue => unreachable!("it was queued"),
     }
 }
 
@@ -54,13 +110,12 @@ where
     F: FnOnce() + Send + 'static,
 {
     let mut tasks = tasks.into_iter();
-    let escorts = shared.escorts();
-    let result = shared.dispatch_batch(tasks.by_ref(), |task| {
-        let mut place = MaybeUninit::uninit();
-        put(&escorts, &mut place, task);
-        // SAFETY: `put` has initialised it.
-        unsafe { place.assume_init() }
-    });
+    let result = if shared.admission.is_none() {
+        let escorts = shared.escorts();
+        shared.dispatch_batch(tasks.by_ref(), |task| packing::packed(&escorts, task))
+    } else {
+        bounded_batch::execute(shared, tasks.by_ref())
+    };
     result.map_err(|Rejected { accepted, mut returned, kind }| {
         returned.extend(tasks);
         BatchError { accepted: vec![(); accepted], rejected: returned, kind }
@@ -79,18 +134,31 @@ where
 {
     let mut tasks = tasks.into_iter();
     let mut handles = Vec::with_capacity(tasks.size_hint().0);
-    let escorts = shared.escorts();
-    let result = shared.dispatch_batch(tasks.by_ref(), |task| {
-        let (task, handle) = slotted_closure(&escorts, shared.slot_id(), task);
-        handles.push(JoinHandle::new(handle));
-        task
-    });
+    let result = if shared.admission.is_none() {
+        shared.dispatch_batch(tasks.by_ref(), with_handle_in(shared, &mut handles))
+    } else {
+        bounded_batch::submit(shared, tasks.by_ref(), &mut handles)
+    };
     match result {
         Ok(_) => Ok(handles),
         Err(Rejected { mut returned, kind, .. }) => {
             returned.extend(tasks);
             Err(BatchError { accepted: handles, rejected: returned, kind })
         }
+    }
+}
+
+/// Makes tasks with handles, which go to `handles`.
+pub fn with_handle_in<F, T>(shared: &impl Intake, handles: &mut Vec<JoinHandle<T>>) -> impl FnMut(F) -> Task
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let (escorts, pool) = (shared.escorts(), shared.slot_id());
+    move |task| {
+        let (task, handle) = slotted_closure(&escorts, pool, task);
+        handles.push(JoinHandle::new(handle));
+        task
     }
 }
 
@@ -111,9 +179,13 @@ where
         handles.push(JoinHandle::new(handle));
         task
     };
-    if shared.give_orders(&shared.members(), pack) {
+    let members = shared.members();
+    // They wait for no room: each of them has a worker of its own.
+    shared.overdraw_from_outside(members.len() as u64);
+    if shared.give_orders(&members, pack) {
         return Ok(handles);
     }
+    admission::refund(shared, members.len());
     let task = Arc::into_inner(f).expect("no task was made");
     Err(SubmitError { task, kind: SubmitErrorKind::Closed })
 }
@@ -122,24 +194,49 @@ where
 /// its own pool meanwhile, its own orders among the rest.
 const NO_POOL: u32 = 0;
 
+/// Lets a task with a ticket in: how, and with which part of the budget.
+pub fn admit(shared: &impl Intake, ticket: &Ticket) -> Result<Admitted, SubmitErrorKind> {
+    admission::admit_heavy(shared, ticket.weight, ticket.on_full)
+}
+
+/// How a task with a ticket was let in.
+pub type Admitted = (Entry, Option<Share>);
+
 /// See [`TaskBuilder::execute`](crate::TaskBuilder::execute).
 pub fn execute_by<F>(shared: &impl Intake, ticket: Ticket, task: F) -> Result<(), SubmitError<F>>
 where
     F: FnOnce() + Send + 'static,
 {
-    let Ticket { route, conditions } = ticket;
-    let escorts = shared.escorts();
-    let pack = |place: &mut MaybeUninit<Task>, closure: F| match on(conditions) {
-        None => put(&escorts, place, closure),
-        // As in `slotted`: a large closure is called where it is.
-        conditions if size_of::<F>() > LARGEST_TICKETED => {
-            put_work(&escorts, place, Ticketed { conditions, closure: Box::new(closure), judge: Plain });
-        }
-        conditions => put_work(&escorts, place, Ticketed { conditions, closure, judge: Plain }),
+    let (entry, share) = match admit(shared, &ticket) {
+        Ok(admitted) => admitted,
+        Err(kind) => return Err(SubmitError { task, kind }),
     };
+    let Ticket { route, conditions, .. } = ticket;
+    let (conditions, escorts) = (on(conditions), shared.escorts());
+    let pack = |place: &mut MaybeUninit<Task>, closure: F| {
+        if conditions.is_none() && share.is_none() {
+            put(&escorts, place, closure);
+        } else if size_of::<F>() > LARGEST_TICKETED {
+            // As in `slotted_closure`: a large closure is called where it is.
+            put_work(
+                &escorts,
+                place,
+                Ticketed { conditions, closure: Box::new(closure), judge: Plain, share },
+            );
+        } else {
+            put_work(&escorts, place, Ticketed { conditions, closure, judge: Plain, share });
+        }
+    };
+    if entry != Entry::Queue {
+        let mut place = MaybeUninit::uninit();
+        pack(&mut place, task);
+        // SAFETY: `pack` has initialised it.
+        set_aside(shared, entry, unsafe { place.assume_init() });
+        return Ok(());
+    }
     // SAFETY: `pack` initialises its place and does not panic.
     let result = unsafe { shared.dispatch_by(route, task, pack) };
-    result.map_err(|(task, kind)| SubmitError { task, kind })
+    result.map_err(|(task, kind)| refused(shared, task, kind))
 }
 
 /// See [`TaskBuilder::submit`](crate::TaskBuilder::submit).
@@ -148,117 +245,82 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    submit_judged(shared, ticket, task, Plain)
+    match admit(shared, &ticket) {
+        Ok(admitted) => enter(shared, admitted, ticket, task),
+        Err(kind) => Err(SubmitError { task, kind }),
+    }
 }
 
-/// As [`submit_by`], with somebody who judges what comes out.
-pub fn submit_judged<F, T, J>(
+/// Has a task that was let in go its way, and returns its handle.
+pub fn enter<F, T>(
     shared: &impl Intake,
+    admitted: Admitted,
+    ticket: Ticket,
+    task: F,
+) -> Result<JoinHandle<T>, SubmitError<F>>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let entry = admitted.0;
+    let (handle, aside) = enter_judged(shared, admitted, ticket, task, Plain)?;
+    if let Some(task) = aside {
+        set_aside(shared, entry, task);
+    }
+    Ok(handle)
+}
+
+/// As [`enter`], with somebody who judges what comes out, and without user code being called: a task that is not to be queued
+/// comes back with its handle, for [`set_aside`].
+#[expect(clippy::type_complexity, reason = "a pair, or what did not come to be one")]
+pub fn enter_judged<F, T, J>(
+    shared: &impl Intake,
+    (entry, share): Admitted,
     ticket: Ticket,
     task: F,
     judge: J,
-) -> Result<JoinHandle<J::Output>, SubmitError<F>>
+) -> Result<(JoinHandle<J::Output>, Option<Task>), SubmitError<F>>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
     J: Judge<T> + 'static,
 {
-    let Ticket { route, conditions } = ticket;
-    let conditions = on(conditions);
+    let conditions = on(ticket.conditions);
     let (mut handle, escorts) = (None, shared.escorts());
     let pack = |place: &mut MaybeUninit<Task>, closure: F| {
         let conditions = conditions.clone();
         let (task, its_handle) = if size_of::<F>() > LARGEST_TICKETED {
-            slotted(&escorts, shared.slot_id(), Ticketed { conditions, closure: Box::new(closure), judge })
+            slotted(
+                &escorts,
+                shared.slot_id(),
+                Ticketed { conditions, closure: Box::new(closure), judge, share },
+            )
         } else {
-            slotted(&escorts, shared.slot_id(), Ticketed { conditions, closure, judge })
+            slotted(&escorts, shared.slot_id(), Ticketed { conditions, closure, judge, share })
         };
         place.write(task);
         handle = Some(JoinHandle::new(its_handle));
     };
-    // SAFETY: `pack` initialises the place, and `slotted` does not panic.
-    match unsafe { shared.dispatch_by(route, task, pack) } {
-        Ok(()) => {
-            let handle = handle.expect("an accepted task was packed");
-            Ok(match conditions {
-                Some(conditions) => handle.with_conditions(conditions),
-                None => handle,
-            })
-        }
-        Err((task, kind)) => Err(SubmitError { task, kind }),
-    }
+    let aside = if entry == Entry::Queue {
+        // SAFETY: `pack` initialises the place, and `slotted` does not panic.
+        let result = unsafe { shared.dispatch_by(ticket.route, task, pack) };
+        result.map_err(|(task, kind)| refused(shared, task, kind))?;
+        None
+    } else {
+        let mut place = MaybeUninit::uninit();
+        pack(&mut place, task);
+        // SAFETY: `pack` has initialised it.
+        Some(unsafe { place.assume_init() })
+    };
+    let handle = handle.expect("an accepted task was packed");
+    let handle = match conditions {
+        Some(conditions) => handle.with_conditions(conditions),
+        None => handle,
+    };
+    Ok((handle, aside))
 }
 
 /// Conditions in the form in which task and handle share them; nothing if there are none.
 fn on(conditions: Conditions) -> Option<Arc<Conditions>> {
     (!conditions.is_empty()).then(|| Arc::new(conditions))
-}
-
-/// The largest closure that goes into a recycled block with a ticket.
-const LARGEST_TICKETED: usize = block::LARGEST - LARGEST_JUDGE - LARGEST_ESCORT - size_of::<Ticketed<()>>();
-
-/// Room for whoever judges the result.
-const LARGEST_JUDGE: usize = 32;
-
-/// Room for what travels with some tasks.
-const LARGEST_ESCORT: usize = size_of::<Escorted<()>>();
-
-/// Puts together a task without a handle, with what is to travel with it. Does not panic.
-#[inline]
-fn put<F: FnOnce() + Send + 'static>(escorts: &Escorts, place: &mut MaybeUninit<Task>, closure: F) {
-    match escorts.next() {
-        None => Task::new_in(place, closure),
-        // Above this size it is called where it is, as in `slotted_closure`.
-        Some(escort) if size_of::<F>() > block::LARGEST - LARGEST_ESCORT => {
-            Task::of_in(place, Escorted { work: Box::new(closure), escort });
-        }
-        Some(escort) => Task::of_in(place, Escorted { work: closure, escort }),
-    }
-}
-
-/// As [`put`], of work that leaves room for an escort.
-fn put_work<W: Work<Output = ()> + 'static>(escorts: &Escorts, place: &mut MaybeUninit<Task>, work: W) {
-    match escorts.next() {
-        None => Task::of_in(place, work),
-        Some(escort) => Task::of_in(place, Escorted { work, escort }),
-    }
-}
-
-/// A task with a handle, of work that leaves room for an escort. Does not panic.
-#[inline]
-fn slotted<W, T>(escorts: &Escorts, pool: u32, work: W) -> (Task, SlotHandle<T>)
-where
-    W: Work<Output = T> + 'static,
-    T: Send + 'static,
-{
-    match escorts.next() {
-        None => in_slot(pool, work),
-        Some(escort) => in_slot(pool, Escorted { work, escort }),
-    }
-}
-
-#[inline]
-fn in_slot<W, T>(pool: u32, work: W) -> (Task, SlotHandle<T>)
-where
-    W: Work<Output = T> + 'static,
-    T: Send + 'static,
-{
-    let (task, handle) = slot::new_in(pool, work);
-    // SAFETY: nothing is borrowed.
-    (unsafe { task.into_task() }, handle)
-}
-
-/// As [`slotted`], of a closure of any size: above this size it may be larger than the worker's stack, and is called where
-/// it is.
-#[inline]
-fn slotted_closure<F, T>(escorts: &Escorts, pool: u32, closure: F) -> (Task, SlotHandle<T>)
-where
-    F: FnOnce() -> T + Send + 'static,
-    T: Send + 'static,
-{
-    if size_of::<F>() > block::LARGEST - LARGEST_ESCORT {
-        slotted(escorts, pool, Box::new(closure))
-    } else {
-        slotted(escorts, pool, closure)
-    }
 }

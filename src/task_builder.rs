@@ -8,12 +8,15 @@ use std::time::{Duration, Instant};
 use crate::base::error::SubmitError;
 use crate::builder::Outlet;
 use crate::handle::JoinHandle;
+use crate::policy::overflow::OnFull;
 use crate::primitives::cancel::CancelToken;
 use crate::primitives::conditions::Conditions;
 use crate::primitives::work::{Unstarted, Work};
+use crate::runtime::admission::Share;
 use crate::runtime::dispatcher::Route;
 use crate::runtime::ranks::Priority;
 use crate::submission;
+use crate::submitting::Submitting;
 
 /// Says how a task is to be treated, and submits it. Made by [`Pool::task`](crate::Pool::task); what is not said is as for
 /// tasks without it.
@@ -45,6 +48,10 @@ pub(crate) struct Ticket {
     pub route: Route,
     /// What it must meet to begin.
     pub conditions: Conditions,
+    /// What it takes of the pool's budget.
+    pub weight: u64,
+    /// What happens when there is no room, if not what the pool was built with.
+    pub on_full: Option<OnFull>,
 }
 
 impl<'p, P: Outlet> TaskBuilder<'p, P> {
@@ -134,10 +141,18 @@ impl<'p, P: Outlet> TaskBuilder<'p, P> {
         self
     }
 
+    /// What the task takes of the pool's [budget](crate::PoolBuilder::budget), from now until it has ended or turns out never to
+    /// begin. 0, the default, is nothing; in a pool without a budget a weight says nothing. A task of the pool does not wait
+    /// for its share, and takes it beyond the budget where others would wait.
+    pub fn weight(mut self, weight: u64) -> Self {
+        self.ticket.weight = weight;
+        self
+    }
+
     /// As [`Pool::execute`](crate::Pool::execute).
     ///
     /// # Errors
-    /// As there.
+    /// As there, and [`SubmitErrorKind::Overweight`](crate::SubmitErrorKind::Overweight).
     pub fn execute<F>(self, task: F) -> Result<(), SubmitError<F>>
     where
         F: FnOnce() + Send + 'static,
@@ -148,13 +163,78 @@ impl<'p, P: Outlet> TaskBuilder<'p, P> {
     /// As [`Pool::submit`](crate::Pool::submit).
     ///
     /// # Errors
-    /// As there.
+    /// As for [`TaskBuilder::execute`].
     pub fn submit<F, T>(self, task: F) -> Result<JoinHandle<T>, SubmitError<F>>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
         submission::submit_by(&**self.pool.shared(), self.ticket, task)
+    }
+
+    /// As [`Pool::try_execute`](crate::Pool::try_execute).
+    ///
+    /// # Errors
+    /// As for [`TaskBuilder::execute`]; [`SubmitErrorKind::Full`](crate::SubmitErrorKind::Full).
+    pub fn try_execute<F>(mut self, task: F) -> Result<(), SubmitError<F>>
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        self.ticket.on_full = Some(OnFull::Reject);
+        self.execute(task)
+    }
+
+    /// As [`Pool::try_submit`](crate::Pool::try_submit).
+    ///
+    /// # Errors
+    /// As for [`TaskBuilder::try_execute`].
+    pub fn try_submit<F, T>(mut self, task: F) -> Result<JoinHandle<T>, SubmitError<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.ticket.on_full = Some(OnFull::Reject);
+        self.submit(task)
+    }
+
+    /// As [`Pool::execute_timeout`](crate::Pool::execute_timeout).
+    ///
+    /// # Errors
+    /// As for [`TaskBuilder::execute`]; [`SubmitErrorKind::TimedOut`](crate::SubmitErrorKind::TimedOut).
+    pub fn execute_timeout<F>(mut self, task: F, timeout: Duration) -> Result<(), SubmitError<F>>
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        self.ticket.on_full = Some(OnFull::BlockFor(timeout));
+        self.execute(task)
+    }
+
+    /// As [`Pool::submit_timeout`](crate::Pool::submit_timeout).
+    ///
+    /// # Errors
+    /// As for [`TaskBuilder::execute_timeout`].
+    pub fn submit_timeout<F, T>(mut self, task: F, timeout: Duration) -> Result<JoinHandle<T>, SubmitError<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.ticket.on_full = Some(OnFull::BlockFor(timeout));
+        self.submit(task)
+    }
+
+    /// As [`Pool::submit_async`](crate::Pool::submit_async).
+    ///
+    /// # Errors
+    /// As for [`TaskBuilder::execute`], when it is awaited.
+    pub fn submit_async<F, T>(
+        self,
+        task: F,
+    ) -> impl Future<Output = Result<JoinHandle<T>, SubmitError<F>>> + Send + use<P, F, T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        Submitting::new(self.pool.shared().clone(), self.ticket, task)
     }
 }
 
@@ -172,6 +252,8 @@ pub(crate) struct Ticketed<F, J = Plain> {
     pub closure: F,
     /// Who judges it.
     pub judge: J,
+    /// Its part of the pool's budget, which goes when this goes.
+    pub share: Option<Share>,
 }
 
 /// Turns what a closure returns into the task's result.
@@ -215,6 +297,7 @@ where
     }
 
     fn call(self) -> J::Output {
+        let _share = self.share; // until the end, also by a panic
         let mut judge = self.judge;
         judge.begin();
         let output = (self.closure)();

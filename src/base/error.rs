@@ -79,6 +79,15 @@ pub enum BuildError {
         /// [`MAX_STACK_SIZE`](crate::MAX_STACK_SIZE).
         max: usize,
     },
+    /// More tasks shall be able to wait than the library counts.
+    CapacityTooLarge {
+        /// What was asked for.
+        asked: usize,
+        /// [`MAX_CAPACITY`](crate::MAX_CAPACITY).
+        max: usize,
+    },
+    /// A budget of 0 was asked for, in which no task with a weight ever fits.
+    ZeroBudget,
     /// `Pinning::Cores` with an empty list.
     NoCores,
     /// A core that `Pinning::Cores` names twice.
@@ -145,6 +154,10 @@ impl fmt::Display for BuildError {
             BuildError::StackTooLarge { asked, max } => {
                 write!(f, "a stack of {asked} bytes was asked for, the limit is {max}")
             }
+            BuildError::CapacityTooLarge { asked, max } => {
+                write!(f, "a queue for {asked} tasks was asked for, the limit is {max}")
+            }
+            BuildError::ZeroBudget => f.write_str("a budget of 0 was asked for, in which no task fits"),
             BuildError::NoCores => f.write_str("the list of cores to pin to is empty"),
             BuildError::DuplicateCore { core } => write!(f, "core {core} is named twice"),
             BuildError::CoreNotAllowed { core } => {
@@ -247,6 +260,10 @@ pub enum SubmitErrorKind {
     },
     /// [`execute`](crate::execute) or [`submit`](crate::submit) was called outside of every pool.
     NoPool,
+    /// There was no room, and none came in the time that the caller would wait.
+    TimedOut,
+    /// The task weighs more than the pool's whole [budget](crate::PoolBuilder::budget).
+    Overweight,
 }
 
 impl fmt::Display for SubmitErrorKind {
@@ -257,6 +274,8 @@ impl fmt::Display for SubmitErrorKind {
             SubmitErrorKind::Forked => "the pool belongs to the parent of this forked process",
             SubmitErrorKind::NoSuchWorker { worker } => return write!(f, "the pool has no worker {worker}"),
             SubmitErrorKind::NoPool => "this thread is not a worker of any pool",
+            SubmitErrorKind::TimedOut => "the queue was full for the whole time",
+            SubmitErrorKind::Overweight => "the task weighs more than the budget of the pool",
         })
     }
 }

@@ -1,6 +1,7 @@
 //! The ground floor: the std/loom façade, the panic guard, counters and the random generator. Imports nothing
 //! from the rest of the crate.
 
+pub mod barrier;
 pub mod counter;
 pub mod error;
 #[cfg(not(longshore_loom))]

@@ -1,5 +1,8 @@
 //! What became of the tasks that one worker took: written by the thread that acts as this worker, read by anyone.
 
+use std::sync::Arc;
+
+use super::room::Room;
 use super::work::Unstarted;
 use crate::base::counter::Counter;
 
@@ -20,6 +23,8 @@ pub struct Tally {
     pub expired: Counter,
     /// Turned away for want of room.
     pub dropped: Counter,
+    /// Where the permits of a bounded pool go.
+    exit: Option<Exit>,
 }
 
 /// How a task ended that had begun.
@@ -33,11 +38,48 @@ pub enum End {
     Panicked,
 }
 
+/// Gives the permits of the tasks that a worker takes back to the room.
+#[derive(Debug)]
+pub struct Exit {
+    /// The room.
+    pub room: Arc<Room>,
+    /// The number of the worker.
+    pub worker: usize,
+    /// When a task leaves the room.
+    pub held: Held,
+}
+
+/// How long a task has its permit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// Until it begins: tasks that wait are limited.
+    UntilBegin,
+    /// Until it has ended: tasks that run are limited, and none waits.
+    UntilEnd,
+}
+
 impl Tally {
+    /// The tally of a worker, in a bounded pool with an exit.
+    pub fn new(exit: Option<Exit>) -> Self {
+        Tally { exit, ..Tally::default() }
+    }
+
+    /// Adds the ends that `other` has counted, from any thread. Only for a tally of which nothing is counted by one thread
+    /// alone.
+    pub fn add_ends_of(&self, other: &Tally) {
+        self.completed.add_shared(other.completed.get());
+        self.failed.add_shared(other.failed.get());
+        self.panicked.add_shared(other.panicked.get());
+        self.cancelled.add_shared(other.cancelled.get());
+        self.expired.add_shared(other.expired.get());
+        self.dropped.add_shared(other.dropped.get());
+    }
+
     /// A task begins.
     #[inline(always)]
     pub fn begin(&self) {
         self.started.add(1);
+        self.leave_room(Held::UntilBegin);
     }
 
     /// One that has begun ends. Called before its handle says so: who has joined it sees it in the statistics.
@@ -49,6 +91,7 @@ impl Tally {
             End::Panicked => &self.panicked,
         };
         count.add(1);
+        self.leave_room(Held::UntilEnd);
     }
 
     /// Tasks that have run to their end, whatever came of them.
@@ -66,5 +109,15 @@ impl Tally {
             Unstarted::Dropped => &self.dropped,
         };
         count.add(1);
+        self.leave_room(Held::UntilEnd);
+    }
+
+    #[inline(always)]
+    fn leave_room(&self, at: Held) {
+        if let Some(exit) = &self.exit
+            && exit.held == at
+        {
+            exit.room.give_back(exit.worker);
+        }
     }
 }

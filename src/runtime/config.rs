@@ -8,6 +8,7 @@ use super::escort::Histograms;
 use super::report::AtEnd;
 use super::roster::Limits;
 use crate::base::error::PanicPayload;
+use crate::policy::overflow::{OnFull, Overweight};
 use crate::policy::placement::Placement;
 use crate::policy::scaling::Scaling;
 use crate::primitives::cancel::CancelToken;
@@ -69,6 +70,14 @@ pub struct Config {
     pub at_end: AtEnd,
     /// The limit of busy waiting.
     pub spin: Duration,
+    /// How many tasks may wait; `None` for any number.
+    pub capacity: Option<usize>,
+    /// What happens to the next.
+    pub on_full: OnFull,
+    /// How much the tasks that have a weight may weigh together.
+    pub budget: Option<u64>,
+    /// What happens to a task that alone weighs more.
+    pub overweight: Overweight,
     /// Ends the pool.
     pub token: Option<CancelToken>,
 }
@@ -90,6 +99,10 @@ impl Config {
             histograms: Histograms::Off,
             at_end: AtEnd::Silent,
             spin: Duration::ZERO,
+            capacity: None,
+            on_full: OnFull::default(),
+            budget: None,
+            overweight: Overweight::default(),
             token: None,
         }
     }

@@ -10,20 +10,23 @@ use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
 
+use super::admission::Admission;
 use super::config::Config;
 use super::escort::Timing;
 use super::idle::Idle;
 use super::metrics::{PinRecord, PoolMetrics, PoolStats, Reading, WorkerMetrics, WorkerState, WorkerStats};
 use super::orders::Gate;
 use super::ranks::Ranks;
-use super::roster::{Admission, Reason, Roster, State};
+use super::roster::{Hiring, Reason, Roster, State};
 use super::threads::Threads;
-use crate::base::counter::nanos;
+use crate::base::counter::{Counter, nanos};
 use crate::base::error::PanicPayload;
 use crate::base::unwind::{self, Payload};
+use crate::primitives::budget::Budget;
 use crate::primitives::cancel::Watch;
 use crate::primitives::mailbox::Mailbox;
 use crate::primitives::numbered::Numbered;
+use crate::primitives::tally::Tally;
 use crate::primitives::task::{Discarded, Task};
 use crate::primitives::work::Unstarted;
 use crate::sys::{clock, fork};
@@ -110,7 +113,7 @@ impl fmt::Debug for Condition {
 }
 
 /// What is known of one worker from outside.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Record {
     /// Written by the worker, read by snapshots.
     pub metrics: WorkerMetrics,
@@ -120,6 +123,18 @@ pub struct Record {
     pub orders: Mailbox<Task>,
     /// Set by the worker's thread when it begins.
     pub pin: PinRecord,
+}
+
+impl Record {
+    /// That of worker `index`, which gives permits back to `admission`.
+    fn of(index: usize, admission: Option<&Admission>) -> Arc<CachePadded<Self>> {
+        Arc::new(CachePadded::new(Record {
+            metrics: WorkerMetrics::new(admission.map(|admission| admission.exit(index))),
+            timing: OnceLock::new(),
+            orders: Mailbox::default(),
+            pin: PinRecord::default(),
+        }))
+    }
 }
 
 /// Values that user code keeps for each worker.
@@ -159,6 +174,10 @@ pub struct Core {
     pub roster: Roster,
     /// By the number of the worker, which has its own at hand. Padded, for each is written by another thread.
     records: Numbered<Arc<CachePadded<Record>>>,
+    /// The limit of a bounded pool.
+    pub admission: Option<Admission>,
+    /// What tasks with a weight share.
+    pub budget: Option<Arc<Budget>>,
     /// Rare events.
     pub metrics: PoolMetrics,
     /// What to clean up when a worker goes; whoever made it may have dropped it before.
@@ -173,6 +192,9 @@ impl Core {
     /// The common part of a pool that is built as `config` says.
     pub fn new(config: Config) -> Self {
         let limits = config.limits;
+        let admission = Admission::new(&config);
+        let budget = config.budget.map(|limit| Arc::new(Budget::new(limit)));
+        let records = (0..limits.min).map(|index| Record::of(index, admission.as_ref())).collect();
         Core {
             id: next_id(),
             config,
@@ -187,7 +209,9 @@ impl Core {
             idle: Idle::new(0),
             ranks: Ranks::default(),
             roster: Roster::new(limits),
-            records: Numbered::new((0..limits.min).map(|_| Arc::default()).collect(), limits.capacity()),
+            records: Numbered::new(records, limits.capacity()),
+            admission,
+            budget,
             metrics: PoolMetrics::default(),
             per_worker: Mutex::default(),
             threads: Threads::default(),
@@ -203,7 +227,7 @@ impl Core {
 
     /// Makes sure that there is a record of worker `index`.
     pub fn make_record(&self, index: usize) -> &Record {
-        self.records.get_or_make(index, Arc::default)
+        self.records.get_or_make(index, || Record::of(index, self.admission.as_ref()))
     }
 
     /// The numbers of all workers that there ever were.
@@ -261,7 +285,7 @@ impl Core {
         self.pause.look_again();
         if phase >= Phase::Ended {
             let mut roster = self.roster.lock();
-            roster.restrict(Admission::Nobody);
+            roster.restrict(Hiring::Nobody);
             let spares = roster.dismiss_spares();
             drop(roster);
             spares.iter().for_each(std::thread::Thread::unpark);
@@ -277,7 +301,7 @@ impl Core {
         } else if self.condition().asks(Request::Leave) {
             self.no_longer_ask(Request::Leave);
         }
-        if roster.admission() == Admission::Open && roster.room() > 0 {
+        if roster.hiring() == Hiring::Open && roster.room() > 0 {
             self.idle.ask_for_a_call();
         } else {
             self.idle.no_calls();
@@ -338,6 +362,9 @@ impl Core {
             Err(payload) => self.report_panic(payload),
         }
         self.metrics.swept.add_shared(1);
+        if let Some(admission) = &self.admission {
+            admission.room.give_back_from_outside(1);
+        }
         1
     }
 
@@ -357,6 +384,15 @@ impl Core {
         }
     }
 
+    /// How many threads and futures wait to get in.
+    fn blocked(&self) -> u64 {
+        if self.is_forked() {
+            return 0; // a lock may be held by a thread that does not exist here
+        }
+        let for_room = self.admission.as_ref().map_or(0, Admission::blocked);
+        for_room + self.budget.as_ref().map_or(0, |budget| budget.waiting())
+    }
+
     /// Adds one count of all workers up.
     pub fn sum(&self, get: fn(&WorkerMetrics) -> u64) -> u64 {
         self.records.values().map(|record| get(&record.metrics)).sum()
@@ -364,31 +400,45 @@ impl Core {
 
     /// Adds everything up. `pushed` counts what was submitted from outside, `depth` what lies in the queues of one
     /// worker.
-    pub fn stats(&self, pushed: impl FnOnce() -> u64, depth: impl Fn(usize) -> usize) -> PoolStats {
+    pub fn stats(&self, pushed: impl Fn() -> u64, depth: impl Fn(usize) -> usize) -> PoolStats {
+        let submitted = || {
+            let by_workers = self.sum(|m| m.submitted.get());
+            by_workers + pushed() + self.metrics.ordered.get() + self.metrics.by_callers.started.get()
+        };
+        let by_callers = &self.metrics.by_callers;
+        let submitted_before = submitted();
         // In reverse causal order: ends, then starts, then submissions, so that no difference comes out negative.
-        let completed = self.sum(|m| m.tally.completed.get());
-        let failed = self.sum(|m| m.tally.failed.get());
-        let panicked = self.sum(|m| m.tally.panicked.get());
-        let cancelled_by_workers = self.sum(|m| m.tally.cancelled.get());
-        let expired = self.sum(|m| m.tally.expired.get());
-        let dropped = self.sum(|m| m.tally.dropped.get());
-        let started = self.sum(|m| m.tally.started.get());
+        let ends = |get: fn(&Tally) -> &Counter| -> u64 {
+            self.records.values().map(|r| get(&r.metrics.tally).get()).sum::<u64>() + get(by_callers).get()
+        };
+        let run_by_callers = by_callers.ended();
+        let completed = ends(|tally| &tally.completed);
+        let failed = ends(|tally| &tally.failed);
+        let panicked = ends(|tally| &tally.panicked);
+        let cancelled_by_workers = ends(|tally| &tally.cancelled);
+        let expired = ends(|tally| &tally.expired);
+        let dropped = ends(|tally| &tally.dropped);
+        let started = ends(|tally| &tally.started);
         let swept = self.metrics.swept.get();
-        let submitted = self.sum(|m| m.submitted.get()) + self.metrics.ordered.get() + pushed();
         let parked = self.idle.parked();
         let worker_stats = |(index, record): (usize, &Arc<CachePadded<Record>>)| {
             self.worker_stats(index, depth(index), parked.contains(&index), record)
         };
         PoolStats {
             name: self.config.name.clone(),
-            submitted,
+            submitted: submitted(),
             completed,
             failed,
             panicked,
             expired,
             dropped,
             cancelled: cancelled_by_workers + swept,
-            waiting: submitted.saturating_sub(started + swept),
+            // Taken from what was submitted before the starts were read: a task that came and began in between would
+            // otherwise look as if it waited.
+            waiting: submitted_before.saturating_sub(started + swept),
+            capacity: self.config.capacity,
+            blocked: self.blocked(),
+            run_by_callers,
             running: started
                 .saturating_sub(completed + failed + panicked + cancelled_by_workers + expired + dropped),
             hook_panics: self.metrics.hook_panics.get(),

@@ -20,7 +20,7 @@ use std::time::Instant;
 use super::core::{Core, Phase};
 use super::lifecycle::{Doors, Model, Owner, Parting};
 use super::metrics::PinStatus;
-use super::roster::{Admission, Next, Purpose, Reason, Vacancy};
+use super::roster::{Hiring, Next, Purpose, Reason, Vacancy};
 use super::supervisor;
 use super::threads::Ticket;
 use super::worker;
@@ -59,7 +59,7 @@ fn enter<M: Model>(shared: &M, purpose: Purpose) -> Option<Vacancy> {
         // Whoever closes the pool takes the lock first, and who takes on a stand-in is a worker that does not rest: the
         // pool does not end meanwhile.
         shared.idle.enlist();
-        let doors = if roster.admission() == Admission::Open { Doors::Open } else { Doors::Closed };
+        let doors = if roster.hiring() == Hiring::Open { Doors::Open } else { Doors::Closed };
         shared.admit(vacancy.number, doors);
         record.orders.reopen(); // whether orders are accepted at all is decided elsewhere
         shared.publish(&roster);
@@ -265,7 +265,7 @@ pub fn resize<M: Model>(shared: &Arc<M>, min: usize, max: usize) -> Result<(), R
     }
     {
         let mut roster = shared.roster.lock();
-        if roster.admission() != Admission::Open {
+        if roster.hiring() != Hiring::Open {
             return Err(ResizeError::Closed);
         }
         roster.set_range(min, max);

@@ -64,6 +64,15 @@ impl Route {
     }
 }
 
+/// What decides when tasks that an [`Intake`] has accepted may run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limits {
+    /// Nothing: any thread may run one at any time.
+    Pool,
+    /// Only so many may run at a time, which whoever takes them up sees to.
+    Concurrency,
+}
+
 /// Where tasks are handed to a pool, of whatever kind.
 pub trait Intake: Deref<Target = Core> + Send + Sync + 'static {
     /// The number that handles know this intake by: that of the pool whose workers run the awaited task themselves.
@@ -102,6 +111,18 @@ pub trait Intake: Deref<Target = Core> + Send + Sync + 'static {
         closures: impl Iterator<Item = F>,
         pack: impl FnMut(F) -> Task,
     ) -> Result<usize, Rejected<F>>;
+
+    /// What limits the tasks besides the room in the pool.
+    fn limits(&self) -> Limits {
+        Limits::Pool
+    }
+
+    /// Whether the calling thread acts as one of the pool's workers.
+    fn is_inside(&self) -> bool;
+
+    /// Has the calling thread, if it acts as one of the pool's workers, run `task` at once, on top of the task that it runs;
+    /// else hands it back.
+    fn run_inside(&self, task: Task) -> Result<(), Task>;
 }
 
 impl Intake for Shared {
@@ -180,6 +201,20 @@ impl Intake for Shared {
         Worker::with_current(|worker| match worker {
             Some(worker) if worker.belongs_to(self) => worker.keep_batch(closures, pack),
             _ => self.push_batch_from_outside(closures, pack),
+        })
+    }
+
+    fn is_inside(&self) -> bool {
+        Worker::with_current(|worker| worker.is_some_and(|worker| worker.belongs_to(self)))
+    }
+
+    fn run_inside(&self, task: Task) -> Result<(), Task> {
+        Worker::with_current(|worker| match worker {
+            Some(worker) if worker.belongs_to(self) => {
+                worker.run_submitted(task);
+                Ok(())
+            }
+            _ => Err(task),
         })
     }
 }

@@ -118,6 +118,7 @@ impl Shared {
         };
         // From here on the frame must not be left before the latch is set.
         let abort = unwind::AbortOnUnwind;
+        self.overdraw_from_outside(1);
         // SAFETY: `pack` initialises the place and does not panic.
         let verdict = match unsafe { self.dispatch((), pack) } {
             Ok(()) => AwaitedLatch::new(end, self.id).wait(),

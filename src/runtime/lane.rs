@@ -11,7 +11,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::core::{self, Core, Phase};
-use super::dispatcher::{Intake, Rejected, Route};
+use super::dispatcher::{Intake, Limits, Rejected, Route};
 use super::worker;
 use crate::base::error::SubmitErrorKind;
 use crate::base::sync::{Mutex, lock};
@@ -242,6 +242,19 @@ impl<S: Intake> Intake for LaneIntake<S> {
             lane.give_up_pass();
         }
         result
+    }
+
+    fn limits(&self) -> Limits {
+        Limits::Concurrency
+    }
+
+    fn is_inside(&self) -> bool {
+        self.0.pool.is_inside()
+    }
+
+    /// Beyond the limit, which is why nobody asks for it.
+    fn run_inside(&self, task: Task) -> Result<(), Task> {
+        Err(task)
     }
 
     /// The way is the lane's.

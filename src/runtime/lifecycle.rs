@@ -10,7 +10,7 @@ use super::core::{Core, Phase, Request};
 use super::crew;
 use super::metrics::{PoolStats, Reading};
 use super::report::{self, AtEnd};
-use super::roster::{Admission, Purpose};
+use super::roster::{Hiring, Purpose};
 use super::supervisor;
 use super::worker;
 use crate::base::error::{BuildError, PanicPayload, ShutdownError};
@@ -146,13 +146,16 @@ fn close<M: Model>(shared: &M, phase: Phase) {
     {
         // Under this lock, so that no worker that is taken on opens its queues after the others are closed.
         let mut roster = shared.roster.lock();
-        roster.restrict(Admission::StandIns);
+        roster.restrict(Hiring::StandIns);
         shared.publish(&roster);
         // The queues first: a worker that sees the phase may end the pool as soon as they are empty.
         shared.close_queues();
         shared.close_orders();
     }
     shared.advance(phase);
+    // After the phase, for who finds the room full looks at that before it waits.
+    shared.admission.iter().for_each(|admission| admission.room.close());
+    shared.budget.iter().for_each(|budget| budget.close());
     shared.idle.wake_all();
     shared.idle.call_supervisor(); // it goes
 }

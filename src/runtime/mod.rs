@@ -3,6 +3,8 @@
 #[cfg(not(longshore_loom))]
 pub mod addressed;
 #[cfg(not(longshore_loom))]
+pub mod admission;
+#[cfg(not(longshore_loom))]
 pub mod config;
 #[cfg(not(longshore_loom))]
 pub mod core;
@@ -12,6 +14,8 @@ pub mod crew;
 pub mod current;
 #[cfg(not(longshore_loom))]
 pub mod dispatcher;
+#[cfg(not(longshore_loom))]
+pub mod door;
 #[cfg(not(longshore_loom))]
 pub mod escort;
 #[cfg(not(longshore_loom))]

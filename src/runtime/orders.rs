@@ -38,11 +38,13 @@ impl Core {
                 return false;
             }
             for &worker in workers {
+                // Closed for a worker that has gone in the meantime.
                 if let Some(opening) = self.record(worker).orders.open() {
-                    // Counted first: a snapshot reads starts before submissions. Whoever takes it passes the gate after us.
-                    state.left += 1;
+                    // Counted first: a snapshot reads starts before submissions.
                     self.metrics.ordered.add_shared(1);
                     opening.put(pack(worker));
+                    // Who takes it passes the gate after us.
+                    state.left += 1;
                 }
             }
             if state.left == 0 {

@@ -153,7 +153,7 @@ pub struct State {
     /// Members that the pool can spare just now, by the reaper's decision.
     released: usize,
     spares: usize,
-    admission: Admission,
+    hiring: Hiring,
     supervision: Supervision,
 }
 
@@ -166,7 +166,7 @@ enum Supervision {
 
 /// Whom the pool takes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admission {
+pub enum Hiring {
     /// Anybody there is room for.
     Open,
     /// Only those who stand in: it closes.
@@ -187,7 +187,7 @@ impl Roster {
             blocked: 0,
             released: 0,
             spares: 0,
-            admission: Admission::Open,
+            hiring: Hiring::Open,
             supervision: Supervision::Absent,
         };
         Roster {
@@ -230,8 +230,7 @@ impl Roster {
     /// Tells the others what `state` says. Returns how many workers are ordered to leave.
     pub fn publish(&self, state: &State) -> usize {
         self.live.store(state.live, Ordering::Relaxed); // see `live`
-        let leave_above =
-            if state.admission == Admission::Open { state.floor + state.blocked } else { usize::MAX };
+        let leave_above = if state.hiring == Hiring::Open { state.floor + state.blocked } else { usize::MAX };
         self.leave_above.store(leave_above, Ordering::Relaxed); // see `has_too_many`
         let orders = state.orders();
         self.orders.store(orders.0, Ordering::Relaxed); // see `is_to_leave`
@@ -271,7 +270,7 @@ impl State {
         let orders = self.orders();
         let may_leave = match reason {
             Reason::Orders => orders.concern(number, limits.max),
-            Reason::Idle => self.admission == Admission::Open && self.live > self.floor + self.blocked,
+            Reason::Idle => self.hiring == Hiring::Open && self.live > self.floor + self.blocked,
             Reason::Unfit => true,
         };
         if may_leave {
@@ -335,8 +334,8 @@ impl State {
     }
 
     /// Whom the pool takes on.
-    pub fn admission(&self) -> Admission {
-        self.admission
+    pub fn hiring(&self) -> Hiring {
+        self.hiring
     }
 
     /// Workers that are missing.
@@ -366,7 +365,7 @@ impl State {
 
     /// Those who stand in go first, so that the pool keeps the numbers that it was built with.
     fn orders(&self) -> Orders {
-        if self.admission != Admission::Open {
+        if self.hiring != Hiring::Open {
             return Orders(0);
         }
         let stand_ins = self.excess().min(self.stand_ins);
@@ -390,10 +389,10 @@ impl State {
             Purpose::StandIn => (self.room() > 0, limits.capacity()),
             Purpose::Spare => (self.live + self.spares < limits.max && self.spares < limits.warm, limits.max),
         };
-        let admits = match self.admission {
-            Admission::Open => true,
-            Admission::StandIns => purpose == Purpose::StandIn,
-            Admission::Nobody => false,
+        let admits = match self.hiring {
+            Hiring::Open => true,
+            Hiring::StandIns => purpose == Purpose::StandIn,
+            Hiring::Nobody => false,
         };
         if !allowed || !admits {
             return None;
@@ -433,7 +432,7 @@ impl State {
     /// it is: else the number may be another thread's by the next moment.
     pub fn leave(&mut self, limits: &Limits, number: usize, thread: Option<Thread>) -> bool {
         let is_wanted = number >= limits.max || self.spares < limits.warm;
-        match thread.filter(|_| is_wanted && self.admission == Admission::Open) {
+        match thread.filter(|_| is_wanted && self.hiring == Hiring::Open) {
             Some(thread) => {
                 self.spares += 1;
                 *self.standing(number) = Standing::Spare(thread);
@@ -448,7 +447,7 @@ impl State {
 
     /// A thread that was started to be a spare one is there. Whether it is needed.
     pub fn keep(&mut self, number: usize, thread: Thread) -> bool {
-        let is_open = self.admission == Admission::Open;
+        let is_open = self.hiring == Hiring::Open;
         if is_open {
             self.standings[number] = Standing::Spare(thread);
         } else {
@@ -464,9 +463,9 @@ impl State {
     }
 
     /// Takes on fewer from now on.
-    pub fn restrict(&mut self, admission: Admission) {
-        if self.admission != Admission::Nobody {
-            self.admission = admission;
+    pub fn restrict(&mut self, hiring: Hiring) {
+        if self.hiring != Hiring::Nobody {
+            self.hiring = hiring;
         }
     }
 

@@ -19,7 +19,7 @@ use super::core::{Phase, Request};
 use super::crew;
 use super::lifecycle::Model;
 use super::metrics::Reading;
-use super::roster::{Admission, Purpose};
+use super::roster::{Hiring, Purpose};
 use crate::policy::scaling::{Decision, Release, Scaler, View};
 
 /// When a worker could not be added, the next attempt comes no sooner: what it has none of will not be there a
@@ -30,7 +30,7 @@ const RETRY: Duration = Duration::from_millis(100);
 pub fn ensure<M: Model>(shared: &Arc<M>) -> io::Result<()> {
     // The lock is held while the thread starts, so that the pool does not end without it; this happens once.
     let mut roster = shared.roster.lock();
-    if roster.admission() == Admission::Open && !roster.is_supervised() {
+    if roster.hiring() == Hiring::Open && !roster.is_supervised() {
         let supervised = shared.clone();
         shared.threads.start(shared.config.supervisor_thread(), move |_| {
             Supervisor::new(&supervised).run();

@@ -10,6 +10,7 @@
 //! machine should be slower at worst, never absent.
 
 pub mod affinity;
+pub mod barrier;
 pub mod clock;
 pub mod fork;
 pub mod memory;

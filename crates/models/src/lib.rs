@@ -24,7 +24,9 @@ mod primitives;
 
 /// As `longshore::internals`: the very same files, with a façade that can break an operation.
 pub mod mutable {
-    pub use crate::base::sync;
+    pub use crate::base::{barrier, sync};
     pub use crate::idle;
-    pub use crate::primitives::{cancel, doors, inbox, latch, members, offer, slot, tally, task, work};
+    pub use crate::primitives::{
+        cancel, doors, inbox, latch, line, members, offer, room, slot, tally, task, work,
+    };
 }

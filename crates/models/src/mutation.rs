@@ -9,12 +9,14 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The files that `mutable` compiles.
-const SOURCES: [(&str, &str); 6] = [
+const SOURCES: [(&str, &str); 8] = [
     ("doors.rs", include_str!("../../../src/primitives/doors.rs")),
     ("idle.rs", include_str!("../../../src/runtime/idle.rs")),
     ("inbox.rs", include_str!("../../../src/primitives/inbox.rs")),
     ("latch.rs", include_str!("../../../src/primitives/latch.rs")),
+    ("line.rs", include_str!("../../../src/primitives/line.rs")),
     ("offer.rs", include_str!("../../../src/primitives/offer.rs")),
+    ("room.rs", include_str!("../../../src/primitives/room.rs")),
     ("slot.rs", include_str!("../../../src/primitives/slot.rs")),
 ];
 

@@ -6,7 +6,7 @@ mod protocols;
 use longshore::internals as code;
 use longshore_models::harness::prove;
 use protocols::{
-    forks, growing, inbox, latches, life, loans, members, offers, parking, pull, slot, slot_waiting,
+    forks, growing, inbox, latches, life, loans, members, offers, parking, pull, rooms, slot, slot_waiting,
 };
 
 macro_rules! models {
@@ -104,4 +104,14 @@ models! {
     loans::a_closing_pool_of_two_waits_for_a_loan: 1;
     loans::a_wake_up_without_a_cause_changes_nothing: 4;
     loans::a_worker_that_waits_is_not_lent: 2;
+
+    rooms::the_last_permit_goes_to_one: 6;
+    rooms::permits_are_conserved: 6;
+    rooms::who_waits_gets_what_is_given_back: 6;
+    rooms::a_permit_goes_from_hand_to_hand: 4;
+    rooms::two_workers_serve_one_who_waits: 6;
+    rooms::a_close_sends_all_away: 3;
+    rooms::a_turn_that_is_given_up_goes_to_the_next: 6;
+    rooms::who_watches_is_told_of_what_is_left: 4;
+    rooms::an_overdraft_is_never_taken_for_room: 6;
 }

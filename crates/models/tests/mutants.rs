@@ -9,7 +9,7 @@ use longshore_models::harness::{prove, refute};
 use longshore_models::mutable as code;
 use longshore_models::mutation::Mutation;
 use protocols::{
-    forks, growing, inbox, latches, life, loans, members, offers, parking, pull, slot, slot_waiting,
+    forks, growing, inbox, latches, life, loans, members, offers, parking, pull, rooms, slot, slot_waiting,
 };
 
 macro_rules! mutants {
@@ -312,4 +312,30 @@ mutants! {
         without("looking at the queues while all rest");
     lent_worker_gets_up_without_a_cause: loans::a_wake_up_without_a_cause_changes_nothing, 2,
         removed("idle.rs", "borrow", "store");
+}
+
+// The room of a bounded pool (M11).
+mutants! {
+    permit_given_back_without_its_barrier: rooms::who_waits_gets_what_is_given_back, 6,
+        removed("room.rs", "look_who_waits", "fence");
+    waiting_without_its_barrier: rooms::who_waits_gets_what_is_given_back, 6,
+        removed("room.rs", "join", "fence");
+    waiting_without_saying_so: rooms::who_waits_gets_what_is_given_back, 6,
+        removed("room.rs", "join", "store");
+    permit_not_counted: rooms::who_waits_gets_what_is_given_back, 6,
+        removed("room.rs", "count_alone", "store");
+    permits_from_outside_torn: rooms::a_permit_goes_from_hand_to_hand, 2,
+        removed("room.rs", "give_back_from_outside", "fetch_add");
+    permit_taken_torn: rooms::the_last_permit_goes_to_one, 6,
+        torn("room.rs", "take", "compare_exchange");
+    doors_swept_torn: rooms::the_last_permit_goes_to_one, 6,
+        torn("room.rs", "sweep_doors", "swap");
+    doors_not_swept: rooms::the_last_permit_goes_to_one, 6,
+        removed("room.rs", "sweep_doors", "swap");
+    overdraft_counted_relaxed: rooms::an_overdraft_is_never_taken_for_room, 6,
+        relaxed("room.rs", "count_alone", "store");
+    exits_read_relaxed: rooms::an_overdraft_is_never_taken_for_room, 6,
+        relaxed("room.rs", "sum", "load");
+    verdict_not_given: rooms::who_waits_gets_what_is_given_back, 6,
+        removed("line.rs", "settle", "store");
 }

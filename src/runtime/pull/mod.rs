@@ -211,4 +211,18 @@ impl Intake for Shared {
             Ok(())
         })
     }
+
+    fn is_inside(&self) -> bool {
+        Worker::with_current(|worker| worker.is_some_and(|worker| worker.belongs_to(self)))
+    }
+
+    fn run_inside(&self, task: Task) -> Result<(), Task> {
+        Worker::with_current(|worker| match worker {
+            Some(worker) if worker.belongs_to(self) => {
+                worker.run_submitted(task);
+                Ok(())
+            }
+            _ => Err(task),
+        })
+    }
 }

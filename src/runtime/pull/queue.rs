@@ -3,24 +3,13 @@
 //! It is crossbeam's injector: of what was measured (also an unbounded `crossbeam-channel` and `SegQueue`) the fastest, or
 //! as fast. That cannot be closed, so producers from outside pass [`Doors`].
 
-use std::cell::Cell;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use crossbeam_deque::{Injector, Steal};
 use crossbeam_utils::Backoff;
 
 use crate::base::counter::Counter;
 use crate::primitives::doors::Doors;
 use crate::primitives::task::Task;
-
-/// Doors of a queue. More producers than this share some; each costs 128 bytes.
-const DOORS: usize = 16;
-
-thread_local! {
-    /// This thread's door in every pool; none yet if it is not below [`DOORS`]. Constant and without a destructor: one
-    /// instruction to reach, and usable while other thread-locals die.
-    static DOOR: Cell<usize> = const { Cell::new(DOORS) };
-}
+use crate::runtime::door::{self, DOORS};
 
 /// See the module's text.
 #[derive(Debug)]
@@ -40,8 +29,7 @@ impl Queue {
     /// Lets in `tasks` tasks from outside, which the caller then pushes; `false` if the queue is closed.
     #[inline]
     pub fn enter(&self, tasks: u64) -> bool {
-        let door = DOOR.get();
-        self.doors.enter(if door < DOORS { door } else { assign_door() }, tasks)
+        self.doors.enter(door::mine(), tasks)
     }
 
     /// Tasks let in so far from outside.
@@ -114,13 +102,4 @@ impl Queue {
     pub fn swept(&self) -> u64 {
         self.swept.get()
     }
-}
-
-/// Gives the thread its door: the next one in turn.
-#[cold]
-fn assign_door() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed) % DOORS; // only spreads
-    DOOR.set(number);
-    number
 }

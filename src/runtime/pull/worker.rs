@@ -201,6 +201,20 @@ impl Worker {
     }
 }
 
+/// Tasks submitted by tasks.
+impl Worker {
+    /// Runs a task that the present task has submitted and for which there is no room, at once.
+    pub fn run_submitted(&self, task: Task) {
+        let metrics = self.metrics();
+        metrics.submitted.add(1);
+        metrics.taken.add(1); // it never was in the queue, which is drained without it
+        if let Some(admission) = &self.shared.admission {
+            admission.room.overdraw(self.index); // its tally gives a permit back
+        }
+        self.run_task(task);
+    }
+}
+
 /// Waiting inside a task.
 impl Worker {
     /// Waits until `awaited` is done or the deadline has passed. Called from inside a task.

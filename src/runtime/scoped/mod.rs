@@ -129,12 +129,15 @@ impl Scope {
         let mut task = MaybeUninit::uninit();
         Packed::pack(&mut task, self, body);
         // SAFETY: just initialised.
-        worker.keep(unsafe { task.assume_init() });
+        let task = unsafe { task.assume_init() };
+        worker.overdraw();
+        worker.keep(task);
         Ok(())
     }
 
     #[cold]
     fn spawn_from_outside<B: Body>(&self, body: B) -> Result<(), B> {
+        self.shared().overdraw_from_outside(1);
         if !self.is_on_worker {
             // SAFETY: `pack` initialises its place and does not panic.
             let dispatched =

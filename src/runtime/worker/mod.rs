@@ -251,6 +251,21 @@ impl Worker {
         self.shared.idle.notify();
     }
 
+    /// Counts a task, which is about to be kept, as if there were room for it in a bounded pool.
+    #[inline]
+    pub fn overdraw(&self) {
+        if let Some(admission) = &self.shared.admission {
+            admission.room.overdraw(self.index);
+        }
+    }
+
+    /// Runs a task that the present task has submitted and for which there is no room, at once.
+    pub fn run_submitted(&self, task: Task) {
+        self.metrics().submitted.add(1);
+        self.overdraw(); // its tally gives a permit back
+        self.run_task(task);
+    }
+
     /// Counts a task submitted by the task that runs on this worker, which goes elsewhere than to its deque.
     pub fn count_submitted(&self) {
         self.metrics().submitted.add(1);

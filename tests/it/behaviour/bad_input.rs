@@ -5,7 +5,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use longshore::{BuildError, MAX_STACK_SIZE, MAX_WORKERS, Pinning, PoolBuilder};
+use longshore::{BuildError, MAX_CAPACITY, MAX_STACK_SIZE, MAX_WORKERS, OnFull, Pinning, PoolBuilder};
 
 use super::{Pool, Rig};
 
@@ -41,6 +41,14 @@ fn numbers() -> Vec<Row> {
             bytes,
         ));
     }
+    for tasks in [MAX_CAPACITY + 1, isize::MAX as usize, usize::MAX - 1, usize::MAX] {
+        rows.push(row(
+            pool().queue_capacity(tasks),
+            |error| matches!(error, BuildError::CapacityTooLarge { max: MAX_CAPACITY, .. }),
+            tasks,
+        ));
+    }
+    rows.push(row(pool().budget(0), |error| matches!(error, BuildError::ZeroBudget), "0"));
     rows
 }
 
@@ -120,6 +128,19 @@ fn timeouts_of_zero_and_of_ever() {
     rig.shutdown_timeout(Duration::MAX).expect("waits");
     rig.shutdown_timeout(Duration::ZERO).expect("has ended");
     rig.finish();
+}
+
+/// The largest values that are accepted, and times without an end: nothing overflows.
+#[test]
+fn the_largest_room() {
+    for on_full in [OnFull::Reject, OnFull::BlockFor(Duration::MAX), OnFull::BlockFor(Duration::ZERO)] {
+        let builder = Pool::builder().workers(1).queue_capacity(MAX_CAPACITY).on_full(on_full);
+        let rig = Rig::with(builder.budget(u64::MAX));
+        rig.execute_batch((0..1_000).map(|_| || ())).expect("there is room");
+        rig.try_submit(|| ()).expect("there is room").join().expect("runs");
+        assert_eq!(rig.capacity(), Some(MAX_CAPACITY));
+        rig.finish();
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Stands for the library's `base`: its files, but for the façade.
 
+#[path = "../../../../src/base/barrier.rs"]
+pub mod barrier;
 #[path = "../../../../src/base/counter.rs"]
 pub mod counter;
 #[path = "../../../../src/base/sync.rs"]

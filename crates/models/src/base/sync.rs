@@ -138,5 +138,6 @@ arithmetic! {
         fetch_sub = |a, b| a.wrapping_sub(b);
         fetch_and = |a, b| a & b;
         fetch_or = |a, b| a | b;
+        swap = |_, b| b;
     }
 }

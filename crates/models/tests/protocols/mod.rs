@@ -19,5 +19,6 @@ pub mod mini_worker;
 pub mod offers;
 pub mod parking;
 pub mod pull;
+pub mod rooms;
 pub mod slot;
 pub mod slot_waiting;
