@@ -62,6 +62,8 @@
 #[cfg(not(longshore_loom))]
 mod any_pool;
 #[cfg(not(longshore_loom))]
+mod blocking;
+#[cfg(not(longshore_loom))]
 mod bounded_batch;
 #[cfg(not(longshore_loom))]
 mod builder;
@@ -103,6 +105,8 @@ mod submitting;
 mod task_builder;
 #[cfg(not(longshore_loom))]
 mod worker_local;
+#[cfg(not(longshore_loom))]
+mod workers;
 
 mod base;
 #[cfg(not(longshore_loom))]
@@ -116,11 +120,14 @@ mod sys;
 pub use self::{
     any_pool::AnyPool,
     base::error::{
-        BatchError, BuildError, JoinError, PanicPayload, ShutdownError, SubmitError, SubmitErrorKind,
+        BatchError, BuildError, JoinError, PanicPayload, ResizeError, ShutdownError, SubmitError,
+        SubmitErrorKind,
     },
     base::histogram::Histogram,
+    blocking::blocking,
     builder::{
-        DEFAULT_STACK_SIZE, MAX_CAPACITY, MAX_STACK_SIZE, MAX_WORKERS, MIN_STACK_SIZE, Pinning, PoolBuilder,
+        DEFAULT_BLOCKING_LIMIT, DEFAULT_STACK_SIZE, MAX_CAPACITY, MAX_STACK_SIZE, MAX_WORKERS,
+        MIN_STACK_SIZE, Pinning, PoolBuilder,
     },
     group::{Group, GroupError, TaskError},
     handle::JoinHandle,
@@ -128,6 +135,7 @@ pub use self::{
     lane::{Lane, LaneBuilder},
     policy::overflow::{OnFull, Overweight},
     policy::placement::{Place, PlaceView, Placement},
+    policy::scaling::{Release, Scaling},
     pool::{Pool, current_worker, execute, submit},
     primitives::cancel::CancelToken,
     pull_pool::PullPool,
@@ -140,6 +148,7 @@ pub use self::{
     stream::{MapOrdered, MapUnordered},
     task_builder::TaskBuilder,
     worker_local::WorkerLocal,
+    workers::Workers,
 };
 
 #[cfg(all(feature = "rayon", not(longshore_loom)))]
