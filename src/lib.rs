@@ -17,8 +17,8 @@
 //! # Where to begin
 //! [`Pool`] owns the workers; [`PoolBuilder`] configures it; [`JoinHandle`] waits for a result. Inside a task the free
 //! functions [`execute`] and [`submit`] reach the pool that runs it. A [`PullPool`] has the same calls, and one queue that
-//! all workers share: to compare with, or to swap in where tasks are long and their order matters. `docs/DESIGN.md` in the repository explains how
-//! it works and why.
+//! all workers share: to compare with, or to swap in where tasks are long and their order matters. The [guide] helps to choose,
+//! and to come from other pools. `docs/DESIGN.md` in the repository explains how it works and why.
 //!
 //! # Three ways to use it
 //! - **Tasks**: [`Pool::execute`] and [`Pool::submit`], singly or in batches, from anywhere.
@@ -71,6 +71,8 @@ mod builder;
 mod compile_fail;
 #[cfg(not(longshore_loom))]
 mod group;
+#[cfg(not(longshore_loom))]
+pub mod guide;
 #[cfg(not(longshore_loom))]
 mod handle;
 #[cfg(not(longshore_loom))]
