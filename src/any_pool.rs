@@ -12,6 +12,7 @@ use crate::pool::Pool;
 use crate::pull_pool::PullPool;
 use crate::runtime::metrics::PoolStats;
 use crate::task_builder::TaskBuilder;
+use crate::worker_local::WorkerLocal;
 
 /// A pool of either kind: [`Pool`], which pushes, or [`PullPool`].
 ///
@@ -134,6 +135,19 @@ pub trait AnyPool: Start + fmt::Debug + Sized + Send + Sync + 'static {
         I: IntoIterator<Item = F>,
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static;
+
+    /// See [`Pool::broadcast`].
+    ///
+    /// # Errors
+    /// As there.
+    fn broadcast<F, T>(&self, f: F) -> Result<Vec<JoinHandle<T>>, SubmitError<F>>
+    where
+        F: Fn(usize) -> T + Send + Sync + 'static,
+        T: Send + 'static;
+
+    /// See [`Pool::worker_local`].
+    fn worker_local<T: Send + 'static>(&self, make: impl Fn() -> T + Send + Sync + 'static)
+    -> WorkerLocal<T>;
 
     /// See [`Pool::workers`].
     fn workers(&self) -> usize;
@@ -267,6 +281,21 @@ macro_rules! is_a_pool {
                 T: Send + 'static,
             {
                 self.submit_batch(tasks)
+            }
+
+            fn broadcast<F, T>(&self, f: F) -> Result<Vec<JoinHandle<T>>, SubmitError<F>>
+            where
+                F: Fn(usize) -> T + Send + Sync + 'static,
+                T: Send + 'static,
+            {
+                self.broadcast(f)
+            }
+
+            fn worker_local<T: Send + 'static>(
+                &self,
+                make: impl Fn() -> T + Send + Sync + 'static,
+            ) -> WorkerLocal<T> {
+                self.worker_local(make)
             }
 
             fn workers(&self) -> usize {

@@ -6,10 +6,9 @@ use std::collections::VecDeque;
 use crate::base::error::SubmitError;
 use crate::handle::JoinHandle;
 use crate::primitives::batch::BATCH;
-use crate::primitives::task::Task;
 use crate::runtime::admission;
 use crate::runtime::dispatcher::{Intake, Rejected};
-use crate::submission::{self, with_handle_in};
+use crate::submission::{self, put_alone, with_handle_in};
 
 /// A part of a portion, the oldest first.
 enum Part<'a, F> {
@@ -44,7 +43,10 @@ where
     F: FnOnce() + Send + 'static,
 {
     in_portions(shared, tasks, |part| match part {
-        Part::Admitted(tasks) => shared.dispatch_batch(tasks, Task::new),
+        Part::Admitted(tasks) => {
+            let escorts = shared.escorts();
+            shared.dispatch_batch(tasks, |task| put_alone(&escorts, task))
+        }
         Part::Single(task) => submission::execute(shared, task, None).map_err(alone).map(|()| 1),
     })
 }
@@ -60,7 +62,9 @@ where
     T: Send + 'static,
 {
     in_portions(shared, tasks, |part| match part {
-        Part::Admitted(tasks) => shared.dispatch_batch(tasks, with_handle_in(shared.id, handles)),
+        Part::Admitted(tasks) => {
+            shared.dispatch_batch(tasks, with_handle_in(shared.escorts(), shared.slot_id(), handles))
+        }
         Part::Single(task) => {
             handles.push(submission::submit(shared, task, None).map_err(alone)?);
             Ok(1)

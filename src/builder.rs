@@ -11,11 +11,14 @@ use std::time::Duration;
 use crate::any_pool::AnyPool;
 use crate::base::error::{BuildError, PanicPayload};
 use crate::policy::overflow::{OnFull, Overweight};
+use crate::policy::placement::Placement;
 use crate::policy::spin;
 use crate::pool::Pool;
 use crate::primitives::cancel::CancelToken;
 use crate::runtime::config::{Config, Hooks};
 use crate::runtime::dispatcher::Intake;
+use crate::runtime::escort::Histograms;
+use crate::runtime::report::AtEnd;
 use crate::sys::{affinity, quota, topology};
 
 /// The largest number of workers. Some 16,000 threads use up what Linux allows a process in memory mappings, and
@@ -79,6 +82,8 @@ pub struct PoolBuilder<P = Pool> {
     stack_size: Option<usize>,
     pinning: Pinning,
     hooks: Hooks,
+    placement: Placement,
+    histograms: Histograms,
     seed: Option<u64>,
     spin: Option<Duration>,
     capacity: Option<usize>,
@@ -118,6 +123,8 @@ impl<P> PoolBuilder<P> {
             stack_size: None,
             pinning: Pinning::None,
             hooks: Hooks::default(),
+            placement: Placement::Home,
+            histograms: Histograms::Off,
             seed: None,
             spin: None,
             capacity: None,
@@ -156,6 +163,18 @@ impl<P> PoolBuilder<P> {
     /// Whether and how workers are bound to cores. The default is [`Pinning::None`].
     pub fn pinning(mut self, pinning: Pinning) -> Self {
         self.pinning = pinning;
+        self
+    }
+
+    /// Where tasks from outside go that name no worker. The default is [`Placement::Home`].
+    pub fn placement(mut self, placement: Placement) -> Self {
+        self.placement = placement;
+        self
+    }
+
+    /// Whether the pool measures how long its tasks wait and run. The default is [`Histograms::Off`].
+    pub fn histograms(mut self, histograms: Histograms) -> Self {
+        self.histograms = histograms;
         self
     }
 
@@ -274,13 +293,18 @@ impl<P> PoolBuilder<P> {
     fn validate(self) -> Result<Config, BuildError> {
         let allowed = affinity::allowed_cores();
         let spin = if affinity::is_single_core() { Duration::ZERO } else { spin::DEFAULT_LIMIT };
+        let cores = validate_pinning(self.pinning, &allowed)?;
         Ok(Config {
             workers: validate_workers(self.workers)?,
             name: validate_name(self.name)?,
             stack_size: validate_stack(self.stack_size)?,
-            cores: validate_pinning(self.pinning, &allowed)?,
+            paths: cores.as_deref().and_then(topology::paths),
+            cores,
             mask: affinity::CpuMask::of_process(),
             hooks: self.hooks,
+            placement: self.placement,
+            histograms: self.histograms,
+            at_end: AtEnd::from_environment(),
             seed: self.seed.unwrap_or_else(|| RandomState::new().hash_one(())),
             spin: self.spin.unwrap_or(spin),
             capacity: validate_capacity(self.capacity)?,
@@ -300,6 +324,8 @@ impl<P> fmt::Debug for PoolBuilder<P> {
             .field("stack_size", &self.stack_size)
             .field("pinning", &self.pinning)
             .field("hooks", &self.hooks)
+            .field("placement", &self.placement)
+            .field("histograms", &self.histograms)
             .field("seed", &self.seed)
             .field("spin", &self.spin)
             .field("capacity", &self.capacity)

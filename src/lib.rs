@@ -86,6 +86,8 @@ mod loops;
 mod orx_parallel;
 #[cfg(not(longshore_loom))]
 mod pool;
+#[cfg(all(feature = "metrics", not(longshore_loom)))]
+mod publish;
 #[cfg(not(longshore_loom))]
 mod pull_pool;
 #[cfg(all(feature = "rayon", not(longshore_loom)))]
@@ -102,6 +104,8 @@ mod submission;
 mod submitting;
 #[cfg(not(longshore_loom))]
 mod task_builder;
+#[cfg(not(longshore_loom))]
+mod worker_local;
 
 mod base;
 #[cfg(not(longshore_loom))]
@@ -117,6 +121,7 @@ pub use self::{
     base::error::{
         BatchError, BuildError, JoinError, PanicPayload, ShutdownError, SubmitError, SubmitErrorKind,
     },
+    base::histogram::Histogram,
     builder::{
         DEFAULT_STACK_SIZE, MAX_CAPACITY, MAX_STACK_SIZE, MAX_WORKERS, MIN_STACK_SIZE, Pinning, PoolBuilder,
     },
@@ -125,16 +130,19 @@ pub use self::{
     join::{Context, join, with_context, yield_local, yield_now},
     lane::{Lane, LaneBuilder},
     policy::overflow::{OnFull, Overweight},
+    policy::placement::{Place, PlaceView, Placement},
     pool::{Pool, current_worker, execute, submit},
     primitives::cancel::CancelToken,
     pull_pool::PullPool,
+    runtime::escort::Histograms,
     runtime::lane::LaneStats,
-    runtime::metrics::{PinStatus, PoolStats, WorkerStats},
+    runtime::metrics::{PinStatus, PoolStats, WorkerState, WorkerStats},
     runtime::ranks::Priority,
     scope::{Scope, ScopedJoinHandle, scope},
     source::{Chunks, ChunksMut, Elements, Grained, IntoSource, Source, chunks, chunks_mut},
     stream::{MapOrdered, MapUnordered},
     task_builder::TaskBuilder,
+    worker_local::WorkerLocal,
 };
 
 #[cfg(all(feature = "rayon", not(longshore_loom)))]

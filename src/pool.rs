@@ -19,6 +19,7 @@ use crate::runtime::shared::Shared;
 use crate::submission;
 use crate::submitting::Submitting;
 use crate::task_builder::{TaskBuilder, Ticket};
+use crate::worker_local::WorkerLocal;
 
 /// A pool of worker threads for CPU-bound tasks, with push dispatch and work stealing.
 ///
@@ -217,6 +218,44 @@ impl Pool {
         T: Send + 'static,
     {
         submission::submit_batch(&*self.shared, tasks)
+    }
+
+    /// Runs `f` once on each worker, with the worker's number, and returns a handle for each in the order of the numbers.
+    ///
+    /// Nobody takes these tasks from one another. A worker that sleeps is woken; one that is busy comes to it after its
+    /// present task, or when that waits for something that this worker cannot run. All broadcasts of a pool reach every
+    /// worker in the same order. While a thread from outside acts as a worker (in a scope, join or loop) it is that thread
+    /// that runs it.
+    ///
+    /// A task of the pool that joins one of these handles serves its pool meanwhile without limits, as if it waited for
+    /// another pool.
+    ///
+    /// ```
+    /// use longshore::Pool;
+    ///
+    /// let pool = Pool::builder().workers(3).build()?;
+    /// let handles = pool.broadcast(|worker| worker * 10)?;
+    /// let results: Result<Vec<usize>, _> = handles.into_iter().map(|handle| handle.join()).collect();
+    /// assert_eq!(results?, [0, 10, 20]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `f` comes back if the pool is shut down, also while it drains, and in a forked child.
+    pub fn broadcast<F, T>(&self, f: F) -> Result<Vec<JoinHandle<T>>, SubmitError<F>>
+    where
+        F: Fn(usize) -> T + Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        submission::broadcast(&*self.shared, f)
+    }
+
+    /// A value for each worker, made by `make` when it is first needed there; see [`WorkerLocal`].
+    pub fn worker_local<T: Send + 'static>(
+        &self,
+        make: impl Fn() -> T + Send + Sync + 'static,
+    ) -> WorkerLocal<T> {
+        WorkerLocal::new(&self.shared, make)
     }
 
     /// The number of workers.

@@ -18,6 +18,7 @@ use crate::runtime::pull::Shared;
 use crate::submission;
 use crate::submitting::Submitting;
 use crate::task_builder::{TaskBuilder, Ticket};
+use crate::worker_local::WorkerLocal;
 
 /// A pool of worker threads for CPU-bound tasks that all take their tasks from one shared queue.
 ///
@@ -203,6 +204,26 @@ impl PullPool {
         T: Send + 'static,
     {
         submission::submit_batch(&*self.shared, tasks)
+    }
+
+    /// As [`Pool::broadcast`](crate::Pool::broadcast).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn broadcast<F, T>(&self, f: F) -> Result<Vec<JoinHandle<T>>, SubmitError<F>>
+    where
+        F: Fn(usize) -> T + Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        submission::broadcast(&*self.shared, f)
+    }
+
+    /// A value for each worker, made by `make` when it is first needed there; see [`WorkerLocal`].
+    pub fn worker_local<T: Send + 'static>(
+        &self,
+        make: impl Fn() -> T + Send + Sync + 'static,
+    ) -> WorkerLocal<T> {
+        WorkerLocal::new(&self.shared, make)
     }
 
     /// The number of workers.

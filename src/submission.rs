@@ -14,6 +14,8 @@ use crate::primitives::task::Task;
 use crate::primitives::work::Work;
 use crate::runtime::admission::{self, Entry, Share};
 use crate::runtime::dispatcher::{Intake, Rejected};
+use crate::runtime::escort::{Escorted, Escorts};
+use crate::runtime::lifecycle::Model;
 use crate::task_builder::{Judge, Plain, Ticket, Ticketed};
 
 /// See [`Pool::execute`](crate::Pool::execute). `on_full` is used instead of what the pool was built with.
@@ -25,7 +27,7 @@ where
     match admission::admit(shared, on_full) {
         Ok(Entry::Queue) => queue(shared, task),
         Ok(entry) => {
-            set_aside(shared, entry, Task::new(task));
+            set_aside(shared, entry, put_alone(&shared.escorts(), task));
             Ok(())
         }
         Err(kind) => Err(SubmitError { task, kind }),
@@ -46,15 +48,15 @@ where
     match admission::admit(shared, on_full) {
         Ok(Entry::Queue) => {}
         Ok(entry) => {
-            let (task, handle) = slotted_closure(shared.slot_id(), task);
+            let (task, handle) = slotted_closure(&shared.escorts(), shared.slot_id(), task);
             set_aside(shared, entry, task);
             return Ok(JoinHandle::new(handle));
         }
         Err(kind) => return Err(SubmitError { task, kind }),
     }
-    let mut handle = None;
+    let (mut handle, escorts) = (None, shared.escorts());
     let pack = |place: &mut MaybeUninit<Task>, task: F| {
-        let (task, its_handle) = slotted_closure(shared.slot_id(), task);
+        let (task, its_handle) = slotted_closure(&escorts, shared.slot_id(), task);
         place.write(task);
         handle = Some(its_handle);
     };
@@ -80,8 +82,9 @@ fn queue<F>(shared: &impl Intake, task: F) -> Result<(), SubmitError<F>>
 where
     F: FnOnce() + Send + 'static,
 {
-    // SAFETY: `new_in` initialises its place and does not panic.
-    let result = unsafe { shared.dispatch(task, Task::new_in) };
+    let escorts = shared.escorts();
+    // SAFETY: `put` initialises its place and does not panic.
+    let result = unsafe { shared.dispatch(task, |place, task| put(&escorts, place, task)) };
     result.map_err(|(task, kind)| refused(shared, task, kind))
 }
 
@@ -110,7 +113,8 @@ where
 {
     let mut tasks = tasks.into_iter();
     let result = if shared.admission.is_none() {
-        shared.dispatch_batch(tasks.by_ref(), Task::new)
+        let escorts = shared.escorts();
+        shared.dispatch_batch(tasks.by_ref(), |task| put_alone(&escorts, task))
     } else {
         bounded_batch::execute(shared, tasks.by_ref())
     };
@@ -133,7 +137,8 @@ where
     let mut tasks = tasks.into_iter();
     let mut handles = Vec::with_capacity(tasks.size_hint().0);
     let result = if shared.admission.is_none() {
-        shared.dispatch_batch(tasks.by_ref(), with_handle_in(shared.slot_id(), &mut handles))
+        shared
+            .dispatch_batch(tasks.by_ref(), with_handle_in(shared.escorts(), shared.slot_id(), &mut handles))
     } else {
         bounded_batch::submit(shared, tasks.by_ref(), &mut handles)
     };
@@ -147,13 +152,17 @@ where
 }
 
 /// Makes tasks with handles, which go to `handles`.
-pub fn with_handle_in<F, T>(pool: u32, handles: &mut Vec<JoinHandle<T>>) -> impl FnMut(F) -> Task
+pub fn with_handle_in<F, T>(
+    escorts: Escorts,
+    pool: u32,
+    handles: &mut Vec<JoinHandle<T>>,
+) -> impl FnMut(F) -> Task
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
     move |task| {
-        let (task, handle) = slotted_closure(pool, task);
+        let (task, handle) = slotted_closure(&escorts, pool, task);
         handles.push(JoinHandle::new(handle));
         task
     }
@@ -167,6 +176,36 @@ pub fn admit(shared: &impl Intake, ticket: &Ticket) -> Result<Admitted, SubmitEr
 /// How a task with a ticket was let in.
 pub type Admitted = (Entry, Option<Share>);
 
+/// See [`Pool::broadcast`](crate::Pool::broadcast).
+pub fn broadcast<F, T>(shared: &impl Model, f: F) -> Result<Vec<JoinHandle<T>>, SubmitError<F>>
+where
+    F: Fn(usize) -> T + Send + Sync + 'static,
+    T: Send + 'static,
+{
+    if shared.is_forked() {
+        return Err(SubmitError { task: f, kind: SubmitErrorKind::Forked });
+    }
+    let f = Arc::new(f);
+    let (mut handles, escorts) = (Vec::new(), shared.escorts());
+    let pack = |worker| {
+        let f = f.clone();
+        let (task, handle) = slotted_closure(&escorts, NO_POOL, move || f(worker));
+        handles.push(JoinHandle::new(handle));
+        task
+    };
+    let members = shared.members();
+    shared.overdraw_from_outside(members.len() as u64);
+    if shared.give_orders(&members, pack) {
+        return Ok(handles);
+    }
+    let task = Arc::into_inner(f).expect("no task was made");
+    Err(SubmitError { task, kind: SubmitErrorKind::Closed })
+}
+
+/// The number that no pool has. Whoever waits for a task of this pool must not run it, as it might one of its own: it serves
+/// its own pool meanwhile, its own orders among the rest.
+const NO_POOL: u32 = 0;
+
 /// See [`TaskBuilder::execute`](crate::TaskBuilder::execute).
 pub fn execute_by<F>(shared: &impl Intake, ticket: Ticket, task: F) -> Result<(), SubmitError<F>>
 where
@@ -178,14 +217,19 @@ where
     };
     let Ticket { route, conditions, .. } = ticket;
     let conditions = on(conditions);
+    let escorts = shared.escorts();
     let pack = |place: &mut MaybeUninit<Task>, closure: F| {
         if conditions.is_none() && share.is_none() {
-            Task::new_in(place, closure);
+            put(&escorts, place, closure);
         } else if size_of::<F>() > LARGEST_TICKETED {
             // As in `slotted_closure`: a large closure is called where it is.
-            Task::of_in(place, Ticketed { conditions, closure: Box::new(closure), judge: Plain, share });
+            put_work(
+                &escorts,
+                place,
+                Ticketed { conditions, closure: Box::new(closure), judge: Plain, share },
+            );
         } else {
-            Task::of_in(place, Ticketed { conditions, closure, judge: Plain, share });
+            put_work(&escorts, place, Ticketed { conditions, closure, judge: Plain, share });
         }
     };
     if entry != Entry::Queue {
@@ -247,13 +291,17 @@ where
     J: Judge<T> + 'static,
 {
     let conditions = on(ticket.conditions);
-    let mut handle = None;
+    let (mut handle, escorts) = (None, shared.escorts());
     let pack = |place: &mut MaybeUninit<Task>, closure: F| {
         let conditions = conditions.clone();
         let (task, its_handle) = if size_of::<F>() > LARGEST_TICKETED {
-            slotted(shared.slot_id(), Ticketed { conditions, closure: Box::new(closure), judge, share })
+            slotted(
+                &escorts,
+                shared.slot_id(),
+                Ticketed { conditions, closure: Box::new(closure), judge, share },
+            )
         } else {
-            slotted(shared.slot_id(), Ticketed { conditions, closure, judge, share })
+            slotted(&escorts, shared.slot_id(), Ticketed { conditions, closure, judge, share })
         };
         place.write(task);
         handle = Some(JoinHandle::new(its_handle));
@@ -283,14 +331,58 @@ fn on(conditions: Conditions) -> Option<Arc<Conditions>> {
 }
 
 /// The largest closure that goes into a recycled block with a ticket.
-const LARGEST_TICKETED: usize = block::LARGEST - LARGEST_JUDGE - size_of::<Ticketed<()>>();
+const LARGEST_TICKETED: usize = block::LARGEST - LARGEST_JUDGE - LARGEST_ESCORT - size_of::<Ticketed<()>>();
 
 /// Room for whoever judges the result.
 const LARGEST_JUDGE: usize = 32;
 
-/// A task with a handle. Does not panic.
+/// Room for what travels with some tasks.
+const LARGEST_ESCORT: usize = size_of::<Escorted<()>>();
+
+/// Puts together a task without a handle, with what is to travel with it. Does not panic.
 #[inline]
-fn slotted<W, T>(pool: u32, work: W) -> (Task, SlotHandle<T>)
+fn put<F: FnOnce() + Send + 'static>(escorts: &Escorts, place: &mut MaybeUninit<Task>, closure: F) {
+    match escorts.next() {
+        None => Task::new_in(place, closure),
+        // Above this size it is called where it is, as in `slotted_closure`.
+        Some(escort) if size_of::<F>() > block::LARGEST - LARGEST_ESCORT => {
+            Task::of_in(place, Escorted { work: Box::new(closure), escort });
+        }
+        Some(escort) => Task::of_in(place, Escorted { work: closure, escort }),
+    }
+}
+
+/// As [`put`], in a place of its own.
+pub fn put_alone<F: FnOnce() + Send + 'static>(escorts: &Escorts, closure: F) -> Task {
+    let mut place = MaybeUninit::uninit();
+    put(escorts, &mut place, closure);
+    // SAFETY: `put` has initialised it.
+    unsafe { place.assume_init() }
+}
+
+/// As [`put`], of work that leaves room for an escort.
+fn put_work<W: Work<Output = ()> + 'static>(escorts: &Escorts, place: &mut MaybeUninit<Task>, work: W) {
+    match escorts.next() {
+        None => Task::of_in(place, work),
+        Some(escort) => Task::of_in(place, Escorted { work, escort }),
+    }
+}
+
+/// A task with a handle, of work that leaves room for an escort. Does not panic.
+#[inline]
+fn slotted<W, T>(escorts: &Escorts, pool: u32, work: W) -> (Task, SlotHandle<T>)
+where
+    W: Work<Output = T> + 'static,
+    T: Send + 'static,
+{
+    match escorts.next() {
+        None => in_slot(pool, work),
+        Some(escort) => in_slot(pool, Escorted { work, escort }),
+    }
+}
+
+#[inline]
+fn in_slot<W, T>(pool: u32, work: W) -> (Task, SlotHandle<T>)
 where
     W: Work<Output = T> + 'static,
     T: Send + 'static,
@@ -303,10 +395,14 @@ where
 /// As [`slotted`], of a closure of any size: above this size it may be larger than the worker's stack, and is called where
 /// it is.
 #[inline]
-fn slotted_closure<F, T>(pool: u32, closure: F) -> (Task, SlotHandle<T>)
+fn slotted_closure<F, T>(escorts: &Escorts, pool: u32, closure: F) -> (Task, SlotHandle<T>)
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    if size_of::<F>() > block::LARGEST { slotted(pool, Box::new(closure)) } else { slotted(pool, closure) }
+    if size_of::<F>() > block::LARGEST - LARGEST_ESCORT {
+        slotted(escorts, pool, Box::new(closure))
+    } else {
+        slotted(escorts, pool, closure)
+    }
 }

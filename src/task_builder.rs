@@ -1,6 +1,7 @@
 //! [`TaskBuilder`]: a task that is more than a closure, with a priority, a deadline or a token.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -64,7 +65,58 @@ impl<'p, P: Outlet> TaskBuilder<'p, P> {
     /// A task of high or low priority lies in a queue that all workers share. So a pool pays for priorities from the first
     /// such task on: two looks at these queues before each task of any kind.
     pub fn priority(mut self, priority: Priority) -> Self {
-        self.ticket.route = Route::of(priority);
+        if !matches!(self.ticket.route, Route::Worker(_) | Route::Key(_)) {
+            self.ticket.route = Route::of(priority);
+        }
+        self
+    }
+
+    /// Sends the task to the worker of this number, as [`current_worker`](crate::current_worker) gives them, for the sake of
+    /// what that one's core has in its caches. The latest word counts, of this and [`TaskBuilder::key`]; a
+    /// [priority](TaskBuilder::priority) is of no effect beside them.
+    ///
+    /// It waits for this worker while that is busy, but not for ever: another one that finds no other work, and has looked for
+    /// some for as long as it would before it sleeps, takes it. Tasks that are sent to a worker are begun in their order,
+    /// unless others take some. Once the pool is being shut down tasks go to whoever is free.
+    ///
+    /// In a [`PullPool`](crate::PullPool) and in a [lane](crate::Lane) it has no effect (but of the pool the number is checked).
+    ///
+    /// # Errors
+    /// Submitting returns [`SubmitErrorKind::NoSuchWorker`](crate::SubmitErrorKind::NoSuchWorker) if the pool has no such
+    /// worker.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::builder().workers(2).build()?;
+    /// let answer = pool.task().worker(1).submit(|| 6 * 7)?;
+    /// assert_eq!(answer.join()?, 42);
+    /// assert!(pool.task().worker(2).execute(|| ()).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn worker(mut self, worker: usize) -> Self {
+        self.ticket.route = Route::Worker(worker);
+        self
+    }
+
+    /// Sends the task where the other tasks with the same key go: to one worker, in whose core's caches the data may still be
+    /// that the key stands for. Otherwise as [`TaskBuilder::worker`].
+    ///
+    /// Which worker that is stays the same as long as that worker is there; one that joins takes its share of all keys, and no
+    /// others move. While more than 256 tasks wait for a worker and at most half as many for the key's second choice, its
+    /// tasks go there. Keys that are equal must hash alike, as in a `HashMap`.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::builder().workers(2).build()?;
+    /// for picture in ["a.png", "b.png", "a.png"] {
+    ///     pool.task().key(picture).execute(move || assert!(picture.ends_with("png")))?;
+    /// }
+    /// pool.shutdown()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn key(mut self, key: impl Hash) -> Self {
+        // Not keyed at random, so that a program's keys go to the same workers whenever it runs.
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        self.ticket.route = Route::Key(hasher.finish());
         self
     }
 

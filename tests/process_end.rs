@@ -168,3 +168,32 @@ fn two_thousand_pools_leave_nothing() {
     }
     with_each_kind("two_thousand_pools_leave_nothing", scenario::<Pool>, scenario::<PullPool>);
 }
+
+/// `LONGSHORE_STATS=1` has a pool print its statistics when it is shut down: once, however often that is called.
+#[test]
+fn statistics_are_printed_at_the_end_if_asked_for() {
+    const NAME: &str = "statistics_are_printed_at_the_end_if_asked_for";
+    fn scenario<P: AnyPool>() {
+        let pool = P::builder().workers(2).thread_name("printed").build().expect("starts");
+        (0..10).for_each(|_| pool.execute(|| ()).expect("open"));
+        pool.shutdown().expect("shuts down");
+        pool.shutdown().expect("harmless");
+        drop(pool);
+    }
+    let plays = child::plays(NAME, |kind| match kind {
+        "pull" => scenario::<PullPool>(),
+        _ => scenario::<Pool>(),
+    });
+    if !plays {
+        for kind in ["push", "pull"] {
+            let of = || Child::of(NAME).argument(kind);
+            let printed = of().variable("LONGSHORE_STATS", 1).succeeds().output;
+            assert_eq!(printed.matches("pool printed, 2 workers").count(), 1, "{printed}");
+            assert!(printed.contains("submitted 10") && printed.contains("completed 10"), "{printed}");
+            for silent in ["0", "", "yes"] {
+                let output = of().variable("LONGSHORE_STATS", silent).succeeds().output;
+                assert!(!output.contains("pool printed"), "{silent}: {output}");
+            }
+        }
+    }
+}

@@ -164,6 +164,11 @@ pub enum SubmitErrorKind {
     Full,
     /// This process is a fork of the one that built the pool; the workers exist only there.
     Forked,
+    /// The pool has no worker of this number.
+    NoSuchWorker {
+        /// The number that was asked for.
+        worker: usize,
+    },
     /// [`execute`](crate::execute) or [`submit`](crate::submit) was called outside of every pool.
     NoPool,
     /// There was no room, and none came in the time that the caller would wait.
@@ -178,6 +183,7 @@ impl fmt::Display for SubmitErrorKind {
             SubmitErrorKind::Closed => "the pool is shut down",
             SubmitErrorKind::Full => "the queue is full",
             SubmitErrorKind::Forked => "the pool belongs to the parent of this forked process",
+            SubmitErrorKind::NoSuchWorker { worker } => return write!(f, "the pool has no worker {worker}"),
             SubmitErrorKind::NoPool => "this thread is not a worker of any pool",
             SubmitErrorKind::TimedOut => "the queue was full for the whole time",
             SubmitErrorKind::Overweight => "the task weighs more than the budget of the pool",

@@ -1,6 +1,6 @@
 //! The seedable generator behind every random choice: victims, placement.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -12,14 +12,55 @@ pub struct Rng(RefCell<SmallRng>);
 impl Rng {
     /// The generator number `stream` of the family that `seed` names: equal arguments, equal choices.
     pub fn new(seed: u64, stream: u64) -> Self {
-        // An odd multiplier (the golden ratio in 64 bits) keeps the streams of neighbouring seeds apart.
-        let mixed = seed ^ stream.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        // An odd multiplier keeps the streams of neighbouring seeds apart.
+        let mixed = seed ^ stream.wrapping_add(1).wrapping_mul(GOLDEN);
         Rng(RefCell::new(SmallRng::seed_from_u64(mixed)))
     }
 
     /// A number below `bound`, which must not be 0.
     pub fn below(&self, bound: usize) -> usize {
         self.0.borrow_mut().random_range(0..bound)
+    }
+}
+
+/// An odd number without a pattern: the golden ratio in 64 bits.
+const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// A number from which nobody sees that it came from `number` (the last steps of SplitMix64): neighbours are far apart.
+#[inline]
+pub fn mix(number: u64) -> u64 {
+    let number = (number ^ (number >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    number ^ (number >> 31)
+}
+
+/// The smallest generator (SplitMix64): one word, to be kept in a thread-local. Not for cryptography.
+#[derive(Debug)]
+pub struct Draws(Cell<u64>);
+
+impl Draws {
+    /// Not yet seeded.
+    pub const fn new() -> Self {
+        Draws(Cell::new(0))
+    }
+
+    /// Becomes the generator number `stream` of the family that `seed` names.
+    pub fn seed(&self, seed: u64, stream: u64) {
+        self.0.set(mix(seed ^ stream.wrapping_add(1).wrapping_mul(GOLDEN)));
+    }
+
+    /// The next 64 bits.
+    #[inline]
+    pub fn bits(&self) -> u64 {
+        let next = self.0.get().wrapping_add(GOLDEN);
+        self.0.set(next);
+        mix(next)
+    }
+
+    /// A number below `bound`; 0 if that is 0.
+    #[inline]
+    pub fn below(&self, bound: usize) -> usize {
+        ((u128::from(self.bits()) * bound as u128) >> 64) as usize
     }
 }
 
@@ -36,6 +77,21 @@ mod tests {
         assert_eq!(draw(7, 1), draw(7, 1));
         assert_ne!(draw(7, 1), draw(7, 2));
         assert_ne!(draw(7, 1), draw(8, 1));
+    }
+
+    #[test]
+    fn draws_are_repeatable_spread_and_below_the_bound() {
+        let (draws, same) = (Draws::new(), Draws::new());
+        draws.seed(3, 4);
+        same.seed(3, 4);
+        let mut hits = [0; 7];
+        for _ in 0..7_000 {
+            let number = draws.below(7);
+            assert_eq!(number, same.below(7));
+            hits[number] += 1;
+        }
+        assert!(hits.iter().all(|&n| (800..1_200).contains(&n)), "{hits:?}");
+        assert_eq!((draws.below(1), draws.below(0)), (0, 0));
     }
 
     #[test]

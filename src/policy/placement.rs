@@ -1,6 +1,12 @@
-//! Where a task from outside goes: an idle worker, else the producer's home, else the least queued of a few.
+//! Where a task from outside goes. By default: an idle worker, else the producer's home, else the least queued of a few.
+//! Other rules can be chosen, or brought along. And which worker stands for a key.
+//!
+//! Pure functions, called by whichever thread submits; what they look at they are shown.
 
-use crate::base::rng::Rng;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::base::rng::{Draws, Rng, mix};
 
 /// How often, in pushes, a producer looks whether its home is overloaded. A look costs a cache miss on a line that
 /// the worker writes; once in so many pushes that is lost in the noise.
@@ -29,6 +35,158 @@ pub fn review_home(home: usize, workers: usize, depth: impl Fn(usize) -> usize, 
     }
 }
 
+/// Tasks in the mailbox of a key's worker above which its tasks go to the second choice, if that has half as many at most.
+/// Moving costs the new worker a cold cache, which some hundred tasks are worth.
+const CROWDED: usize = 256;
+
+/// How many numbers are drawn for a key before the members are gone through. In a pool of which half the workers are there
+/// all but one of four billion keys have found theirs by then.
+const PROBES: u64 = 32;
+
+/// The worker for tasks with `key`, one of `members`, whose numbers are below `numbers`. `load(w)` is how many such tasks wait
+/// for worker `w`.
+///
+/// The key draws numbers until one is a member's. So when a worker goes only its own keys move, and when one comes it gets
+/// its share of the keys and no others move; and with all workers there it takes one draw, not a look at each.
+pub fn worker_for(key: u64, numbers: usize, members: &[usize], load: impl Fn(usize) -> usize) -> usize {
+    let drawn = |probe| ((u128::from(score(key, probe)) * numbers as u128) >> 64) as usize;
+    let is_member = |worker: &usize| members.len() == numbers || members.contains(worker);
+    // Few of many are there: highest score wins ("rendezvous hashing", Thaler and Ravishankar, 1998), which is as stable.
+    let winner = || members.iter().copied().max_by_key(|&worker| score(key, PROBES + worker as u64));
+    let mut choices = (0..PROBES).map(drawn).filter(is_member).chain(std::iter::once_with(winner).flatten());
+    let first = choices.next().unwrap_or(0);
+    let here = load(first);
+    if here <= CROWDED {
+        return first;
+    }
+    match choices.find(|&worker| worker != first) {
+        Some(second) if load(second) * 2 <= here => second,
+        _ => first,
+    }
+}
+
+fn score(key: u64, number: u64) -> u64 {
+    mix(mix(key).wrapping_add(number))
+}
+
+/// Where tasks from outside go that name no worker and no key.
+///
+/// Wherever a task goes, any worker that has nothing to do takes it from there: placement decides about the time to its
+/// start and about caches, not about whether it runs. What a task submits stays on its worker, and a
+/// [`PullPool`](crate::PullPool) has nothing to choose.
+///
+/// ```
+/// use longshore::{Placement, Pool};
+///
+/// let pool = Pool::builder().workers(2).placement(Placement::LeastOfTwo).build()?;
+/// assert_eq!(pool.submit(|| 6 * 7)?.join()?, 42);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub enum Placement {
+    /// A worker that is idle, if there is one; else the one that the submitting thread keeps to, as long as that has room.
+    /// Costs next to nothing, and a producer's tasks stay in one core's cache.
+    #[default]
+    Home,
+    /// Each thread goes round all workers.
+    RoundRobin,
+    /// Of two workers drawn at random the one with fewer tasks in its queues. Two cache misses a task; for few, long tasks.
+    LeastOfTwo,
+    /// As this says.
+    Custom(Arc<dyn Place>),
+}
+
+impl fmt::Debug for Placement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Placement::Home => "Home",
+            Placement::RoundRobin => "RoundRobin",
+            Placement::LeastOfTwo => "LeastOfTwo",
+            Placement::Custom(_) => "Custom(..)",
+        })
+    }
+}
+
+/// A rule where tasks go, for [`Placement::Custom`]. Any closure of this form is one.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use longshore::{Placement, PlaceView, Pool};
+///
+/// // The first worker that sleeps, else any.
+/// let rule = |pool: &PlaceView<'_>| {
+///     (0..pool.workers()).find(|&i| pool.is_parked(i)).unwrap_or_else(|| pool.draw(pool.workers()))
+/// };
+/// let pool = Pool::builder().workers(2).placement(Placement::Custom(Arc::new(rule))).build()?;
+/// assert_eq!(pool.submit(|| 6 * 7)?.join()?, 42);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait Place: Send + Sync + 'static {
+    /// The position, from 0 to [`PlaceView::workers`] exclusive, of the worker that the next task goes to. Called by the
+    /// submitting thread, once a task (a portion of a batch), so it should be quick; it must not submit anything to this
+    /// pool.
+    ///
+    /// An answer out of range means "no opinion": the task goes to the next worker in turn. So it does if this panics; the
+    /// panic is swallowed and counted in [`PoolStats::hook_panics`](crate::PoolStats::hook_panics).
+    fn place(&self, pool: &PlaceView<'_>) -> usize;
+}
+
+impl<F: Fn(&PlaceView<'_>) -> usize + Send + Sync + 'static> Place for F {
+    fn place(&self, pool: &PlaceView<'_>) -> usize {
+        self(pool)
+    }
+}
+
+/// What a [`Place`] sees of a pool. Workers are named by their position, which is their number in a pool that has all of
+/// its workers. All of it may have changed by the time of the answer.
+pub struct PlaceView<'a> {
+    pub(crate) members: &'a [usize],
+    pub(crate) depth: &'a dyn Fn(usize) -> usize,
+    pub(crate) is_parked: &'a dyn Fn(usize) -> bool,
+    pub(crate) draws: &'a Draws,
+}
+
+impl PlaceView<'_> {
+    /// How many workers there are, at least 1.
+    pub fn workers(&self) -> usize {
+        self.members.len()
+    }
+
+    /// The number of the worker at `position`, or `None` if that is out of range.
+    pub fn number(&self, position: usize) -> Option<usize> {
+        self.members.get(position).copied()
+    }
+
+    /// Tasks in the queues of the worker at `position`; 0 if that is out of range.
+    pub fn depth(&self, position: usize) -> usize {
+        self.number(position).map_or(0, |worker| (self.depth)(worker))
+    }
+
+    /// Whether the worker at `position` sleeps for want of work. Takes a lock that all workers share, if any of them sleeps.
+    pub fn is_parked(&self, position: usize) -> bool {
+        self.number(position).is_some_and(|worker| (self.is_parked)(worker))
+    }
+
+    /// A number below `bound`, from the generator that the pool's [seed](crate::PoolBuilder::seed) sets; 0 if `bound` is 0.
+    pub fn draw(&self, bound: usize) -> usize {
+        self.draws.below(bound)
+    }
+}
+
+impl fmt::Debug for PlaceView<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PlaceView").field("workers", &self.workers()).finish_non_exhaustive()
+    }
+}
+
+/// The position for [`Placement::LeastOfTwo`].
+pub fn least_of_two(pool: &PlaceView<'_>) -> usize {
+    let (one, other) = (pool.draw(pool.workers()), pool.draw(pool.workers()));
+    if pool.depth(other) < pool.depth(one) { other } else { one }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,5 +206,58 @@ mod tests {
         assert!(moved > 90, "{moved} of 100 reviews moved");
         assert_eq!(review_home(0, 8, |_| 200, &rng), 0, "all are equally full");
         assert_eq!(review_home(0, 8, |w| if w == 0 { 200 } else { 150 }, &rng), 0, "not worth it");
+    }
+
+    #[test]
+    fn only_the_keys_of_a_worker_that_goes_move() {
+        let workers = |members: &[usize]| -> Vec<usize> {
+            (0..10_000).map(|key| worker_for(key, 16, members, |_| 0)).collect()
+        };
+        let all: Vec<usize> = (0..16).collect();
+        let before = workers(&all);
+        for worker in &all {
+            let share = before.iter().filter(|w| *w == worker).count();
+            assert!((500..750).contains(&share), "{share} of 10,000 keys are worker {worker}'s");
+        }
+        for gone in 1..16 {
+            let left: Vec<usize> = (0..16).filter(|w| *w != gone).collect();
+            for (was, is) in before.iter().zip(workers(&left)) {
+                assert!(if *was == gone { left.contains(&is) } else { *was == is });
+            }
+        }
+    }
+
+    #[test]
+    fn few_workers_of_many_share_the_keys_too() {
+        let members = [7, 4_000];
+        let first = (0..1_000).filter(|&key| worker_for(key, 4_096, &members, |_| 0) == 7).count();
+        assert!((400..600).contains(&first), "{first}");
+        assert_eq!(worker_for(5, 4_096, &[9], |_| usize::MAX), 9, "the only one, however crowded");
+    }
+
+    #[test]
+    fn a_crowded_worker_gives_its_keys_to_the_second_choice() {
+        let members: Vec<usize> = (0..4).collect();
+        let home = worker_for(1, 4, &members, |_| 0);
+        let crowded = |worker| if worker == home { CROWDED + 1 } else { 0 };
+        let second = worker_for(1, 4, &members, crowded);
+        assert_ne!(second, home);
+        assert_eq!(worker_for(1, 4, &members, crowded), second, "always the same");
+        assert_eq!(worker_for(1, 4, &members, |_| CROWDED + 1), home, "all are");
+    }
+
+    #[test]
+    fn the_lesser_of_two_is_chosen() {
+        let draws = Draws::new();
+        let view = PlaceView {
+            members: &[3, 5],
+            depth: &|worker| if worker == 3 { 10 } else { 1 },
+            is_parked: &|worker| worker == 5,
+            draws: &draws,
+        };
+        let deep = (0..1_000).filter(|_| least_of_two(&view) == 0).count();
+        assert!((150..350).contains(&deep), "both draws must be the deep one: {deep}");
+        assert!(view.is_parked(1) && !view.is_parked(0) && !view.is_parked(2));
+        assert_eq!((view.number(1), view.number(2), view.depth(9)), (Some(5), None, 0));
     }
 }

@@ -10,6 +10,7 @@ pub mod doors;
 pub mod inbox;
 pub mod latch;
 pub mod line;
+pub mod mailbox;
 pub mod members;
 pub mod offer;
 pub mod outcome;

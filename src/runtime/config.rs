@@ -4,10 +4,13 @@ use std::fmt;
 use std::thread;
 use std::time::Duration;
 
+use super::escort::Histograms;
+use super::report::AtEnd;
 use crate::base::error::PanicPayload;
 use crate::policy::overflow::{OnFull, Overweight};
+use crate::policy::placement::Placement;
 use crate::primitives::cancel::CancelToken;
-use crate::sys::affinity;
+use crate::sys::{affinity, topology};
 
 /// The operating system shows this many bytes of a thread's name (Linux).
 const VISIBLE_NAME: usize = 15;
@@ -47,12 +50,20 @@ pub struct Config {
     pub stack_size: usize,
     /// Worker `i` is pinned to `cores[i % cores.len()]`; never empty.
     pub cores: Option<Vec<usize>>,
+    /// Where each of `cores` sits, if that is known: package, node, die, cache, core.
+    pub paths: Option<Vec<topology::Path5>>,
     /// Where unpinned workers may run: wherever the process may.
     pub mask: affinity::CpuMask,
     /// User code.
     pub hooks: Hooks,
     /// Of all random choices.
     pub seed: u64,
+    /// Where tasks from outside go.
+    pub placement: Placement,
+    /// Whether it is measured how long tasks wait and run.
+    pub histograms: Histograms,
+    /// Whether the statistics are printed at the end.
+    pub at_end: AtEnd,
     /// The limit of busy waiting.
     pub spin: Duration,
     /// How many tasks may wait; `None` for any number.
@@ -75,9 +86,13 @@ impl Config {
             name: self.name.clone(),
             stack_size: self.stack_size,
             cores: None,
+            paths: None,
             mask: self.mask.clone(),
             hooks: Hooks::default(),
             seed: self.seed,
+            placement: Placement::Home,
+            histograms: Histograms::Off,
+            at_end: AtEnd::Silent,
             spin: Duration::ZERO,
             capacity: None,
             on_full: OnFull::default(),

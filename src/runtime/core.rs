@@ -5,25 +5,29 @@
 use std::fmt;
 use std::panic;
 use std::sync::atomic::{AtomicU32, Ordering, fence};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
 
 use super::admission::Admission;
 use super::config::Config;
+use super::escort::Timing;
 use super::idle::Idle;
 use super::lifecycle::Threads;
-use super::metrics::{PinStatus, PoolMetrics, PoolStats, WorkerMetrics, WorkerStats};
+use super::metrics::{PinStatus, PoolMetrics, PoolStats, WorkerMetrics, WorkerState, WorkerStats};
+use super::orders::Gate;
 use super::ranks::Ranks;
-use crate::base::counter::Counter;
+use crate::base::counter::{Counter, nanos};
 use crate::base::error::PanicPayload;
 use crate::base::unwind::{self, Payload};
 use crate::primitives::budget::Budget;
 use crate::primitives::cancel::Watch;
+use crate::primitives::mailbox::Mailbox;
 use crate::primitives::tally::{Exit, Tally};
 use crate::primitives::task::{Discarded, Task};
 use crate::primitives::work::Unstarted;
-use crate::sys::fork;
+use crate::sys::{clock, fork};
 
 /// How far the pool has come in its life. The order of the values is the order of the phases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,6 +51,8 @@ pub enum Request {
     Pause = 1 << 2,
     /// Look at the tasks of other priorities before each of the normal ones. Never taken back.
     Ranks = 1 << 3,
+    /// Look whether there is an order for you (see `orders`).
+    Orders = 1 << 4,
 }
 
 /// The bits of the word that hold the [`Phase`].
@@ -55,6 +61,10 @@ const PHASE: u32 = 0b11;
 /// A word without these bits asks nothing of a worker but to run tasks: the pool is open or drains, and there is no
 /// [`Request`].
 const WANTS_CARE: u32 = !(Phase::Draining as u32);
+
+/// What else there may be while a worker that has nothing to do goes on looking for tasks: it comes to its orders by itself,
+/// and those of others are none of its business.
+const NO_REASON_TO_STOP: u32 = Phase::Draining as u32 | Request::Orders as u32;
 
 /// The phase of a pool, and what it asks of its workers, at one moment.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -82,6 +92,11 @@ impl Condition {
     pub fn wants_care(self) -> bool {
         self.0 & WANTS_CARE != 0
     }
+
+    /// Whether a worker that looks for a task must see to something else first.
+    pub fn ends_search(self) -> bool {
+        self.0 & !NO_REASON_TO_STOP != 0
+    }
 }
 
 impl fmt::Debug for Condition {
@@ -98,14 +113,29 @@ impl fmt::Debug for Condition {
 pub struct Record {
     /// Written by the worker, read by snapshots.
     pub metrics: WorkerMetrics,
+    /// How long tasks waited and ran, from the first that is measured on.
+    pub timing: OnceLock<Box<Timing>>,
+    /// Tasks that this worker alone may run.
+    pub orders: Mailbox<Task>,
     /// Set by the worker before its first task.
     pub pin: OnceLock<PinStatus>,
 }
 
 impl Record {
     fn new(exit: Option<Exit>) -> Self {
-        Record { metrics: WorkerMetrics::new(exit), pin: OnceLock::new() }
+        Record {
+            metrics: WorkerMetrics::new(exit),
+            timing: OnceLock::new(),
+            orders: Mailbox::default(),
+            pin: OnceLock::new(),
+        }
     }
+}
+
+/// Values that user code keeps for each worker.
+pub trait PerWorker: Send + Sync {
+    /// Drops those of a worker that goes, on its thread. Panics of user code do not come out.
+    fn forget(&self, worker: usize);
 }
 
 /// A number for a pool, or for what is waited for like one.
@@ -115,19 +145,22 @@ pub fn next_id() -> u32 {
 }
 
 /// See the module's text.
-#[derive(Debug)]
 pub struct Core {
     /// A number of its own (until four billion pools were built), so that a thread's note about one pool is not taken
     /// for another's.
     pub id: u32,
     /// What the user asked for.
     pub config: Config,
+    /// When it was built, by both clocks.
+    built: (Instant, u64),
     /// [`fork::generation`] at the time of building.
     fork_generation: u32,
     /// A [`Condition`].
     condition: CachePadded<AtomicU32>,
     /// Where workers wait while the pool is paused.
     pub pause: Pause,
+    /// Where tasks for certain workers alone are handed in.
+    pub orders: Gate,
     /// Who searches, who is parked.
     pub idle: Idle,
     /// Tasks of other priorities than normal.
@@ -140,6 +173,8 @@ pub struct Core {
     pub budget: Option<Arc<Budget>>,
     /// Rare events.
     pub metrics: PoolMetrics,
+    /// What to clean up when a worker goes; whoever made it may have dropped it before.
+    per_worker: Mutex<Vec<Weak<dyn PerWorker>>>,
     /// The operating system's threads behind the workers.
     pub threads: Threads,
     /// Ends the pool when the user's token is cancelled.
@@ -156,18 +191,21 @@ impl Core {
         Core {
             id: next_id(),
             config,
+            built: (Instant::now(), clock::now()),
             fork_generation: {
                 fork::register();
                 fork::generation()
             },
             condition: CachePadded::new(AtomicU32::new(Phase::Open as u32)),
             pause: Pause::default(),
+            orders: Gate::default(),
             idle: Idle::new(workers),
             ranks: Ranks::default(),
             records: (0..workers).map(record).collect(),
             admission,
             budget,
             metrics: PoolMetrics::default(),
+            per_worker: Mutex::default(),
             threads: Threads::default(),
             watch: OnceLock::new(),
         }
@@ -179,10 +217,28 @@ impl Core {
         &self.records[index]
     }
 
+    /// How many workers there may be at most.
+    pub fn records(&self) -> usize {
+        self.records.len()
+    }
+
     /// Whether this process is a fork of the one that built the pool: its workers do not exist here.
     #[inline]
     pub fn is_forked(&self) -> bool {
         self.fork_generation != fork::generation()
+    }
+
+    /// Has `values` told of each worker that goes, for as long as they live.
+    pub fn keep_per_worker(&self, values: &Arc<dyn PerWorker>) {
+        let mut all = self.per_worker.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|values| values.strong_count() > 0);
+        all.push(Arc::downgrade(values));
+    }
+
+    /// Called by worker `index` on its own thread, after its last task.
+    pub fn forget_per_worker(&self, index: usize) {
+        let all = self.per_worker.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        all.iter().filter_map(Weak::upgrade).for_each(|values| values.forget(index));
     }
 
     /// The present phase and requests.
@@ -295,11 +351,11 @@ impl Core {
     /// Adds everything up. `pushed` counts what was submitted from outside, `depth` what lies in the queues of one
     /// worker.
     pub fn stats(&self, pushed: impl Fn() -> u64, depth: impl Fn(usize) -> usize) -> PoolStats {
+        let by_callers = &self.metrics.by_callers;
         let submitted = || {
             let by_workers = self.sum(|m| m.submitted.get());
-            by_workers + pushed() + self.metrics.by_callers.started.get()
+            by_workers + pushed() + self.metrics.ordered.get() + by_callers.started.get()
         };
-        let by_callers = &self.metrics.by_callers;
         let submitted_before = submitted();
         // In reverse causal order: ends, then starts, then submissions, so that no difference comes out negative.
         let ends = |get: fn(&Tally) -> &Counter| -> u64 {
@@ -314,16 +370,12 @@ impl Core {
         let dropped = ends(|tally| &tally.dropped);
         let started = ends(|tally| &tally.started);
         let swept = self.metrics.swept.get();
-        let worker_stats = |(index, record): (usize, &CachePadded<Record>)| WorkerStats {
-            index,
-            executed: record.metrics.tally.ended(),
-            stolen: record.metrics.stolen.get(),
-            stolen_forks: record.metrics.stolen_forks.get(),
-            parked: record.metrics.parked.get(),
-            queue_depth: depth(index),
-            pin: record.pin.get().copied().unwrap_or_default(),
+        let parked = self.idle.parked();
+        let worker_stats = |(index, record): (usize, &CachePadded<Record>)| {
+            self.worker_stats(index, depth(index), parked.contains(&index), record)
         };
         PoolStats {
+            name: self.config.name.clone(),
             submitted: submitted(),
             completed,
             failed,
@@ -342,6 +394,45 @@ impl Core {
             hook_panics: self.metrics.hook_panics.get(),
             workers: self.records.iter().enumerate().map(worker_stats).collect(),
         }
+    }
+
+    fn worker_stats(&self, index: usize, depth: usize, is_parked: bool, record: &Record) -> WorkerStats {
+        let (metrics, now) = (&record.metrics, self.nanos(Instant::now()));
+        let alive = metrics.alive.total(now);
+        // While it is on loan its thread sleeps, but the worker does not.
+        let asleep = metrics.asleep.total(now).saturating_sub(self.ticks_to_nanos(metrics.lent.get()));
+        let searching = metrics.searching.total(now);
+        let timing = record.timing.get();
+        WorkerStats {
+            index,
+            executed: metrics.tally.ended(),
+            stolen: metrics.stolen.get(),
+            stolen_forks: metrics.stolen_forks.get(),
+            parked: metrics.parked.get(),
+            queue_depth: depth + record.orders.len(),
+            state: match metrics.alive.is_under_way() {
+                false => WorkerState::Gone,
+                true if is_parked => WorkerState::Parked,
+                true => WorkerState::Busy,
+            },
+            time_busy: Duration::from_nanos(alive.saturating_sub(searching + asleep)),
+            time_searching: Duration::from_nanos(searching),
+            time_parked: Duration::from_nanos(asleep),
+            waits: timing.map(|timing| timing.waits.snapshot()).unwrap_or_default(),
+            runs: timing.map(|timing| timing.runs.snapshot()).unwrap_or_default(),
+            pin: record.pin.get().copied().unwrap_or_default(),
+        }
+    }
+
+    /// A moment as nanoseconds since the pool was built.
+    pub fn nanos(&self, moment: Instant) -> u64 {
+        nanos(moment.saturating_duration_since(self.built.0))
+    }
+
+    /// What so many ticks of the cheap clock are worth.
+    fn ticks_to_nanos(&self, ticks: u64) -> u64 {
+        let (nanos, all) = (self.built.0.elapsed().as_nanos(), u128::from(clock::ticks_since(self.built.1)));
+        (u128::from(ticks) * nanos).checked_div(all).map_or(0, |nanos| nanos.try_into().unwrap_or(u64::MAX))
     }
 }
 
@@ -365,5 +456,16 @@ impl Pause {
     pub fn look_again(&self) {
         drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
         self.changed.notify_all();
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core")
+            .field("name", &self.config.name)
+            .field("id", &self.id)
+            .field("condition", &self.condition())
+            .field("idle", &self.idle)
+            .finish_non_exhaustive()
     }
 }

@@ -18,8 +18,8 @@ use super::worker::Worker;
 use crossbeam_deque::Injector;
 
 use crate::base::error::SubmitErrorKind;
-use crate::base::rng::Rng;
-use crate::policy::placement::{self, REVIEW_INTERVAL};
+use crate::base::rng::{Draws, Rng};
+use crate::policy::placement::{self, PlaceView, Placement, REVIEW_INTERVAL};
 use crate::primitives::batch::BATCH;
 use crate::primitives::inbox::{Refusal, Reserved, Taken};
 use crate::primitives::task::Task;
@@ -28,13 +28,17 @@ use crate::primitives::task::Task;
 struct Home {
     pool: Cell<u32>,
     worker: Cell<u32>,
-    /// Pushes left until the next review.
+    /// Pushes left until the next review. With another rule than homes, pushes so far.
     countdown: Cell<u32>,
+    /// For rules that draw lots.
+    draws: Draws,
 }
 
 thread_local! {
     // Constant and without a destructor: one instruction to reach, and usable while other thread-locals die.
-    static HOME: Home = const { Home { pool: Cell::new(0), worker: Cell::new(0), countdown: Cell::new(0) } };
+    static HOME: Home = const {
+        Home { pool: Cell::new(0), worker: Cell::new(0), countdown: Cell::new(0), draws: Draws::new() }
+    };
 }
 
 /// Which way a task goes.
@@ -45,6 +49,10 @@ pub enum Route {
     Any,
     /// Before or after all others.
     Ranked(Priority),
+    /// To the worker of this number.
+    Worker(usize),
+    /// To the worker that gets all tasks with this key, a hash of the user's.
+    Key(u64),
 }
 
 impl Route {
@@ -175,6 +183,10 @@ impl Intake for Shared {
                 unsafe { self.rank(queue, closure, pack) }
             }
             // SAFETY: the caller's promise.
+            Route::Worker(worker) => unsafe { self.send_to(worker, closure, pack) },
+            // SAFETY: the caller's promise.
+            Route::Key(key) => unsafe { self.send_to(self.worker_for(key), closure, pack) },
+            // SAFETY: the caller's promise.
             Route::Ranked(_) | Route::Any => unsafe { self.dispatch(closure, pack) },
         }
     }
@@ -260,6 +272,9 @@ impl Shared {
     /// The worker that the next task from outside goes to.
     #[inline]
     fn target(&self) -> usize {
+        if !matches!(self.config.placement, Placement::Home) {
+            return self.placed();
+        }
         HOME.with(|home| {
             if home.pool.get() != self.id || home.countdown.get() == 0 {
                 self.review(home);
@@ -270,6 +285,39 @@ impl Shared {
             home.countdown.set(home.countdown.get() - 1);
             home.worker.get() as usize
         })
+    }
+
+    /// The worker that the next task from outside goes to by another rule than homes.
+    #[inline(never)]
+    fn placed(&self) -> usize {
+        let in_turn = HOME.with(|home| {
+            if home.pool.get() != self.id {
+                let start = self.metrics.homes_given.add_shared(1); // each producer starts elsewhere
+                home.pool.set(self.id);
+                home.countdown.set(start as u32);
+                home.draws.seed(self.config.seed, start);
+            }
+            home.countdown.replace(home.countdown.get().wrapping_add(1)) as usize
+        });
+        let choose = |members: &[usize], draws: &Draws| {
+            let view = PlaceView {
+                members,
+                depth: &|worker| self.depth(worker),
+                is_parked: &|worker| self.idle.is_parked(worker),
+                draws,
+            };
+            let mut place = in_turn % members.len();
+            match &self.config.placement {
+                Placement::Home | Placement::RoundRobin => {}
+                Placement::LeastOfTwo => place = placement::least_of_two(&view),
+                Placement::Custom(rule) => self.run_hook(|| {
+                    let answer = rule.place(&view);
+                    place = if answer < members.len() { answer } else { place };
+                }),
+            }
+            members[place]
+        };
+        HOME.with(|home| self.members.read(|members| choose(members, &home.draws)))
     }
 
     /// Gives a producer its first home, or a better one if its own is overloaded.
@@ -382,6 +430,10 @@ impl Shared {
         let mut target = self.target();
         in_portions(&self.idle, closures, share, |portion| {
             self.push_portion(target, portion, &mut pack)?;
+            if !matches!(self.config.placement, Placement::Home) {
+                target = self.placed();
+                return Ok(());
+            }
             target = self.members.read(|members| {
                 let here = members.iter().position(|&m| m == target).unwrap_or(0);
                 members[(here + 1) % members.len()]

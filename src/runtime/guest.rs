@@ -29,6 +29,7 @@ use crate::runtime::shared::{Phase, Shared};
 use crate::runtime::worker::fork::{By, Job, StackJob};
 use crate::runtime::worker::wait::{self, Awaited, Waited};
 use crate::runtime::worker::{self, Worker};
+use crate::sys::clock;
 
 impl Shared {
     /// Calls `f` with a worker of this pool that the calling thread is, or acts as, and returns when it has ended.
@@ -70,7 +71,13 @@ impl Shared {
         }
         // Relaxed: written before its worker first lay down; the lock of the list orders the two.
         let worker = self.remote(loan.worker()).owner.load(Ordering::Relaxed);
-        let guest = Guest { shared: self, worker, loan: Some(loan), hired_by: worker::hire(self.id) };
+        let guest = Guest {
+            shared: self,
+            worker,
+            loan: Some(loan),
+            hired_by: worker::hire(self.id),
+            begun: clock::now(),
+        };
         guest.worker().lend();
         Some(guest)
     }
@@ -81,8 +88,12 @@ impl Shared {
         if self.is_forked() {
             return; // the worker does not exist here, and the lock of the list may be held by one that does not, either
         }
+        let worker = loan.worker();
         self.idle.give_back(loan);
         // Nothing of the worker is touched from here on.
+        if self.has_orders(worker) {
+            self.idle.wake_this(worker);
+        }
         if self.phase() != Phase::Open {
             self.idle.wake_all();
         } else if self.has_work() {
@@ -205,6 +216,8 @@ struct Guest<'a> {
     loan: Option<Loan>,
     /// What the thread was before.
     hired_by: u32,
+    /// By the cheap clock.
+    begun: u64,
 }
 
 impl Guest<'_> {
@@ -218,6 +231,9 @@ impl Guest<'_> {
 impl Drop for Guest<'_> {
     fn drop(&mut self) {
         worker::hire(self.hired_by);
+        // Until it is given back, nobody else acts as this worker.
+        let metrics = &self.shared.record(self.worker().index()).metrics;
+        metrics.lent.add(clock::ticks_since(self.begun));
         self.worker().take_home();
         self.loan.take().into_iter().for_each(|loan| self.shared.take_back(loan));
     }

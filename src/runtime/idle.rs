@@ -312,6 +312,47 @@ impl Idle {
         }
     }
 
+    /// After one task was made visible that worker `index` should run: wakes that one if it sleeps, else somebody as
+    /// [`Idle::notify`] does, for the worker may be blocked.
+    pub fn notify_this(&self, index: usize) {
+        fence(Ordering::SeqCst); // [push], as in `notify`
+        if self.counts().parked() == 0 {
+            return;
+        }
+        let mut parked = lock(&self.parked);
+        let chosen = match parked.iter().rposition(|p| p.seat.index() == index) {
+            Some(place) => Some(self.choose_at(&mut parked, place)),
+            None if self.counts().needs_wake() => self.choose(&mut parked),
+            None => None,
+        };
+        drop(parked);
+        if let Some(thread) = chosen {
+            thread.unpark();
+        }
+    }
+
+    /// After something was made visible that concerns worker `index` alone: wakes it if it sleeps.
+    pub fn wake_this(&self, index: usize) {
+        // The lock orders this and an announcement: one that comes later finds what was made visible, see `docs/idle.md`.
+        let mut parked = lock(&self.parked);
+        let place = parked.iter().rposition(|p| p.seat.index() == index);
+        let chosen = place.map(|place| self.choose_at(&mut parked, place));
+        drop(parked);
+        if let Some(thread) = chosen {
+            thread.unpark();
+        }
+    }
+
+    /// The numbers of the workers that sleep just now.
+    pub fn parked(&self) -> Vec<usize> {
+        lock(&self.parked).iter().map(|parked| parked.seat.index()).collect()
+    }
+
+    /// Whether worker `index` sleeps, or did a moment ago.
+    pub fn is_parked(&self, index: usize) -> bool {
+        self.counts().parked() > 0 && lock(&self.parked).iter().any(|p| p.seat.index() == index)
+    }
+
     /// After `tasks` were made visible: wakes as many workers, as far as there are any asleep. Searchers are
     /// subtracted: each of them will find one.
     pub fn notify_many(&self, tasks: usize) {
@@ -356,13 +397,19 @@ impl Idle {
     /// Takes the most recently parked worker out of the list and turns it into a searcher. The caller unparks the
     /// thread, best after it has let go of the lock.
     fn choose(&self, parked: &mut Vec<Parked>) -> Option<thread::Thread> {
-        let Parked { seat, thread, rest } = parked.pop()?;
+        let youngest = parked.len().checked_sub(1)?;
+        Some(self.choose_at(parked, youngest))
+    }
+
+    /// The same with the parked worker at `place`.
+    fn choose_at(&self, parked: &mut Vec<Parked>, place: usize) -> thread::Thread {
+        let Parked { seat, thread, rest } = parked.remove(place);
         self.hint.store(seat.index, Ordering::Relaxed); // a guess
         // The count comes first: once the seat is free the worker may run and leave the search.
         self.counts.fetch_add(SEARCHING.wrapping_sub(resting(rest)), Ordering::Relaxed);
         // Release pairs with the Acquire in `posture`: the worker sees the count that it will give back.
         seat.posture.store(UP, Ordering::Release);
-        Some(thread)
+        thread
     }
 }
 

@@ -9,8 +9,10 @@ use std::time::Instant;
 use super::config::Config;
 use super::core::{Core, Phase, Request};
 use super::metrics::{PinStatus, PoolStats};
+use super::report::{self, AtEnd};
 use super::worker;
 use crate::base::error::{BuildError, PanicPayload, ShutdownError};
+use crate::base::span;
 use crate::base::unwind::{self, Payload};
 use crate::primitives::cancel::Watcher;
 use crate::primitives::task::Task;
@@ -31,6 +33,8 @@ pub trait Model: Deref<Target = Core> + Sized + Send + Sync + 'static {
     fn worker(shared: Arc<Self>, index: usize, share: Self::Share) -> Self::Worker;
     /// The number of workers.
     fn workers(&self) -> usize;
+    /// Their numbers.
+    fn members(&self) -> Vec<usize>;
     /// Adds up what the pool has done.
     fn stats(&self) -> PoolStats;
     /// Has the queues refuse all further work from outside.
@@ -181,6 +185,8 @@ fn thread_main<M: Model>(shared: &Arc<M>, index: usize, share: M::Share, ready: 
     worker::hire(shared.id);
     stack::begin(shared.config.stack_size);
     let worker = M::worker(shared.clone(), index, share);
+    shared.record(index).metrics.alive.begin(shared.nanos(Instant::now()));
+    span::worker_started(&shared.config.name, index);
     pin(shared, index);
     let started = match &shared.config.hooks.start {
         Some(hook) => unwind::catch(|| worker.as_current(|| hook(index))),
@@ -196,7 +202,10 @@ fn thread_main<M: Model>(shared: &Arc<M>, index: usize, share: M::Share, ready: 
             worker.as_current(|| shared.run_hook(|| hook(index)));
         }
     }
+    worker.as_current(|| shared.forget_per_worker(index));
     drop(worker);
+    shared.record(index).metrics.alive.end(shared.nanos(Instant::now()));
+    span::worker_ended(&shared.config.name, index);
     shared.threads.gone();
 }
 
@@ -223,6 +232,7 @@ fn pin(shared: &Core, index: usize) {
 fn close<M: Model>(shared: &M, phase: Phase) {
     // The queues first: a worker that sees the phase may end the pool as soon as they are empty.
     shared.close_queues();
+    shared.close_orders();
     shared.advance(phase);
     // After the phase, for who finds the room full looks at that before it waits.
     shared.admission.iter().for_each(|admission| admission.room.close());
@@ -249,6 +259,9 @@ pub fn end<M: Model>(shared: &M, phase: Phase, deadline: Option<Instant>) -> Res
         // What producers had in hand when the pool stopped.
         shared.wait_for_producers();
         shared.throw_away_queued();
+    }
+    if shared.config.at_end == AtEnd::Print && shared.metrics.reports.add_shared(1) == 0 {
+        report::print(&shared.stats());
     }
     Ok(())
 }

@@ -4,8 +4,10 @@
 //! position, workers count on cache lines of their own, and a snapshot adds everything up.
 
 use std::fmt;
+use std::time::Duration;
 
-use crate::base::counter::Counter;
+use crate::base::counter::{Counter, Stretch};
+use crate::base::histogram::Histogram;
 use crate::primitives::tally::{Exit, Tally};
 
 /// Written by the thread that acts as one worker.
@@ -23,6 +25,14 @@ pub struct WorkerMetrics {
     pub stolen_forks: Counter,
     /// Times it went to sleep.
     pub parked: Counter,
+    /// Time since its thread began. (These three in nanoseconds since the pool was built; what is left is busy.)
+    pub alive: Stretch,
+    /// Time spent looking for work.
+    pub searching: Stretch,
+    /// Time asleep, for want of work or in a task that waits for another pool.
+    pub asleep: Stretch,
+    /// Ticks of [`clock`](crate::sys::clock) for which a thread from outside acted as this worker, which slept.
+    pub lent: Counter,
 }
 
 impl WorkerMetrics {
@@ -37,6 +47,8 @@ impl WorkerMetrics {
 pub struct PoolMetrics {
     /// Tasks that went straight to the injector.
     pub injected: Counter,
+    /// Tasks given to certain workers alone.
+    pub ordered: Counter,
     /// Tasks thrown away by a thread that is not a worker, at shutdown.
     pub swept: Counter,
     /// Tasks that never were in a queue, because the pool was full: run by the thread from outside that submitted them, or
@@ -44,6 +56,8 @@ pub struct PoolMetrics {
     pub by_callers: Tally,
     /// Panics in the start, exit and panic hooks.
     pub hook_panics: Counter,
+    /// Shutdowns that had waited for the end, if the statistics are to be printed then.
+    pub reports: Counter,
     /// Homes given to producers; numbers them, so that each starts elsewhere.
     pub homes_given: Counter,
 }
@@ -57,8 +71,11 @@ pub struct PoolMetrics {
 ///
 /// A task that was joined is counted before its handle says so.
 #[derive(Debug, Clone, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct PoolStats {
+    /// The beginning of its threads' names, see [`PoolBuilder::thread_name`](crate::PoolBuilder::thread_name).
+    pub name: String,
     /// Tasks accepted since the pool was built.
     pub submitted: u64,
     /// Tasks that returned.
@@ -92,8 +109,58 @@ pub struct PoolStats {
     pub workers: Vec<WorkerStats>,
 }
 
+impl PoolStats {
+    /// The counts of tasks, each with the name of its field.
+    pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        [
+            ("submitted", self.submitted),
+            ("completed", self.completed),
+            ("failed", self.failed),
+            ("panicked", self.panicked),
+            ("cancelled", self.cancelled),
+            ("expired", self.expired),
+            ("dropped", self.dropped),
+            ("waiting", self.waiting),
+            ("running", self.running),
+        ]
+        .into_iter()
+    }
+
+    /// How long tasks waited for their start, on all workers together; empty unless the pool
+    /// [measures](crate::PoolBuilder::histograms) it.
+    pub fn waits(&self) -> Histogram {
+        merged(self.workers.iter().map(|worker| &worker.waits))
+    }
+
+    /// How long tasks ran, as [`PoolStats::waits`].
+    pub fn runs(&self) -> Histogram {
+        merged(self.workers.iter().map(|worker| &worker.runs))
+    }
+}
+
+fn merged<'a>(parts: impl Iterator<Item = &'a Histogram>) -> Histogram {
+    let mut all = Histogram::default();
+    parts.for_each(|part| all.merge(part));
+    all
+}
+
+/// What a worker is doing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum WorkerState {
+    /// Its thread has ended, or not begun.
+    #[default]
+    Gone,
+    /// It runs a task, or is between two.
+    Busy,
+    /// It sleeps for want of work, or because its task waits for another pool.
+    Parked,
+}
+
 /// What one worker has done; part of [`PoolStats`].
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct WorkerStats {
     /// The worker's number, from 0.
@@ -107,14 +174,27 @@ pub struct WorkerStats {
     pub stolen_forks: u64,
     /// Times it went to sleep.
     pub parked: u64,
-    /// Tasks in its inbox and deque.
+    /// Tasks in its inbox and deque, and what was sent to it in particular.
     pub queue_depth: usize,
+    /// What it is doing.
+    pub state: WorkerState,
+    /// For how long it ran tasks, or was about to. Measured when a worker falls asleep and wakes up, not at each task.
+    pub time_busy: Duration,
+    /// For how long it looked for work in vain before it found some or slept.
+    pub time_searching: Duration,
+    /// For how long it slept.
+    pub time_parked: Duration,
+    /// How long tasks had waited that it ran; empty unless the pool [measures](crate::PoolBuilder::histograms) it.
+    pub waits: Histogram,
+    /// How long they ran.
+    pub runs: Histogram,
     /// Whether and where it is pinned.
     pub pin: PinStatus,
 }
 
 /// Whether a worker is bound to a core.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum PinStatus {
     /// Nobody asked for it.

@@ -1,5 +1,6 @@
 //! The pool at work: what its threads share, what each owns, how tasks find a worker and how it starts and stops.
 
+pub mod addressed;
 #[cfg(not(longshore_loom))]
 pub mod admission;
 #[cfg(not(longshore_loom))]
@@ -12,6 +13,7 @@ pub mod current;
 pub mod dispatcher;
 #[cfg(not(longshore_loom))]
 pub mod door;
+pub mod escort;
 #[cfg(not(longshore_loom))]
 pub mod guest;
 pub mod idle;
@@ -22,9 +24,13 @@ pub mod lifecycle;
 #[cfg(not(longshore_loom))]
 pub mod metrics;
 #[cfg(not(longshore_loom))]
+pub mod orders;
+#[cfg(not(longshore_loom))]
 pub mod pull;
 #[cfg(not(longshore_loom))]
 pub mod ranks;
+#[cfg(not(longshore_loom))]
+pub mod report;
 #[cfg(not(longshore_loom))]
 pub mod scoped;
 #[cfg(not(longshore_loom))]

@@ -15,8 +15,10 @@ use super::core::Core;
 use super::lifecycle::Model;
 use super::metrics::PoolStats;
 use super::worker::Worker;
+use crate::policy::victim::Neighbours;
 use crate::primitives::batch::{BATCH, Batch};
 use crate::primitives::inbox::{Inbox, Taken};
+use crate::primitives::mailbox::Mailbox;
 use crate::primitives::members::Members;
 use crate::primitives::offer::Offer;
 use crate::primitives::task::Task;
@@ -35,6 +37,8 @@ pub type TaskBatch = Batch<Task>;
 pub struct Remote {
     /// Where dispatchers push.
     pub inbox: Inbox<Task>,
+    /// Tasks that were sent to this worker on purpose (see `addressed`). Padded, for producers write it.
+    pub affine: CachePadded<Mailbox<Task>>,
     /// Thieves' access to the worker's deque.
     pub stealer: Stealer<Task>,
     /// The oldest work that the worker has forked. Padded, for the worker looks at it at each fork.
@@ -50,6 +54,7 @@ impl Remote {
     pub fn new(stealer: Stealer<Task>, offer: Offer<Job>) -> Self {
         Remote {
             inbox: Inbox::new(INBOX_CAPACITY),
+            affine: CachePadded::default(),
             stealer,
             offer: CachePadded::new(offer),
             service: AtomicU32::new(0),
@@ -57,9 +62,9 @@ impl Remote {
         }
     }
 
-    /// Whether a thief would find something here.
+    /// Whether a thief would find something here (at the latest when it is about to lie down).
     pub fn has_work(&self) -> bool {
-        self.inbox.has_ready() || self.offer.has_any() || !self.stealer.is_empty()
+        self.inbox.has_ready() || self.offer.has_any() || !self.stealer.is_empty() || !self.affine.is_empty()
     }
 }
 
@@ -71,6 +76,8 @@ pub struct Shared {
     remotes: Box<[Remote]>,
     /// The numbers of the workers whose threads have been started.
     pub members: Members<usize>,
+    /// Who is near whom, if workers are pinned and the machine makes a difference.
+    pub neighbours: Option<Neighbours>,
     /// What no inbox had room for.
     injector: Injector<TaskBatch>,
     /// Workers that sleep while they wait for a scope.
@@ -98,7 +105,12 @@ impl Model for Shared {
         // A worker without peers keeps what it forks.
         let offer = || if deques.len() > 1 { Offer::free() } else { Offer::closed() };
         let remotes = deques.iter().map(|deque| Remote::new(deque.stealer(), offer())).collect();
+        let neighbours = config.paths.as_ref().and_then(|paths| {
+            let of_worker: Vec<_> = (0..config.workers).map(|worker| paths[worker % paths.len()]).collect();
+            Neighbours::new(&of_worker)
+        });
         let shared = Shared {
+            neighbours,
             core: Core::new(config),
             remotes,
             members: Members::new(Box::default()),
@@ -122,21 +134,28 @@ impl Model for Shared {
         self.members.read(<[usize]>::len)
     }
 
+    fn members(&self) -> Vec<usize> {
+        self.members.read(<[usize]>::to_vec)
+    }
+
     fn stats(&self) -> PoolStats {
-        let pushed =
-            || self.remotes.iter().map(|r| r.inbox.pushed()).sum::<u64>() + self.metrics.injected.get();
-        self.core.stats(pushed, |index| {
-            let remote = self.remote(index);
-            remote.inbox.len() + remote.stealer.len()
-        })
+        let pushed = || {
+            let sent = |r: &Remote| r.inbox.pushed() + r.affine.pushed();
+            self.remotes.iter().map(sent).sum::<u64>() + self.metrics.injected.get()
+        };
+        self.core.stats(pushed, |index| self.depth(index))
     }
 
     fn close_queues(&self) {
-        self.remotes.iter().for_each(|remote| remote.inbox.close());
+        for remote in &self.remotes {
+            remote.inbox.close();
+            remote.affine.close();
+        }
     }
 
-    /// Every source of work is named here, and nowhere else: the inboxes (one's own among them), the offers, the
-    /// deques, the injector, and the queues of other priorities.
+    /// Every source of work is named here, and nowhere else: the inboxes and mailboxes (one's own among them), the
+    /// offers, the deques, the injector, and the queues of other priorities. Orders, which concern one worker alone, are in
+    /// `Core::has_orders`.
     fn has_work(&self) -> bool {
         !self.injector.is_empty()
             || !self.ranks.are_empty()
@@ -168,7 +187,11 @@ impl Model for Shared {
 
     fn throw_away_queued(&self) {
         let throw = |task| _ = self.throw_away(task);
-        self.remotes.iter().for_each(|remote| remote.inbox.drain_closed(throw));
+        self.throw_away_orders(throw);
+        for remote in &self.remotes {
+            remote.inbox.drain_closed(throw);
+            std::iter::from_fn(|| remote.affine.take()).for_each(throw);
+        }
         while let Some(mut batch) = self.take_injected() {
             std::iter::from_fn(|| batch.pop()).for_each(throw);
         }
@@ -203,6 +226,8 @@ impl Model for Shared {
                 left = left.saturating_sub(batch.len());
                 batch.drain(..).for_each(&mut sort);
             }
+            // None of them is structured, so none is given another place.
+            (0..remote.affine.len()).map_while(|_| remote.affine.take()).for_each(&mut sort);
         }
         for _ in 0..self.injector.len() {
             let Some(mut batch) = self.take_injected() else { break };
@@ -217,6 +242,7 @@ impl Model for Shared {
                 }
             }
         }
+        self.throw_away_orders(&mut sort);
         self.ranks.sift(&mut sort);
         if !kept.is_empty() {
             passage.inject(kept);
@@ -237,6 +263,12 @@ impl Shared {
     #[inline]
     pub fn remote(&self, index: usize) -> &Remote {
         &self.remotes[index]
+    }
+
+    /// Tasks in the queues of worker `index`.
+    pub fn depth(&self, index: usize) -> usize {
+        let remote = self.remote(index);
+        remote.inbox.len() + remote.affine.len() + remote.stealer.len()
     }
 
     /// Opens a passage to the injector; `None` once the pool is closed to work from outside.
@@ -279,6 +311,8 @@ impl Shared {
         let nobody_between = self.passages.load(Ordering::Acquire) == 0;
         inboxes_empty
             && nobody_between
+            && self.remotes.iter().all(|r| r.affine.is_empty())
+            && self.is_out_of_orders()
             && self.injector.is_empty()
             && self.ranks.are_empty()
             && self.remotes.iter().all(|r| r.stealer.is_empty())

@@ -1,6 +1,10 @@
 //! What only a pool that pushes has: queues of the workers' own, and thieves.
 
-use crate::support::{Gate, Hits, Rig, wait_until};
+use std::sync::{Arc, Mutex};
+
+use longshore::{PlaceView, Placement, Pool, WorkerState, current_worker};
+
+use crate::support::{Gate, Hits, Rig, quiet_panic, wait_until};
 
 #[test]
 fn work_in_the_deque_of_a_blocked_worker_is_run_by_others() {
@@ -70,4 +74,95 @@ fn stolen_tasks_are_counted_by_the_thief() {
     let thief = &stats.workers[1 - holder];
     assert!(thief.stolen >= 200, "{stats:?}");
     assert_eq!((thief.executed, stats.workers[holder].executed), (200, 1));
+}
+
+/// Waits until every worker of the pool sleeps.
+fn all_sleep(rig: &Rig) {
+    wait_until("all sleep", || rig.stats().workers.iter().all(|worker| worker.state == WorkerState::Parked));
+}
+
+#[test]
+fn the_worker_that_a_task_is_sent_to_is_woken_and_no_other() {
+    let rig = Rig::new(4);
+    for round in 0..200 {
+        all_sleep(&rig);
+        let sent = rig.task().worker(round % 4).submit(current_worker).expect("open");
+        assert_eq!(sent.join().expect("ran"), Some(round % 4));
+    }
+    let stats = rig.finish();
+    assert!(stats.workers.iter().all(|worker| (worker.executed, worker.stolen) == (50, 0)), "{stats}");
+}
+
+#[test]
+fn tasks_of_one_key_go_to_one_worker() {
+    let rig = Rig::new(4);
+    let worker_of = |key: &str| {
+        all_sleep(&rig);
+        rig.task().key(key).submit(current_worker).expect("open").join().expect("ran")
+    };
+    let mut used = std::collections::HashSet::new();
+    for key in (0..20).map(|n| format!("picture {n}")) {
+        let first = worker_of(&key);
+        assert!((0..3).all(|_| worker_of(&key) == first));
+        used.insert(first);
+    }
+    assert!(used.len() >= 3, "keys are spread: {used:?}");
+    rig.finish();
+}
+
+#[test]
+fn tasks_for_a_worker_are_begun_in_order_and_not_by_its_peers_in_passing() {
+    let rig = Rig::new(2);
+    let gate = Gate::new();
+    gate.hold(&rig, 2);
+    let order = Arc::new(Mutex::new(Vec::new()));
+    for number in 0..100 {
+        let order = order.clone();
+        let task = move || order.lock().expect("no panic").push((number, current_worker()));
+        rig.task().worker(0).execute(task).expect("open");
+    }
+    // What worker 1 has to do meanwhile keeps it from looking for more.
+    let ended = Gate::new();
+    let held = ended.visitor();
+    rig.task().worker(1).execute(move || held.pass()).expect("open");
+    gate.open();
+    wait_until("worker 0 has done its own", || order.lock().expect("no panic").len() == 100);
+    ended.open();
+    let order = order.lock().expect("no panic");
+    let own: Vec<_> =
+        order.iter().filter(|(_, worker)| *worker == Some(0)).map(|(number, _)| *number).collect();
+    assert!(own.is_sorted(), "{own:?}");
+    drop(order);
+    rig.finish();
+}
+
+#[test]
+fn a_placement_rule_sees_the_workers() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let notes = seen.clone();
+    let rule = move |pool: &PlaceView<'_>| {
+        let parked = (0..pool.workers()).map(|i| pool.is_parked(i)).collect::<Vec<_>>();
+        let depths = (0..pool.workers()).map(|i| pool.depth(i)).collect::<Vec<_>>();
+        notes.lock().expect("no panic").push((parked, depths));
+        1
+    };
+    let rig = Rig::with(Pool::builder().workers(2).placement(Placement::Custom(Arc::new(rule))));
+    all_sleep(&rig);
+    let gate = Gate::new();
+    gate.hold(&rig, 2);
+    (0..3).for_each(|_| rig.execute(|| ()).expect("open"));
+    let seen = std::mem::take(&mut *seen.lock().expect("no panic"));
+    assert_eq!(seen[0], (vec![true, true], vec![0, 0]));
+    assert_eq!(seen[2..], [0, 1, 2].map(|depth| (vec![false, false], vec![0, depth])));
+    gate.open();
+    rig.finish();
+}
+
+#[test]
+fn a_rule_that_panics_is_counted() {
+    let rule = |_: &PlaceView<'_>| -> usize { quiet_panic("a bad rule") };
+    let rig = Rig::with(Pool::builder().workers(2).placement(Placement::Custom(Arc::new(rule))));
+    (0..10).for_each(|_| rig.execute(|| ()).expect("open"));
+    let stats = rig.finish();
+    assert_eq!((stats.hook_panics, stats.completed), (10, 10));
 }

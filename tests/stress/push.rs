@@ -4,3 +4,5 @@ use longshore::Pool;
 
 #[path = "lives.rs"]
 mod lives;
+#[path = "mixed.rs"]
+mod mixed;

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use queue::Queue;
 use worker::Worker;
 
+use super::addressed::no_such_worker;
 use super::config::Config;
 use super::core::{Core, Phase, Request};
 use super::dispatcher::{Intake, Rejected, Route, in_portions};
@@ -59,6 +60,10 @@ impl Model for Shared {
         self.config.workers
     }
 
+    fn members(&self) -> Vec<usize> {
+        (0..self.config.workers).collect()
+    }
+
     fn stats(&self) -> PoolStats {
         self.core.stats(|| self.queue.let_in(), |_| 0)
     }
@@ -80,7 +85,8 @@ impl Model for Shared {
         if self.phase() == Phase::Open {
             return false;
         }
-        if !self.idle.while_all_rest(self.config.workers, || self.is_drained()) {
+        let is_drained = || self.is_drained() && self.is_out_of_orders();
+        if !self.idle.while_all_rest(self.config.workers, is_drained) {
             return self.has_ended();
         }
         self.advance(Phase::Ended);
@@ -89,12 +95,16 @@ impl Model for Shared {
     }
 
     fn throw_away_queued(&self) {
-        self.queue.sweep(|task| _ = self.throw_away(task));
-        self.queue.sweep_of(|| self.ranks.take_any(), |task| _ = self.throw_away(task));
+        let throw = |task| _ = self.throw_away(task);
+        self.queue.sweep(throw);
+        self.queue.sweep_of(|| self.ranks.take_any(), throw);
+        self.throw_away_orders(throw);
     }
 
     fn sift(&self, sort: &mut dyn FnMut(Task) -> Option<Task>) {
         self.queue.sift(sort);
+        // Orders are never structured, so none comes back.
+        self.throw_away_orders(|order| _ = sort(order));
         self.ranks.sift(|task| self.queue.sort(task, sort));
         self.idle.notify();
     }
@@ -158,6 +168,11 @@ impl Intake for Shared {
         if self.is_forked() {
             return Err((closure, SubmitErrorKind::Forked));
         }
+        if let Route::Worker(worker) = route
+            && worker >= self.workers()
+        {
+            return Err((closure, no_such_worker(self, worker)));
+        }
         if let Err(kind) = self.accept(1) {
             return Err((closure, kind));
         }
@@ -170,7 +185,8 @@ impl Intake for Shared {
                 self.ask(Request::Ranks); // in a pool that drains, workers find it when they look everywhere
                 queue.push(task);
             }
-            Route::Ranked(_) | Route::Any => self.queue.push(task),
+            // All workers take from one queue, so there is nobody to send a task to.
+            Route::Worker(_) | Route::Key(_) | Route::Ranked(_) | Route::Any => self.queue.push(task),
         }
         self.idle.notify();
         Ok(())

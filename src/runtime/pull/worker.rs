@@ -130,9 +130,17 @@ impl Seeker for Worker {
 
     #[inline]
     fn sweep(&self) -> Option<Task> {
-        let task = self.shared.queue.take().or_else(|| self.shared.ranks.take_any())?;
-        self.metrics().taken.add(1);
-        Some(task)
+        match self.shared.queue.take().or_else(|| self.shared.ranks.take_any()) {
+            Some(task) => {
+                self.metrics().taken.add(1);
+                Some(task)
+            }
+            None => self.shared.take_order(self.index),
+        }
+    }
+
+    fn last_resort(&self) -> Option<Task> {
+        None // nothing is sent to anybody
     }
 
     fn take_ranked(&self) -> Option<Task> {

@@ -353,6 +353,8 @@ impl Seeker for Worker {
     fn sweep(&self) -> Option<Task> {
         self.deque
             .pop()
+            .or_else(|| self.shared.take_order(self.index))
+            .or_else(|| self.remote().affine.take())
             .or_else(|| self.take_from_inbox(BATCH))
             .or_else(|| self.take_from_injector())
             .or_else(|| self.steal())
@@ -370,6 +372,10 @@ impl Seeker for Worker {
 
     fn settle(&self) {
         self.settle();
+    }
+
+    fn last_resort(&self) -> Option<Task> {
+        self.take_from_others_mail()
     }
 
     fn sees_work(&self) -> bool {

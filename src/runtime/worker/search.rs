@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crossbeam_deque::Steal;
 
 use super::{FAIRNESS_INTERVAL, Goal, HINTS_PER_SWEEP, Seeker, Worker};
+use crate::base::counter::nanos;
 use crate::policy::victim;
 use crate::primitives::batch::BATCH;
 use crate::primitives::inbox::Taken;
@@ -21,17 +22,18 @@ impl Worker {
         tick.is_multiple_of(FAIRNESS_INTERVAL)
     }
 
-    /// Runs a task from where the others are looked for last: the injector, the inbox, the far end of the own deque
-    /// in turn.
+    /// Runs a task from where the others are looked for last: the injector, the inbox, the mailbox, the far end of the
+    /// own deque in turn.
     #[cold]
     pub(super) fn take_fair_turn(&self) {
         let oldest_own = || match self.remote().stealer.steal() {
             Steal::Success(task) => Some(task),
             Steal::Empty | Steal::Retry => None,
         };
-        let task = match self.tick.get() / FAIRNESS_INTERVAL % 3 {
+        let task = match self.tick.get() / FAIRNESS_INTERVAL % 4 {
             0 => self.take_from_injector(),
             1 => self.take_from_inbox(1),
+            2 => self.remote().affine.take(),
             _ => oldest_own(),
         };
         if let Some(task) = task {
@@ -45,15 +47,31 @@ impl Worker {
         Turn::of(self.turn.get())
     }
 
-    /// Takes a batch from inbox or injector, in turn the one or the other first.
+    /// Takes a task from the mailbox, a batch from inbox or injector, in turn the one or the other first. From the mailbox
+    /// only one, for in the deque all could take what was sent to this worker.
     #[inline(never)]
     pub(super) fn refill(&self) -> Option<Task> {
         self.settle(); // there is nothing more in the deque, of a scope or otherwise
-        if self.tick.get().is_multiple_of(2) {
-            self.take_from_inbox(BATCH).or_else(|| self.take_from_injector())
-        } else {
-            self.take_from_injector().or_else(|| self.take_from_inbox(BATCH))
+        let mailbox = || self.remote().affine.take();
+        let (inbox, injector) = (|| self.take_from_inbox(BATCH), || self.take_from_injector());
+        match self.tick.get() % 4 {
+            0 => inbox().or_else(injector).or_else(mailbox),
+            1 => mailbox().or_else(inbox).or_else(injector),
+            2 => injector().or_else(inbox).or_else(mailbox),
+            _ => mailbox().or_else(injector).or_else(inbox),
         }
+    }
+
+    /// Takes a task that was sent to somebody else. Called when there is nothing else and it did not pay to wait: that one
+    /// may be blocked. (To let a task wait a little for the worker that has its data is "delay scheduling": Zaharia et al.,
+    /// EuroSys 2010. Two queues for a task that has an affinity are the mailboxes of Acar, Blelloch and Blumofe, 2000.)
+    #[cold]
+    pub(super) fn take_from_others_mail(&self) -> Option<Task> {
+        // All that there ever were, as in `has_work`.
+        let mut peers = victim::rotation(self.shared.records(), &self.rng);
+        let task = peers.find_map(|peer| self.shared.remote(peer).affine.take())?;
+        self.metrics().stolen.add(1);
+        Some(task)
     }
 
     pub(super) fn take_from_inbox(&self, limit: usize) -> Option<Task> {
@@ -88,29 +106,31 @@ impl Worker {
 
     /// Visits every peer once. A contended victim is left alone: somebody else is taking from it just now.
     pub(super) fn steal(&self) -> Option<Task> {
-        self.shared.members.read(|members| {
-            let mut victims = victim::rotation(members.len(), &self.rng).map(|i| members[i]);
-            victims.find_map(|victim| if victim == self.index { None } else { self.steal_from(victim) })
-        })
+        self.first_of_peers(|peer| self.steal_from(peer))
     }
 
     /// Takes the oldest task of some peer's deque, if `wanted` holds for it; else hands it back.
     pub fn steal_one(&self, wanted: impl Fn(&Task) -> bool) -> Option<Task> {
-        self.shared.members.read(|members| {
-            let mut peers = victim::rotation(members.len(), &self.rng).map(|i| members[i]);
-            peers.find_map(|peer| {
-                if peer == self.index {
-                    return None;
-                }
-                let Steal::Success(task) = self.shared.remote(peer).stealer.steal() else { return None };
-                if wanted(&task) {
-                    self.metrics().stolen.add(1);
-                    return Some(task);
-                }
-                scoped::hand_back(&self.shared, task);
-                None
-            })
+        self.first_of_peers(|peer| {
+            let Steal::Success(task) = self.shared.remote(peer).stealer.steal() else { return None };
+            if wanted(&task) {
+                self.metrics().stolen.add(1);
+                return Some(task);
+            }
+            scoped::hand_back(&self.shared, task);
+            None
         })
+    }
+
+    /// What `look` finds with the first peer that has something, the near ones first.
+    fn first_of_peers(&self, mut look: impl FnMut(usize) -> Option<Task>) -> Option<Task> {
+        match &self.shared.neighbours {
+            Some(neighbours) => neighbours.of(self.index, &self.rng).find_map(look),
+            None => self.shared.members.read(|members| {
+                let mut peers = victim::rotation(members.len(), &self.rng).map(|i| members[i]);
+                peers.find_map(|peer| if peer == self.index { None } else { look(peer) })
+            }),
+        }
     }
 
     fn steal_from(&self, victim: usize) -> Option<Task> {
@@ -138,31 +158,35 @@ impl Worker {
     }
 }
 
-/// Looks everywhere, again and again for as long as spinning pays.
+/// Looks everywhere, again and again for as long as spinning pays, and at last where it would rather not.
 pub(super) fn search(seeker: &impl Seeker, goal: &Goal<'_>) -> Option<Task> {
     let mut spin = seeker.spin().get();
-    let mut until = None;
+    let mut begun = None;
     loop {
         if goal.must_attend(seeker.shared()) {
             return None;
         }
         if let Some(task) = seeker.sweep() {
-            if until.is_some() {
+            // Found at the first look it has cost no time worth counting.
+            if let Some(begun) = begun {
                 spin.rewarded();
                 seeker.spin().set(spin);
+                seeker.metrics().searching.add(nanos(Instant::now() - begun));
             }
             return Some(task);
         }
-        // A pool that closes ends when all its workers rest.
-        if goal.is_reached(seeker.shared())
-            || spin.get() == Duration::ZERO
-            || seeker.shared().phase() != Phase::Open
-        {
+        if goal.is_reached(seeker.shared()) {
             return None;
         }
+        // A pool that closes ends when all its workers rest.
+        if spin.get() == Duration::ZERO || seeker.shared().phase() != Phase::Open {
+            return seeker.last_resort();
+        }
         let now = Instant::now();
-        if now >= *until.get_or_insert(now + spin.get()) {
-            return None; // how long the sleep lasts will tell whether that was wise
+        let searched = now - *begun.get_or_insert(now);
+        if searched >= spin.get() {
+            seeker.metrics().searching.add(nanos(searched));
+            return seeker.last_resort(); // how long the sleep lasts will tell whether that was wise
         }
         (0..HINTS_PER_SWEEP).for_each(|_| std::hint::spin_loop());
     }

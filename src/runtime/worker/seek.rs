@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::search;
 use super::wait::Awaited;
+use crate::base::counter::nanos;
 use crate::policy::spin::SpinTime;
 use crate::primitives::block;
 use crate::primitives::task::Task;
@@ -83,9 +84,10 @@ pub trait Seeker: Sized {
     fn spin(&self) -> &Cell<SpinTime>;
     /// What it counts.
     fn metrics(&self) -> &WorkerMetrics;
-    /// One look at every source of work.
+    /// One look at every source of work, but for what is only looked at as a last resort.
     fn sweep(&self) -> Option<Task>;
-
+    /// A task that somebody else should run, but that this worker takes rather than lie down.
+    fn last_resort(&self) -> Option<Task>;
     /// Takes the task of another priority that goes before the normal ones, if there is one.
     fn take_ranked(&self) -> Option<Task>;
     /// Runs a task.
@@ -131,7 +133,7 @@ pub trait Seeker: Sized {
         // From here until `withdraw` this thread keeps its hands off what belongs to the worker's owner: another thread
         // may have borrowed the worker.
         // The last look around: the fence in `announce` makes it count.
-        let role = if shared.has_work() {
+        let role = if shared.has_work() || shared.has_orders(seat.index()) {
             Some(Role::Searching)
         } else if matches!(goal, Goal::PoolEnd) && shared.ends_now() {
             Some(Role::Active)
@@ -151,6 +153,7 @@ pub trait Seeker: Sized {
         // Shared, for whoever has borrowed the worker may sleep as well.
         self.metrics().parked.add_shared(1);
         let asleep = Instant::now();
+        self.metrics().asleep.begin(shared.nanos(asleep));
         let role = loop {
             let is_up = match seat.posture() {
                 Posture::Up => true,
@@ -166,7 +169,9 @@ pub trait Seeker: Sized {
             }
         };
         let mut spin = self.spin().get();
-        spin.slept(asleep.elapsed());
+        let slept = asleep.elapsed();
+        self.metrics().asleep.end_after(nanos(slept));
+        spin.slept(slept);
         self.spin().set(spin);
         role
     }
@@ -192,6 +197,12 @@ pub trait Seeker: Sized {
         if matches!(goal, Goal::PoolEnd) && condition.asks(Request::Pause) {
             self.settle();
             shared.rest_while_paused();
+            return true;
+        }
+        if condition.asks(Request::Orders)
+            && let Some(order) = shared.take_order(self.seat().index())
+        {
+            self.run_task(order);
             return true;
         }
         if condition.asks(Request::Ranks)

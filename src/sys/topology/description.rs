@@ -11,6 +11,8 @@ use std::path::Path;
 pub struct Group {
     /// The socket.
     pub package: usize,
+    /// The memory that is near (NUMA).
+    pub node: usize,
     /// The die in the package.
     pub die: usize,
     /// The L3 cache, named by the lowest hardware thread that shares it.
@@ -21,6 +23,7 @@ pub struct Group {
 #[derive(Clone, Copy, Debug)]
 pub struct Description {
     package: Option<usize>,
+    node: Option<usize>,
     die: Option<usize>,
     core: Option<usize>,
     /// The lowest of the hardware threads of its core.
@@ -38,6 +41,7 @@ impl Description {
         let lowest = |file| lowest_with(&text(file)?, cpu);
         Self {
             package: number("topology/physical_package_id"),
+            node: node_in(directory),
             die: number("topology/die_id"),
             core: number("topology/core_id"),
             siblings: lowest("topology/thread_siblings_list"),
@@ -49,6 +53,7 @@ impl Description {
     pub fn group(&self) -> Group {
         Group {
             package: self.package.unwrap_or(0),
+            node: self.node.unwrap_or(0),
             die: self.die.unwrap_or(0),
             cache: self.cache.unwrap_or(0),
         }
@@ -59,6 +64,12 @@ impl Description {
     pub fn numbered_core(&self) -> Option<(usize, usize, usize)> {
         Some((self.package?, self.die.unwrap_or(0), self.core?))
     }
+}
+
+/// The memory node of a CPU: a link in its directory is called after it.
+fn node_in(directory: &Path) -> Option<usize> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.strip_prefix("node")?.parse().ok()).min()
 }
 
 /// The lowest number of a CPU list such as "0-3,8,10-11", if it is well formed and has `cpu` in it. Ranges

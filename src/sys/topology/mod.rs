@@ -24,6 +24,15 @@ pub fn spread_order(allowed: &[usize]) -> Vec<usize> {
     Topology::read(Path::new(SYSTEM_CPUS)).spread_order(allowed)
 }
 
+/// Where each of `cores` sits; `None` if that is not known of all of them.
+pub fn paths(cores: &[usize]) -> Option<Vec<Path5>> {
+    Topology::read(Path::new(SYSTEM_CPUS)).paths(cores)
+}
+
+/// Package, memory node, die, L3 cache and physical core of a hardware thread: what two of them share from the beginning
+/// tells how near they are.
+pub type Path5 = [usize; 5];
+
 /// Where a hardware thread sits, from the outside in, and sorted in that order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
@@ -107,6 +116,15 @@ impl Topology {
         order.into_iter().map(|(.., cpu)| cpu).collect()
     }
 
+    /// Where each of `cores` sits; `None` if that is not known of all of them.
+    pub fn paths(&self, cores: &[usize]) -> Option<Vec<Path5>> {
+        let path = |cpu| {
+            let Place { group: Group { package, node, die, cache }, core } = self.places.get(cpu)?;
+            Some([*package, *node, *die, *cache, *core])
+        };
+        cores.iter().map(path).collect()
+    }
+
     fn compact(&self, allowed: &[usize]) -> Vec<(Place, usize)> {
         let unknown = |cpu| Place { group: Group::default(), core: cpu };
         let mut order: Vec<_> = allowed
@@ -172,6 +190,18 @@ mod tests {
             describe(&tree, cpu, &package.to_string(), &(core / 2).to_string(), &siblings, &cache);
         }
         tree
+    }
+
+    #[test]
+    fn paths_tell_who_shares_what() {
+        let tree = two_packages();
+        (0..8).for_each(|cpu| tree.make_directory(&format!("cpu{cpu}/node{}", cpu % 2)));
+        let topology = Topology::read(tree.root());
+        assert_eq!(
+            topology.paths(&[0, 4, 2, 1]),
+            Some(vec![[0, 0, 0, 0, 0], [0, 0, 0, 0, 0], [0, 0, 0, 0, 2], [1, 1, 0, 1, 1]])
+        );
+        assert_eq!(topology.paths(&[0, 99]), None);
     }
 
     #[test]

@@ -3,10 +3,12 @@
 
 use super::{Pool, Rig};
 
+mod addressed;
 mod bad_input;
 mod batches;
 mod big_closures;
 mod bounded;
+mod broadcast;
 mod builder;
 mod cancel;
 mod conditions;
@@ -16,6 +18,7 @@ mod fairness;
 mod futures;
 mod groups;
 mod handles;
+mod histograms;
 mod hooks;
 mod lanes;
 mod nesting;
@@ -23,6 +26,7 @@ mod panicking_drops;
 mod panics;
 mod pausing;
 mod pinning;
+mod placement;
 mod priorities;
 mod shutdown;
 mod shutdown_now;
@@ -30,3 +34,4 @@ mod statistics;
 mod thread_locals;
 mod waiting_for_room;
 mod weights;
+mod worker_locals;

@@ -216,6 +216,8 @@ fn color(name: &str) -> RGBColor {
         "none" => RGBColor(120, 120, 120),
         "push" => RGBColor(200, 30, 40),
         "push-pinned" => RGBColor(240, 120, 120),
+        "push-key" => RGBColor(220, 150, 60),
+        "push-home" => RGBColor(150, 60, 90),
         "pull" => RGBColor(30, 80, 200),
         "pull-pinned" => RGBColor(120, 160, 240),
         "rayon" => RGBColor(20, 140, 60),

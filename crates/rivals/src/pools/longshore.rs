@@ -66,12 +66,44 @@ impl<P: AnyPool> Batch for Longshore<P> {
     }
 }
 
+/// A partition for each worker, so its number is that of a worker. (A pool that pulls has no queue to send it to.)
 impl<P: AnyPool> Partitioned for Longshore<P> {
-    // KEY: for the push model, a call that names a worker or a key goes here as soon as `Pool` has one. Then the two
-    // kinds need an implementation each.
+    #[inline]
+    fn visit<F: FnOnce() + Send + 'static>(&self, partition: usize, task: F) {
+        let worker = partition % self.0.workers();
+        assert!(self.0.task().worker(worker).execute(task).is_ok(), "refused");
+    }
+}
+
+/// A pool that pushes, whose user does not say where a task belongs.
+pub struct Unaddressed(Push);
+
+impl Rival for Unaddressed {
+    fn new(workers: usize) -> Self {
+        Self(Push::new(workers))
+    }
+}
+
+impl Partitioned for Unaddressed {
     #[inline]
     fn visit<F: FnOnce() + Send + 'static>(&self, _partition: usize, task: F) {
-        self.execute(task);
+        self.0.execute(task);
+    }
+}
+
+/// A pool that pushes, whose user names the data by a key.
+pub struct Keyed(Push);
+
+impl Rival for Keyed {
+    fn new(workers: usize) -> Self {
+        Self(Push::new(workers))
+    }
+}
+
+impl Partitioned for Keyed {
+    #[inline]
+    fn visit<F: FnOnce() + Send + 'static>(&self, partition: usize, task: F) {
+        assert!(self.0.0.task().key(partition).execute(task).is_ok(), "refused");
     }
 }
 

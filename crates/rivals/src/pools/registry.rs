@@ -22,8 +22,17 @@ pub const NAMES: &[&str] = &[
 ];
 
 /// Those who take part in the rows about data that is visited again, a few of them pinned to cores.
-pub const LOCAL: &[&str] =
-    &["none", "push", "push-pinned", "pull", "pull-pinned", "rayon", "channel-bounded"];
+pub const LOCAL: &[&str] = &[
+    "none",
+    "push",
+    "push-pinned",
+    "push-key",
+    "push-home",
+    "pull",
+    "pull-pinned",
+    "rayon",
+    "channel-bounded",
+];
 
 /// Those who take part in the rows about bounded queues, and who they are to be compared with.
 pub const BOUNDED: &[&str] =
@@ -40,7 +49,8 @@ pub fn is_known(name: &str) -> bool {
 }
 
 /// Competitors that are this project's own: one that hangs or dies fails the whole run.
-pub const OURS: &[&str] = &["push", "pull", "push-pinned", "pull-pinned", "push-bounded", "pull-bounded"];
+pub const OURS: &[&str] =
+    &["push", "pull", "push-pinned", "push-key", "push-home", "pull-pinned", "push-bounded", "pull-bounded"];
 
 /// `executing!(name, R => f::<R>(..))`: for the [`Execute`](super::Execute) competitor of that name.
 macro_rules! executing {
@@ -140,6 +150,8 @@ macro_rules! locating {
             "pull" => with!(longshore::Pull),
             "push-pinned" => with!(longshore::Pinned<longshore::Push>),
             "pull-pinned" => with!(longshore::Pinned<longshore::Pull>),
+            "push-key" => with!(longshore::Keyed),
+            "push-home" => with!(longshore::Unaddressed),
             "rayon" => with!(rayon::Rayon),
             "channel-bounded" => with!(channel::Bounded),
             _ => Err($crate::outcome::Failure::NotOffered),

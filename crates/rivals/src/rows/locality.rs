@@ -24,7 +24,8 @@ const ONE: Row = Row {
     metrics: &[lower("ns", "ns per cache line")],
     not_shown: "Each line is a load that waits for the one before it, as in a list or a tree, and nothing else is done: \
                 the most that locality can give. The machine's L2 is in the table at the top; where cores share it, or \
-                the kernel moves threads, there is little to gain.",
+                the kernel moves threads, there is little to gain. `push` names the worker, `push-key` gives the \
+                partition's number as a key, `push-home` says nothing.",
     only: Some(LOCAL),
     prepare: |setup, name| locating!(name, R => locality::<R>(setup, 1.0, Producers::One)),
     ..ROW
@@ -34,7 +35,7 @@ const OWN: Row = Row {
     id: "locality-own-l2",
     title: "A partition for each worker, of the size of an L2 cache, and a producer for each partition",
     not_shown: "As above. `none` is each producer visiting its own partition, at the same time: the ideal. That a \
-                producer's tasks stay on one worker is a habit of the push model, not a promise.",
+                producer's tasks stay on one worker of `push-home` is a habit, not a promise.",
     prepare: |setup, name| locating!(name, R => locality::<R>(setup, 1.0, Producers::Own)),
     ..ONE
 };

@@ -1,0 +1,247 @@
+//! Distributions of times in constant memory: [`Recorder`], which one thread writes, and [`Histogram`], a snapshot of it.
+//!
+//! Times are sorted into buckets that grow with them: each power of two of nanoseconds is cut into eight. So whatever the
+//! range, a value is known to an eighth, and 488 counters hold everything from a nanosecond to five centuries.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::counter::{self, Counter};
+
+/// A power of two is cut into `1 << CUTS` buckets.
+const CUTS: u32 = 3;
+
+/// Values below this have a bucket each.
+const EXACT: u64 = 1 << CUTS;
+
+/// All buckets: the exact ones, then one series for each power of two from there to `2^63`.
+const BUCKETS: usize = ((64 - CUTS as usize) + 1) << CUTS;
+
+/// The bucket that counts `nanos`.
+#[inline]
+fn bucket_of(nanos: u64) -> usize {
+    if nanos < EXACT {
+        return nanos as usize;
+    }
+    let shift = 63 - nanos.leading_zeros() - CUTS;
+    // The bits below the highest say which of the eight; that one itself says that it is not the first series.
+    (((shift as usize) << CUTS) + (nanos >> shift) as usize).min(BUCKETS - 1)
+}
+
+/// The largest value that bucket `index` counts.
+fn upper_end(index: usize) -> u64 {
+    if index < EXACT as usize {
+        return index as u64;
+    }
+    let shift = (index >> CUTS) as u32 - 1;
+    let first = (EXACT + (index as u64 & (EXACT - 1))) << shift;
+    first + ((1 << shift) - 1)
+}
+
+/// Counts times. One thread at a time records, any may read.
+pub struct Recorder {
+    buckets: Box<[Counter]>,
+    /// Sum of all, in nanoseconds.
+    sum: Counter,
+    /// In nanoseconds.
+    max: AtomicU64,
+}
+
+impl Recorder {
+    /// One that has counted nothing.
+    pub fn new() -> Self {
+        let buckets = (0..BUCKETS).map(|_| Counter::default()).collect();
+        Recorder { buckets, sum: Counter::default(), max: AtomicU64::new(0) }
+    }
+
+    /// Counts one.
+    pub fn record(&self, time: Duration) {
+        let nanos = counter::nanos(time);
+        self.buckets[bucket_of(nanos)].add(1);
+        self.sum.add(nanos);
+        // Relaxed, for it orders nothing; load and store, for there is one writer.
+        if nanos > self.max.load(Ordering::Relaxed) {
+            self.max.store(nanos, Ordering::Relaxed);
+        }
+    }
+
+    /// What was counted so far.
+    pub fn snapshot(&self) -> Histogram {
+        let counts: Vec<u64> = self.buckets.iter().map(Counter::get).collect();
+        let used = counts.iter().rposition(|&count| count > 0).map_or(0, |last| last + 1);
+        Histogram {
+            count: counts.iter().sum(),
+            sum: self.sum.get(),
+            max: self.max.load(Ordering::Relaxed), // statistics
+            counts: counts[..used].to_vec(),
+        }
+    }
+}
+
+impl Default for Recorder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.snapshot().fmt(f)
+    }
+}
+
+/// A distribution of times, exact to an eighth: how many tasks waited, or ran, for how long.
+///
+/// ```
+/// use longshore::Histogram;
+/// use std::time::Duration;
+///
+/// let mut times: Histogram = [1, 2, 3, 1_000].map(Duration::from_micros).into_iter().collect();
+/// times.merge(&[Duration::from_micros(4)].into_iter().collect());
+/// assert_eq!((times.count(), times.max()), (5, Duration::from_millis(1)));
+/// let half = times.percentile(50.0).expect("not empty");
+/// assert!(half >= Duration::from_micros(3) && half < Duration::from_micros(4));
+/// ```
+#[derive(Clone, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Histogram {
+    /// Up to the last that is not 0.
+    counts: Vec<u64>,
+    count: u64,
+    sum: u64,
+    max: u64,
+}
+
+impl Histogram {
+    /// How many times were counted.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Whether none was.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The longest, exactly; zero if there is none.
+    pub fn max(&self) -> Duration {
+        Duration::from_nanos(self.max)
+    }
+
+    /// The average, exactly; `None` if nothing was counted.
+    pub fn mean(&self) -> Option<Duration> {
+        self.sum.checked_div(self.count).map(Duration::from_nanos)
+    }
+
+    /// The time that `percent` of all do not exceed: 50.0 is the median. At most an eighth too long, never too short. `None`
+    /// if nothing was counted. `percent` is brought into the range from 0 to 100, not-a-number counts as 100.
+    pub fn percentile(&self, percent: f64) -> Option<Duration> {
+        let share = if percent.is_nan() { 1.0 } else { percent.clamp(0.0, 100.0) / 100.0 };
+        // At least one, so that 0 asks for the shortest.
+        let wanted = ((self.count as f64 * share).ceil() as u64).clamp(1, self.count.max(1));
+        let mut seen = 0;
+        let index = self.counts.iter().position(|count| {
+            seen += count;
+            seen >= wanted
+        })?;
+        Some(Duration::from_nanos(upper_end(index).min(self.max)))
+    }
+
+    /// Adds what another one has counted.
+    pub fn merge(&mut self, other: &Histogram) {
+        if self.counts.len() < other.counts.len() {
+            self.counts.resize(other.counts.len(), 0);
+        }
+        self.counts.iter_mut().zip(&other.counts).for_each(|(mine, more)| *mine += more);
+        self.count += other.count;
+        self.sum = self.sum.wrapping_add(other.sum);
+        self.max = self.max.max(other.max);
+    }
+
+    /// The buckets that are not empty, the shortest first: the longest time that each counts, and how many.
+    pub fn buckets(&self) -> impl Iterator<Item = (Duration, u64)> {
+        let used = self.counts.iter().enumerate().filter(|(_, count)| **count > 0);
+        used.map(|(index, count)| (Duration::from_nanos(upper_end(index)), *count))
+    }
+}
+
+impl FromIterator<Duration> for Histogram {
+    fn from_iter<I: IntoIterator<Item = Duration>>(times: I) -> Self {
+        let recorder = Recorder::new();
+        times.into_iter().for_each(|time| recorder.record(time));
+        recorder.snapshot()
+    }
+}
+
+/// Its percentiles, not its buckets.
+impl fmt::Debug for Histogram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = |percent| self.percentile(percent).unwrap_or_default();
+        f.debug_struct("Histogram")
+            .field("count", &self.count)
+            .field("p50", &at(50.0))
+            .field("p90", &at(90.0))
+            .field("p99", &at(99.0))
+            .field("max", &self.max())
+            .finish()
+    }
+}
+
+#[cfg(all(test, not(longshore_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_are_adjacent_and_an_eighth_wide() {
+        let mut first = 0u64;
+        for index in 0..BUCKETS {
+            let last = upper_end(index);
+            assert_eq!((bucket_of(first), bucket_of(last)), (index, index));
+            assert!(last - first <= first / EXACT, "{first}..={last}");
+            if last == u64::MAX {
+                assert_eq!(index, BUCKETS - 1);
+                return;
+            }
+            first = last + 1;
+        }
+        panic!("the last bucket ends before the largest value: {first}");
+    }
+
+    #[test]
+    fn percentiles_are_an_eighth_too_long_at_most() {
+        let times: Histogram = (1..=10_000).map(Duration::from_micros).collect();
+        for percent in [1.0, 25.0, 50.0, 90.0, 99.0, 99.9] {
+            let right = Duration::from_nanos((percent * 100_000.0) as u64);
+            let found = times.percentile(percent).expect("not empty");
+            assert!(found >= right && found <= right * 9 / 8, "{percent}: {found:?}");
+        }
+        assert_eq!(times.percentile(100.0), Some(Duration::from_millis(10)));
+        assert_eq!(times.percentile(f64::NAN), Some(Duration::from_millis(10)));
+        assert!(times.percentile(-1.0) < Some(Duration::from_nanos(1_130)));
+        assert_eq!(times.mean(), Some(Duration::from_nanos(5_000_500)));
+        assert_eq!(times.buckets().map(|(_, count)| count).sum::<u64>(), 10_000);
+    }
+
+    #[test]
+    fn nothing_has_no_percentiles_and_the_extremes_are_counted() {
+        let nothing = Histogram::default();
+        assert!(nothing.is_empty());
+        assert_eq!((nothing.percentile(50.0), nothing.mean(), nothing.max()), (None, None, Duration::ZERO));
+        let extremes: Histogram = [Duration::ZERO, Duration::MAX].into_iter().collect();
+        assert_eq!(extremes.percentile(0.0), Some(Duration::ZERO));
+        assert_eq!(extremes.max(), Duration::from_nanos(u64::MAX));
+    }
+
+    #[test]
+    fn merging_is_counting_together() {
+        let short: Histogram = (1..100).map(Duration::from_nanos).collect();
+        let long: Histogram = (1..100).map(Duration::from_millis).collect();
+        let both: Histogram =
+            (1..100).map(Duration::from_nanos).chain((1..100).map(Duration::from_millis)).collect();
+        let (mut one, mut other) = (short.clone(), long.clone());
+        one.merge(&long);
+        other.merge(&short);
+        assert_eq!((&one, &other), (&both, &both));
+    }
+}

@@ -1,0 +1,142 @@
+//! Tasks for a certain worker, by its number or by key. What both kinds of pools promise; that they really get there is a
+//! matter of pools that push, in `stealing.rs`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use longshore::{JoinError, SubmitErrorKind};
+
+use super::Rig;
+use crate::support::{Gate, assert_quiescent, quiet_panic, wait_until};
+
+#[test]
+fn every_task_runs_wherever_it_is_sent() {
+    for workers in [1, 2, 5] {
+        let rig = Rig::new(workers);
+        let ran = Arc::new(AtomicUsize::new(0));
+        for n in 0..2_000 {
+            let counted = ran.clone();
+            let task = move || _ = counted.fetch_add(1, Ordering::Relaxed);
+            match n % 3 {
+                0 => rig.task().worker(n % workers).execute(task).expect("open"),
+                1 => rig.task().key(("picture", n % 17)).execute(task).expect("open"),
+                _ => rig.execute(task).expect("open"),
+            }
+        }
+        let stats = rig.finish();
+        assert_eq!((stats.submitted, stats.completed, ran.load(Ordering::Relaxed)), (2_000, 2_000, 2_000));
+    }
+}
+
+#[test]
+fn a_worker_that_is_not_there_is_named_and_the_closure_comes_back() {
+    let rig = Rig::new(2);
+    for worker in [2, 3, 4_096, usize::MAX] {
+        let refused = rig.task().worker(worker).submit(move || worker).expect_err("no such worker");
+        assert_eq!(refused.kind, SubmitErrorKind::NoSuchWorker { worker });
+        assert!(refused.to_string().contains(&worker.to_string()), "{refused}");
+        assert_eq!((refused.task)(), worker);
+    }
+    assert_eq!(rig.finish().submitted, 0);
+}
+
+/// A blocked worker's tasks are not lost behind it.
+#[test]
+fn others_take_what_a_blocked_worker_does_not_come_to() {
+    let rig = Rig::new(2);
+    for _ in 0..20 {
+        let gate = Gate::new();
+        gate.hold(&rig, 1);
+        // One of the two is held, nobody knows which.
+        let handles: Vec<_> =
+            (0..10).map(|n| rig.task().worker(n % 2).submit(move || n).expect("open")).collect();
+        for (n, handle) in handles.into_iter().enumerate() {
+            assert_eq!(handle.join().expect("ran"), n);
+        }
+    }
+    rig.finish();
+}
+
+#[test]
+fn tasks_send_tasks_and_wait_for_them() {
+    for workers in [1, 3] {
+        let rig = Rig::new(workers);
+        let handles: Vec<_> = (0..60)
+            .map(|n| {
+                let pool = Arc::downgrade(rig.pool());
+                let task = move || {
+                    let pool = pool.upgrade().expect("the test holds it");
+                    let inner = pool.task().worker((n + 1) % workers).submit(move || n).expect("open");
+                    let other = pool.task().key(n).submit(move || n).expect("open");
+                    inner.join().expect("ran") + other.join().expect("ran")
+                };
+                rig.task().worker(n % workers).submit(task).expect("open")
+            })
+            .collect();
+        for (n, handle) in handles.into_iter().enumerate() {
+            assert_eq!(handle.join().expect("ran"), 2 * n);
+        }
+        rig.finish();
+    }
+}
+
+#[test]
+fn handles_cancel_panics_arrive_and_a_purge_meets_them() {
+    let rig = Rig::new(2);
+    let gate = Gate::new();
+    gate.hold(&rig, 2);
+    let cancelled = rig.task().worker(0).submit(|| ()).expect("open");
+    assert!(cancelled.cancel());
+    assert_eq!(rig.task().worker(1).execute(|| ()).map_err(|error| error.kind), Ok(()));
+    let thrown = rig.task().key("data").submit(|| ()).expect("open");
+    assert_eq!(rig.stats().waiting, 3);
+    assert_eq!(rig.purge(), 3);
+    assert!(matches!(thrown.join(), Err(JoinError::Cancelled)));
+    let panics = rig.task().worker(0).submit(|| quiet_panic("sent")).expect("open");
+    gate.open();
+    assert!(panics.join().map(|(): ()| ()).is_err());
+    let stats = rig.finish();
+    assert_eq!((stats.cancelled, stats.panicked), (3, 1));
+}
+
+#[test]
+fn a_closing_pool_runs_what_was_sent_and_what_its_tasks_send() {
+    let rig = Rig::new(2);
+    let gate = Gate::new();
+    gate.hold(&rig, 2);
+    let ran = Arc::new(AtomicUsize::new(0));
+    for worker in [0, 1, 0, 1] {
+        let (pool, ran) = (rig.pool().clone(), ran.clone());
+        let outer = move || {
+            ran.fetch_add(1, Ordering::Relaxed);
+            let inner = ran.clone();
+            let task = move || _ = inner.fetch_add(1, Ordering::Relaxed);
+            pool.task().worker(1 - worker).execute(task).expect("a task may still submit");
+        };
+        rig.task().worker(worker).execute(outer).expect("open");
+    }
+    let pool = rig.pool().clone();
+    let closing = std::thread::spawn(move || pool.shutdown());
+    wait_until("the pool is closed", || rig.task().worker(0).execute(|| ()).is_err());
+    let refused = rig.task().worker(0).execute(|| ()).expect_err("closed");
+    assert_eq!(refused.kind, SubmitErrorKind::Closed);
+    assert_eq!(rig.task().key(1).execute(|| ()).expect_err("closed").kind, SubmitErrorKind::Closed);
+    gate.open();
+    closing.join().expect("no panic").expect("shuts down");
+    assert_eq!(ran.load(Ordering::Relaxed), 8);
+    rig.finish();
+}
+
+#[test]
+fn shutdown_now_throws_them_away() {
+    let rig = Rig::new(2);
+    let gate = Gate::new();
+    gate.hold(&rig, 2);
+    let thrown: Vec<_> = (0..10).map(|n| rig.task().worker(n % 2).submit(|| ()).expect("open")).collect();
+    let pool = rig.pool().clone();
+    let closing = std::thread::spawn(move || pool.shutdown_now());
+    assert!(thrown.into_iter().all(|handle| matches!(handle.join(), Err(JoinError::Cancelled))));
+    gate.open();
+    closing.join().expect("no panic").expect("shuts down");
+    assert_eq!(assert_quiescent(&rig).cancelled, 10);
+}
