@@ -5,10 +5,11 @@ use std::collections::VecDeque;
 
 use crate::base::error::SubmitError;
 use crate::handle::JoinHandle;
+use crate::packing;
 use crate::primitives::batch::BATCH;
 use crate::runtime::admission;
 use crate::runtime::dispatcher::{Intake, Rejected};
-use crate::submission::{self, put_alone, with_handle_in};
+use crate::submission::{self, with_handle_in};
 
 /// A part of a portion, the oldest first.
 enum Part<'a, F> {
@@ -42,11 +43,9 @@ pub fn execute<F>(shared: &impl Intake, tasks: impl Iterator<Item = F>) -> Resul
 where
     F: FnOnce() + Send + 'static,
 {
+    let escorts = shared.escorts();
     in_portions(shared, tasks, |part| match part {
-        Part::Admitted(tasks) => {
-            let escorts = shared.escorts();
-            shared.dispatch_batch(tasks, |task| put_alone(&escorts, task))
-        }
+        Part::Admitted(tasks) => shared.dispatch_batch(tasks, |task| packing::packed(&escorts, task)),
         Part::Single(task) => submission::execute(shared, task, None).map_err(alone).map(|()| 1),
     })
 }
@@ -62,9 +61,7 @@ where
     T: Send + 'static,
 {
     in_portions(shared, tasks, |part| match part {
-        Part::Admitted(tasks) => {
-            shared.dispatch_batch(tasks, with_handle_in(shared.escorts(), shared.slot_id(), handles))
-        }
+        Part::Admitted(tasks) => shared.dispatch_batch(tasks, with_handle_in(shared, handles)),
         Part::Single(task) => {
             handles.push(submission::submit(shared, task, None).map_err(alone)?);
             Ok(1)

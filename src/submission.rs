@@ -1,4 +1,5 @@
-//! How closures become tasks of a pool, whatever its kind, and what comes back of those that it refuses.
+//! How closures get into a pool, whatever its kind, and what comes back of those that it refuses. How they are made into
+//! tasks is in `packing`.
 
 use std::mem::MaybeUninit;
 use std::sync::Arc;
@@ -6,15 +7,12 @@ use std::sync::Arc;
 use crate::base::error::{BatchError, SubmitError, SubmitErrorKind};
 use crate::bounded_batch;
 use crate::handle::JoinHandle;
+use crate::packing::{self, LARGEST_TICKETED, put, put_work, slotted, slotted_closure};
 use crate::policy::overflow::OnFull;
-use crate::primitives::block;
 use crate::primitives::conditions::Conditions;
-use crate::primitives::slot::{self, SlotHandle};
 use crate::primitives::task::Task;
-use crate::primitives::work::Work;
 use crate::runtime::admission::{self, Entry, Share};
 use crate::runtime::dispatcher::{Intake, Rejected};
-use crate::runtime::escort::{Escorted, Escorts};
 use crate::runtime::lifecycle::Model;
 use crate::task_builder::{Judge, Plain, Ticket, Ticketed};
 
@@ -27,7 +25,7 @@ where
     match admission::admit(shared, on_full) {
         Ok(Entry::Queue) => queue(shared, task),
         Ok(entry) => {
-            set_aside(shared, entry, put_alone(&shared.escorts(), task));
+            set_aside(shared, entry, packing::packed(&shared.escorts(), task));
             Ok(())
         }
         Err(kind) => Err(SubmitError { task, kind }),
@@ -114,7 +112,7 @@ where
     let mut tasks = tasks.into_iter();
     let result = if shared.admission.is_none() {
         let escorts = shared.escorts();
-        shared.dispatch_batch(tasks.by_ref(), |task| put_alone(&escorts, task))
+        shared.dispatch_batch(tasks.by_ref(), |task| packing::packed(&escorts, task))
     } else {
         bounded_batch::execute(shared, tasks.by_ref())
     };
@@ -137,8 +135,7 @@ where
     let mut tasks = tasks.into_iter();
     let mut handles = Vec::with_capacity(tasks.size_hint().0);
     let result = if shared.admission.is_none() {
-        shared
-            .dispatch_batch(tasks.by_ref(), with_handle_in(shared.escorts(), shared.slot_id(), &mut handles))
+        shared.dispatch_batch(tasks.by_ref(), with_handle_in(shared, &mut handles))
     } else {
         bounded_batch::submit(shared, tasks.by_ref(), &mut handles)
     };
@@ -152,29 +149,18 @@ where
 }
 
 /// Makes tasks with handles, which go to `handles`.
-pub fn with_handle_in<F, T>(
-    escorts: Escorts,
-    pool: u32,
-    handles: &mut Vec<JoinHandle<T>>,
-) -> impl FnMut(F) -> Task
+pub fn with_handle_in<F, T>(shared: &impl Intake, handles: &mut Vec<JoinHandle<T>>) -> impl FnMut(F) -> Task
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
+    let (escorts, pool) = (shared.escorts(), shared.slot_id());
     move |task| {
         let (task, handle) = slotted_closure(&escorts, pool, task);
         handles.push(JoinHandle::new(handle));
         task
     }
 }
-
-/// Lets a task with a ticket in: how, and with which part of the budget.
-pub fn admit(shared: &impl Intake, ticket: &Ticket) -> Result<Admitted, SubmitErrorKind> {
-    admission::admit_heavy(shared, ticket.weight, ticket.on_full)
-}
-
-/// How a task with a ticket was let in.
-pub type Admitted = (Entry, Option<Share>);
 
 /// See [`Pool::broadcast`](crate::Pool::broadcast).
 pub fn broadcast<F, T>(shared: &impl Model, f: F) -> Result<Vec<JoinHandle<T>>, SubmitError<F>>
@@ -194,10 +180,12 @@ where
         task
     };
     let members = shared.members();
+    // They wait for no room: each of them has a worker of its own.
     shared.overdraw_from_outside(members.len() as u64);
     if shared.give_orders(&members, pack) {
         return Ok(handles);
     }
+    admission::refund(shared, members.len());
     let task = Arc::into_inner(f).expect("no task was made");
     Err(SubmitError { task, kind: SubmitErrorKind::Closed })
 }
@@ -205,6 +193,14 @@ where
 /// The number that no pool has. Whoever waits for a task of this pool must not run it, as it might one of its own: it serves
 /// its own pool meanwhile, its own orders among the rest.
 const NO_POOL: u32 = 0;
+
+/// Lets a task with a ticket in: how, and with which part of the budget.
+pub fn admit(shared: &impl Intake, ticket: &Ticket) -> Result<Admitted, SubmitErrorKind> {
+    admission::admit_heavy(shared, ticket.weight, ticket.on_full)
+}
+
+/// How a task with a ticket was let in.
+pub type Admitted = (Entry, Option<Share>);
 
 /// See [`TaskBuilder::execute`](crate::TaskBuilder::execute).
 pub fn execute_by<F>(shared: &impl Intake, ticket: Ticket, task: F) -> Result<(), SubmitError<F>>
@@ -216,8 +212,7 @@ where
         Err(kind) => return Err(SubmitError { task, kind }),
     };
     let Ticket { route, conditions, .. } = ticket;
-    let conditions = on(conditions);
-    let escorts = shared.escorts();
+    let (conditions, escorts) = (on(conditions), shared.escorts());
     let pack = |place: &mut MaybeUninit<Task>, closure: F| {
         if conditions.is_none() && share.is_none() {
             put(&escorts, place, closure);
@@ -328,81 +323,4 @@ where
 /// Conditions in the form in which task and handle share them; nothing if there are none.
 fn on(conditions: Conditions) -> Option<Arc<Conditions>> {
     (!conditions.is_empty()).then(|| Arc::new(conditions))
-}
-
-/// The largest closure that goes into a recycled block with a ticket.
-const LARGEST_TICKETED: usize = block::LARGEST - LARGEST_JUDGE - LARGEST_ESCORT - size_of::<Ticketed<()>>();
-
-/// Room for whoever judges the result.
-const LARGEST_JUDGE: usize = 32;
-
-/// Room for what travels with some tasks.
-const LARGEST_ESCORT: usize = size_of::<Escorted<()>>();
-
-/// Puts together a task without a handle, with what is to travel with it. Does not panic.
-#[inline]
-fn put<F: FnOnce() + Send + 'static>(escorts: &Escorts, place: &mut MaybeUninit<Task>, closure: F) {
-    match escorts.next() {
-        None => Task::new_in(place, closure),
-        // Above this size it is called where it is, as in `slotted_closure`.
-        Some(escort) if size_of::<F>() > block::LARGEST - LARGEST_ESCORT => {
-            Task::of_in(place, Escorted { work: Box::new(closure), escort });
-        }
-        Some(escort) => Task::of_in(place, Escorted { work: closure, escort }),
-    }
-}
-
-/// As [`put`], in a place of its own.
-pub fn put_alone<F: FnOnce() + Send + 'static>(escorts: &Escorts, closure: F) -> Task {
-    let mut place = MaybeUninit::uninit();
-    put(escorts, &mut place, closure);
-    // SAFETY: `put` has initialised it.
-    unsafe { place.assume_init() }
-}
-
-/// As [`put`], of work that leaves room for an escort.
-fn put_work<W: Work<Output = ()> + 'static>(escorts: &Escorts, place: &mut MaybeUninit<Task>, work: W) {
-    match escorts.next() {
-        None => Task::of_in(place, work),
-        Some(escort) => Task::of_in(place, Escorted { work, escort }),
-    }
-}
-
-/// A task with a handle, of work that leaves room for an escort. Does not panic.
-#[inline]
-fn slotted<W, T>(escorts: &Escorts, pool: u32, work: W) -> (Task, SlotHandle<T>)
-where
-    W: Work<Output = T> + 'static,
-    T: Send + 'static,
-{
-    match escorts.next() {
-        None => in_slot(pool, work),
-        Some(escort) => in_slot(pool, Escorted { work, escort }),
-    }
-}
-
-#[inline]
-fn in_slot<W, T>(pool: u32, work: W) -> (Task, SlotHandle<T>)
-where
-    W: Work<Output = T> + 'static,
-    T: Send + 'static,
-{
-    let (task, handle) = slot::new_in(pool, work);
-    // SAFETY: nothing is borrowed.
-    (unsafe { task.into_task() }, handle)
-}
-
-/// As [`slotted`], of a closure of any size: above this size it may be larger than the worker's stack, and is called where
-/// it is.
-#[inline]
-fn slotted_closure<F, T>(escorts: &Escorts, pool: u32, closure: F) -> (Task, SlotHandle<T>)
-where
-    F: FnOnce() -> T + Send + 'static,
-    T: Send + 'static,
-{
-    if size_of::<F>() > block::LARGEST - LARGEST_ESCORT {
-        slotted(escorts, pool, Box::new(closure))
-    } else {
-        slotted(escorts, pool, closure)
-    }
 }

@@ -80,9 +80,12 @@ fn a_snapshot_is_published() {
     assert!(longest > 0.0 && longest < 1_000.0, "{longest}");
 }
 
-/// Notes each event with the span that it happens in.
+/// The fields of an event, and the span that it happened in.
+type Note = (String, Option<&'static str>);
+
+/// Notes each event.
 #[derive(Clone, Default)]
-struct Notes(Arc<Mutex<Vec<(String, Option<&'static str>)>>>);
+struct Notes(Arc<Mutex<Vec<Note>>>);
 
 /// The fields of an event.
 struct Text(String);

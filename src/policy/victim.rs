@@ -32,7 +32,8 @@ impl Neighbours {
         line.sort_by_key(|&worker| paths[worker]);
         let mut stretches = vec![Box::<[Range<usize>]>::default(); paths.len()];
         for (place, &worker) in line.iter().enumerate() {
-            let mut around = vec![place..place + 1];
+            let own = place..place + 1;
+            let mut around = Vec::from([own]);
             for shared in (0..=N).rev() {
                 let key = &paths[worker][..shared];
                 let from = line.partition_point(|&other| &paths[other][..shared] < key);

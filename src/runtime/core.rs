@@ -351,11 +351,11 @@ impl Core {
     /// Adds everything up. `pushed` counts what was submitted from outside, `depth` what lies in the queues of one
     /// worker.
     pub fn stats(&self, pushed: impl Fn() -> u64, depth: impl Fn(usize) -> usize) -> PoolStats {
-        let by_callers = &self.metrics.by_callers;
         let submitted = || {
             let by_workers = self.sum(|m| m.submitted.get());
-            by_workers + pushed() + self.metrics.ordered.get() + by_callers.started.get()
+            by_workers + pushed() + self.metrics.ordered.get() + self.metrics.by_callers.started.get()
         };
+        let by_callers = &self.metrics.by_callers;
         let submitted_before = submitted();
         // In reverse causal order: ends, then starts, then submissions, so that no difference comes out negative.
         let ends = |get: fn(&Tally) -> &Counter| -> u64 {

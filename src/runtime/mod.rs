@@ -1,5 +1,6 @@
 //! The pool at work: what its threads share, what each owns, how tasks find a worker and how it starts and stops.
 
+#[cfg(not(longshore_loom))]
 pub mod addressed;
 #[cfg(not(longshore_loom))]
 pub mod admission;
@@ -13,6 +14,7 @@ pub mod current;
 pub mod dispatcher;
 #[cfg(not(longshore_loom))]
 pub mod door;
+#[cfg(not(longshore_loom))]
 pub mod escort;
 #[cfg(not(longshore_loom))]
 pub mod guest;

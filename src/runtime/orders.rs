@@ -37,11 +37,14 @@ impl Core {
             if state.is_closed || !self.ask(Request::Orders) {
                 return false;
             }
-            state.left += workers.len();
-            self.metrics.ordered.add_shared(workers.len() as u64);
             for &worker in workers {
+                // Closed for a worker that has gone in the meantime.
                 if let Some(opening) = self.record(worker).orders.open() {
+                    // Counted first: a snapshot reads starts before submissions.
+                    self.metrics.ordered.add_shared(1);
                     opening.put(pack(worker));
+                    // Who takes it passes the gate after us.
+                    state.left += 1;
                 }
             }
             true

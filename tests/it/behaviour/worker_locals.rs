@@ -11,10 +11,13 @@ use longshore::current_worker;
 use super::Rig;
 use crate::support::{quiet_panic, wait_until};
 
+/// The worker that made a value, and the one that dropped it.
+type Life = (Option<usize>, Option<usize>);
+
 /// Notes who made it and where it was dropped.
 struct Noted {
     made_by: Option<usize>,
-    dropped: Arc<Mutex<Vec<(Option<usize>, Option<usize>)>>>,
+    dropped: Arc<Mutex<Vec<Life>>>,
     /// Not to be shared between threads.
     uses: Cell<usize>,
 }

@@ -1,0 +1,88 @@
+//! How closures are made into tasks, with and without handles, together with what travels with some of them.
+
+use std::mem::MaybeUninit;
+
+use crate::primitives::block;
+use crate::primitives::slot::{self, SlotHandle};
+use crate::primitives::task::Task;
+use crate::primitives::work::Work;
+use crate::runtime::escort::{Escorted, Escorts};
+use crate::task_builder::Ticketed;
+
+/// The largest closure that goes into a recycled block with a ticket.
+pub const LARGEST_TICKETED: usize =
+    block::LARGEST - LARGEST_JUDGE - LARGEST_ESCORT - size_of::<Ticketed<()>>();
+
+/// Room for whoever judges the result.
+const LARGEST_JUDGE: usize = 32;
+
+/// Room for what travels with some tasks.
+const LARGEST_ESCORT: usize = size_of::<Escorted<()>>();
+
+/// Puts together a task without a handle, with what is to travel with it. Does not panic.
+#[inline]
+pub fn put<F: FnOnce() + Send + 'static>(escorts: &Escorts, place: &mut MaybeUninit<Task>, closure: F) {
+    match escorts.next() {
+        None => Task::new_in(place, closure),
+        // Above this size it is called where it is, as in `slotted_closure`.
+        Some(escort) if size_of::<F>() > block::LARGEST - LARGEST_ESCORT => {
+            Task::of_in(place, Escorted { work: Box::new(closure), escort });
+        }
+        Some(escort) => Task::of_in(place, Escorted { work: closure, escort }),
+    }
+}
+
+/// As [`put`], by value.
+pub fn packed<F: FnOnce() + Send + 'static>(escorts: &Escorts, closure: F) -> Task {
+    let mut place = MaybeUninit::uninit();
+    put(escorts, &mut place, closure);
+    // SAFETY: `put` has initialised it.
+    unsafe { place.assume_init() }
+}
+
+/// As [`put`], of work that leaves room for an escort.
+pub fn put_work<W: Work<Output = ()> + 'static>(escorts: &Escorts, place: &mut MaybeUninit<Task>, work: W) {
+    match escorts.next() {
+        None => Task::of_in(place, work),
+        Some(escort) => Task::of_in(place, Escorted { work, escort }),
+    }
+}
+
+/// A task with a handle, of work that leaves room for an escort. Does not panic.
+#[inline]
+pub fn slotted<W, T>(escorts: &Escorts, pool: u32, work: W) -> (Task, SlotHandle<T>)
+where
+    W: Work<Output = T> + 'static,
+    T: Send + 'static,
+{
+    match escorts.next() {
+        None => in_slot(pool, work),
+        Some(escort) => in_slot(pool, Escorted { work, escort }),
+    }
+}
+
+#[inline]
+fn in_slot<W, T>(pool: u32, work: W) -> (Task, SlotHandle<T>)
+where
+    W: Work<Output = T> + 'static,
+    T: Send + 'static,
+{
+    let (task, handle) = slot::new_in(pool, work);
+    // SAFETY: nothing is borrowed.
+    (unsafe { task.into_task() }, handle)
+}
+
+/// As [`slotted`], of a closure of any size: above this size it may be larger than the worker's stack, and is called where
+/// it is.
+#[inline]
+pub fn slotted_closure<F, T>(escorts: &Escorts, pool: u32, closure: F) -> (Task, SlotHandle<T>)
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    if size_of::<F>() > block::LARGEST - LARGEST_ESCORT {
+        slotted(escorts, pool, Box::new(closure))
+    } else {
+        slotted(escorts, pool, closure)
+    }
+}
