@@ -6,7 +6,7 @@ use crate::primitives::block;
 use crate::primitives::slot::{self, SlotHandle};
 use crate::primitives::task::Task;
 use crate::primitives::work::Work;
-use crate::runtime::escort::{Escorted, Escorts};
+use crate::runtime::escort::{Escort, Escorted, Escorts};
 use crate::task_builder::Ticketed;
 
 /// The largest closure that goes into a recycled block with a ticket.
@@ -20,19 +20,25 @@ const LARGEST_JUDGE: usize = 32;
 const LARGEST_ESCORT: usize = size_of::<Escorted<()>>();
 
 /// Puts together a task without a handle, with what is to travel with it. Does not panic.
-#[inline]
 pub fn put<F: FnOnce() + Send + 'static>(escorts: &Escorts, place: &mut MaybeUninit<Task>, closure: F) {
     match escorts.next() {
         None => Task::new_in(place, closure),
-        // Above this size it is called where it is, as in `slotted_closure`.
-        Some(escort) if size_of::<F>() > block::LARGEST - LARGEST_ESCORT => {
-            Task::of_in(place, Escorted { work: Box::new(closure), escort });
-        }
-        Some(escort) => Task::of_in(place, Escorted { work: closure, escort }),
+        Some(escort) => put_escorted(place, closure, escort),
+    }
+}
+
+/// Puts together a task with an escort. Does not panic.
+pub fn put_escorted<F: FnOnce() + Send + 'static>(place: &mut MaybeUninit<Task>, closure: F, escort: Escort) {
+    // Above this size it is called where it is, as in `slotted_closure`.
+    if size_of::<F>() > block::LARGEST - LARGEST_ESCORT {
+        Task::of_in(place, Escorted { work: Box::new(closure), escort });
+    } else {
+        Task::of_in(place, Escorted { work: closure, escort });
     }
 }
 
 /// As [`put`], by value.
+#[inline]
 pub fn packed<F: FnOnce() + Send + 'static>(escorts: &Escorts, closure: F) -> Task {
     let mut place = MaybeUninit::uninit();
     put(escorts, &mut place, closure);
@@ -61,7 +67,7 @@ where
     }
 }
 
-#[inline]
+#[inline(always)]
 fn in_slot<W, T>(pool: u32, work: W) -> (Task, SlotHandle<T>)
 where
     W: Work<Output = T> + 'static,
@@ -80,9 +86,31 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
+    match escorts.next() {
+        None => in_slot_plain(pool, closure),
+        Some(escort) => in_slot_escorted(pool, closure, escort),
+    }
+}
+
+/// As [`slotted_closure`], without an escort.
+#[inline(always)]
+pub fn in_slot_plain<F, T>(pool: u32, closure: F) -> (Task, SlotHandle<T>)
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    if size_of::<F>() > block::LARGEST { in_slot(pool, Box::new(closure)) } else { in_slot(pool, closure) }
+}
+
+/// As [`slotted_closure`], with this escort.
+pub fn in_slot_escorted<F, T>(pool: u32, closure: F, escort: Escort) -> (Task, SlotHandle<T>)
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
     if size_of::<F>() > block::LARGEST - LARGEST_ESCORT {
-        slotted(escorts, pool, Box::new(closure))
+        in_slot(pool, Escorted { work: Box::new(closure), escort })
     } else {
-        slotted(escorts, pool, closure)
+        in_slot(pool, Escorted { work: closure, escort })
     }
 }

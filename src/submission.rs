@@ -10,9 +10,11 @@ use crate::handle::JoinHandle;
 use crate::packing::{self, LARGEST_TICKETED, put, put_work, slotted, slotted_closure};
 use crate::policy::overflow::OnFull;
 use crate::primitives::conditions::Conditions;
+use crate::primitives::slot::SlotHandle;
 use crate::primitives::task::Task;
 use crate::runtime::admission::{self, Entry, Share};
 use crate::runtime::dispatcher::{Intake, Rejected};
+use crate::runtime::escort::Escort;
 use crate::runtime::lifecycle::Model;
 use crate::task_builder::{Judge, Plain, Ticket, Ticketed};
 
@@ -25,11 +27,16 @@ where
     match admission::admit(shared, on_full) {
         Ok(Entry::Queue) => queue(shared, task),
         Ok(entry) => {
-            set_aside(shared, entry, packing::packed(&shared.escorts(), task));
+            execute_aside(shared, entry, task);
             Ok(())
         }
         Err(kind) => Err(SubmitError { task, kind }),
     }
+}
+
+#[cold]
+fn execute_aside<F: FnOnce() + Send + 'static>(shared: &impl Intake, entry: Entry, task: F) {
+    set_aside(shared, entry, packing::packed(&shared.escorts(), task));
 }
 
 /// See [`Pool::submit`](crate::Pool::submit). `on_full` as for [`execute`].
@@ -45,16 +52,50 @@ where
 {
     match admission::admit(shared, on_full) {
         Ok(Entry::Queue) => {}
-        Ok(entry) => {
-            let (task, handle) = slotted_closure(&shared.escorts(), shared.slot_id(), task);
-            set_aside(shared, entry, task);
-            return Ok(JoinHandle::new(handle));
-        }
+        Ok(entry) => return Ok(submit_aside(shared, entry, task)),
         Err(kind) => return Err(SubmitError { task, kind }),
     }
-    let (mut handle, escorts) = (None, shared.escorts());
+    // Chosen before the task is put together: see `queue`.
+    match shared.escorts().next() {
+        None => submit_in(shared, task, |task| packing::in_slot_plain(shared.slot_id(), task)),
+        Some(escort) => submit_escorted(shared, task, escort),
+    }
+}
+
+#[cold]
+fn submit_aside<F, T>(shared: &impl Intake, entry: Entry, task: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let (task, handle) = slotted_closure(&shared.escorts(), shared.slot_id(), task);
+    set_aside(shared, entry, task);
+    JoinHandle::new(handle)
+}
+
+#[cold]
+fn submit_escorted<F, T>(
+    shared: &impl Intake,
+    task: F,
+    escort: Escort,
+) -> Result<JoinHandle<T>, SubmitError<F>>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    submit_in(shared, task, |task| packing::in_slot_escorted(shared.slot_id(), task, escort))
+}
+
+/// Queues a task that was let in, with the slot that `slotted` makes for it. That does not panic.
+#[inline(always)]
+fn submit_in<F, T>(
+    shared: &impl Intake,
+    task: F,
+    slotted: impl FnOnce(F) -> (Task, SlotHandle<T>),
+) -> Result<JoinHandle<T>, SubmitError<F>> {
+    let mut handle = None;
     let pack = |place: &mut MaybeUninit<Task>, task: F| {
-        let (task, its_handle) = slotted_closure(&escorts, shared.slot_id(), task);
+        let (task, its_handle) = slotted(task);
         place.write(task);
         handle = Some(its_handle);
     };
@@ -80,10 +121,24 @@ fn queue<F>(shared: &impl Intake, task: F) -> Result<(), SubmitError<F>>
 where
     F: FnOnce() + Send + 'static,
 {
-    let escorts = shared.escorts();
-    // SAFETY: `put` initialises its place and does not panic.
-    let result = unsafe { shared.dispatch(task, |place, task| put(&escorts, place, task)) };
+    // Chosen before the task is put together, so that this happens in one straight line: a task that is stored here or there
+    // and picked up afterwards costs the processor a stall (see `Task`).
+    let result = match shared.escorts().next() {
+        // SAFETY: `new_in` initialises its place and does not panic.
+        None => unsafe { shared.dispatch(task, Task::new_in) },
+        Some(escort) => queue_escorted(shared, task, escort),
+    };
     result.map_err(|(task, kind)| refused(shared, task, kind))
+}
+
+#[cold]
+fn queue_escorted<F>(shared: &impl Intake, task: F, escort: Escort) -> Result<(), (F, SubmitErrorKind)>
+where
+    F: FnOnce() + Send + 'static,
+{
+    let pack = |place: &mut MaybeUninit<Task>, task| packing::put_escorted(place, task, escort);
+    // SAFETY: `put_escorted` initialises its place and does not panic.
+    unsafe { shared.dispatch(task, pack) }
 }
 
 /// A task that was let in and could not be queued.

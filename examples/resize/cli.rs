@@ -2,11 +2,12 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
 use crate::geometry::Geometry;
-use crate::pipeline;
+use crate::{pipeline, units};
 
 /// Resizes JPEG, PNG and WebP images on a work-stealing thread pool, one task for each image.
 #[derive(Debug, Parser)]
@@ -49,6 +50,18 @@ pub struct Cli {
     #[arg(long, value_enum, default_value_t = Model::Push)]
     pub model: Model,
 
+    /// Work on so many images at a time only as fit into this much memory: bytes, or with a suffix K, M, G, T
+    #[arg(long, value_name = "SIZE", value_parser = units::size)]
+    pub max_memory: Option<u64>,
+
+    /// Begin no image after this time, such as 500ms, 30s, 2m or 1h; those that have begun are finished
+    #[arg(long, value_name = "DURATION", value_parser = units::duration)]
+    pub timeout: Option<Duration>,
+
+    /// Begin no image after the first failure
+    #[arg(long)]
+    pub fail_fast: bool,
+
     /// Resize even when the output is newer than its source
     #[arg(long)]
     pub force: bool,
@@ -89,10 +102,26 @@ Files:
   temporary file and renamed. A second source of one output, and an output that would replace a source,
   are errors.
 
-Exit status:
-  0  everything was done
-  2  usage: a bad option, or the inputs hold no image
-  5  some files failed (a named input that does not exist counts as a failed file)";
+Memory:
+  What an image takes is judged from the header of its file: the file, its pixels, what the codecs and the
+  resizer keep beside them, and the output. With --max-memory, images are begun in the order of the inputs,
+  each as soon as it fits beside those that are being worked on. One that needs more than all of it, or whose
+  header cannot be read, is worked on alone: the batch is done whatever the setting, and takes more memory
+  than that only for the time of such an image. The program itself comes on top, a few MB. --dry-run tells
+  what each image takes.
+
+Ends before the end:
+  With --fail-fast nothing begins once a file has failed; what has begun is finished. If a file is known to
+  fail before the first begins, none does. Time for --timeout runs from the moment at which the inputs have
+  been listed. After Ctrl-C nothing begins, what has begun is finished, and what is left is reported; a second
+  Ctrl-C ends the program at once. In no case is there half an output.
+
+Exit status, the first that applies:
+  130  Ctrl-C was pressed
+  2    usage: a bad option, or the inputs hold no image
+  5    some files failed (a named input that does not exist counts as a failed file)
+  6    some files were not started in time
+  0    everything was done";
 
 /// The choices of `--format`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

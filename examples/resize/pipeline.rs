@@ -89,6 +89,11 @@ pub fn resize(
     result
 }
 
+/// Frees what this thread keeps for its next image.
+pub fn forget() {
+    SCRATCH.take();
+}
+
 fn resize_with(
     scratch: &mut Scratch,
     bytes: &[u8],
@@ -197,7 +202,7 @@ fn narrow(data: &mut Vec<u8>) {
 }
 
 /// Swaps the sides where the orientation is a quarter turn. Its own inverse.
-fn upright(width: u32, height: u32, orientation: Orientation) -> (u32, u32) {
+pub fn upright(width: u32, height: u32, orientation: Orientation) -> (u32, u32) {
     match orientation {
         Orientation::Rotate90
         | Orientation::Rotate270

@@ -7,6 +7,7 @@ use std::time::Duration;
 use longshore::{PinStatus, WorkerStats};
 use serde::{Serialize, Serializer};
 
+use crate::memory;
 use crate::plan::Entry;
 
 /// What became of one file.
@@ -16,6 +17,9 @@ pub struct Outcome {
     pub source: PathBuf,
     #[serde(serialize_with = "lossy_option")]
     pub output: Option<PathBuf>,
+    /// What the work on it takes, in bytes, where that was asked for and can be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<u64>,
     #[serde(flatten)]
     pub status: Status,
 }
@@ -30,13 +34,17 @@ pub enum Status {
     Skipped,
     /// A dry run would have resized it.
     Planned,
-    /// It was not done.
+    /// It was tried, or could not even be, for this reason.
     Failed { error: String },
+    /// It had not begun when the batch was told to stop.
+    Cancelled,
+    /// It had not begun when the time was up.
+    Expired,
 }
 
 impl Outcome {
     pub fn new(source: PathBuf, output: Option<PathBuf>, status: Status) -> Self {
-        Outcome { source, output, status }
+        Outcome { source, output, memory_bytes: None, status }
     }
 }
 
@@ -54,8 +62,18 @@ pub fn settled(entry: Entry) -> Outcome {
 pub struct Batch {
     pub files: Vec<Outcome>,
     pub elapsed: Duration,
+    pub end: End,
     /// Empty in a dry run, which needs no pool.
     pub workers: Vec<WorkerStats>,
+}
+
+/// What brought a run to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The plan, a failure or the time.
+    Regular,
+    /// Ctrl-C.
+    Interrupted,
 }
 
 /// Sums over the files.
@@ -66,6 +84,8 @@ pub struct Totals {
     pub skipped: u64,
     pub planned: u64,
     pub failed: u64,
+    pub cancelled: u64,
+    pub expired: u64,
     pub bytes_in: u64,
     pub bytes_out: u64,
 }
@@ -85,6 +105,8 @@ impl Batch {
                 Status::Skipped => totals.skipped += 1,
                 Status::Planned => totals.planned += 1,
                 Status::Failed { .. } => totals.failed += 1,
+                Status::Cancelled => totals.cancelled += 1,
+                Status::Expired => totals.expired += 1,
             }
         }
         totals
@@ -102,6 +124,10 @@ struct Summary<'a> {
     output: &'a Path,
     elapsed_seconds: f64,
     images_per_second: f64,
+    /// Whether Ctrl-C came.
+    interrupted: bool,
+    /// The most memory that the process had, if the system tells.
+    peak_memory_bytes: Option<u64>,
     totals: Totals,
     files: &'a [Outcome],
     workers: Vec<Worker>,
@@ -148,6 +174,8 @@ fn write_json(out: &mut impl Write, batch: &Batch, output: &Path) -> io::Result<
         output,
         elapsed_seconds: batch.elapsed.as_secs_f64(),
         images_per_second: batch.images_per_second(),
+        interrupted: batch.end == End::Interrupted,
+        peak_memory_bytes: memory::peak(),
         totals: batch.totals(),
         files: &batch.files,
         workers: batch.workers.iter().map(Worker::from).collect(),
@@ -159,14 +187,24 @@ fn write_json(out: &mut impl Write, batch: &Batch, output: &Path) -> io::Result<
 fn write_text(out: &mut impl Write, batch: &Batch, output: &Path) -> io::Result<()> {
     let totals = batch.totals();
     for file in &batch.files {
-        if let (Status::Planned, Some(target)) = (&file.status, &file.output) {
-            writeln!(out, "{} -> {}", file.source.display(), target.display())?;
+        let source = file.source.display();
+        match (&file.status, &file.output) {
+            (Status::Planned, Some(target)) => write_planned(out, file, target)?,
+            (Status::Cancelled, _) => writeln!(out, "{source}: not done")?,
+            (Status::Expired, _) => writeln!(out, "{source}: not started in time")?,
+            _ => {}
         }
     }
     if totals.planned > 0 {
         write!(out, "{} to resize, ", totals.planned)?;
     }
-    writeln!(out, "{} resized, {} up to date, {} failed", totals.resized, totals.skipped, totals.failed)?;
+    write!(out, "{} resized, {} up to date, {} failed", totals.resized, totals.skipped, totals.failed)?;
+    for (count, what) in [(totals.cancelled, "not done"), (totals.expired, "not started in time")] {
+        if count > 0 {
+            write!(out, ", {count} {what}")?;
+        }
+    }
+    writeln!(out)?;
     if totals.resized > 0 {
         let (seconds, rate) = (batch.elapsed.as_secs_f64(), batch.images_per_second());
         writeln!(
@@ -177,6 +215,18 @@ fn write_text(out: &mut impl Write, batch: &Batch, output: &Path) -> io::Result<
         )?;
         writeln!(out, "results in {}", output.display())?;
     }
+    write_workers(out, batch)
+}
+
+fn write_planned(out: &mut impl Write, file: &Outcome, target: &Path) -> io::Result<()> {
+    write!(out, "{} -> {}", file.source.display(), target.display())?;
+    match file.memory_bytes {
+        Some(bytes) => writeln!(out, " ({}K of memory)", bytes.div_ceil(1024)),
+        None => writeln!(out),
+    }
+}
+
+fn write_workers(out: &mut impl Write, batch: &Batch) -> io::Result<()> {
     if !batch.workers.is_empty() {
         writeln!(out, "\n{:>6} {:>9} {:>7} {:>7}  core", "worker", "executed", "stolen", "parked")?;
     }

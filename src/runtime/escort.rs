@@ -70,8 +70,16 @@ impl Core {
 
 impl Escorts {
     /// What is to travel with the next task, if anything. Runs no user code.
-    #[inline]
+    #[inline(always)]
     pub fn next(&self) -> Option<Escort> {
+        if self.histograms == Histograms::Off && self.span.is_none() {
+            return None;
+        }
+        self.meet()
+    }
+
+    #[cold]
+    fn meet(&self) -> Option<Escort> {
         let submitted = match self.histograms {
             Histograms::Off => None,
             Histograms::Sampled => is_due().then(Instant::now),

@@ -1,6 +1,7 @@
 //! Test bench for the program: a directory with generated images, and runs of the program in it.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -32,12 +33,26 @@ impl Bench {
     }
 
     /// The same as a JPEG with an APP segment.
-    pub fn jpeg_with_segment(
+    pub fn jpeg_with_segment(&self, relative: &str, size: (u16, u16), number: u8, segment: &[u8]) -> PathBuf {
+        self.jpeg(relative, size, |encoder| {
+            encoder.add_app_segment(number, segment.to_vec()).expect("a segment");
+        })
+    }
+
+    /// The same as a JPEG with so many APP segments that mean nothing, each as long as can be.
+    pub fn jpeg_with_segments(&self, relative: &str, size: (u16, u16), segments: usize) -> PathBuf {
+        self.jpeg(relative, size, |encoder| {
+            for _ in 0..segments {
+                encoder.add_app_segment(11, vec![0; 65_533]).expect("a segment");
+            }
+        })
+    }
+
+    fn jpeg(
         &self,
         relative: &str,
         (width, height): (u16, u16),
-        number: u8,
-        segment: &[u8],
+        prepare: impl FnOnce(&mut jpeg_encoder::Encoder<BufWriter<File>>),
     ) -> PathBuf {
         let pixel = |index: usize| {
             if index % usize::from(width) < usize::from(width / 2) { RED.0 } else { BLUE.0 }
@@ -45,7 +60,7 @@ impl Bench {
         let pixels: Vec<u8> = (0..usize::from(width) * usize::from(height)).flat_map(pixel).collect();
         self.write(relative, |path| {
             let mut encoder = jpeg_encoder::Encoder::new_file(path, 95).expect("a file");
-            encoder.add_app_segment(number, segment.to_vec()).expect("a segment");
+            prepare(&mut encoder);
             encoder.encode(&pixels, width, height, jpeg_encoder::ColorType::Rgb).expect("a JPEG");
         })
     }

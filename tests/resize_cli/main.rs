@@ -1,10 +1,17 @@
 //! The `resize` example as its user meets it: the built program runs on small generated images.
 
 mod bench;
+mod ends;
+#[cfg(target_os = "linux")]
+mod lease;
+mod memory;
 // The example's own unit tests run here, since `cargo test` does not run those of examples.
 #[allow(dead_code, reason = "only the unit tests in it are wanted")]
 #[path = "../../examples/resize/geometry.rs"]
 mod geometry;
+#[allow(dead_code, reason = "only the unit tests in it are wanted")]
+#[path = "../../examples/resize/units.rs"]
+mod units;
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -139,7 +146,7 @@ fn failures_are_reported_and_the_others_done() {
 fn usage_errors_exit_with_2() {
     let bench = Bench::new();
     bench.image("a.png", 20, 10);
-    let options: [&[&str]; 8] = [
+    let options: [&[&str]; 13] = [
         &["--size", "huge"],
         &["--quality", "0"],
         &["--quality", "101"],
@@ -147,10 +154,17 @@ fn usage_errors_exit_with_2() {
         &["--jobs", "0"],
         &["--pin", "sideways"],
         &["--model", "other"],
+        &["--max-memory", "0"],
+        &["--max-memory", "2GB"],
+        &["--max-memory", "16777216T"],
+        &["--timeout", "0s"],
+        &["--timeout", "30"],
         &["--no-such-option"],
     ];
     for options in options {
-        bench.run_on(&["a.png"], options).expect(2);
+        let run = bench.run_on(&["a.png"], options).expect(2);
+        // The text that is wrong is named.
+        run.complains(options[options.len() - 1]);
     }
     bench.run(&[]).expect(2).complains("no JPEG, PNG or WebP");
     bench.run_on(&["none-*.jpg"], &[]).expect(2);

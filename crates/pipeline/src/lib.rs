@@ -3,4 +3,4 @@
 #[path = "../../../examples/resize/pipeline.rs"]
 mod pipeline;
 
-pub use pipeline::{Encoding, Format, Resized, resize};
+pub use pipeline::{Encoding, Format, Resized, forget, resize};
