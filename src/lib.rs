@@ -39,6 +39,16 @@
 //!
 //! If there is none of that, it sleeps. [`yield_now`] runs something foreign on purpose.
 //!
+//! # Bounded pools
+//! [`PoolBuilder::queue_capacity`] limits how many tasks wait, [`OnFull`] says what happens to others, and
+//! [`PoolBuilder::budget`] limits what tasks [weigh](TaskBuilder::weight) together. Threads and futures that wait for room get it in
+//! the order in which they came.
+//!
+//! A **task that submits to its own full pool** is never blocked by that. Where others would wait, it runs the new task inside
+//! the call; when such calls have nested so deeply that half of the stack is used, the new task is queued beyond the capacity.
+//! With [`OnFull::Reject`] and [`OnFull::Drop`] it is treated like others. What is structured (scopes, joins, loops) is let in
+//! beyond the capacity, whoever comes with it. A task that waits for room in *another* pool serves its own meanwhile.
+//!
 //! # Features
 //! None is on by default. `serde`: statistics and settings can be written and read. `tracing`: tasks run in the span of their
 //! submitter, and workers report their start and end. `metrics`: `PoolStats::publish` hands a snapshot to the `metrics` facade.

@@ -71,7 +71,8 @@ impl Pool {
     ///
     /// # Errors
     /// The task comes back if the pool is shut down, or in a forked child of the process that built it. A task of the
-    /// pool may still submit while a [`Pool::shutdown`] drains, but not after [`Pool::shutdown_now`].
+    /// pool may still submit while a [`Pool::shutdown`] drains, but not after [`Pool::shutdown_now`]. It also comes back from a
+    /// [bounded](PoolBuilder::queue_capacity) pool that is full, if its [policy](OnFull) says so.
     #[inline]
     pub fn execute<F>(&self, task: F) -> Result<(), SubmitError<F>>
     where

@@ -2,6 +2,8 @@
 
 use longshore::PullPool as Pool;
 
+#[path = "bounded.rs"]
+mod bounded;
 #[path = "lives.rs"]
 mod lives;
 #[path = "mixed.rs"]

@@ -2,6 +2,8 @@
 
 use longshore::Pool;
 
+#[path = "bounded.rs"]
+mod bounded;
 #[path = "lives.rs"]
 mod lives;
 #[path = "mixed.rs"]

@@ -136,6 +136,7 @@ fn carry_out(task: Task) -> Result<ExitCode> {
             }
             println!("\ncompetitors: {}", pools::NAMES.join(", "));
             println!("in the rows about locality: {}", pools::LOCAL.join(", "));
+            println!("in the rows about bounded queues: {}", pools::BOUNDED.join(", "));
             Ok(ExitCode::SUCCESS)
         }
         Task::Report { files, into } => {

@@ -123,3 +123,29 @@ impl<P: AnyPool> Partitioned for Pinned<Longshore<P>> {
         self.0.visit(partition, task);
     }
 }
+
+/// Tasks that the bounded pools let wait: as many as the bounded channel.
+const CAPACITY: usize = 1024;
+
+/// The same with a bounded queue. A producer that is ahead waits.
+pub struct Bounded<R>(R);
+
+impl<P: AnyPool> Rival for Bounded<Longshore<P>> {
+    fn new(workers: usize) -> Self {
+        let builder = P::builder().workers(workers).queue_capacity(CAPACITY);
+        Self(Longshore(builder.build().expect("a pool")))
+    }
+}
+
+impl<P: AnyPool> Execute for Bounded<Longshore<P>> {
+    const UNBOUNDED: bool = false;
+
+    #[inline]
+    fn execute<F: FnOnce() + Send + 'static>(&self, task: F) {
+        self.0.execute(task);
+    }
+
+    fn spawner(&'static self) -> impl Spawner {
+        self.0.spawner()
+    }
+}

@@ -24,8 +24,8 @@ pub(crate) mod tokio;
 use crate::ledger;
 use crate::outcome::Failure;
 
-pub use registry::{CENTRAL, LOCAL, NAMES, OURS, is_known};
-pub(crate) use registry::{batching, executing, locating, returning};
+pub use registry::{BOUNDED, CENTRAL, LOCAL, NAMES, OURS, is_known};
+pub(crate) use registry::{batching, bounding, executing, locating, returning};
 
 /// A pool that can be made and taken down again.
 pub trait Rival: Sized + Send + Sync + 'static {

@@ -34,6 +34,10 @@ pub const LOCAL: &[&str] = &[
     "channel-bounded",
 ];
 
+/// Those who take part in the rows about bounded queues, and who they are to be compared with.
+pub const BOUNDED: &[&str] =
+    &["push", "push-bounded", "pull", "pull-bounded", "channel-bounded", "channel-unbounded"];
+
 /// Those who take part in the rows about many workers: a central queue, queues for each, and both.
 pub const CENTRAL: &[&str] =
     &["none", "push", "pull", "rayon", "executors", "channel-bounded", "channel-unbounded", "channel-mutex"];
@@ -41,11 +45,12 @@ pub const CENTRAL: &[&str] =
 /// Whether a competitor is called so.
 #[must_use]
 pub fn is_known(name: &str) -> bool {
-    NAMES.contains(&name) || LOCAL.contains(&name)
+    [NAMES, LOCAL, BOUNDED].iter().any(|names| names.contains(&name))
 }
 
 /// Competitors that are this project's own: one that hangs or dies fails the whole run.
-pub const OURS: &[&str] = &["push", "pull", "push-pinned", "push-key", "push-home", "pull-pinned"];
+pub const OURS: &[&str] =
+    &["push", "pull", "push-pinned", "push-key", "push-home", "pull-pinned", "push-bounded", "pull-bounded"];
 
 /// `executing!(name, R => f::<R>(..))`: for the [`Execute`](super::Execute) competitor of that name.
 macro_rules! executing {
@@ -154,4 +159,26 @@ macro_rules! locating {
     }};
 }
 
-pub(crate) use {batching, executing, locating, returning};
+/// `bounding!(name, R => f::<R>(..))`: for the [`Execute`](super::Execute) competitor of that name among [`BOUNDED`].
+macro_rules! bounding {
+    ($name:expr, $R:ident => $body:expr) => {{
+        use $crate::pools::*;
+        macro_rules! with {
+            ($rival:ty) => {{
+                type $R = $rival;
+                $body
+            }};
+        }
+        match $name {
+            "push" => with!(longshore::Push),
+            "push-bounded" => with!(longshore::Bounded<longshore::Push>),
+            "pull" => with!(longshore::Pull),
+            "pull-bounded" => with!(longshore::Bounded<longshore::Pull>),
+            "channel-bounded" => with!(channel::Bounded),
+            "channel-unbounded" => with!(channel::Unbounded),
+            _ => Err($crate::outcome::Failure::NotOffered),
+        }
+    }};
+}
+
+pub(crate) use {batching, bounding, executing, locating, returning};

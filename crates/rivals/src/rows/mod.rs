@@ -5,6 +5,7 @@
 //! the process ends.
 
 pub mod allocations;
+pub mod bounded;
 pub mod creation;
 pub mod dispatch;
 pub mod forks;
@@ -145,6 +146,7 @@ pub fn all() -> Vec<Row> {
     [
         dispatch::ROWS,
         producers::ROWS,
+        bounded::ROWS,
         scaling::ROWS,
         results::ROWS,
         tree::ROWS,
