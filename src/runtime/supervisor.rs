@@ -73,7 +73,13 @@ impl<'a, M: Model> Supervisor<'a, M> {
         let scaling = &self.shared.config.scaling;
         self.shared.idle.supervise(Some(thread::current()));
         loop {
-            match self.pause() {
+            let pause = self.pause();
+            // A pool that closes calls the supervisor that it knows. One that was registered later sees the phase here, for
+            // the lock of the list orders the two.
+            if self.shared.phase() != Phase::Open {
+                return;
+            }
+            match pause {
                 Pause::UntilCalled => {
                     thread::park();
                     self.begin_anew();
@@ -100,7 +106,7 @@ impl<'a, M: Model> Supervisor<'a, M> {
             (missing, roster.live() > roster.range().0 + roster.blocked())
         };
         let scaling = &shared.config.scaling;
-        if shared.condition().asks(Request::Pause) || shared.phase() != Phase::Open {
+        if shared.condition().asks(Request::Pause) {
             return Pause::UntilCalled; // whoever ends that calls
         }
         let now = shared.read();

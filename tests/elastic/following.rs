@@ -7,10 +7,18 @@ use std::time::Duration;
 use longshore::{Pool, Release, Scaling};
 
 use crate::alone::alone;
-use crate::support::{Gate, Rig, cpu_time, rest, wait_until};
+use crate::support::{Gate, PATIENCE, Rig, cpu_time, rest, wait_until, watchdog};
 
 /// As long as a test may take, and longer: workers stay.
 const FOR_EVER: Duration = Duration::from_secs(3600);
+
+#[test]
+fn a_pool_may_end_before_its_supervisor_has_begun() {
+    let _watchdog = watchdog("pools that end at once", PATIENCE);
+    for _ in 0..200 {
+        drop(Pool::builder().workers(1..=4).scaling(Scaling::eager().warm(1)).build().expect("builds"));
+    }
+}
 
 #[test]
 fn a_burst_makes_it_grow_and_rest_makes_it_shrink() {
