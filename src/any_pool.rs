@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::base::error::{BatchError, ShutdownError, SubmitError};
+use crate::base::error::{BatchError, ResizeError, ShutdownError, SubmitError};
 use crate::builder::{PoolBuilder, Start};
 use crate::group::Group;
 use crate::handle::JoinHandle;
@@ -13,6 +13,7 @@ use crate::pull_pool::PullPool;
 use crate::runtime::metrics::PoolStats;
 use crate::task_builder::TaskBuilder;
 use crate::worker_local::WorkerLocal;
+use crate::workers::Workers;
 
 /// A pool of either kind: [`Pool`], which pushes, or [`PullPool`].
 ///
@@ -151,6 +152,15 @@ pub trait AnyPool: Start + fmt::Debug + Sized + Send + Sync + 'static {
 
     /// See [`Pool::workers`].
     fn workers(&self) -> usize;
+
+    /// See [`Pool::set_workers`].
+    ///
+    /// # Errors
+    /// As there.
+    fn set_workers(&self, workers: impl Into<Workers>) -> Result<(), ResizeError>;
+
+    /// See [`Pool::blocking`].
+    fn blocking<R>(&self, f: impl FnOnce() -> R) -> R;
 
     /// See [`Pool::capacity`].
     fn capacity(&self) -> Option<usize>;
@@ -300,6 +310,14 @@ macro_rules! is_a_pool {
 
             fn workers(&self) -> usize {
                 self.workers()
+            }
+
+            fn set_workers(&self, workers: impl Into<Workers>) -> Result<(), ResizeError> {
+                self.set_workers(workers)
+            }
+
+            fn blocking<R>(&self, f: impl FnOnce() -> R) -> R {
+                self.blocking(f)
             }
 
             fn capacity(&self) -> Option<usize> {

@@ -12,6 +12,7 @@ use crate::any_pool::AnyPool;
 use crate::base::error::{BuildError, PanicPayload};
 use crate::policy::overflow::{OnFull, Overweight};
 use crate::policy::placement::Placement;
+use crate::policy::scaling::Scaling;
 use crate::policy::spin;
 use crate::pool::Pool;
 use crate::primitives::cancel::CancelToken;
@@ -19,7 +20,9 @@ use crate::runtime::config::{Config, Hooks};
 use crate::runtime::dispatcher::Intake;
 use crate::runtime::escort::Histograms;
 use crate::runtime::report::AtEnd;
+use crate::runtime::roster::Limits;
 use crate::sys::{affinity, quota, topology};
+use crate::workers::Workers;
 
 /// The largest number of workers. Some 16,000 threads use up what Linux allows a process in memory mappings, and
 /// beyond that the standard library crashes instead of failing; this stays well below.
@@ -37,6 +40,10 @@ pub const MIN_STACK_SIZE: usize = 64 << 10;
 
 /// The stack of a worker by default, in bytes (2 MiB, as for threads of the standard library).
 pub const DEFAULT_STACK_SIZE: usize = 2 << 20;
+
+/// How many workers may stand in for [blocked](crate::blocking) ones by default. Each is a thread; together with the workers
+/// of any ordinary pool that stays far below what an operating system bears.
+pub const DEFAULT_BLOCKING_LIMIT: usize = 64;
 
 /// Overrides the default number of workers.
 const THREADS_VARIABLE: &str = "LONGSHORE_THREADS";
@@ -77,7 +84,9 @@ pub enum Pinning {
 /// ```
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct PoolBuilder<P = Pool> {
-    workers: Option<usize>,
+    workers: Option<Workers>,
+    scaling: Scaling,
+    blocking_limit: usize,
     name: Option<String>,
     stack_size: Option<usize>,
     pinning: Pinning,
@@ -119,6 +128,8 @@ impl<P> PoolBuilder<P> {
     pub(crate) fn new() -> Self {
         PoolBuilder {
             workers: None,
+            scaling: Scaling::default(),
+            blocking_limit: DEFAULT_BLOCKING_LIMIT,
             name: None,
             stack_size: None,
             pinning: Pinning::None,
@@ -136,13 +147,28 @@ impl<P> PoolBuilder<P> {
         }
     }
 
-    /// The number of workers, from 1 to [`MAX_WORKERS`].
+    /// The number of workers, from 1 to [`MAX_WORKERS`]; or a range of it, `2..=16`: then the pool begins with the least,
+    /// which are there when it is built, and grows and shrinks with its load ([`PoolBuilder::scaling`]). The number can be
+    /// changed while the pool works, up to the most that is given here ([`Pool::set_workers`]).
     ///
     /// Without this call it is the environment variable `LONGSHORE_THREADS`, if set; else the number of cores that
     /// the process may use: its affinity mask or its CPU quota (Linux control groups) rounded up, whichever is
     /// smaller.
-    pub fn workers(mut self, workers: usize) -> Self {
-        self.workers = Some(workers);
+    pub fn workers(mut self, workers: impl Into<Workers>) -> Self {
+        self.workers = Some(workers.into());
+        self
+    }
+
+    /// How a pool whose number of workers is a range follows its load. The default is [`Scaling::balanced`].
+    pub fn scaling(mut self, scaling: Scaling) -> Self {
+        self.scaling = scaling;
+        self
+    }
+
+    /// How many workers may stand in for [blocked](crate::blocking) ones at a time, beyond the most workers that the pool
+    /// may have; up to [`MAX_WORKERS`]. The default is [`DEFAULT_BLOCKING_LIMIT`]; with 0 nobody stands in.
+    pub fn blocking_limit(mut self, stand_ins: usize) -> Self {
+        self.blocking_limit = stand_ins;
         self
     }
 
@@ -295,7 +321,8 @@ impl<P> PoolBuilder<P> {
         let spin = if affinity::is_single_core() { Duration::ZERO } else { spin::DEFAULT_LIMIT };
         let cores = validate_pinning(self.pinning, &allowed)?;
         Ok(Config {
-            workers: validate_workers(self.workers)?,
+            limits: validate_limits(self.workers, self.blocking_limit, &self.scaling)?,
+            scaling: self.scaling,
             name: validate_name(self.name)?,
             stack_size: validate_stack(self.stack_size)?,
             paths: cores.as_deref().and_then(topology::paths),
@@ -320,6 +347,8 @@ impl<P> fmt::Debug for PoolBuilder<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PoolBuilder")
             .field("workers", &self.workers)
+            .field("scaling", &self.scaling)
+            .field("blocking_limit", &self.blocking_limit)
             .field("name", &self.name)
             .field("stack_size", &self.stack_size)
             .field("pinning", &self.pinning)
@@ -337,14 +366,29 @@ impl<P> fmt::Debug for PoolBuilder<P> {
     }
 }
 
-fn validate_workers(asked: Option<usize>) -> Result<usize, BuildError> {
+fn validate_limits(
+    workers: Option<Workers>,
+    stand_ins: usize,
+    scaling: &Scaling,
+) -> Result<Limits, BuildError> {
+    let Workers { min, max } = validate_workers(workers)?;
+    if stand_ins > MAX_WORKERS {
+        return Err(BuildError::TooManyStandIns { asked: stand_ins, max: MAX_WORKERS });
+    }
+    Ok(Limits { min, max, stand_ins, warm: scaling.warm_threads(), linger: scaling.idle_time() })
+}
+
+fn validate_workers(asked: Option<Workers>) -> Result<Workers, BuildError> {
     match asked {
-        Some(0) => Err(BuildError::ZeroWorkers),
-        Some(asked) if asked > MAX_WORKERS => Err(BuildError::TooManyWorkers { asked, max: MAX_WORKERS }),
+        Some(Workers { min: 0, .. }) => Err(BuildError::ZeroWorkers),
+        Some(Workers { max, .. }) if max > MAX_WORKERS => {
+            Err(BuildError::TooManyWorkers { asked: max, max: MAX_WORKERS })
+        }
+        Some(Workers { min, max }) if min > max => Err(BuildError::EmptyRange { min, max }),
         Some(asked) => Ok(asked),
         None => match env::var_os(THREADS_VARIABLE) {
-            None => Ok(quota::default_parallelism().min(MAX_WORKERS)),
-            Some(value) => workers_from(&value.to_string_lossy()),
+            None => Ok(quota::default_parallelism().min(MAX_WORKERS).into()),
+            Some(value) => workers_from(&value.to_string_lossy()).map(Workers::from),
         },
     }
 }

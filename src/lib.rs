@@ -17,8 +17,8 @@
 //! # Where to begin
 //! [`Pool`] owns the workers; [`PoolBuilder`] configures it; [`JoinHandle`] waits for a result. Inside a task the free
 //! functions [`execute`] and [`submit`] reach the pool that runs it. A [`PullPool`] has the same calls, and one queue that
-//! all workers share: to compare with, or to swap in where tasks are long and their order matters. `docs/DESIGN.md` in the repository explains how
-//! it works and why.
+//! all workers share: to compare with, or to swap in where tasks are long and their order matters. The [guide] helps to choose,
+//! and to come from other pools. `docs/DESIGN.md` in the repository explains how it works and why.
 //!
 //! # Three ways to use it
 //! - **Tasks**: [`Pool::execute`] and [`Pool::submit`], singly or in batches, from anywhere.
@@ -72,6 +72,8 @@
 #[cfg(not(longshore_loom))]
 mod any_pool;
 #[cfg(not(longshore_loom))]
+mod blocking;
+#[cfg(not(longshore_loom))]
 mod bounded_batch;
 #[cfg(not(longshore_loom))]
 mod builder;
@@ -79,6 +81,8 @@ mod builder;
 mod compile_fail;
 #[cfg(not(longshore_loom))]
 mod group;
+#[cfg(not(longshore_loom))]
+pub mod guide;
 #[cfg(not(longshore_loom))]
 mod handle;
 #[cfg(not(longshore_loom))]
@@ -113,6 +117,8 @@ mod submitting;
 mod task_builder;
 #[cfg(not(longshore_loom))]
 mod worker_local;
+#[cfg(not(longshore_loom))]
+mod workers;
 
 mod base;
 #[cfg(not(longshore_loom))]
@@ -126,11 +132,14 @@ mod sys;
 pub use self::{
     any_pool::AnyPool,
     base::error::{
-        BatchError, BuildError, JoinError, PanicPayload, ShutdownError, SubmitError, SubmitErrorKind,
+        BatchError, BuildError, JoinError, PanicPayload, ResizeError, ShutdownError, SubmitError,
+        SubmitErrorKind,
     },
     base::histogram::Histogram,
+    blocking::blocking,
     builder::{
-        DEFAULT_STACK_SIZE, MAX_CAPACITY, MAX_STACK_SIZE, MAX_WORKERS, MIN_STACK_SIZE, Pinning, PoolBuilder,
+        DEFAULT_BLOCKING_LIMIT, DEFAULT_STACK_SIZE, MAX_CAPACITY, MAX_STACK_SIZE, MAX_WORKERS,
+        MIN_STACK_SIZE, Pinning, PoolBuilder,
     },
     group::{Group, GroupError, TaskError},
     handle::JoinHandle,
@@ -138,6 +147,7 @@ pub use self::{
     lane::{Lane, LaneBuilder},
     policy::overflow::{OnFull, Overweight},
     policy::placement::{Place, PlaceView, Placement},
+    policy::scaling::{Release, Scaling},
     pool::{Pool, current_worker, execute, submit},
     primitives::cancel::CancelToken,
     pull_pool::PullPool,
@@ -150,6 +160,7 @@ pub use self::{
     stream::{MapOrdered, MapUnordered},
     task_builder::TaskBuilder,
     worker_local::WorkerLocal,
+    workers::Workers,
 };
 
 #[cfg(all(feature = "rayon", not(longshore_loom)))]

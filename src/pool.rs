@@ -4,7 +4,8 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::base::error::{BatchError, BuildError, ShutdownError, SubmitError, SubmitErrorKind};
+use crate::base::error::{BatchError, BuildError, ResizeError, ShutdownError, SubmitError, SubmitErrorKind};
+use crate::blocking;
 use crate::builder::{Outlet, PoolBuilder, Start};
 use crate::group::Group;
 use crate::handle::JoinHandle;
@@ -12,6 +13,7 @@ use crate::lane::LaneBuilder;
 use crate::policy::overflow::OnFull;
 use crate::runtime::config::Config;
 use crate::runtime::core::{Phase, Request};
+use crate::runtime::crew;
 use crate::runtime::current::Current;
 use crate::runtime::lifecycle::{self, Model};
 use crate::runtime::metrics::PoolStats;
@@ -20,6 +22,7 @@ use crate::submission;
 use crate::submitting::Submitting;
 use crate::task_builder::{TaskBuilder, Ticket};
 use crate::worker_local::WorkerLocal;
+use crate::workers::Workers;
 
 /// A pool of worker threads for CPU-bound tasks, with push dispatch and work stealing.
 ///
@@ -258,9 +261,42 @@ impl Pool {
         WorkerLocal::new(&self.shared, make)
     }
 
-    /// The number of workers.
+    /// The number of workers, those that [stand in](crate::blocking) for others among them. Of an elastic pool it may be
+    /// another one in a moment.
     pub fn workers(&self) -> usize {
-        self.shared.workers()
+        self.shared.roster.live()
+    }
+
+    /// Sets how many workers the pool has: a number (`4`), or a range (`2..=8`) in which it then follows its load. Up to the
+    /// number that it was built for.
+    ///
+    /// Workers that are missing have been started when this returns. Those that are too many go one by one, each when it has
+    /// ended the task that it runs (and all that runs within it); this does not wait for them, and [`Pool::workers`] says
+    /// how many are left. What a worker has in its queues is handed to the others. May be called from anywhere, also
+    /// inside a task.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::builder().workers(1..=4).build()?;
+    /// pool.set_workers(4)?;
+    /// assert_eq!(pool.workers(), 4);
+    /// pool.set_workers(1..=2)?;
+    /// assert!(pool.set_workers(5).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ResizeError::ZeroWorkers`], [`ResizeError::EmptyRange`] and [`ResizeError::AboveMaximum`] change nothing, nor do
+    /// [`ResizeError::Closed`] and [`ResizeError::Forked`]. [`ResizeError::Spawn`] says that the operating system refused a
+    /// thread: the pool goes on with those that it has, an elastic one tries again by itself.
+    pub fn set_workers(&self, workers: impl Into<Workers>) -> Result<(), ResizeError> {
+        let Workers { min, max } = workers.into();
+        crew::resize(&self.shared, min, max)
+    }
+
+    /// Calls `f`, which blocks, and has another worker of this pool work meanwhile: [`blocking`](crate::blocking), but only if
+    /// the calling task is one of this pool. Anywhere else `f` is only called.
+    pub fn blocking<R>(&self, f: impl FnOnce() -> R) -> R {
+        blocking::blocking_in(self.shared.id, f)
     }
 
     /// How many tasks may wait, if the pool is [bounded](PoolBuilder::queue_capacity). How many do is in

@@ -4,7 +4,8 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::base::error::{BatchError, BuildError, ShutdownError, SubmitError};
+use crate::base::error::{BatchError, BuildError, ResizeError, ShutdownError, SubmitError};
+use crate::blocking;
 use crate::builder::{Outlet, PoolBuilder, Start};
 use crate::group::Group;
 use crate::handle::JoinHandle;
@@ -12,6 +13,7 @@ use crate::lane::LaneBuilder;
 use crate::policy::overflow::OnFull;
 use crate::runtime::config::Config;
 use crate::runtime::core::{Phase, Request};
+use crate::runtime::crew;
 use crate::runtime::lifecycle::{self, Model};
 use crate::runtime::metrics::PoolStats;
 use crate::runtime::pull::Shared;
@@ -19,6 +21,7 @@ use crate::submission;
 use crate::submitting::Submitting;
 use crate::task_builder::{TaskBuilder, Ticket};
 use crate::worker_local::WorkerLocal;
+use crate::workers::Workers;
 
 /// A pool of worker threads for CPU-bound tasks that all take their tasks from one shared queue.
 ///
@@ -226,9 +229,23 @@ impl PullPool {
         WorkerLocal::new(&self.shared, make)
     }
 
-    /// The number of workers.
+    /// As [`Pool::workers`](crate::Pool::workers).
     pub fn workers(&self) -> usize {
-        self.shared.workers()
+        self.shared.roster.live()
+    }
+
+    /// As [`Pool::set_workers`](crate::Pool::set_workers).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn set_workers(&self, workers: impl Into<Workers>) -> Result<(), ResizeError> {
+        let Workers { min, max } = workers.into();
+        crew::resize(&self.shared, min, max)
+    }
+
+    /// As [`Pool::blocking`](crate::Pool::blocking).
+    pub fn blocking<R>(&self, f: impl FnOnce() -> R) -> R {
+        blocking::blocking_in(self.shared.id, f)
     }
 
     /// As [`Pool::capacity`](crate::Pool::capacity).

@@ -49,7 +49,7 @@ struct Values<T> {
 
 impl<T: Send + 'static> WorkerLocal<T> {
     pub(crate) fn new(core: &Core, make: impl Fn() -> T + Send + Sync + 'static) -> Self {
-        let free = (0..=core.records()).map(|_| CachePadded::default()).collect();
+        let free = (0..=core.config.limits.capacity()).map(|_| CachePadded::default()).collect();
         let values = Arc::new(Values { pool: core.id, make: Box::new(make), free });
         let per_worker: Arc<dyn PerWorker> = values.clone();
         core.keep_per_worker(&per_worker);

@@ -92,7 +92,7 @@ fn a_pool_dropped_by_a_thread_local_of_its_own_worker() {
     const NAME: &str = "a_pool_dropped_by_a_thread_local_of_its_own_worker";
     let plays = child::plays(NAME, |workers| {
         for _ in 0..20 {
-            let workers = workers.parse().expect("a number");
+            let workers: usize = workers.parse().expect("a number");
             let pool = Arc::new(Pool::builder().workers(workers).build().expect("starts"));
             let gate = Gate::new();
             let (last, visitor) = (pool.clone(), gate.visitor());
@@ -122,7 +122,7 @@ fn a_shutdown_by_a_thread_local_of_its_own_worker() {
     const NAME: &str = "a_shutdown_by_a_thread_local_of_its_own_worker";
     let plays = child::plays(NAME, |workers| {
         for _ in 0..20 {
-            let workers = workers.parse().expect("a number");
+            let workers: usize = workers.parse().expect("a number");
             let pool = Arc::new(Pool::builder().workers(workers).build().expect("starts"));
             let answers = Arc::new(Mutex::new(Vec::new()));
             let (inside, pushes) = (Arc::downgrade(&pool), answers.clone());

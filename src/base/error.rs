@@ -55,6 +55,13 @@ pub enum BuildError {
         /// [`MAX_WORKERS`](crate::MAX_WORKERS).
         max: usize,
     },
+    /// A range of workers whose least is above its most.
+    EmptyRange {
+        /// The least.
+        min: usize,
+        /// The most.
+        max: usize,
+    },
     /// The environment variable `LONGSHORE_THREADS` does not hold a number of workers.
     InvalidEnvironment {
         /// What it holds.
@@ -100,6 +107,18 @@ pub enum BuildError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// The operating system refused the thread that has an elastic pool grow. The workers were stopped and joined.
+    SpawnSupervisor {
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// More workers that stand in for blocked ones than the library is willing to start.
+    TooManyStandIns {
+        /// What was asked for.
+        asked: usize,
+        /// [`MAX_WORKERS`](crate::MAX_WORKERS).
+        max: usize,
+    },
     /// The start hook panicked on this worker. All workers were stopped and joined.
     StartHookPanicked {
         /// The number of the worker.
@@ -116,6 +135,15 @@ impl fmt::Display for BuildError {
             BuildError::ZeroLimit => f.write_str("a lane must let at least one task run, 0 were asked for"),
             BuildError::TooManyWorkers { asked, max } => {
                 write!(f, "{asked} workers were asked for, the limit is {max}")
+            }
+            BuildError::EmptyRange { min, max } => {
+                write!(f, "a range of workers from {min} to {max} holds no number")
+            }
+            BuildError::SpawnSupervisor { source } => {
+                write!(f, "the thread that has the pool grow could not be started: {source}")
+            }
+            BuildError::TooManyStandIns { asked, max } => {
+                write!(f, "{asked} workers to stand in for others were asked for, the limit is {max}")
             }
             BuildError::InvalidEnvironment { value } => {
                 write!(f, "LONGSHORE_THREADS is {value:?}, not a number of workers from 1 to 4096")
@@ -148,7 +176,68 @@ impl fmt::Display for BuildError {
 impl Error for BuildError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            BuildError::Spawn { source, .. } => Some(source),
+            BuildError::Spawn { source, .. } | BuildError::SpawnSupervisor { source } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+/// Why the number of workers was not changed, or not as far as was asked for.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ResizeError {
+    /// A pool of no workers was asked for.
+    ZeroWorkers,
+    /// A range of workers whose least is above its most.
+    EmptyRange {
+        /// The least.
+        min: usize,
+        /// The most.
+        max: usize,
+    },
+    /// More workers than the pool was built for.
+    AboveMaximum {
+        /// What was asked for.
+        asked: usize,
+        /// What it was built for.
+        max: usize,
+    },
+    /// The pool is shutting down, or has.
+    Closed,
+    /// This process is a fork of the one that built the pool; the workers exist only there.
+    Forked,
+    /// The operating system refused a thread. The pool goes on with those it has; the same call again tries again.
+    Spawn {
+        /// Workers that it has now.
+        live: usize,
+        /// What the operating system said.
+        source: io::Error,
+    },
+}
+
+impl fmt::Display for ResizeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ResizeError::ZeroWorkers => f.write_str("a pool needs at least one worker, 0 were asked for"),
+            ResizeError::EmptyRange { min, max } => {
+                write!(f, "a range of workers from {min} to {max} holds no number")
+            }
+            ResizeError::AboveMaximum { asked, max } => {
+                write!(f, "{asked} workers were asked for, the pool was built for at most {max}")
+            }
+            ResizeError::Closed => f.write_str("the pool is shut down"),
+            ResizeError::Forked => f.write_str("the pool belongs to the parent of this forked process"),
+            ResizeError::Spawn { live, source } => {
+                write!(f, "a thread could not be started, the pool goes on with {live} workers: {source}")
+            }
+        }
+    }
+}
+
+impl Error for ResizeError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            ResizeError::Spawn { source, .. } => Some(source),
             _ => None,
         }
     }

@@ -3,5 +3,6 @@
 
 pub mod overflow;
 pub mod placement;
+pub mod scaling;
 pub mod spin;
 pub mod victim;

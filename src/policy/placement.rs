@@ -50,7 +50,7 @@ const PROBES: u64 = 32;
 /// its share of the keys and no others move; and with all workers there it takes one draw, not a look at each.
 pub fn worker_for(key: u64, numbers: usize, members: &[usize], load: impl Fn(usize) -> usize) -> usize {
     let drawn = |probe| ((u128::from(score(key, probe)) * numbers as u128) >> 64) as usize;
-    let is_member = |worker: &usize| members.len() == numbers || members.contains(worker);
+    let is_member = |worker: &usize| members.contains(worker);
     // Few of many are there: highest score wins ("rendezvous hashing", Thaler and Ravishankar, 1998), which is as stable.
     let winner = || members.iter().copied().max_by_key(|&worker| score(key, PROBES + worker as u64));
     let mut choices = (0..PROBES).map(drawn).filter(is_member).chain(std::iter::once_with(winner).flatten());

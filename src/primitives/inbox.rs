@@ -286,6 +286,13 @@ impl<T> Inbox<T> {
         self.tail.fetch_or(CLOSED, Ordering::AcqRel);
     }
 
+    /// Accepts pushes again. Only of a closed inbox that has been drained since.
+    pub fn reopen(&self) {
+        // Release pairs with the look at the tail in `reserve` only in so far as nothing but the position is read by it;
+        // the slots carry their own order. A read-modify-write, for a producer that was refused leaves no trace.
+        self.tail.fetch_and(!CLOSED, Ordering::Release);
+    }
+
     /// Takes out everything that was pushed before [`Inbox::close`], waiting for producers that are between claim
     /// and hand-over (a few instructions, unless their thread is preempted there).
     pub fn drain_closed(&self, mut sink: impl FnMut(T)) {

@@ -96,6 +96,11 @@ impl<T> Mailbox<T> {
     pub fn close(&self) {
         lock(&self.state).is_closed = true;
     }
+
+    /// Accepts values again.
+    pub fn reopen(&self) {
+        lock(&self.state).is_closed = false;
+    }
 }
 
 impl<T> Default for Mailbox<T> {

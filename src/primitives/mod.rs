@@ -12,6 +12,7 @@ pub mod latch;
 pub mod line;
 pub mod mailbox;
 pub mod members;
+pub mod numbered;
 pub mod offer;
 pub mod outcome;
 pub mod room;

@@ -40,7 +40,7 @@ impl Shared {
                 self.idle.notify_this(worker);
                 Ok(())
             }
-            // The pool closes: what its tasks still submit goes the usual way, and the rest is refused there.
+            // It has just left the pool, which then has another do it. Or the pool closes: what its tasks still submit goes the usual way, and the rest is refused there.
             // SAFETY: as the caller says.
             None => unsafe { self.dispatch(closure, pack) },
         }
@@ -49,12 +49,12 @@ impl Shared {
     /// The worker for tasks with this key.
     pub fn worker_for(&self, key: u64) -> usize {
         let load = |worker: usize| self.remote(worker).affine.len();
-        self.members.read(|members| placement::worker_for(key, self.records(), members, load))
+        self.members.read(|members| placement::worker_for(key, self.config.limits.max, members, load))
     }
 
     fn is_member(&self, worker: usize) -> bool {
-        // Workers of a pool that has not shrunk are all there.
-        worker < self.records() && self.members.read(|m| m.len() == self.records() || m.contains(&worker))
+        // Not one of those that stand in for others: they have no place of their own.
+        worker < self.config.limits.max && self.members.read(|members| members.contains(&worker))
     }
 }
 

@@ -37,10 +37,11 @@ impl Admission {
     /// As `config` asks for.
     pub fn new(config: &Config) -> Option<Self> {
         let capacity = config.capacity?;
-        // Where none may wait, as many tasks are let in as there are workers for them at once.
+        // Where none may wait, as many tasks are let in as there may be workers for them at once. In a pool that is smaller just
+        // now they have it grow, or wait until they are fewer.
         let (limit, held) =
-            if capacity == 0 { (config.workers, Held::UntilEnd) } else { (capacity, Held::UntilBegin) };
-        let room = Arc::new(Room::new(limit as u64, DOORS, config.workers, barrier::barrier()));
+            if capacity == 0 { (config.limits.max, Held::UntilEnd) } else { (capacity, Held::UntilBegin) };
+        let room = Arc::new(Room::new(limit as u64, DOORS, config.limits.capacity(), barrier::barrier()));
         Some(Admission { room, held })
     }
 

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use super::escort::Histograms;
 use super::report::AtEnd;
+use super::roster::Limits;
 use crate::base::error::PanicPayload;
 use crate::policy::overflow::{OnFull, Overweight};
 use crate::policy::placement::Placement;
+use crate::policy::scaling::Scaling;
 use crate::primitives::cancel::CancelToken;
 use crate::sys::{affinity, topology};
 
@@ -42,8 +44,10 @@ impl fmt::Debug for Hooks {
 /// What the runtime needs to know; validated.
 #[derive(Debug)]
 pub struct Config {
-    /// From 1 to `MAX_WORKERS`.
-    pub workers: usize,
+    /// How many workers and spare threads there may be.
+    pub limits: Limits,
+    /// How the number of workers follows the load, if it may.
+    pub scaling: Scaling,
     /// Beginning of the threads' names; without NUL.
     pub name: String,
     /// In bytes, between the limits.
@@ -82,7 +86,8 @@ impl Config {
     /// For a pool of one worker without a thread, which does alone what this one's pool no longer does.
     pub fn solo(&self) -> Config {
         Config {
-            workers: 1,
+            limits: Limits { min: 1, max: 1, stand_ins: 0, warm: 0, linger: Duration::ZERO },
+            scaling: Scaling::default(),
             name: self.name.clone(),
             stack_size: self.stack_size,
             cores: None,
@@ -104,14 +109,22 @@ impl Config {
 
     /// The thread of worker `index`, not started.
     pub fn thread(&self, index: usize) -> thread::Builder {
-        let number = format!("-{index}");
+        thread::Builder::new().name(self.name_with(&format!("-{index}"))).stack_size(self.stack_size)
+    }
+
+    /// The thread of the supervisor, not started.
+    pub fn supervisor_thread(&self) -> thread::Builder {
+        thread::Builder::new().name(self.name_with("-super"))
+    }
+
+    /// The pool's name, cut so that `ending` stays visible.
+    fn name_with(&self, ending: &str) -> String {
         let mut prefix = self.name.as_str();
-        // Cut so that the number stays visible.
-        while prefix.len() + number.len() > VISIBLE_NAME {
+        while prefix.len() + ending.len() > VISIBLE_NAME {
             let mut chars = prefix.chars();
             chars.next_back();
             prefix = chars.as_str();
         }
-        thread::Builder::new().name(format!("{prefix}{number}")).stack_size(self.stack_size)
+        format!("{prefix}{ending}")
     }
 }

@@ -14,17 +14,19 @@ use super::admission::Admission;
 use super::config::Config;
 use super::escort::Timing;
 use super::idle::Idle;
-use super::lifecycle::Threads;
-use super::metrics::{PinStatus, PoolMetrics, PoolStats, WorkerMetrics, WorkerState, WorkerStats};
+use super::metrics::{PinRecord, PoolMetrics, PoolStats, Reading, WorkerMetrics, WorkerState, WorkerStats};
 use super::orders::Gate;
 use super::ranks::Ranks;
+use super::roster::{Hiring, Reason, Roster, State};
+use super::threads::Threads;
 use crate::base::counter::{Counter, nanos};
 use crate::base::error::PanicPayload;
 use crate::base::unwind::{self, Payload};
 use crate::primitives::budget::Budget;
 use crate::primitives::cancel::Watch;
 use crate::primitives::mailbox::Mailbox;
-use crate::primitives::tally::{Exit, Tally};
+use crate::primitives::numbered::Numbered;
+use crate::primitives::tally::Tally;
 use crate::primitives::task::{Discarded, Task};
 use crate::primitives::work::Unstarted;
 use crate::sys::{clock, fork};
@@ -53,6 +55,8 @@ pub enum Request {
     Ranks = 1 << 3,
     /// Look whether there is an order for you (see `orders`).
     Orders = 1 << 4,
+    /// Look at the [`Roster`] whether to leave the pool.
+    Leave = 1 << 5,
 }
 
 /// The bits of the word that hold the [`Phase`].
@@ -117,18 +121,19 @@ pub struct Record {
     pub timing: OnceLock<Box<Timing>>,
     /// Tasks that this worker alone may run.
     pub orders: Mailbox<Task>,
-    /// Set by the worker before its first task.
-    pub pin: OnceLock<PinStatus>,
+    /// Set by the worker's thread when it begins.
+    pub pin: PinRecord,
 }
 
 impl Record {
-    fn new(exit: Option<Exit>) -> Self {
-        Record {
-            metrics: WorkerMetrics::new(exit),
+    /// That of worker `index`, which gives permits back to `admission`.
+    fn of(index: usize, admission: Option<&Admission>) -> Arc<CachePadded<Self>> {
+        Arc::new(CachePadded::new(Record {
+            metrics: WorkerMetrics::new(admission.map(|admission| admission.exit(index))),
             timing: OnceLock::new(),
             orders: Mailbox::default(),
-            pin: OnceLock::new(),
-        }
+            pin: PinRecord::default(),
+        }))
     }
 }
 
@@ -165,8 +170,10 @@ pub struct Core {
     pub idle: Idle,
     /// Tasks of other priorities than normal.
     pub ranks: Ranks,
-    /// By the number of the worker. Padded, for each is written by another thread.
-    records: Box<[CachePadded<Record>]>,
+    /// Who is a worker.
+    pub roster: Roster,
+    /// By the number of the worker, which has its own at hand. Padded, for each is written by another thread.
+    records: Numbered<Arc<CachePadded<Record>>>,
     /// The limit of a bounded pool.
     pub admission: Option<Admission>,
     /// What tasks with a weight share.
@@ -184,10 +191,10 @@ pub struct Core {
 impl Core {
     /// The common part of a pool that is built as `config` says.
     pub fn new(config: Config) -> Self {
-        let workers = config.workers;
+        let limits = config.limits;
         let admission = Admission::new(&config);
         let budget = config.budget.map(|limit| Arc::new(Budget::new(limit)));
-        let record = |index| CachePadded::new(Record::new(admission.as_ref().map(|a| a.exit(index))));
+        let records = (0..limits.min).map(|index| Record::of(index, admission.as_ref())).collect();
         Core {
             id: next_id(),
             config,
@@ -199,9 +206,10 @@ impl Core {
             condition: CachePadded::new(AtomicU32::new(Phase::Open as u32)),
             pause: Pause::default(),
             orders: Gate::default(),
-            idle: Idle::new(workers),
+            idle: Idle::new(0),
             ranks: Ranks::default(),
-            records: (0..workers).map(record).collect(),
+            roster: Roster::new(limits),
+            records: Numbered::new(records, limits.capacity()),
             admission,
             budget,
             metrics: PoolMetrics::default(),
@@ -213,13 +221,18 @@ impl Core {
 
     /// The record of worker `index`.
     #[inline]
-    pub fn record(&self, index: usize) -> &Record {
-        &self.records[index]
+    pub fn record(&self, index: usize) -> &Arc<CachePadded<Record>> {
+        self.records.get(index)
     }
 
-    /// How many workers there may be at most.
-    pub fn records(&self) -> usize {
-        self.records.len()
+    /// Makes sure that there is a record of worker `index`.
+    pub fn make_record(&self, index: usize) -> &Record {
+        self.records.get_or_make(index, || Record::of(index, self.admission.as_ref()))
+    }
+
+    /// The numbers of all workers that there ever were.
+    pub fn recorded(&self) -> impl Iterator<Item = usize> {
+        self.records.iter().map(|(index, _)| index)
     }
 
     /// Whether this process is a fork of the one that built the pool: its workers do not exist here.
@@ -259,7 +272,7 @@ impl Core {
     pub fn advance(&self, phase: Phase) {
         let mut old = self.condition.load(Ordering::Relaxed); // only a guess for the CAS
         while old & PHASE < phase as u32 {
-            let new = old & !(PHASE | Request::Pause as u32) | phase as u32;
+            let new = old & !(PHASE | Request::Pause as u32 | Request::Leave as u32) | phase as u32;
             // AcqRel: see `condition`.
             match self.condition.compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => break,
@@ -270,6 +283,43 @@ impl Core {
         // worker that wants to end the pool, see `Shared::ends_now`.
         fence(Ordering::SeqCst);
         self.pause.look_again();
+        if phase >= Phase::Ended {
+            let mut roster = self.roster.lock();
+            roster.restrict(Hiring::Nobody);
+            let spares = roster.dismiss_spares();
+            drop(roster);
+            spares.iter().for_each(std::thread::Thread::unpark);
+        }
+    }
+
+    /// Tells everyone of a change of the roster: workers whether some of them are to leave, pushes whether the supervisor
+    /// wants to hear that nobody is idle. If there may be more workers now, the caller looks at every source of work
+    /// afterwards.
+    pub fn publish(&self, roster: &State) {
+        if self.roster.publish(roster) > 0 {
+            self.ask(Request::Leave);
+        } else if self.condition().asks(Request::Leave) {
+            self.no_longer_ask(Request::Leave);
+        }
+        if roster.hiring() == Hiring::Open && roster.room() > 0 {
+            self.idle.ask_for_a_call();
+        } else {
+            self.idle.no_calls();
+        }
+    }
+
+    /// Worker `number` leaves the pool, if it still has a reason to.
+    pub fn resign(&self, number: usize, reason: Reason) -> bool {
+        let mut roster = self.roster.lock();
+        let resigns = roster.resign(self.roster.limits(), number, reason);
+        if resigns {
+            self.publish(&roster);
+            match reason {
+                Reason::Orders | Reason::Idle => _ = self.metrics.retired.add_shared(1),
+                Reason::Unfit => {}
+            }
+        }
+        resigns
     }
 
     /// Makes a request of all workers; `false` if the pool is not open, and it was not made.
@@ -291,10 +341,10 @@ impl Core {
         self.condition.fetch_and(!(request as u32), Ordering::AcqRel); // see `condition`
     }
 
-    /// Has the calling worker wait for as long as the pool is paused.
+    /// Has worker `number`, which calls it, wait for as long as the pool is paused and it is not to leave.
     #[cold]
-    pub fn rest_while_paused(&self) {
-        self.pause.wait_while(|| self.condition().asks(Request::Pause));
+    pub fn rest_while_paused(&self, number: usize) {
+        self.pause.wait_while(|| self.condition().asks(Request::Pause) && !self.roster.is_to_leave(number));
     }
 
     /// Whether every worker may go.
@@ -345,7 +395,7 @@ impl Core {
 
     /// Adds one count of all workers up.
     pub fn sum(&self, get: fn(&WorkerMetrics) -> u64) -> u64 {
-        self.records.iter().map(|record| get(&record.metrics)).sum()
+        self.records.values().map(|record| get(&record.metrics)).sum()
     }
 
     /// Adds everything up. `pushed` counts what was submitted from outside, `depth` what lies in the queues of one
@@ -359,7 +409,7 @@ impl Core {
         let submitted_before = submitted();
         // In reverse causal order: ends, then starts, then submissions, so that no difference comes out negative.
         let ends = |get: fn(&Tally) -> &Counter| -> u64 {
-            self.records.iter().map(|r| get(&r.metrics.tally).get()).sum::<u64>() + get(by_callers).get()
+            self.records.values().map(|r| get(&r.metrics.tally).get()).sum::<u64>() + get(by_callers).get()
         };
         let run_by_callers = by_callers.ended();
         let completed = ends(|tally| &tally.completed);
@@ -371,7 +421,7 @@ impl Core {
         let started = ends(|tally| &tally.started);
         let swept = self.metrics.swept.get();
         let parked = self.idle.parked();
-        let worker_stats = |(index, record): (usize, &CachePadded<Record>)| {
+        let worker_stats = |(index, record): (usize, &Arc<CachePadded<Record>>)| {
             self.worker_stats(index, depth(index), parked.contains(&index), record)
         };
         PoolStats {
@@ -392,8 +442,24 @@ impl Core {
             running: started
                 .saturating_sub(completed + failed + panicked + cancelled_by_workers + expired + dropped),
             hook_panics: self.metrics.hook_panics.get(),
-            workers: self.records.iter().enumerate().map(worker_stats).collect(),
+            live: self.roster.live(),
+            min: self.config.limits.min,
+            max: self.config.limits.max,
+            grown: self.metrics.grown.get(),
+            retired: self.metrics.retired.get(),
+            failed_starts: self.metrics.failed_starts.get(),
+            stand_ins: self.metrics.stand_ins.get(),
+            workers: self.records.iter().map(worker_stats).collect(),
         }
+    }
+
+    /// What a supervisor wants to know. `pushed` counts as in [`Core::stats`].
+    pub fn read(&self, pushed: impl FnOnce() -> u64) -> Reading {
+        // In reverse causal order, as above.
+        let started = self.sum(|m| m.tally.started.get());
+        let swept = self.metrics.swept.get();
+        let submitted = self.sum(|m| m.submitted.get()) + self.metrics.ordered.get() + pushed();
+        Reading { submitted, started, waiting: submitted.saturating_sub(started + swept) }
     }
 
     fn worker_stats(&self, index: usize, depth: usize, is_parked: bool, record: &Record) -> WorkerStats {
@@ -420,7 +486,7 @@ impl Core {
             time_parked: Duration::from_nanos(asleep),
             waits: timing.map(|timing| timing.waits.snapshot()).unwrap_or_default(),
             runs: timing.map(|timing| timing.runs.snapshot()).unwrap_or_default(),
-            pin: record.pin.get().copied().unwrap_or_default(),
+            pin: record.pin.get(),
         }
     }
 

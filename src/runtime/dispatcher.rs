@@ -11,7 +11,6 @@ use std::ops::Deref;
 
 use super::core::{Core, Request};
 use super::idle::Idle;
-use super::lifecycle::Model;
 use super::ranks::Priority;
 use super::shared::{Passage, Phase, Shared, TaskBatch};
 use super::worker::Worker;
@@ -228,8 +227,33 @@ impl Shared {
         match self.remote(target).inbox.reserve() {
             Ok(reserved) => Ok(Reservation::Inbox(reserved)),
             Err(Refusal::Full) => self.make_room(target),
-            Err(Refusal::Closed) => Err(SubmitErrorKind::Closed),
+            Err(Refusal::Closed) => self.reserve_elsewhere(),
         }
+    }
+
+    /// A place when the worker that was chosen takes nothing: it has left the pool, or the pool closes.
+    #[cold]
+    fn reserve_elsewhere(&self) -> Result<Reservation<'_>, SubmitErrorKind> {
+        // Says whether the pool is open; and if it is, the injector takes what the next worker, gone as well, does not.
+        let passage = self.passage().ok_or(SubmitErrorKind::Closed)?;
+        let worker = HOME.with(|home| self.move_to_next(home));
+        self.idle.correct_hint(worker);
+        match self.remote(worker).inbox.reserve() {
+            Ok(reserved) => Ok(Reservation::Inbox(reserved)),
+            Err(Refusal::Full | Refusal::Closed) => Ok(Reservation::Injector(passage)),
+        }
+    }
+
+    /// Gives a producer the next home in turn, wherever it was.
+    fn move_to_next(&self, home: &Home) -> usize {
+        let turn = self.metrics.homes_given.add_shared(1) as usize;
+        let worker = self.members.read(|members| members[turn % members.len()]);
+        if matches!(self.config.placement, Placement::Home) {
+            home.pool.set(self.id);
+            home.worker.set(worker as u32);
+            home.countdown.set(REVIEW_INTERVAL);
+        }
+        worker
     }
 
     /// Accepts a task of another priority than normal.
@@ -354,8 +378,8 @@ impl Shared {
         }
         match inbox.reserve() {
             Ok(reserved) => Ok(Reservation::Inbox(reserved)),
-            Err(Refusal::Full) => Ok(Reservation::Injector(passage)),
-            Err(Refusal::Closed) => Err(SubmitErrorKind::Closed),
+            // It has left the pool meanwhile, or the pool closes: not yet, as far as the passage goes.
+            Err(Refusal::Full | Refusal::Closed) => Ok(Reservation::Injector(passage)),
         }
     }
 }
@@ -424,7 +448,7 @@ impl Shared {
         closures: impl Iterator<Item = F>,
         mut pack: impl FnMut(F) -> Task,
     ) -> Result<usize, Rejected<F>> {
-        let workers = self.workers();
+        let workers = self.roster.live().max(1);
         // A small batch is spread over all workers; a large one goes out in full portions.
         let share = closures.size_hint().0.div_ceil(workers).clamp(1, BATCH);
         let mut target = self.target();
@@ -453,8 +477,8 @@ impl Shared {
         let drawn = portion.len();
         let next = || pack(portion.pop_front().expect("as many as were counted"));
         match self.remote(target).inbox.push_batch(drawn, next) {
-            Err(Refusal::Closed) => return Err(SubmitErrorKind::Closed),
-            Ok(_) | Err(Refusal::Full) => {}
+            // Closed: the worker has left the pool, or the pool closes. The passage will say.
+            Ok(_) | Err(Refusal::Full | Refusal::Closed) => {}
         }
         if portion.is_empty() {
             return Ok(());

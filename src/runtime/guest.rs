@@ -21,10 +21,11 @@ use crate::primitives::latch::{Latch, Verdict};
 use crate::primitives::tally::{End, Tally};
 use crate::primitives::task::{Discarded, Finished, Task, TaskKind, TaskTable, Word};
 use crate::primitives::work::Unstarted;
+use crate::runtime::core::Request;
 use crate::runtime::current::Current;
 use crate::runtime::dispatcher::Intake;
 use crate::runtime::idle::Loan;
-use crate::runtime::lifecycle::{Model, Owner};
+use crate::runtime::lifecycle::{Doors, Model, Owner};
 use crate::runtime::shared::{Phase, Shared};
 use crate::runtime::worker::fork::{By, Job, StackJob};
 use crate::runtime::worker::wait::{self, Awaited, Waited};
@@ -94,7 +95,7 @@ impl Shared {
         if self.has_orders(worker) {
             self.idle.wake_this(worker);
         }
-        if self.phase() != Phase::Open {
+        if self.phase() != Phase::Open || self.condition().asks(Request::Leave) {
             self.idle.wake_all();
         } else if self.has_work() {
             self.idle.notify();
@@ -245,10 +246,9 @@ impl Drop for Guest<'_> {
 /// what `f` submits by the free functions goes there.
 #[cold]
 fn alone<R>(pool: &Shared, f: impl FnOnce(&Worker) -> R) -> R {
-    let (shared, deques) = Shared::new(pool.config.solo());
-    shared.admit(0);
-    let deque = deques.into_iter().next().expect("one worker, one deque");
-    let worker = Worker::new(Arc::new(shared), 0, deque);
+    let shared = Shared::new(pool.config.solo());
+    shared.admit(0, Doors::Open);
+    let worker = Worker::new(Arc::new(shared), 0);
     if Current::with(|current| !matches!(current, Current::None)) {
         return f(&worker);
     }

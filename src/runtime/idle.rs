@@ -5,6 +5,9 @@
 //! its own. The parked ones stand in a list behind a lock, the most recently parked last. The lock is taken only to
 //! park and to wake, which cost a system call anyway; a push that finds somebody searching, or nobody parked, takes
 //! none.
+//!
+//! A pool that may grow has a supervisor. A push that finds nobody idle calls it, once: the call takes back the bit that
+//! asks for it, and the supervisor sets that again when it has looked (`runtime/supervisor.rs`).
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,12 +19,13 @@ use crate::base::sync::{AtomicU32, AtomicU64, Mutex, Ordering, fence, lock, thre
 /// The packed counts:
 ///
 /// ```text
-///   63        42 41        21 20         0
-///  | waiting    | parked     | searching  |
+///   63    62        42 41        21 20         0
+///  | call | waiting    | parked     | searching  |
 /// ```
 ///
 /// `waiting` counts those of the parked that wait for a result in the middle of a task. 21 bits hold any pool:
-/// builders cap the number of workers at 4,096.
+/// builders cap the number of workers at 4,096, and of those that stand in for others as well. `call` asks a push that
+/// finds nobody idle to call the supervisor. It lies in this word because every push has that at hand.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Counts(u64);
 
@@ -29,6 +33,7 @@ const BITS: u32 = 21;
 const SEARCHING: u64 = 1;
 const PARKED: u64 = 1 << BITS;
 const WAITING: u64 = 1 << (2 * BITS);
+const CALL: u64 = 1 << 63;
 const MASK: u64 = (1 << BITS) - 1;
 
 impl Counts {
@@ -44,17 +49,23 @@ impl Counts {
 
     /// Those of the parked that are inside a task.
     pub fn waiting(self) -> u64 {
-        self.0 >> (2 * BITS)
+        (self.0 >> (2 * BITS)) & MASK
     }
 
     /// Whether some worker would take a task at once.
     pub fn any_idle(self) -> bool {
-        self.0 != 0
+        self.0 & !CALL != 0
     }
 
-    /// Whether a new task needs somebody woken: nobody searches who would find it, and somebody sleeps.
+    /// Whether the supervisor is to be called if nobody is idle.
+    fn asks_for_a_call(self) -> bool {
+        self.0 & CALL != 0
+    }
+
+    /// Whether a new task needs somebody: nobody searches who would find it, and somebody sleeps, or the supervisor
+    /// wants to hear of it.
     fn needs_wake(self) -> bool {
-        self.searching() == 0 && self.parked() > 0
+        self.searching() == 0 && self.0 != 0 // `waiting` is never counted without `parked`
     }
 }
 
@@ -64,6 +75,7 @@ impl fmt::Debug for Counts {
             .field("searching", &self.searching())
             .field("parked", &self.parked())
             .field("waiting", &self.waiting())
+            .field("asks_for_a_call", &self.asks_for_a_call())
             .finish()
     }
 }
@@ -171,18 +183,84 @@ pub struct Idle {
     hint: AtomicU32,
     /// How many workers may search at a time.
     search_limit: AtomicU32,
-    parked: Mutex<Vec<Parked>>,
+    list: Mutex<List>,
+}
+
+/// What the lock is for.
+#[derive(Default)]
+struct List {
+    /// Those who sleep, or are about to; the most recently parked last.
+    parked: Vec<Parked>,
+    /// Workers of the pool: those that can bring it new tasks as long as they do not rest.
+    enlisted: usize,
+    /// Whom a push calls that finds nobody idle.
+    supervisor: Option<thread::Thread>,
+}
+
+impl List {
+    /// Takes the entry of worker `index` out, if it has one.
+    fn take_out(&mut self, index: usize) -> Option<Parked> {
+        let place = self.parked.iter().rposition(|parked| parked.seat.index() == index)?;
+        Some(self.parked.remove(place))
+    }
 }
 
 impl Idle {
     /// For a pool of `workers`, none of which is idle yet.
     pub fn new(workers: usize) -> Self {
+        let list = List { parked: Vec::with_capacity(workers), enlisted: workers, supervisor: None };
         Idle {
             counts: CachePadded::new(AtomicU64::new(0)),
             hint: AtomicU32::new(0),
             search_limit: AtomicU32::new(Self::limit_for(workers)),
-            parked: Mutex::new(Vec::with_capacity(workers)),
+            list: Mutex::new(list),
         }
+    }
+
+    /// Counts one worker more. Before its thread begins, by somebody who keeps the pool from ending meanwhile.
+    pub fn enlist(&self) {
+        let mut list = lock(&self.list);
+        list.enlisted += 1;
+        self.search_limit.store(Self::limit_for(list.enlisted), Ordering::Relaxed); // see `start_search`
+    }
+
+    /// Counts one worker less: it is not idle, has nothing left in its queues, and brings no task any more. The caller then
+    /// looks whether the pool closes, for the others may be waiting for this one alone; and at every source of work, for a
+    /// push that found nobody idle may have counted on this worker.
+    pub fn dismiss(&self) {
+        let mut list = lock(&self.list);
+        list.enlisted -= 1;
+        self.search_limit.store(Self::limit_for(list.enlisted), Ordering::Relaxed); // see `start_search`
+        drop(list);
+        // As [leave]: the caller's look comes after whatever a push saw that did not see this.
+        fence(Ordering::SeqCst);
+    }
+
+    /// Says whom to call.
+    #[cfg_attr(longshore_loom, allow(dead_code, reason = "the models call without a supervisor's thread"))]
+    pub fn supervise(&self, supervisor: Option<thread::Thread>) {
+        lock(&self.list).supervisor = supervisor;
+    }
+
+    /// Wakes the supervisor, if there is one, for a change of the pool's state.
+    #[cfg_attr(longshore_loom, allow(dead_code, reason = "the models call without a supervisor's thread"))]
+    pub fn call_supervisor(&self) {
+        let supervisor = lock(&self.list).supervisor.clone();
+        supervisor.iter().for_each(thread::Thread::unpark);
+    }
+
+    /// Asks to be called by a push that finds nobody idle. The supervisor then looks at every source of work once more: the
+    /// push that came just before has called nobody.
+    pub fn ask_for_a_call(&self) {
+        self.counts.fetch_or(CALL, Ordering::Relaxed); // ordered by the fence
+        // Pairs with [push], as [rest] does: either the push sees the bit, or our look sees its task.
+        fence(Ordering::SeqCst);
+    }
+
+    /// Takes that back. Whether there was anything to take back: else somebody has called, or nobody had asked.
+    pub fn no_calls(&self) -> bool {
+        // Relaxed: who calls notes nothing but this.
+        Counts(self.counts.fetch_and(!CALL, Ordering::Relaxed)).asks_for_a_call()
     }
 
     /// Half of the workers: more thieves than that fight each other for what the others leave (Go's scheduler and
@@ -202,6 +280,11 @@ impl Idle {
     #[inline]
     pub fn hint(&self) -> usize {
         self.hint.load(Ordering::Relaxed) as usize // a guess
+    }
+
+    /// Corrects the hint, which names a worker that has left the pool.
+    pub fn correct_hint(&self, worker: usize) {
+        self.hint.store(worker as u32, Ordering::Relaxed); // a guess
     }
 
     /// Becomes a searcher, unless the limit is reached.
@@ -245,13 +328,13 @@ impl Idle {
     /// free again.
     pub fn announce(&self, seat: &Arc<Seat>, role: Role, rest: Rest) {
         let thread = thread::current();
-        let mut parked = lock(&self.parked);
+        let mut list = lock(&self.list);
         seat.posture.store(PARKED_SEAT, Ordering::Relaxed); // read by others under the lock only
-        parked.push(Parked { seat: seat.clone(), thread, rest });
+        list.parked.push(Parked { seat: seat.clone(), thread, rest });
         self.hint.store(seat.index, Ordering::Relaxed); // a guess
         // Wrapping: a searcher leaves one count and enters another in one step. Relaxed: ordered by the fence.
         self.counts.fetch_add(resting(rest).wrapping_sub(searching(role)), Ordering::Relaxed);
-        drop(parked);
+        drop(list);
         // [rest] pairs with [push] in `notify`: either the pusher sees us parked (and wakes us), or our look at the
         // sources, which follows, sees its task. Without it both could miss each other and the task would wait.
         fence(Ordering::SeqCst);
@@ -261,7 +344,7 @@ impl Idle {
     /// whatever the limit. Returns what the worker really counts as: [`Role::Searching`] if somebody had chosen it
     /// for work in the meantime. `None` if the worker is on loan: then its thread sleeps on.
     pub fn withdraw(&self, seat: &Arc<Seat>, role: Role) -> Option<Role> {
-        let mut parked = lock(&self.parked);
+        let parked = &mut lock(&self.list).parked;
         match seat.posture.load(Ordering::Relaxed) {
             UP => return Some(Role::Searching), // chosen; it changes under the lock only
             LENT => return None,
@@ -281,7 +364,7 @@ impl Idle {
         if self.counts().parked() == 0 {
             return None; // spares the lock
         }
-        let mut parked = lock(&self.parked);
+        let parked = &mut lock(&self.list).parked;
         let place = parked.iter().rposition(|p| p.rest == Rest::Idle)?;
         let entry = parked.remove(place);
         entry.seat.posture.store(LENT, Ordering::Relaxed); // decided under the lock, see `withdraw`
@@ -292,11 +375,11 @@ impl Idle {
     /// Puts a borrowed worker back into the list. It lies down by this as if it had announced its rest: the caller then
     /// looks at every source of work and at the phase of the pool, and has somebody woken if there is a reason.
     pub fn give_back(&self, loan: Loan) {
-        let mut parked = lock(&self.parked);
+        let mut list = lock(&self.list);
         loan.0.seat.posture.store(PARKED_SEAT, Ordering::Relaxed); // as in `announce`
         self.counts.fetch_add(resting(loan.0.rest), Ordering::Relaxed); // as in `announce`
-        parked.push(loan.0);
-        drop(parked);
+        list.parked.push(loan.0);
+        drop(list);
         fence(Ordering::SeqCst); // [rest], as in `announce`
     }
 
@@ -316,16 +399,20 @@ impl Idle {
     /// [`Idle::notify`] does, for the worker may be blocked.
     pub fn notify_this(&self, index: usize) {
         fence(Ordering::SeqCst); // [push], as in `notify`
-        if self.counts().parked() == 0 {
+        let counts = self.counts();
+        if counts.parked() == 0 {
+            if counts.needs_wake() {
+                self.wake_one();
+            }
             return;
         }
-        let mut parked = lock(&self.parked);
-        let chosen = match parked.iter().rposition(|p| p.seat.index() == index) {
-            Some(place) => Some(self.choose_at(&mut parked, place)),
-            None if self.counts().needs_wake() => self.choose(&mut parked),
+        let mut list = lock(&self.list);
+        let chosen = match list.take_out(index) {
+            Some(parked) => Some(self.raise(parked)),
+            None if self.counts().needs_wake() => self.choose(&mut list).or_else(|| self.call(&list)),
             None => None,
         };
-        drop(parked);
+        drop(list);
         if let Some(thread) = chosen {
             thread.unpark();
         }
@@ -334,10 +421,9 @@ impl Idle {
     /// After something was made visible that concerns worker `index` alone: wakes it if it sleeps.
     pub fn wake_this(&self, index: usize) {
         // The lock orders this and an announcement: one that comes later finds what was made visible, see `docs/idle.md`.
-        let mut parked = lock(&self.parked);
-        let place = parked.iter().rposition(|p| p.seat.index() == index);
-        let chosen = place.map(|place| self.choose_at(&mut parked, place));
-        drop(parked);
+        let mut list = lock(&self.list);
+        let chosen = list.take_out(index).map(|parked| self.raise(parked));
+        drop(list);
         if let Some(thread) = chosen {
             thread.unpark();
         }
@@ -345,12 +431,12 @@ impl Idle {
 
     /// The numbers of the workers that sleep just now.
     pub fn parked(&self) -> Vec<usize> {
-        lock(&self.parked).iter().map(|parked| parked.seat.index()).collect()
+        lock(&self.list).parked.iter().map(|parked| parked.seat.index()).collect()
     }
 
     /// Whether worker `index` sleeps, or did a moment ago.
     pub fn is_parked(&self, index: usize) -> bool {
-        self.counts().parked() > 0 && lock(&self.parked).iter().any(|p| p.seat.index() == index)
+        self.counts().parked() > 0 && lock(&self.list).parked.iter().any(|p| p.seat.index() == index)
     }
 
     /// After `tasks` were made visible: wakes as many workers, as far as there are any asleep. Searchers are
@@ -358,21 +444,28 @@ impl Idle {
     pub fn notify_many(&self, tasks: usize) {
         fence(Ordering::SeqCst); // [push], as in `notify`
         let counts = self.counts();
-        let needed = (tasks as u64).saturating_sub(counts.searching()).min(counts.parked());
-        for _ in 0..needed {
-            let chosen = self.choose(&mut lock(&self.parked));
+        let missing = (tasks as u64).saturating_sub(counts.searching());
+        for _ in 0..missing.min(counts.parked()) {
+            let chosen = self.choose(&mut lock(&self.list));
             let Some(thread) = chosen else { break };
             thread.unpark();
         }
+        if missing > counts.parked() && counts.asks_for_a_call() {
+            self.call(&lock(&self.list)).iter().for_each(thread::Thread::unpark);
+        }
     }
 
-    /// Wakes the most recently parked worker, unless somebody searches or nobody sleeps.
+    /// Wakes the most recently parked worker, unless somebody searches; calls the supervisor if nobody sleeps.
     #[cold]
     pub fn wake_one(&self) {
-        let mut parked = lock(&self.parked);
+        let mut list = lock(&self.list);
         // Looked at again under the lock: of many pushers that come here together one wakes a worker.
-        let chosen = if self.counts().needs_wake() { self.choose(&mut parked) } else { None };
-        drop(parked);
+        let chosen = if self.counts().needs_wake() {
+            self.choose(&mut list).or_else(|| self.call(&list))
+        } else {
+            None
+        };
+        drop(list);
         if let Some(thread) = chosen {
             thread.unpark();
         }
@@ -380,30 +473,53 @@ impl Idle {
 
     /// Wakes everyone, for a change of the pool's state that all must see.
     pub fn wake_all(&self) {
-        let mut parked = lock(&self.parked);
-        let chosen: Vec<_> = std::iter::from_fn(|| self.choose(&mut parked)).collect();
-        drop(parked);
+        let mut list = lock(&self.list);
+        let chosen: Vec<_> = std::iter::from_fn(|| self.choose(&mut list)).collect();
+        drop(list);
         chosen.iter().for_each(thread::Thread::unpark);
     }
 
-    /// Whether all of `workers` rest, none of them in the middle of a task, and `condition` holds meanwhile: nobody leaves
-    /// the list while it is looked at, and what all of them did before they lay down is visible.
-    pub fn while_all_rest(&self, workers: usize, condition: impl FnOnce() -> bool) -> bool {
-        let parked = lock(&self.parked);
-        let resting = parked.iter().filter(|parked| parked.rest == Rest::Idle).count();
-        resting == workers && condition()
+    /// Wakes up to `most` of those that rest with nothing to do and are `wanted`, the longest parked first: they have
+    /// something to see to.
+    pub fn summon(&self, most: usize, wanted: impl Fn(usize) -> bool) {
+        let mut list = lock(&self.list);
+        let mut chosen = Vec::new();
+        let mut place = 0;
+        while chosen.len() < most && place < list.parked.len() {
+            let parked = &list.parked[place];
+            if parked.rest == Rest::Idle && wanted(parked.seat.index()) {
+                let parked = list.parked.remove(place);
+                chosen.push(self.raise(parked));
+            } else {
+                place += 1;
+            }
+        }
+        drop(list);
+        chosen.iter().for_each(thread::Thread::unpark);
+    }
+
+    /// Whether all workers rest, none of them in the middle of a task, and `condition` holds meanwhile: nobody leaves
+    /// the list while it is looked at, nobody joins the pool or leaves it, and what all of them did before they lay down,
+    /// or left, is visible.
+    pub fn while_all_rest(&self, condition: impl FnOnce() -> bool) -> bool {
+        let list = lock(&self.list);
+        let resting = list.parked.iter().filter(|parked| parked.rest == Rest::Idle).count();
+        resting == list.enlisted && condition()
+    }
+
+    /// The supervisor's thread, if it asks to be called. The caller unparks it.
+    fn call(&self, list: &List) -> Option<thread::Thread> {
+        if self.no_calls() { list.supervisor.clone() } else { None }
     }
 
     /// Takes the most recently parked worker out of the list and turns it into a searcher. The caller unparks the
     /// thread, best after it has let go of the lock.
-    fn choose(&self, parked: &mut Vec<Parked>) -> Option<thread::Thread> {
-        let youngest = parked.len().checked_sub(1)?;
-        Some(self.choose_at(parked, youngest))
+    fn choose(&self, list: &mut List) -> Option<thread::Thread> {
+        Some(self.raise(list.parked.pop()?))
     }
 
-    /// The same with the parked worker at `place`.
-    fn choose_at(&self, parked: &mut Vec<Parked>, place: usize) -> thread::Thread {
-        let Parked { seat, thread, rest } = parked.remove(place);
+    /// Turns a worker that has been taken out of the list into a searcher.
+    fn raise(&self, Parked { seat, thread, rest }: Parked) -> thread::Thread {
         self.hint.store(seat.index, Ordering::Relaxed); // a guess
         // The count comes first: once the seat is free the worker may run and leave the search.
         self.counts.fetch_add(SEARCHING.wrapping_sub(resting(rest)), Ordering::Relaxed);

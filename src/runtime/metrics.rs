@@ -4,6 +4,7 @@
 //! position, workers count on cache lines of their own, and a snapshot adds everything up.
 
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::base::counter::{Counter, Stretch};
@@ -60,6 +61,14 @@ pub struct PoolMetrics {
     pub reports: Counter,
     /// Homes given to producers; numbers them, so that each starts elsewhere.
     pub homes_given: Counter,
+    /// Workers that have joined since the pool was built.
+    pub grown: Counter,
+    /// Workers that have left while the pool went on.
+    pub retired: Counter,
+    /// Threads that could not be started since the pool was built, or whose start hook panicked.
+    pub failed_starts: Counter,
+    /// Workers that have joined in the place of one that blocked.
+    pub stand_ins: Counter,
 }
 
 /// A snapshot of what a pool has done, from [`Pool::stats`](crate::Pool::stats).
@@ -105,8 +114,59 @@ pub struct PoolStats {
     pub running: u64,
     /// Panics in the pool's hooks, which are swallowed.
     pub hook_panics: u64,
-    /// One entry a worker, in the order of their numbers.
+    /// Workers that the pool has now, those that stand in for others among them.
+    pub live: usize,
+    /// The number of workers that it was built with.
+    pub min: usize,
+    /// The most workers that it may have, apart from those that stand in for others.
+    pub max: usize,
+    /// How many workers have joined since it was built, those that stood in among them.
+    pub grown: u64,
+    /// How many have left while it went on.
+    pub retired: u64,
+    /// How often a worker could not be added, because the operating system refused the thread or the start hook panicked.
+    pub failed_starts: u64,
+    /// How often a worker joined in the place of one whose task [blocked](crate::blocking).
+    pub stand_ins: u64,
+    /// One entry for each number that was ever a worker's, in order: what those have done that have left stays counted.
     pub workers: Vec<WorkerStats>,
+}
+
+/// What a supervisor looks at.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading {
+    /// Tasks accepted so far.
+    pub submitted: u64,
+    /// Tasks begun so far.
+    pub started: u64,
+    /// Tasks that are queued.
+    pub waiting: u64,
+}
+
+/// Whether and where the thread of a worker is pinned. A number's next thread overwrites what the one before has noted.
+#[derive(Debug, Default)]
+pub struct PinRecord(AtomicUsize);
+
+impl PinRecord {
+    /// Notes it. The number of a core is small, for it lies in the affinity mask of a process.
+    pub fn set(&self, status: PinStatus) {
+        let code = match status {
+            PinStatus::Unpinned => 0,
+            PinStatus::Pinned(core) => core << 2 | 1,
+            PinStatus::Refused(core) => core << 2 | 2,
+        };
+        self.0.store(code, Ordering::Relaxed); // one word, read for statistics
+    }
+
+    /// What was noted last.
+    pub fn get(&self) -> PinStatus {
+        let code = self.0.load(Ordering::Relaxed); // as above
+        match code & 3 {
+            0 => PinStatus::Unpinned,
+            1 => PinStatus::Pinned(code >> 2),
+            _ => PinStatus::Refused(code >> 2),
+        }
+    }
 }
 
 impl PoolStats {
@@ -212,6 +272,23 @@ impl fmt::Display for PinStatus {
             PinStatus::Unpinned => f.write_str("unpinned"),
             PinStatus::Pinned(core) => write!(f, "core {core}"),
             PinStatus::Refused(core) => write!(f, "core {core} refused"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pin_is_noted_and_noted_anew() {
+        let record = PinRecord::default();
+        assert_eq!(record.get(), PinStatus::Unpinned);
+        for status in
+            [PinStatus::Pinned(0), PinStatus::Refused(1023), PinStatus::Pinned(7), PinStatus::Unpinned]
+        {
+            record.set(status);
+            assert_eq!(record.get(), status);
         }
     }
 }

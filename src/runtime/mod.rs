@@ -9,6 +9,8 @@ pub mod config;
 #[cfg(not(longshore_loom))]
 pub mod core;
 #[cfg(not(longshore_loom))]
+pub mod crew;
+#[cfg(not(longshore_loom))]
 pub mod current;
 #[cfg(not(longshore_loom))]
 pub mod dispatcher;
@@ -34,8 +36,14 @@ pub mod ranks;
 #[cfg(not(longshore_loom))]
 pub mod report;
 #[cfg(not(longshore_loom))]
+pub mod roster;
+#[cfg(not(longshore_loom))]
 pub mod scoped;
 #[cfg(not(longshore_loom))]
 pub mod shared;
+#[cfg(not(longshore_loom))]
+pub mod supervisor;
+#[cfg(not(longshore_loom))]
+pub mod threads;
 #[cfg(not(longshore_loom))]
 pub mod worker;

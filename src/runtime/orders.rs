@@ -30,8 +30,8 @@ impl Gate {
 }
 
 impl Core {
-    /// Gives each of `workers` the task that `pack` makes for its number; `false`, and no task is made, if the pool is
-    /// closed. `pack` runs no user code.
+    /// Gives each of `workers` the task that `pack` makes for its number, but for those that are about to leave the pool;
+    /// `false`, and no task is made, if the pool is closed. `pack` runs no user code.
     pub fn give_orders(&self, workers: &[usize], mut pack: impl FnMut(usize) -> Task) -> bool {
         let accepted = self.orders.pass(|state| {
             if state.is_closed || !self.ask(Request::Orders) {
@@ -46,6 +46,9 @@ impl Core {
                     // Who takes it passes the gate after us.
                     state.left += 1;
                 }
+            }
+            if state.left == 0 {
+                self.no_longer_ask(Request::Orders);
             }
             true
         });
@@ -85,7 +88,7 @@ impl Core {
 
     /// Gives all orders to `throw`, on any thread.
     pub fn throw_away_orders(&self, mut throw: impl FnMut(Task)) {
-        for worker in 0..self.records() {
+        for worker in self.recorded() {
             while let Some(order) = self.take_order(worker) {
                 throw(order);
             }

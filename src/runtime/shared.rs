@@ -3,8 +3,8 @@
 //! `worker`.
 
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence};
+use std::sync::{Arc, Mutex};
 
 use crossbeam_deque::{Injector, Steal, Stealer, Worker as Deque};
 use crossbeam_utils::CachePadded;
@@ -12,14 +12,16 @@ use crossbeam_utils::CachePadded;
 pub use super::core::Phase;
 
 use super::core::Core;
-use super::lifecycle::Model;
-use super::metrics::PoolStats;
+use super::lifecycle::{Doors, Model};
+use super::metrics::{PoolStats, Reading};
 use super::worker::Worker;
+use crate::base::sync::lock;
 use crate::policy::victim::Neighbours;
 use crate::primitives::batch::{BATCH, Batch};
 use crate::primitives::inbox::{Inbox, Taken};
 use crate::primitives::mailbox::Mailbox;
 use crate::primitives::members::Members;
+use crate::primitives::numbered::Numbered;
 use crate::primitives::offer::Offer;
 use crate::primitives::task::Task;
 use crate::runtime::config::Config;
@@ -47,19 +49,34 @@ pub struct Remote {
     pub service: AtomicU32,
     /// The owner half, for whoever has borrowed the worker (see `guest`); null before the worker's first rest.
     pub owner: AtomicPtr<Worker>,
+    /// The deque itself, while no worker has it. A later worker of the same number takes it on, so that `stealer` stays
+    /// what it is.
+    deque: Mutex<Option<Deque<Task>>>,
 }
 
 impl Remote {
-    /// The remote half that belongs to the deque behind `stealer`.
-    pub fn new(stealer: Stealer<Task>, offer: Offer<Job>) -> Self {
+    /// The remote half of a worker that shows others `offer`.
+    pub fn new(offer: Offer<Job>) -> Self {
+        let deque = Deque::new_lifo();
         Remote {
             inbox: Inbox::new(INBOX_CAPACITY),
             affine: CachePadded::default(),
-            stealer,
+            stealer: deque.stealer(),
             offer: CachePadded::new(offer),
             service: AtomicU32::new(0),
             owner: AtomicPtr::default(),
+            deque: Mutex::new(Some(deque)),
         }
+    }
+
+    /// The deque, for the worker that begins.
+    pub fn take_deque(&self) -> Deque<Task> {
+        lock(&self.deque).take().expect("one worker at a time has this number")
+    }
+
+    /// The deque, from a worker that has ended.
+    pub fn put_deque(&self, deque: Deque<Task>) {
+        *lock(&self.deque) = Some(deque);
     }
 
     /// Whether a thief would find something here (at the latest when it is about to lie down).
@@ -73,8 +90,8 @@ impl Remote {
 pub struct Shared {
     core: Core,
     /// Remote halves by the number of their worker. They live as long as this struct, whoever leaves the pool.
-    remotes: Box<[Remote]>,
-    /// The numbers of the workers whose threads have been started.
+    remotes: Numbered<Remote>,
+    /// The numbers of the workers that take tasks from others. Replaced under the lock of the roster.
     pub members: Members<usize>,
     /// Who is near whom, if workers are pinned and the machine makes a difference.
     pub neighbours: Option<Neighbours>,
@@ -97,41 +114,74 @@ impl Deref for Shared {
 }
 
 impl Model for Shared {
-    type Share = Deque<Task>;
     type Worker = Worker;
 
-    fn new(config: Config) -> (Self, Vec<Deque<Task>>) {
-        let deques: Vec<Deque<Task>> = (0..config.workers).map(|_| Deque::new_lifo()).collect();
-        // A worker without peers keeps what it forks.
-        let offer = || if deques.len() > 1 { Offer::free() } else { Offer::closed() };
-        let remotes = deques.iter().map(|deque| Remote::new(deque.stealer(), offer())).collect();
+    fn new(config: Config) -> Self {
+        let limits = config.limits;
+        let remotes = (0..limits.min).map(|_| Remote::new(Self::first_offer(limits.max))).collect();
         let neighbours = config.paths.as_ref().and_then(|paths| {
-            let of_worker: Vec<_> = (0..config.workers).map(|worker| paths[worker % paths.len()]).collect();
+            let of_worker: Vec<_> = (0..limits.max).map(|worker| paths[worker % paths.len()]).collect();
             Neighbours::new(&of_worker)
         });
-        let shared = Shared {
+        Shared {
             neighbours,
             core: Core::new(config),
-            remotes,
+            remotes: Numbered::new(remotes, limits.capacity()),
             members: Members::new(Box::default()),
             injector: Injector::new(),
             scope_sleepers: CachePadded::default(),
             passages: CachePadded::new(AtomicUsize::new(0)),
-        };
-        (shared, deques)
+        }
     }
 
-    fn admit(&self, index: usize) {
+    fn admit(&self, index: usize, doors: Doors) {
+        let offer = || Self::first_offer(self.config.limits.max);
+        let remote = self.remotes.get_or_make(index, || Remote::new(offer()));
+        match doors {
+            Doors::Open => {
+                remote.inbox.reopen();
+                remote.affine.reopen();
+            }
+            Doors::Closed => {
+                remote.inbox.close();
+                remote.affine.close();
+            }
+        }
         let grown = self.members.read(|members| members.iter().copied().chain([index]).collect());
         self.members.replace(grown);
     }
 
-    fn worker(shared: Arc<Self>, index: usize, deque: Deque<Task>) -> Worker {
-        Worker::new(shared, index, deque)
+    fn withdraw(&self, index: usize) {
+        // The queues first: a dispatcher that is refused reads the set again.
+        self.remote(index).inbox.close();
+        self.remote(index).affine.close();
+        let is_another = |member: &usize| *member != index;
+        let left = self.members.read(|members| members.iter().copied().filter(is_another).collect());
+        self.members.replace(left);
     }
 
-    fn workers(&self) -> usize {
-        self.members.read(<[usize]>::len)
+    fn hand_over(&self, index: usize) -> usize {
+        let mut batch = TaskBatch::new();
+        let mut moved = 0;
+        let mut sink = |task| {
+            batch.push(task);
+            moved += 1;
+            if batch.len() == BATCH {
+                self.injector.push(std::mem::replace(&mut batch, TaskBatch::new()));
+            }
+        };
+        let remote = self.remote(index);
+        steal_all(&remote.stealer, &mut sink);
+        std::iter::from_fn(|| remote.affine.take()).for_each(&mut sink);
+        remote.inbox.drain_closed(sink);
+        if !batch.is_empty() {
+            self.injector.push(batch);
+        }
+        moved
+    }
+
+    fn worker(shared: Arc<Self>, index: usize) -> Worker {
+        Worker::new(shared, index)
     }
 
     fn members(&self) -> Vec<usize> {
@@ -139,15 +189,15 @@ impl Model for Shared {
     }
 
     fn stats(&self) -> PoolStats {
-        let pushed = || {
-            let sent = |r: &Remote| r.inbox.pushed() + r.affine.pushed();
-            self.remotes.iter().map(sent).sum::<u64>() + self.metrics.injected.get()
-        };
-        self.core.stats(pushed, |index| self.depth(index))
+        self.core.stats(|| self.pushed(), |index| self.depth(index))
+    }
+
+    fn read(&self) -> Reading {
+        self.core.read(|| self.pushed())
     }
 
     fn close_queues(&self) {
-        for remote in &self.remotes {
+        for remote in self.remotes.values() {
             remote.inbox.close();
             remote.affine.close();
         }
@@ -160,7 +210,7 @@ impl Model for Shared {
         !self.injector.is_empty()
             || !self.ranks.are_empty()
             // All that there ever were: the queues of those who have gone are empty, and the set costs a fence to read.
-            || self.remotes.iter().any(Remote::has_work)
+            || self.remotes.values().any(Remote::has_work)
     }
 
     /// When no task is left and all workers rest nothing can bring a new task: outside is shut out, and inside nobody
@@ -177,7 +227,7 @@ impl Model for Shared {
         fence(Ordering::SeqCst);
         // Both at one moment. Looked at one after the other, a worker could be at rest, be chosen or borrowed, and rest
         // again in between; and what it took or left meanwhile we would not have seen.
-        if !self.idle.while_all_rest(self.workers(), || self.is_drained()) {
+        if !self.idle.while_all_rest(|| self.is_drained()) {
             return self.has_ended();
         }
         self.advance(Phase::Ended);
@@ -188,7 +238,7 @@ impl Model for Shared {
     fn throw_away_queued(&self) {
         let throw = |task| _ = self.throw_away(task);
         self.throw_away_orders(throw);
-        for remote in &self.remotes {
+        for remote in self.remotes.values() {
             remote.inbox.drain_closed(throw);
             std::iter::from_fn(|| remote.affine.take()).for_each(throw);
         }
@@ -196,15 +246,7 @@ impl Model for Shared {
             std::iter::from_fn(|| batch.pop()).for_each(throw);
         }
         std::iter::from_fn(|| self.ranks.take_any()).for_each(throw);
-        for remote in &self.remotes {
-            loop {
-                match remote.stealer.steal() {
-                    Steal::Success(task) => throw(task),
-                    Steal::Retry => std::hint::spin_loop(),
-                    Steal::Empty => break,
-                }
-            }
-        }
+        self.remotes.values().for_each(|remote| steal_all(&remote.stealer, throw));
     }
 
     fn sift(&self, sort: &mut dyn FnMut(Task) -> Option<Task>) {
@@ -220,7 +262,7 @@ impl Model for Shared {
                 }
             }
         };
-        for remote in &self.remotes {
+        for remote in self.remotes.values() {
             let mut left = remote.inbox.len();
             while left > 0 && remote.inbox.take(left.min(BATCH), &mut batch) == Taken::Some {
                 left = left.saturating_sub(batch.len());
@@ -233,7 +275,7 @@ impl Model for Shared {
             let Some(mut batch) = self.take_injected() else { break };
             std::iter::from_fn(|| batch.pop()).for_each(&mut sort);
         }
-        for remote in &self.remotes {
+        for remote in self.remotes.values() {
             for _ in 0..remote.stealer.len() {
                 match remote.stealer.steal() {
                     Steal::Success(task) => sort(task),
@@ -262,13 +304,29 @@ impl Shared {
     /// The remote half of worker `index`.
     #[inline]
     pub fn remote(&self, index: usize) -> &Remote {
-        &self.remotes[index]
+        self.remotes.get(index)
+    }
+
+    /// Whether there ever was a worker of this number.
+    pub fn is_known(&self, index: usize) -> bool {
+        self.remotes.find(index).is_some()
+    }
+
+    /// What a worker of a pool of up to `max` workers has on offer at first. One without peers keeps what it forks.
+    fn first_offer(max: usize) -> Offer<Job> {
+        if max > 1 { Offer::free() } else { Offer::closed() }
+    }
+
+    /// Tasks that were accepted from outside.
+    fn pushed(&self) -> u64 {
+        let sent = |r: &Remote| r.inbox.pushed() + r.affine.pushed();
+        self.remotes.values().map(sent).sum::<u64>() + self.metrics.injected.get()
     }
 
     /// Tasks in the queues of worker `index`.
     pub fn depth(&self, index: usize) -> usize {
-        let remote = self.remote(index);
-        remote.inbox.len() + remote.affine.len() + remote.stealer.len()
+        // A thread that is only kept for a worker to come has none.
+        self.remotes.find(index).map_or(0, |r| r.inbox.len() + r.affine.len() + r.stealer.len())
     }
 
     /// Opens a passage to the injector; `None` once the pool is closed to work from outside.
@@ -305,17 +363,29 @@ impl Shared {
 
     /// Whether no queue holds a task and nobody is on the way with one.
     fn is_drained(&self) -> bool {
-        let inboxes_empty = self.remotes.iter().all(|r| r.inbox.len() == 0);
+        let inboxes_empty = self.remotes.values().all(|r| r.inbox.len() == 0);
         // In this order: tasks leave an inbox inside a passage, which ends when they are in the injector. Acquire
         // pairs with the Release at the passage's end.
         let nobody_between = self.passages.load(Ordering::Acquire) == 0;
         inboxes_empty
             && nobody_between
-            && self.remotes.iter().all(|r| r.affine.is_empty())
+            && self.remotes.values().all(|r| r.affine.is_empty())
             && self.is_out_of_orders()
             && self.injector.is_empty()
             && self.ranks.are_empty()
-            && self.remotes.iter().all(|r| r.stealer.is_empty())
+            && self.remotes.values().all(|r| r.stealer.is_empty())
+    }
+}
+
+/// Gives all that is in a deque to `sink`, the oldest first.
+fn steal_all(deque: &Stealer<Task>, mut sink: impl FnMut(Task)) {
+    loop {
+        match deque.steal() {
+            Steal::Success(task) => sink(task),
+            // Somebody else got one, so this loop ends after at most as many rounds as there are tasks.
+            Steal::Retry => std::hint::spin_loop(),
+            Steal::Empty => return,
+        }
     }
 }
 

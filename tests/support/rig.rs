@@ -102,6 +102,6 @@ pub fn assert_quiescent(pool: &impl HasPool) -> PoolStats {
     assert_eq!(stats.submitted, sum, "the numbers add up: {stats:?}");
     let executed: u64 = stats.workers.iter().map(|worker| worker.executed).sum();
     assert_eq!(executed + stats.run_by_callers, ended, "{stats:?}");
-    assert_eq!(stats.workers.len(), pool.workers());
+    assert_eq!(stats.live, pool.workers());
     stats
 }

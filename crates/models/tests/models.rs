@@ -6,7 +6,7 @@ mod protocols;
 use longshore::internals as code;
 use longshore_models::harness::prove;
 use protocols::{
-    forks, inbox, latches, life, loans, members, offers, parking, pull, rooms, slot, slot_waiting,
+    forks, growing, inbox, latches, life, loans, members, offers, parking, pull, rooms, slot, slot_waiting,
 };
 
 macro_rules! models {
@@ -69,6 +69,10 @@ models! {
 
     members::no_task_stays_with_a_worker_that_leaves: 3;
     members::a_worker_that_joins_finds_what_came_before_it: 4;
+
+    growing::a_push_calls_the_supervisor: 6;
+    growing::a_worker_that_leaves_has_the_pool_grow_again: 3;
+    growing::a_number_that_is_given_again_loses_nothing: 6;
 
     offers::a_piece_goes_to_its_owner_or_to_a_thief: 6;
     offers::a_piece_goes_to_one_of_two_thieves: 6;

@@ -9,7 +9,7 @@ use longshore_models::harness::{prove, refute};
 use longshore_models::mutable as code;
 use longshore_models::mutation::Mutation;
 use protocols::{
-    forks, inbox, latches, life, loans, members, offers, parking, pull, rooms, slot, slot_waiting,
+    forks, growing, inbox, latches, life, loans, members, offers, parking, pull, rooms, slot, slot_waiting,
 };
 
 macro_rules! mutants {
@@ -83,7 +83,7 @@ mutants! {
     search_begun_torn: parking::a_task_pushed_behind_a_blocked_one_runs_elsewhere, 2,
         torn("idle.rs", "start_search", "compare_exchange");
     chosen_without_freeing_the_seat: parking::a_push_wakes_a_parking_worker, 6,
-        removed("idle.rs", "choose", "store");
+        removed("idle.rs", "raise", "store");
     withdrawn_torn: parking::a_task_pushed_behind_a_blocked_one_runs_elsewhere, 2,
         torn("idle.rs", "withdraw", "fetch_add");
     tasks_moved_in_silence: parking::a_task_on_its_way_to_a_deque_is_not_forgotten, 2,
@@ -190,6 +190,22 @@ mutants! {
         without("notifying for tasks handed on");
     stale_set_not_read_again: members::no_task_stays_with_a_worker_that_leaves, 3,
         without("reading the set again");
+}
+
+// Growing (M10).
+mutants! {
+    call_asked_for_without_its_fence: growing::a_push_calls_the_supervisor, 6,
+        removed("idle.rs", "ask_for_a_call", "fence");
+    call_not_asked_for: growing::a_push_calls_the_supervisor, 6,
+        removed("idle.rs", "ask_for_a_call", "fetch_or");
+    call_without_the_fence_of_the_push: growing::a_push_calls_the_supervisor, 6,
+        removed("idle.rs", "notify", "fence");
+    supervisor_without_its_last_look: growing::a_push_calls_the_supervisor, 6,
+        without("the supervisor's last look");
+    leaver_without_a_look_back: growing::a_worker_that_leaves_has_the_pool_grow_again, 3,
+        without("the look after a worker has left");
+    number_given_again_closed: growing::a_number_that_is_given_again_loses_nothing, 3,
+        removed("inbox.rs", "reopen", "fetch_and");
 }
 
 // Offer.

@@ -18,8 +18,8 @@ use super::addressed::no_such_worker;
 use super::config::Config;
 use super::core::{Core, Phase, Request};
 use super::dispatcher::{Intake, Rejected, Route, in_portions};
-use super::lifecycle::Model;
-use super::metrics::PoolStats;
+use super::lifecycle::{Doors, Model};
+use super::metrics::{PoolStats, Reading};
 use crate::base::error::SubmitErrorKind;
 use crate::primitives::batch::BATCH;
 use crate::primitives::task::Task;
@@ -42,30 +42,34 @@ impl Deref for Shared {
 }
 
 impl Model for Shared {
-    type Share = ();
     type Worker = Worker;
 
-    fn new(config: Config) -> (Self, Vec<()>) {
-        let shares = vec![(); config.workers];
-        (Shared { core: Core::new(config), queue: Queue::new() }, shares)
+    fn new(config: Config) -> Self {
+        Shared { core: Core::new(config), queue: Queue::new() }
     }
 
-    fn admit(&self, _: usize) {} // nobody needs to know who takes
+    fn admit(&self, _: usize, _: Doors) {} // nobody needs to know who takes
 
-    fn worker(shared: Arc<Self>, index: usize, (): ()) -> Worker {
+    fn withdraw(&self, _: usize) {}
+
+    fn hand_over(&self, _: usize) -> usize {
+        0 // it has nothing of its own
+    }
+
+    fn worker(shared: Arc<Self>, index: usize) -> Worker {
         Worker::new(shared, index)
     }
 
-    fn workers(&self) -> usize {
-        self.config.workers
-    }
-
     fn members(&self) -> Vec<usize> {
-        (0..self.config.workers).collect()
+        self.roster.lock().members()
     }
 
     fn stats(&self) -> PoolStats {
         self.core.stats(|| self.queue.let_in(), |_| 0)
+    }
+
+    fn read(&self) -> Reading {
+        self.core.read(|| self.queue.let_in())
     }
 
     fn close_queues(&self) {
@@ -86,7 +90,7 @@ impl Model for Shared {
             return false;
         }
         let is_drained = || self.is_drained() && self.is_out_of_orders();
-        if !self.idle.while_all_rest(self.config.workers, is_drained) {
+        if !self.idle.while_all_rest(is_drained) {
             return self.has_ended();
         }
         self.advance(Phase::Ended);
@@ -169,7 +173,7 @@ impl Intake for Shared {
             return Err((closure, SubmitErrorKind::Forked));
         }
         if let Route::Worker(worker) = route
-            && worker >= self.workers()
+            && worker >= self.config.limits.max
         {
             return Err((closure, no_such_worker(self, worker)));
         }

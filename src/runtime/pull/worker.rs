@@ -18,11 +18,14 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crossbeam_utils::CachePadded;
+
 use super::Shared;
 use crate::policy::spin::SpinTime;
 use crate::primitives::task::{Finished, Task};
+use crate::runtime::core::Record;
 use crate::runtime::idle::Seat;
-use crate::runtime::lifecycle::Owner;
+use crate::runtime::lifecycle::{Owner, Parting};
 use crate::runtime::metrics::WorkerMetrics;
 use crate::runtime::ranks::Turn;
 use crate::runtime::worker::wait::{self, Awaited, Waited};
@@ -35,6 +38,9 @@ pub struct Worker {
     index: usize,
     seat: Arc<Seat>,
     spin: Cell<SpinTime>,
+    /// Its own record in `shared`.
+    record: Arc<CachePadded<Record>>,
+    has_resigned: Cell<bool>,
     /// Numbers the turns in which it has looked at tasks of other priorities.
     turn: Cell<u32>,
 }
@@ -60,6 +66,8 @@ impl Worker {
         Worker {
             seat: Arc::new(Seat::new(index)),
             spin: Cell::new(SpinTime::new(shared.config.spin)),
+            record: shared.record(index).clone(),
+            has_resigned: Cell::new(false),
             turn: Cell::new(0),
             shared,
             index,
@@ -94,7 +102,7 @@ impl Worker {
     /// What it counts.
     #[inline]
     pub fn metrics(&self) -> &WorkerMetrics {
-        &self.shared.record(self.index).metrics
+        &self.record.metrics
     }
 }
 
@@ -104,9 +112,20 @@ impl Owner for Worker {
         f()
     }
 
-    fn run(&self) {
+    fn run(&self) -> Parting {
         self.as_current(|| self.work_until(&mut Goal::PoolEnd));
+        if self.has_resigned.get() { Parting::Resigned } else { Parting::PoolEnd }
     }
+
+    fn run_orders(&self) {
+        self.as_current(|| {
+            while let Some(order) = self.shared.take_order(self.index) {
+                self.run_task(order);
+            }
+        });
+    }
+
+    fn put_down(self) {} // it has nothing that another needs
 }
 
 impl Seeker for Worker {
@@ -114,6 +133,10 @@ impl Seeker for Worker {
 
     fn shared(&self) -> &Shared {
         &self.shared
+    }
+
+    fn has_resigned(&self) -> &Cell<bool> {
+        &self.has_resigned
     }
 
     fn seat(&self) -> &Arc<Seat> {
@@ -159,7 +182,7 @@ impl Seeker for Worker {
 impl Worker {
     /// Runs tasks, and sleeps when there are none, until the goal is reached.
     fn work_until(&self, goal: &mut Goal<'_>) {
-        while !goal.is_reached(&self.shared) {
+        while !goal.is_reached(&self.shared) && !self.has_resigned.get() {
             if self.shared.condition().wants_care() && self.attend(goal) {
                 continue;
             }

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crossbeam_deque::Worker as Deque;
+use crossbeam_utils::CachePadded;
 
 use fork::{Execution, Forks, Job};
 pub use seek::{Goal, Seeker};
@@ -26,10 +27,10 @@ use crate::policy::spin::SpinTime;
 use crate::primitives::batch::BATCH;
 use crate::primitives::offer::Offer;
 use crate::primitives::task::{Finished, Task};
-use crate::runtime::core::Core;
+use crate::runtime::core::{Core, Record};
 use crate::runtime::dispatcher::{Announcement, Rejected};
 use crate::runtime::idle::Seat;
-use crate::runtime::lifecycle::{Model, Owner};
+use crate::runtime::lifecycle::{Model, Owner, Parting};
 use crate::runtime::metrics::WorkerMetrics;
 use crate::runtime::scoped::{Credit, Scope};
 use crate::runtime::shared::{Phase, Remote, Shared, TaskBatch};
@@ -75,6 +76,10 @@ pub struct Worker {
     services: Cell<u32>,
     /// This worker's own offer, in `shared`.
     offer: NonNull<Offer<Job>>,
+    /// Its own record in `shared`.
+    record: Arc<CachePadded<Record>>,
+    /// Whether it has left the pool.
+    has_resigned: Cell<bool>,
 }
 
 thread_local! {
@@ -114,7 +119,7 @@ impl Drop for Current<'_> {
 
 impl Worker {
     /// The owner half of worker `index`.
-    pub fn new(shared: Arc<Shared>, index: usize, deque: Deque<Task>) -> Self {
+    pub fn new(shared: Arc<Shared>, index: usize) -> Self {
         let config = &shared.config;
         Worker {
             rng: Rng::new(config.seed, index as u64),
@@ -132,9 +137,11 @@ impl Worker {
             credit: Credit::default(),
             services: Cell::new(0),
             offer: NonNull::from(&*shared.remote(index).offer),
+            record: shared.record(index).clone(),
+            has_resigned: Cell::new(false),
+            deque: shared.remote(index).take_deque(),
             shared,
             index,
-            deque,
         }
     }
 
@@ -223,7 +230,13 @@ impl Worker {
 
     #[inline]
     fn metrics(&self) -> &WorkerMetrics {
-        &self.shared.record(self.index).metrics
+        &self.record.metrics
+    }
+
+    /// Leaves to others what it can, for the task on it is about to block.
+    pub fn make_way(&self) {
+        self.settle(); // a scope must not wait for what this worker has kept to itself
+        self.offer_oldest();
     }
 }
 
@@ -283,10 +296,24 @@ impl Owner for Worker {
         f()
     }
 
-    fn run(&self) {
+    fn run(&self) -> Parting {
         // Relaxed: whoever borrows this worker has got it out of the list of the parked, whose lock orders the two.
         self.remote().owner.store(std::ptr::from_ref(self).cast_mut(), Ordering::Relaxed);
         self.as_current(|| self.work_until(&mut Goal::PoolEnd));
+        if self.has_resigned.get() { Parting::Resigned } else { Parting::PoolEnd }
+    }
+
+    fn run_orders(&self) {
+        self.as_current(|| {
+            while let Some(order) = self.shared.take_order(self.index) {
+                self.run_task(order);
+            }
+            self.settle();
+        });
+    }
+
+    fn put_down(self) {
+        self.shared.remote(self.index).put_deque(self.deque);
     }
 }
 
@@ -298,8 +325,12 @@ impl Worker {
     /// would copy it.
     fn work_until(&self, goal: &mut Goal<'_>) {
         while !goal.is_reached(&self.shared) {
-            if self.shared.condition().wants_care() && self.attend(goal) {
-                continue;
+            if self.shared.condition().wants_care() {
+                match self.attend(goal) {
+                    true if self.has_resigned.get() => break,
+                    true => continue,
+                    false => {}
+                }
             }
             if self.is_fair_turn() {
                 self.take_fair_turn();
@@ -308,6 +339,8 @@ impl Worker {
                 self.run_task(task);
             } else if let Some(task) = self.refill().or_else(|| self.search_or_rest(goal)) {
                 self.run_task(task);
+            } else if self.has_resigned.get() {
+                break;
             }
         }
         self.settle();
@@ -334,6 +367,10 @@ impl Seeker for Worker {
 
     fn shared(&self) -> &Shared {
         &self.shared
+    }
+
+    fn has_resigned(&self) -> &Cell<bool> {
+        &self.has_resigned
     }
 
     fn seat(&self) -> &Arc<Seat> {

@@ -67,9 +67,10 @@ impl Worker {
     /// EuroSys 2010. Two queues for a task that has an affinity are the mailboxes of Acar, Blelloch and Blumofe, 2000.)
     #[cold]
     pub(super) fn take_from_others_mail(&self) -> Option<Task> {
-        // All that there ever were, as in `has_work`.
-        let mut peers = victim::rotation(self.shared.records(), &self.rng);
-        let task = peers.find_map(|peer| self.shared.remote(peer).affine.take())?;
+        let task = self.shared.members.read(|members| {
+            let mut peers = victim::rotation(members.len(), &self.rng).map(|i| members[i]);
+            peers.find_map(|peer| self.shared.remote(peer).affine.take())
+        })?;
         self.metrics().stolen.add(1);
         Some(task)
     }
@@ -124,9 +125,18 @@ impl Worker {
 
     /// What `look` finds with the first peer that has something, the near ones first.
     fn first_of_peers(&self, mut look: impl FnMut(usize) -> Option<Task>) -> Option<Task> {
+        let max = self.shared.config.limits.max;
         match &self.shared.neighbours {
-            Some(neighbours) => neighbours.of(self.index, &self.rng).find_map(look),
-            None => self.shared.members.read(|members| {
+            Some(neighbours) if self.index < max => {
+                let known = |&peer: &usize| self.shared.is_known(peer);
+                let near = neighbours.of(self.index, &self.rng).filter(known).find_map(&mut look);
+                // Those that stand in for others are nobody's neighbours.
+                let stands_in = |&peer: &usize| peer >= max;
+                let strangers =
+                    |members: &[usize]| members.iter().copied().filter(stands_in).find_map(&mut look);
+                near.or_else(|| self.shared.members.read(strangers))
+            }
+            _ => self.shared.members.read(|members| {
                 let mut peers = victim::rotation(members.len(), &self.rng).map(|i| members[i]);
                 peers.find_map(|peer| if peer == self.index { None } else { look(peer) })
             }),
@@ -163,7 +173,7 @@ pub(super) fn search(seeker: &impl Seeker, goal: &Goal<'_>) -> Option<Task> {
     let mut spin = seeker.spin().get();
     let mut begun = None;
     loop {
-        if goal.must_attend(seeker.shared()) {
+        if goal.must_attend(seeker.shared(), seeker.seat().index()) {
             return None;
         }
         if let Some(task) = seeker.sweep() {

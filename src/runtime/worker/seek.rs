@@ -3,11 +3,12 @@
 use std::cell::Cell;
 use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::search;
 use super::wait::Awaited;
 use crate::base::counter::nanos;
+use crate::policy::scaling::Release;
 use crate::policy::spin::SpinTime;
 use crate::primitives::block;
 use crate::primitives::task::Task;
@@ -15,6 +16,7 @@ use crate::runtime::core::{Core, Phase, Request};
 use crate::runtime::idle::{Duty, Posture, Rest, Role, Seat};
 use crate::runtime::lifecycle::Model;
 use crate::runtime::metrics::WorkerMetrics;
+use crate::runtime::roster::Reason;
 use crate::sys::memory;
 
 /// What a worker is up to when it asks for the next task: until when it waits for one.
@@ -37,12 +39,14 @@ impl Goal<'_> {
     }
 
     /// Whether the worker must not take another task before it has seen to something else: see [`Seeker::attend`].
-    pub fn must_attend(&self, core: &Core) -> bool {
+    pub fn must_attend(&self, core: &Core, index: usize) -> bool {
         let condition = core.condition();
         condition.wants_care()
             && (condition.phase() >= Phase::Ended
-                // What a task waits for goes on in a paused pool.
-                || condition.asks(Request::Pause) && matches!(self, Goal::PoolEnd))
+                // What a task waits for goes on in a paused pool, and a worker leaves only between two tasks.
+                || matches!(self, Goal::PoolEnd)
+                    && (condition.asks(Request::Pause)
+                        || condition.asks(Request::Leave) && core.roster.is_to_leave(index)))
     }
 
     fn rest(&self) -> Rest {
@@ -78,6 +82,8 @@ pub trait Seeker: Sized {
 
     /// The pool.
     fn shared(&self) -> &Self::Pool;
+    /// Whether the worker has left the pool; set once.
+    fn has_resigned(&self) -> &Cell<bool>;
     /// The worker's place in the list of the parked.
     fn seat(&self) -> &Arc<Seat>;
     /// How long it looks before it lies down.
@@ -112,13 +118,16 @@ pub trait Seeker: Sized {
                 self.end_search();
                 return Some(task);
             }
-            if goal.is_reached(shared) || goal.must_attend(shared) {
+            if goal.is_reached(shared) || goal.must_attend(shared, self.seat().index()) {
                 if role == Role::Searching {
                     self.end_search();
                 }
                 return None;
             }
             role = self.rest(role, goal);
+            if self.has_resigned().get() {
+                return None;
+            }
             if role == Role::Active {
                 role = shared.idle.start_search(self.seat());
             }
@@ -135,7 +144,9 @@ pub trait Seeker: Sized {
         // The last look around: the fence in `announce` makes it count.
         let role = if shared.has_work() || shared.has_orders(seat.index()) {
             Some(Role::Searching)
-        } else if matches!(goal, Goal::PoolEnd) && shared.ends_now() {
+        } else if matches!(goal, Goal::PoolEnd)
+            && (shared.ends_now() || shared.roster.is_to_leave(seat.index()))
+        {
             Some(Role::Active)
         } else {
             None
@@ -154,26 +165,55 @@ pub trait Seeker: Sized {
         self.metrics().parked.add_shared(1);
         let asleep = Instant::now();
         self.metrics().asleep.begin(shared.nanos(asleep));
-        let role = loop {
-            let is_up = match seat.posture() {
-                Posture::Up => true,
-                Posture::Parked => goal.is_reached(shared),
-                Posture::Lent => false,
-            };
-            match is_up.then(|| shared.idle.withdraw(seat, Role::Active)).flatten() {
-                Some(role) => break role,
-                None => {
-                    goal.arm(); // each time, see `wait::block`
-                    goal.park();
-                }
-            }
-        };
+        let role = self.sleep(seat, goal);
         let mut spin = self.spin().get();
         let slept = asleep.elapsed();
         self.metrics().asleep.end_after(nanos(slept));
         spin.slept(slept);
         self.spin().set(spin);
         role
+    }
+
+    /// Sleeps until it is chosen, the goal is reached, or it leaves the pool because it has been idle for long. `seat` is the
+    /// one that it lay down with: whoever has borrowed the worker meanwhile has another.
+    fn sleep(&self, seat: &Arc<Seat>, goal: &mut Goal<'_>) -> Role {
+        let shared = self.shared();
+        let mut since = Instant::now();
+        loop {
+            let timeout = self.idle_time(goal);
+            let is_overdue = timeout.is_some_and(|timeout| since.elapsed() >= timeout);
+            let is_up = match seat.posture() {
+                Posture::Up => true,
+                Posture::Parked => goal.is_reached(shared) || is_overdue,
+                Posture::Lent => {
+                    since = Instant::now(); // whoever acts as this worker is not idle
+                    false
+                }
+            };
+            match is_up.then(|| shared.idle.withdraw(seat, Role::Active)).flatten() {
+                Some(Role::Active) if is_overdue && shared.resign(seat.index(), Reason::Idle) => {
+                    self.has_resigned().set(true);
+                    return Role::Active;
+                }
+                Some(role) => return role,
+                None => {
+                    goal.arm(); // each time, see `wait::block`
+                    match timeout {
+                        None => goal.park(),
+                        Some(timeout) => thread::park_timeout(timeout.saturating_sub(since.elapsed())),
+                    }
+                }
+            }
+        }
+    }
+
+    /// How long the worker may sleep before it leaves the pool; `None` if it is needed.
+    fn idle_time(&self, goal: &Goal<'_>) -> Option<Duration> {
+        let shared = self.shared();
+        let leaves = matches!(goal, Goal::PoolEnd)
+            && shared.roster.has_too_many()
+            && shared.config.scaling.releases() == Release::EachByItself;
+        leaves.then(|| shared.config.scaling.idle_time())
     }
 
     /// Stops searching: the pushes that relied on this worker to find their task may need another one woken.
@@ -194,9 +234,12 @@ pub trait Seeker: Sized {
             self.stop(goal);
             return true;
         }
+        if matches!(goal, Goal::PoolEnd) && condition.asks(Request::Leave) && self.leaves() {
+            return true;
+        }
         if matches!(goal, Goal::PoolEnd) && condition.asks(Request::Pause) {
             self.settle();
-            shared.rest_while_paused();
+            shared.rest_while_paused(self.seat().index());
             return true;
         }
         if condition.asks(Request::Orders)
@@ -212,6 +255,16 @@ pub trait Seeker: Sized {
             return true;
         }
         false
+    }
+
+    /// Leaves the pool, if it is among those who are to.
+    fn leaves(&self) -> bool {
+        let (shared, index) = (self.shared(), self.seat().index());
+        let leaves = shared.roster.is_to_leave(index) && shared.resign(index, Reason::Orders);
+        if leaves {
+            self.has_resigned().set(true);
+        }
+        leaves
     }
 
     /// The pool stops: what this worker has in its queues never starts. A task that waits on this worker waits on,

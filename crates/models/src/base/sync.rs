@@ -136,6 +136,7 @@ arithmetic! {
     AtomicU64: u64 {
         fetch_add = |a, b| a.wrapping_add(b);
         fetch_sub = |a, b| a.wrapping_sub(b);
+        fetch_and = |a, b| a & b;
         fetch_or = |a, b| a | b;
         swap = |_, b| b;
     }

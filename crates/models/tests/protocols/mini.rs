@@ -293,7 +293,7 @@ impl Pool {
             return self.ends_if(if leaves_out("the lock of the list") {
                 self.all_rest() && pulled.all_is_taken()
             } else {
-                self.idle.while_all_rest(self.workers, || pulled.all_is_taken())
+                self.idle.while_all_rest(|| pulled.all_is_taken())
             });
         }
         self.ends_if(if leaves_out("fence of the last worker") {
@@ -322,7 +322,7 @@ impl Pool {
         if leaves_out("looking at the queues while all rest, and not after") {
             return self.all_rest() && self.is_drained();
         }
-        self.idle.while_all_rest(self.workers, || self.is_drained())
+        self.idle.while_all_rest(|| self.is_drained())
     }
 
     /// For mutants.

@@ -6,6 +6,7 @@
 )]
 
 pub mod forks;
+pub mod growing;
 pub mod inbox;
 pub mod latches;
 pub mod life;

@@ -1,0 +1,53 @@
+//! The walk with the parallel walker of the crate `ignore`, to compare with. Its threads hash what they find.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use ignore::{DirEntry, Error, WalkBuilder, WalkState};
+
+use crate::finder::{Finder, Found, OnError};
+
+/// Walks the tree with so many threads.
+pub fn walk(root: &Path, threads: usize) -> Found {
+    let finder = Finder::new(OnError::GoOn);
+    let walker = WalkBuilder::new(root).standard_filters(false).threads(threads).build_parallel();
+    walker.run(|| {
+        Box::new(|entry| {
+            match entry {
+                Ok(entry) => visit(&finder, entry),
+                Err(error) => note(&finder, root, error),
+            }
+            WalkState::Continue
+        })
+    });
+    finder.finish()
+}
+
+fn visit(finder: &Finder, entry: DirEntry) {
+    match entry.file_type() {
+        Some(kind) if kind.is_dir() => finder.foreign_directory(),
+        Some(kind) if kind.is_file() => match entry.metadata() {
+            Ok(metadata) => {
+                let files = finder.file(entry.into_path(), metadata.len());
+                files.into_iter().flatten().for_each(|file| finder.hash(file));
+            }
+            Err(error) => note(finder, entry.path(), error),
+        },
+        _ => finder.other(),
+    }
+}
+
+/// Finds out where the error happened, which this walker tells only in layers.
+fn note(finder: &Finder, near: &Path, error: Error) {
+    let path = place(&error).unwrap_or_else(|| near.to_owned());
+    let error = error.into_io_error().unwrap_or_else(|| io::Error::other("not an error of the system"));
+    finder.problem(&path, &error);
+}
+
+fn place(error: &Error) -> Option<PathBuf> {
+    match error {
+        Error::WithPath { path, .. } => Some(path.clone()),
+        Error::WithDepth { err, .. } | Error::WithLineNumber { err, .. } => place(err),
+        _ => None,
+    }
+}

@@ -1,0 +1,504 @@
+//! How many workers a pool of elastic size should have: what the user chooses from, and the decision itself. It is shown
+//! the pool as a [`View`] and remembers a few numbers; it reads no clock and touches no thread.
+
+use std::time::Duration;
+
+/// How a pool whose size is a range follows its load; given to
+/// [`PoolBuilder::scaling`](crate::PoolBuilder::scaling).
+///
+/// There are three manners, which differ in how sure the pool must be that it needs another worker:
+///
+/// | | grows | looks every | keeps an idle worker for |
+/// |---|---|---|---|
+/// | [`eager`](Scaling::eager) | at once, a worker for every task that finds nobody idle | 1 ms | 60 s |
+/// | [`balanced`](Scaling::balanced) (the default) | as the arrival of tasks and their length call for, ahead of a load that rises | 5 ms | 10 s |
+/// | [`lazy`](Scaling::lazy) | by one worker, when tasks have waited through four looks in a row and do not get fewer | 20 ms | 1 s |
+///
+/// Eager is for tasks that block or are long; with many tiny tasks it starts workers that find nothing to do. Balanced
+/// measures how long tasks take, so a flood of tiny ones does not make it grow. Lazy is for a pool that shares its machine.
+///
+/// Nobody looks while the pool has nothing to do: the looks begin when a task finds nobody idle.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use longshore::{Pool, Release, Scaling};
+///
+/// let scaling = Scaling::eager().idle_timeout(Duration::from_secs(5)).warm(2).release(Release::Together);
+/// let pool = Pool::builder().workers(1..=8).scaling(scaling).build()?;
+/// assert_eq!(pool.workers(), 1);
+/// # Ok::<(), longshore::BuildError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scaling {
+    manner: Manner,
+    idle_timeout: Duration,
+    period: Duration,
+    warm: usize,
+    release: Release,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    Eager,
+    Balanced,
+    Lazy,
+}
+
+/// Who decides that a worker of an elastic pool goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Release {
+    /// Each worker goes by itself when it has been idle for the idle timeout.
+    #[default]
+    EachByItself,
+    /// One place looks at all of them, every period: when some have been too many for the whole of the idle timeout, these go
+    /// together. It looks on until the pool is at its least, and then sleeps.
+    Together,
+}
+
+/// The shortest period: more looks would cost more than they bring.
+const SHORTEST_PERIOD: Duration = Duration::from_micros(100);
+
+impl Scaling {
+    /// A worker for every task that finds nobody idle, kept for a minute.
+    pub fn eager() -> Self {
+        let (period, idle_timeout) = (Duration::from_millis(1), Duration::from_secs(60));
+        Scaling { manner: Manner::Eager, idle_timeout, period, warm: 0, release: Release::default() }
+    }
+
+    /// As many workers as the load needs by its measure. The default.
+    pub fn balanced() -> Self {
+        let (period, idle_timeout) = (Duration::from_millis(5), Duration::from_secs(10));
+        Scaling { manner: Manner::Balanced, idle_timeout, period, warm: 0, release: Release::default() }
+    }
+
+    /// Another worker only when tasks keep waiting, kept for a second.
+    pub fn lazy() -> Self {
+        let (period, idle_timeout) = (Duration::from_millis(20), Duration::from_secs(1));
+        Scaling { manner: Manner::Lazy, idle_timeout, period, warm: 0, release: Release::default() }
+    }
+
+    /// How long a worker above the minimum is kept while it has nothing to do. Zero: it goes at once. The spare threads of
+    /// workers that stood in for others ([`blocking`](crate::blocking)) are kept as long.
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.idle_timeout = timeout;
+        self
+    }
+
+    /// The time between two looks at the load. Less than 100 us is raised to that.
+    pub fn period(mut self, period: Duration) -> Self {
+        self.period = period.max(SHORTEST_PERIOD);
+        self
+    }
+
+    /// How many threads to keep started for workers to come: growth by these takes a wake-up and no start of a thread. They
+    /// are not workers until then. There are never more threads than the pool may have workers.
+    pub fn warm(mut self, threads: usize) -> Self {
+        self.warm = threads;
+        self
+    }
+
+    /// Who decides that workers go.
+    pub fn release(mut self, release: Release) -> Self {
+        self.release = release;
+        self
+    }
+
+    pub(crate) fn idle_time(&self) -> Duration {
+        self.idle_timeout
+    }
+
+    pub(crate) fn look_every(&self) -> Duration {
+        self.period
+    }
+
+    pub(crate) fn warm_threads(&self) -> usize {
+        self.warm
+    }
+
+    pub(crate) fn releases(&self) -> Release {
+        self.release
+    }
+
+    /// How long after a call the first look comes.
+    pub(crate) fn first_look(&self) -> Duration {
+        match self.manner {
+            Manner::Eager => Duration::ZERO,
+            Manner::Balanced | Manner::Lazy => self.period,
+        }
+    }
+}
+
+impl Default for Scaling {
+    fn default() -> Self {
+        Scaling::balanced()
+    }
+}
+
+/// What a decision is shown: the pool at one moment, and what has happened since the look before.
+#[derive(Debug, Clone, Copy)]
+pub struct View {
+    /// Workers that do not block.
+    pub workers: usize,
+    /// The least that there should be.
+    pub floor: usize,
+    /// The most.
+    pub ceiling: usize,
+    /// Those of the workers that have nothing to do.
+    pub idle: usize,
+    /// Tasks that are queued; at least one if there is anything else to take.
+    pub waiting: u64,
+    /// Tasks that have come since the look before.
+    pub arrivals: u64,
+    /// Tasks that have begun since.
+    pub starts: u64,
+    /// How long that is.
+    pub elapsed: Duration,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// Nothing.
+    Stay,
+    /// So many workers more.
+    Grow(usize),
+    /// So many fewer.
+    Shrink(usize),
+}
+
+/// Holt's double exponential smoothing: a level and its trend, from values that come at about equal distances.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Forecast {
+    level: Option<f64>,
+    trend: f64,
+}
+
+/// Weight of a new value against the level, and of a new slope against the trend. Half: a load that has doubled is believed
+/// after two or three looks, a single outlier is not.
+const LEVEL_WEIGHT: f64 = 0.5;
+const TREND_WEIGHT: f64 = 0.5;
+
+impl Forecast {
+    /// Takes the next value.
+    pub fn observe(&mut self, value: f64) {
+        let Some(level) = self.level else {
+            self.level = Some(value);
+            return;
+        };
+        let next = LEVEL_WEIGHT * value + (1.0 - LEVEL_WEIGHT) * (level + self.trend);
+        self.trend = TREND_WEIGHT * (next - level) + (1.0 - TREND_WEIGHT) * self.trend;
+        self.level = Some(next);
+    }
+
+    /// The value so many steps from now; never negative.
+    pub fn ahead(&self, steps: f64) -> f64 {
+        (self.level.unwrap_or(0.0) + steps * self.trend).max(0.0)
+    }
+}
+
+/// How far the forecast looks ahead, in looks: about what it takes until a new worker has begun.
+const LOOKAHEAD: f64 = 2.0;
+
+/// A backlog should be gone after so many looks.
+const DRAIN_LOOKS: f64 = 2.0;
+
+/// Weight of a new measure of how long a task takes.
+const SERVICE_WEIGHT: f64 = 0.3;
+
+/// Looks in a row at which tasks wait before a lazy pool grows.
+const LAZY_LOOKS: u32 = 4;
+
+/// What a pool remembers of its load between two decisions.
+#[derive(Debug, Default)]
+pub struct Scaler {
+    /// Tasks that come a second.
+    arrivals: Forecast,
+    /// Worker seconds that a task takes, once that is known.
+    service: Option<f64>,
+    /// For how many seconds nothing has begun although something waits: all workers are in the middle of long tasks.
+    stalled: f64,
+    /// How long, and by how many at least, the pool has been too large.
+    too_large_for: Duration,
+    surplus: usize,
+    /// Looks in a row at which tasks waited and did not get fewer.
+    waits: u32,
+    waited: u64,
+}
+
+impl Scaler {
+    /// The pool was at rest: what happened before it says nothing about what comes.
+    pub fn begin_anew(&mut self) {
+        *self = Scaler { service: self.service, ..Scaler::default() };
+    }
+
+    /// What to do now.
+    pub fn decide(&mut self, scaling: &Scaling, view: &View) -> Decision {
+        self.learn(view);
+        let needed = match scaling.manner {
+            Manner::Eager => self.needed_at_once(view),
+            Manner::Balanced => self.needed_by_measure(scaling, view),
+            Manner::Lazy => self.needed_at_last(view),
+        };
+        let needed = needed.clamp(view.floor, view.ceiling);
+        if needed > view.workers {
+            self.too_large_for = Duration::ZERO;
+            return Decision::Grow(needed - view.workers);
+        }
+        match scaling.release {
+            Release::EachByItself => Decision::Stay,
+            Release::Together => self.release(scaling, view, needed),
+        }
+    }
+
+    fn learn(&mut self, view: &View) {
+        let seconds = view.elapsed.as_secs_f64();
+        if seconds <= 0.0 {
+            return;
+        }
+        self.arrivals.observe(view.arrivals as f64 / seconds);
+        let busy = view.workers.saturating_sub(view.idle) as f64;
+        self.stalled = if view.starts == 0 && view.waiting > 0 { self.stalled + seconds } else { 0.0 };
+        let measured = match view.starts {
+            // What runs takes at least so long.
+            0 if self.stalled > 0.0 => self.service.unwrap_or(0.0).max(self.stalled),
+            0 => return,
+            starts => busy * seconds / starts as f64,
+        };
+        let before = self.service.unwrap_or(measured);
+        self.service = Some(SERVICE_WEIGHT * measured + (1.0 - SERVICE_WEIGHT) * before);
+    }
+
+    /// One for each task that waits, besides those who are idle and will take one.
+    fn needed_at_once(&self, view: &View) -> usize {
+        let busy = view.workers.saturating_sub(view.idle);
+        busy.saturating_add(usize::try_from(view.waiting).unwrap_or(usize::MAX))
+    }
+
+    /// By Little's law as many as tasks come in the time that one takes, and what it takes to be rid of the backlog. Where
+    /// nothing begins any more those who are busy are of no help for either.
+    fn needed_by_measure(&self, scaling: &Scaling, view: &View) -> usize {
+        let Some(service) = self.service else {
+            return view.workers.saturating_sub(view.idle); // nothing is known yet
+        };
+        let load = self.arrivals.ahead(LOOKAHEAD) * service;
+        let backlog = view.waiting as f64 * service / (DRAIN_LOOKS * scaling.period.as_secs_f64());
+        let stuck = if self.stalled > 0.0 { view.workers.saturating_sub(view.idle) as f64 } else { 0.0 };
+        // Saturates where it does not fit.
+        (load.max(stuck) + backlog).ceil() as usize
+    }
+
+    fn needed_at_last(&mut self, view: &View) -> usize {
+        let waits = view.waiting > 0 && view.idle == 0 && view.waiting >= self.waited;
+        self.waits = if waits { self.waits + 1 } else { 0 };
+        self.waited = view.waiting;
+        if self.waits >= LAZY_LOOKS {
+            self.waits = 0;
+            return view.workers + 1;
+        }
+        view.workers.saturating_sub(view.idle)
+    }
+
+    fn release(&mut self, scaling: &Scaling, view: &View, needed: usize) -> Decision {
+        let surplus = view.idle.min(view.workers.saturating_sub(needed.max(view.floor)));
+        if surplus == 0 {
+            self.too_large_for = Duration::ZERO;
+            return Decision::Stay;
+        }
+        let least = if self.too_large_for.is_zero() { surplus } else { self.surplus.min(surplus) };
+        self.surplus = least;
+        self.too_large_for = self.too_large_for.saturating_add(view.elapsed.max(Duration::from_nanos(1)));
+        if self.too_large_for < scaling.idle_timeout {
+            return Decision::Stay;
+        }
+        self.too_large_for = Duration::ZERO;
+        Decision::Shrink(least)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view() -> View {
+        View {
+            workers: 2,
+            floor: 1,
+            ceiling: 8,
+            idle: 0,
+            waiting: 0,
+            arrivals: 0,
+            starts: 0,
+            elapsed: Duration::from_millis(5),
+        }
+    }
+
+    #[test]
+    fn an_eager_pool_has_a_worker_for_each_task() {
+        let mut scaler = Scaler::default();
+        let eager = Scaling::eager();
+        assert_eq!(scaler.decide(&eager, &View { waiting: 3, ..view() }), Decision::Grow(3));
+        assert_eq!(scaler.decide(&eager, &View { waiting: u64::MAX, ..view() }), Decision::Grow(6));
+        assert_eq!(scaler.decide(&eager, &View { waiting: 1, idle: 1, ..view() }), Decision::Stay);
+        assert_eq!(scaler.decide(&eager, &View { workers: 8, waiting: 100, ..view() }), Decision::Stay);
+        let first = View { waiting: 2, elapsed: Duration::ZERO, ..view() };
+        assert_eq!(scaler.decide(&eager, &first), Decision::Grow(2), "without a look before");
+    }
+
+    #[test]
+    fn a_flood_of_tiny_tasks_does_not_make_a_balanced_pool_grow() {
+        let mut scaler = Scaler::default();
+        // 10,000 tasks in 5 ms on one worker are 500 ns each.
+        let flood = View { workers: 1, waiting: 2_000, arrivals: 10_000, starts: 10_000, ..view() };
+        for _ in 0..100 {
+            let decision = scaler.decide(&Scaling::balanced(), &flood);
+            assert!(matches!(decision, Decision::Stay | Decision::Grow(1)), "{decision:?}");
+        }
+    }
+
+    #[test]
+    fn a_burst_of_long_tasks_makes_a_balanced_pool_as_large_as_it_may_be() {
+        let mut scaler = Scaler::default();
+        let burst = View { workers: 1, ceiling: 32, waiting: 999, arrivals: 1_000, starts: 1, ..view() };
+        assert_eq!(scaler.decide(&Scaling::balanced(), &burst), Decision::Grow(31));
+        let mut scaler = Scaler::default();
+        let stuck = View { starts: 0, ..burst };
+        assert_eq!(scaler.decide(&Scaling::balanced(), &stuck), Decision::Grow(31));
+    }
+
+    #[test]
+    fn a_balanced_pool_whose_workers_are_all_stuck_grows_until_nothing_waits() {
+        let mut scaler = Scaler::default();
+        for workers in 1..8 {
+            let waiting = 8 - workers as u64;
+            // Each look finds another worker stuck.
+            let view = View { workers, waiting, starts: u64::from(workers == 1), ..view() };
+            let decision = scaler.decide(&Scaling::balanced(), &view);
+            assert!(matches!(decision, Decision::Grow(1..)), "{decision:?} of {workers}");
+        }
+    }
+
+    #[test]
+    fn a_rising_load_is_met_before_it_is_there() {
+        // Tasks of 1 ms. Each look there come five more than at the look before, which is one more worker, and nothing waits.
+        let mut scaler = Scaler::default();
+        let at = |look: usize| {
+            let (starts, workers) = (5 * look as u64, look);
+            View { workers, ceiling: 64, arrivals: starts, starts, ..view() }
+        };
+        let grown = (1..=10).map(|look| scaler.decide(&Scaling::balanced(), &at(look))).collect::<Vec<_>>();
+        let ahead = grown[4..].iter().filter(|decision| matches!(decision, Decision::Grow(_))).count();
+        assert_eq!(ahead, 6, "{grown:?}");
+        // And a load that stays is met, no more.
+        let mut scaler = Scaler::default();
+        let steady = View { workers: 4, arrivals: 20, starts: 20, ..view() };
+        assert!((0..50).all(|_| scaler.decide(&Scaling::balanced(), &steady) == Decision::Stay));
+    }
+
+    #[test]
+    fn a_lazy_pool_grows_by_one_when_tasks_keep_waiting() {
+        let mut scaler = Scaler::default();
+        let lazy = Scaling::lazy();
+        let waits = View { waiting: 100, ..view() };
+        let decisions: Vec<_> = (0..8).map(|_| scaler.decide(&lazy, &waits)).collect();
+        assert_eq!(decisions.iter().filter(|&&d| d == Decision::Grow(1)).count(), 2, "{decisions:?}");
+        let falls = (0..100).map(|look| View { waiting: 1_000 - look, ..view() });
+        let mut scaler = Scaler::default();
+        scaler.decide(&lazy, &View { waiting: 1_001, ..view() });
+        assert!(falls.into_iter().all(|view| scaler.decide(&lazy, &view) == Decision::Stay), "it gets fewer");
+    }
+
+    #[test]
+    fn what_is_too_much_for_long_goes_together() {
+        let together = Scaling::balanced().release(Release::Together).idle_timeout(Duration::from_millis(50));
+        let mut scaler = Scaler::default();
+        let idle = View { workers: 8, idle: 8, ..view() };
+        let fewer = View { idle: 5, starts: 1, ..idle };
+        let looks: Vec<_> =
+            (0..10).map(|look| scaler.decide(&together, if look == 4 { &fewer } else { &idle })).collect();
+        assert!(looks[..9].iter().all(|&decision| decision == Decision::Stay), "{looks:?}");
+        assert_eq!(looks[9], Decision::Shrink(5), "as many as were never needed: {looks:?}");
+        assert_eq!(scaler.decide(&together, &idle), Decision::Stay, "the time begins anew");
+        let busy = View { workers: 8, ..view() };
+        assert!((0..100).all(|_| scaler.decide(&Scaling::balanced(), &busy) == Decision::Stay));
+    }
+
+    #[test]
+    fn it_never_leaves_its_range() {
+        for scaling in [Scaling::eager(), Scaling::balanced(), Scaling::lazy()] {
+            let scaling = scaling.release(Release::Together).idle_timeout(Duration::ZERO);
+            let rng = crate::base::rng::Rng::new(11, 0);
+            let mut scaler = Scaler::default();
+            let mut workers = 2;
+            for _ in 0..10_000 {
+                let (floor, ceiling, idle) = (2, 9, rng.below(workers + 1));
+                let (waiting, arrivals, starts) = (rng.below(50), rng.below(1_000), rng.below(1_000));
+                let elapsed = Duration::from_micros(rng.below(10_000) as u64);
+                let (waiting, arrivals, starts) = (waiting as u64, arrivals as u64, starts as u64);
+                let view = View { workers, floor, ceiling, idle, waiting, arrivals, starts, elapsed };
+                match scaler.decide(&scaling, &view) {
+                    Decision::Stay => {}
+                    Decision::Grow(n) => workers += n,
+                    Decision::Shrink(n) => workers -= n,
+                }
+                assert!((floor..=ceiling).contains(&workers), "{workers} after {view:?}");
+            }
+        }
+    }
+
+    /// A pool without threads and with a clock of its own: tasks of one length, looked at every period.
+    fn simulate(scaling: &Scaling, arrivals: impl Fn(u64) -> u64, length: u64, looks: u64) -> Vec<usize> {
+        let mut scaler = Scaler::default();
+        let (mut workers, mut waiting) = (1usize, 0u64);
+        let mut ends: Vec<u64> = Vec::new(); // of the tasks that run, in microseconds
+        let period = scaling.period.as_micros() as u64;
+        let mut sizes = Vec::new();
+        for look in 0..looks {
+            let (mut arrived, mut starts) = (0, 0);
+            for now in look * period..(look + 1) * period {
+                ends.retain(|&end| end > now);
+                let come = arrivals(now);
+                arrived += come;
+                waiting += come;
+                while waiting > 0 && ends.len() < workers {
+                    waiting -= 1;
+                    starts += 1;
+                    ends.push(now + length);
+                }
+            }
+            let idle = workers.saturating_sub(ends.len());
+            let elapsed = scaling.period;
+            let view =
+                View { workers, floor: 1, ceiling: 32, idle, waiting, arrivals: arrived, starts, elapsed };
+            match scaler.decide(scaling, &view) {
+                Decision::Stay => {}
+                Decision::Grow(n) => workers += n,
+                Decision::Shrink(n) => workers -= n,
+            }
+            sizes.push(workers);
+        }
+        sizes
+    }
+
+    #[test]
+    fn a_simulated_pool_follows_its_load() {
+        // A task of 1 ms every 250 us is work for four.
+        let load = |now: u64| u64::from(now.is_multiple_of(250) && now < 500_000);
+        let balanced =
+            Scaling::balanced().release(Release::Together).idle_timeout(Duration::from_millis(100));
+        let sizes = simulate(&balanced, load, 1_000, 200);
+        let at = |millis: usize| sizes[millis / 5];
+        assert!((4..=8).contains(&at(400)), "under load: {sizes:?}");
+        assert_eq!(at(995), 1, "at rest again: {sizes:?}");
+
+        // A burst of 320 tasks of 10 ms: all 32 workers, soon.
+        let burst = |now: u64| if now == 0 { 320 } else { 0 };
+        let sizes = simulate(&Scaling::balanced(), burst, 10_000, 10);
+        assert_eq!(sizes[1], 32, "{sizes:?}");
+        let sizes = simulate(&Scaling::eager(), burst, 10_000, 10);
+        assert_eq!(sizes[0], 32, "{sizes:?}");
+        let sizes = simulate(&Scaling::lazy(), burst, 10_000, 10);
+        assert!(sizes.iter().all(|&size| size <= 3), "{sizes:?}");
+    }
+}

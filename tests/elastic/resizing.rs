@@ -1,0 +1,302 @@
+//! The number of workers is changed by hand, while work flows.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use longshore::{BuildError, PinStatus, Pinning, ResizeError, Workers};
+use rand::RngExt;
+
+use super::Pool;
+use crate::alone::alone;
+use crate::support::{AnyRig, Gate, Hits, rng, scaled, seed, wait_until};
+
+type Rig = AnyRig<Pool>;
+
+#[test]
+fn a_range_is_checked_when_the_pool_is_built() {
+    let _alone = alone();
+    let build = |workers: Workers| Pool::builder().workers(workers).build().expect_err("refused");
+    assert!(matches!(build(Workers { min: 0, max: 4 }), BuildError::ZeroWorkers));
+    assert!(matches!(build(Workers { min: 5, max: 4 }), BuildError::EmptyRange { min: 5, max: 4 }));
+    let asked = 4097;
+    assert!(matches!(build((1..=4097).into()), BuildError::TooManyWorkers { asked: a, .. } if a == asked));
+    let error = Pool::builder().workers(1).blocking_limit(5000).build().expect_err("refused");
+    assert!(error.to_string().contains("5000"), "{error}");
+}
+
+#[test]
+fn the_least_are_there_when_the_pool_is_built_and_no_more() {
+    let alone = alone();
+    let rig = Rig::with(Pool::builder().workers(3..=4000));
+    assert_eq!(rig.workers(), 3);
+    alone.wait_for_threads(3 + 1); // and the supervisor
+    let stats = rig.stats();
+    assert_eq!((stats.live, stats.min, stats.max), (3, 3, 4000));
+    assert_eq!(stats.workers.len(), 3, "nothing is made for those that are not there");
+    let gate = Gate::new();
+    gate.hold(&*rig, 3);
+    gate.open();
+    rig.finish();
+    alone.wait_for_threads(0);
+}
+
+#[test]
+fn bad_numbers_are_refused_by_name() {
+    let _alone = alone();
+    let rig = Rig::new(3);
+    assert!(matches!(rig.set_workers(0), Err(ResizeError::ZeroWorkers)));
+    let above = rig.set_workers(4).expect_err("refused");
+    assert!(matches!(above, ResizeError::AboveMaximum { asked: 4, max: 3 }));
+    assert!(above.to_string().contains("4 workers") && above.to_string().contains("at most 3"), "{above}");
+    let empty = Workers { min: 3, max: 2 };
+    assert!(matches!(rig.set_workers(empty), Err(ResizeError::EmptyRange { min: 3, max: 2 })));
+    assert_eq!(rig.workers(), 3);
+    rig.pool().shutdown().expect("shuts down");
+    assert!(matches!(rig.set_workers(2), Err(ResizeError::Closed)));
+}
+
+#[test]
+fn threads_really_go_and_come() {
+    let alone = alone();
+    let rig = Rig::new(8);
+    for n in [1, 8, 3, 5, 1, 8] {
+        rig.set_workers(n).expect("within the range");
+        wait_until("the number of workers is right", || rig.workers() == n);
+        alone.wait_for_threads(n);
+        let gate = Gate::new();
+        gate.hold(&*rig, n); // all of them work, and at the same time
+    }
+    let stats = rig.finish();
+    assert_eq!((stats.grown, stats.retired), (7 + 2 + 7, 7 + 5 + 4));
+    assert_eq!(stats.failed_starts, 0);
+}
+
+#[test]
+fn a_worker_that_is_busy_goes_after_its_task() {
+    let alone = alone();
+    let rig = Rig::new(2);
+    let gate = Gate::new();
+    gate.hold(&*rig, 2);
+    rig.set_workers(1).expect("within the range");
+    let behind = rig.submit(|| 7).expect("open");
+    assert_eq!(rig.workers(), 2, "both are in the middle of a task");
+    gate.open();
+    assert_eq!(behind.join().expect("ran"), 7);
+    wait_until("one has gone", || rig.workers() == 1);
+    alone.wait_for_threads(1);
+    rig.finish();
+}
+
+#[test]
+fn what_a_worker_leaves_behind_is_done_by_others() {
+    let _alone = alone();
+    let rig = Rig::new(4);
+    let (gate, ran) = (Gate::new(), Arc::new(Hits::new(4_000)));
+    gate.hold(&*rig, 4);
+    // In the inboxes of all workers, and in the injector.
+    for task in 0..2_000 {
+        let ran = ran.clone();
+        rig.execute(move || ran.hit(task)).expect("open");
+    }
+    let batch = (2_000..4_000).map(|task| {
+        let ran = ran.clone();
+        move || ran.hit(task)
+    });
+    rig.execute_batch(batch).expect("open");
+    rig.set_workers(1).expect("within the range");
+    gate.open();
+    wait_until("three have gone", || rig.workers() == 1);
+    rig.finish();
+    ran.assert_once_each();
+}
+
+#[test]
+fn a_task_may_resize_its_own_pool() {
+    let _alone = alone();
+    let rig = Rig::new(4);
+    let (pool, workers) = (Arc::downgrade(rig.pool()), [1, 4, 2]);
+    for n in workers {
+        let pool = pool.clone();
+        let resized = rig.submit(move || pool.upgrade().expect("alive").set_workers(n)).expect("open");
+        resized.join().expect("no panic").expect("within the range");
+        wait_until("the number is right", || rig.workers() == n);
+    }
+    rig.finish();
+}
+
+#[test]
+fn a_shutdown_meets_workers_that_come_and_go() {
+    let alone = alone();
+    for round in 0..scaled(60) {
+        let rig = Rig::new(6);
+        let ran = Arc::new(AtomicUsize::new(0));
+        thread::scope(|scope| {
+            let resizer = scope.spawn(|| {
+                let mut n = 1;
+                while rig.set_workers(n).is_ok() {
+                    n = n % 6 + 1;
+                }
+            });
+            let mut accepted = 0;
+            for _ in 0..50 + round {
+                let ran = ran.clone();
+                rig.execute(move || _ = ran.fetch_add(1, Ordering::Relaxed)).expect("open");
+                accepted += 1;
+            }
+            if round % 2 == 0 {
+                rig.pool().shutdown().expect("shuts down");
+                assert_eq!(ran.load(Ordering::Relaxed), accepted);
+            } else {
+                let swept = rig.pool().shutdown_now().expect("shuts down") as usize;
+                assert_eq!(ran.load(Ordering::Relaxed) + swept, accepted);
+            }
+            resizer.join().expect("no panic");
+        });
+        rig.finish();
+        assert_eq!(alone.threads(), 0);
+    }
+}
+
+#[test]
+fn hooks_come_in_pairs_for_each_service() {
+    let _alone = alone();
+    let (starts, exits) = (Arc::new(Hits::new(4)), Arc::new(Hits::new(4)));
+    let (on_start, on_exit) = (starts.clone(), exits.clone());
+    let builder = Pool::builder().workers(4);
+    let rig = Rig::with(builder.on_start(move |n| on_start.hit(n)).on_exit(move |n| on_exit.hit(n)));
+    for n in [1, 4, 2, 4] {
+        rig.set_workers(n).expect("within the range");
+        wait_until("the number is right", || rig.workers() == n);
+        // Whoever goes has run its exit hook before its number is given again.
+        wait_until("the others have gone", || starts.total() - exits.total() == n);
+    }
+    rig.finish();
+    assert_eq!((starts.total(), exits.total()), (4 + 3 + 2, 4 + 3 + 2));
+}
+
+#[test]
+fn what_an_exit_hook_submits_is_run() {
+    let _alone = alone();
+    let ran = Arc::new(AtomicUsize::new(0));
+    let in_hook = ran.clone();
+    let rig = Rig::with(Pool::builder().workers(3).on_exit(move |_| {
+        let ran = in_hook.clone();
+        // Refused when the pool is over.
+        let _ = longshore::execute(move || _ = ran.fetch_add(1, Ordering::Relaxed));
+    }));
+    rig.set_workers(1).expect("within the range");
+    wait_until("what two hooks have submitted has run", || ran.load(Ordering::Relaxed) == 2);
+    rig.finish();
+}
+
+#[test]
+fn a_start_hook_that_panics_costs_one_worker() {
+    let alone = alone();
+    let fails = Arc::new(AtomicBool::new(false));
+    let in_hook = fails.clone();
+    let builder = Pool::builder().workers(4).on_start(move |_| {
+        assert!(!in_hook.load(Ordering::Relaxed), "this hook is told to panic");
+    });
+    let rig = Rig::with(builder);
+    rig.set_workers(1).expect("within the range");
+    alone.wait_for_threads(1);
+    fails.store(true, Ordering::Relaxed);
+    rig.set_workers(3).expect("the threads do start");
+    wait_until("both have failed", || rig.stats().failed_starts == 2);
+    alone.wait_for_threads(1);
+    assert_eq!(rig.workers(), 1);
+    assert_eq!(rig.submit(|| 5).expect("open").join().expect("ran"), 5);
+    fails.store(false, Ordering::Relaxed);
+    rig.set_workers(3).expect("within the range");
+    let gate = Gate::new();
+    gate.hold(&*rig, 3);
+    gate.open();
+    let stats = rig.finish();
+    assert_eq!((stats.failed_starts, stats.hook_panics), (2, 2));
+}
+
+#[test]
+fn a_number_keeps_its_core() {
+    let _alone = alone();
+    let rig = Rig::with(Pool::builder().workers(3).pinning(Pinning::Compact));
+    let pins = || rig.stats().workers.iter().map(|worker| worker.pin).collect::<Vec<_>>();
+    let before = pins();
+    assert!(before.iter().all(|pin| matches!(pin, PinStatus::Pinned(_) | PinStatus::Refused(_))));
+    for n in [1, 3] {
+        rig.set_workers(n).expect("within the range");
+        wait_until("the number is right", || rig.workers() == n);
+    }
+    let gate = Gate::new();
+    gate.hold(&*rig, 3);
+    assert_eq!(pins(), before);
+    gate.open();
+    rig.finish();
+}
+
+#[test]
+fn a_paused_pool_is_resized() {
+    let _alone = alone();
+    let rig = Rig::new(4);
+    assert!(rig.pause());
+    let waits = rig.submit(|| 3).expect("accepted");
+    rig.set_workers(1).expect("within the range");
+    wait_until("three have gone", || rig.workers() == 1);
+    assert!(!waits.is_finished());
+    rig.resume();
+    assert_eq!(waits.join().expect("ran"), 3);
+    rig.finish();
+}
+
+/// The storm of the gate; `LONGSHORE_STRESS=1000` makes it a soak.
+#[test]
+fn a_storm_of_resizing_loses_nothing() {
+    const PRODUCERS: usize = 8;
+    let alone = alone();
+    let (seed, resizes, tasks) = (seed(), scaled(100), 20_000);
+    let rig = Rig::new(64);
+    let (ran, accepted) = (Arc::new(AtomicUsize::new(0)), AtomicUsize::new(0));
+    let storm_is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..PRODUCERS {
+            scope.spawn(|| {
+                let mut produced = 0;
+                while produced < tasks / PRODUCERS || !storm_is_over.load(Ordering::Relaxed) {
+                    let count = ran.clone();
+                    let task = move || {
+                        count.fetch_add(1, Ordering::Relaxed);
+                        if produced % 8 == 0 {
+                            let another = move || _ = count.fetch_add(1, Ordering::Relaxed);
+                            longshore::submit(another).expect("a task has a pool").join().expect("ran");
+                        }
+                    };
+                    rig.execute(task).expect("open");
+                    accepted.fetch_add(1 + usize::from(produced % 8 == 0), Ordering::Relaxed);
+                    produced += 1;
+                    if produced % 256 == 0 {
+                        // No faster than the pool, or the storm is one of memory.
+                        while accepted.load(Ordering::Relaxed) > ran.load(Ordering::Relaxed) + 10_000 {
+                            thread::yield_now();
+                        }
+                    }
+                }
+            });
+        }
+        let mut rng = rng(seed, 1);
+        for _ in 0..resizes {
+            let n = rng.random_range(1..=64);
+            rig.set_workers(n).expect("within the range");
+            assert!(rig.workers() <= 64);
+            thread::park_timeout(Duration::from_micros(rng.random_range(0..2_000)));
+        }
+        storm_is_over.store(true, Ordering::Relaxed);
+    });
+    rig.set_workers(1).expect("within the range");
+    alone.wait_for_threads(1);
+    let stats = rig.finish();
+    assert_eq!(ran.load(Ordering::Relaxed), accepted.load(Ordering::Relaxed));
+    assert_eq!(stats.completed as usize, accepted.load(Ordering::Relaxed));
+    assert_eq!(64 + stats.grown, stats.retired + 1, "who came has gone, but for one: {stats:?}");
+    assert_eq!(alone.threads(), 0);
+}
