@@ -39,8 +39,8 @@ use crate::base::unwind;
 /// which it matters, and what is left at other doors can be swept together.
 const LOT: u64 = 64;
 
-/// A lot is at most this part of what is free: the rest stays where all find it at once.
-const PART: u64 = 2;
+/// A lot is at most this part of what is free: while that is little, permits stay where all find them.
+const PART: u64 = 8;
 
 /// How often the exits are added up anew because an overdraft was made meanwhile, before the room counts as full.
 const RECOUNTS: usize = 8;
