@@ -257,15 +257,12 @@ impl<T> Future for JoinHandle<T> {
             Some(watched) => watched.wake(Waiter::Waker(cx.waker().clone())),
             None => true,
         };
-        if is_watched && this.slot.wait_with(Waiter::Waker(cx.waker().clone())) {
-            return Poll::Pending;
-        }
         if !is_watched {
             // Cancelled in between. If it has begun all the same, its end is waited for.
             this.apply_conditions();
-            if this.slot.wait_with(Waiter::Waker(cx.waker().clone())) {
-                return Poll::Pending;
-            }
+        }
+        if this.slot.wait_with(Waiter::Waker(cx.waker().clone())) {
+            return Poll::Pending;
         }
         // The task ended in between, so the result is there.
         this.try_join().map_or(Poll::Pending, Poll::Ready)

@@ -22,6 +22,8 @@ pub mod escort;
 pub mod guest;
 pub mod idle;
 #[cfg(not(longshore_loom))]
+mod injector;
+#[cfg(not(longshore_loom))]
 pub mod lane;
 #[cfg(not(longshore_loom))]
 pub mod lifecycle;

@@ -11,8 +11,9 @@
 //!
 //! [`Request`]: super::core::Request
 
-use crossbeam_deque::{Injector, Steal};
+use crossbeam_deque::Injector;
 
+use super::injector::take;
 use crate::primitives::task::Task;
 
 /// How urgent a task is; see [`TaskBuilder::priority`](crate::TaskBuilder::priority).
@@ -101,21 +102,6 @@ impl Ranks {
         for _ in 0..self.high.len() + self.low.len() {
             let Some(task) = self.take_any() else { return };
             sort(task);
-        }
-    }
-}
-
-/// Takes the oldest task.
-fn take(queue: &Injector<Task>) -> Option<Task> {
-    if queue.is_empty() {
-        return None;
-    }
-    loop {
-        match queue.steal() {
-            Steal::Success(task) => return Some(task),
-            Steal::Empty => return None,
-            // Somebody else got one, so this loop ends after at most as many rounds as there are tasks.
-            Steal::Retry => std::hint::spin_loop(),
         }
     }
 }

@@ -12,6 +12,7 @@ use crossbeam_utils::CachePadded;
 pub use super::core::Phase;
 
 use super::core::Core;
+use super::injector::take;
 use super::lifecycle::{Doors, Model};
 use super::metrics::{PoolStats, Reading};
 use super::worker::Worker;
@@ -348,17 +349,7 @@ impl Shared {
 
     /// Takes a batch out of the injector.
     pub fn take_injected(&self) -> Option<TaskBatch> {
-        if self.injector.is_empty() {
-            return None;
-        }
-        loop {
-            match self.injector.steal() {
-                Steal::Success(batch) => return Some(batch),
-                Steal::Empty => return None,
-                // Somebody else got one, so this loop ends after at most as many rounds as there are batches.
-                Steal::Retry => std::hint::spin_loop(),
-            }
-        }
+        take(&self.injector)
     }
 
     /// Whether no queue holds a task and nobody is on the way with one.
