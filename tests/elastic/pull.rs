@@ -2,6 +2,10 @@
 
 use longshore::PullPool as Pool;
 
+#[path = "bounded.rs"]
+mod bounded;
+#[path = "broadcasts.rs"]
+mod broadcasts;
 #[path = "resizing.rs"]
 mod resizing;
 #[path = "standing_in.rs"]
