@@ -7,7 +7,7 @@ use longshore::{OnFull, SubmitErrorKind};
 
 use super::Pool;
 use crate::alone::alone;
-use crate::support::{AnyRig, Gate, Hits, PATIENCE, scaled};
+use crate::support::{AnyRig, Gate, Hits, PATIENCE, scaled, wait_until};
 
 type Rig = AnyRig<Pool>;
 
@@ -39,6 +39,7 @@ fn as_many_wait_as_may_whoever_is_there() {
             assert_eq!((stats.waiting, stats.running), (capacity as u64, n as u64));
             accepted += n + capacity;
             gate.open();
+            wait_until("all have begun", || rig.stats().waiting == 0);
         }
         assert_eq!(rig.finish().completed as usize, accepted);
     }
