@@ -13,6 +13,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Instant;
@@ -61,6 +62,7 @@ fn enter<M: Model>(shared: &M, purpose: Purpose) -> Option<Vacancy> {
         shared.idle.enlist();
         let doors = if roster.hiring() == Hiring::Open { Doors::Open } else { Doors::Closed };
         shared.admit(vacancy.number, doors);
+        record.is_member.store(true, Ordering::Relaxed); // see `Core::is_member`
         record.orders.reopen(); // whether orders are accepted at all is decided elsewhere
         shared.publish(&roster);
     }
@@ -178,6 +180,7 @@ fn serve<M: Model>(shared: &Arc<M>, number: usize, ready: Option<Ready>) -> Fate
 fn discharge<M: Model>(shared: &M, number: usize, thread: Option<thread::Thread>) -> Fate {
     {
         let _roster = shared.roster.lock();
+        shared.record(number).is_member.store(false, Ordering::Relaxed); // see `Core::is_member`
         shared.withdraw(number);
     }
     let moved = shared.hand_over(number);

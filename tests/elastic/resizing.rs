@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use longshore::{BuildError, PinStatus, Pinning, ResizeError, Workers};
+use longshore::{BuildError, PinStatus, Pinning, ResizeError, SubmitErrorKind, Workers};
 use rand::RngExt;
 
 use super::Pool;
@@ -247,6 +247,50 @@ fn a_paused_pool_is_resized() {
     rig.resume();
     assert_eq!(waits.join().expect("ran"), 3);
     rig.finish();
+}
+
+#[test]
+fn only_workers_that_are_there_are_sent_tasks() {
+    let alone = alone();
+    let rig = Rig::new(4);
+    for n in [4, 2, 4, 1, 3] {
+        rig.set_workers(n).expect("within the range");
+        alone.wait_for_threads(n);
+        let sent = (0..4).filter(|&worker| match rig.task().worker(worker).submit(move || worker) {
+            Ok(task) => task.join().is_ok(),
+            Err(refused) => {
+                assert_eq!(refused.kind, SubmitErrorKind::NoSuchWorker { worker });
+                assert_eq!((refused.task)(), worker);
+                false
+            }
+        });
+        assert_eq!(sent.count(), n);
+    }
+    rig.finish();
+}
+
+/// Whoever stands for the key may leave just then: another takes the task.
+#[test]
+fn a_key_always_has_a_worker() {
+    let _alone = alone();
+    let (rig, tasks) = (Rig::new(4), scaled(4_000));
+    let (ran, is_over) = (Arc::new(Hits::new(tasks)), AtomicBool::new(false));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for task in 0..tasks {
+                rig.task().key(task % 50).execute(ran.task(task)).expect("open, and some worker is there");
+            }
+            is_over.store(true, Ordering::Relaxed);
+        });
+        let mut n = 0;
+        while !is_over.load(Ordering::Relaxed) {
+            n = n % 4 + 1;
+            rig.set_workers(n).expect("within the range");
+            thread::yield_now();
+        }
+    });
+    rig.finish();
+    ran.assert_once_each();
 }
 
 /// The storm of the gate; `LONGSHORE_STRESS=1000` makes it a soak.
