@@ -1,9 +1,10 @@
 //! Bounded pools whose workers come and go: the bound is the pool's, however many there are.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::thread;
 
-use longshore::{OnFull, SubmitErrorKind};
+use longshore::{OnFull, Scaling, SubmitErrorKind};
 
 use super::Pool;
 use crate::alone::alone;
@@ -20,8 +21,8 @@ fn bounded(capacity: usize, on_full: OnFull) -> Rig {
 #[test]
 fn as_many_wait_as_may_whoever_is_there() {
     let alone = alone();
-    for capacity in [1, 100] {
-        let rig = bounded(capacity, OnFull::Reject);
+    for capacity in [0, 1, 100] {
+        let rig = bounded(capacity, OnFull::Block);
         let mut accepted = 0;
         for n in [8, 1, 5, 2, 8] {
             rig.set_workers(n).expect("within the range");
@@ -39,10 +40,48 @@ fn as_many_wait_as_may_whoever_is_there() {
             assert_eq!((stats.waiting, stats.running), (capacity as u64, n as u64));
             accepted += n + capacity;
             gate.open();
-            wait_until("all have begun", || rig.stats().waiting == 0);
+            wait_until("all have ended", || rig.stats().waiting + rig.stats().running == 0);
         }
         assert_eq!(rig.finish().completed as usize, accepted);
     }
+}
+
+/// Where no task may wait, one that waits for another would keep that out if its worker counted.
+#[test]
+fn a_rendezvous_has_room_for_those_who_stand_in() {
+    let _alone = alone();
+    let rig = Rig::with(Pool::builder().workers(1).queue_capacity(0));
+    for round in 0..50 {
+        let (sender, receiver) = mpsc::channel();
+        let blocked = rig.submit(move || longshore::blocking(|| receiver.recv())).expect("open");
+        rig.execute(move || sender.send(round).expect("somebody waits")).expect("open");
+        assert_eq!(blocked.join().expect("ran"), Ok(round));
+        // And afterwards there is room for one again, and no more.
+        wait_until("both have ended", || rig.stats().running == 0);
+        let gate = Gate::new();
+        gate.hold(&*rig, 1);
+        assert_eq!(rig.try_execute(|| ()).expect_err("full").kind, SubmitErrorKind::Full);
+        gate.open();
+    }
+    rig.finish();
+}
+
+/// A pool that follows its load grows by what it lets in, up to the range of the moment.
+#[test]
+fn a_rendezvous_grows_with_what_it_lets_in() {
+    let _alone = alone();
+    let scaling = Scaling::eager();
+    let builder = Pool::builder().workers(1..=6).scaling(scaling).queue_capacity(0);
+    let rig = Rig::with(builder);
+    for most in [6, 2, 4] {
+        rig.set_workers(1..=most).expect("within the range");
+        let gate = Gate::new();
+        gate.hold(&*rig, most);
+        assert_eq!(rig.try_execute(|| ()).expect_err("full").kind, SubmitErrorKind::Full);
+        gate.open();
+        wait_until("all have ended", || rig.stats().running == 0);
+    }
+    rig.finish();
 }
 
 /// Producers that wait, are refused, or run the task themselves, while the pool goes from 1 to 8 workers and back.
