@@ -199,6 +199,6 @@ pub(super) fn search(seeker: &impl Seeker, goal: &Goal<'_>) -> Option<Task> {
             seeker.metrics().searching.add(clock::ticks_since(tick));
             return seeker.last_resort(); // how long the sleep lasts will tell whether that was wise
         }
-        (0..HINTS_PER_SWEEP).for_each(|_| std::hint::spin_loop());
+        (0..HINTS_PER_SWEEP).take_while(|_| !seeker.sees_push()).for_each(|_| std::hint::spin_loop());
     }
 }
