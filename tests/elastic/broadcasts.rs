@@ -57,7 +57,7 @@ fn it_reaches_those_who_are_there() {
 
 /// Who is told runs it, also if it leaves; who leaves is not told. Everything is counted.
 #[test]
-fn a_storm_of_broadcasts_and_resizing() {
+fn broadcasts_meet_workers_that_come_and_go() {
     const BROADCASTERS: usize = 3;
     let alone = alone();
     let (rig, seed, each) = (Rig::new(8), seed(), scaled(200));

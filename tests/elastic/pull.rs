@@ -6,6 +6,8 @@ use longshore::PullPool as Pool;
 mod bounded;
 #[path = "broadcasts.rs"]
 mod broadcasts;
+#[path = "load.rs"]
+mod load;
 #[path = "resizing.rs"]
 mod resizing;
 #[path = "standing_in.rs"]

@@ -3,14 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
 
 use longshore::{BuildError, PinStatus, Pinning, ResizeError, SubmitErrorKind, Workers};
-use rand::RngExt;
 
 use super::Pool;
 use crate::alone::alone;
-use crate::support::{AnyRig, Gate, Hits, rng, scaled, seed, wait_until};
+use crate::support::{AnyRig, Gate, Hits, scaled, wait_until};
 
 type Rig = AnyRig<Pool>;
 
@@ -291,56 +289,4 @@ fn a_key_always_has_a_worker() {
     });
     rig.finish();
     ran.assert_once_each();
-}
-
-/// The storm of the gate; `LONGSHORE_STRESS=1000` makes it a soak.
-#[test]
-fn a_storm_of_resizing_loses_nothing() {
-    const PRODUCERS: usize = 8;
-    let alone = alone();
-    let (seed, resizes, tasks) = (seed(), scaled(100), 20_000);
-    let rig = Rig::new(64);
-    let (ran, accepted) = (Arc::new(AtomicUsize::new(0)), AtomicUsize::new(0));
-    let storm_is_over = AtomicBool::new(false);
-    thread::scope(|scope| {
-        for _ in 0..PRODUCERS {
-            scope.spawn(|| {
-                let mut produced = 0;
-                while produced < tasks / PRODUCERS || !storm_is_over.load(Ordering::Relaxed) {
-                    let count = ran.clone();
-                    let task = move || {
-                        count.fetch_add(1, Ordering::Relaxed);
-                        if produced % 8 == 0 {
-                            let another = move || _ = count.fetch_add(1, Ordering::Relaxed);
-                            longshore::submit(another).expect("a task has a pool").join().expect("ran");
-                        }
-                    };
-                    rig.execute(task).expect("open");
-                    accepted.fetch_add(1 + usize::from(produced % 8 == 0), Ordering::Relaxed);
-                    produced += 1;
-                    if produced % 256 == 0 {
-                        // No faster than the pool, or the storm is one of memory.
-                        while accepted.load(Ordering::Relaxed) > ran.load(Ordering::Relaxed) + 10_000 {
-                            thread::yield_now();
-                        }
-                    }
-                }
-            });
-        }
-        let mut rng = rng(seed, 1);
-        for _ in 0..resizes {
-            let n = rng.random_range(1..=64);
-            rig.set_workers(n).expect("within the range");
-            assert!(rig.workers() <= 64);
-            thread::park_timeout(Duration::from_micros(rng.random_range(0..2_000)));
-        }
-        storm_is_over.store(true, Ordering::Relaxed);
-    });
-    rig.set_workers(1).expect("within the range");
-    alone.wait_for_threads(1);
-    let stats = rig.finish();
-    assert_eq!(ran.load(Ordering::Relaxed), accepted.load(Ordering::Relaxed));
-    assert_eq!(stats.completed as usize, accepted.load(Ordering::Relaxed));
-    assert_eq!(64 + stats.grown, stats.retired + 1, "who came has gone, but for one: {stats:?}");
-    assert_eq!(alone.threads(), 0);
 }
