@@ -93,11 +93,11 @@ fn a_storm_of_resizing_loses_nothing() {
     finish(&alone, rig, accepted);
 }
 
-/// How much more memory may be resident in the last fifth of the rounds than in the first. What a worker holds is given back or
-/// used again by the next of its number, so in the long run nothing comes on top; but the allocator's arenas fill up one after
-/// the other, and the backlog lies now in one queue and now in another. In the full soak (1,000 rounds) it is 330 bytes for
-/// each start of a worker.
-const ALLOWANCE: usize = 16 << 20;
+/// How much more memory may be resident at most in the last fifth of the rounds than in the first. What a worker holds is given
+/// back or used again by the next of its number, so in the long run nothing comes on top. But the allocator's arenas fill up one
+/// after the other, and the backlog lies now in one queue and now in another: over 2,000 rounds it was seen to wander up and down
+/// between 43 and 61 MB. In the full soak (1,000 rounds) this is 1 KB for each start of a worker, and its smallest queue has more.
+const ALLOWANCE: usize = 48 << 20;
 
 /// All 64 workers come, and all but one go, again and again: threads are really gone each time, and nothing of them is left.
 #[test]

@@ -221,8 +221,8 @@ mutants! {
         without("handing over the inbox");
     leaver_hands_over_in_silence: leaving::a_task_sent_to_a_leaver_is_done, 3,
         without("notifying for what is handed over");
-    task_sent_without_a_wake_up: leaving::a_task_sent_to_a_leaver_is_done, 3,
-        without("notifying for a task that is sent");
+    refused_task_sent_on_in_silence: leaving::a_task_sent_to_a_leaver_is_done, 3,
+        without("notifying for a task that was refused first");
     leaver_takes_orders_on: orders::an_order_to_a_leaver_is_run_or_never_given, 3,
         without("closing the orders before the last look");
     told_without_being_woken: orders::an_order_to_a_leaver_is_run_or_never_given, 3,

@@ -40,9 +40,7 @@ impl Pool {
         match self.mailboxes[0].open() {
             Some(opening) => {
                 opening.put(task);
-                if !leaves_out("notifying for a task that is sent") {
-                    self.idle.notify_this(0);
-                }
+                self.idle.notify_this(0);
             }
             None => self.dispatch(task),
         }
@@ -53,6 +51,7 @@ impl Pool {
         loop {
             let target = self.members.read(|members| members[0]);
             match self.inboxes[target].push(task) {
+                Ok(()) if leaves_out("notifying for a task that was refused first") => return,
                 Ok(()) => return self.idle.notify(),
                 Err((refused, Refusal::Closed)) => task = refused,
                 Err((_, Refusal::Full)) => panic!("there is room for all"),
