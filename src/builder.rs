@@ -246,7 +246,9 @@ impl<P> PoolBuilder<P> {
     ///
     /// It is a property of the whole pool and exact: tasks from outside never exceed it, whichever workers they go to, and none
     /// is refused or made to wait while there is room. With 0 no task waits for a worker (a *rendezvous*): as many tasks are
-    /// accepted at a time as there are workers.
+    /// accepted at a time as there may be workers. That is the most of the range as it was
+    /// [set last](crate::Pool::set_workers), so that a task for which a worker is still to be started is let in and has the
+    /// pool grow; and one more for each worker that is [blocked](crate::blocking).
     ///
     /// Structured work ([`join`](crate::join), loops, scopes) cannot be refused. Its tasks are let in beyond the capacity, and
     /// room for others is found again when all that is above it has begun.

@@ -251,6 +251,7 @@ const NO_POOL: u32 = 0;
 
 /// Lets a task with a ticket in: how, and with which part of the budget.
 pub fn admit(shared: &impl Intake, ticket: &Ticket) -> Result<Admitted, SubmitErrorKind> {
+    shared.check(ticket.route)?;
     admission::admit_heavy(shared, ticket.weight, ticket.on_full)
 }
 

@@ -61,6 +61,7 @@ where
         if self.shared.is_forked() {
             return Poll::Ready(Err(SubmitErrorKind::Forked));
         }
+        self.shared.check(self.ticket.route)?;
         if self.shared.is_inside() {
             // A task that blocks on this must not wait in front of its own pool.
             self.stage = Stage::New;

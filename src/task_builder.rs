@@ -83,7 +83,7 @@ impl<'p, P: Outlet> TaskBuilder<'p, P> {
     ///
     /// # Errors
     /// Submitting returns [`SubmitErrorKind::NoSuchWorker`](crate::SubmitErrorKind::NoSuchWorker) if the pool has no such
-    /// worker.
+    /// worker just now, also if it is full and would have the task wait, run here or be dropped.
     ///
     /// ```
     /// let pool = longshore::Pool::builder().workers(2).build()?;

@@ -8,7 +8,9 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use longshore::{AnyPool, JoinError, Pool, PullPool, ShutdownError, SubmitErrorKind};
+use longshore::{
+    AnyPool, JoinError, Pool, PullPool, ResizeError, Scaling, ShutdownError, SubmitErrorKind, Workers,
+};
 
 use support::Gate;
 use support::child::with_each_kind;
@@ -164,4 +166,46 @@ fn a_task_may_fork() {
         assert_eq!(support::assert_quiescent(&pool).completed, 2);
     }
     with_each_kind("a_task_may_fork", scenario::<Pool>, scenario::<PullPool>);
+}
+
+/// Fixed, shrunk and elastic pools alike; the parent's are as before.
+#[test]
+fn in_the_child_no_pool_is_resized() {
+    fn scenario<P: AnyPool>() {
+        for workers in [Workers::from(2), Workers::from(2..=8)] {
+            let pool =
+                Arc::new(P::builder().workers(workers).scaling(Scaling::eager()).build().expect("starts"));
+            let gate = Gate::new();
+            gate.hold(&pool, 2);
+            in_fork(|| {
+                for n in [1, 2, workers.max] {
+                    assert!(matches!(pool.set_workers(n), Err(ResizeError::Forked)));
+                    assert!(matches!(pool.set_workers(1..=n), Err(ResizeError::Forked)));
+                }
+                assert!(matches!(pool.set_workers(0), Err(ResizeError::Forked)));
+                assert_eq!(pool.blocking(|| 3), 3);
+                assert_eq!((pool.workers(), pool.stats().grown), (2, 0));
+            });
+            gate.open();
+            pool.set_workers(1).expect("within the range");
+            support::wait_until("one has gone", || pool.workers() == 1);
+            assert_eq!(pool.submit(|| 6).expect("open").join().expect("ran"), 6);
+            pool.shutdown().expect("shuts down");
+            support::assert_quiescent(&pool);
+        }
+    }
+    with_each_kind("in_the_child_no_pool_is_resized", scenario::<Pool>, scenario::<PullPool>);
+}
+
+/// A task that forks has nobody stand in for it in the child.
+#[test]
+fn in_the_child_nobody_stands_in() {
+    fn scenario<P: AnyPool>() {
+        let pool = Arc::new(P::builder().workers(1).build().expect("starts"));
+        let forks = || in_fork(|| assert_eq!(longshore::blocking(|| 4), 4));
+        pool.submit(forks).expect("open").join().expect("ran");
+        pool.shutdown().expect("shuts down");
+        assert_eq!(support::assert_quiescent(&pool).stand_ins, 0);
+    }
+    with_each_kind("in_the_child_nobody_stands_in", scenario::<Pool>, scenario::<PullPool>);
 }

@@ -64,6 +64,12 @@ mod imp {
             }
         }
 
+        /// As [`park`]: loom knows no time, so a model must not count on its passing.
+        #[track_caller]
+        pub fn park_timeout(_: std::time::Duration) {
+            park();
+        }
+
         impl Thread {
             /// Leaves a token.
             #[track_caller]

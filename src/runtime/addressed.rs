@@ -6,16 +6,17 @@
 //! If the worker sleeps, it is woken, and not another.
 
 use std::mem::MaybeUninit;
+use std::sync::atomic::Ordering;
 
 use super::core::{Core, Phase};
-use super::dispatcher::Intake;
+use super::dispatcher::{Intake, Route};
 use super::shared::Shared;
 use crate::base::error::SubmitErrorKind;
 use crate::policy::placement;
 use crate::primitives::task::Task;
 
 impl Shared {
-    /// As [`Intake::dispatch`], to a certain worker, if there is one of this number.
+    /// As [`Intake::dispatch`], to a certain worker. There has been one of this number.
     ///
     /// # Safety
     /// As there.
@@ -28,9 +29,6 @@ impl Shared {
         if self.is_forked() {
             return Err((closure, SubmitErrorKind::Forked));
         }
-        if !self.is_member(worker) {
-            return Err((closure, no_such_worker(self, worker)));
-        }
         match self.remote(worker).affine.open() {
             Some(opening) => {
                 let mut task = MaybeUninit::uninit();
@@ -40,7 +38,8 @@ impl Shared {
                 self.idle.notify_this(worker);
                 Ok(())
             }
-            // It has just left the pool, which then has another do it. Or the pool closes: what its tasks still submit goes the usual way, and the rest is refused there.
+            // It has just left the pool, which then has another do it. Or the pool closes: what its tasks still submit goes
+            // the usual way, and the rest is refused there.
             // SAFETY: as the caller says.
             None => unsafe { self.dispatch(closure, pack) },
         }
@@ -51,17 +50,28 @@ impl Shared {
         let load = |worker: usize| self.remote(worker).affine.len();
         self.members.read(|members| placement::worker_for(key, self.config.limits.max, members, load))
     }
-
-    fn is_member(&self, worker: usize) -> bool {
-        // Not one of those that stand in for others: they have no place of their own.
-        worker < self.config.limits.max && self.members.read(|members| members.contains(&worker))
-    }
 }
 
-/// Why a task for `worker`, which is not there, is refused.
-pub fn no_such_worker(core: &Core, worker: usize) -> SubmitErrorKind {
-    match core.phase() {
-        Phase::Open => SubmitErrorKind::NoSuchWorker { worker },
-        _ => SubmitErrorKind::Closed, // the workers of a closed pool go one by one
+impl Core {
+    /// Whether a task may go by `route`: if it is to go to a worker, that must be there.
+    pub fn check(&self, route: Route) -> Result<(), SubmitErrorKind> {
+        let Route::Worker(worker) = route else { return Ok(()) };
+        if self.is_forked() {
+            return Err(SubmitErrorKind::Forked);
+        }
+        if self.is_member(worker) {
+            return Ok(());
+        }
+        Err(match self.phase() {
+            Phase::Open => SubmitErrorKind::NoSuchWorker { worker },
+            _ => SubmitErrorKind::Closed, // the workers of a closed pool go one by one
+        })
+    }
+
+    fn is_member(&self, worker: usize) -> bool {
+        // Not one of those that stand in for others: they have no place of their own. Relaxed: it may leave the next moment,
+        // whatever the ordering, and its mailbox refuses the task then.
+        worker < self.config.limits.max
+            && self.find_record(worker).is_some_and(|record| record.is_member.load(Ordering::Relaxed))
     }
 }

@@ -37,13 +37,36 @@ impl Admission {
     /// As `config` asks for.
     pub fn new(config: &Config) -> Option<Self> {
         let capacity = config.capacity?;
-        // Where none may wait, as many tasks are let in as there may be workers for them at once. In a pool that is smaller just
-        // now they have it grow, or wait until they are fewer.
+        // Where none may wait, as many tasks are let in as there may be workers for them at once (see `widen`). In a pool that
+        // has fewer just now they have it grow.
         let (limit, held) =
             if capacity == 0 { (config.limits.max, Held::UntilEnd) } else { (capacity, Held::UntilBegin) };
         let (workers, most) = (config.limits.min, config.limits.capacity());
         let room = Arc::new(Room::new(limit as u64, DOORS, workers, most, barrier::barrier()));
         Some(Admission { room, held })
+    }
+
+    /// Where none may wait: `workers` more may work.
+    pub fn widen(&self, workers: usize) {
+        if self.held == Held::UntilEnd && workers > 0 {
+            self.room.give_back_from_outside(workers as u64);
+        }
+    }
+
+    /// Takes that back. If more tasks are there already, the next that end make no room.
+    pub fn narrow(&self, workers: usize) {
+        if self.held != Held::UntilEnd {
+            return;
+        }
+        let mut left = workers as u64;
+        while left > 0 {
+            // Kept from now on, like that of a task which never ends. What is free lies with producers in part, so it must be
+            // taken, not only counted as taken.
+            match self.room.take(door::mine(), left) {
+                0 => return self.room.overdraw_from_outside(left),
+                taken => left -= taken,
+            }
+        }
     }
 
     /// How many wait for room.

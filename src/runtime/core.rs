@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::panic;
-use std::sync::atomic::{AtomicU32, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -123,6 +123,8 @@ pub struct Record {
     pub orders: Mailbox<Task>,
     /// Set by the worker's thread when it begins.
     pub pin: PinRecord,
+    /// Whether tasks may be sent to the worker of this number. Written under the lock of the roster.
+    pub is_member: AtomicBool,
 }
 
 impl Record {
@@ -133,6 +135,7 @@ impl Record {
             timing: OnceLock::new(),
             orders: Mailbox::default(),
             pin: PinRecord::default(),
+            is_member: AtomicBool::new(false),
         }))
     }
 }
@@ -223,6 +226,11 @@ impl Core {
     #[inline]
     pub fn record(&self, index: usize) -> &Arc<CachePadded<Record>> {
         self.records.get(index)
+    }
+
+    /// The same, if there ever was a worker of this number.
+    pub fn find_record(&self, index: usize) -> Option<&Record> {
+        self.records.find(index).map(|record| &***record)
     }
 
     /// Makes sure that there is a record of worker `index`.

@@ -13,6 +13,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Instant;
@@ -61,6 +62,7 @@ fn enter<M: Model>(shared: &M, purpose: Purpose) -> Option<Vacancy> {
         shared.idle.enlist();
         let doors = if roster.hiring() == Hiring::Open { Doors::Open } else { Doors::Closed };
         shared.admit(vacancy.number, doors);
+        record.is_member.store(true, Ordering::Relaxed); // see `Core::is_member`
         record.orders.reopen(); // whether orders are accepted at all is decided elsewhere
         shared.publish(&roster);
     }
@@ -178,6 +180,7 @@ fn serve<M: Model>(shared: &Arc<M>, number: usize, ready: Option<Ready>) -> Fate
 fn discharge<M: Model>(shared: &M, number: usize, thread: Option<thread::Thread>) -> Fate {
     {
         let _roster = shared.roster.lock();
+        shared.record(number).is_member.store(false, Ordering::Relaxed); // see `Core::is_member`
         shared.withdraw(number);
     }
     let moved = shared.hand_over(number);
@@ -263,13 +266,20 @@ pub fn resize<M: Model>(shared: &Arc<M>, min: usize, max: usize) -> Result<(), R
         _ if min > max => return Err(ResizeError::EmptyRange { min, max }),
         _ => {}
     }
-    {
+    let max_before = {
         let mut roster = shared.roster.lock();
         if roster.hiring() != Hiring::Open {
             return Err(ResizeError::Closed);
         }
+        let (_, max_before) = roster.range();
         roster.set_range(min, max);
         shared.publish(&roster);
+        max_before
+    };
+    // Outside of the lock, for this may call wakers. Of resizes at the same time each adds its own difference.
+    if let Some(admission) = &shared.admission {
+        admission.widen(max.saturating_sub(max_before));
+        admission.narrow(max_before.saturating_sub(max));
     }
     // All of them: some are to go, and others to rest no longer than an idle worker above the new minimum may.
     shared.idle.wake_all();
@@ -327,6 +337,7 @@ impl<M: Model> Absence<M> {
                 Err(_) => _ = shared.metrics.failed_starts.add_shared(1),
             }
         }
+        shared.admission.iter().for_each(|admission| admission.widen(1));
         Some(Absence { shared: shared.clone() })
     }
 }
@@ -334,12 +345,16 @@ impl<M: Model> Absence<M> {
 impl<M: Model> Drop for Absence<M> {
     fn drop(&mut self) {
         let shared = &*self.shared;
+        if shared.is_forked() {
+            return; // nobody stands in here, and the locks may be held by threads that do not exist
+        }
         let max = shared.roster.limits().max;
         {
             let mut roster = shared.roster.lock();
             roster.unblock();
             shared.publish(&roster);
         }
+        shared.admission.iter().for_each(|admission| admission.narrow(1));
         // One that rests goes at once; another one between two tasks.
         if shared.roster.is_to_leave(max) {
             shared.idle.summon(1, |number| number >= max);

@@ -93,6 +93,12 @@ pub trait Intake: Deref<Target = Core> + Send + Sync + 'static {
         pack: impl FnOnce(&mut MaybeUninit<Task>, F),
     ) -> Result<(), (F, SubmitErrorKind)>;
 
+    /// Whether there is a worker at the end of that way. Asked before the task is let in, for bad input is an error whether or
+    /// not there is room.
+    fn check(&self, route: Route) -> Result<(), SubmitErrorKind> {
+        Core::check(self, route)
+    }
+
     /// As [`Intake::dispatch`], by a certain way.
     ///
     /// # Safety
@@ -176,6 +182,9 @@ impl Intake for Shared {
         closure: F,
         pack: impl FnOnce(&mut MaybeUninit<Task>, F),
     ) -> Result<(), (F, SubmitErrorKind)> {
+        if let Err(kind) = self.check(route) {
+            return Err((closure, kind));
+        }
         match route {
             Route::Ranked(priority) if let Some(queue) = self.ranks.queue(priority) => {
                 // SAFETY: the caller's promise.

@@ -37,7 +37,6 @@ pub mod pull;
 pub mod ranks;
 #[cfg(not(longshore_loom))]
 pub mod report;
-#[cfg(not(longshore_loom))]
 pub mod roster;
 #[cfg(not(longshore_loom))]
 pub mod scoped;

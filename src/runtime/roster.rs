@@ -14,12 +14,10 @@
 //! comes first goes, between two tasks. What a worker must know for each task (whether there is anything to see to at all)
 //! is a bit beside the phase of the pool; the orders themselves are one word, which it reads only then.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard};
-use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use crate::base::sync::lock;
+use crate::base::sync::thread::{self, Thread};
+use crate::base::sync::{AtomicU64, Mutex, MutexGuard, Ordering, lock};
 
 /// What a number is to the pool.
 #[derive(Debug, Default)]
@@ -108,9 +106,9 @@ pub struct Roster {
     limits: Limits,
     state: Mutex<State>,
     /// `State::live`, for those who do not need the lock.
-    live: AtomicUsize,
-    /// Workers at which one that is idle may leave for that reason; `usize::MAX` if it may not.
-    leave_above: AtomicUsize,
+    live: AtomicU64,
+    /// Workers at which one that is idle may leave for that reason; `u64::MAX` if it may not.
+    leave_above: AtomicU64,
     orders: AtomicU64,
 }
 
@@ -193,8 +191,8 @@ impl Roster {
         Roster {
             limits,
             state: Mutex::new(state),
-            live: AtomicUsize::new(0),
-            leave_above: AtomicUsize::new(usize::MAX),
+            live: AtomicU64::new(0),
+            leave_above: AtomicU64::new(u64::MAX),
             orders: AtomicU64::new(0),
         }
     }
@@ -207,7 +205,7 @@ impl Roster {
     /// Workers of the pool.
     #[inline]
     pub fn live(&self) -> usize {
-        self.live.load(Ordering::Relaxed) // a number that may be old when it is read, whatever the ordering
+        self.live.load(Ordering::Relaxed) as usize // a number that may be old when it is read, whatever the ordering
     }
 
     /// To look at the state, or change it; [`Roster::publish`] then tells those who do not take the lock.
@@ -224,13 +222,14 @@ impl Roster {
 
     /// Whether an idle worker may ask to leave: a guess, decided under the lock.
     pub fn has_too_many(&self) -> bool {
-        self.live() > self.leave_above.load(Ordering::Relaxed)
+        self.live() as u64 > self.leave_above.load(Ordering::Relaxed)
     }
 
     /// Tells the others what `state` says. Returns how many workers are ordered to leave.
     pub fn publish(&self, state: &State) -> usize {
-        self.live.store(state.live, Ordering::Relaxed); // see `live`
-        let leave_above = if state.hiring == Hiring::Open { state.floor + state.blocked } else { usize::MAX };
+        self.live.store(state.live as u64, Ordering::Relaxed); // see `live`
+        let may_leave = state.hiring == Hiring::Open;
+        let leave_above = if may_leave { (state.floor + state.blocked) as u64 } else { u64::MAX };
         self.leave_above.store(leave_above, Ordering::Relaxed); // see `has_too_many`
         let orders = state.orders();
         self.orders.store(orders.0, Ordering::Relaxed); // see `is_to_leave`
@@ -256,9 +255,9 @@ impl Roster {
                 surplus
             };
             if linger {
-                std::thread::park_timeout(self.limits.linger.saturating_sub(since.elapsed()));
+                thread::park_timeout(self.limits.linger.saturating_sub(since.elapsed()));
             } else {
-                std::thread::park();
+                thread::park();
             }
         }
     }

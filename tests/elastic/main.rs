@@ -8,5 +8,6 @@ mod support;
 
 mod alone;
 mod following;
+mod guests;
 mod pull;
 mod push;

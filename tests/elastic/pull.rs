@@ -2,6 +2,12 @@
 
 use longshore::PullPool as Pool;
 
+#[path = "bounded.rs"]
+mod bounded;
+#[path = "broadcasts.rs"]
+mod broadcasts;
+#[path = "load.rs"]
+mod load;
 #[path = "resizing.rs"]
 mod resizing;
 #[path = "standing_in.rs"]

@@ -3,14 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
 
-use longshore::{BuildError, PinStatus, Pinning, ResizeError, Workers};
-use rand::RngExt;
+use longshore::{BuildError, PinStatus, Pinning, ResizeError, SubmitErrorKind, Workers};
 
 use super::Pool;
 use crate::alone::alone;
-use crate::support::{AnyRig, Gate, Hits, rng, scaled, seed, wait_until};
+use crate::support::{AnyRig, Gate, Hits, scaled, wait_until};
 
 type Rig = AnyRig<Pool>;
 
@@ -249,54 +247,46 @@ fn a_paused_pool_is_resized() {
     rig.finish();
 }
 
-/// The storm of the gate; `LONGSHORE_STRESS=1000` makes it a soak.
 #[test]
-fn a_storm_of_resizing_loses_nothing() {
-    const PRODUCERS: usize = 8;
+fn only_workers_that_are_there_are_sent_tasks() {
     let alone = alone();
-    let (seed, resizes, tasks) = (seed(), scaled(100), 20_000);
-    let rig = Rig::new(64);
-    let (ran, accepted) = (Arc::new(AtomicUsize::new(0)), AtomicUsize::new(0));
-    let storm_is_over = AtomicBool::new(false);
+    let rig = Rig::new(4);
+    for n in [4, 2, 4, 1, 3] {
+        rig.set_workers(n).expect("within the range");
+        alone.wait_for_threads(n);
+        let sent = (0..4).filter(|&worker| match rig.task().worker(worker).submit(move || worker) {
+            Ok(task) => task.join().is_ok(),
+            Err(refused) => {
+                assert_eq!(refused.kind, SubmitErrorKind::NoSuchWorker { worker });
+                assert_eq!((refused.task)(), worker);
+                false
+            }
+        });
+        assert_eq!(sent.count(), n);
+    }
+    rig.finish();
+}
+
+/// Whoever stands for the key may leave just then: another takes the task.
+#[test]
+fn a_key_always_has_a_worker() {
+    let _alone = alone();
+    let (rig, tasks) = (Rig::new(4), scaled(4_000));
+    let (ran, is_over) = (Arc::new(Hits::new(tasks)), AtomicBool::new(false));
     thread::scope(|scope| {
-        for _ in 0..PRODUCERS {
-            scope.spawn(|| {
-                let mut produced = 0;
-                while produced < tasks / PRODUCERS || !storm_is_over.load(Ordering::Relaxed) {
-                    let count = ran.clone();
-                    let task = move || {
-                        count.fetch_add(1, Ordering::Relaxed);
-                        if produced % 8 == 0 {
-                            let another = move || _ = count.fetch_add(1, Ordering::Relaxed);
-                            longshore::submit(another).expect("a task has a pool").join().expect("ran");
-                        }
-                    };
-                    rig.execute(task).expect("open");
-                    accepted.fetch_add(1 + usize::from(produced % 8 == 0), Ordering::Relaxed);
-                    produced += 1;
-                    if produced % 256 == 0 {
-                        // No faster than the pool, or the storm is one of memory.
-                        while accepted.load(Ordering::Relaxed) > ran.load(Ordering::Relaxed) + 10_000 {
-                            thread::yield_now();
-                        }
-                    }
-                }
-            });
-        }
-        let mut rng = rng(seed, 1);
-        for _ in 0..resizes {
-            let n = rng.random_range(1..=64);
+        scope.spawn(|| {
+            for task in 0..tasks {
+                rig.task().key(task % 50).execute(ran.task(task)).expect("open, and some worker is there");
+            }
+            is_over.store(true, Ordering::Relaxed);
+        });
+        let mut n = 0;
+        while !is_over.load(Ordering::Relaxed) {
+            n = n % 4 + 1;
             rig.set_workers(n).expect("within the range");
-            assert!(rig.workers() <= 64);
-            thread::park_timeout(Duration::from_micros(rng.random_range(0..2_000)));
+            thread::yield_now();
         }
-        storm_is_over.store(true, Ordering::Relaxed);
     });
-    rig.set_workers(1).expect("within the range");
-    alone.wait_for_threads(1);
-    let stats = rig.finish();
-    assert_eq!(ran.load(Ordering::Relaxed), accepted.load(Ordering::Relaxed));
-    assert_eq!(stats.completed as usize, accepted.load(Ordering::Relaxed));
-    assert_eq!(64 + stats.grown, stats.retired + 1, "who came has gone, but for one: {stats:?}");
-    assert_eq!(alone.threads(), 0);
+    rig.finish();
+    ran.assert_once_each();
 }

@@ -25,7 +25,7 @@ use rand::rngs::SmallRng;
 pub use counting::{Census, Hits, Tracked};
 pub use gate::{Gate, Visitor};
 pub use rig::{AnyRig, HasPool, Rig, assert_quiescent};
-pub use system::{cpu_time, thread_count, thread_names};
+pub use system::{cpu_time, resident_memory, thread_count, thread_names};
 pub use watchdog::{Watchdog, dump_process, watchdog};
 
 /// How long a test waits for an event before it counts as hung. Far above anything a loaded machine needs.

@@ -6,7 +6,7 @@ use std::thread;
 
 use longshore::{AnyPool, Pool, PoolBuilder, PoolStats, PullPool};
 
-use super::{PATIENCE, Watchdog, watchdog};
+use super::{PATIENCE, Watchdog, scaled, watchdog};
 
 /// A pool that pushes, whose test cannot hang unnoticed.
 pub type Rig = AnyRig<Pool>;
@@ -24,7 +24,7 @@ impl<P: AnyPool> AnyRig<P> {
     }
 
     pub fn with(builder: PoolBuilder<P>) -> Self {
-        let watchdog = watchdog(thread::current().name().unwrap_or("a test"), PATIENCE);
+        let watchdog = watchdog(thread::current().name().unwrap_or("a test"), PATIENCE * scaled(1) as u32);
         let pool = Arc::new(builder.build().expect("the pool starts"));
         watchdog.watch(&pool);
         AnyRig { pool, watchdog }

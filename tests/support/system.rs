@@ -19,6 +19,16 @@ pub fn thread_names() -> Vec<String> {
     names
 }
 
+/// The memory of this process that is resident, in bytes.
+pub fn resident_memory() -> usize {
+    let sizes = fs::read_to_string("/proc/self/statm").expect("Linux");
+    let pages: usize =
+        sizes.split(' ').nth(1).expect("the second is the resident size").parse().expect("a number");
+    // SAFETY: always sound.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    pages * usize::try_from(page).expect("a size")
+}
+
 /// The processor time that this process has used so far.
 pub fn cpu_time() -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };

@@ -21,12 +21,15 @@ mod base;
 pub mod idle;
 #[path = "../../../src/primitives/mod.rs"]
 mod primitives;
+#[doc(hidden)]
+#[path = "../../../src/runtime/roster.rs"]
+pub mod roster;
 
 /// As `longshore::internals`: the very same files, with a façade that can break an operation.
 pub mod mutable {
     pub use crate::base::{barrier, sync};
-    pub use crate::idle;
     pub use crate::primitives::{
-        cancel, doors, inbox, latch, line, members, offer, room, slot, tally, task, work,
+        cancel, doors, inbox, latch, line, mailbox, members, offer, room, slot, tally, task, work,
     };
+    pub use crate::{idle, roster};
 }

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The files that `mutable` compiles.
-const SOURCES: [(&str, &str); 8] = [
+const SOURCES: [(&str, &str); 9] = [
     ("doors.rs", include_str!("../../../src/primitives/doors.rs")),
     ("idle.rs", include_str!("../../../src/runtime/idle.rs")),
     ("inbox.rs", include_str!("../../../src/primitives/inbox.rs")),
@@ -17,6 +17,7 @@ const SOURCES: [(&str, &str); 8] = [
     ("line.rs", include_str!("../../../src/primitives/line.rs")),
     ("offer.rs", include_str!("../../../src/primitives/offer.rs")),
     ("room.rs", include_str!("../../../src/primitives/room.rs")),
+    ("roster.rs", include_str!("../../../src/runtime/roster.rs")),
     ("slot.rs", include_str!("../../../src/primitives/slot.rs")),
 ];
 

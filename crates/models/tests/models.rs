@@ -6,7 +6,8 @@ mod protocols;
 use longshore::internals as code;
 use longshore_models::harness::prove;
 use protocols::{
-    forks, growing, inbox, latches, life, loans, members, offers, parking, pull, rooms, slot, slot_waiting,
+    forks, growing, inbox, latches, leaving, life, loans, members, offers, orders, parking, pull, rooms,
+    rosters, slot, slot_waiting,
 };
 
 macro_rules! models {
@@ -74,6 +75,17 @@ models! {
     growing::a_worker_that_leaves_has_the_pool_grow_again: 3;
     growing::a_number_that_is_given_again_loses_nothing: 6;
 
+    leaving::a_task_sent_to_a_leaver_is_done: 3;
+    leaving::what_a_leaver_has_is_done_by_another: 3;
+    leaving::a_mailbox_that_is_given_again_loses_nothing: 6;
+
+    orders::an_order_to_a_leaver_is_run_or_never_given: 3;
+    orders::each_broadcast_finds_who_is_there: 2;
+
+    rosters::an_order_to_leave_is_obeyed_by_one: 2;
+    rosters::a_spare_thread_is_taken_or_sent_home: 6;
+    rosters::a_leaver_that_is_kept_may_be_wanted_at_once: 6;
+
     offers::a_piece_goes_to_its_owner_or_to_a_thief: 6;
     offers::a_piece_goes_to_one_of_two_thieves: 6;
     offers::the_next_piece_may_have_the_same_address: 6;
@@ -114,4 +126,5 @@ models! {
     rooms::a_turn_that_is_given_up_goes_to_the_next: 6;
     rooms::who_watches_is_told_of_what_is_left: 4;
     rooms::an_overdraft_is_never_taken_for_room: 6;
+    rooms::a_room_that_becomes_narrower_stays_so: 4;
 }

@@ -9,7 +9,8 @@ use longshore_models::harness::{prove, refute};
 use longshore_models::mutable as code;
 use longshore_models::mutation::Mutation;
 use protocols::{
-    forks, growing, inbox, latches, life, loans, members, offers, parking, pull, rooms, slot, slot_waiting,
+    forks, growing, inbox, latches, leaving, life, loans, members, offers, orders, parking, pull, rooms,
+    rosters, slot, slot_waiting,
 };
 
 macro_rules! mutants {
@@ -208,6 +209,42 @@ mutants! {
         removed("inbox.rs", "reopen", "fetch_and");
 }
 
+// Leaving, with orders, and spare threads (M10).
+mutants! {
+    leaver_keeps_its_mailbox_open: leaving::a_task_sent_to_a_leaver_is_done, 3,
+        without("closing the mailbox before it is emptied");
+    leaver_forgets_its_mailbox: leaving::what_a_leaver_has_is_done_by_another, 3,
+        without("handing over the mailbox");
+    leaver_forgets_its_deque: leaving::what_a_leaver_has_is_done_by_another, 3,
+        without("handing over the deque");
+    leaver_forgets_its_inbox: leaving::what_a_leaver_has_is_done_by_another, 3,
+        without("handing over the inbox");
+    leaver_hands_over_in_silence: leaving::a_task_sent_to_a_leaver_is_done, 3,
+        without("notifying for what is handed over");
+    refused_task_sent_on_in_silence: leaving::a_task_sent_to_a_leaver_is_done, 3,
+        without("notifying for a task that was refused first");
+    leaver_takes_orders_on: orders::an_order_to_a_leaver_is_run_or_never_given, 3,
+        without("closing the orders before the last look");
+    told_without_being_woken: orders::an_order_to_a_leaver_is_run_or_never_given, 3,
+        without("waking those who are told");
+    orders_not_looked_at: orders::an_order_to_a_leaver_is_run_or_never_given, 3,
+        without("the look at one's orders");
+    resize_that_wakes_nobody: rosters::an_order_to_leave_is_obeyed_by_one, 2,
+        without("waking everyone for a resize");
+    roster_not_looked_at: rosters::an_order_to_leave_is_obeyed_by_one, 2,
+        without("the look at the roster");
+    roster_not_asked_again: rosters::an_order_to_leave_is_obeyed_by_one, 2,
+        without("asking again under the lock");
+    orders_to_leave_not_published: rosters::an_order_to_leave_is_obeyed_by_one, 2,
+        removed("roster.rs", "publish", "store");
+    spare_taken_asleep: rosters::a_spare_thread_is_taken_or_sent_home, 3,
+        without("waking the spare thread that is taken");
+    spare_sent_home_asleep: rosters::a_spare_thread_is_taken_or_sent_home, 3,
+        without("waking those who are sent home");
+    leaver_taken_asleep: rosters::a_leaver_that_is_kept_may_be_wanted_at_once, 3,
+        without("waking the spare thread that is taken");
+}
+
 // Offer.
 mutants! {
     work_offered_relaxed: offers::a_piece_goes_to_its_owner_or_to_a_thief, 6,
@@ -336,6 +373,8 @@ mutants! {
         relaxed("room.rs", "count_alone", "store");
     exits_read_relaxed: rooms::an_overdraft_is_never_taken_for_room, 6,
         relaxed("room.rs", "sum", "load");
+    narrowed_without_an_overdraft: rooms::a_room_that_becomes_narrower_stays_so, 3,
+        removed("room.rs", "overdraw_from_outside", "fetch_add");
     verdict_not_given: rooms::who_waits_gets_what_is_given_back, 6,
         removed("line.rs", "settle", "store");
 }

@@ -14,7 +14,6 @@ use std::sync::Arc;
 use queue::Queue;
 use worker::Worker;
 
-use super::addressed::no_such_worker;
 use super::config::Config;
 use super::core::{Core, Phase, Request};
 use super::dispatcher::{Intake, Rejected, Route, in_portions};
@@ -172,10 +171,8 @@ impl Intake for Shared {
         if self.is_forked() {
             return Err((closure, SubmitErrorKind::Forked));
         }
-        if let Route::Worker(worker) = route
-            && worker >= self.config.limits.max
-        {
-            return Err((closure, no_such_worker(self, worker)));
+        if let Err(kind) = self.check(route) {
+            return Err((closure, kind));
         }
         if let Err(kind) = self.accept(1) {
             return Err((closure, kind));

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use longshore::{JoinError, SubmitErrorKind};
+use longshore::{JoinError, OnFull, SubmitErrorKind};
 
-use super::Rig;
-use crate::support::{Gate, assert_quiescent, quiet_panic, wait_until};
+use super::{Pool, Rig};
+use crate::support::{Gate, PATIENCE, assert_quiescent, quiet_panic, wait_until};
 
 #[test]
 fn every_task_runs_wherever_it_is_sent() {
@@ -139,4 +139,36 @@ fn shutdown_now_throws_them_away() {
     gate.open();
     closing.join().expect("no panic").expect("shuts down");
     assert_eq!(assert_quiescent(&rig).cancelled, 10);
+}
+
+/// Bad input is an error whether or not there is room: a task that would run here, wait or be dropped is checked as well.
+#[test]
+fn a_full_pool_names_a_worker_that_is_not_there() {
+    for on_full in [OnFull::CallerRuns, OnFull::Drop, OnFull::Reject, OnFull::Block] {
+        let rig = Rig::with(Pool::builder().workers(1).queue_capacity(1).on_full(on_full));
+        let gate = Gate::new();
+        let (full, pool) = (gate.visitor(), Arc::downgrade(rig.pool()));
+        // A task of the pool runs what it submits itself where others would wait.
+        let inside = rig.submit(move || {
+            full.pass();
+            let pool = pool.upgrade().expect("the test holds it");
+            (0..4).for_each(|_| drop(pool.try_execute(|| ())));
+            pool.task().worker(1).execute(|| ()).expect_err("no such worker").kind
+        });
+        gate.wait_for(1);
+        rig.try_execute(|| ()).expect("there is room");
+        let is_named = |kind: SubmitErrorKind| assert_eq!(kind, SubmitErrorKind::NoSuchWorker { worker: 7 });
+        let task = || rig.task().worker(7);
+        is_named(task().execute(|| unreachable!("no such worker")).expect_err("refused").kind);
+        is_named(task().submit(|| ()).expect_err("refused").kind);
+        is_named(task().try_submit(|| ()).expect_err("refused").kind);
+        is_named(task().submit_timeout(|| (), PATIENCE).expect_err("refused").kind);
+        is_named(futures_executor::block_on(task().submit_async(|| ())).expect_err("refused").kind);
+        let refused = task().weight(3).submit(|| 5).expect_err("refused");
+        assert_eq!((refused.task)(), 5);
+        gate.open();
+        let kind = inside.expect("open").join().expect("ran");
+        assert_eq!(kind, SubmitErrorKind::NoSuchWorker { worker: 1 });
+        assert_eq!(rig.finish().dropped, 0);
+    }
 }

@@ -192,3 +192,25 @@ pub fn an_overdraft_is_never_taken_for_room() {
     workers.join().expect("a panic ends the process");
     producer.join().expect("a panic ends the process");
 }
+
+/// `Admission::narrow` against a worker that gives the only permit back, and a producer: however that comes out, no permit is
+/// left when all is over.
+pub fn a_room_that_becomes_narrower_stays_so() {
+    let room = full(1);
+    let of_worker = room.clone();
+    let worker = loom::thread::spawn(move || of_worker.give_back(0));
+    let of_producer = room.clone();
+    let producer = loom::thread::spawn(move || {
+        if of_producer.take(1, 1) == 1 {
+            of_producer.give_back(1);
+        }
+    });
+    if room.take(0, 1) == 0 {
+        room.overdraw_from_outside(1);
+    }
+    worker.join().expect("a panic ends the process");
+    producer.join().expect("a panic ends the process");
+    assert_eq!((room.take(0, 1), room.take(1, 1)), (0, 0));
+    room.give_back_from_outside(1);
+    assert_eq!(room.take(0, 2), 1, "wider again");
+}

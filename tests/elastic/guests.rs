@@ -1,0 +1,81 @@
+//! Threads from outside act as workers that are to leave.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use rand::RngExt;
+
+use crate::alone::alone;
+use crate::support::{Gate, Rig, rng, scaled, seed, wait_until};
+
+/// Who is to leave is on loan, and the other one is busy: it goes when it has been given back, and not before.
+#[test]
+fn a_worker_on_loan_leaves_when_it_is_given_back() {
+    const TASKS: usize = 100;
+    let alone = alone();
+    let (rig, here) = (Rig::new(2), thread::current().id());
+    for round in 1..=20 {
+        rig.set_workers(2).expect("within the range");
+        let gate = Gate::new();
+        gate.hold(&*rig, 1);
+        let ran = AtomicUsize::new(0);
+        // While the other worker is awake there is nobody to borrow, and the scope is sent in.
+        wait_until("the scope was on loan", || {
+            rig.scope(|scope| {
+                if thread::current().id() != here {
+                    return false;
+                }
+                rig.set_workers(1).expect("within the range");
+                for _ in 0..TASKS {
+                    scope.spawn(|| _ = ran.fetch_add(1, Ordering::Relaxed));
+                }
+                assert_eq!(rig.workers(), 2, "one is busy, and the other is this thread");
+                true
+            })
+        });
+        assert_eq!(ran.into_inner(), TASKS);
+        wait_until("it has gone", || rig.workers() == 1);
+        alone.wait_for_threads(1);
+        gate.open();
+        assert_eq!(rig.stats().retired, round);
+    }
+    rig.finish();
+}
+
+/// Guests' scopes and joins, with scopes within them, while workers come and go.
+#[test]
+fn guests_finish_their_scopes_while_workers_leave() {
+    const GUESTS: usize = 3;
+    let alone = alone();
+    let (rig, seed, rounds) = (Rig::new(6), seed(), scaled(150));
+    let inside = AtomicUsize::new(GUESTS);
+    let visit = || {
+        for round in (0..rounds).map(|round| round % 500) {
+            let count = AtomicUsize::new(0);
+            rig.scope(|scope| {
+                for _ in 0..20 {
+                    scope.spawn(|| {
+                        let again = || _ = count.fetch_add(1, Ordering::Relaxed);
+                        longshore::scope(|inner| (0..3).for_each(|_| inner.spawn(again)));
+                    });
+                }
+            });
+            assert_eq!(count.into_inner(), 60);
+            let sum = |range: std::ops::Range<usize>| range.sum::<usize>();
+            let halves = rig.join(|| sum(0..round), || longshore::join(|| sum(round..500), || sum(500..900)));
+            assert_eq!(halves.0 + halves.1.0 + halves.1.1, sum(0..900));
+        }
+        inside.fetch_sub(1, Ordering::Relaxed);
+    };
+    thread::scope(|scope| {
+        (0..GUESTS).for_each(|_| _ = scope.spawn(visit));
+        let mut rng = rng(seed, 1);
+        while inside.load(Ordering::Relaxed) > 0 {
+            rig.set_workers(rng.random_range(1..=6)).expect("within the range");
+            thread::yield_now();
+        }
+    });
+    rig.set_workers(1).expect("within the range");
+    alone.wait_for_threads(1);
+    rig.finish();
+}
