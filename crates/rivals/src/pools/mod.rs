@@ -25,7 +25,7 @@ use crate::ledger;
 use crate::outcome::Failure;
 
 pub use registry::{BOUNDED, CENTRAL, LOCAL, NAMES, OURS, is_known};
-pub(crate) use registry::{batching, bounding, executing, locating, returning};
+pub(crate) use registry::{batching, bounding, choosing, executing, locating, returning};
 
 /// A pool that can be made and taken down again.
 pub trait Rival: Sized + Send + Sync + 'static {

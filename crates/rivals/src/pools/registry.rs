@@ -52,133 +52,107 @@ pub fn is_known(name: &str) -> bool {
 pub const OURS: &[&str] =
     &["push", "pull", "push-pinned", "push-key", "push-home", "pull-pinned", "push-bounded", "pull-bounded"];
 
-/// `executing!(name, R => f::<R>(..))`: for the [`Execute`](super::Execute) competitor of that name.
-macro_rules! executing {
-    ($name:expr, $R:ident => $body:expr) => {{
+/// `choosing!(name, R => f::<R>(..), { "name" => type, .. })`: for the competitor of that name among these.
+macro_rules! choosing {
+    ($name:expr, $R:ident => $body:expr, { $($(#[$condition:meta])* $known:literal => $rival:ty),* $(,)? }) => {{
         use $crate::pools::*;
-        macro_rules! with {
-            ($rival:ty) => {{
+        match $name {
+            $($(#[$condition])* $known => {
                 type $R = $rival;
                 $body
-            }};
-        }
-        match $name {
-            "none" => with!(in_place::InPlace),
-            "push" => with!(longshore::Push),
-            "pull" => with!(longshore::Pull),
-            "rayon" => with!(rayon::Rayon),
-            #[cfg(feature = "forte")]
-            "forte" => with!(forte::Forte),
-            "parkring" => with!(parkring::Parkring),
-            "tokio" => with!(tokio::Tokio),
-            "threadpool" => with!(threadpool::Threadpool),
-            "rusty_pool" => with!(rusty::Rusty),
-            "executors" => with!(executors::Executors),
-            "channel-bounded" => with!(channel::Bounded),
-            "channel-unbounded" => with!(channel::Unbounded),
-            "channel-mutex" => with!(mutex::Mutexed),
-            "std-thread" => with!(std_thread::StdThread),
+            })*
             _ => Err($crate::outcome::Failure::NotOffered),
         }
     }};
+}
+
+/// `executing!(name, R => f::<R>(..))`: for the [`Execute`](super::Execute) competitor of that name.
+macro_rules! executing {
+    ($name:expr, $R:ident => $body:expr) => {
+        $crate::pools::choosing!($name, $R => $body, {
+            "none" => in_place::InPlace,
+            "push" => longshore::Push,
+            "pull" => longshore::Pull,
+            "rayon" => rayon::Rayon,
+            #[cfg(feature = "forte")]
+            "forte" => forte::Forte,
+            "parkring" => parkring::Parkring,
+            "tokio" => tokio::Tokio,
+            "threadpool" => threadpool::Threadpool,
+            "rusty_pool" => rusty::Rusty,
+            "executors" => executors::Executors,
+            "channel-bounded" => channel::Bounded,
+            "channel-unbounded" => channel::Unbounded,
+            "channel-mutex" => mutex::Mutexed,
+            "std-thread" => std_thread::StdThread,
+        })
+    };
 }
 
 /// `returning!(name, R => f::<R>(..))`: for the [`Return`](super::Return) competitor of that name.
 macro_rules! returning {
-    ($name:expr, $R:ident => $body:expr) => {{
-        use $crate::pools::*;
-        macro_rules! with {
-            ($rival:ty) => {{
-                type $R = $rival;
-                $body
-            }};
-        }
-        match $name {
-            "none" => with!(in_place::InPlace),
-            "push" => with!(longshore::Push),
-            "pull" => with!(longshore::Pull),
-            "rayon" => with!(rayon::Rayon),
+    ($name:expr, $R:ident => $body:expr) => {
+        $crate::pools::choosing!($name, $R => $body, {
+            "none" => in_place::InPlace,
+            "push" => longshore::Push,
+            "pull" => longshore::Pull,
+            "rayon" => rayon::Rayon,
             #[cfg(feature = "forte")]
-            "forte" => with!(forte::Forte),
-            "parkring" => with!(parkring::Parkring),
-            "tokio" => with!(tokio::Tokio),
-            "threadpool" => with!(threadpool::Threadpool),
-            "rusty_pool" => with!(rusty::Rusty),
-            "affinitypool" => with!(affinity::Affinity),
-            "executors" => with!(executors::Executors),
-            "channel-bounded" => with!(channel::Bounded),
-            "channel-unbounded" => with!(channel::Unbounded),
-            "channel-mutex" => with!(mutex::Mutexed),
-            "std-thread" => with!(std_thread::StdThread),
-            _ => Err($crate::outcome::Failure::NotOffered),
-        }
-    }};
+            "forte" => forte::Forte,
+            "parkring" => parkring::Parkring,
+            "tokio" => tokio::Tokio,
+            "threadpool" => threadpool::Threadpool,
+            "rusty_pool" => rusty::Rusty,
+            "affinitypool" => affinity::Affinity,
+            "executors" => executors::Executors,
+            "channel-bounded" => channel::Bounded,
+            "channel-unbounded" => channel::Unbounded,
+            "channel-mutex" => mutex::Mutexed,
+            "std-thread" => std_thread::StdThread,
+        })
+    };
 }
 
 /// `batching!(name, R => f::<R>(..))`: for the [`Batch`](super::Batch) competitor of that name.
 macro_rules! batching {
-    ($name:expr, $R:ident => $body:expr) => {{
-        use $crate::pools::*;
-        macro_rules! with {
-            ($rival:ty) => {{
-                type $R = $rival;
-                $body
-            }};
-        }
-        match $name {
-            "none" => with!(in_place::InPlace),
-            "push" => with!(longshore::Push),
-            "pull" => with!(longshore::Pull),
-            _ => Err($crate::outcome::Failure::NotOffered),
-        }
-    }};
+    ($name:expr, $R:ident => $body:expr) => {
+        $crate::pools::choosing!($name, $R => $body, {
+            "none" => in_place::InPlace,
+            "push" => longshore::Push,
+            "pull" => longshore::Pull,
+        })
+    };
 }
 
 /// `locating!(name, R => f::<R>(..))`: for the [`Partitioned`](super::Partitioned) competitor of that name.
 macro_rules! locating {
-    ($name:expr, $R:ident => $body:expr) => {{
-        use $crate::pools::*;
-        macro_rules! with {
-            ($rival:ty) => {{
-                type $R = $rival;
-                $body
-            }};
-        }
-        match $name {
-            "none" => with!(in_place::InPlace),
-            "push" => with!(longshore::Push),
-            "pull" => with!(longshore::Pull),
-            "push-pinned" => with!(longshore::Pinned<longshore::Push>),
-            "pull-pinned" => with!(longshore::Pinned<longshore::Pull>),
-            "push-key" => with!(longshore::Keyed),
-            "push-home" => with!(longshore::Unaddressed),
-            "rayon" => with!(rayon::Rayon),
-            "channel-bounded" => with!(channel::Bounded),
-            _ => Err($crate::outcome::Failure::NotOffered),
-        }
-    }};
+    ($name:expr, $R:ident => $body:expr) => {
+        $crate::pools::choosing!($name, $R => $body, {
+            "none" => in_place::InPlace,
+            "push" => longshore::Push,
+            "pull" => longshore::Pull,
+            "push-pinned" => longshore::Pinned<longshore::Push>,
+            "pull-pinned" => longshore::Pinned<longshore::Pull>,
+            "push-key" => longshore::Keyed,
+            "push-home" => longshore::Unaddressed,
+            "rayon" => rayon::Rayon,
+            "channel-bounded" => channel::Bounded,
+        })
+    };
 }
 
 /// `bounding!(name, R => f::<R>(..))`: for the [`Execute`](super::Execute) competitor of that name among [`BOUNDED`].
 macro_rules! bounding {
-    ($name:expr, $R:ident => $body:expr) => {{
-        use $crate::pools::*;
-        macro_rules! with {
-            ($rival:ty) => {{
-                type $R = $rival;
-                $body
-            }};
-        }
-        match $name {
-            "push" => with!(longshore::Push),
-            "push-bounded" => with!(longshore::Bounded<longshore::Push>),
-            "pull" => with!(longshore::Pull),
-            "pull-bounded" => with!(longshore::Bounded<longshore::Pull>),
-            "channel-bounded" => with!(channel::Bounded),
-            "channel-unbounded" => with!(channel::Unbounded),
-            _ => Err($crate::outcome::Failure::NotOffered),
-        }
-    }};
+    ($name:expr, $R:ident => $body:expr) => {
+        $crate::pools::choosing!($name, $R => $body, {
+            "push" => longshore::Push,
+            "push-bounded" => longshore::Bounded<longshore::Push>,
+            "pull" => longshore::Pull,
+            "pull-bounded" => longshore::Bounded<longshore::Pull>,
+            "channel-bounded" => channel::Bounded,
+            "channel-unbounded" => channel::Unbounded,
+        })
+    };
 }
 
-pub(crate) use {batching, bounding, executing, locating, returning};
+pub(crate) use {batching, bounding, choosing, executing, locating, returning};
