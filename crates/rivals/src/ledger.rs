@@ -27,6 +27,10 @@ const SLOTS: usize = 1 << 15;
 /// Below the parent's default deadline, so that the child itself can say how far it came.
 const STALLED: Duration = Duration::from_secs(20);
 
+/// The most that counts of the time between two looks, which are a millisecond apart: after a longer one the process had
+/// been stopped, and its tasks with it.
+const LONGEST_LOOK: Duration = Duration::from_millis(100);
+
 /// How long after the end of a run a doubled task still has to show up. Not part of any figure.
 const AFTERMATH: Duration = Duration::from_millis(1);
 
@@ -137,7 +141,8 @@ impl Mark {
     /// Waits until as many tasks as expected were entered since the mark, and checks which.
     /// Returns the moment at which the last one was seen.
     pub fn wait(self, expected: Expected, start: Instant) -> Result<Instant, Failure> {
-        let mut progress = (0, Instant::now());
+        let mut last_look = start;
+        let (mut seen, mut stalled) = (0, Duration::ZERO);
         loop {
             let count = self.count();
             let now = Instant::now();
@@ -148,9 +153,11 @@ impl Mark {
                 self.check(expected)?;
                 return Ok(now);
             }
-            if count > progress.0 {
-                progress = (count, now);
-            } else if now.duration_since(progress.1) > STALLED {
+            stalled += now.duration_since(last_look).min(LONGEST_LOOK);
+            last_look = now;
+            if count > seen {
+                (seen, stalled) = (count, Duration::ZERO);
+            } else if stalled > STALLED {
                 return Err(Failure::Wrong(format!(
                     "{count} of {} tasks had run and none more did for {} s",
                     expected.count,

@@ -88,7 +88,7 @@ struct Standing {
 }
 
 /// The others: neither this project's pools nor the work done without any.
-fn is_peer(name: &str) -> bool {
+pub fn is_peer(name: &str) -> bool {
     !["none", SIDE_BY_SIDE].contains(&name) && !is_ours(name)
 }
 
