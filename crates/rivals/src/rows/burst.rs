@@ -37,7 +37,8 @@ pub const ROWS: &[Row] = &[Row {
     not_shown: "The tasks need no core, so 32 threads would take 320 ms at best (32 rounds, the last not full), and growth is \
                 seen without the contention that it brings to tasks that compute. The elastic pools have one worker when the \
                 burst comes, and an idle timeout of 100 ms; the second figure counts from the end of the last task and \
-                exists for them alone. A thread for each task (`std-thread`) would beat all pools here, at the price of \
+                exists for them alone. `rusty_pool` looks whether it should grow when a task is \
+                submitted and at no other time. A thread for each task (`std-thread`) would beat all pools here, at the price of \
                 1,000 threads, and is left out.",
     prepare: |setup, name| bursting!(name, R => burst::<R>(setup)),
     ..ROW

@@ -33,7 +33,8 @@ const ONE: Row = Row {
                 workers that take whatever is next fall into step with it, each with its own part of the data, by luck. \
                 The machine's L2 is in the table at the top; where cores share it, or the kernel moves threads, there is \
                 little to gain. `push` names the worker, the same number of partitions for each; `push-key` gives the partition's \
-                number as a key, and keys divide as chance has it; `push-home` says nothing.",
+                number as a key, and keys divide as chance has it, so one worker has more data than the other, which helps in the \
+                end; `push-home` says nothing.",
     only: Some(LOCAL),
     prepare: |setup, name| locating!(name, R => locality::<R>(setup, 1.0, Producers::One)),
     ..ROW
