@@ -1,5 +1,6 @@
 //! Longshore's pools with an ability in use that is off unless one asks for it.
 
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use longshore::{AnyPool, CancelToken, Histograms, Pool, PoolBuilder, Priority, Scaling};
@@ -55,6 +56,27 @@ impl<P: AnyPool> Rival for Elastic<Longshore<P>> {
     }
 }
 
+/// As many workers as the others, which has come to be because they were needed, and cannot be more.
+pub struct Grown<R>(R);
+
+impl<P: AnyPool> Rival for Grown<Longshore<P>> {
+    fn new(workers: usize) -> Self {
+        // Keeps them for longer than any measurement takes.
+        let pool = made(P::builder().workers(1..=workers).scaling(Scaling::eager()));
+        let all_there = Arc::new(Barrier::new(workers + 1));
+        for _ in 0..workers {
+            let all_there = Arc::clone(&all_there);
+            pool.execute(move || drop(all_there.wait()));
+        }
+        all_there.wait();
+        Self(pool)
+    }
+
+    fn size(&self) -> Option<usize> {
+        Some(self.0.0.workers())
+    }
+}
+
 /// Measures how long some of its tasks wait and run.
 pub struct Sampled<R>(R);
 
@@ -89,7 +111,13 @@ macro_rules! execute_as_all {
     )*};
 }
 
-execute_as_all!(Growing<Longshore>, Elastic<Longshore>, Sampled<Longshore>, Timed<Longshore>);
+execute_as_all!(
+    Growing<Longshore>,
+    Elastic<Longshore>,
+    Grown<Longshore>,
+    Sampled<Longshore>,
+    Timed<Longshore>
+);
 
 impl Execute for Eager {
     #[inline]

@@ -78,7 +78,7 @@ pub const BURST: &[&str] = &[
 ];
 
 /// Those who take part in the row about a size that may change.
-pub const ELASTIC: &[&str] = &["push", "push-elastic", "pull", "pull-elastic"];
+pub const ELASTIC: &[&str] = &["push", "push-grown", "push-elastic", "pull", "pull-grown", "pull-elastic"];
 
 /// Those who take part in the rows about histograms.
 pub const HISTOGRAMS: &[&str] =
@@ -227,12 +227,14 @@ macro_rules! opting {
         $crate::pools::choosing!($name, $R => $body, {
             "push" => longshore::Push,
             "push-elastic" => optional::Elastic<longshore::Push>,
+            "push-grown" => optional::Grown<longshore::Push>,
             "push-sampled" => optional::Sampled<longshore::Push>,
             "push-histograms" => optional::Timed<longshore::Push>,
             "push-priority" => optional::Prioritised<longshore::Push>,
             "push-token" => optional::Tokened<longshore::Push>,
             "pull" => longshore::Pull,
             "pull-elastic" => optional::Elastic<longshore::Pull>,
+            "pull-grown" => optional::Grown<longshore::Pull>,
             "pull-sampled" => optional::Sampled<longshore::Pull>,
             "pull-histograms" => optional::Timed<longshore::Pull>,
             "pull-priority" => optional::Prioritised<longshore::Pull>,

@@ -24,11 +24,13 @@ const BASE: Row = Row {
 pub const ROWS: &[Row] = &[
     Row {
         id: "elastic",
-        title: "Dispatch, 1 producer, 1M tiny tasks, pools that might grow to twice their workers and have no reason to",
+        title: "Dispatch, 1 producer, 1M tiny tasks, pools whose size may change: from 1 to their workers (`-grown`), from their \
+                workers to twice as many (`-elastic`)",
         metrics: &[lower("ns", "ns per task"), lower("size", "workers when all have run")],
-        not_shown: "What it costs to be ready to grow: somebody watches the load while there is any. That the pool has not grown is \
-                    the second figure, which exists where the size may change. How it grows is the subject of the row \
-                    about a burst.",
+        not_shown: "What it costs to be ready to change. `-grown` has got all the workers that it may have before, so its size \
+                    stays as it is. `-elastic` looks at its load while there is any, and grows if the producer is too fast for \
+                    the workers that it has: the second figure, which exists where the size may change, tells. How soon pools grow \
+                    is the subject of the row about a burst.",
         only: Some(ELASTIC),
         ..BASE
     },
