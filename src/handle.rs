@@ -96,6 +96,7 @@ impl<T> JoinHandle<T> {
         self.slot.is_complete()
     }
 
+    #[inline]
     fn apply_conditions(&self) {
         if let Some(watched) = &self.conditions {
             watched.apply_to(&self.slot);
@@ -114,6 +115,7 @@ impl<T> JoinHandle<T> {
     ///
     /// # Errors
     /// As [`JoinHandle::join`]; [`JoinError::Taken`] if the result was taken before.
+    #[inline]
     pub fn try_join(&mut self) -> Option<Result<T, JoinError>> {
         if self.slot.is_taken() {
             return Some(Err(JoinError::Taken));
@@ -136,10 +138,15 @@ impl<T: Send> JoinHandle<T> {
     /// for a task of the parent. [`JoinError::NoStack`], see there.
     #[inline]
     pub fn join(mut self) -> Result<T, JoinError> {
-        match self.try_join() {
+        let result = match self.try_join() {
             Some(result) => result,
             None => self.wait(None).expect("without a deadline it waits to the end"),
+        };
+        // Taken out where there is nothing to drop: the call that drops it is not inlined.
+        if let Some(watched) = self.conditions {
+            drop(watched);
         }
+        result
     }
 
     /// Waits for the result for at most `timeout`. `None` means "not yet"; the handle can be used again.

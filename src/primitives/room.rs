@@ -30,6 +30,7 @@
 use crossbeam_utils::CachePadded;
 
 use super::line::{Joined, Lines, Manner, Office, Ticket, Verdict};
+use super::numbered::Numbered;
 use super::slot::Waiter;
 use crate::base::barrier::Barrier;
 use crate::base::sync::{AtomicU32, AtomicU64, Mutex, Ordering, lock};
@@ -51,7 +52,7 @@ pub struct Room {
     /// Permits that producers have fetched.
     doors: Box<[CachePadded<AtomicU64>]>,
     /// By the number of the worker.
-    exits: Box<[CachePadded<Exit>]>,
+    exits: Numbered<CachePadded<Exit>>,
     /// The exit of all who are no workers.
     others: CachePadded<Exit>,
     /// Not 0 while somebody waits.
@@ -84,16 +85,24 @@ struct Ledger {
 }
 
 impl Room {
-    /// Room for `limit` tasks (at most `i64::MAX`), with so many doors and workers.
-    pub fn new(limit: u64, doors: usize, workers: usize, barrier: Barrier) -> Self {
+    /// Room for `limit` tasks (at most `i64::MAX`), with so many doors. The first `workers` workers have their exits at once,
+    /// others below the number `most` can get theirs later.
+    pub fn new(limit: u64, doors: usize, workers: usize, most: usize, barrier: Barrier) -> Self {
         Room {
             doors: (0..doors).map(|_| CachePadded::new(AtomicU64::new(0))).collect(),
-            exits: (0..workers).map(|_| Exit::new()).collect(),
+            exits: Numbered::new((0..workers).map(|_| Exit::new()).collect(), most),
             others: Exit::new(),
             wanted: CachePadded::new(AtomicU32::new(0)),
             ledger: Mutex::new(Ledger { limit, out: 0, lines: Lines::default() }),
             barrier,
         }
+    }
+
+    /// Makes sure that worker `worker` has its exit: before it gives a permit back, and before its thread begins. Whoever adds
+    /// the exits up misses a new one only as long as nothing was counted there, for an exit is found by who has passed the
+    /// barrier after it was used, and anybody else counts too few free permits, not too many.
+    pub fn make_exit(&self, worker: usize) {
+        self.exits.get_or_make(worker, Exit::new);
     }
 
     /// Takes up to `wanted` (not 0) permits at `door`; how many it got. 0 means that the room is full.
@@ -169,15 +178,15 @@ impl Room {
 
     fn sum(&self, count: fn(&Exit) -> &AtomicU64) -> u64 {
         // Acquire pairs with the Release in `give_back` and `overdraw`: whoever sees that a task has begun sees the overdraft
-        // by which it came in.
-        let exits = self.exits.iter().chain([&self.others]);
+        // by which it came in, and the exit where that was counted.
+        let exits = self.exits.values().chain([&self.others]);
         exits.map(|exit| count(exit).load(Ordering::Acquire)).fold(0, u64::wrapping_add)
     }
 
     /// Gives a permit back. Only for the thread that acts as worker `worker`.
     #[inline]
     pub fn give_back(&self, worker: usize) {
-        count_alone(&self.exits[worker].returned);
+        count_alone(&self.exits.get(worker).returned);
         self.look_who_waits();
     }
 
@@ -190,7 +199,7 @@ impl Room {
     /// Counts a task as if it had a permit. Only for the thread that acts as worker `worker`, before the task is queued.
     #[inline]
     pub fn overdraw(&self, worker: usize) {
-        count_alone(&self.exits[worker].overdrawn);
+        count_alone(&self.exits.get(worker).overdrawn);
     }
 
     /// The same for `tasks` tasks, from any thread.

@@ -122,6 +122,7 @@ where
     (SlotTask { slot: place }, SlotHandle { header: place.cast(), taken: false, _result: PhantomData })
 }
 
+#[inline]
 unsafe fn call_closure<F: Work<Output = T>, T>(slot: NonNull<()>, tally: &Tally) -> u32 {
     // SAFETY: the caller's reference bit keeps the slot, which is of this very type, alive.
     let slot = unsafe { slot.cast::<Slot<F, T>>().as_ref() };

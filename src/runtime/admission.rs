@@ -41,7 +41,8 @@ impl Admission {
         // now they have it grow, or wait until they are fewer.
         let (limit, held) =
             if capacity == 0 { (config.limits.max, Held::UntilEnd) } else { (capacity, Held::UntilBegin) };
-        let room = Arc::new(Room::new(limit as u64, DOORS, config.limits.capacity(), barrier::barrier()));
+        let (workers, most) = (config.limits.min, config.limits.capacity());
+        let room = Arc::new(Room::new(limit as u64, DOORS, workers, most, barrier::barrier()));
         Some(Admission { room, held })
     }
 
@@ -52,6 +53,7 @@ impl Admission {
 
     /// Where worker `index` gives permits back.
     pub fn exit(&self, index: usize) -> Exit {
+        self.room.make_exit(index);
         Exit { room: self.room.clone(), worker: index, held: self.held }
     }
 }

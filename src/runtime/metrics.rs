@@ -26,11 +26,11 @@ pub struct WorkerMetrics {
     pub stolen_forks: Counter,
     /// Times it went to sleep.
     pub parked: Counter,
-    /// Time since its thread began. (These three in nanoseconds since the pool was built; what is left is busy.)
+    /// Time since its thread began, in nanoseconds since the pool was built. What is left of it by the next two is busy.
     pub alive: Stretch,
-    /// Time spent looking for work.
-    pub searching: Stretch,
-    /// Time asleep, for want of work or in a task that waits for another pool.
+    /// Ticks of [`clock`](crate::sys::clock) spent looking for work: read just before a task that was found runs.
+    pub searching: Counter,
+    /// Time asleep, for want of work or in a task that waits for another pool; as `alive`.
     pub asleep: Stretch,
     /// Ticks of [`clock`](crate::sys::clock) for which a thread from outside acted as this worker, which slept.
     pub lent: Counter,

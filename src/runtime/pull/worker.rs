@@ -162,6 +162,10 @@ impl Seeker for Worker {
         }
     }
 
+    fn sees_push(&self) -> bool {
+        !self.shared.queue.is_empty()
+    }
+
     fn last_resort(&self) -> Option<Task> {
         None // nothing is sent to anybody
     }

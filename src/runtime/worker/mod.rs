@@ -411,6 +411,10 @@ impl Seeker for Worker {
         self.settle();
     }
 
+    fn sees_push(&self) -> bool {
+        self.remote().inbox.len() != 0
+    }
+
     fn last_resort(&self) -> Option<Task> {
         self.take_from_others_mail()
     }

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use crossbeam_deque::Steal;
 
 use super::{FAIRNESS_INTERVAL, Goal, HINTS_PER_SWEEP, Seeker, Worker};
-use crate::base::counter::nanos;
 use crate::policy::victim;
 use crate::primitives::batch::BATCH;
 use crate::primitives::inbox::Taken;
@@ -13,6 +12,7 @@ use crate::primitives::task::Task;
 use crate::runtime::ranks::Turn;
 use crate::runtime::scoped;
 use crate::runtime::shared::{Phase, Remote, TaskBatch};
+use crate::sys::clock;
 
 impl Worker {
     #[inline]
@@ -178,10 +178,11 @@ pub(super) fn search(seeker: &impl Seeker, goal: &Goal<'_>) -> Option<Task> {
         }
         if let Some(task) = seeker.sweep() {
             // Found at the first look it has cost no time worth counting.
-            if let Some(begun) = begun {
+            if let Some((_, tick)) = begun {
                 spin.rewarded();
                 seeker.spin().set(spin);
-                seeker.metrics().searching.add(nanos(Instant::now() - begun));
+                // By the cheap clock: the task waits for this.
+                seeker.metrics().searching.add(clock::ticks_since(tick));
             }
             return Some(task);
         }
@@ -193,11 +194,11 @@ pub(super) fn search(seeker: &impl Seeker, goal: &Goal<'_>) -> Option<Task> {
             return seeker.last_resort();
         }
         let now = Instant::now();
-        let searched = now - *begun.get_or_insert(now);
-        if searched >= spin.get() {
-            seeker.metrics().searching.add(nanos(searched));
+        let (first, tick) = *begun.get_or_insert_with(|| (now, clock::now()));
+        if now - first >= spin.get() {
+            seeker.metrics().searching.add(clock::ticks_since(tick));
             return seeker.last_resort(); // how long the sleep lasts will tell whether that was wise
         }
-        (0..HINTS_PER_SWEEP).for_each(|_| std::hint::spin_loop());
+        (0..HINTS_PER_SWEEP).take_while(|_| !seeker.sees_push()).for_each(|_| std::hint::spin_loop());
     }
 }

@@ -92,6 +92,8 @@ pub trait Seeker: Sized {
     fn metrics(&self) -> &WorkerMetrics;
     /// One look at every source of work, but for what is only looked at as a last resort.
     fn sweep(&self) -> Option<Task>;
+    /// Whether a task has come to where most tasks come to: a look that costs next to nothing, between two sweeps.
+    fn sees_push(&self) -> bool;
     /// A task that somebody else should run, but that this worker takes rather than lie down.
     fn last_resort(&self) -> Option<Task>;
     /// Takes the task of another priority that goes before the normal ones, if there is one.

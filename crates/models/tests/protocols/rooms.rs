@@ -13,7 +13,7 @@ const DOORS: usize = 2;
 const WORKERS: usize = 2;
 
 fn room(limit: u64) -> Arc<Room> {
-    Arc::new(Room::new(limit, DOORS, WORKERS, Barrier::symmetric()))
+    Arc::new(Room::new(limit, DOORS, WORKERS, WORKERS, Barrier::symmetric()))
 }
 
 /// A room in which all permits are with tasks.
