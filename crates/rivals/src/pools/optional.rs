@@ -66,7 +66,9 @@ impl<P: AnyPool> Rival for Grown<Longshore<P>> {
         let all_there = Arc::new(Barrier::new(workers + 1));
         for _ in 0..workers {
             let all_there = Arc::clone(&all_there);
-            pool.execute(move || drop(all_there.wait()));
+            pool.execute(move || {
+                all_there.wait();
+            });
         }
         all_there.wait();
         Self(pool)
