@@ -65,8 +65,8 @@ fn child(what: &str) -> ExitCode {
 
 fn figures(row: &Row, values: &Values) -> String {
     let figure = |metric: &rows::Metric| {
-        let value = values.get(metric.key).copied().unwrap_or(f64::NAN);
-        format!("{value:>10.3} {}", metric.unit)
+        let value = values.get(metric.key)?;
+        Some(format!("{value:>10.3} {}", metric.unit))
     };
-    row.metrics.iter().map(figure).collect::<Vec<_>>().join(", ")
+    row.metrics.iter().filter_map(figure).collect::<Vec<_>>().join(", ")
 }

@@ -98,6 +98,7 @@ fn row(workload: &Workload, arguments: &Arguments, competitors: &[String]) -> Ro
             metric("atomics", "atomic read-modify-writes and fences per task"),
         ],
         sweep: None,
+        base: None,
         competitors: competitors.iter().map(competitor).collect(),
     }
 }

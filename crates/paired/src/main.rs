@@ -135,8 +135,13 @@ fn carry_out(task: Task) -> Result<ExitCode> {
                 println!("{:<18}{}", row.id, row.title);
             }
             println!("\ncompetitors: {}", pools::NAMES.join(", "));
+            println!("in the rows that are a share of an ideal, also: {}", pools::SIDE_BY_SIDE);
             println!("in the rows about locality: {}", pools::LOCAL.join(", "));
             println!("in the rows about bounded queues: {}", pools::BOUNDED.join(", "));
+            println!("in the row about a burst: {}", pools::BURST.join(", "));
+            for names in [pools::ELASTIC, pools::HISTOGRAMS, pools::TICKETS] {
+                println!("in the rows about options: {}", names.join(", "));
+            }
             Ok(ExitCode::SUCCESS)
         }
         Task::Report { files, into } => {

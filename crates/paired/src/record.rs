@@ -48,6 +48,9 @@ pub struct RowRecord {
     /// The sweep that it is a part of.
     #[serde(default)]
     pub sweep: Option<SweepRecord>,
+    /// Whom the ratios are to, if not the one of the run.
+    #[serde(default)]
+    pub base: Option<String>,
     /// Who took part.
     pub competitors: Vec<CompetitorRecord>,
 }
@@ -103,7 +106,13 @@ impl RowRecord {
                 axis: sweep.axis.to_owned(),
                 at: sweep.at,
             }),
+            base: row.base.map(str::to_owned),
             competitors: competitors.iter().map(competitor).collect(),
         }
+    }
+
+    /// Whom the ratios are to; `base` is that of the run.
+    pub fn base_or<'a>(&'a self, base: &'a str) -> &'a str {
+        self.base.as_deref().unwrap_or(base)
     }
 }

@@ -10,7 +10,7 @@ use std::{env, fs};
 
 use anyhow::{Context, Result};
 
-use longshore_rivals::pools::{NAMES, OURS};
+use longshore_rivals::pools::{NAMES, is_ours};
 use longshore_rivals::rows::{Row, Scale};
 
 use crate::record::{Record, RowRecord, SCHEMA};
@@ -81,7 +81,7 @@ pub fn is_well(row: &RowRecord) -> bool {
     row.competitors.iter().all(|competitor| {
         competitor.samples.iter().all(|sample| match sample {
             Sample::Wrong { .. } => false,
-            Sample::Failed { .. } | Sample::Hung { .. } => !OURS.contains(&competitor.name.as_str()),
+            Sample::Failed { .. } | Sample::Hung { .. } => !is_ours(&competitor.name),
             Sample::Ok { .. } | Sample::NotOffered => true,
         })
     })

@@ -27,6 +27,10 @@ const SLOTS: usize = 1 << 15;
 /// Below the parent's default deadline, so that the child itself can say how far it came.
 const STALLED: Duration = Duration::from_secs(20);
 
+/// The most that counts of the time between two looks, which are a millisecond apart: after a longer one the process had
+/// been stopped, and its tasks with it.
+const LONGEST_LOOK: Duration = Duration::from_millis(100);
+
 /// How long after the end of a run a doubled task still has to show up. Not part of any figure.
 const AFTERMATH: Duration = Duration::from_millis(1);
 
@@ -137,7 +141,8 @@ impl Mark {
     /// Waits until as many tasks as expected were entered since the mark, and checks which.
     /// Returns the moment at which the last one was seen.
     pub fn wait(self, expected: Expected, start: Instant) -> Result<Instant, Failure> {
-        let mut progress = (0, Instant::now());
+        let mut last_look = start;
+        let (mut seen, mut stalled) = (0, Duration::ZERO);
         loop {
             let count = self.count();
             let now = Instant::now();
@@ -148,9 +153,11 @@ impl Mark {
                 self.check(expected)?;
                 return Ok(now);
             }
-            if count > progress.0 {
-                progress = (count, now);
-            } else if now.duration_since(progress.1) > STALLED {
+            stalled += now.duration_since(last_look).min(LONGEST_LOOK);
+            last_look = now;
+            if count > seen {
+                (seen, stalled) = (count, Duration::ZERO);
+            } else if stalled > STALLED {
                 return Err(Failure::Wrong(format!(
                     "{count} of {} tasks had run and none more did for {} s",
                     expected.count,
@@ -192,6 +199,10 @@ fn nap(elapsed: Duration) {
     std::thread::sleep((elapsed / 256).clamp(Duration::from_micros(20), Duration::from_millis(1)));
 }
 
+/// Held by each test that enters something: the ledger is shared by the whole process.
+#[cfg(test)]
+pub static TESTED: Mutex<()> = Mutex::new(());
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -204,7 +215,7 @@ mod tests {
             start
         };
         let expected = Expected::of(0..4);
-        // One thread, one after another: the ledger is shared by the whole process.
+        let _alone = TESTED.lock().expect("the other tests have passed");
         assert!(ran(&[3, 1, 0, 2]).check(expected).is_ok());
         assert!(ran(&[0, 1, 2]).check(expected).is_err(), "lost");
         assert!(ran(&[0, 1, 2, 3, 3]).check(expected).is_err(), "doubled");

@@ -1,7 +1,10 @@
 //! What is made of records: tables for the terminal; BENCHMARKS.md with its summary and its plots.
 
+mod missing;
+mod options;
 pub mod plain;
 mod plots;
+mod readme;
 mod summary;
 
 use std::collections::BTreeMap;
@@ -10,8 +13,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use longshore_rivals::counted;
-use longshore_rivals::rows::{self, Better};
+use longshore_rivals::rows::Better;
 
 use crate::record::{MetricRecord, Record, RowRecord};
 use crate::stats::{Line, cells, lines};
@@ -37,9 +39,10 @@ Where several records hold the same row, the last one counts: a row can be measu
 Every measurement runs in a process of its own. Within a round, all competitors take their turn at a row, in an
 order that changes; a table gives the median, the least and the most of the rounds. *Ratio* is to the base, the
 median of the ratios within each round. Every task is accounted for: a competitor that loses, doubles or falsifies
-one gets no figure. `none` is the same work done by the caller, without any pool. `push` and `pull` are Longshore's
-pools, `-pinned` with a core for each worker; `channel-*` are pools of a channel and some threads, written here;
-`std-thread` starts a thread for each task. Plots show the median as a dot and the range as a line.
+one gets no figure. `none` is the same work done by the caller, without any pool; `side-by-side` are threads without a pool
+that do all of it each. `push` and `pull` are Longshore's pools, `push-..` and `pull-..` the same with an option that the
+row is about; `channel-*` are pools of a channel and some threads, written here; `std-thread` starts a thread for each
+task. Plots show the median as a dot and the range as a line.
 ";
 
 /// A row, with the run that it is from.
@@ -52,13 +55,12 @@ struct Entry<'a> {
 
 /// The rows of all records in the order of the program, each from the last record that holds it.
 fn merged(records: &[Record]) -> Vec<Entry<'_>> {
-    let known: Vec<&str> =
-        rows::all().iter().map(|row| row.id).chain(counted::ALL.iter().map(|workload| workload.id)).collect();
+    let known = missing::known();
     let mut latest: BTreeMap<(usize, &str), Entry<'_>> = BTreeMap::new();
     for (run, record) in records.iter().enumerate() {
         // A row in which nobody was measured says nothing.
         for row in record.rows.iter().filter(|row| row.competitors.iter().any(|c| !c.samples.is_empty())) {
-            let place = known.iter().position(|&id| id == row.id).unwrap_or(known.len());
+            let place = known.iter().position(|known| known.id == row.id).unwrap_or(known.len());
             latest.insert((place, &row.id), Entry { run, record, row });
         }
     }
@@ -77,7 +79,8 @@ pub fn write(records: &[Record], folder: &Path) -> Result<()> {
     let drawn = plots::draw(&entries, &plots)?;
     let text = markdown(records, &entries, &drawn)?;
     let path = folder.join("BENCHMARKS.md");
-    fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+    fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    readme::update(&entries, folder)
 }
 
 /// The text of BENCHMARKS.md; `drawn` are the plots that follow each row.
@@ -88,6 +91,8 @@ fn markdown(
 ) -> Result<String> {
     let mut text = HEAD.to_owned();
     summary::summary(&mut text, entries)?;
+    options::options(&mut text, entries)?;
+    missing::rows(&mut text, entries)?;
     writeln!(text, "\n## Runs")?;
     for (run, record) in records.iter().enumerate() {
         if entries.iter().any(|entry| entry.run == run) {
@@ -131,25 +136,20 @@ fn row(text: &mut String, entry: &Entry<'_>) -> std::fmt::Result {
     for metric in &row.metrics {
         table(text, record, row, metric)?;
     }
-    let lines = row.metrics.first().map_or(Vec::new(), |metric| lines(row, &metric.key, &record.base));
-    let missing: Vec<&str> =
-        lines.iter().filter(|line| !line.is_offered()).map(|line| line.name.as_str()).collect();
-    if !missing.is_empty() {
-        writeln!(text, "\nDo not offer it: {}.", missing.join(", "))?;
-    }
+    missing::competitors(text, entry)?;
     writeln!(text, "\nNot shown: {}", row.not_shown)
 }
 
 fn table(text: &mut String, record: &Record, row: &RowRecord, metric: &MetricRecord) -> std::fmt::Result {
+    let base = row.base_or(&record.base);
     writeln!(
         text,
-        "\n| {}, {} | median | min | max | ratio to {} |",
+        "\n| {}, {} | median | min | max | ratio to {base} |",
         metric.unit,
         direction(metric.better),
-        record.base
     )?;
     writeln!(text, "|---|---:|---:|---:|---:|")?;
-    for line in lines(row, &metric.key, &record.base).iter().filter(|line| line.is_offered()) {
+    for line in lines(row, &metric.key, base).iter().filter(|line| line.is_offered()) {
         let note = trouble(line);
         let note = if note.is_empty() { String::new() } else { format!(" ({note})") };
         writeln!(text, "| {}{note} | {} |", line.name, cells(line).join(" | "))?;

@@ -18,6 +18,7 @@ pub fn tables(record: &Record) -> String {
 }
 
 fn table(text: &mut String, record: &Record, row: &RowRecord, metric: &MetricRecord) -> std::fmt::Result {
+    let base = row.base_or(&record.base);
     writeln!(text, "\n{}: {} ({} workers)", row.id, row.title, row.workers)?;
     writeln!(
         text,
@@ -26,11 +27,11 @@ fn table(text: &mut String, record: &Record, row: &RowRecord, metric: &MetricRec
         "median",
         "min",
         "max",
-        format!("/{}", record.base),
+        format!("/{base}"),
         metric.unit,
         direction(metric.better)
     )?;
-    for line in lines(row, &metric.key, &record.base).iter().filter(|line| line.is_offered()) {
+    for line in lines(row, &metric.key, base).iter().filter(|line| line.is_offered()) {
         let [median, min, max, ratio] = cells(line);
         writeln!(text, "  {:<18}{median:>10}{min:>10}{max:>10}{ratio:>10}  {}", line.name, trouble(line))?;
     }

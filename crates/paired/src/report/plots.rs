@@ -9,6 +9,8 @@ use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
 use plotters::prelude::*;
 
 use super::{Entry, direction};
+use longshore_rivals::pools::is_ours;
+
 use crate::record::MetricRecord;
 use crate::stats::{Line, Summary, figure, lines};
 
@@ -67,7 +69,10 @@ pub fn draw(entries: &[Entry<'_>], folder: &Path) -> Result<BTreeMap<String, Vec
 /// Those of a table who have a figure.
 fn figures(entry: &Entry<'_>, metric: &MetricRecord) -> Vec<(String, Summary)> {
     let figure = |line: Line| line.summary.map(|summary| (line.name, summary));
-    lines(entry.row, &metric.key, &entry.record.base).into_iter().filter_map(figure).collect()
+    lines(entry.row, &metric.key, entry.row.base_or(&entry.record.base))
+        .into_iter()
+        .filter_map(figure)
+        .collect()
 }
 
 /// A little more than from the least to the most.
@@ -206,19 +211,20 @@ where
     root.present().map_err(|error| anyhow!("cannot write a plot: {error}"))
 }
 
-fn is_ours(name: &str) -> bool {
-    name.starts_with("push") || name.starts_with("pull")
-}
-
 /// The same competitor has the same colour everywhere.
 fn color(name: &str) -> RGBColor {
     match name {
         "none" => RGBColor(120, 120, 120),
+        "side-by-side" => RGBColor(190, 190, 190),
         "push" => RGBColor(200, 30, 40),
         "push-pinned" => RGBColor(240, 120, 120),
         "push-key" => RGBColor(220, 150, 60),
         "push-home" => RGBColor(150, 60, 90),
+        "push-elastic" | "push-sampled" | "push-priority" => RGBColor(250, 150, 130),
+        "push-eager" | "push-grown" | "push-histograms" | "push-token" => RGBColor(140, 20, 60),
         "pull" => RGBColor(30, 80, 200),
+        "pull-elastic" | "pull-sampled" | "pull-priority" => RGBColor(140, 190, 250),
+        "pull-grown" | "pull-histograms" | "pull-token" => RGBColor(20, 40, 120),
         "pull-pinned" => RGBColor(120, 160, 240),
         "rayon" => RGBColor(20, 140, 60),
         "chili" => RGBColor(200, 120, 0),
@@ -227,6 +233,7 @@ fn color(name: &str) -> RGBColor {
         "tokio" => RGBColor(140, 90, 40),
         "threadpool" => RGBColor(210, 80, 160),
         "rusty_pool" => RGBColor(180, 150, 30),
+        "rusty_pool-elastic" => RGBColor(210, 190, 90),
         "affinitypool" => RGBColor(90, 110, 20),
         "executors" => RGBColor(60, 60, 100),
         "channel-bounded" => RGBColor(90, 180, 100),

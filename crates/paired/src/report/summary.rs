@@ -2,6 +2,7 @@
 
 use std::fmt::{Result, Write};
 
+use longshore_rivals::pools::{SIDE_BY_SIDE, is_ours};
 use longshore_rivals::rows::Better;
 
 use super::Entry;
@@ -86,9 +87,9 @@ struct Standing {
     best: Option<Duel>,
 }
 
-/// The others: neither this project's pools nor the work done in place.
-fn is_peer(name: &str) -> bool {
-    name != "none" && !name.starts_with("push") && !name.starts_with("pull")
+/// The others: neither this project's pools nor the work done without any.
+pub fn is_peer(name: &str) -> bool {
+    !["none", SIDE_BY_SIDE].contains(&name) && !is_ours(name)
 }
 
 fn duel(entry: &Entry<'_>, metric: &MetricRecord, push: &Line, other: &str) -> Option<Duel> {
@@ -218,6 +219,6 @@ mod tests {
     #[test]
     fn peers_are_the_others() {
         assert!(is_peer("rayon") && is_peer("channel-bounded") && is_peer("std-thread"));
-        assert!(!is_peer("none") && !is_peer("push") && !is_peer("pull-pinned"));
+        assert!(!is_peer("none") && !is_peer("side-by-side") && !is_peer("push") && !is_peer("pull-pinned"));
     }
 }

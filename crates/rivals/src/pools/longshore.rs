@@ -5,7 +5,7 @@ use longshore::{AnyPool, Pinning, Pool, PullPool};
 use super::{Batch, Execute, Partitioned, Return, Rival, Spawner};
 
 /// A pool of one of the two kinds.
-pub struct Longshore<P>(P);
+pub struct Longshore<P>(pub(super) P);
 
 /// `push`.
 pub type Push = Longshore<Pool>;

@@ -13,6 +13,7 @@ pub(crate) mod forte;
 pub(crate) mod in_place;
 pub(crate) mod longshore;
 pub(crate) mod mutex;
+pub(crate) mod optional;
 pub(crate) mod parkring;
 pub(crate) mod rayon;
 mod registry;
@@ -24,8 +25,11 @@ pub(crate) mod tokio;
 use crate::ledger;
 use crate::outcome::Failure;
 
-pub use registry::{BOUNDED, CENTRAL, LOCAL, NAMES, OURS, is_known};
-pub(crate) use registry::{batching, bounding, executing, locating, returning};
+pub use registry::{
+    BOUNDED, BURST, CENTRAL, ELASTIC, HISTOGRAMS, LOCAL, NAMES, SIDE_BY_SIDE, TICKETS, TO_IDEAL, is_known,
+    is_ours,
+};
+pub(crate) use registry::{batching, bounding, bursting, choosing, executing, locating, opting, returning};
 
 /// A pool that can be made and taken down again.
 pub trait Rival: Sized + Send + Sync + 'static {
@@ -37,6 +41,11 @@ pub trait Rival: Sized + Send + Sync + 'static {
 
     /// Makes the pool with so many workers.
     fn new(workers: usize) -> Self;
+
+    /// How many workers it has now, where that changes by itself.
+    fn size(&self) -> Option<usize> {
+        None
+    }
 
     /// Takes the pool down in the most thorough way that it offers.
     fn finish(self) {

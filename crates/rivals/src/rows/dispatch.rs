@@ -6,17 +6,19 @@ use std::time::Instant;
 
 use super::{Metric, ROW, Row, Setup, lower, sweep};
 use crate::ledger::{self, Expected};
-use crate::outcome::{Ready, per_task, warmed};
+use crate::outcome::{Outcome, Ready, per_task, warmed};
 use crate::pools::{Batch, Execute, batching, executing, leak};
 
-const TASKS: u64 = 1_000_000;
+/// Tasks of a pass.
+pub const TASKS: u64 = 1_000_000;
 
 /// Tasks to a call where a competitor takes batches.
 const BATCH: u64 = 100;
 
 const METRICS: &[Metric] = &[lower("ns", "ns per task")];
 
-const TINY: &str = "Nothing but overhead is measured: the tasks do nothing, share no data and are all there is; \
+/// What rows of tiny tasks do not show.
+pub const TINY: &str = "Nothing but overhead is measured: the tasks do nothing, share no data and are all there is; \
                     with real work the differences shrink with its length (see the sweep of task lengths).";
 
 const BASE: Row = Row {
@@ -89,32 +91,38 @@ pub fn expected<const WORDS: usize>(numbers: impl Iterator<Item = u64>) -> Expec
 }
 
 /// From the first call until the last task was seen to have run.
-pub fn until_run(tasks: u64, expected: Expected, submit: impl Fn() + 'static) -> Ready {
-    warmed(tasks, move || {
-        let mark = ledger::mark();
-        let start = Instant::now();
-        submit();
-        let end = mark.wait(expected, start)?;
-        per_task(end.duration_since(start), tasks)
-    })
+pub fn until_run(tasks: u64, expected: Expected, submit: impl Fn()) -> Outcome {
+    let mark = ledger::mark();
+    let start = Instant::now();
+    submit();
+    let end = mark.wait(expected, start)?;
+    per_task(end.duration_since(start), tasks)
 }
 
-fn dispatch<R: Execute, const WORDS: usize>(setup: Setup) -> Ready {
-    let pool = leak::<R>(setup.workers, TASKS)?;
-    let tasks = setup.scale.of(TASKS);
-    until_run(tasks, expected::<WORDS>(0..tasks), move || {
+/// One pass of one producer.
+pub fn hand_over<R: Execute, const WORDS: usize>(pool: &R, tasks: u64) -> Outcome {
+    until_run(tasks, expected::<WORDS>(0..tasks), || {
         for number in 0..tasks {
             pool.execute(task::<WORDS>(number));
         }
     })
 }
 
+fn dispatch<R: Execute, const WORDS: usize>(setup: Setup) -> Ready {
+    let pool = leak::<R>(setup.workers, TASKS)?;
+    let tasks = setup.scale.of(TASKS);
+    warmed(tasks, move || hand_over::<R, WORDS>(pool, tasks))
+}
+
 fn batches<R: Batch>(setup: Setup) -> Ready {
     let pool = leak::<R>(setup.workers, TASKS)?;
     let tasks = setup.scale.of(TASKS) / BATCH * BATCH;
-    until_run(tasks, expected::<2>(0..tasks), move || {
-        for first in (0..tasks).step_by(BATCH as usize) {
-            pool.execute_batch((first..first + BATCH).map(task::<2>));
-        }
+    let expected = expected::<2>(0..tasks);
+    warmed(tasks, move || {
+        until_run(tasks, expected, || {
+            for first in (0..tasks).step_by(BATCH as usize) {
+                pool.execute_batch((first..first + BATCH).map(task::<2>));
+            }
+        })
     })
 }

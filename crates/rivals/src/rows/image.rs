@@ -7,24 +7,39 @@ use std::time::{Duration, Instant};
 
 use longshore_pipeline::{self as pipeline, Encoding, Format};
 
-use super::skew::parallelism;
+use super::ideal::{at_once, in_order, parallelism, side_by_side};
 use super::{ROW, Row, Scale, Setup, higher};
 use crate::ledger::{self, Expected, hash};
-use crate::outcome::{Failure, Ready, figures, warmed};
-use crate::pools::{Execute, executing, leak};
+use crate::outcome::{Failure, Ready, figures, ready};
+use crate::pools::{Execute, SIDE_BY_SIDE, TO_IDEAL, executing, leak};
+use crate::work::Random;
 
 /// How often each photograph is in the batch.
 const COPIES: usize = 4;
+
+/// Where the order comes from.
+const SEED: u64 = 20_261_124;
 
 /// The rows of this file.
 pub const ROWS: &[Row] = &[Row {
     id: "images",
     title: "The photographs of the repository, 4 times each, decoded, resized to a quarter of each side, encoded",
-    metrics: &[higher("share", "share of the ideal"), higher("rate", "images per s")],
-    not_shown: "Bytes to bytes in memory, no disk. The ideal is the sequential rate, measured in the same process before \
-                and after, times the number of workers or cores, whichever is less; two decoders at a time have half \
-                of the shared cache each, which no pool can help.",
-    prepare: |setup, name| executing!(name, R => batch::<R>(setup)),
+    metrics: &[
+        higher("share", "share of the ideal"),
+        higher("order", "share of what the order allows"),
+        higher("rate", "images per s"),
+    ],
+    not_shown: "Bytes to bytes in memory, no disk. The order is shuffled, the same for everyone, also where one thread does it. \
+                The ideal is the sequential rate, measured in the same process before and after, times the number of workers \
+                or cores, whichever is less. The photographs are of unequal size, and there are few: what the order allows is \
+                the time that a schedule takes in which nobody waits before the last one has begun, made of the sequential \
+                times. `side-by-side` is no pool: each thread does the whole batch by itself, so it shows how much less two \
+                decoders at a time get of the machine (its memory, its last-level cache) than one, which no pool can help.",
+    only: Some(TO_IDEAL),
+    prepare: |setup, name| match name {
+        SIDE_BY_SIDE => machine(setup),
+        _ => executing!(name, R => batch::<R>(setup)),
+    },
     ..ROW
 }];
 
@@ -53,50 +68,86 @@ fn photographs() -> Result<Vec<Vec<u8>>, Failure> {
     paths.iter().map(|path| fs::read(path).map_err(unreadable)).collect()
 }
 
-fn batch<R: Execute>(setup: Setup) -> Ready {
-    // The limit of a competitor is meant for tiny tasks.
-    let pool = leak::<R>(setup.workers, 1)?;
+/// The photographs with what comes of each, in an order that is the same for everyone.
+type Photos = Vec<(Arc<Vec<u8>>, u64)>;
+
+fn shuffled(scale: Scale) -> Result<Photos, Failure> {
     let mut photos = photographs()?;
-    let copies = if setup.scale == Scale::Full { COPIES } else { 1 };
-    if setup.scale == Scale::Quick {
+    let copies = if scale == Scale::Full { COPIES } else { 1 };
+    if scale == Scale::Quick {
         photos.sort_by_key(Vec::len);
         photos.truncate(2);
     }
-    let photos: Vec<(Arc<Vec<u8>>, u64)> = photos
-        .into_iter()
-        .map(|photo| process(&photo).map(|right| (Arc::new(photo), right)))
-        .collect::<Result<_, _>>()?;
-    let photos: Vec<_> = std::iter::repeat_n(photos, copies).flatten().collect();
-    let count = photos.len() as u64;
-    let submit = {
-        let photos = photos.clone();
-        move || -> Result<Duration, Failure> {
-            let mark = ledger::mark();
-            let start = Instant::now();
-            for (number, (photo, right)) in (0..).zip(&photos) {
-                let (photo, right) = (Arc::clone(photo), *right);
-                pool.execute(move || match process(&photo) {
-                    Ok(result) if result == right => ledger::enter(number),
-                    // Not a number that anybody expects.
-                    _ => ledger::enter(u64::MAX),
-                });
-            }
-            Ok(mark.wait(Expected::of(0..count), start)?.duration_since(start))
-        }
-    };
-    let sequential = move || -> Result<Duration, Failure> {
+    let known = photos.into_iter().map(|photo| process(&photo).map(|right| (Arc::new(photo), right)));
+    let photos = known.collect::<Result<Photos, _>>()?;
+    let mut photos: Photos = std::iter::repeat_n(photos, copies).flatten().collect();
+    Random::new(SEED).shuffle(&mut photos);
+    Ok(photos)
+}
+
+/// What a task enters: its number, or one that nobody expects if the result is wrong.
+fn entry(number: u64, photo: &[u8], right: u64) -> u64 {
+    if process(photo).is_ok_and(|result| result == right) { number } else { u64::MAX }
+}
+
+/// How long one thread takes for each, in seconds.
+fn sequential(photos: &Photos) -> Result<Vec<f64>, Failure> {
+    let one = |(photo, _): &(Arc<Vec<u8>>, u64)| {
         let start = Instant::now();
-        for (photo, _) in &photos {
-            std::hint::black_box(process(photo)?);
-        }
-        Ok(start.elapsed())
+        std::hint::black_box(process(photo)?);
+        Ok(start.elapsed().as_secs_f64())
     };
-    warmed(count, move || {
-        let before = sequential()?;
-        let elapsed = submit()?;
-        let after = sequential()?;
-        let ideal = (before + after).as_secs_f64() / 2.0 / parallelism::<R>(setup.workers) as f64;
-        let rate = count as f64 / elapsed.as_secs_f64();
-        figures(elapsed, [("share", ideal / elapsed.as_secs_f64()), ("rate", rate)])
+    photos.iter().map(one).collect()
+}
+
+/// Runs the batch between two sequential ones, which say how long each photograph takes.
+fn between(
+    photos: &Photos,
+    run: impl FnOnce() -> Result<Duration, Failure>,
+) -> Result<(Duration, Vec<f64>), Failure> {
+    let before = sequential(photos)?;
+    let elapsed = run()?;
+    let after = sequential(photos)?;
+    Ok((elapsed, before.iter().zip(after).map(|(before, after)| (before + after) / 2.0).collect()))
+}
+
+/// How near to the ideal the machine comes without any pool.
+fn machine(setup: Setup) -> Ready {
+    let photos = shuffled(setup.scale)?;
+    let count = photos.len() as u64;
+    ready(count, move || {
+        let work = |number: u64| entry(number, &photos[number as usize].0, photos[number as usize].1);
+        let (elapsed, times) = between(&photos, || side_by_side(setup.workers, count, work))?;
+        let all = (at_once(setup.workers) as u64 * count) as f64;
+        let share = times.iter().sum::<f64>() / elapsed.as_secs_f64();
+        figures(elapsed, [("share", share), ("rate", all / elapsed.as_secs_f64())])
+    })
+}
+
+fn batch<R: Execute>(setup: Setup) -> Ready {
+    // The limit of a competitor is meant for tiny tasks.
+    let pool = leak::<R>(setup.workers, 1)?;
+    let photos = shuffled(setup.scale)?;
+    let count = photos.len() as u64;
+    let cores = parallelism::<R>(setup.workers);
+    let submit = move |photos: &Photos| {
+        let mark = ledger::mark();
+        let start = Instant::now();
+        for (number, (photo, right)) in (0..).zip(photos) {
+            let (photo, right) = (Arc::clone(photo), *right);
+            pool.execute(move || ledger::enter(entry(number, &photo, right)));
+        }
+        Ok(mark.wait(Expected::of(0..count), start)?.duration_since(start))
+    };
+    // A sequential batch says nothing new before the measurement, and takes seconds.
+    submit(&photos)?;
+    ready(count, move || {
+        let (elapsed, times) = between(&photos, || submit(&photos))?;
+        let taken = elapsed.as_secs_f64();
+        let share = times.iter().sum::<f64>() / cores as f64 / taken;
+        figures(
+            elapsed,
+            [("share", share), ("order", in_order(&times, cores) / taken), ("rate", count as f64 / taken)],
+        )
     })
 }

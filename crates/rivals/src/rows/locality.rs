@@ -12,20 +12,29 @@ use crate::pools::{LOCAL, Partitioned, leak, locating};
 use crate::process::l2_bytes;
 use crate::work::Random;
 
-/// Visits of all partitions together.
+/// How often all data of as many partitions as one worker has are visited, if they have the size of an L2 cache.
 const VISITS: u64 = 4000;
+
+/// Partitions for each worker: enough that keys divide them about evenly, few enough that a visit takes microseconds.
+const PARTITIONS: usize = 16;
+
+/// Where the order of the visits comes from.
+const SEED: u64 = 20_261_125;
 
 /// Words of a cache line.
 const LINE: usize = 8;
 
 const ONE: Row = Row {
     id: "locality-l2",
-    title: "A partition for each worker, of the size of an L2 cache, visited in turn; one producer",
+    title: "16 partitions of data for each worker, together of the size of an L2 cache, visited again and again; one producer",
     metrics: &[lower("ns", "ns per cache line")],
     not_shown: "Each line is a load that waits for the one before it, as in a list or a tree, and nothing else is done: \
-                the most that locality can give. The machine's L2 is in the table at the top; where cores share it, or \
-                the kernel moves threads, there is little to gain. `push` names the worker, `push-key` gives the \
-                partition's number as a key, `push-home` says nothing.",
+                the most that locality can give. The order of the visits is random, the same for everyone: in a regular one \
+                workers that take whatever is next fall into step with it, each with its own part of the data, by luck. \
+                The machine's L2 is in the table at the top; where cores share it, or the kernel moves threads, there is \
+                little to gain. `push` names the worker, the same number of partitions for each; `push-key` gives the partition's \
+                number as a key, and keys divide as chance has it, so one worker has more data than the other, which helps in the \
+                end; `push-home` says nothing.",
     only: Some(LOCAL),
     prepare: |setup, name| locating!(name, R => locality::<R>(setup, 1.0, Producers::One)),
     ..ROW
@@ -33,8 +42,8 @@ const ONE: Row = Row {
 
 const OWN: Row = Row {
     id: "locality-own-l2",
-    title: "A partition for each worker, of the size of an L2 cache, and a producer for each partition",
-    not_shown: "As above. `none` is each producer visiting its own partition, at the same time: the ideal. That a \
+    title: "16 partitions of data for each worker, together of the size of an L2 cache, and a producer for each worker's",
+    not_shown: "As above. `none` is each producer visiting its own partitions, at the same time: the ideal. That a \
                 producer's tasks stay on one worker of `push-home` is a habit, not a promise.",
     prepare: |setup, name| locating!(name, R => locality::<R>(setup, 1.0, Producers::Own)),
     ..ONE
@@ -44,27 +53,29 @@ const OWN: Row = Row {
 pub const ROWS: &[Row] = &[
     Row {
         id: "locality-half",
-        title: "A partition for each worker, of half the size of an L2 cache, visited in turn; one producer",
+        title: "16 partitions of data for each worker, together of half the size of an L2 cache; one producer",
         prepare: |setup, name| locating!(name, R => locality::<R>(setup, 0.5, Producers::One)),
         ..ONE
     },
     ONE,
     Row {
         id: "locality-twice",
-        title: "A partition for each worker, of twice the size of an L2 cache, visited in turn; one producer",
+        title: "16 partitions of data for each worker, together of twice the size of an L2 cache; one producer",
         prepare: |setup, name| locating!(name, R => locality::<R>(setup, 2.0, Producers::One)),
         ..ONE
     },
     Row {
         id: "locality-own-half",
-        title: "A partition for each worker, of half the size of an L2 cache, and a producer for each partition",
+        title: "16 partitions of data for each worker, together of half the size of an L2 cache, and a producer for each \
+                worker's",
         prepare: |setup, name| locating!(name, R => locality::<R>(setup, 0.5, Producers::Own)),
         ..OWN
     },
     OWN,
     Row {
         id: "locality-own-twice",
-        title: "A partition for each worker, of twice the size of an L2 cache, and a producer for each partition",
+        title: "16 partitions of data for each worker, together of twice the size of an L2 cache, and a producer for each \
+                worker's",
         prepare: |setup, name| locating!(name, R => locality::<R>(setup, 2.0, Producers::Own)),
         ..OWN
     },
@@ -73,9 +84,9 @@ pub const ROWS: &[Row] = &[
 /// Who submits the visits.
 #[derive(Clone, Copy)]
 enum Producers {
-    /// One thread, partition after partition.
+    /// One thread.
     One,
-    /// A thread for each partition.
+    /// A thread for each worker's partitions.
     Own,
 }
 
@@ -116,32 +127,46 @@ impl Partition {
     }
 }
 
+/// Numbers of partitions in the order in which they are visited, each equally often.
+fn order(partitions: impl Iterator<Item = usize> + Clone, times: u64, seed: u64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..times).flat_map(|_| partitions.clone()).collect();
+    Random::new(seed).shuffle(&mut order);
+    order
+}
+
 fn locality<R: Partitioned>(setup: Setup, share: f64, producers: Producers) -> Ready {
     let pool = leak::<R>(setup.workers, VISITS)?;
+    let workers = setup.workers;
+    let count = workers * PARTITIONS;
     // Whole lines.
-    let bytes = (l2_bytes() as f64 * share) as usize / 64 * 64;
-    let count = setup.workers;
+    let bytes = (l2_bytes() as f64 * share) as usize / PARTITIONS / 64 * 64;
     let partitions: Vec<_> = (0..count as u64).map(|seed| Arc::new(Partition::new(bytes, seed))).collect();
     let lines = partitions[0].lines();
     let right = partitions[0].right();
-    let each = setup.scale.of((VISITS as f64 / share) as u64) / count as u64;
-    let visits = each * count as u64;
-    let expected = Expected::of(0..visits);
-    let visit = move |partition: usize, data: &Arc<Partition>, round: u64| {
-        let data = Arc::clone(data);
-        let number = round * count as u64 + partition as u64;
-        pool.visit(partition, move || ledger::enter(number + data.visit().wrapping_sub(right)));
+    let times = setup.scale.of((VISITS as f64 / share) as u64) / workers as u64;
+    let orders = match producers {
+        Producers::One => vec![order(0..count, times, SEED)],
+        Producers::Own => (0..workers)
+            .map(|worker| order((worker..count).step_by(workers), times, SEED + worker as u64))
+            .collect(),
     };
+    // The same number for all visits of a partition: how often each was visited is what the ledger checks.
+    let visits = times * count as u64;
+    let expected = Expected::of(orders.iter().flatten().map(|&partition| partition as u64));
+    let visit = move |partition: usize, data: &Arc<Partition>| {
+        let data = Arc::clone(data);
+        let entry = move || partition as u64 + data.visit().wrapping_sub(right);
+        pool.visit(partition, move || ledger::enter(entry()));
+    };
+    let produce = move |order: &[usize]| order.iter().for_each(|&at| visit(at, &partitions[at]));
     warmed(visits, move || {
         let mark = ledger::mark();
         let start = Instant::now();
-        match producers {
-            Producers::One => (0..each).for_each(|round| {
-                partitions.iter().enumerate().for_each(|(index, data)| visit(index, data, round));
-            }),
-            Producers::Own => thread::scope(|scope| {
-                for (index, data) in partitions.iter().enumerate() {
-                    scope.spawn(move || (0..each).for_each(|round| visit(index, data, round)));
+        match &orders[..] {
+            [order] => produce(order),
+            orders => thread::scope(|scope| {
+                for order in orders {
+                    scope.spawn(|| produce(order));
                 }
             }),
         }

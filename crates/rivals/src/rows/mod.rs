@@ -6,9 +6,11 @@
 
 pub mod allocations;
 pub mod bounded;
+pub mod burst;
 pub mod creation;
 pub mod dispatch;
 pub mod forks;
+mod ideal;
 pub mod idle;
 pub mod image;
 pub mod latency;
@@ -16,6 +18,7 @@ pub mod lengths;
 pub mod locality;
 pub mod matrix;
 pub mod memory;
+pub mod options;
 pub mod producers;
 pub mod results;
 pub mod scaling;
@@ -121,6 +124,8 @@ pub struct Row {
     pub sweep: Option<Sweep>,
     /// The only ones whom it is about, if it is not about all.
     pub only: Option<&'static [&'static str]>,
+    /// Whom the ratios are to, where it is not the command line's choice.
+    pub base: Option<&'static str>,
     /// Bytes of stack that threads need, where the standard library's default is too little.
     pub stack: Option<usize>,
     /// Makes it ready for the competitor of that name.
@@ -136,6 +141,7 @@ pub const ROW: Row = Row {
     not_shown: "",
     sweep: None,
     only: None,
+    base: None,
     stack: None,
     prepare: |_, _| Err(Failure::NotOffered),
 };
@@ -147,12 +153,14 @@ pub fn all() -> Vec<Row> {
         dispatch::ROWS,
         producers::ROWS,
         bounded::ROWS,
+        options::ROWS,
         scaling::ROWS,
         results::ROWS,
         tree::ROWS,
         latency::ROWS,
         idle::ROWS,
         memory::ROWS,
+        burst::ROWS,
         skew::ROWS,
         lengths::ROWS,
         matrix::ROWS,

@@ -1,13 +1,13 @@
 //! Skewed batches: tasks of Pareto length, compared with what the cores could do at best.
 
 use std::hint::black_box;
-use std::thread;
 use std::time::{Duration, Instant};
 
+use super::ideal::{parallelism, side_by_side};
 use super::{Metric, ROW, Row, Setup, lower};
 use crate::ledger::{self, Expected};
 use crate::outcome::{Failure, Ready, figures, warmed};
-use crate::pools::{Execute, executing, leak};
+use crate::pools::{Execute, SIDE_BY_SIDE, TO_IDEAL, executing, leak};
 use crate::work::{Random, iterations_per_us, spin};
 
 const TASKS: u64 = 2000;
@@ -31,8 +31,10 @@ const BASE: Row = Row {
     metrics: METRICS,
     not_shown: "The ideal is the sequential time, measured in the same process before and after, through the number \
                 of workers or cores, whichever is less. The tasks neither block nor use memory. `none` shows how well \
-                the two measurements of the same work agree; its ideal is one core.",
-    prepare: |setup, name| executing!(name, R => skew::<R>(setup, Order::LongestLast)),
+                the two measurements of the same work agree; its ideal is one core. `side-by-side` shows what the machine \
+                makes of it when all cores work: each thread does the whole batch by itself, so nobody waits for a last task.",
+    only: Some(TO_IDEAL),
+    prepare: |setup, name| prepare(setup, name, Order::LongestLast),
     ..ROW
 };
 
@@ -42,7 +44,7 @@ pub const ROWS: &[Row] = &[
     Row {
         id: "skew-shuffled",
         title: "2,000 tasks of Pareto length (mean 50 us, up to 2 ms), shuffled",
-        prepare: |setup, name| executing!(name, R => skew::<R>(setup, Order::Shuffled)),
+        prepare: |setup, name| prepare(setup, name, Order::Shuffled),
         ..BASE
     },
 ];
@@ -78,10 +80,27 @@ fn sequential(lengths: &[u64]) -> Duration {
     start.elapsed()
 }
 
-/// Workers that can run at the same time.
-#[must_use]
-pub fn parallelism<R: Execute>(workers: usize) -> usize {
-    if R::IN_PLACE { 1 } else { workers.min(thread::available_parallelism().map_or(1, usize::from)) }
+fn prepare(setup: Setup, name: &str, order: Order) -> Ready {
+    if name == SIDE_BY_SIDE {
+        return machine(setup, order);
+    }
+    executing!(name, R => skew::<R>(setup, order))
+}
+
+/// How near to the ideal the machine comes without any pool.
+fn machine(setup: Setup, order: Order) -> Ready {
+    let tasks = setup.scale.of(TASKS);
+    let lengths = lengths(tasks, order);
+    warmed(tasks, move || {
+        let before = sequential(&lengths);
+        let makespan = side_by_side(setup.workers, tasks, |number| {
+            black_box(spin(lengths[number as usize]));
+            number
+        })?;
+        let after = sequential(&lengths);
+        let ideal = (before + after) / 2;
+        figures(makespan, [("ratio", makespan.as_secs_f64() / ideal.as_secs_f64())])
+    })
 }
 
 fn skew<R: Execute>(setup: Setup, order: Order) -> Ready {

@@ -3,7 +3,7 @@
 use super::dispatch::until_run;
 use super::{ROW, Row, Scale, Setup, lower};
 use crate::ledger::Expected;
-use crate::outcome::Ready;
+use crate::outcome::{Ready, warmed};
 use crate::pools::{Execute, executing, leak};
 
 /// 524,287 tasks.
@@ -38,5 +38,6 @@ fn tree<R: Execute>(setup: Setup) -> Ready {
     let depth = if setup.scale == Scale::Full { DEPTH } else { QUICK_DEPTH };
     let numbers = 1..2 << depth;
     let tasks = numbers.end - numbers.start;
-    until_run(tasks, Expected::of(numbers), move || pool.tree(depth))
+    let expected = Expected::of(numbers);
+    warmed(tasks, move || until_run(tasks, expected, || pool.tree(depth)))
 }
