@@ -118,9 +118,12 @@ mod held {
             let mut command = bench.command(&arguments);
             command.stdout(Stdio::piped()).stderr(Stdio::piped());
             let listen = || {
-                // Whoever runs the tests may ignore Ctrl-C, and the program would, too.
-                // SAFETY: always sound, also between fork and exec.
-                unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
+                // Whoever runs the tests may ignore Ctrl-C, and the program would, too. So it would if one of the other two
+                // is ignored, as `nohup` has it, when it is built together with programs that handle all three.
+                for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+                    // SAFETY: always sound, also between fork and exec.
+                    unsafe { libc::signal(signal, libc::SIG_DFL) };
+                }
                 Ok(())
             };
             // SAFETY: `listen` calls nothing that allocates or locks.

@@ -27,6 +27,6 @@ pub mod mutable {
     pub use crate::base::{barrier, sync};
     pub use crate::idle;
     pub use crate::primitives::{
-        cancel, doors, inbox, latch, line, members, offer, room, slot, tally, task, work,
+        budget, cancel, doors, inbox, latch, line, members, offer, room, slot, tally, task, work,
     };
 }
