@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use longshore::{BuildError, PinStatus, Pinning, ResizeError, Workers};
+use longshore::{BuildError, OnFull, PinStatus, Pinning, ResizeError, SubmitErrorKind, Workers};
 use rand::RngExt;
 
 use super::Pool;
@@ -299,4 +299,31 @@ fn a_storm_of_resizing_loses_nothing() {
     assert_eq!(stats.completed as usize, accepted.load(Ordering::Relaxed));
     assert_eq!(64 + stats.grown, stats.retired + 1, "who came has gone, but for one: {stats:?}");
     assert_eq!(alone.threads(), 0);
+}
+
+/// A broadcast passes over a worker that is about to leave. That costs a bounded pool no room.
+#[test]
+fn a_broadcast_takes_no_room_for_those_who_leave() {
+    const CAPACITY: usize = 3;
+    let _alone = alone();
+    let leaving = Gate::new();
+    let visitor = leaving.visitor();
+    let bounded = Pool::builder().workers(2).queue_capacity(CAPACITY).on_full(OnFull::Reject);
+    let rig = Rig::with(bounded.on_exit(move |_| visitor.pass()));
+    let leaving = leaving; // opens before the pool goes
+    rig.set_workers(1).expect("within the limits");
+    leaving.wait_for(1);
+    for _ in 0..CAPACITY {
+        let handles = rig.broadcast(|worker| worker).expect("open");
+        handles.into_iter().for_each(|handle| _ = handle.join().expect("it has begun"));
+    }
+    let gate = Gate::new();
+    gate.hold(&*rig, 1);
+    for _ in 0..CAPACITY {
+        rig.execute(|| ()).expect("there is room");
+    }
+    assert_eq!(rig.execute(|| ()).expect_err("and no more").kind, SubmitErrorKind::Full);
+    leaving.open();
+    gate.open();
+    rig.finish();
 }
