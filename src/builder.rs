@@ -250,6 +250,12 @@ impl<P> PoolBuilder<P> {
     /// [set last](crate::Pool::set_workers), so that a task for which a worker is still to be started is let in and has the
     /// pool grow; and one more for each worker that is [blocked](crate::blocking).
     ///
+    /// Two pools whose tasks submit to each other can wait for each other for ever if both [block](OnFull::Block) and have
+    /// capacity 0: room comes only when a task ends, and each waits inside one. With a capacity of 1 or more it comes when a
+    /// task begins, and a worker that waits for room elsewhere begins those of its own pool. If both must be 0, have one of them
+    /// use another policy, [`OnFull::CallerRuns`] or [`OnFull::BlockFor`] perhaps, or submit with
+    /// [`Pool::try_submit`](crate::Pool::try_submit) in that direction.
+    ///
     /// Structured work ([`join`](crate::join), loops, scopes) cannot be refused. Its tasks are let in beyond the capacity, and
     /// room for others is found again when all that is above it has begun.
     ///

@@ -172,7 +172,7 @@ pub use self::rayon::{OnPool, OnPoolExt};
 pub mod internals {
     pub use crate::base::{barrier, sync};
     pub use crate::primitives::{
-        cancel, doors, inbox, latch, line, mailbox, members, offer, room, slot, tally, task, work,
+        budget, cancel, doors, inbox, latch, line, mailbox, members, offer, room, slot, tally, task, work,
     };
     pub use crate::runtime::{idle, roster};
 }

@@ -237,10 +237,11 @@ where
     let members = shared.members();
     // They wait for no room: each of them has a worker of its own.
     shared.overdraw_from_outside(members.len() as u64);
-    if shared.give_orders(&members, pack) {
+    let accepted = shared.give_orders(&members, pack);
+    admission::refund(shared, members.len() - handles.len()); // some may have been about to leave
+    if accepted {
         return Ok(handles);
     }
-    admission::refund(shared, members.len());
     let task = Arc::into_inner(f).expect("no task was made");
     Err(SubmitError { task, kind: SubmitErrorKind::Closed })
 }

@@ -10,7 +10,8 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnFull {
-    /// The caller waits until there is room. Those who wait get it in the order in which they came.
+    /// The caller waits until there is room. Those who wait get it in the order in which they came. Two pools of capacity 0 may
+    /// so wait for each other: see [`PoolBuilder::queue_capacity`](crate::PoolBuilder::queue_capacity).
     #[default]
     Block,
     /// The caller waits for so long at most; then the task comes back with

@@ -5,7 +5,7 @@
 //! somebody waits nobody overtakes, so that a heavy task gets its turn however many light ones come after it.
 //! Any thread may use it.
 
-use super::line::{Joined, Lines, Manner, Office, Ticket, Verdict};
+use super::line::{Joined, Lines, Manner, Office, Ticket};
 use super::slot::Waiter;
 use crate::base::sync::{Mutex, MutexGuard, lock};
 use crate::base::unwind;
@@ -64,11 +64,6 @@ impl Budget {
         self.hand_out(ledger);
     }
 
-    /// How many wait.
-    pub fn waiting(&self) -> u64 {
-        lock(&self.ledger).lines.len() as u64
-    }
-
     /// Sends all away who wait; nobody waits from now on.
     pub fn close(&self) {
         let woken = lock(&self.ledger).lines.close();
@@ -86,22 +81,21 @@ impl Budget {
 }
 
 impl Office for Budget {
+    fn with_lines<R>(&self, f: impl FnOnce(&mut Lines) -> R) -> R {
+        f(&mut lock(&self.ledger).lines)
+    }
+
     fn join(&self, weight: u64, manner: Manner, waiter: Waiter) -> Joined {
         debug_assert!(weight <= self.limit, "it would wait for ever");
         let mut ledger = lock(&self.ledger);
-        if self.take_from(&mut ledger, weight) {
-            return Joined::Taken;
-        }
-        ledger.lines.join(weight, manner, waiter).map_or(Joined::Closed, Joined::Waits)
-    }
-
-    fn rewake(&self, ticket: &Ticket, waiter: Waiter) -> bool {
-        let mut ledger = lock(&self.ledger);
-        let unused = ledger.lines.rewake(ticket, waiter);
-        let waits = ticket.verdict() == Verdict::Waiting; // it changes under the lock
+        let (joined, unused) = if self.take_from(&mut ledger, weight) {
+            (Joined::Taken, Some(waiter))
+        } else {
+            ledger.lines.join(weight, manner, waiter)
+        };
         drop(ledger);
         unwind::drop_silently(unused);
-        waits
+        joined
     }
 
     fn leave(&self, ticket: Ticket) {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::slot::Waiter;
 use crate::base::sync::{AtomicU32, Ordering};
+use crate::base::unwind;
 
 /// What has become of somebody who waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,12 +50,26 @@ pub enum Joined {
 
 /// A ledger with lines in front of it.
 pub trait Office {
+    /// Calls `f` with the lines, which only the ledger's lock protects. It runs no code of the user's.
+    fn with_lines<R>(&self, f: impl FnOnce(&mut Lines) -> R) -> R;
     /// Takes `weight`, or else a place to wait for it.
     fn join(&self, weight: u64, manner: Manner, waiter: Waiter) -> Joined;
-    /// Has `waiter` woken for `ticket` from now on; whether there is anything to be woken for.
-    fn rewake(&self, ticket: &Ticket, waiter: Waiter) -> bool;
     /// Gives up a place. What had been granted in the line, and not been used, goes to the next.
     fn leave(&self, ticket: Ticket);
+
+    /// Has `waiter` woken for `ticket` from now on; whether there is anything to be woken for.
+    fn rewake(&self, ticket: &Ticket, waiter: Waiter) -> bool {
+        // The verdict changes under the lock.
+        let look = |lines: &mut Lines| (lines.rewake(ticket, waiter), ticket.verdict() == Verdict::Waiting);
+        let (unused, waits) = self.with_lines(look);
+        unwind::drop_silently(unused);
+        waits
+    }
+
+    /// How many wait.
+    fn waiting(&self) -> u64 {
+        self.with_lines(|lines| lines.len() as u64)
+    }
 }
 
 /// The place of one who waits. Whoever has it gives it back to the office, or uses what was granted.
@@ -130,16 +145,17 @@ impl Lines {
         self.len() == 0
     }
 
-    /// A place at the end, for somebody who wants `weight` and is woken through `waiter`; `None` when all are closed.
-    pub fn join(&mut self, weight: u64, manner: Manner, waiter: Waiter) -> Option<Ticket> {
+    /// A place at the end, for somebody who wants `weight` and is woken through `waiter`. When all are closed that comes back,
+    /// to be dropped outside of the lock.
+    pub fn join(&mut self, weight: u64, manner: Manner, waiter: Waiter) -> (Joined, Option<Waiter>) {
         if self.is_closed {
-            return None;
+            return (Joined::Closed, Some(waiter));
         }
         let number = self.next;
         self.next += 1;
         let verdict = Arc::new(AtomicU32::new(WAITING));
         self.line(manner).insert(number, Entry { weight, verdict: verdict.clone(), waiter });
-        Some(Ticket { number, weight, manner, verdict })
+        (Joined::Waits(Ticket { number, weight, manner, verdict }), None)
     }
 
     fn line(&mut self, manner: Manner) -> &mut Line {

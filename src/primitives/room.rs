@@ -29,7 +29,7 @@
 
 use crossbeam_utils::CachePadded;
 
-use super::line::{Joined, Lines, Manner, Office, Ticket, Verdict};
+use super::line::{Joined, Lines, Manner, Office, Ticket};
 use super::numbered::Numbered;
 use super::slot::Waiter;
 use crate::base::barrier::Barrier;
@@ -233,11 +233,6 @@ impl Room {
         woken
     }
 
-    /// How many wait.
-    pub fn waiting(&self) -> u64 {
-        lock(&self.ledger).lines.len() as u64
-    }
-
     /// Sends all away who wait; nobody waits from now on. What is free can still be taken.
     pub fn close(&self) {
         let mut ledger = lock(&self.ledger);
@@ -249,31 +244,32 @@ impl Room {
 }
 
 impl Office for Room {
+    fn with_lines<R>(&self, f: impl FnOnce(&mut Lines) -> R) -> R {
+        f(&mut lock(&self.ledger).lines)
+    }
+
     fn join(&self, weight: u64, manner: Manner, waiter: Waiter) -> Joined {
         debug_assert_eq!(weight, 1, "a task has one permit");
         let mut ledger = lock(&self.ledger);
         if ledger.lines.is_free() && self.draw(&mut ledger, 1).0 == 1 {
+            drop(ledger);
+            unwind::drop_silently(waiter);
             return Joined::Taken;
         }
-        let Some(ticket) = ledger.lines.join(1, manner, waiter) else { return Joined::Closed };
-        // Relaxed: written under the lock. While it is set, whoever came before has passed the barrier for all.
-        if self.wanted.load(Ordering::Relaxed) == 0 {
-            self.wanted.store(1, Ordering::Relaxed); // ordered by the barrier
-            self.barrier.heavy(); // pairs with `light` in `look_who_waits`
+        let (joined, unused) = ledger.lines.join(1, manner, waiter);
+        let mut woken = Vec::new();
+        if let Joined::Waits(_) = joined {
+            // Relaxed: written under the lock. While it is set, whoever came before has passed the barrier for all.
+            if self.wanted.load(Ordering::Relaxed) == 0 {
+                self.wanted.store(1, Ordering::Relaxed); // ordered by the barrier
+                self.barrier.heavy(); // pairs with `light` in `look_who_waits`
+            }
+            woken = self.hand_out(&mut ledger);
         }
-        let woken = self.hand_out(&mut ledger);
         drop(ledger);
         woken.into_iter().for_each(Waiter::wake);
-        Joined::Waits(ticket)
-    }
-
-    fn rewake(&self, ticket: &Ticket, waiter: Waiter) -> bool {
-        let mut ledger = lock(&self.ledger);
-        let unused = ledger.lines.rewake(ticket, waiter);
-        let waits = ticket.verdict() == Verdict::Waiting; // it changes under the lock
-        drop(ledger);
         unwind::drop_silently(unused);
-        waits
+        joined
     }
 
     fn leave(&self, ticket: Ticket) {

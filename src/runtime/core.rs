@@ -24,6 +24,7 @@ use crate::base::error::PanicPayload;
 use crate::base::unwind::{self, Payload};
 use crate::primitives::budget::Budget;
 use crate::primitives::cancel::Watch;
+use crate::primitives::line::Office;
 use crate::primitives::mailbox::Mailbox;
 use crate::primitives::numbered::Numbered;
 use crate::primitives::tally::Tally;

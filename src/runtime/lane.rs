@@ -8,13 +8,12 @@
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::core::{self, Core, Phase};
 use super::dispatcher::{Intake, Limits, Rejected, Route};
 use super::worker;
 use crate::base::error::SubmitErrorKind;
-use crate::base::sync::{Mutex, lock};
 use crate::base::unwind::{self, Payload};
 use crate::primitives::tally::Tally;
 use crate::primitives::task::{Discarded, Finished, Task, TaskKind, TaskTable, Word};
@@ -34,13 +33,19 @@ pub struct LaneShared<S> {
     /// Which way passes go.
     pub route: Route,
     state: Mutex<State>,
+    /// Told when it is known whether the pool takes a pass that it was asked to take, if anybody wants to know.
+    decided: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
     /// Passes under way: about to be sent, in the pool's queues, or with their task.
     passes: usize,
-    /// Those of them that have not taken their task.
+    /// Those of them that the pool may still refuse.
+    undecided: usize,
+    /// Threads that wait for `decided`.
+    curious: usize,
+    /// Passes that have not taken their task.
     sent: usize,
     /// Tasks that have not begun, the oldest first: one for each pass that was sent, then those that wait for one.
     tasks: VecDeque<Task>,
@@ -50,6 +55,23 @@ struct State {
 }
 
 impl State {
+    /// Whether a task that gets no pass now would be left alone if the pool refused those who are asking.
+    fn is_uncertain(&self) -> bool {
+        self.passes == self.undecided
+    }
+
+    /// A pass cannot be sent: the pool is closed. The last one leaves nobody behind; what comes back is to be thrown away,
+    /// outside of the lock.
+    fn give_up_pass(&mut self) -> VecDeque<Task> {
+        self.passes -= 1;
+        if self.passes > 0 {
+            return VecDeque::new(); // those under way find the same when they have ended
+        }
+        let left = std::mem::take(&mut self.tasks);
+        self.finished += left.len() as u64;
+        left
+    }
+
     /// Tasks that wait for a pass.
     fn without_pass(&self) -> usize {
         self.tasks.len() - self.sent
@@ -75,12 +97,34 @@ pub struct LaneStats {
 impl<S: Intake> LaneShared<S> {
     /// A lane into `pool`.
     pub fn new(pool: Arc<S>, limit: usize, capacity: usize, route: Route) -> Self {
-        LaneShared { pool, id: core::next_id(), limit, capacity, route, state: Mutex::default() }
+        LaneShared {
+            pool,
+            id: core::next_id(),
+            limit,
+            capacity,
+            route,
+            state: Mutex::default(),
+            decided: Condvar::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The pool has taken a pass, or refused it.
+    fn decide(&self, mut state: MutexGuard<'_, State>) {
+        state.undecided -= 1;
+        let is_awaited = state.curious > 0; // telling nobody would be a system call
+        drop(state);
+        if is_awaited {
+            self.decided.notify_all();
+        }
     }
 
     /// What it has done so far.
     pub fn stats(&self) -> LaneStats {
-        let state = lock(&self.state);
+        let state = self.lock();
         LaneStats {
             limit: self.limit,
             submitted: state.submitted,
@@ -93,7 +137,7 @@ impl<S: Intake> LaneShared<S> {
     /// Sends a pass for a task that waits, after one has ended; throws all of them away if the pool takes none any more.
     fn send_next(self: &Arc<Self>) {
         {
-            let mut state = lock(&self.state);
+            let mut state = self.lock();
             if state.without_pass() == 0 {
                 state.passes -= 1;
                 return;
@@ -103,25 +147,14 @@ impl<S: Intake> LaneShared<S> {
         let pack = |place: &mut MaybeUninit<Task>, ()| _ = place.write(self.pass());
         // SAFETY: `pack` initialises the place and does not panic.
         if unsafe { self.pool.dispatch_by(self.route, (), pack) }.is_err() {
-            lock(&self.state).sent -= 1;
-            self.give_up_pass();
+            let left = {
+                let mut state = self.lock();
+                state.sent -= 1;
+                state.give_up_pass()
+            };
+            // Outside of the lock, for their drop is user code.
+            left.into_iter().for_each(unwind::drop_silently);
         }
-    }
-
-    /// A pass cannot be sent: the pool is closed. The last one leaves nobody behind.
-    fn give_up_pass(&self) {
-        let left = {
-            let mut state = lock(&self.state);
-            state.passes -= 1;
-            if state.passes > 0 {
-                return; // those under way find the same when they have ended
-            }
-            let left = std::mem::take(&mut state.tasks);
-            state.finished += left.len() as u64;
-            left
-        };
-        // Outside of the lock, for their drop is user code.
-        left.into_iter().for_each(unwind::drop_silently);
     }
 
     /// The task that stands for the oldest one of the lane.
@@ -144,14 +177,14 @@ impl<S: Intake> LaneShared<S> {
     }
 
     fn take(&self) -> Task {
-        let mut state = lock(&self.state);
+        let mut state = self.lock();
         state.sent -= 1;
         state.running += 1;
         state.tasks.pop_front().expect("a pass for each task")
     }
 
     fn ended(&self) {
-        let mut state = lock(&self.state);
+        let mut state = self.lock();
         state.running -= 1;
         state.finished += 1;
     }
@@ -209,7 +242,14 @@ impl<S: Intake> Intake for LaneIntake<S> {
         };
         let lane = &self.0;
         {
-            let mut state = lock(&lane.state);
+            let mut state = lane.lock();
+            // What waits here is accepted, and run before the pool ends: so there has to be a pass that the pool has taken.
+            // This waits for a few instructions of another thread (and for the user's rule, where there is one).
+            while state.passes >= lane.limit && state.is_uncertain() {
+                state.curious += 1;
+                state = lane.decided.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state.curious -= 1;
+            }
             if state.passes >= lane.limit {
                 if state.without_pass() >= lane.capacity {
                     return Err((closure, SubmitErrorKind::Full));
@@ -225,21 +265,25 @@ impl<S: Intake> Intake for LaneIntake<S> {
                 return Ok(());
             }
             state.passes += 1;
+            state.undecided += 1;
         }
         // The lock is taken while a place in the pool's queue is claimed: for a few instructions, as everywhere here.
         let pack = |place: &mut MaybeUninit<Task>, closure| {
             let task = pack_task(closure);
-            let mut state = lock(&lane.state);
+            let mut state = lane.lock();
             state.submitted += 1;
             state.sent += 1;
             state.tasks.push_back(task);
-            drop(state);
+            lane.decide(state);
             place.write(lane.pass());
         };
         // SAFETY: `pack` initialises the place and does not panic.
         let result = unsafe { lane.pool.dispatch_by(lane.route, closure, pack) };
         if result.is_err() {
-            lane.give_up_pass();
+            let mut state = lane.lock();
+            let left = state.give_up_pass();
+            lane.decide(state);
+            left.into_iter().for_each(unwind::drop_silently);
         }
         result
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use longshore::{BuildError, PinStatus, Pinning, ResizeError, SubmitErrorKind, Workers};
+use longshore::{BuildError, OnFull, PinStatus, Pinning, ResizeError, SubmitErrorKind, Workers};
 
 use super::Pool;
 use crate::alone::alone;
@@ -324,4 +324,31 @@ fn a_key_always_has_a_worker() {
     });
     rig.finish();
     ran.assert_once_each();
+}
+
+/// A broadcast passes over a worker that is about to leave. That costs a bounded pool no room.
+#[test]
+fn a_broadcast_takes_no_room_for_those_who_leave() {
+    const CAPACITY: usize = 3;
+    let _alone = alone();
+    let leaving = Gate::new();
+    let visitor = leaving.visitor();
+    let bounded = Pool::builder().workers(2).queue_capacity(CAPACITY).on_full(OnFull::Reject);
+    let rig = Rig::with(bounded.on_exit(move |_| visitor.pass()));
+    let leaving = leaving; // opens before the pool goes
+    rig.set_workers(1).expect("within the limits");
+    leaving.wait_for(1);
+    for _ in 0..CAPACITY {
+        let handles = rig.broadcast(|worker| worker).expect("open");
+        handles.into_iter().for_each(|handle| _ = handle.join().expect("it has begun"));
+    }
+    let gate = Gate::new();
+    gate.hold(&*rig, 1);
+    for _ in 0..CAPACITY {
+        rig.execute(|| ()).expect("there is room");
+    }
+    assert_eq!(rig.execute(|| ()).expect_err("and no more").kind, SubmitErrorKind::Full);
+    leaving.open();
+    gate.open();
+    rig.finish();
 }

@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod closing_lanes;
 mod joins;
 mod loops;
 mod pull;

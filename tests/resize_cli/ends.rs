@@ -67,7 +67,7 @@ mod held {
     use std::os::unix::process::CommandExt;
     use std::process::{Child, ChildStderr, Output, Stdio};
     use std::sync::mpsc;
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     use serde_json::Value;
 
@@ -76,12 +76,33 @@ mod held {
 
     const IMAGES: usize = 8;
 
+    /// How often a batch is started anew because it took longer than its images can be held.
+    const ATTEMPTS: usize = 5;
+
     /// A batch with one worker, of which no image can be read before the test allows it.
     struct Held {
         bench: Bench,
         leases: Vec<Lease>,
         child: Child,
         stderr: BufReader<ChildStderr>,
+        /// What it has said so far.
+        said: String,
+    }
+
+    /// Starts a batch, has `act` deal with it, and returns how it ended. The system holds files for some time only, and the machine
+    /// may be too busy with other things for that: then all of it is tried again. `None` where files cannot be held.
+    fn play(options: &[&str], act: impl Fn(&mut Held)) -> Option<(Run, Bench)> {
+        for _ in 0..ATTEMPTS {
+            let begin = Instant::now();
+            let mut held = Held::start(options)?;
+            act(&mut held);
+            let end = held.end();
+            if begin.elapsed() < Lease::patience() {
+                return Some(end);
+            }
+        }
+        eprintln!("SKIPPED: {ATTEMPTS} times the batch took longer than files are held");
+        None
     }
 
     impl Held {
@@ -97,16 +118,19 @@ mod held {
             let mut command = bench.command(&arguments);
             command.stdout(Stdio::piped()).stderr(Stdio::piped());
             let listen = || {
-                // Whoever runs the tests may ignore Ctrl-C, and the program would, too.
-                // SAFETY: always sound, also between fork and exec.
-                unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
+                // Whoever runs the tests may ignore Ctrl-C, and the program would, too. So it would if one of the other two
+                // is ignored, as `nohup` has it, when it is built together with programs that handle all three.
+                for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+                    // SAFETY: always sound, also between fork and exec.
+                    unsafe { libc::signal(signal, libc::SIG_DFL) };
+                }
                 Ok(())
             };
             // SAFETY: `listen` calls nothing that allocates or locks.
             unsafe { command.pre_exec(listen) };
             let mut child = command.spawn().expect("the program starts");
             let stderr = BufReader::new(child.stderr.take().expect("piped"));
-            Some(Held { bench, leases, child, stderr })
+            Some(Held { bench, leases, child, stderr, said: String::new() })
         }
 
         /// Waits until an image has begun, or the program has ended.
@@ -119,25 +143,30 @@ mod held {
             }
         }
 
-        fn interrupt(&self) {
+        /// Ctrl-C, unless it has ended.
+        fn interrupt(&mut self) {
+            if self.child.try_wait().expect("our own child").is_some() {
+                return;
+            }
             let id = libc::pid_t::try_from(self.child.id()).expect("a process id");
-            // SAFETY: always sound; our own child, which is not waited for before its end.
+            // SAFETY: always sound; our own child, which has not been waited for.
             assert_eq!(unsafe { libc::kill(id, libc::SIGINT) }, 0);
         }
 
-        /// Waits until the program has said so.
+        /// Waits until the program has said so, or has ended.
         fn wait_for_saying(&mut self, text: &str) {
-            let said = self.stderr.by_ref().lines().any(|line| line.expect("text").contains(text));
-            assert!(said, "the program ends without saying '{text}'");
+            let begin = self.said.len();
+            while !self.said[begin..].contains(text)
+                && self.stderr.read_line(&mut self.said).expect("readable") > 0
+            {}
         }
 
         /// The end of it, and whose images are left.
         fn end(mut self) -> (Run, Bench) {
-            let mut stderr = Vec::new();
-            self.stderr.read_to_end(&mut stderr).expect("readable");
+            self.stderr.read_to_string(&mut self.said).expect("readable");
             let Output { status, stdout, .. } = self.child.wait_with_output().expect("the program ends");
             assert!(!self.bench.files(".").iter().any(|name| name.ends_with(".tmp")), "a temporary file");
-            (Run::new(&Output { status, stdout, stderr }), self.bench)
+            (Run::new(&Output { status, stdout, stderr: self.said.into_bytes() }), self.bench)
         }
     }
 
@@ -154,13 +183,16 @@ mod held {
     #[test]
     fn ctrl_c_lets_the_begun_end_and_tells_what_is_left() {
         for model in ["push", "pull"] {
-            let Some(mut held) = Held::start(&["--model", model]) else { return };
-            held.wait_for_beginning();
-            held.interrupt();
-            held.wait_for_saying("finishing");
-            held.leases.clear();
-            let (run, bench) = held.end();
-            let summary = run.expect(130).json();
+            let played = play(&["--model", model], |held| {
+                held.wait_for_beginning();
+                held.interrupt();
+                held.wait_for_saying("finishing");
+                held.leases.clear();
+            });
+            let Some((run, bench)) = played else { return };
+            let run = run.expect(130);
+            run.complains("finishing");
+            let summary = run.json();
             assert_eq!(counts(&summary), [1, 0, IMAGES as u64 - 1, 0]);
             assert_eq!(summary["interrupted"], true);
             assert_eq!(bench.files("out").len(), 1);
@@ -168,18 +200,17 @@ mod held {
     }
 
     #[test]
-    #[ignore = "failed once among many: the program had ended before the first signal; run it with --ignored"]
     fn the_second_ctrl_c_ends_it_at_once() {
-        let Some(mut held) = Held::start(&[]) else { return };
-        held.wait_for_beginning();
-        held.interrupt();
-        held.wait_for_saying("again");
-        held.interrupt();
-        // The image that has begun is still held: nobody waits for it.
-        let leases = std::mem::take(&mut held.leases);
-        let (run, bench) = held.end();
+        let played = play(&[], |held| {
+            held.wait_for_beginning();
+            held.interrupt();
+            held.wait_for_saying("again");
+            // The image that has begun is still held, to the end: nobody waits for it.
+            held.interrupt();
+        });
+        let Some((run, bench)) = played else { return };
+        run.complains("again");
         assert_eq!((run.expect(130).stdout.as_str(), bench.path("out").exists()), ("", false));
-        drop(leases);
     }
 
     #[test]

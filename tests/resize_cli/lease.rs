@@ -3,8 +3,9 @@
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::path::Path;
+use std::time::Duration;
 
-/// A lease of a file. Whoever else opens the file waits until this is dropped, or the system's patience ends: 45 s.
+/// A lease of a file. Whoever else opens the file waits until this is dropped, or the system's [patience](Lease::patience) ends.
 pub struct Lease(File);
 
 impl Lease {
@@ -21,6 +22,13 @@ impl Lease {
             return None;
         }
         Some(Lease(file))
+    }
+
+    /// How long the system has others wait. After that they get the file, whatever became of the holder.
+    pub fn patience() -> Duration {
+        let seconds = std::fs::read_to_string("/proc/sys/fs/lease-break-time").ok();
+        // What Linux starts with, if it does not tell.
+        Duration::from_secs(seconds.and_then(|text| text.trim().parse().ok()).unwrap_or(45))
     }
 
     /// Whether somebody waits for it.

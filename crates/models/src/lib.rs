@@ -29,7 +29,7 @@ pub mod roster;
 pub mod mutable {
     pub use crate::base::{barrier, sync};
     pub use crate::primitives::{
-        cancel, doors, inbox, latch, line, mailbox, members, offer, room, slot, tally, task, work,
+        budget, cancel, doors, inbox, latch, line, mailbox, members, offer, room, slot, tally, task, work,
     };
     pub use crate::{idle, roster};
 }

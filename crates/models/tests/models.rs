@@ -6,8 +6,8 @@ mod protocols;
 use longshore::internals as code;
 use longshore_models::harness::prove;
 use protocols::{
-    forks, growing, inbox, latches, leaving, life, loans, members, offers, orders, parking, pull, rooms,
-    rosters, slot, slot_waiting,
+    budgets, forks, growing, inbox, latches, leaving, life, loans, members, offers, orders, parking, pull,
+    rooms, rosters, slot, slot_waiting,
 };
 
 macro_rules! models {
@@ -127,4 +127,14 @@ models! {
     rooms::who_watches_is_told_of_what_is_left: 4;
     rooms::an_overdraft_is_never_taken_for_room: 6;
     rooms::a_room_that_becomes_narrower_stays_so: 4;
+
+    budgets::who_waits_gets_the_weight_that_comes_back: 6;
+    budgets::weights_are_conserved: 6;
+    budgets::a_heavy_one_is_not_overtaken: 6;
+    budgets::a_place_that_is_given_up_goes_to_the_next: 6;
+    budgets::what_was_granted_and_not_used_comes_back: 6;
+    budgets::who_asked_last_is_woken: 6;
+    budgets::who_watches_is_told_of_free_weight: 6;
+    budgets::a_close_sends_all_away_from_the_budget: 3;
+    budgets::an_overdraft_is_paid_back_first: 6;
 }

@@ -9,8 +9,8 @@ use longshore_models::harness::{prove, refute};
 use longshore_models::mutable as code;
 use longshore_models::mutation::Mutation;
 use protocols::{
-    forks, growing, inbox, latches, leaving, life, loans, members, offers, orders, parking, pull, rooms,
-    rosters, slot, slot_waiting,
+    budgets, forks, growing, inbox, latches, leaving, life, loans, members, offers, orders, parking, pull,
+    rooms, rosters, slot, slot_waiting,
 };
 
 macro_rules! mutants {
@@ -377,4 +377,24 @@ mutants! {
         removed("room.rs", "overdraw_from_outside", "fetch_add");
     verdict_not_given: rooms::who_waits_gets_what_is_given_back, 6,
         removed("line.rs", "settle", "store");
+}
+
+// The budget (M11).
+mutants! {
+    weight_granted_relaxed: budgets::who_waits_gets_the_weight_that_comes_back, 6,
+        relaxed("line.rs", "settle", "store");
+    verdict_on_weight_read_relaxed: budgets::who_waits_gets_the_weight_that_comes_back, 6,
+        relaxed("line.rs", "verdict", "load");
+    weight_not_granted: budgets::weights_are_conserved, 4,
+        removed("line.rs", "settle", "store");
+    heavy_one_overtaken: budgets::a_heavy_one_is_not_overtaken, 6,
+        without("standing in the line");
+    place_forgotten: budgets::a_place_that_is_given_up_goes_to_the_next, 4,
+        without("giving the place up");
+    granted_and_forgotten: budgets::what_was_granted_and_not_used_comes_back, 6,
+        without("giving the place up");
+    first_to_ask_woken: budgets::who_asked_last_is_woken, 6,
+        without("having oneself woken");
+    close_of_the_budget_left_out: budgets::a_close_sends_all_away_from_the_budget, 2,
+        without("the close");
 }

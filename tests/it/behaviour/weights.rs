@@ -1,8 +1,11 @@
 //! Tasks with a weight share a budget from their admission to their end, however that comes about; and what lanes and groups
 //! find on a bounded pool.
 
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -293,4 +296,33 @@ fn a_group_on_a_full_pool() {
         drop(group);
         rig.finish();
     }
+}
+
+/// A waker may be as bad as it likes when it is dropped: what its future has got is not lost.
+#[test]
+fn a_waker_that_panics_when_it_is_dropped_costs_nothing() {
+    let rig = Rig::with(pool(1).budget(10));
+    for _ in 0..3 {
+        let mut submitting = std::pin::pin!(rig.task().weight(10).submit_async(|| 6 * 7));
+        let waker = bad_waker();
+        let polled =
+            catch_unwind(AssertUnwindSafe(|| submitting.as_mut().poll(&mut Context::from_waker(&waker))));
+        let Ok(Poll::Ready(Ok(handle))) = polled else { panic!("it is free, and was not got") };
+        assert_eq!(handle.join().expect("runs"), 42);
+        wait_until("it is given back", || rig.stats().waiting + rig.stats().running == 0);
+    }
+    rig.shutdown().expect("shuts down");
+    rig.finish();
+}
+
+/// A waker whose clones panic when they are dropped.
+fn bad_waker() -> Waker {
+    const CLONES: RawWakerVTable =
+        RawWakerVTable::new(clone, drop, drop, |_| quiet_panic("a clone is dropped"));
+    const FIRST: RawWakerVTable = RawWakerVTable::new(clone, drop, drop, drop);
+    fn clone(_: *const ()) -> RawWaker {
+        RawWaker::new(std::ptr::null(), &CLONES)
+    }
+    // SAFETY: the functions do not use the pointer, and may be called by any thread at any time.
+    unsafe { Waker::from_raw(RawWaker::new(std::ptr::null(), &FIRST)) }
 }

@@ -5,6 +5,7 @@
     reason = "loom runs all threads of a model in one, and what they share need not be Sync"
 )]
 
+pub mod budgets;
 pub mod forks;
 pub mod growing;
 pub mod inbox;

@@ -1,0 +1,215 @@
+//! M11: the budget of a pool. No weight is lost or given twice, nobody sleeps beside enough of it, and a heavy task is not
+//! kept out by light ones, whoever comes, goes, closes or gives up meanwhile.
+
+use std::sync::Arc;
+
+use longshore_models::mutation::leaves_out;
+
+use crate::code::budget::Budget;
+use crate::code::line::{Joined, Manner, Office, Ticket, Verdict};
+use crate::code::slot::Waiter;
+use crate::code::sync::{Place, thread};
+
+fn join<T>(thread: loom::thread::JoinHandle<T>) -> T {
+    thread.join().expect("a panic ends the process")
+}
+
+/// A budget of which all is used.
+fn used_up(limit: u64) -> Arc<Budget> {
+    let budget = Arc::new(Budget::new(limit));
+    assert!(budget.take(limit));
+    budget
+}
+
+fn me() -> Waiter {
+    Waiter::Thread(thread::current())
+}
+
+/// The place of somebody who comes now and has to wait in the line.
+fn place(budget: &Budget, weight: u64) -> Ticket {
+    match budget.join(weight, Manner::InLine, me()) {
+        Joined::Waits(ticket) => ticket,
+        other => panic!("it is used up, and says {other:?}"),
+    }
+}
+
+/// Waits for the verdict on a ticket, whoever drew it.
+fn sleep(budget: &Budget, ticket: &Ticket) -> Verdict {
+    while ticket.verdict() == Verdict::Waiting {
+        if leaves_out("having oneself woken") || budget.rewake(ticket, me()) {
+            thread::park();
+        }
+    }
+    ticket.verdict()
+}
+
+/// Waits for `weight`, as `admission::wait_for`; whether it has got it.
+fn wait(budget: &Budget, weight: u64, manner: Manner) -> bool {
+    loop {
+        match budget.join(weight, manner, me()) {
+            Joined::Taken => return true,
+            Joined::Closed => return false,
+            Joined::Waits(ticket) => match sleep(budget, &ticket) {
+                Verdict::Closed => return false,
+                Verdict::Granted if manner == Manner::InLine => return true,
+                Verdict::Granted | Verdict::Waiting => {} // asks again
+            },
+        }
+    }
+}
+
+/// Nothing is lost and nothing gained: `free` can be taken, and no more.
+fn assert_free(budget: &Budget, free: u64) {
+    assert!(!budget.take(free + 1));
+    assert!(budget.take(free));
+}
+
+/// Somebody waits for as much as two others give back one after the other, and sees what both did before.
+pub fn who_waits_gets_the_weight_that_comes_back() {
+    let budget = used_up(2);
+    let written = Arc::new([Place::empty(), Place::empty()]);
+    let givers = [0, 1].map(|giver| {
+        let (budget, written) = (budget.clone(), written.clone());
+        loom::thread::spawn(move || {
+            // SAFETY: its own place, which is read once the weight is here.
+            unsafe { written[giver].write(giver) };
+            budget.give_back(1);
+        })
+    });
+    let ticket = budget.join(2, Manner::InLine, me());
+    if let Joined::Waits(ticket) = &ticket {
+        assert_eq!(sleep(&budget, ticket), Verdict::Granted);
+    }
+    for giver in [0, 1] {
+        // SAFETY: it was written before the weight was given back.
+        assert_eq!(unsafe { written[giver].read() }, giver);
+    }
+    givers.into_iter().for_each(join);
+    assert_free(&budget, 0);
+}
+
+/// A light and a heavy task come and go at the same time: in the end all is there, and there once.
+pub fn weights_are_conserved() {
+    let budget = used_up(2);
+    let tasks = [1, 2].map(|weight| {
+        let budget = budget.clone();
+        loom::thread::spawn(move || {
+            assert!(wait(&budget, weight, Manner::InLine));
+            budget.give_back(weight);
+        })
+    });
+    budget.give_back(2);
+    tasks.into_iter().for_each(join);
+    assert_free(&budget, 2);
+}
+
+/// A heavy task waits while half of what it needs is free; a light one, for which that were enough, comes later and goes later.
+pub fn a_heavy_one_is_not_overtaken() {
+    let budget = used_up(2);
+    let heavy = Arc::new(place(&budget, 2));
+    let (lights, first) = (budget.clone(), heavy.clone());
+    let light = loom::thread::spawn(move || {
+        if leaves_out("standing in the line") {
+            lights.overdraw(1);
+        } else if !lights.take(1) {
+            assert!(wait(&lights, 1, Manner::InLine));
+        }
+        assert_eq!(first.verdict(), Verdict::Granted, "it was there before");
+    });
+    budget.give_back(1);
+    budget.give_back(1);
+    assert_eq!(sleep(&budget, &heavy), Verdict::Granted);
+    budget.give_back(2);
+    join(light);
+    assert_free(&budget, 1);
+}
+
+/// A heavy task at the head of the line gives up just when weight comes back: the light one behind it gets that.
+pub fn a_place_that_is_given_up_goes_to_the_next() {
+    let budget = used_up(2);
+    let heavy = place(&budget, 2);
+    let (lights, givers) = (budget.clone(), budget.clone());
+    let light = loom::thread::spawn(move || assert!(wait(&lights, 1, Manner::InLine)));
+    let giver = loom::thread::spawn(move || givers.give_back(1));
+    if leaves_out("giving the place up") {
+        drop(heavy);
+    } else {
+        budget.leave(heavy);
+    }
+    join(light);
+    join(giver);
+    assert_free(&budget, 0);
+}
+
+/// A future gives up its place when it may have been granted already: nothing of that is lost.
+pub fn what_was_granted_and_not_used_comes_back() {
+    let budget = used_up(2);
+    let ticket = place(&budget, 2);
+    let givers = budget.clone();
+    let giver = loom::thread::spawn(move || givers.give_back(2));
+    if leaves_out("giving the place up") {
+        drop(ticket);
+    } else {
+        budget.leave(ticket);
+    }
+    join(giver);
+    assert_free(&budget, 2);
+}
+
+/// A future that was polled by one thread is polled by another from then on: that one is woken.
+pub fn who_asked_last_is_woken() {
+    let budget = used_up(1);
+    let ticket = place(&budget, 1);
+    let takers = budget.clone();
+    let taker = loom::thread::spawn(move || assert_eq!(sleep(&takers, &ticket), Verdict::Granted));
+    budget.give_back(1);
+    join(taker);
+    assert_free(&budget, 0);
+}
+
+/// One who watches and one who stands in the line, and enough for both.
+pub fn who_watches_is_told_of_free_weight() {
+    let budget = used_up(2);
+    let tasks = [Manner::Watching, Manner::InLine].map(|manner| {
+        let budget = budget.clone();
+        loom::thread::spawn(move || assert!(wait(&budget, 1, manner)))
+    });
+    budget.give_back(1);
+    budget.give_back(1);
+    tasks.into_iter().for_each(join);
+    assert_free(&budget, 0);
+}
+
+/// Everyone who waits hears of the close, and weight that comes at the same time is not lost.
+pub fn a_close_sends_all_away_from_the_budget() {
+    let budget = used_up(1);
+    let tasks = [Manner::InLine, Manner::Watching].map(|manner| {
+        let budget = budget.clone();
+        loom::thread::spawn(move || u64::from(wait(&budget, 1, manner)))
+    });
+    let givers = budget.clone();
+    let giver = loom::thread::spawn(move || givers.give_back(1));
+    if !leaves_out("the close") {
+        budget.close();
+    }
+    let got: u64 = tasks.into_iter().map(join).sum();
+    join(giver);
+    assert!(got <= 1);
+    assert_free(&budget, 1 - got);
+}
+
+/// What is taken beyond the limit has to come back before anybody who waits gets anything.
+pub fn an_overdraft_is_paid_back_first() {
+    let budget = used_up(1);
+    budget.overdraw(1);
+    let ticket = Arc::new(place(&budget, 1));
+    let (givers, waits) = (budget.clone(), ticket.clone());
+    let giver = loom::thread::spawn(move || {
+        givers.give_back(1);
+        assert_eq!(waits.verdict(), Verdict::Waiting, "all of it is still used");
+        givers.give_back(1);
+    });
+    assert_eq!(sleep(&budget, &ticket), Verdict::Granted);
+    join(giver);
+    assert_free(&budget, 0);
+}
