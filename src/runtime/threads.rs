@@ -1,12 +1,24 @@
 //! The operating system's threads behind the workers: started, told when they go, joined. Any thread may wait for their end.
+//!
+//! While the pool goes on, those that go are joined by another that goes: one at a time does that, and the others do not wait
+//! for it. If each joined the one before it, they would stand in a row behind the slowest, and under many resizes there would
+//! be thousands of them.
 
+use std::collections::VecDeque;
 use std::io;
-use std::mem;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::base::unwind;
+
+/// Threads that have gone and that nobody has joined, beyond which a new one is started only after a pause. Enough for all
+/// workers of a large pool to go at once; what each of them still takes is its stack.
+const MOST_ENDED: usize = 64;
+
+/// The longest such pause: many times what joining that many takes. It must end, for whoever starts a thread may hold what the
+/// destructor of a thread-local is waiting for.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// A thread's name for itself when it goes: numbers of workers are given again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +30,8 @@ pub struct Threads {
     state: Mutex<State>,
     /// Signalled when the last running thread is about to go.
     all_gone: Condvar,
+    /// Signalled when one that has gone is taken up to be joined.
+    fewer_ended: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -28,9 +42,17 @@ struct State {
     tickets: u64,
     /// What is left to join.
     handles: Vec<(Ticket, JoinHandle<()>)>,
-    /// The thread that announced its end last, while the pool goes on. The next one to go joins it, so that however many
-    /// come and go there is never more than one that nobody has joined.
-    ended: Option<JoinHandle<()>>,
+    /// Those that have announced their end while the pool goes on. When all is quiet there is one at most: who joined the others.
+    ended: VecDeque<JoinHandle<()>>,
+    joining: Joining,
+}
+
+/// Whether a thread that goes is joining others.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Joining {
+    #[default]
+    Nobody,
+    Somebody,
 }
 
 impl Threads {
@@ -41,6 +63,11 @@ impl Threads {
     /// Starts a thread that runs `life` and ends by calling [`Threads::gone`] or [`Threads::gone_early`].
     pub fn start(&self, thread: Builder, life: impl FnOnce(Ticket) + Send + 'static) -> io::Result<()> {
         let mut state = self.state();
+        if state.ended.len() > MOST_ENDED {
+            let too_many = |state: &mut State| state.ended.len() > MOST_ENDED;
+            let waited = self.fewer_ended.wait_timeout_while(state, PAUSE, too_many);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
         let ticket = Ticket(state.tickets);
         let handle = thread.spawn(move || life(ticket))?;
         state.tickets += 1;
@@ -59,11 +86,20 @@ impl Threads {
         let mut state = self.state();
         let own = state.handles.iter().position(|(of, _)| *of == ticket);
         let own = own.map(|place| state.handles.swap_remove(place).1);
-        let before = mem::replace(&mut state.ended, own);
-        drop(state);
-        before.into_iter().for_each(join);
-        // Only now: who waits for all must not return while that one is being joined.
-        self.count_down(self.state());
+        if state.joining == Joining::Nobody {
+            state.joining = Joining::Somebody;
+            // Again and again, for others go meanwhile. None of them waits for another, so each join takes a moment.
+            while let Some(ended) = state.ended.pop_front() {
+                drop(state);
+                self.fewer_ended.notify_all();
+                join(ended);
+                state = self.state();
+            }
+            state.joining = Joining::Nobody;
+        }
+        state.ended.extend(own);
+        // Only now: who waits for all must not return while others are being joined.
+        self.count_down(state);
     }
 
     fn count_down(&self, mut state: MutexGuard<'_, State>) {
@@ -88,7 +124,7 @@ impl Threads {
         }
         // The lock is held on purpose: whoever comes second returns only after the threads are gone for good. They
         // take a moment at most, for the announcement was their last act.
-        state.ended.take().into_iter().for_each(join);
+        state.ended.drain(..).for_each(join);
         state.handles.drain(..).for_each(|(_, handle)| join(handle));
         true
     }
@@ -97,7 +133,7 @@ impl Threads {
     pub fn detach(&self) {
         let mut state = self.state();
         state.handles.clear();
-        state.ended = None;
+        state.ended.clear();
     }
 }
 

@@ -20,6 +20,9 @@ const PRODUCERS: usize = 8;
 /// The most workers.
 const WORKERS: usize = 64;
 
+/// Threads of a pool of so many workers, those among them that have left and not quite gone.
+const MOST_THREADS: usize = 8 * WORKERS;
+
 /// Tasks accepted and not yet run beyond which producers wait: more would make it a test of memory.
 const BACKLOG: usize = 10_000;
 
@@ -87,6 +90,8 @@ fn a_storm_of_resizing_loses_nothing() {
         for _ in 0..resizes {
             rig.set_workers(rng.random_range(1..=WORKERS)).expect("within the range");
             assert!(rig.workers() <= WORKERS);
+            // Those who go make way for those who come.
+            assert!(alone.threads() <= MOST_THREADS, "{} threads", alone.threads());
             thread::park_timeout(Duration::from_micros(rng.random_range(0..2_000)));
         }
     });

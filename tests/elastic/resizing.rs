@@ -1,5 +1,6 @@
 //! The number of workers is changed by hand, while work flows.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -8,7 +9,7 @@ use longshore::{BuildError, OnFull, PinStatus, Pinning, ResizeError, SubmitError
 
 use super::Pool;
 use crate::alone::alone;
-use crate::support::{AnyRig, Gate, Hits, scaled, wait_until};
+use crate::support::{AnyRig, Gate, Hits, Visitor, scaled, wait_until};
 
 type Rig = AnyRig<Pool>;
 
@@ -244,6 +245,40 @@ fn a_paused_pool_is_resized() {
     assert!(!waits.is_finished());
     rig.resume();
     assert_eq!(waits.join().expect("ran"), 3);
+    rig.finish();
+}
+
+/// The end of a thread that takes its time, for the destructor of a thread-local does, holds up nobody but the one that joins it.
+#[test]
+fn threads_that_go_do_not_queue_up_behind_a_slow_one() {
+    struct Slow(Arc<AtomicBool>, Visitor);
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            if !self.0.swap(true, Ordering::Relaxed) {
+                self.1.pass();
+            }
+        }
+    }
+    thread_local! {
+        static LOCAL: RefCell<Option<Slow>> = const { RefCell::new(None) };
+    }
+    let alone = alone();
+    let rig = Rig::new(16);
+    let (is_taken, gate) = (Arc::new(AtomicBool::new(false)), Gate::new());
+    let visitor = gate.visitor();
+    // The first to go is the slow one.
+    let slow = move |_| LOCAL.set(Some(Slow(is_taken.clone(), visitor.clone())));
+    rig.broadcast(slow).expect("open").into_iter().for_each(|handle| handle.join().expect("ran"));
+    rig.set_workers(1).expect("within the range");
+    gate.wait_for(1);
+    wait_until("the others have gone", || alone.threads() <= 3);
+    assert_eq!(rig.workers(), 1);
+    for n in [16, 1, 16, 1] {
+        rig.set_workers(n).expect("within the range");
+        wait_until("they have come and gone", || (n..=n + 2).contains(&alone.threads()));
+    }
+    gate.open();
+    alone.wait_for_threads(1);
     rig.finish();
 }
 
