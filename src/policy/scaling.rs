@@ -15,7 +15,8 @@ use std::time::Duration;
 /// | [`lazy`](Scaling::lazy) | by one worker, when tasks have waited through four looks in a row and do not get fewer | 20 ms | 1 s |
 ///
 /// Eager is for tasks that block or are long; with many tiny tasks it starts workers that find nothing to do. Balanced
-/// measures how long tasks take, so a flood of tiny ones does not make it grow. Lazy is for a pool that shares its machine.
+/// measures how long tasks take, so tiny ones do not make it grow as long as the workers keep up with them; a producer that
+/// outruns them for whole periods does. Lazy is for a pool that shares its machine.
 ///
 /// Nobody looks while the pool has nothing to do: the looks begin when a task finds nobody idle.
 ///

@@ -32,7 +32,8 @@ pub enum Histograms {
     /// One in 61 of each thread's submissions: enough for percentiles of many tasks, and hardly to be noticed with the
     /// smallest of them.
     Sampled,
-    /// Every task. Three looks at the clock a task.
+    /// Every task. Three looks at the clock a task: some 100 ns, a multiple of what the smallest tasks cost otherwise, and one
+    /// hundredth of a task of 10 us.
     All,
 }
 
