@@ -476,7 +476,7 @@ impl Core {
         let alive = metrics.alive.total(now);
         // While it is on loan its thread sleeps, but the worker does not.
         let asleep = metrics.asleep.total(now).saturating_sub(self.ticks_to_nanos(metrics.lent.get()));
-        let searching = self.ticks_to_nanos(metrics.searching.get());
+        let searching = metrics.searching.get();
         let timing = record.timing.get();
         WorkerStats {
             index,

@@ -28,7 +28,7 @@ pub struct WorkerMetrics {
     pub parked: Counter,
     /// Time since its thread began, in nanoseconds since the pool was built. What is left of it by the next two is busy.
     pub alive: Stretch,
-    /// Ticks of [`clock`](crate::sys::clock) spent looking for work: read just before a task that was found runs.
+    /// Nanoseconds spent looking for work, but for the sweep in which it was found.
     pub searching: Counter,
     /// Time asleep, for want of work or in a task that waits for another pool; as `alive`.
     pub asleep: Stretch,

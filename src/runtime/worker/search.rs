@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crossbeam_deque::Steal;
 
 use super::{FAIRNESS_INTERVAL, Goal, HINTS_PER_SWEEP, Seeker, Worker};
+use crate::base::counter::nanos;
 use crate::policy::victim;
 use crate::primitives::batch::BATCH;
 use crate::primitives::inbox::Taken;
@@ -12,7 +13,6 @@ use crate::primitives::task::Task;
 use crate::runtime::ranks::Turn;
 use crate::runtime::scoped;
 use crate::runtime::shared::{Phase, Remote, TaskBatch};
-use crate::sys::clock;
 
 impl Worker {
     #[inline]
@@ -171,18 +171,19 @@ impl Worker {
 /// Looks everywhere, again and again for as long as spinning pays, and at last where it would rather not.
 pub(super) fn search(seeker: &impl Seeker, goal: &Goal<'_>) -> Option<Task> {
     let mut spin = seeker.spin().get();
-    let mut begun = None;
+    // The first and the last look at the clock.
+    let mut looked: Option<(Instant, Instant)> = None;
     loop {
         if goal.must_attend(seeker.shared(), seeker.seat().index()) {
             return None;
         }
         if let Some(task) = seeker.sweep() {
             // Found at the first look it has cost no time worth counting.
-            if let Some((_, tick)) = begun {
+            if let Some((first, last)) = looked {
                 spin.rewarded();
                 seeker.spin().set(spin);
-                // By the cheap clock: the task waits for this.
-                seeker.metrics().searching.add(clock::ticks_since(tick));
+                // Without the last sweep: the task would wait for one more look at the clock.
+                seeker.metrics().searching.add(nanos(last - first));
             }
             return Some(task);
         }
@@ -194,9 +195,10 @@ pub(super) fn search(seeker: &impl Seeker, goal: &Goal<'_>) -> Option<Task> {
             return seeker.last_resort();
         }
         let now = Instant::now();
-        let (first, tick) = *begun.get_or_insert_with(|| (now, clock::now()));
+        let first = looked.map_or(now, |(first, _)| first);
+        looked = Some((first, now));
         if now - first >= spin.get() {
-            seeker.metrics().searching.add(clock::ticks_since(tick));
+            seeker.metrics().searching.add(nanos(now - first));
             return seeker.last_resort(); // how long the sleep lasts will tell whether that was wise
         }
         (0..HINTS_PER_SWEEP).take_while(|_| !seeker.sees_push()).for_each(|_| std::hint::spin_loop());
