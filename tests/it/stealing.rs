@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use longshore::{PlaceView, Placement, Pool, WorkerState, current_worker};
+use longshore::{JoinHandle, PlaceView, Placement, Pool, WorkerState, WorkerStats, current_worker};
 
 use crate::support::{Gate, Hits, Rig, quiet_panic, wait_until};
 
@@ -76,18 +76,48 @@ fn stolen_tasks_are_counted_by_the_thief() {
     assert_eq!((thief.executed, stats.workers[holder].executed), (200, 1));
 }
 
-/// Waits until every worker of the pool sleeps.
-fn all_sleep(rig: &Rig) {
-    wait_until("all sleep", || rig.stats().workers.iter().all(|worker| worker.state == WorkerState::Parked));
+/// Gives a pool one task at a time, while all its workers sleep.
+struct Calm<'a> {
+    rig: &'a Rig,
+    /// How often each worker had gone to sleep when it was last given a task.
+    slept: Vec<u64>,
+}
+
+impl<'a> Calm<'a> {
+    fn new(rig: &'a Rig) -> Self {
+        Calm { rig, slept: vec![0; rig.workers()] }
+    }
+
+    /// Waits until every worker sleeps: it has lain down, and has looked around for the last time. (One that still looks may
+    /// take what it is not meant to have.) How often each has gone to sleep.
+    fn wait(&self) -> Vec<u64> {
+        let sleeps = |(worker, &before): (&WorkerStats, &u64)| {
+            worker.state == WorkerState::Parked && worker.parked > before
+        };
+        let mut stats = self.rig.stats();
+        wait_until("all sleep", || {
+            stats = self.rig.stats();
+            stats.workers.iter().zip(&self.slept).all(sleeps)
+        });
+        stats.workers.iter().map(|worker| worker.parked).collect()
+    }
+
+    /// The number of the worker that has run what `submit` submits.
+    fn worker_of(&mut self, submit: impl FnOnce(&Rig) -> JoinHandle<Option<usize>>) -> usize {
+        let slept = self.wait();
+        let worker = submit(self.rig).join().expect("ran").expect("on a worker");
+        self.slept[worker] = slept[worker];
+        worker
+    }
 }
 
 #[test]
 fn the_worker_that_a_task_is_sent_to_is_woken_and_no_other() {
     let rig = Rig::new(4);
+    let mut calm = Calm::new(&rig);
     for round in 0..200 {
-        all_sleep(&rig);
-        let sent = rig.task().worker(round % 4).submit(current_worker).expect("open");
-        assert_eq!(sent.join().expect("ran"), Some(round % 4));
+        let send = |rig: &Rig| rig.task().worker(round % 4).submit(current_worker).expect("open");
+        assert_eq!(calm.worker_of(send), round % 4);
     }
     let stats = rig.finish();
     assert!(stats.workers.iter().all(|worker| (worker.executed, worker.stolen) == (50, 0)), "{stats}");
@@ -96,10 +126,9 @@ fn the_worker_that_a_task_is_sent_to_is_woken_and_no_other() {
 #[test]
 fn tasks_of_one_key_go_to_one_worker() {
     let rig = Rig::new(4);
-    let worker_of = |key: &str| {
-        all_sleep(&rig);
-        rig.task().key(key).submit(current_worker).expect("open").join().expect("ran")
-    };
+    let mut calm = Calm::new(&rig);
+    let mut worker_of =
+        |key: &str| calm.worker_of(|rig| rig.task().key(key).submit(current_worker).expect("open"));
     let mut used = std::collections::HashSet::new();
     for key in (0..20).map(|n| format!("picture {n}")) {
         let first = worker_of(&key);
@@ -147,7 +176,7 @@ fn a_placement_rule_sees_the_workers() {
         1
     };
     let rig = Rig::with(Pool::builder().workers(2).placement(Placement::Custom(Arc::new(rule))));
-    all_sleep(&rig);
+    Calm::new(&rig).wait();
     let gate = Gate::new();
     gate.hold(&rig, 2);
     (0..3).for_each(|_| rig.execute(|| ()).expect("open"));

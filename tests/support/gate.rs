@@ -72,7 +72,8 @@ impl Gate {
         let before = self.0.state().arrived;
         for _ in 0..n {
             let visitor = self.visitor();
-            pool.the_pool().execute(move || visitor.pass()).expect("the pool is open");
+            // Whatever the pool does when it is full: the one before may not have begun.
+            pool.the_pool().execute_timeout(move || visitor.pass(), PATIENCE).expect("the pool is open");
         }
         self.wait_for(before + n);
     }
