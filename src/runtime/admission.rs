@@ -46,29 +46,6 @@ impl Admission {
         Some(Admission { room, held })
     }
 
-    /// Where none may wait: `workers` more may work.
-    pub fn widen(&self, workers: usize) {
-        if self.held == Held::UntilEnd && workers > 0 {
-            self.room.give_back_from_outside(workers as u64);
-        }
-    }
-
-    /// Takes that back. If more tasks are there already, the next that end make no room.
-    pub fn narrow(&self, workers: usize) {
-        if self.held != Held::UntilEnd {
-            return;
-        }
-        let mut left = workers as u64;
-        while left > 0 {
-            // Kept from now on, like that of a task which never ends. What is free lies with producers in part, so it must be
-            // taken, not only counted as taken.
-            match self.room.take(door::mine(), left) {
-                0 => return self.room.overdraw_from_outside(left),
-                taken => left -= taken,
-            }
-        }
-    }
-
     /// How many wait for room.
     pub fn blocked(&self) -> u64 {
         self.room.waiting()
@@ -246,6 +223,37 @@ pub fn throw_away(core: &Core, task: Task) {
 }
 
 impl Core {
+    /// The room of a pool in which none may wait: it follows the number of workers that there may be.
+    fn rendezvous(&self) -> Option<&Room> {
+        self.admission
+            .as_ref()
+            .filter(|admission| admission.held == Held::UntilEnd)
+            .map(|admission| &*admission.room)
+    }
+
+    /// Where none may wait: `workers` more may work. May call wakers.
+    pub fn widen(&self, workers: usize) {
+        if let Some(room) = self.rendezvous()
+            && workers > 0
+        {
+            room.give_back_from_outside(workers as u64);
+        }
+    }
+
+    /// Takes that back. If more tasks are there already, the next that end make no room.
+    pub fn narrow(&self, workers: usize) {
+        let Some(room) = self.rendezvous() else { return };
+        let mut left = workers as u64;
+        while left > 0 {
+            // Kept from now on, like that of a task which never ends. What is free lies with producers in part, so it must be
+            // taken, not only counted as taken.
+            match room.take(door::mine(), left) {
+                0 => return room.overdraw_from_outside(left),
+                taken => left -= taken,
+            }
+        }
+    }
+
     /// Counts tasks that cannot be refused as if there were room for them; for threads that act as no worker of this pool.
     pub fn overdraw_from_outside(&self, tasks: u64) {
         if let Some(admission) = &self.admission

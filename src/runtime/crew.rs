@@ -277,10 +277,8 @@ pub fn resize<M: Model>(shared: &Arc<M>, min: usize, max: usize) -> Result<(), R
         max_before
     };
     // Outside of the lock, for this may call wakers. Of resizes at the same time each adds its own difference.
-    if let Some(admission) = &shared.admission {
-        admission.widen(max.saturating_sub(max_before));
-        admission.narrow(max_before.saturating_sub(max));
-    }
+    shared.widen(max.saturating_sub(max_before));
+    shared.narrow(max_before.saturating_sub(max));
     // All of them: some are to go, and others to rest no longer than an idle worker above the new minimum may.
     shared.idle.wake_all();
     shared.pause.look_again();
@@ -337,7 +335,7 @@ impl<M: Model> Absence<M> {
                 Err(_) => _ = shared.metrics.failed_starts.add_shared(1),
             }
         }
-        shared.admission.iter().for_each(|admission| admission.widen(1));
+        shared.widen(1);
         Some(Absence { shared: shared.clone() })
     }
 }
@@ -354,7 +352,7 @@ impl<M: Model> Drop for Absence<M> {
             roster.unblock();
             shared.publish(&roster);
         }
-        shared.admission.iter().for_each(|admission| admission.narrow(1));
+        shared.narrow(1);
         // One that rests goes at once; another one between two tasks.
         if shared.roster.is_to_leave(max) {
             shared.idle.summon(1, |number| number >= max);

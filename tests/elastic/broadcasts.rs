@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use longshore::current_worker;
-use rand::RngExt;
 
 use super::Pool;
 use crate::alone::alone;
-use crate::support::{AnyRig, rng, scaled, seed};
+use crate::resizer::resize_while_any_is_left;
+use crate::support::{AnyRig, scaled, seed};
 
 type Rig = AnyRig<Pool>;
 
@@ -75,11 +75,7 @@ fn broadcasts_meet_workers_that_come_and_go() {
     };
     thread::scope(|scope| {
         (0..BROADCASTERS).for_each(|_| _ = scope.spawn(broadcast));
-        let mut rng = rng(seed, 1);
-        while left.load(Ordering::Relaxed) > 0 {
-            rig.set_workers(rng.random_range(1..=8)).expect("within the range");
-            thread::yield_now();
-        }
+        resize_while_any_is_left(&**rig, 8, seed, &left);
     });
     rig.set_workers(1).expect("within the range");
     alone.wait_for_threads(1);

@@ -3,10 +3,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use rand::RngExt;
-
 use crate::alone::alone;
-use crate::support::{Gate, Rig, rng, scaled, seed, wait_until};
+use crate::resizer::resize_while_any_is_left;
+use crate::support::{Gate, Rig, scaled, seed, wait_until};
 
 /// Who is to leave is on loan, and the other one is busy: it goes when it has been given back, and not before.
 #[test]
@@ -69,11 +68,7 @@ fn guests_finish_their_scopes_while_workers_leave() {
     };
     thread::scope(|scope| {
         (0..GUESTS).for_each(|_| _ = scope.spawn(visit));
-        let mut rng = rng(seed, 1);
-        while inside.load(Ordering::Relaxed) > 0 {
-            rig.set_workers(rng.random_range(1..=6)).expect("within the range");
-            thread::yield_now();
-        }
+        resize_while_any_is_left(&**rig, 6, seed, &inside);
     });
     rig.set_workers(1).expect("within the range");
     alone.wait_for_threads(1);

@@ -11,3 +11,4 @@ mod following;
 mod guests;
 mod pull;
 mod push;
+mod resizer;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use longshore_models::mutation::leaves_out;
 
+use super::offices::{me, sleep, wait};
 use crate::code::budget::Budget;
 use crate::code::line::{Joined, Manner, Office, Ticket, Verdict};
-use crate::code::slot::Waiter;
-use crate::code::sync::{Place, thread};
+use crate::code::sync::Place;
 
 fn join<T>(thread: loom::thread::JoinHandle<T>) -> T {
     thread.join().expect("a panic ends the process")
@@ -21,40 +21,11 @@ fn used_up(limit: u64) -> Arc<Budget> {
     budget
 }
 
-fn me() -> Waiter {
-    Waiter::Thread(thread::current())
-}
-
 /// The place of somebody who comes now and has to wait in the line.
 fn place(budget: &Budget, weight: u64) -> Ticket {
     match budget.join(weight, Manner::InLine, me()) {
         Joined::Waits(ticket) => ticket,
         other => panic!("it is used up, and says {other:?}"),
-    }
-}
-
-/// Waits for the verdict on a ticket, whoever drew it.
-fn sleep(budget: &Budget, ticket: &Ticket) -> Verdict {
-    while ticket.verdict() == Verdict::Waiting {
-        if leaves_out("having oneself woken") || budget.rewake(ticket, me()) {
-            thread::park();
-        }
-    }
-    ticket.verdict()
-}
-
-/// Waits for `weight`, as `admission::wait_for`; whether it has got it.
-fn wait(budget: &Budget, weight: u64, manner: Manner) -> bool {
-    loop {
-        match budget.join(weight, manner, me()) {
-            Joined::Taken => return true,
-            Joined::Closed => return false,
-            Joined::Waits(ticket) => match sleep(budget, &ticket) {
-                Verdict::Closed => return false,
-                Verdict::Granted if manner == Manner::InLine => return true,
-                Verdict::Granted | Verdict::Waiting => {} // asks again
-            },
-        }
     }
 }
 
@@ -78,7 +49,7 @@ pub fn who_waits_gets_the_weight_that_comes_back() {
     });
     let ticket = budget.join(2, Manner::InLine, me());
     if let Joined::Waits(ticket) = &ticket {
-        assert_eq!(sleep(&budget, ticket), Verdict::Granted);
+        assert_eq!(sleep(&*budget, ticket), Verdict::Granted);
     }
     for giver in [0, 1] {
         // SAFETY: it was written before the weight was given back.
@@ -94,7 +65,7 @@ pub fn weights_are_conserved() {
     let tasks = [1, 2].map(|weight| {
         let budget = budget.clone();
         loom::thread::spawn(move || {
-            assert!(wait(&budget, weight, Manner::InLine));
+            assert!(wait(&*budget, weight, Manner::InLine));
             budget.give_back(weight);
         })
     });
@@ -112,13 +83,13 @@ pub fn a_heavy_one_is_not_overtaken() {
         if leaves_out("standing in the line") {
             lights.overdraw(1);
         } else if !lights.take(1) {
-            assert!(wait(&lights, 1, Manner::InLine));
+            assert!(wait(&*lights, 1, Manner::InLine));
         }
         assert_eq!(first.verdict(), Verdict::Granted, "it was there before");
     });
     budget.give_back(1);
     budget.give_back(1);
-    assert_eq!(sleep(&budget, &heavy), Verdict::Granted);
+    assert_eq!(sleep(&*budget, &heavy), Verdict::Granted);
     budget.give_back(2);
     join(light);
     assert_free(&budget, 1);
@@ -129,7 +100,7 @@ pub fn a_place_that_is_given_up_goes_to_the_next() {
     let budget = used_up(2);
     let heavy = place(&budget, 2);
     let (lights, givers) = (budget.clone(), budget.clone());
-    let light = loom::thread::spawn(move || assert!(wait(&lights, 1, Manner::InLine)));
+    let light = loom::thread::spawn(move || assert!(wait(&*lights, 1, Manner::InLine)));
     let giver = loom::thread::spawn(move || givers.give_back(1));
     if leaves_out("giving the place up") {
         drop(heavy);
@@ -161,7 +132,7 @@ pub fn who_asked_last_is_woken() {
     let budget = used_up(1);
     let ticket = place(&budget, 1);
     let takers = budget.clone();
-    let taker = loom::thread::spawn(move || assert_eq!(sleep(&takers, &ticket), Verdict::Granted));
+    let taker = loom::thread::spawn(move || assert_eq!(sleep(&*takers, &ticket), Verdict::Granted));
     budget.give_back(1);
     join(taker);
     assert_free(&budget, 0);
@@ -172,7 +143,7 @@ pub fn who_watches_is_told_of_free_weight() {
     let budget = used_up(2);
     let tasks = [Manner::Watching, Manner::InLine].map(|manner| {
         let budget = budget.clone();
-        loom::thread::spawn(move || assert!(wait(&budget, 1, manner)))
+        loom::thread::spawn(move || assert!(wait(&*budget, 1, manner)))
     });
     budget.give_back(1);
     budget.give_back(1);
@@ -185,7 +156,7 @@ pub fn a_close_sends_all_away_from_the_budget() {
     let budget = used_up(1);
     let tasks = [Manner::InLine, Manner::Watching].map(|manner| {
         let budget = budget.clone();
-        loom::thread::spawn(move || u64::from(wait(&budget, 1, manner)))
+        loom::thread::spawn(move || u64::from(wait(&*budget, 1, manner)))
     });
     let givers = budget.clone();
     let giver = loom::thread::spawn(move || givers.give_back(1));
@@ -209,7 +180,7 @@ pub fn an_overdraft_is_paid_back_first() {
         assert_eq!(waits.verdict(), Verdict::Waiting, "all of it is still used");
         givers.give_back(1);
     });
-    assert_eq!(sleep(&budget, &ticket), Verdict::Granted);
+    assert_eq!(sleep(&*budget, &ticket), Verdict::Granted);
     join(giver);
     assert_free(&budget, 0);
 }

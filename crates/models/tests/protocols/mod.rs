@@ -19,6 +19,7 @@ pub mod mini_fork;
 pub mod mini_guest;
 pub mod mini_worker;
 pub mod offers;
+pub mod offices;
 pub mod orders;
 pub mod parking;
 pub mod pull;

@@ -3,11 +3,10 @@
 
 use std::sync::Arc;
 
+use super::offices::{me, wait};
 use crate::code::barrier::Barrier;
-use crate::code::line::{Joined, Manner, Office, Ticket, Verdict};
+use crate::code::line::{Joined, Manner, Office};
 use crate::code::room::Room;
-use crate::code::slot::Waiter;
-use crate::code::sync::thread;
 
 const DOORS: usize = 2;
 const WORKERS: usize = 2;
@@ -29,34 +28,6 @@ fn one_left_at_a_door() -> Arc<Room> {
     let room = room(9);
     assert_eq!((room.take(0, 1), room.take(1, 7)), (1, 7));
     room
-}
-
-fn me() -> Waiter {
-    Waiter::Thread(thread::current())
-}
-
-/// A producer that waits, as `admission::wait_for` without a spin; whether it has got a permit.
-fn wait(room: &Room, manner: Manner) -> bool {
-    loop {
-        match room.join(1, manner, me()) {
-            Joined::Taken => return true,
-            Joined::Closed => return false,
-            Joined::Waits(ticket) => match sleep(room, &ticket) {
-                Verdict::Closed => return false,
-                Verdict::Granted if manner == Manner::InLine => return true,
-                Verdict::Granted | Verdict::Waiting => {} // asks again
-            },
-        }
-    }
-}
-
-fn sleep(room: &Room, ticket: &Ticket) -> Verdict {
-    while ticket.verdict() == Verdict::Waiting {
-        if room.rewake(ticket, me()) {
-            thread::park();
-        }
-    }
-    ticket.verdict()
 }
 
 /// Nothing is lost and nothing gained: `free` can be taken, and no more.
@@ -99,7 +70,7 @@ pub fn who_waits_gets_what_is_given_back() {
     let room = full(1);
     let other = room.clone();
     let worker = loom::thread::spawn(move || other.give_back(0));
-    assert!(wait(&room, Manner::InLine));
+    assert!(wait(&*room, 1, Manner::InLine));
     worker.join().expect("a panic ends the process");
     assert_free(&room, 0);
 }
@@ -110,7 +81,7 @@ pub fn a_permit_goes_from_hand_to_hand() {
     let waiting = || {
         let room = room.clone();
         loom::thread::spawn(move || {
-            assert!(wait(&room, Manner::InLine));
+            assert!(wait(&*room, 1, Manner::InLine));
             room.give_back_from_outside(1); // its task is thrown away
         })
     };
@@ -127,7 +98,7 @@ pub fn two_workers_serve_one_who_waits() {
         let room = room.clone();
         loom::thread::spawn(move || room.give_back(worker))
     });
-    assert!(wait(&room, Manner::InLine));
+    assert!(wait(&*room, 1, Manner::InLine));
     workers.into_iter().for_each(|worker| worker.join().expect("a panic ends the process"));
     assert_free(&room, 1);
 }
@@ -137,7 +108,7 @@ pub fn a_close_sends_all_away() {
     let room = full(1);
     let waiting = |manner| {
         let room = room.clone();
-        loom::thread::spawn(move || u64::from(wait(&room, manner)))
+        loom::thread::spawn(move || u64::from(wait(&*room, 1, manner)))
     };
     let producers = [waiting(Manner::InLine), waiting(Manner::Watching)];
     let closer = room.clone();
@@ -155,7 +126,7 @@ pub fn a_turn_that_is_given_up_goes_to_the_next() {
     let room = full(1);
     let Joined::Waits(first) = room.join(1, Manner::InLine, me()) else { panic!("it is full") };
     let (next, other) = (room.clone(), room.clone());
-    let next = loom::thread::spawn(move || assert!(wait(&next, Manner::InLine)));
+    let next = loom::thread::spawn(move || assert!(wait(&*next, 1, Manner::InLine)));
     let worker = loom::thread::spawn(move || other.give_back(0));
     room.leave(first);
     next.join().expect("a panic ends the process");
@@ -168,7 +139,7 @@ pub fn who_watches_is_told_of_what_is_left() {
     let room = full(2);
     let waiting = |manner| {
         let room = room.clone();
-        loom::thread::spawn(move || assert!(wait(&room, manner)))
+        loom::thread::spawn(move || assert!(wait(&*room, 1, manner)))
     };
     let producers = [waiting(Manner::Watching), waiting(Manner::InLine)];
     room.give_back(0);
