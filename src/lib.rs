@@ -70,109 +70,72 @@
 )]
 
 #[cfg(not(longshore_loom))]
-mod any_pool;
-#[cfg(not(longshore_loom))]
-mod blocking;
-#[cfg(not(longshore_loom))]
-mod bounded_batch;
-#[cfg(not(longshore_loom))]
-mod builder;
-#[cfg(doctest)]
-mod compile_fail;
-#[cfg(not(longshore_loom))]
-mod group;
-#[cfg(not(longshore_loom))]
-pub mod guide;
-#[cfg(not(longshore_loom))]
-mod handle;
-#[cfg(not(longshore_loom))]
-mod join;
-#[cfg(not(longshore_loom))]
-mod lane;
-#[cfg(not(longshore_loom))]
-mod loops;
-#[cfg(all(feature = "orx-parallel", not(longshore_loom)))]
-mod orx_parallel;
-#[cfg(not(longshore_loom))]
-mod packing;
-#[cfg(not(longshore_loom))]
-mod pool;
-#[cfg(all(feature = "metrics", not(longshore_loom)))]
-mod publish;
-#[cfg(not(longshore_loom))]
-mod pull_pool;
-#[cfg(all(feature = "rayon", not(longshore_loom)))]
-mod rayon;
-#[cfg(not(longshore_loom))]
-mod scope;
-#[cfg(not(longshore_loom))]
-mod source;
-#[cfg(not(longshore_loom))]
-mod stream;
-#[cfg(not(longshore_loom))]
-mod submission;
-#[cfg(not(longshore_loom))]
-mod submitting;
-#[cfg(not(longshore_loom))]
-mod task_builder;
-#[cfg(not(longshore_loom))]
-mod worker_local;
-#[cfg(not(longshore_loom))]
-mod workers;
-
+mod api;
 mod base;
+mod limits;
 #[cfg(not(longshore_loom))]
 mod policy;
-mod primitives;
+#[cfg(not(longshore_loom))]
+mod pull;
+#[cfg(not(longshore_loom))]
+mod push;
+mod queue;
+#[cfg(not(longshore_loom))]
 mod runtime;
 #[cfg(not(longshore_loom))]
+mod submit;
+mod sync;
+#[cfg(not(longshore_loom))]
 mod sys;
+mod task;
+mod workers;
 
 #[cfg(not(longshore_loom))]
 pub use self::{
-    any_pool::AnyPool,
+    api::any_pool::AnyPool,
+    api::blocking::blocking,
+    api::builder::{
+        DEFAULT_BLOCKING_LIMIT, DEFAULT_STACK_SIZE, MAX_CAPACITY, MAX_STACK_SIZE, MAX_WORKERS,
+        MIN_STACK_SIZE, Pinning, PoolBuilder,
+    },
+    api::group::{Group, GroupError, TaskError},
+    api::join::{Context, join, with_context, yield_local, yield_now},
+    api::lane::{Lane, LaneBuilder},
+    api::pool::{Pool, current_worker, execute, submit},
+    api::pull_pool::PullPool,
+    api::scope::{Scope, ScopedJoinHandle, scope},
+    api::source::{Chunks, ChunksMut, Elements, Grained, IntoSource, Source, chunks, chunks_mut},
+    api::stream::{MapOrdered, MapUnordered},
+    api::task_builder::TaskBuilder,
+    api::worker_local::WorkerLocal,
+    api::workers::Workers,
     base::error::{
         BatchError, BuildError, JoinError, PanicPayload, ResizeError, ShutdownError, SubmitError,
         SubmitErrorKind,
     },
     base::histogram::Histogram,
-    blocking::blocking,
-    builder::{
-        DEFAULT_BLOCKING_LIMIT, DEFAULT_STACK_SIZE, MAX_CAPACITY, MAX_STACK_SIZE, MAX_WORKERS,
-        MIN_STACK_SIZE, Pinning, PoolBuilder,
-    },
-    group::{Group, GroupError, TaskError},
-    handle::JoinHandle,
-    join::{Context, join, with_context, yield_local, yield_now},
-    lane::{Lane, LaneBuilder},
     policy::overflow::{OnFull, Overweight},
     policy::placement::{Place, PlaceView, Placement},
     policy::scaling::{Release, Scaling},
-    pool::{Pool, current_worker, execute, submit},
-    primitives::cancel::CancelToken,
-    pull_pool::PullPool,
-    runtime::escort::Histograms,
-    runtime::lane::LaneStats,
     runtime::metrics::{PinStatus, PoolStats, WorkerState, WorkerStats},
-    runtime::ranks::Priority,
-    scope::{Scope, ScopedJoinHandle, scope},
-    source::{Chunks, ChunksMut, Elements, Grained, IntoSource, Source, chunks, chunks_mut},
-    stream::{MapOrdered, MapUnordered},
-    task_builder::TaskBuilder,
-    worker_local::WorkerLocal,
-    workers::Workers,
+    runtime::priority::Priority,
+    submit::envelope::Histograms,
+    submit::handle::JoinHandle,
+    submit::lane::LaneStats,
+    task::cancel::CancelToken,
 };
 
 #[cfg(all(feature = "rayon", not(longshore_loom)))]
-pub use self::rayon::{OnPool, OnPoolExt};
+pub use self::api::rayon::{OnPool, OnPoolExt};
 
 /// What the model checker explores; see `docs/MODELS.md`. Not part of the interface.
 #[cfg(longshore_loom)]
 #[doc(hidden)]
 pub mod internals {
-    pub use crate::base::{barrier, sync};
-    pub use crate::primitives::{
-        budget, cancel, doors, inbox, latch, line, mailbox, members, offer, room, slot, tally, task, work,
-    };
-    pub use crate::runtime::{idle, roster};
+    pub use crate::base::{barrier, facade};
+    pub use crate::limits::{budget, permits, wait_queue};
+    pub use crate::queue::{entry_counter, fork_slot, inbox, mailbox};
+    pub use crate::sync::{latch, snapshot, waiter};
+    pub use crate::task::{cancel, counts, erased, outcome, result_slot, work};
+    pub use crate::workers::{idle, roster};
 }

@@ -10,7 +10,7 @@
 #[cfg(not(longshore_loom))]
 use std::sync::atomic::compiler_fence;
 
-use super::sync::{Ordering, fence};
+use crate::base::facade::{Ordering, fence};
 
 /// See the module's text. Both sides must use the same value, or copies of it.
 #[derive(Debug, Clone, Copy)]

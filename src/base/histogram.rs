@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::counter::{self, Counter};
+use crate::base::counter::{self, Counter};
 
 /// A power of two is cut into `1 << CUTS` buckets.
 const CUTS: u32 = 3;

@@ -4,10 +4,10 @@
 pub mod barrier;
 pub mod counter;
 pub mod error;
+pub mod facade;
 #[cfg(not(longshore_loom))]
 pub mod histogram;
 pub mod rng;
 #[cfg(not(longshore_loom))]
 pub mod span;
-pub mod sync;
 pub mod unwind;

@@ -4,15 +4,15 @@ use std::fmt;
 use std::thread;
 use std::time::Duration;
 
-use super::escort::Histograms;
-use super::report::AtEnd;
-use super::roster::Limits;
 use crate::base::error::PanicPayload;
 use crate::policy::overflow::{OnFull, Overweight};
 use crate::policy::placement::Placement;
 use crate::policy::scaling::Scaling;
-use crate::primitives::cancel::CancelToken;
+use crate::runtime::report::AtEnd;
+use crate::submit::envelope::Histograms;
 use crate::sys::{affinity, topology};
+use crate::task::cancel::CancelToken;
+use crate::workers::roster::Limits;
 
 /// The operating system shows this many bytes of a thread's name (Linux).
 const VISIBLE_NAME: usize = 15;

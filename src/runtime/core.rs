@@ -10,27 +10,29 @@ use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
 
-use super::admission::Admission;
-use super::config::Config;
-use super::escort::Timing;
-use super::idle::Idle;
-use super::metrics::{PinRecord, PoolMetrics, PoolStats, Reading, WorkerMetrics, WorkerState, WorkerStats};
-use super::orders::Gate;
-use super::ranks::Ranks;
-use super::roster::{Hiring, Reason, Roster, State};
-use super::threads::Threads;
 use crate::base::counter::{Counter, nanos};
 use crate::base::error::PanicPayload;
 use crate::base::unwind::{self, Payload};
-use crate::primitives::budget::Budget;
-use crate::primitives::cancel::Watch;
-use crate::primitives::line::Office;
-use crate::primitives::mailbox::Mailbox;
-use crate::primitives::numbered::Numbered;
-use crate::primitives::tally::Tally;
-use crate::primitives::task::{Discarded, Task};
-use crate::primitives::work::Unstarted;
+use crate::limits::budget::Budget;
+use crate::limits::wait_queue::Office;
+use crate::queue::mailbox::Mailbox;
+use crate::runtime::broadcast::Gate;
+use crate::runtime::config::Config;
+use crate::runtime::metrics::{
+    PinRecord, PoolMetrics, PoolStats, Reading, WorkerMetrics, WorkerState, WorkerStats,
+};
+use crate::runtime::priority::Ranks;
+use crate::runtime::threads::Threads;
+use crate::submit::admission::Admission;
+use crate::submit::envelope::Timing;
+use crate::sync::grow_table::Numbered;
 use crate::sys::{clock, fork};
+use crate::task::cancel::Watch;
+use crate::task::counts::Tally;
+use crate::task::erased::{Discarded, Task};
+use crate::task::work::Unstarted;
+use crate::workers::idle::Idle;
+use crate::workers::roster::{Hiring, Reason, Roster, State};
 
 /// How far the pool has come in its life. The order of the values is the order of the phases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,9 +2,8 @@
 
 use std::time::Instant;
 
-use super::pull;
-use super::worker::Worker;
-use super::worker::wait::{self, Awaited, Waited};
+use crate::push::worker::Worker;
+use crate::push::worker::wait::{self, Awaited, Waited};
 
 /// The worker that a thread acts as.
 #[derive(Debug, Clone, Copy)]
@@ -12,7 +11,7 @@ pub enum Current<'a> {
     /// Of a pool that pushes.
     Push(&'a Worker),
     /// Of a pool that pulls.
-    Pull(&'a pull::worker::Worker),
+    Pull(&'a crate::pull::worker::Worker),
     /// The thread does not belong to a pool.
     None,
 }
@@ -23,9 +22,9 @@ impl Current<'_> {
     pub fn with<R>(f: impl FnOnce(Current<'_>) -> R) -> R {
         Worker::with_current(|worker| match worker {
             Some(worker) => f(Current::Push(worker)),
-            None => {
-                pull::worker::Worker::with_current(|worker| f(worker.map_or(Current::None, Current::Pull)))
-            }
+            None => crate::pull::worker::Worker::with_current(|worker| {
+                f(worker.map_or(Current::None, Current::Pull))
+            }),
         })
     }
 

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Instant;
 
-use super::config::Config;
-use super::core::{Core, Phase, Request};
-use super::crew;
-use super::metrics::{PoolStats, Reading};
-use super::report::{self, AtEnd};
-use super::roster::{Hiring, Purpose};
-use super::supervisor;
-use super::worker;
 use crate::base::error::{BuildError, PanicPayload, ShutdownError};
-use crate::primitives::cancel::Watcher;
-use crate::primitives::task::Task;
+use crate::push::worker;
+use crate::runtime::autoscaler;
+use crate::runtime::config::Config;
+use crate::runtime::core::{Core, Phase, Request};
+use crate::runtime::metrics::{PoolStats, Reading};
+use crate::runtime::report::{self, AtEnd};
+use crate::runtime::worker_thread;
+use crate::task::cancel::Watcher;
+use crate::task::erased::Task;
+use crate::workers::roster::{Hiring, Purpose};
 
 /// A way to bring tasks to workers: the queues around a [`Core`], as far as threads that start and stop are concerned.
 pub trait Model: Deref<Target = Core> + Sized + Send + Sync + 'static {
@@ -95,14 +95,14 @@ pub fn start<M: Model>(config: Config) -> Result<Arc<M>, BuildError> {
     let limits = *shared.roster.limits();
     let (ready, readiness) = mpsc::channel();
     for worker in 0..limits.min {
-        if let Err(source) = crew::take_on(&shared, Purpose::Floor, Some(ready.clone())) {
+        if let Err(source) = worker_thread::take_on(&shared, Purpose::Floor, Some(ready.clone())) {
             abandon(&*shared);
             return Err(BuildError::Spawn { worker, source });
         }
     }
     drop(ready);
     if limits.min < limits.max
-        && let Err(source) = supervisor::ensure(&shared)
+        && let Err(source) = autoscaler::ensure(&shared)
     {
         abandon(&*shared);
         return Err(BuildError::SpawnSupervisor { source });
@@ -116,7 +116,7 @@ pub fn start<M: Model>(config: Config) -> Result<Arc<M>, BuildError> {
             }
         }
     }
-    crew::keep_warm(&shared);
+    worker_thread::keep_warm(&shared);
     if let Some(token) = &shared.config.token {
         let pool = Arc::downgrade(&shared);
         let stop = move || pool.upgrade().iter().for_each(|pool| stop(&**pool));

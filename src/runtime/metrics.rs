@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::base::counter::{Counter, Stretch};
 use crate::base::histogram::Histogram;
-use crate::primitives::tally::{Exit, Tally};
+use crate::task::counts::{Exit, Tally};
 
 /// Written by the thread that acts as one worker.
 #[derive(Debug, Default)]
@@ -126,7 +126,7 @@ pub struct PoolStats {
     pub retired: u64,
     /// How often a worker could not be added, because the operating system refused the thread or the start hook panicked.
     pub failed_starts: u64,
-    /// How often a worker joined in the place of one whose task [blocked](crate::blocking).
+    /// How often a worker joined in the place of one whose task [blocked](crate::api::blocking).
     pub stand_ins: u64,
     /// One entry for each number that was ever a worker's, in order: what those have done that have left stays counted.
     pub workers: Vec<WorkerStats>,

@@ -1,50 +1,21 @@
-//! The pool at work: what its threads share, what each owns, how tasks find a worker and how it starts and stops.
+//! What both kinds of pool have: the life of the pool and of its threads.
+//!
+//! `core.rs` is the state that every pool contains. `lifecycle.rs` starts, pauses and ends a pool; `worker_thread.rs` is the
+//! life of one thread; `worker_loop.rs` is the loop that every worker runs; `autoscaler.rs` decides how many workers there
+//! should be.
+//!
+//! Called by `submit` and `api`, implemented for each kind by `push` and `pull` (`lifecycle::Model`). Read `core.rs` first.
 
-#[cfg(not(longshore_loom))]
-pub mod addressed;
-#[cfg(not(longshore_loom))]
-pub mod admission;
-#[cfg(not(longshore_loom))]
+pub mod autoscaler;
+pub mod broadcast;
 pub mod config;
-#[cfg(not(longshore_loom))]
 pub mod core;
-#[cfg(not(longshore_loom))]
-pub mod crew;
-#[cfg(not(longshore_loom))]
 pub mod current;
-#[cfg(not(longshore_loom))]
-pub mod dispatcher;
-#[cfg(not(longshore_loom))]
-pub mod door;
-#[cfg(not(longshore_loom))]
-pub mod escort;
-#[cfg(not(longshore_loom))]
-pub mod guest;
-pub mod idle;
-#[cfg(not(longshore_loom))]
-mod injector;
-#[cfg(not(longshore_loom))]
-pub mod lane;
-#[cfg(not(longshore_loom))]
 pub mod lifecycle;
-#[cfg(not(longshore_loom))]
 pub mod metrics;
-#[cfg(not(longshore_loom))]
-pub mod orders;
-#[cfg(not(longshore_loom))]
-pub mod pull;
-#[cfg(not(longshore_loom))]
-pub mod ranks;
-#[cfg(not(longshore_loom))]
+pub mod priority;
 pub mod report;
-pub mod roster;
-#[cfg(not(longshore_loom))]
-pub mod scoped;
-#[cfg(not(longshore_loom))]
-pub mod shared;
-#[cfg(not(longshore_loom))]
-pub mod supervisor;
-#[cfg(not(longshore_loom))]
+pub mod stripe;
 pub mod threads;
-#[cfg(not(longshore_loom))]
-pub mod worker;
+pub mod worker_loop;
+pub mod worker_thread;

@@ -5,8 +5,8 @@ use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
 use std::time::Duration;
 
-use super::metrics::{PoolStats, WorkerStats};
 use crate::base::histogram::Histogram;
+use crate::runtime::metrics::{PoolStats, WorkerStats};
 
 /// Set to `1`, it has every pool print its statistics when it is shut down.
 const VARIABLE: &str = "LONGSHORE_STATS";

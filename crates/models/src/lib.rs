@@ -14,22 +14,25 @@
 pub mod harness;
 pub mod mutation;
 
-// The layout of the library's crate root, for the files below say `crate::base` and `super::block`.
+// The layout of the library's crate root, because the files below say `crate::base`.
 mod base;
-#[doc(hidden)]
-#[path = "../../../src/runtime/idle.rs"]
-pub mod idle;
-#[path = "../../../src/primitives/mod.rs"]
-mod primitives;
-#[doc(hidden)]
-#[path = "../../../src/runtime/roster.rs"]
-pub mod roster;
+#[path = "../../../src/limits/mod.rs"]
+mod limits;
+#[path = "../../../src/queue/mod.rs"]
+mod queue;
+#[path = "../../../src/sync/mod.rs"]
+mod sync;
+#[path = "../../../src/task/mod.rs"]
+mod task;
+#[path = "../../../src/workers/mod.rs"]
+mod workers;
 
 /// As `longshore::internals`: the very same files, with a façade that can break an operation.
 pub mod mutable {
-    pub use crate::base::{barrier, sync};
-    pub use crate::primitives::{
-        budget, cancel, doors, inbox, latch, line, mailbox, members, offer, room, slot, tally, task, work,
-    };
-    pub use crate::{idle, roster};
+    pub use crate::base::{barrier, facade};
+    pub use crate::limits::{budget, permits, wait_queue};
+    pub use crate::queue::{entry_counter, fork_slot, inbox, mailbox};
+    pub use crate::sync::{latch, snapshot, waiter};
+    pub use crate::task::{cancel, counts, erased, outcome, result_slot, work};
+    pub use crate::workers::{idle, roster};
 }

@@ -10,15 +10,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The files that `mutable` compiles.
 const SOURCES: [(&str, &str); 9] = [
-    ("doors.rs", include_str!("../../../src/primitives/doors.rs")),
-    ("idle.rs", include_str!("../../../src/runtime/idle.rs")),
-    ("inbox.rs", include_str!("../../../src/primitives/inbox.rs")),
-    ("latch.rs", include_str!("../../../src/primitives/latch.rs")),
-    ("line.rs", include_str!("../../../src/primitives/line.rs")),
-    ("offer.rs", include_str!("../../../src/primitives/offer.rs")),
-    ("room.rs", include_str!("../../../src/primitives/room.rs")),
-    ("roster.rs", include_str!("../../../src/runtime/roster.rs")),
-    ("slot.rs", include_str!("../../../src/primitives/slot.rs")),
+    ("entry_counter.rs", include_str!("../../../src/queue/entry_counter.rs")),
+    ("fork_slot.rs", include_str!("../../../src/queue/fork_slot.rs")),
+    ("idle.rs", include_str!("../../../src/workers/idle.rs")),
+    ("inbox.rs", include_str!("../../../src/queue/inbox.rs")),
+    ("latch.rs", include_str!("../../../src/sync/latch.rs")),
+    ("permits.rs", include_str!("../../../src/limits/permits.rs")),
+    ("result_slot.rs", include_str!("../../../src/task/result_slot.rs")),
+    ("roster.rs", include_str!("../../../src/workers/roster.rs")),
+    ("wait_queue.rs", include_str!("../../../src/limits/wait_queue.rs")),
 ];
 
 /// What is wrong with an operation.

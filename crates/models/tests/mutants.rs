@@ -98,9 +98,9 @@ mutants! {
 // Pulling.
 mutants! {
     door_torn: pull::a_producer_behind_the_door_keeps_the_pool_from_ending, 3,
-        torn("doors.rs", "enter", "compare_exchange");
+        torn("entry_counter.rs", "enter", "compare_exchange");
     door_closed_torn: pull::each_door_divides_those_who_come, 3,
-        torn("doors.rs", "close", "fetch_or");
+        torn("entry_counter.rs", "close", "fetch_or");
     doors_left_open: pull::a_producer_behind_the_door_keeps_the_pool_from_ending, 3,
         without("closing the doors");
     shared_queue_filled_in_silence: pull::a_producer_behind_the_door_keeps_the_pool_from_ending, 3,
@@ -138,37 +138,37 @@ mutants! {
 // Slot (M8, M12).
 mutants! {
     closure_claimed_without_a_swap: slot::a_cancelled_task_never_runs, 6,
-        torn("slot.rs", "claim_closure", "compare_exchange");
+        torn("result_slot.rs", "claim_closure", "compare_exchange");
     closure_run_ahead_without_a_swap: slot::a_task_run_ahead_of_its_turn_runs_once, 6,
-        torn("slot.rs", "claim_closure", "compare_exchange");
+        torn("result_slot.rs", "claim_closure", "compare_exchange");
     task_run_ahead_left_relaxed: slot::a_task_run_ahead_of_its_turn_is_freed_by_the_last, 6,
-        relaxed("slot.rs", "leave", "fetch_and");
+        relaxed("result_slot.rs", "leave", "fetch_and");
     outcome_published_relaxed: slot::an_outcome_reaches_the_thread_that_joins, 6,
-        relaxed("slot.rs", "publish", "compare_exchange");
+        relaxed("result_slot.rs", "publish", "compare_exchange");
     outcome_published_torn: slot_waiting::the_waker_left_last_is_woken, 6,
-        torn("slot.rs", "publish", "compare_exchange");
+        torn("result_slot.rs", "publish", "compare_exchange");
     publisher_leaves_relaxed: slot::an_outcome_reaches_the_thread_that_joins, 6,
-        relaxed("slot.rs", "publish", "fetch_and");
+        relaxed("result_slot.rs", "publish", "fetch_and");
     publisher_leaves_torn: slot::an_outcome_reaches_the_thread_that_joins, 6,
-        torn("slot.rs", "publish", "fetch_and");
+        torn("result_slot.rs", "publish", "fetch_and");
     outcome_taken_relaxed: slot::an_outcome_is_taken_or_dropped_by_one_side, 6,
-        relaxed("slot.rs", "take", "load");
+        relaxed("result_slot.rs", "take", "load");
     waiter_left_relaxed: slot_waiting::the_waker_left_last_is_woken, 6,
-        relaxed("slot.rs", "wait_with", "compare_exchange");
+        relaxed("result_slot.rs", "wait_with", "compare_exchange");
     waiter_left_torn: slot_waiting::the_waker_left_last_is_woken, 6,
-        torn("slot.rs", "wait_with", "compare_exchange");
+        torn("result_slot.rs", "wait_with", "compare_exchange");
     waiter_taken_back_torn: slot_waiting::a_waiter_taken_back_is_not_used, 6,
-        torn("slot.rs", "stop_waiting", "fetch_and");
+        torn("result_slot.rs", "stop_waiting", "fetch_and");
     handle_leaves_torn: slot::an_outcome_is_taken_or_dropped_by_one_side, 6,
-        torn("slot.rs", "drop", "compare_exchange");
+        torn("result_slot.rs", "drop", "compare_exchange");
     handle_leaves_relaxed: slot::an_outcome_is_taken_or_dropped_by_one_side, 6,
-        relaxed("slot.rs", "drop", "compare_exchange");
+        relaxed("result_slot.rs", "drop", "compare_exchange");
     handle_leaves_last_relaxed: slot::a_cancelled_slot_is_freed_by_the_last, 6,
-        relaxed("slot.rs", "drop", "fetch_and");
+        relaxed("result_slot.rs", "drop", "fetch_and");
     task_leaves_relaxed: slot::a_cancelled_slot_is_freed_by_the_last, 6,
-        relaxed("slot.rs", "leave", "fetch_and");
+        relaxed("result_slot.rs", "leave", "fetch_and");
     task_leaves_torn: slot::a_cancelled_slot_is_freed_by_the_last, 6,
-        torn("slot.rs", "leave", "fetch_and");
+        torn("result_slot.rs", "leave", "fetch_and");
 }
 
 // Life and worker set (M9, M10).
@@ -248,15 +248,15 @@ mutants! {
 // Offer.
 mutants! {
     work_offered_relaxed: offers::a_piece_goes_to_its_owner_or_to_a_thief, 6,
-        relaxed("offer.rs", "put", "store");
+        relaxed("fork_slot.rs", "put", "store");
     offered_work_taken_relaxed: offers::a_piece_goes_to_its_owner_or_to_a_thief, 6,
-        relaxed("offer.rs", "take", "compare_exchange");
+        relaxed("fork_slot.rs", "take", "compare_exchange");
     offered_work_taken_torn: offers::a_piece_goes_to_one_of_two_thieves, 6,
-        torn("offer.rs", "take", "compare_exchange");
+        torn("fork_slot.rs", "take", "compare_exchange");
     offered_work_taken_back_torn: offers::a_piece_goes_to_its_owner_or_to_a_thief, 6,
-        torn("offer.rs", "take_back", "compare_exchange");
+        torn("fork_slot.rs", "take_back", "compare_exchange");
     next_work_offered_relaxed: offers::the_next_piece_may_have_the_same_address, 6,
-        relaxed("offer.rs", "put", "store");
+        relaxed("fork_slot.rs", "put", "store");
 }
 
 // Latch.
@@ -292,17 +292,17 @@ mutants! {
 // Forks.
 mutants! {
     fork_offered_relaxed: forks::a_fork_is_run_by_its_owner_or_a_thief, 4,
-        relaxed("offer.rs", "put", "store");
+        relaxed("fork_slot.rs", "put", "store");
     fork_taken_relaxed: forks::a_fork_is_run_by_its_owner_or_a_thief, 4,
-        relaxed("offer.rs", "take", "compare_exchange");
+        relaxed("fork_slot.rs", "take", "compare_exchange");
     fork_taken_back_torn: forks::a_fork_is_run_by_its_owner_or_a_thief, 4,
-        torn("offer.rs", "take_back", "compare_exchange");
+        torn("fork_slot.rs", "take_back", "compare_exchange");
     end_of_a_fork_set_relaxed: forks::a_fork_is_run_by_its_owner_or_a_thief, 4,
         relaxed("latch.rs", "set", "compare_exchange");
     latch_looked_at_before_the_take: forks::a_waiter_gives_back_what_is_none_of_its_business, 3,
         without("looking at the latch after the take");
     part_taken_relaxed: forks::a_waiter_gives_back_what_is_none_of_its_business, 3,
-        relaxed("offer.rs", "take", "compare_exchange");
+        relaxed("fork_slot.rs", "take", "compare_exchange");
     waiters_let_in_above_older_forks: forks::a_waiter_leaves_alone_what_lies_beneath, 3,
         without("hiding from waiters above older forks");
     waiters_let_in_above_private_forks: forks::a_waiter_leaves_alone_what_is_offered_from_beneath, 2,
@@ -354,39 +354,39 @@ mutants! {
 // The room of a bounded pool (M11).
 mutants! {
     permit_given_back_without_its_barrier: rooms::who_waits_gets_what_is_given_back, 6,
-        removed("room.rs", "look_who_waits", "fence");
+        removed("permits.rs", "look_who_waits", "fence");
     waiting_without_its_barrier: rooms::who_waits_gets_what_is_given_back, 6,
-        removed("room.rs", "join", "fence");
+        removed("permits.rs", "join", "fence");
     waiting_without_saying_so: rooms::who_waits_gets_what_is_given_back, 6,
-        removed("room.rs", "join", "store");
+        removed("permits.rs", "join", "store");
     permit_not_counted: rooms::who_waits_gets_what_is_given_back, 6,
-        removed("room.rs", "count_alone", "store");
+        removed("permits.rs", "count_alone", "store");
     permits_from_outside_torn: rooms::a_permit_goes_from_hand_to_hand, 2,
-        removed("room.rs", "give_back_from_outside", "fetch_add");
+        removed("permits.rs", "give_back_from_outside", "fetch_add");
     permit_taken_torn: rooms::the_last_permit_goes_to_one, 6,
-        torn("room.rs", "take", "compare_exchange");
+        torn("permits.rs", "take", "compare_exchange");
     doors_swept_torn: rooms::the_last_permit_goes_to_one, 6,
-        torn("room.rs", "sweep_doors", "swap");
+        torn("permits.rs", "sweep_doors", "swap");
     doors_not_swept: rooms::the_last_permit_goes_to_one, 6,
-        removed("room.rs", "sweep_doors", "swap");
+        removed("permits.rs", "sweep_doors", "swap");
     overdraft_counted_relaxed: rooms::an_overdraft_is_never_taken_for_room, 6,
-        relaxed("room.rs", "count_alone", "store");
+        relaxed("permits.rs", "count_alone", "store");
     exits_read_relaxed: rooms::an_overdraft_is_never_taken_for_room, 6,
-        relaxed("room.rs", "sum", "load");
+        relaxed("permits.rs", "sum", "load");
     narrowed_without_an_overdraft: rooms::a_room_that_becomes_narrower_stays_so, 3,
-        removed("room.rs", "overdraw_from_outside", "fetch_add");
+        removed("permits.rs", "overdraw_from_outside", "fetch_add");
     verdict_not_given: rooms::who_waits_gets_what_is_given_back, 6,
-        removed("line.rs", "settle", "store");
+        removed("wait_queue.rs", "settle", "store");
 }
 
 // The budget (M11).
 mutants! {
     weight_granted_relaxed: budgets::who_waits_gets_the_weight_that_comes_back, 6,
-        relaxed("line.rs", "settle", "store");
+        relaxed("wait_queue.rs", "settle", "store");
     verdict_on_weight_read_relaxed: budgets::who_waits_gets_the_weight_that_comes_back, 6,
-        relaxed("line.rs", "verdict", "load");
+        relaxed("wait_queue.rs", "verdict", "load");
     weight_not_granted: budgets::weights_are_conserved, 4,
-        removed("line.rs", "settle", "store");
+        removed("wait_queue.rs", "settle", "store");
     heavy_one_overtaken: budgets::a_heavy_one_is_not_overtaken, 6,
         without("standing in the line");
     place_forgotten: budgets::a_place_that_is_given_up_goes_to_the_next, 4,

@@ -11,7 +11,7 @@ mod mount;
 use std::fs;
 use std::path::Path;
 
-use super::affinity::allowed_cores;
+use crate::sys::affinity::allowed_cores;
 use mount::{Mount, Version, parse_membership};
 
 /// The smaller of the number of allowed cores and the CPU quota rounded up; at least 1.

@@ -4,8 +4,8 @@
 pub mod barrier;
 #[path = "../../../../src/base/counter.rs"]
 pub mod counter;
-#[path = "../../../../src/base/sync.rs"]
+pub mod facade;
+#[path = "../../../../src/base/facade.rs"]
 mod real;
-pub mod sync;
 #[path = "../../../../src/base/unwind.rs"]
 pub mod unwind;

@@ -7,8 +7,8 @@ use longshore_models::mutation::leaves_out;
 
 use super::offices::{me, sleep, wait};
 use crate::code::budget::Budget;
-use crate::code::line::{Joined, Manner, Office, Ticket, Verdict};
-use crate::code::sync::Place;
+use crate::code::facade::Place;
+use crate::code::wait_queue::{Joined, Manner, Office, Ticket, Verdict};
 
 fn join<T>(thread: loom::thread::JoinHandle<T>) -> T {
     thread.join().expect("a panic ends the process")

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::mini::{Gate, Pool, Queues, Task};
 use super::mini_worker::Worker;
-use crate::code::slot;
+use crate::code::result_slot;
 
 fn end<T>(thread: loom::thread::JoinHandle<T>) -> T {
     thread.join().expect("a panic ends the process")
@@ -191,7 +191,7 @@ pub fn a_fork_wakes_a_parking_worker() {
 /// that but did not take it, it would never come to rest, which is a fault here.)
 pub fn a_worker_that_waits_runs_its_own_fork() {
     let pool = Pool::new(1, Queues::Offers, 1);
-    let (task, mut handle) = slot::new(|| 7);
+    let (task, mut handle) = result_slot::new(|| 7);
     let waiter = worker(&pool, 0, move |worker| {
         worker.join(move |worker| worker.serve_until(&mut handle), nothing);
         worker.pool().finish_task();

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use longshore_models::mutation::leaves_out;
 
+use crate::code::facade::{AtomicU32, Ordering, thread};
 use crate::code::idle::Idle;
 use crate::code::inbox::{Inbox, Refusal, Taken};
-use crate::code::sync::{AtomicU32, Ordering, thread};
 
 /// A pool whose one worker is in the middle of a long task: what comes waits for another.
 struct Pool {

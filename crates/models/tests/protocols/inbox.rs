@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use longshore_models::mutation::leaves_out;
 
+use crate::code::facade::thread;
 use crate::code::inbox::{Inbox, Refusal, Taken};
-use crate::code::sync::thread;
 
 /// A position shortly before the numbers wrap into the mark of a closed inbox; a multiple of the capacity.
 const LATE: u64 = (1 << 63) - 4;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use longshore_models::mutation::leaves_out;
 
 use super::mini::Gate;
+use crate::code::facade::{AtomicU32, Ordering, Place, fence, thread};
 use crate::code::latch::{Latch, Verdict};
-use crate::code::sync::{AtomicU32, Ordering, Place, fence, thread};
 
 /// A latch with what is waited for, as in a frame.
 struct Frame {

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use longshore_models::mutation::leaves_out;
 
+use crate::code::facade::thread;
 use crate::code::idle::{Idle, Posture, Rest, Role, Seat};
 use crate::code::inbox::{Inbox, Refusal, Taken};
 use crate::code::mailbox::Mailbox;
-use crate::code::members::Members;
-use crate::code::sync::thread;
+use crate::code::snapshot::Members;
 
 /// Worker 0 leaves, worker 1 stays.
 struct Pool {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::mini::{Pool, Queues, Task};
 use super::mini_worker::Worker;
-use crate::code::slot;
+use crate::code::result_slot;
 
 fn end<T>(thread: loom::thread::JoinHandle<T>) -> T {
     thread.join().expect("a panic ends the process")
@@ -116,7 +116,7 @@ pub fn a_wake_up_without_a_cause_changes_nothing() {
 /// A worker inside a task is in the list of the parked, and gets up for its result: it is not lent.
 pub fn a_worker_that_waits_is_not_lent() {
     let pool = Pool::new(1, Queues::Inbox, 1);
-    let (task, handle) = slot::new(|| 7);
+    let (task, handle) = result_slot::new(|| 7);
     let worker = pool.start(0);
     pool.push(0, Task::Join(handle));
     let guest = spawn(&pool, |pool| {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use longshore_models::mutation::leaves_out;
 
+use crate::code::facade::thread;
 use crate::code::idle::{Idle, Posture, Rest, Role, Seat};
 use crate::code::inbox::{Inbox, Refusal, Taken};
-use crate::code::members::Members;
-use crate::code::sync::thread;
+use crate::code::snapshot::Members;
 
 struct Pool {
     members: Members<usize>,

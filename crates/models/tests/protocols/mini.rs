@@ -13,11 +13,11 @@ use longshore_models::mutation::leaves_out;
 use super::mini_fork::Job;
 use super::mini_worker::Worker;
 use super::pull::Pulled;
+use crate::code::facade::{AtomicPtr, AtomicU32, AtomicU64, Mutex, Ordering, fence, lock, thread};
+use crate::code::fork_slot::Offer;
 use crate::code::idle::Idle;
 use crate::code::inbox::{Inbox, Refusal};
-use crate::code::offer::Offer;
-use crate::code::slot::SlotHandle;
-use crate::code::sync::{AtomicPtr, AtomicU32, AtomicU64, Mutex, Ordering, fence, lock, thread};
+use crate::code::result_slot::SlotHandle;
 
 /// The phases that matter here, in order.
 const OPEN: u32 = 0;
@@ -39,7 +39,7 @@ pub enum Task {
     /// Waits for the slot's outcome and runs other tasks meanwhile.
     Join(SlotHandle<u32>),
     /// A slot's task side.
-    Slot(crate::code::task::Task),
+    Slot(crate::code::erased::Task),
     /// Performs what was taken out of an offer. It is part of a task, and does not count as one.
     Job(NonNull<Job>),
 }

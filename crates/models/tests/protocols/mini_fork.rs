@@ -10,9 +10,9 @@ use std::sync::Arc;
 use longshore_models::mutation::leaves_out;
 
 use super::mini_worker::Worker;
+use crate::code::facade::{AtomicU32, Ordering, Place, Tomb, thread};
+use crate::code::fork_slot::Offer;
 use crate::code::latch::{Latch, Verdict};
-use crate::code::offer::Offer;
-use crate::code::sync::{AtomicU32, Ordering, Place, Tomb, thread};
 
 type Closure = Box<dyn FnOnce(&Worker)>;
 

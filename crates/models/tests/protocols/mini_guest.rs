@@ -4,8 +4,8 @@ use longshore_models::mutation::leaves_out;
 
 use super::mini::Pool;
 use super::mini_worker::Worker;
+use crate::code::facade::Ordering;
 use crate::code::idle::Loan;
-use crate::code::sync::Ordering;
 
 struct Guest<'a> {
     pool: &'a Pool,

@@ -8,10 +8,11 @@ use longshore_models::mutation::leaves_out;
 
 use super::mini::{Pool, Task};
 use super::mini_fork::{Forks, Job};
+use crate::code::facade::{Ordering, Tomb, thread};
 use crate::code::idle::{Duty, Posture, Rest, Role, Seat};
 use crate::code::inbox::{Inbox, Taken};
-use crate::code::slot::{SlotHandle, Waiter};
-use crate::code::sync::{Ordering, Tomb, thread};
+use crate::code::result_slot::SlotHandle;
+use crate::code::waiter::Waiter;
 
 /// `Worker`, with the loop as it is there.
 pub struct Worker {

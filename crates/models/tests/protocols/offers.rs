@@ -3,8 +3,8 @@
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use crate::code::offer::Offer;
-use crate::code::sync::Place;
+use crate::code::facade::Place;
+use crate::code::fork_slot::Offer;
 
 /// A piece of work, whose content is written without atomics.
 struct Piece(Place<u32>);

@@ -2,9 +2,9 @@
 
 use longshore_models::mutation::leaves_out;
 
-use crate::code::line::{Joined, Manner, Office, Ticket, Verdict};
-use crate::code::slot::Waiter;
-use crate::code::sync::thread;
+use crate::code::facade::thread;
+use crate::code::wait_queue::{Joined, Manner, Office, Ticket, Verdict};
+use crate::code::waiter::Waiter;
 
 /// The calling thread.
 pub fn me() -> Waiter {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use longshore_models::mutation::leaves_out;
 
+use crate::code::facade::{AtomicU32, Mutex, Ordering, lock, thread};
 use crate::code::idle::{Idle, Posture, Rest, Role, Seat};
 use crate::code::mailbox::Mailbox;
-use crate::code::sync::{AtomicU32, Mutex, Ordering, lock, thread};
 
 /// Worker 0 leaves, worker 1 stays.
 struct Pool {

@@ -1,7 +1,7 @@
 //! M1: push against park. A task that is in a queue is run, whatever the moment at which workers lie down.
 
 use super::mini::{Gate, Pool, Queues, Task};
-use crate::code::slot;
+use crate::code::result_slot;
 
 fn finish(pool: &Pool, workers: Vec<loom::thread::JoinHandle<()>>, tasks: usize) {
     for worker in workers {
@@ -86,7 +86,7 @@ pub fn everyone_hears_of_the_end() {
 /// else runs the task.
 pub fn an_outcome_wakes_a_worker_that_waits_for_it() {
     let pool = Pool::new(1, Queues::Inbox, 1);
-    let (task, handle) = slot::new(|| 7);
+    let (task, handle) = result_slot::new(|| 7);
     let workers = vec![pool.start(0)];
     pool.push(0, Task::Join(handle));
     // Run outside of the pool, as a worker of another pool would.
@@ -98,7 +98,7 @@ pub fn an_outcome_wakes_a_worker_that_waits_for_it() {
 /// As before, but the other pool's task comes to depend on ours: the only worker runs it while it waits.
 pub fn a_worker_that_waits_runs_what_it_waits_for() {
     let pool = Pool::new(1, Queues::Inbox, 2);
-    let (task, handle) = slot::new(|| 7);
+    let (task, handle) = result_slot::new(|| 7);
     let workers = vec![pool.start(0)];
     pool.push(0, Task::Join(handle));
     // SAFETY: nothing is borrowed.

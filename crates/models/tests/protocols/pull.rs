@@ -7,9 +7,9 @@ use longshore_models::mutation::leaves_out;
 
 use super::mini::{Gate, Pool, Queues, Task};
 use super::mini_worker::take;
-use crate::code::doors::Doors;
+use crate::code::entry_counter::Doors;
+use crate::code::facade::{AtomicU64, Ordering};
 use crate::code::inbox::Inbox;
-use crate::code::sync::{AtomicU64, Ordering};
 
 /// What such a pool counts.
 pub struct Pulled {

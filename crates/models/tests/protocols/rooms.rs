@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::offices::{me, wait};
 use crate::code::barrier::Barrier;
-use crate::code::line::{Joined, Manner, Office};
-use crate::code::room::Room;
+use crate::code::permits::Room;
+use crate::code::wait_queue::{Joined, Manner, Office};
 
 const DOORS: usize = 2;
 const WORKERS: usize = 2;

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use longshore_models::mutation::leaves_out;
 
+use crate::code::facade::{AtomicU32, Ordering, thread};
 use crate::code::idle::{Idle, Posture, Rest, Role, Seat};
 use crate::code::roster::{Hiring, Limits, Next, Purpose, Reason, Roster};
-use crate::code::sync::{AtomicU32, Ordering, thread};
 
 /// A pool of two, with a spare thread if it wants one.
 const LIMITS: Limits = Limits { min: 1, max: 2, stand_ins: 0, warm: 1, linger: Duration::ZERO };

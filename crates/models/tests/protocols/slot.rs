@@ -4,9 +4,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::code::slot::{self, Outcome, SlotHandle, Waiter};
-use crate::code::sync::thread;
-use crate::code::task::{Discarded, Finished, Task};
+use crate::code::erased::{Discarded, Finished, Task};
+use crate::code::facade::thread;
+use crate::code::result_slot::{self, Outcome, SlotHandle};
+use crate::code::waiter::Waiter;
 use crate::code::work::Unstarted;
 
 /// What became of one closure and its result. Counted outside of loom's sight: these are assertions, not protocol.
@@ -47,7 +48,7 @@ impl Fate {
 pub fn watched() -> (Arc<Fate>, Task, SlotHandle<Tick>) {
     let fate = Arc::new(Fate::default());
     let of_closure = Tick(fate.clone(), |fate| &fate.closures);
-    let (task, handle) = slot::new(move || {
+    let (task, handle) = result_slot::new(move || {
         let of_closure = of_closure;
         of_closure.0.ran.fetch_add(1, Ordering::Relaxed);
         Tick(of_closure.0.clone(), |fate| &fate.results)
@@ -170,7 +171,7 @@ pub fn a_discard_and_a_cancel_drop_the_closure_once() {
 
 /// A panic's payload goes to the handle, or to the worker if the handle has gone.
 pub fn a_payload_has_one_receiver() {
-    let (task, mut handle) = slot::new(|| -> u32 { std::panic::resume_unwind(Box::new(5u8)) });
+    let (task, mut handle) = result_slot::new(|| -> u32 { std::panic::resume_unwind(Box::new(5u8)) });
     // SAFETY: nothing is borrowed.
     let task = unsafe { task.into_task() };
     let worker = in_thread(move || matches!(task.run(&Default::default()), Finished::Orphaned(_)));

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
 
 use super::slot::{join, run, watched};
-use crate::code::slot::{Outcome, SlotHandle, Waiter};
-use crate::code::sync::thread;
+use crate::code::facade::thread;
+use crate::code::result_slot::{Outcome, SlotHandle};
+use crate::code::waiter::Waiter;
 use crate::code::work::Unstarted;
 
 /// A future's executor: sleeps until it is woken.

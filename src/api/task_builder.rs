@@ -1,0 +1,310 @@
+//! [`TaskBuilder`]: a task that is more than a closure, with a priority, a deadline or a token.
+
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::api::builder::Outlet;
+use crate::base::error::SubmitError;
+use crate::policy::overflow::OnFull;
+use crate::push::dispatcher::Route;
+use crate::runtime::priority::Priority;
+use crate::submit::admission::Share;
+use crate::submit::future::Submitting;
+use crate::submit::handle::JoinHandle;
+use crate::submit::single;
+use crate::task::cancel::CancelToken;
+use crate::task::conditions::Conditions;
+use crate::task::work::{Unstarted, Work};
+
+/// Says how a task is to be treated, and submits it. Made by [`Pool::task`](crate::Pool::task); what is not said is as for
+/// tasks without it.
+///
+/// ```
+/// use std::time::Duration;
+/// use longshore::{CancelToken, JoinError, Pool, Priority};
+///
+/// let pool = Pool::new()?;
+/// let token = CancelToken::new();
+/// let urgent = pool.task().priority(Priority::High).token(&token).submit(|| 6 * 7)?;
+/// assert_eq!(urgent.join()?, 42);
+///
+/// // Too late before it could begin:
+/// let late = pool.task().start_within(Duration::ZERO).submit(|| 6 * 7)?;
+/// assert!(matches!(late.join(), Err(JoinError::Expired)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "it submits nothing by itself"]
+pub struct TaskBuilder<'p, P: Outlet> {
+    pool: &'p P,
+    ticket: Ticket,
+}
+
+/// What has been said of a task.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ticket {
+    /// Which way it goes.
+    pub route: Route,
+    /// What it must meet to begin.
+    pub conditions: Conditions,
+    /// What it takes of the pool's budget.
+    pub weight: u64,
+    /// What happens when there is no room, if not what the pool was built with.
+    pub on_full: Option<OnFull>,
+}
+
+impl<'p, P: Outlet> TaskBuilder<'p, P> {
+    pub(crate) fn new(pool: &'p P) -> Self {
+        TaskBuilder { pool, ticket: Ticket::default() }
+    }
+
+    /// Before or after other tasks, within bounds that keep everyone alive: of the tasks that a worker begins, one in 16 is a
+    /// normal one even while high ones wait, and one in 64 a low one whatever else waits.
+    ///
+    /// A task of high or low priority lies in a queue that all workers share. So a pool pays for priorities from the first
+    /// such task on: two looks at these queues before each task of any kind.
+    pub fn priority(mut self, priority: Priority) -> Self {
+        if !matches!(self.ticket.route, Route::Worker(_) | Route::Key(_)) {
+            self.ticket.route = Route::of(priority);
+        }
+        self
+    }
+
+    /// Sends the task to the worker of this number, as [`current_worker`](crate::current_worker) gives them, for the sake of
+    /// what that one's core has in its caches. The latest word counts, of this and [`TaskBuilder::key`]; a
+    /// [priority](TaskBuilder::priority) is of no effect beside them.
+    ///
+    /// It waits for this worker while that is busy, but not for ever: another one that finds no other work, and has looked for
+    /// some for as long as it would before it sleeps, takes it. Tasks that are sent to a worker are begun in their order,
+    /// unless others take some. Once the pool is being shut down tasks go to whoever is free.
+    ///
+    /// In a [`PullPool`](crate::PullPool) and in a [lane](crate::Lane) it has no effect (but of the pool the number is checked).
+    ///
+    /// # Errors
+    /// Submitting returns [`SubmitErrorKind::NoSuchWorker`](crate::SubmitErrorKind::NoSuchWorker) if the pool has no such
+    /// worker just now, also if it is full and would have the task wait, run here or be dropped.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::builder().workers(2).build()?;
+    /// let answer = pool.task().worker(1).submit(|| 6 * 7)?;
+    /// assert_eq!(answer.join()?, 42);
+    /// assert!(pool.task().worker(2).execute(|| ()).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn worker(mut self, worker: usize) -> Self {
+        self.ticket.route = Route::Worker(worker);
+        self
+    }
+
+    /// Sends the task where the other tasks with the same key go: to one worker, in whose core's caches the data may still be
+    /// that the key stands for. Otherwise as [`TaskBuilder::worker`].
+    ///
+    /// Which worker that is stays the same as long as that worker is there; one that joins takes its share of all keys, and no
+    /// others move. While more than 256 tasks wait for a worker and at most half as many for the key's second choice, its
+    /// tasks go there. Keys that are equal must hash alike, as in a `HashMap`.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::builder().workers(2).build()?;
+    /// for picture in ["a.png", "b.png", "a.png"] {
+    ///     pool.task().key(picture).execute(move || assert!(picture.ends_with("png")))?;
+    /// }
+    /// pool.shutdown()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn key(mut self, key: impl Hash) -> Self {
+        // Not keyed at random, so that a program's keys go to the same workers whenever it runs.
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        self.ticket.route = Route::Key(hasher.finish());
+        self
+    }
+
+    /// The moment at which it is too late to begin. A task that has not begun by then never does, and its handle says
+    /// [`JoinError::Expired`](crate::JoinError::Expired); one that has is not interrupted. In the past it is too late at once: the task
+    /// is accepted, and expires. The latest word counts, of this and [`TaskBuilder::start_within`].
+    pub fn deadline(mut self, latest_start: Instant) -> Self {
+        self.ticket.conditions.deadline = Some(latest_start);
+        self
+    }
+
+    /// As [`TaskBuilder::deadline`], so long after this call. Beyond the range of the clock there is no deadline.
+    pub fn start_within(mut self, time: Duration) -> Self {
+        self.ticket.conditions.deadline = Instant::now().checked_add(time);
+        self
+    }
+
+    /// Cancels the task if it has not begun when the token is cancelled, also if that has happened already: the task is
+    /// accepted, and never begins. For a second token, make one that is a [child](CancelToken::child) of the first.
+    pub fn token(mut self, token: &CancelToken) -> Self {
+        self.ticket.conditions.token = Some(token.clone());
+        self
+    }
+
+    /// What the task takes of the pool's [budget](crate::PoolBuilder::budget), from now until it has ended or turns out never to
+    /// begin. 0, the default, is nothing; in a pool without a budget a weight says nothing. A task of the pool does not wait
+    /// for its share, and takes it beyond the budget where others would wait.
+    pub fn weight(mut self, weight: u64) -> Self {
+        self.ticket.weight = weight;
+        self
+    }
+
+    /// As [`Pool::execute`](crate::Pool::execute).
+    ///
+    /// # Errors
+    /// As there, and [`SubmitErrorKind::Overweight`](crate::SubmitErrorKind::Overweight).
+    pub fn execute<F>(self, task: F) -> Result<(), SubmitError<F>>
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        single::execute_by(&**self.pool.shared(), self.ticket, task)
+    }
+
+    /// As [`Pool::submit`](crate::Pool::submit).
+    ///
+    /// # Errors
+    /// As for [`TaskBuilder::execute`].
+    pub fn submit<F, T>(self, task: F) -> Result<JoinHandle<T>, SubmitError<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        single::submit_by(&**self.pool.shared(), self.ticket, task)
+    }
+
+    /// As [`Pool::try_execute`](crate::Pool::try_execute).
+    ///
+    /// # Errors
+    /// As for [`TaskBuilder::execute`]; [`SubmitErrorKind::Full`](crate::SubmitErrorKind::Full).
+    pub fn try_execute<F>(mut self, task: F) -> Result<(), SubmitError<F>>
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        self.ticket.on_full = Some(OnFull::Reject);
+        self.execute(task)
+    }
+
+    /// As [`Pool::try_submit`](crate::Pool::try_submit).
+    ///
+    /// # Errors
+    /// As for [`TaskBuilder::try_execute`].
+    pub fn try_submit<F, T>(mut self, task: F) -> Result<JoinHandle<T>, SubmitError<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.ticket.on_full = Some(OnFull::Reject);
+        self.submit(task)
+    }
+
+    /// As [`Pool::execute_timeout`](crate::Pool::execute_timeout).
+    ///
+    /// # Errors
+    /// As for [`TaskBuilder::execute`]; [`SubmitErrorKind::TimedOut`](crate::SubmitErrorKind::TimedOut).
+    pub fn execute_timeout<F>(mut self, task: F, timeout: Duration) -> Result<(), SubmitError<F>>
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        self.ticket.on_full = Some(OnFull::BlockFor(timeout));
+        self.execute(task)
+    }
+
+    /// As [`Pool::submit_timeout`](crate::Pool::submit_timeout).
+    ///
+    /// # Errors
+    /// As for [`TaskBuilder::execute_timeout`].
+    pub fn submit_timeout<F, T>(mut self, task: F, timeout: Duration) -> Result<JoinHandle<T>, SubmitError<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.ticket.on_full = Some(OnFull::BlockFor(timeout));
+        self.submit(task)
+    }
+
+    /// As [`Pool::submit_async`](crate::Pool::submit_async).
+    ///
+    /// # Errors
+    /// As for [`TaskBuilder::execute`], when it is awaited.
+    pub fn submit_async<F, T>(
+        self,
+        task: F,
+    ) -> impl Future<Output = Result<JoinHandle<T>, SubmitError<F>>> + Send + use<P, F, T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        Submitting::new(self.pool.shared().clone(), self.ticket, task)
+    }
+}
+
+impl<P: Outlet> fmt::Debug for TaskBuilder<'_, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskBuilder").field("ticket", &self.ticket).finish_non_exhaustive()
+    }
+}
+
+/// A closure that begins only under conditions, and somebody who judges what comes out.
+pub(crate) struct Ticketed<F, J = Plain> {
+    /// Shared with the handle.
+    pub conditions: Option<Arc<Conditions>>,
+    /// What to do.
+    pub closure: F,
+    /// Who judges it.
+    pub judge: J,
+    /// Its part of the pool's budget, which goes when this goes.
+    pub share: Option<Share>,
+}
+
+/// Turns what a closure returns into the task's result.
+pub(crate) trait Judge<T>: Send {
+    /// The result.
+    type Output: Send + 'static;
+
+    /// The closure is about to begin. If nothing is judged after this, it has panicked.
+    fn begin(&mut self) {}
+
+    /// It returned this.
+    fn judge(self, output: T) -> Self::Output;
+
+    /// Whether the task counts as failed.
+    fn has_failed(_: &Self::Output) -> bool {
+        false
+    }
+}
+
+/// Whatever is returned is the result.
+pub(crate) struct Plain;
+
+impl<T: Send + 'static> Judge<T> for Plain {
+    type Output = T;
+
+    fn judge(self, output: T) -> T {
+        output
+    }
+}
+
+impl<F, T, J> Work for Ticketed<F, J>
+where
+    F: FnOnce() -> T + Send,
+    T: Send,
+    J: Judge<T>,
+{
+    type Output = J::Output;
+
+    fn refusal(&self) -> Option<Unstarted> {
+        self.conditions.as_ref().and_then(|conditions| conditions.refusal())
+    }
+
+    fn call(self) -> J::Output {
+        let _share = self.share; // until the end, also by a panic
+        let mut judge = self.judge;
+        judge.begin();
+        let output = (self.closure)();
+        judge.judge(output)
+    }
+
+    fn has_failed(output: &J::Output) -> bool {
+        J::has_failed(output)
+    }
+}

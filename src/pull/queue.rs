@@ -1,0 +1,105 @@
+//! The one queue of a pull pool. It belongs to all threads; producers put in at one end, workers take from the other.
+//!
+//! It is crossbeam's injector: of what was measured (also an unbounded `crossbeam-channel` and `SegQueue`) the fastest, or
+//! as fast. That cannot be closed, so producers from outside pass [`Doors`].
+
+use crossbeam_deque::{Injector, Steal};
+use crossbeam_utils::Backoff;
+
+use crate::base::counter::Counter;
+use crate::queue::entry_counter::Doors;
+use crate::runtime::stripe::{self, DOORS};
+use crate::task::erased::Task;
+
+/// See the module's text.
+#[derive(Debug)]
+pub struct Queue {
+    tasks: Injector<Task>,
+    doors: Doors<DOORS>,
+    /// Places emptied by threads that are no workers, at shutdown.
+    swept: Counter,
+}
+
+impl Queue {
+    /// Open and empty.
+    pub fn new() -> Self {
+        Queue { tasks: Injector::new(), doors: Doors::new(), swept: Counter::default() }
+    }
+
+    /// Lets in `tasks` tasks from outside, which the caller then pushes; `false` if the queue is closed.
+    #[inline]
+    pub fn enter(&self, tasks: u64) -> bool {
+        self.doors.enter(stripe::mine(), tasks)
+    }
+
+    /// Tasks let in so far from outside.
+    pub fn let_in(&self) -> u64 {
+        self.doors.let_in()
+    }
+
+    /// Lets nobody in any more.
+    pub fn close(&self) {
+        self.doors.close();
+    }
+
+    /// Puts in a task that was let in.
+    #[inline]
+    pub fn push(&self, task: Task) {
+        self.tasks.push(task);
+    }
+
+    /// Takes the oldest task. The caller counts it.
+    #[inline]
+    pub fn take(&self) -> Option<Task> {
+        let backoff = Backoff::new();
+        loop {
+            match self.tasks.steal() {
+                Steal::Success(task) => return Some(task),
+                Steal::Empty => return None,
+                // Somebody else got one, so this loop ends after at most as many rounds as there are tasks.
+                Steal::Retry => backoff.spin(),
+            }
+        }
+    }
+
+    /// Whether no task is in the queue.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    /// Gives all tasks to `throw`, on any thread.
+    pub fn sweep(&self, throw: impl Fn(Task)) {
+        self.sweep_of(|| self.take(), throw);
+    }
+
+    /// As [`Queue::sweep`], of tasks that were let in here and lie elsewhere.
+    pub fn sweep_of(&self, take: impl Fn() -> Option<Task>, throw: impl Fn(Task)) {
+        while let Some(task) = take() {
+            self.swept.add_shared(1);
+            throw(task);
+        }
+    }
+
+    /// Gives as many tasks as there are now to `sort`, on any thread; what comes back returns to the end of the queue.
+    pub fn sift(&self, sort: &mut dyn FnMut(Task) -> Option<Task>) {
+        for _ in 0..self.tasks.len() {
+            let Some(task) = self.take() else { return };
+            self.sort(task, sort);
+        }
+    }
+
+    /// Gives one to `sort` that was let in.
+    pub fn sort(&self, task: Task, sort: &mut dyn FnMut(Task) -> Option<Task>) {
+        match sort(task) {
+            // Its place is not counted as emptied, so the pool is not drained while it is in hand.
+            Some(task) => self.tasks.push(task),
+            None => _ = self.swept.add_shared(1),
+        }
+    }
+
+    /// Places emptied by [`Queue::sweep`] and [`Queue::sift`].
+    pub fn swept(&self) -> u64 {
+        self.swept.get()
+    }
+}

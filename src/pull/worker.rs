@@ -1,0 +1,266 @@
+//! The owner half of a worker that pulls: it takes the oldest task of the shared queue, runs it, and looks again.
+//!
+//! # Waiting
+//! A task that waits for another of its pool runs that one itself if nobody has begun it; else its thread sleeps. It
+//! runs nothing else, for whatever it ran would lie on top of it on the stack and would have to end first.
+//!
+//! So what lies on top of a task is what that task waits for. Follow the chain "waits for" from any waiting task: each
+//! member has begun (else its waiter would run it), so the chain ends in a task that has begun and does not wait, unless
+//! it closes to a circle, which no scheduler could resolve. That task has nothing on top of it: it runs. It does not
+//! matter which thread began it, nor what is in the queue: nobody in the chain depends on a task that somebody still has
+//! to take. On a single worker each wait either runs its task there and then or finds it done.
+//!
+//! The argument covers waits on handles of the own pool. A task that blocks in another way (a channel, a lock) until a
+//! queued task has run needs a second worker, in this pool as in any. And a wait for a task of another pool, which may be
+//! waiting for ours, goes on serving the queue with whatever there is: see `JoinHandle`.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crossbeam_utils::CachePadded;
+
+use crate::policy::spin::SpinTime;
+use crate::pull::shared::Shared;
+use crate::push::worker::wait::{self, Awaited, Waited};
+use crate::push::worker::{Goal, Seeker, hire};
+use crate::runtime::core::Record;
+use crate::runtime::lifecycle::{Owner, Parting};
+use crate::runtime::metrics::WorkerMetrics;
+use crate::runtime::priority::Turn;
+use crate::task::erased::{Finished, Task};
+use crate::workers::idle::Seat;
+
+/// See the module's text. Belongs to one thread.
+#[derive(Debug)]
+pub struct Worker {
+    shared: Arc<Shared>,
+    index: usize,
+    seat: Arc<Seat>,
+    spin: Cell<SpinTime>,
+    /// Its own record in `shared`.
+    record: Arc<CachePadded<Record>>,
+    has_resigned: Cell<bool>,
+    /// Numbers the turns in which it has looked at tasks of other priorities.
+    turn: Cell<u32>,
+}
+
+thread_local! {
+    static CURRENT: Cell<*const Worker> = const { Cell::new(std::ptr::null()) };
+}
+
+/// Makes a worker the current one of this thread for as long as the value lives.
+struct Current {
+    previous: *const Worker,
+}
+
+impl Drop for Current {
+    fn drop(&mut self) {
+        CURRENT.set(self.previous);
+    }
+}
+
+impl Worker {
+    /// The owner half of worker `index`, for the calling thread.
+    pub fn new(shared: Arc<Shared>, index: usize) -> Self {
+        Worker {
+            seat: Arc::new(Seat::new(index)),
+            spin: Cell::new(SpinTime::new(shared.config.spin)),
+            record: shared.record(index).clone(),
+            has_resigned: Cell::new(false),
+            turn: Cell::new(0),
+            shared,
+            index,
+        }
+    }
+
+    /// Calls `f` with the worker that this thread acts as, if any.
+    #[inline]
+    pub fn with_current<R>(f: impl FnOnce(Option<&Worker>) -> R) -> R {
+        let current = CURRENT.get();
+        // SAFETY: null, or set by `as_current`, which borrows the worker until it restores the previous value. The
+        // reference does not leave `f`.
+        f(unsafe { current.as_ref() })
+    }
+
+    /// Whether it is one of `shared`'s workers.
+    #[inline]
+    pub fn belongs_to(&self, shared: &Shared) -> bool {
+        std::ptr::eq(&*self.shared, shared)
+    }
+
+    /// The pool.
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Its number.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// What it counts.
+    #[inline]
+    pub fn metrics(&self) -> &WorkerMetrics {
+        &self.record.metrics
+    }
+}
+
+impl Owner for Worker {
+    fn as_current<R>(&self, f: impl FnOnce() -> R) -> R {
+        let _current = Current { previous: CURRENT.replace(self) };
+        f()
+    }
+
+    fn run(&self) -> Parting {
+        self.as_current(|| self.work_until(&mut Goal::PoolEnd));
+        if self.has_resigned.get() { Parting::Resigned } else { Parting::PoolEnd }
+    }
+
+    fn run_orders(&self) {
+        self.as_current(|| {
+            while let Some(order) = self.shared.take_order(self.index) {
+                self.run_task(order);
+            }
+        });
+    }
+
+    fn put_down(self) {} // it has nothing that another needs
+}
+
+impl Seeker for Worker {
+    type Pool = Shared;
+
+    fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    fn has_resigned(&self) -> &Cell<bool> {
+        &self.has_resigned
+    }
+
+    fn seat(&self) -> &Arc<Seat> {
+        &self.seat
+    }
+
+    fn spin(&self) -> &Cell<SpinTime> {
+        &self.spin
+    }
+
+    fn metrics(&self) -> &WorkerMetrics {
+        self.metrics()
+    }
+
+    #[inline]
+    fn sweep(&self) -> Option<Task> {
+        match self.shared.queue.take().or_else(|| self.shared.ranks.take_any()) {
+            Some(task) => {
+                self.metrics().taken.add(1);
+                Some(task)
+            }
+            None => self.shared.take_order(self.index),
+        }
+    }
+
+    fn sees_push(&self) -> bool {
+        !self.shared.queue.is_empty()
+    }
+
+    fn last_resort(&self) -> Option<Task> {
+        None // nothing is sent to anybody
+    }
+
+    fn take_ranked(&self) -> Option<Task> {
+        self.turn.set(self.turn.get().wrapping_add(1));
+        let task = self.shared.ranks.take_first(Turn::of(self.turn.get()))?;
+        self.metrics().taken.add(1);
+        Some(task)
+    }
+
+    fn run_task(&self, task: Task) {
+        self.run_task(task);
+    }
+}
+
+/// The loop.
+impl Worker {
+    /// Runs tasks, and sleeps when there are none, until the goal is reached.
+    fn work_until(&self, goal: &mut Goal<'_>) {
+        while !goal.is_reached(&self.shared) && !self.has_resigned.get() {
+            if self.shared.condition().wants_care() && self.attend(goal) {
+                continue;
+            }
+            if let Some(task) = self.sweep().or_else(|| self.search_or_rest(goal)) {
+                self.run_task(task);
+            }
+        }
+    }
+
+    /// Runs one task.
+    #[inline]
+    fn run_task(&self, task: Task) {
+        if let Finished::Orphaned(payload) = task.run(&self.metrics().tally) {
+            self.shared.report_panic(payload);
+        }
+    }
+}
+
+/// Tasks submitted by tasks.
+impl Worker {
+    /// Runs a task that the present task has submitted and for which there is no room, at once.
+    pub fn run_submitted(&self, task: Task) {
+        let metrics = self.metrics();
+        metrics.submitted.add(1);
+        metrics.taken.add(1); // it never was in the queue, which is drained without it
+        if let Some(admission) = &self.shared.admission {
+            admission.room.overdraw(self.index); // its tally gives a permit back
+        }
+        self.run_task(task);
+    }
+}
+
+/// Waiting inside a task.
+impl Worker {
+    /// Waits until `awaited` is done or the deadline has passed. Called from inside a task.
+    pub fn wait_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
+        if wait::is_deep(&self.shared.config) {
+            return self.on_fresh_stack(awaited, deadline);
+        }
+        self.wait_here(awaited, deadline)
+    }
+
+    fn wait_here(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
+        if !awaited.is_of(self.shared.id) {
+            return self.serve_until(awaited, deadline);
+        }
+        if awaited.is_done() {
+            return Waited::Done;
+        }
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Waited::TimedOut;
+        }
+        if awaited.run_here(&self.metrics().tally) {
+            return Waited::Done;
+        }
+        wait::block(awaited, deadline)
+    }
+
+    /// Works for the pool as if there were no task that waits.
+    fn serve_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
+        let mut goal = Goal::Await { awaited, deadline };
+        self.work_until(&mut goal);
+        if awaited.is_done() { Waited::Done } else { Waited::TimedOut }
+    }
+
+    /// Has another thread, with a fresh stack, act as this worker and wait in its stead, while this thread sleeps.
+    #[cold]
+    fn on_fresh_stack(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
+        let (shared, index) = (&self.shared, self.index);
+        let waited = wait::on_thread(&shared.config, index, move || {
+            hire(shared.id);
+            let stand_in = Worker::new(shared.clone(), index);
+            stand_in.as_current(|| stand_in.wait_here(awaited, deadline))
+        });
+        waited.unwrap_or_else(Waited::NoStack)
+    }
+}

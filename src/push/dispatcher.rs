@@ -1,0 +1,502 @@
+//! Pushes tasks to workers: the only code that puts anything into an inbox.
+//!
+//! A task submitted by a task goes to the deque of the worker it runs on. One from outside goes to a worker that is
+//! idle, if there is one, else to the *home* of the submitting thread: an inbox it keeps to while that has room, so
+//! that its tasks stay together in one core's cache. `policy::placement` says when a producer moves.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::mem::MaybeUninit;
+use std::ops::Deref;
+
+use crate::push::shared::{Passage, Phase, Shared, TaskBatch};
+use crate::push::worker::Worker;
+use crate::runtime::core::{Core, Request};
+use crate::runtime::priority::Priority;
+use crate::workers::idle::Idle;
+use crossbeam_deque::Injector;
+
+use crate::base::error::SubmitErrorKind;
+use crate::base::rng::{Draws, Rng};
+use crate::policy::placement::{self, PlaceView, Placement, REVIEW_INTERVAL};
+use crate::queue::batch::BATCH;
+use crate::queue::inbox::{Refusal, Reserved, Taken};
+use crate::task::erased::Task;
+
+/// What a thread remembers of the pool that it last submitted to from outside.
+struct Home {
+    pool: Cell<u32>,
+    worker: Cell<u32>,
+    /// Pushes left until the next review. With another rule than homes, pushes so far.
+    countdown: Cell<u32>,
+    /// For rules that draw lots.
+    draws: Draws,
+}
+
+thread_local! {
+    // Constant and without a destructor: one instruction to reach, and usable while other thread-locals die.
+    static HOME: Home = const {
+        Home { pool: Cell::new(0), worker: Cell::new(0), countdown: Cell::new(0), draws: Draws::new() }
+    };
+}
+
+/// Which way a task goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Route {
+    /// Wherever the pool thinks best.
+    #[default]
+    Any,
+    /// Before or after all others.
+    Ranked(Priority),
+    /// To the worker of this number.
+    Worker(usize),
+    /// To the worker that gets all tasks with this key, a hash of the user's.
+    Key(u64),
+}
+
+impl Route {
+    /// The way of tasks of this priority.
+    pub fn of(priority: Priority) -> Route {
+        match priority {
+            Priority::Normal => Route::Any,
+            other => Route::Ranked(other),
+        }
+    }
+}
+
+/// What decides when tasks that an [`Intake`] has accepted may run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limits {
+    /// Nothing: any thread may run one at any time.
+    Pool,
+    /// Only so many may run at a time, which whoever takes them up sees to.
+    Concurrency,
+}
+
+/// Where tasks are handed to a pool, of whatever kind.
+pub trait Intake: Deref<Target = Core> + Send + Sync + 'static {
+    /// The number that handles know this intake by: that of the pool whose workers run the awaited task themselves.
+    fn slot_id(&self) -> u32 {
+        self.id
+    }
+
+    /// Accepts a task that `pack` makes of `closure`, or hands the closure back with the reason.
+    ///
+    /// The task is put together only once its place is known, straight in that place if that is possible: nothing has to
+    /// be unpacked when it is refused, and it is written to memory once.
+    ///
+    /// # Safety
+    /// `pack` initialises the place that it is given, and does not panic.
+    unsafe fn dispatch<F>(
+        &self,
+        closure: F,
+        pack: impl FnOnce(&mut MaybeUninit<Task>, F),
+    ) -> Result<(), (F, SubmitErrorKind)>;
+
+    /// Whether there is a worker at the end of that way. Asked before the task is let in, for bad input is an error whether or
+    /// not there is room.
+    fn check(&self, route: Route) -> Result<(), SubmitErrorKind> {
+        Core::check(self, route)
+    }
+
+    /// As [`Intake::dispatch`], by a certain way.
+    ///
+    /// # Safety
+    /// As there.
+    unsafe fn dispatch_by<F>(
+        &self,
+        route: Route,
+        closure: F,
+        pack: impl FnOnce(&mut MaybeUninit<Task>, F),
+    ) -> Result<(), (F, SubmitErrorKind)>;
+
+    /// Accepts the tasks that `pack` makes of `closures`, in order, with few publications and one decision whom to
+    /// wake. `pack` must not panic; the iterator may.
+    fn dispatch_batch<F>(
+        &self,
+        closures: impl Iterator<Item = F>,
+        pack: impl FnMut(F) -> Task,
+    ) -> Result<usize, Rejected<F>>;
+
+    /// What limits the tasks besides the room in the pool.
+    fn limits(&self) -> Limits {
+        Limits::Pool
+    }
+
+    /// Whether the calling thread acts as one of the pool's workers.
+    fn is_inside(&self) -> bool;
+
+    /// Has the calling thread, if it acts as one of the pool's workers, run `task` at once, on top of the task that it runs;
+    /// else hands it back.
+    fn run_inside(&self, task: Task) -> Result<(), Task>;
+}
+
+impl Intake for Shared {
+    #[inline]
+    unsafe fn dispatch<F>(
+        &self,
+        closure: F,
+        pack: impl FnOnce(&mut MaybeUninit<Task>, F),
+    ) -> Result<(), (F, SubmitErrorKind)> {
+        if self.is_forked() {
+            return Err((closure, SubmitErrorKind::Forked));
+        }
+        Worker::with_current(|worker| match worker {
+            Some(worker) if worker.belongs_to(self) => {
+                // In the phase after the last task only exit hooks run, and nobody would run what they submit.
+                if self.phase() >= Phase::Ended {
+                    return Err((closure, SubmitErrorKind::Closed));
+                }
+                let mut task = MaybeUninit::uninit();
+                pack(&mut task, closure);
+                // SAFETY: the caller says that `pack` has initialised it.
+                worker.keep(unsafe { task.assume_init() });
+                Ok(())
+            }
+            _ => {
+                match self.reserve() {
+                    // SAFETY: as above.
+                    Ok(Reservation::Inbox(reserved)) => unsafe {
+                        reserved.fill_in_place(|place| pack(place, closure));
+                    },
+                    Ok(Reservation::Injector(passage)) => {
+                        let mut task = MaybeUninit::uninit();
+                        pack(&mut task, closure);
+                        let mut alone = TaskBatch::new();
+                        // SAFETY: as above.
+                        alone.push(unsafe { task.assume_init() });
+                        self.metrics.injected.add_shared(1);
+                        passage.inject(alone);
+                    }
+                    Err(kind) => return Err((closure, kind)),
+                }
+                self.idle.notify();
+                Ok(())
+            }
+        })
+    }
+
+    unsafe fn dispatch_by<F>(
+        &self,
+        route: Route,
+        closure: F,
+        pack: impl FnOnce(&mut MaybeUninit<Task>, F),
+    ) -> Result<(), (F, SubmitErrorKind)> {
+        if let Err(kind) = self.check(route) {
+            return Err((closure, kind));
+        }
+        match route {
+            Route::Ranked(priority) if let Some(queue) = self.ranks.queue(priority) => {
+                // SAFETY: the caller's promise.
+                unsafe { self.rank(queue, closure, pack) }
+            }
+            // SAFETY: the caller's promise.
+            Route::Worker(worker) => unsafe { self.send_to(worker, closure, pack) },
+            // SAFETY: the caller's promise.
+            Route::Key(key) => unsafe { self.send_to(self.worker_for(key), closure, pack) },
+            // SAFETY: the caller's promise.
+            Route::Ranked(_) | Route::Any => unsafe { self.dispatch(closure, pack) },
+        }
+    }
+
+    fn dispatch_batch<F>(
+        &self,
+        closures: impl Iterator<Item = F>,
+        pack: impl FnMut(F) -> Task,
+    ) -> Result<usize, Rejected<F>> {
+        if self.is_forked() {
+            return Err(Rejected { accepted: 0, returned: Vec::new(), kind: SubmitErrorKind::Forked });
+        }
+        Worker::with_current(|worker| match worker {
+            Some(worker) if worker.belongs_to(self) => worker.keep_batch(closures, pack),
+            _ => self.push_batch_from_outside(closures, pack),
+        })
+    }
+
+    fn is_inside(&self) -> bool {
+        Worker::with_current(|worker| worker.is_some_and(|worker| worker.belongs_to(self)))
+    }
+
+    fn run_inside(&self, task: Task) -> Result<(), Task> {
+        Worker::with_current(|worker| match worker {
+            Some(worker) if worker.belongs_to(self) => {
+                worker.run_submitted(task);
+                Ok(())
+            }
+            _ => Err(task),
+        })
+    }
+}
+
+impl Shared {
+    /// A place for a task from outside.
+    #[inline]
+    fn reserve(&self) -> Result<Reservation<'_>, SubmitErrorKind> {
+        let target = self.target();
+        match self.remote(target).inbox.reserve() {
+            Ok(reserved) => Ok(Reservation::Inbox(reserved)),
+            Err(Refusal::Full) => self.make_room(target),
+            Err(Refusal::Closed) => self.reserve_elsewhere(),
+        }
+    }
+
+    /// A place when the worker that was chosen takes nothing: it has left the pool, or the pool closes.
+    #[cold]
+    fn reserve_elsewhere(&self) -> Result<Reservation<'_>, SubmitErrorKind> {
+        // Says whether the pool is open; and if it is, the injector takes what the next worker, gone as well, does not.
+        let passage = self.passage().ok_or(SubmitErrorKind::Closed)?;
+        let worker = HOME.with(|home| self.move_to_next(home));
+        self.idle.correct_hint(worker);
+        match self.remote(worker).inbox.reserve() {
+            Ok(reserved) => Ok(Reservation::Inbox(reserved)),
+            Err(Refusal::Full | Refusal::Closed) => Ok(Reservation::Injector(passage)),
+        }
+    }
+
+    /// Gives a producer the next home in turn, wherever it was.
+    fn move_to_next(&self, home: &Home) -> usize {
+        let turn = self.metrics.homes_given.add_shared(1) as usize;
+        let worker = self.members.read(|members| members[turn % members.len()]);
+        if matches!(self.config.placement, Placement::Home) {
+            home.pool.set(self.id);
+            home.worker.set(worker as u32);
+            home.countdown.set(REVIEW_INTERVAL);
+        }
+        worker
+    }
+
+    /// Accepts a task of another priority than normal.
+    ///
+    /// # Safety
+    /// As [`Intake::dispatch`].
+    unsafe fn rank<F>(
+        &self,
+        queue: &Injector<Task>,
+        closure: F,
+        pack: impl FnOnce(&mut MaybeUninit<Task>, F),
+    ) -> Result<(), (F, SubmitErrorKind)> {
+        if self.is_forked() {
+            return Err((closure, SubmitErrorKind::Forked));
+        }
+        self.ask(Request::Ranks); // in a pool that drains, workers find it when they look everywhere
+        Worker::with_current(|worker| {
+            let own = worker.filter(|worker| worker.belongs_to(self));
+            // A worker's task keeps the pool from ending; from outside a passage does.
+            let passage = match own {
+                Some(_) if self.phase() < Phase::Ended => None,
+                None if let Some(passage) = self.passage() => Some(passage),
+                _ => return Err((closure, SubmitErrorKind::Closed)),
+            };
+            let mut task = MaybeUninit::uninit();
+            pack(&mut task, closure);
+            // Counted first: a snapshot reads starts before submissions.
+            match own {
+                Some(worker) => worker.count_submitted(),
+                None => _ = self.metrics.injected.add_shared(1),
+            }
+            // SAFETY: the caller says that `pack` has initialised it.
+            queue.push(unsafe { task.assume_init() });
+            drop(passage);
+            self.idle.notify();
+            Ok(())
+        })
+    }
+
+    /// The worker that the next task from outside goes to.
+    #[inline]
+    fn target(&self) -> usize {
+        if !matches!(self.config.placement, Placement::Home) {
+            return self.placed();
+        }
+        HOME.with(|home| {
+            if home.pool.get() != self.id || home.countdown.get() == 0 {
+                self.review(home);
+            }
+            if self.idle.counts().any_idle() {
+                return self.idle.hint();
+            }
+            home.countdown.set(home.countdown.get() - 1);
+            home.worker.get() as usize
+        })
+    }
+
+    /// The worker that the next task from outside goes to by another rule than homes.
+    #[inline(never)]
+    fn placed(&self) -> usize {
+        let in_turn = HOME.with(|home| {
+            if home.pool.get() != self.id {
+                let start = self.metrics.homes_given.add_shared(1); // each producer starts elsewhere
+                home.pool.set(self.id);
+                home.countdown.set(start as u32);
+                home.draws.seed(self.config.seed, start);
+            }
+            home.countdown.replace(home.countdown.get().wrapping_add(1)) as usize
+        });
+        let choose = |members: &[usize], draws: &Draws| {
+            let view = PlaceView {
+                members,
+                depth: &|worker| self.depth(worker),
+                is_parked: &|worker| self.idle.is_parked(worker),
+                draws,
+            };
+            let mut place = in_turn % members.len();
+            match &self.config.placement {
+                Placement::Home | Placement::RoundRobin => {}
+                Placement::LeastOfTwo => place = placement::least_of_two(&view),
+                Placement::Custom(rule) => self.run_hook(|| {
+                    let answer = rule.place(&view);
+                    place = if answer < members.len() { answer } else { place };
+                }),
+            }
+            members[place]
+        };
+        HOME.with(|home| self.members.read(|members| choose(members, &home.draws)))
+    }
+
+    /// Gives a producer its first home, or a better one if its own is overloaded.
+    #[cold]
+    fn review(&self, home: &Home) {
+        let turn = self.metrics.homes_given.add_shared(1);
+        let worker = self.members.read(|members| {
+            if home.pool.get() != self.id {
+                return members[turn as usize % members.len()]; // each producer starts elsewhere
+            }
+            let here = members.iter().position(|&m| m == home.worker.get() as usize).unwrap_or(0);
+            let depth = |i: usize| self.remote(members[i]).inbox.len();
+            let rng = Rng::new(self.config.seed, turn);
+            members[placement::review_home(here, members.len(), depth, &rng)]
+        });
+        home.pool.set(self.id);
+        home.worker.set(worker as u32);
+        home.countdown.set(REVIEW_INTERVAL);
+    }
+
+    /// A place when an inbox is full: the injector takes the inbox's oldest batch, and the new task its room. Moving
+    /// the oldest keeps the order of arrival, and one trip to the injector serves a whole batch of pushes.
+    ///
+    /// That does not help while a taker is between claim and hand-over (preempted there, perhaps): the oldest places
+    /// are then neither full nor free. So it is tried once; after that the task goes to the injector itself.
+    #[cold]
+    fn make_room(&self, target: usize) -> Result<Reservation<'_>, SubmitErrorKind> {
+        HOME.with(|home| home.countdown.set(0)); // time for a review
+        let passage = self.passage().ok_or(SubmitErrorKind::Closed)?;
+        let inbox = &self.remote(target).inbox;
+        let mut oldest = TaskBatch::new();
+        if inbox.take(BATCH, &mut oldest) == Taken::Some {
+            passage.inject(oldest);
+        }
+        match inbox.reserve() {
+            Ok(reserved) => Ok(Reservation::Inbox(reserved)),
+            // It has left the pool meanwhile, or the pool closes: not yet, as far as the passage goes.
+            Err(Refusal::Full | Refusal::Closed) => Ok(Reservation::Injector(passage)),
+        }
+    }
+}
+
+/// Where a task from outside will be put.
+enum Reservation<'a> {
+    Inbox(Reserved<'a, Task>),
+    Injector(Passage<'a>),
+}
+
+/// Has workers woken for the tasks of a batch that are out when it goes: also when the caller's iterator panics.
+pub struct Announcement<'a> {
+    /// Who is to be woken.
+    pub idle: &'a Idle,
+    /// Tasks made visible so far.
+    pub tasks: usize,
+}
+
+impl Drop for Announcement<'_> {
+    fn drop(&mut self) {
+        self.idle.notify_many(self.tasks);
+    }
+}
+
+/// A batch that is only in part accepted: how many were, and the rest that had been drawn from the iterator.
+#[derive(Debug)]
+pub struct Rejected<F> {
+    /// Tasks accepted before.
+    pub accepted: usize,
+    /// Closures that were on their way, the oldest first.
+    pub returned: Vec<F>,
+    /// Why.
+    pub kind: SubmitErrorKind,
+}
+
+/// Draws closures in portions of `share` and has `put` take each; what it leaves in the portion is refused. `put` calls no
+/// user code.
+pub fn in_portions<F>(
+    idle: &Idle,
+    mut closures: impl Iterator<Item = F>,
+    share: usize,
+    mut put: impl FnMut(&mut VecDeque<F>) -> Result<(), SubmitErrorKind>,
+) -> Result<usize, Rejected<F>> {
+    // Drawn first and packed when the places are reserved, for between the two no user code may run.
+    let mut portion = VecDeque::with_capacity(share);
+    let mut batch = Announcement { idle, tasks: 0 };
+    loop {
+        portion.extend(closures.by_ref().take(share));
+        if portion.is_empty() {
+            return Ok(batch.tasks);
+        }
+        let drawn = portion.len();
+        let result = put(&mut portion);
+        batch.tasks += drawn - portion.len();
+        if let Err(kind) = result {
+            return Err(Rejected { accepted: batch.tasks, returned: portion.into(), kind });
+        }
+        // The iterator may be slow: one worker can begin with what is there.
+        idle.notify();
+    }
+}
+
+impl Shared {
+    fn push_batch_from_outside<F>(
+        &self,
+        closures: impl Iterator<Item = F>,
+        mut pack: impl FnMut(F) -> Task,
+    ) -> Result<usize, Rejected<F>> {
+        let workers = self.roster.live().max(1);
+        // A small batch is spread over all workers; a large one goes out in full portions.
+        let share = closures.size_hint().0.div_ceil(workers).clamp(1, BATCH);
+        let mut target = self.target();
+        in_portions(&self.idle, closures, share, |portion| {
+            self.push_portion(target, portion, &mut pack)?;
+            if !matches!(self.config.placement, Placement::Home) {
+                target = self.placed();
+                return Ok(());
+            }
+            target = self.members.read(|members| {
+                let here = members.iter().position(|&m| m == target).unwrap_or(0);
+                members[(here + 1) % members.len()]
+            });
+            Ok(())
+        })
+    }
+
+    /// Puts all of `portion` into the inbox of `target`, and what it has no room for into the injector. Leaves in
+    /// `portion` what is refused.
+    fn push_portion<F>(
+        &self,
+        target: usize,
+        portion: &mut VecDeque<F>,
+        pack: &mut impl FnMut(F) -> Task,
+    ) -> Result<(), SubmitErrorKind> {
+        let drawn = portion.len();
+        let next = || pack(portion.pop_front().expect("as many as were counted"));
+        match self.remote(target).inbox.push_batch(drawn, next) {
+            // Closed: the worker has left the pool, or the pool closes. The passage will say.
+            Ok(_) | Err(Refusal::Full | Refusal::Closed) => {}
+        }
+        if portion.is_empty() {
+            return Ok(());
+        }
+        let passage = self.passage().ok_or(SubmitErrorKind::Closed)?;
+        let mut rest = TaskBatch::new();
+        rest.extend(portion.drain(..).map(pack));
+        self.metrics.injected.add_shared(rest.len() as u64);
+        passage.inject(rest);
+        Ok(())
+    }
+}

@@ -1,0 +1,264 @@
+//! How a thread from outside takes part in structured work (joins, scopes, loops), for whose end it waits anyway.
+//!
+//! A thread that belongs to no pool does not hand its work over and sleep: it *borrows* a worker that is parked, acts as
+//! that worker on its own stack until the work is done, and gives it back. So a loop over a thousand numbers costs no
+//! switch of threads, no more threads compute than the pool has workers, and the others steal from the borrowed worker
+//! as from any. A [`Worker`] belongs to one thread at a time; its own thread is blocked while it is on loan.
+//!
+//! A thread that is a worker of *another* pool may not do that, for its own pool may be needed for what it waits for:
+//! it sends the work in and serves its pool meanwhile. So does everybody when no worker is parked. And when the pool
+//! takes no work any more (or the process is a forked child, where the workers do not exist), the caller does the work
+//! alone: structured work cannot be refused.
+
+use std::mem::{self, MaybeUninit};
+use std::panic;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+
+use crate::base::unwind;
+use crate::push::dispatcher::Intake;
+use crate::push::shared::{Phase, Shared};
+use crate::push::worker::fork::{By, Job, StackJob};
+use crate::push::worker::wait::{self, Awaited, Waited};
+use crate::push::worker::{self, Worker};
+use crate::runtime::core::Request;
+use crate::runtime::current::Current;
+use crate::runtime::lifecycle::{Doors, Model, Owner};
+use crate::sync::latch::{Latch, Verdict};
+use crate::sys::clock;
+use crate::task::counts::{End, Tally};
+use crate::task::erased::{Discarded, Finished, Task, TaskKind, TaskTable, Word};
+use crate::task::work::Unstarted;
+use crate::workers::idle::Loan;
+
+impl Shared {
+    /// Calls `f` with a worker of this pool that the calling thread is, or acts as, and returns when it has ended.
+    pub fn enter<F, R>(&self, f: F) -> R
+    where
+        F: FnOnce(&Worker) -> R + Send,
+        R: Send,
+    {
+        enum Way<F, R> {
+            Entered(R),
+            Borrow(F),
+            Send(F),
+        }
+        let way = Current::with(|current| match current {
+            Current::Push(worker) if worker.belongs_to(self) => Way::Entered(f(worker)),
+            Current::Push(_) | Current::Pull(_) => Way::Send(f),
+            Current::None => Way::Borrow(f),
+        });
+        match way {
+            Way::Entered(result) => result,
+            Way::Send(f) => self.send_in(f),
+            Way::Borrow(f) => match self.borrow() {
+                Some(guest) => guest.worker().as_current(|| f(guest.worker())),
+                None => self.send_in(f),
+            },
+        }
+    }
+
+    fn borrow(&self) -> Option<Guest<'_>> {
+        if self.is_forked() || self.phase() != Phase::Open {
+            return None;
+        }
+        let loan = self.idle.borrow()?;
+        // Again, for a worker that ends the pool may have found this one at rest just before it was borrowed. It had seen
+        // the phase then, and the lock of the list orders that before our look. From here on the pool cannot end.
+        if self.phase() != Phase::Open {
+            self.take_back(loan);
+            return None;
+        }
+        // Relaxed: written before its worker first lay down; the lock of the list orders the two.
+        let worker = self.remote(loan.worker()).owner.load(Ordering::Relaxed);
+        let guest = Guest {
+            shared: self,
+            worker,
+            loan: Some(loan),
+            hired_by: worker::hire(self.id),
+            begun: clock::now(),
+        };
+        guest.worker().lend();
+        Some(guest)
+    }
+
+    /// Ends a loan. What the worker has left in its queues, or got in its inbox while it was busy, is for whoever is idle;
+    /// and its own thread may have a change of phase to see.
+    fn take_back(&self, loan: Loan) {
+        if self.is_forked() {
+            return; // the worker does not exist here, and the lock of the list may be held by one that does not, either
+        }
+        let worker = loan.worker();
+        self.idle.give_back(loan);
+        // Nothing of the worker is touched from here on.
+        if self.has_orders(worker) {
+            self.idle.wake_this(worker);
+        }
+        if self.phase() != Phase::Open || self.condition().asks(Request::Leave) {
+            self.idle.wake_all();
+        } else if self.has_work() {
+            self.idle.notify();
+        }
+    }
+
+    /// Has `f` run by one of the pool's own threads, and waits for it.
+    pub fn send_in<F, R>(&self, f: F) -> R
+    where
+        F: FnOnce(&Worker) -> R + Send,
+        R: Send,
+    {
+        let job = StackJob::new(|worker: &Worker, _: By| f(worker));
+        let end = job.prepare();
+        let pack = |place: &mut MaybeUninit<Task>, ()| {
+            let mut words = [const { Word::uninit() }; 3];
+            words[0].write(job.header().as_ptr().expose_provenance());
+            // SAFETY: the functions expect the address of a job, and this one lives until its latch is set.
+            place.write(unsafe { Task::from_parts(&SENT, words) });
+        };
+        // From here on the frame must not be left before the latch is set.
+        let abort = unwind::AbortOnUnwind;
+        self.overdraw_from_outside(1);
+        // SAFETY: `pack` initialises the place and does not panic.
+        let verdict = match unsafe { self.dispatch((), pack) } {
+            Ok(()) => AwaitedLatch::new(end, self.id).wait(),
+            Err(_) => Verdict::Returned,
+        };
+        mem::forget(abort);
+        match verdict {
+            Verdict::Done => {
+                // SAFETY: it is done, and asked once.
+                unsafe { job.take_result() }.unwrap_or_else(|payload| panic::resume_unwind(payload))
+            }
+            // SAFETY: nobody has it or will have it.
+            Verdict::Returned => alone(self, |worker| unsafe { job.call(worker, By::Owner) }),
+        }
+    }
+}
+
+/// A latch on the calling thread's stack that work in the pool of number `pool` sets, to wait for.
+pub struct AwaitedLatch<'a> {
+    latch: &'a Latch,
+    pool: u32,
+}
+
+impl<'a> AwaitedLatch<'a> {
+    /// The latch of a thread that does not act as a worker of that pool.
+    pub fn new(latch: &'a Latch, pool: u32) -> Self {
+        AwaitedLatch { latch, pool }
+    }
+
+    /// Waits until it is set; a worker of another pool serves that meanwhile.
+    pub fn wait(mut self) -> Verdict {
+        loop {
+            if let Some(verdict) = self.latch.verdict() {
+                return verdict;
+            }
+            let waited = Current::with(|current| current.wait_until(&mut self, None));
+            if let Waited::NoStack(_) = waited {
+                // No thread to be had that serves this pool meanwhile: the wait goes on without.
+                let _ = wait::block(&mut self, None);
+            }
+        }
+    }
+}
+
+impl Awaited for AwaitedLatch<'_> {
+    fn is_done(&self) -> bool {
+        self.latch.is_set()
+    }
+
+    fn is_of(&self, pool: u32) -> bool {
+        self.pool == pool
+    }
+
+    fn run_here(&mut self, _: &Tally) -> bool {
+        false // its pool is another one
+    }
+
+    fn unpark_me(&mut self) {
+        // SAFETY: this is the only one to wait, one thread at a time.
+        if !unsafe { self.latch.arm() } {
+            thread::current().unpark(); // it has come; the park that follows returns at once
+        }
+    }
+}
+
+/// What was sent in counts as a task.
+static SENT: TaskTable = TaskTable { run: run_sent, discard: discard_sent, kind: TaskKind::Sent };
+
+unsafe fn run_sent(address: Word, _: Word, _: Word, tally: &Tally) -> Finished {
+    // SAFETY: the contract of the table.
+    let job = unsafe { Job::from_word(address) };
+    tally.begin();
+    // SAFETY: the task has the job for itself.
+    let end =
+        Worker::with_current(|worker| unsafe { Job::perform(job, worker.expect("tasks run on workers")) });
+    // Counted before the sender is let go: it then sees the task in the statistics.
+    tally.end(if end.is_ok() { End::Completed } else { End::Panicked });
+    // SAFETY: performed; nothing of it is touched after this.
+    unsafe { Job::set(job, Verdict::Done) };
+    Finished::Quietly
+}
+
+unsafe fn discard_sent(address: Word, _: Word, _: Word, _: Unstarted) -> Result<Discarded, unwind::Payload> {
+    // SAFETY: the contract of the table.
+    let job = unsafe { Job::from_word(address) };
+    // SAFETY: nobody has begun it, and nothing of it is touched after this.
+    unsafe { Job::set(job, Verdict::Returned) };
+    Ok(Discarded::Unstarted)
+}
+
+/// The calling thread as a worker that it has borrowed.
+struct Guest<'a> {
+    shared: &'a Shared,
+    worker: *const Worker,
+    /// Taken out when the worker is given back.
+    loan: Option<Loan>,
+    /// What the thread was before.
+    hired_by: u32,
+    /// By the cheap clock.
+    begun: u64,
+}
+
+impl Guest<'_> {
+    fn worker(&self) -> &Worker {
+        // SAFETY: it lies in a frame of its own thread, which sleeps in there until the worker is given back, and its
+        // address was written before the worker could first be borrowed.
+        unsafe { &*self.worker }
+    }
+}
+
+impl Drop for Guest<'_> {
+    fn drop(&mut self) {
+        worker::hire(self.hired_by);
+        // Until it is given back, nobody else acts as this worker.
+        let metrics = &self.shared.record(self.worker().index()).metrics;
+        metrics.lent.add(clock::ticks_since(self.begun));
+        self.worker().take_home();
+        self.loan.take().into_iter().for_each(|loan| self.shared.take_back(loan));
+    }
+}
+
+/// Calls `f` with the only worker of a pool that has no threads, and runs what it submits.
+///
+/// A thread that is a worker already remains that one for all but `f`'s own context: it serves its pool when `f` waits, and
+/// what `f` submits by the free functions goes there.
+#[cold]
+fn alone<R>(pool: &Shared, f: impl FnOnce(&Worker) -> R) -> R {
+    let shared = Shared::new(pool.config.solo());
+    shared.admit(0, Doors::Open);
+    let worker = Worker::new(Arc::new(shared), 0);
+    if Current::with(|current| !matches!(current, Current::None)) {
+        return f(&worker);
+    }
+    /// Also when `f` panics: what was accepted runs.
+    struct Leftovers<'a>(&'a Worker);
+    impl Drop for Leftovers<'_> {
+        fn drop(&mut self) {
+            self.0.as_current(|| self.0.run_own());
+        }
+    }
+    let leftovers = Leftovers(&worker);
+    leftovers.0.as_current(|| f(leftovers.0))
+}

@@ -1,0 +1,527 @@
+//! Scopes: tasks that borrow from the frame of whoever opened the scope, who waits until all of them have ended.
+//!
+//! A scope's tasks travel through the queues like all others. What is different is the wait at the end. A worker that
+//! waits for a scope runs tasks of this scope and of scopes opened inside of it, its own and those that lie in the deques
+//! of other workers, and nothing else: what it runs descends from what it waits for (see `worker/wait.rs` for why). A task
+//! says which scope it belongs to, and a scope from which task of which scope it was opened, so that descent is a walk
+//! up a chain; all of the chain is alive while a task at its end has not run, for each scope waits for its tasks.
+//!
+//! What a waiting worker takes from a peer and is not of its scope it hands to the scope that it belongs to: there the
+//! worker that waits for that scope finds it, and a note in the injector tells everybody else. (The injector alone would
+//! not do. Workers that wait for scopes do not look there, and if all of them do, nobody looks.)
+//!
+//! No wait is for ever, as long as the tasks themselves end: a task of a scope runs; or lies in the deque of a worker that
+//! comes back to it, for what this worker runs or waits for meanwhile lies on top and does not need the task; or with
+//! its scope, whose opener runs it when it waits.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::mem::MaybeUninit;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::Instant;
+
+pub use crate::push::batched_count::Credit;
+
+use crate::base::facade::{Mutex, lock};
+use crate::base::unwind::{self, Payload};
+use crate::push::dispatcher::Intake;
+use crate::push::external::AwaitedLatch;
+use crate::push::shared::{Phase, Shared};
+use crate::push::worker::Worker;
+use crate::push::worker::wait::{is_deep, join_spin};
+use crate::sync::latch::{Latch, Verdict};
+use crate::task::counts::{End, Tally};
+use crate::task::erased::{Discarded, Finished, Task, TaskKind, TaskTable, Word, Words};
+use crate::task::recycle;
+use crate::task::work::Unstarted;
+
+/// A scope, on the frame of whoever opened it.
+pub struct Scope {
+    /// Tasks that have not ended, and one for the frame itself while it may spawn.
+    pending: AtomicUsize,
+    /// Set by the last task, if the frame has come to its end before.
+    end: Latch,
+    /// The first panic of a task.
+    panic: Mutex<Option<Payload>>,
+    /// A task has been thrown away by the end of the pool.
+    incomplete: AtomicBool,
+    /// The scope in whose task (or frame) this one was opened, or null.
+    parent: *const Scope,
+    shared: NonNull<Shared>,
+    /// Tasks for the worker that waits: spawned by threads that are no workers, or handed back by one that had taken
+    /// them. A queue of the pool holds a [`Note`] for each.
+    returned: OnceLock<Arc<Returned>>,
+    is_on_worker: bool,
+}
+
+type Returned = Mutex<VecDeque<Task>>;
+
+// SAFETY: the pointers are read only, and what is behind them lives longer; the rest is made to be shared.
+unsafe impl Sync for Scope {}
+
+impl Scope {
+    fn new(shared: &Shared, parent: *const Scope, is_on_worker: bool) -> Self {
+        Scope {
+            pending: AtomicUsize::new(1),
+            end: Latch::new(),
+            panic: Mutex::new(None),
+            incomplete: AtomicBool::new(false),
+            parent,
+            shared: NonNull::from(shared),
+            returned: OnceLock::new(),
+            is_on_worker,
+        }
+    }
+
+    /// The pool.
+    pub fn shared(&self) -> &Shared {
+        // SAFETY: whoever opened the scope has borrowed the pool until the end of it.
+        unsafe { self.shared.as_ref() }
+    }
+
+    /// Whether this scope is `ancestor`, or was opened inside of it.
+    fn descends_from(&self, ancestor: *const Scope) -> bool {
+        let mut scope: *const Scope = self;
+        // SAFETY: null, or a scope that cannot end before this one (see the module's text).
+        while let Some(this) = unsafe { scope.as_ref() } {
+            if std::ptr::eq(this, ancestor) {
+                return true;
+            }
+            scope = this.parent;
+        }
+        false
+    }
+
+    /// Spawns a task.
+    ///
+    /// # Safety
+    /// What `body` borrows outlives the scope, and the frame of the scope or a task of it, which has not ended, calls this.
+    #[inline]
+    pub unsafe fn spawn<B: Body>(&self, body: B) {
+        let shared = self.shared();
+        let refused = Worker::with_current(|worker| match worker {
+            Some(worker) if worker.belongs_to(shared) => {
+                worker.credit().draw(self);
+                self.spawn_on(worker, body)
+            }
+            _ => {
+                self.count(1);
+                self.spawn_from_outside(body)
+            }
+        });
+        let Err(body) = refused else { return self.nudge_waiters() };
+        // What is structured cannot be refused: the pool has ended, so the caller does it.
+        body.run(self, &Tally::default());
+        // SAFETY: it is counted, and has ended.
+        unsafe { Scope::end_one(self) };
+    }
+
+    #[inline]
+    fn spawn_on<B: Body>(&self, worker: &Worker, body: B) -> Result<(), B> {
+        if self.shared().phase() >= Phase::Ended {
+            return Err(body);
+        }
+        let mut task = MaybeUninit::uninit();
+        Packed::pack(&mut task, self, body);
+        // SAFETY: just initialised.
+        let task = unsafe { task.assume_init() };
+        worker.overdraw();
+        worker.keep(task);
+        Ok(())
+    }
+
+    #[cold]
+    fn spawn_from_outside<B: Body>(&self, body: B) -> Result<(), B> {
+        self.shared().overdraw_from_outside(1);
+        if !self.is_on_worker {
+            // SAFETY: `pack` initialises its place and does not panic.
+            let dispatched =
+                unsafe { self.shared().dispatch(body, |place, body| Packed::pack(place, self, body)) };
+            return dispatched.map_err(|(body, _)| body);
+        }
+        let mut task = MaybeUninit::uninit();
+        Packed::pack(&mut task, self, body);
+        // SAFETY: just initialised.
+        let note = self.keep_for_waiter(unsafe { task.assume_init() });
+        // If it is refused, whoever waits for the scope runs the task.
+        // SAFETY: the place is initialised.
+        let _ = unsafe { self.shared().dispatch(note, |place, note| _ = place.write(note)) };
+        fence(Ordering::SeqCst); // pairs with the one in `Latch::arm`
+        self.end.nudge();
+        Ok(())
+    }
+
+    /// Keeps a task where the worker that waits finds it. Returns the note for the others.
+    fn keep_for_waiter(&self, task: Task) -> Task {
+        let returned = self.returned.get_or_init(Arc::default);
+        lock(returned).push_back(task);
+        Note::pack(returned.clone())
+    }
+
+    /// Tells those who wait for this scope, or for one around it, that there is something to take. After the fence of the
+    /// task's publication.
+    #[inline]
+    fn nudge_waiters(&self) {
+        // Relaxed: ordered by that fence; pairs with the fence after the increment in `Worker::await_scope`.
+        if self.shared().scope_sleepers.load(Ordering::Relaxed) > 0 {
+            self.nudge_chain();
+        }
+    }
+
+    #[cold]
+    fn nudge_chain(&self) {
+        let mut scope: *const Scope = self;
+        // SAFETY: as in `descends_from`; the caller is a part of this scope that has not ended.
+        while let Some(this) = unsafe { scope.as_ref() } {
+            this.end.nudge();
+            scope = this.parent;
+        }
+    }
+
+    fn keep_panic(&self, payload: Payload) {
+        let mut kept = lock(&self.panic);
+        if kept.is_none() {
+            *kept = Some(payload);
+        } else {
+            drop(kept);
+            unwind::drop_silently(payload);
+        }
+    }
+
+    /// Counts so many tasks more. Only for what is itself counted.
+    #[inline]
+    pub(super) fn count(&self, tasks: usize) {
+        // Relaxed: the caller is counted, so this cannot be the increment that comes too late.
+        self.pending.fetch_add(tasks, Ordering::Relaxed);
+    }
+
+    /// Counts a task, or the frame itself, as ended.
+    ///
+    /// # Safety
+    /// It is counted, and `this` is alive until then. Nothing of the scope is touched after this.
+    unsafe fn end_one(this: *const Scope) {
+        // SAFETY: the caller's promise.
+        unsafe { Scope::end_many(this, 1) };
+    }
+
+    /// # Safety
+    /// As for `end_one`, of so many.
+    pub(super) unsafe fn end_many(this: *const Scope, tasks: usize) {
+        // SAFETY: the caller's promise.
+        let scope = unsafe { &*this };
+        // AcqRel. Release: what the tasks did comes before the end of the scope. Acquire: the last one passes on what all
+        // others did.
+        if scope.pending.fetch_sub(tasks, Ordering::AcqRel) == tasks {
+            // SAFETY: only the last comes here, and whoever opened the scope waits for this.
+            unsafe { Latch::set(&raw const scope.end, Verdict::Done) };
+        }
+    }
+}
+
+/// Gives away a task that a worker has taken and may not run now.
+pub fn hand_back(shared: &Shared, task: Task) {
+    // SAFETY: a scope outlives its tasks, and this one is still to be run.
+    let scope = task.scope().map(|address| unsafe { &*std::ptr::with_exposed_provenance::<Scope>(address) });
+    match scope {
+        Some(scope) if scope.is_on_worker => {
+            // Counted in, so that the scope is there for the nudge even if somebody runs the task at once.
+            scope.count(1);
+            shared.inject(scope.keep_for_waiter(task));
+            scope.end.nudge(); // after the fence of the notification
+            // SAFETY: counted above.
+            unsafe { Scope::end_one(scope) };
+        }
+        _ => shared.inject(task),
+    }
+}
+
+/// In a queue, in place of a task that its scope keeps. It is counted for the task: the task counts its own end, and the
+/// note none.
+struct Note;
+
+impl Note {
+    fn pack(returned: Arc<Returned>) -> Task {
+        static TABLE: TaskTable = TaskTable { run: Note::run, discard: Note::discard, kind: TaskKind::Sent };
+        let mut words: Words = [const { Word::uninit() }; 3];
+        words[0].write(Arc::into_raw(returned).expose_provenance());
+        // SAFETY: the functions expect the address of such a queue, with the count that comes with it.
+        unsafe { Task::from_parts(&TABLE, words) }
+    }
+
+    /// # Safety
+    /// `address` was made by `pack` and is not used again.
+    unsafe fn unpack(address: Word) -> Arc<Returned> {
+        // SAFETY: `pack` wrote it.
+        let address = unsafe { address.assume_init() };
+        // SAFETY: it comes from `into_raw`.
+        unsafe { Arc::from_raw(std::ptr::with_exposed_provenance(address)) }
+    }
+
+    unsafe fn run(address: Word, _: Word, _: Word, tally: &Tally) -> Finished {
+        // SAFETY: the contract of the table.
+        let returned = unsafe { Self::unpack(address) };
+        let task = lock(&returned).pop_front();
+        task.map_or(Finished::Quietly, |task| task.run(tally))
+    }
+
+    unsafe fn discard(address: Word, _: Word, _: Word, _: Unstarted) -> Result<Discarded, Payload> {
+        // The task stays for whoever waits.
+        // SAFETY: the contract of the table.
+        drop(unsafe { Self::unpack(address) });
+        Ok(Discarded::RunBefore)
+    }
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope").field("pending", &self.pending).finish_non_exhaustive()
+    }
+}
+
+/// Opens a scope on the calling thread, calls `body` and waits for the tasks.
+pub fn open<R>(shared: &Shared, body: impl FnOnce(&Scope) -> R) -> R {
+    let worker = Worker::with_current(|worker| {
+        worker.filter(|worker| worker.belongs_to(shared)).map_or(std::ptr::null(), std::ptr::from_ref)
+    });
+    // SAFETY: null, or what this thread acts as at least until the end of this function, which is further down the stack.
+    let worker: Option<&Worker> = unsafe { worker.as_ref() };
+    let parent = worker.map_or(std::ptr::null(), Worker::current_scope);
+    let scope = Scope::new(shared, parent, worker.is_some());
+    let kept_below = worker.map(Worker::kept);
+    let result = {
+        let _inside = worker.map(|worker| worker.enter_scope(&scope));
+        unwind::catch(|| body(&scope))
+    };
+    // From here on, until all tasks have ended, this frame must not be left.
+    let abort = unwind::AbortOnUnwind;
+    // SAFETY: the frame's own count; the latch is waited for below.
+    unsafe { Scope::end_one(&scope) };
+    match worker {
+        Some(worker) => worker.await_scope(&scope, kept_below.unwrap_or_default()),
+        None => _ = AwaitedLatch::new(&scope.end, shared.id).wait(),
+    }
+    std::mem::forget(abort);
+    let panic = lock(&scope.panic).take();
+    match (result, panic) {
+        (Ok(_), None) if scope.incomplete.load(Ordering::Relaxed) => {
+            panic!("the pool was stopped before all tasks of the scope had started")
+        }
+        (Ok(result), None) => result,
+        (Err(payload), later) => {
+            unwind::drop_silently(later);
+            std::panic::resume_unwind(payload)
+        }
+        (Ok(result), Some(payload)) => {
+            unwind::drop_silently(result);
+            std::panic::resume_unwind(payload)
+        }
+    }
+}
+
+/// What a task of a scope does. User code in it stays inside the panic guard.
+pub trait Body: Send {
+    /// Does it, counts it, and gives a panic to the scope.
+    fn run(self, scope: &Scope, tally: &Tally);
+    /// Drops it unstarted.
+    fn discard(self, why: Unstarted) -> Result<Discarded, Payload>;
+}
+
+/// A closure whose result nobody wants.
+pub struct Closure<F>(pub F);
+
+impl<F: FnOnce() + Send> Body for Closure<F> {
+    #[inline]
+    fn run(self, scope: &Scope, tally: &Tally) {
+        tally.begin();
+        match unwind::catch(self.0) {
+            Ok(()) => tally.end(End::Completed),
+            Err(payload) => {
+                tally.end(End::Panicked);
+                scope.keep_panic(payload);
+            }
+        }
+    }
+
+    fn discard(self, _: Unstarted) -> Result<Discarded, Payload> {
+        unwind::drop_guarded(self.0).map(|()| Discarded::Unstarted)
+    }
+}
+
+/// A task with a handle, which counts itself, whoever runs it.
+impl Body for Task {
+    fn run(self, scope: &Scope, tally: &Tally) {
+        if let Finished::Orphaned(payload) = Task::run(self, tally) {
+            scope.keep_panic(payload);
+        }
+    }
+
+    fn discard(self, why: Unstarted) -> Result<Discarded, Payload> {
+        Task::discard(self, why)
+    }
+}
+
+/// A task of a scope: the scope's address in the first word; in the others the body, or the address of its block.
+struct Packed;
+
+impl Packed {
+    const fn is_inline<B>() -> bool {
+        size_of::<B>() <= size_of::<[Word; 2]>() && align_of::<B>() <= align_of::<Word>()
+    }
+
+    #[inline]
+    fn pack<B: Body>(place: &mut MaybeUninit<Task>, scope: &Scope, body: B) {
+        let mut words: Words = [const { Word::uninit() }; 3];
+        words[0].write(std::ptr::from_ref(scope).expose_provenance());
+        if Self::is_inline::<B>() {
+            // SAFETY: size and alignment were checked.
+            unsafe { words[1..].as_mut_ptr().cast::<B>().write(body) };
+        } else {
+            let block = recycle::take_for::<B>();
+            // SAFETY: the block is ours, large enough and aligned for a `B`.
+            unsafe { block.write(body) };
+            words[1].write(block.as_ptr().expose_provenance());
+        }
+        let table =
+            const { &TaskTable { run: Self::run::<B>, discard: Self::discard::<B>, kind: TaskKind::Scoped } };
+        // SAFETY: the words are what these functions expect; the body is `Send`, and the scope waits for the task.
+        place.write(unsafe { Task::from_parts(table, words) });
+    }
+
+    /// # Safety
+    /// The words were made by `pack` of a `B` and are not used again.
+    unsafe fn unpack<B>(scope: Word, a: Word, b: Word) -> (*const Scope, B) {
+        // SAFETY: `pack` wrote it.
+        let scope = std::ptr::with_exposed_provenance(unsafe { scope.assume_init() });
+        if Self::is_inline::<B>() {
+            // SAFETY: the caller's promise; size and alignment as in `pack`.
+            return (scope, unsafe { [a, b].as_ptr().cast::<B>().read() });
+        }
+        // SAFETY: `pack` wrote it.
+        let block = unsafe { a.assume_init() };
+        // SAFETY: it is the address of a block, never null.
+        let block = unsafe { NonNull::new_unchecked(std::ptr::with_exposed_provenance_mut::<B>(block)) };
+        // SAFETY: the block holds a `B` that nobody else reads.
+        let body = unsafe { block.read() };
+        // SAFETY: taken for this type, and its content has just moved out.
+        unsafe { recycle::give_back_for::<B>(block) };
+        (scope, body)
+    }
+
+    unsafe fn run<B: Body>(scope: Word, a: Word, b: Word, tally: &Tally) -> Finished {
+        // SAFETY: the contract of the table.
+        let (scope, body) = unsafe { Self::unpack::<B>(scope, a, b) };
+        // SAFETY: it waits for this task.
+        let alive = unsafe { &*scope };
+        Worker::with_current(|worker| match worker {
+            Some(worker) => {
+                let inside = worker.enter_scope(alive);
+                body.run(alive, tally);
+                drop(inside);
+                // SAFETY: this task is counted, and touches nothing of the scope after this.
+                unsafe { worker.credit().earn(scope) };
+            }
+            // A scope's task whose place in a queue is discarded by a thread that is no worker is not run.
+            None => unreachable!("tasks run on workers"),
+        });
+        Finished::Quietly
+    }
+
+    unsafe fn discard<B: Body>(scope: Word, a: Word, b: Word, why: Unstarted) -> Result<Discarded, Payload> {
+        // SAFETY: the contract of the table.
+        let (scope, body) = unsafe { Self::unpack::<B>(scope, a, b) };
+        let discarded = body.discard(why);
+        // SAFETY: it waits for this task.
+        unsafe { &*scope }.incomplete.store(true, Ordering::Relaxed); // read after the latch
+        // SAFETY: this task is counted, and touches nothing of the scope after this.
+        unsafe { Scope::end_one(scope) };
+        discarded
+    }
+}
+
+/// Marks what runs on a worker as part of a scope, for as long as the value lives.
+pub struct Inside<'a> {
+    worker: &'a Worker,
+    around: *const Scope,
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.worker.set_current_scope(self.around);
+    }
+}
+
+impl Worker {
+    fn enter_scope<'a>(&'a self, scope: &Scope) -> Inside<'a> {
+        Inside { worker: self, around: self.set_current_scope(scope) }
+    }
+
+    /// Waits until all tasks of `scope`, which was opened on this worker, have ended. `kept_below`: tasks in the deque
+    /// that are older than the scope, at most.
+    fn await_scope(&self, scope: &Scope, kept_below: u32) {
+        if scope.end.is_set() {
+            return;
+        }
+        if is_deep(&self.shared().config) {
+            let go_on = |worker: &Worker| worker.work_for_scope(scope, kept_below);
+            if self.on_fresh_stack(go_on).is_ok() {
+                return;
+            }
+            // No thread to be had: half of the stack is left.
+        }
+        self.work_for_scope(scope, kept_below);
+    }
+
+    fn work_for_scope(&self, scope: &Scope, kept_below: u32) {
+        let shared = self.shared();
+        let mut spin_until = None;
+        while !scope.end.is_set() {
+            if self.run_part_of(scope, kept_below) {
+                spin_until = None;
+                continue;
+            }
+            let now = Instant::now();
+            if now < *spin_until.get_or_insert(now + join_spin()) {
+                (0..32).for_each(|_| std::hint::spin_loop());
+                continue;
+            }
+            // Relaxed: ordered by the fence in `arm`.
+            shared.scope_sleepers.fetch_add(1, Ordering::Relaxed);
+            // SAFETY: this thread has opened the scope, or stands in for the one that has: it is the one that waits.
+            if unsafe { scope.end.arm() } && !self.run_part_of(scope, kept_below) {
+                thread::park();
+            }
+            shared.scope_sleepers.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Runs something that descends from `scope`: from the own deque, what came back to it, from a peer. Whether there was
+    /// any.
+    fn run_part_of(&self, scope: &Scope, kept_below: u32) -> bool {
+        self.run_kept(kept_below) || self.run_rare_part_of(scope)
+    }
+
+    #[cold]
+    fn run_rare_part_of(&self, scope: &Scope) -> bool {
+        self.settle();
+        if scope.end.is_set() {
+            return true; // that was all
+        }
+        let returned = scope.returned.get().and_then(|returned| lock(returned).pop_front());
+        let Some(task) = returned.or_else(|| self.steal_one(|task| belongs(task, scope))) else {
+            return false;
+        };
+        self.run_task(task);
+        true
+    }
+}
+
+/// Whether `task`, which the caller has for itself, belongs to `scope` or to one opened inside of it.
+fn belongs(task: &Task, scope: &Scope) -> bool {
+    let Some(address) = task.scope() else { return false };
+    let its_own = std::ptr::with_exposed_provenance::<Scope>(address);
+    // SAFETY: a scope outlives its tasks, and this one is still to be run.
+    unsafe { &*its_own }.descends_from(scope)
+}

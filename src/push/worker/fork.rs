@@ -1,0 +1,576 @@
+//! Fork-join on a worker: two closures, the second of which others may take while the first one runs.
+//!
+//! What is forked lies in a frame on the forking thread's stack (`StackJob`) and in a list that only this worker
+//! touches; the oldest entry that nobody has taken also lies in the worker's [`Offer`], where thieves find it. As long
+//! as no thief comes, a fork and its join are some plain loads and stores. The owner looks at its offer at each fork
+//! and each join, and fills it when it is empty. So *the oldest fork is always on offer*, unless it was taken after the
+//! last look: a serial section hides at most the younger ones, and only after the oldest has found a taker.
+//!
+//! The list is in the order of age, and only the oldest is ever offered, hence:
+//! - entries below `private_from` have been offered; all but the last of these have been taken by thieves, for another
+//!   is offered only when the offer is empty;
+//! - a worker that waits for a fork that was taken has no private forks: all that is older was taken earlier, all that
+//!   is younger has been joined.
+//!
+//! # Waiting for a thief
+//! The second fact makes *leapfrogging* (Wagner and Calder, PPoPP 1993) simple: whatever lies in the offer of the thief
+//! while it works on our fork was forked by that work. (A thief that has untaken forks of its own beneath, because it
+//! serves its pool while it waits for another pool in the first half of a join, does not say its name: nobody takes from
+//! it. If our fork waits for another pool, what lies on top of it has to end first, and may be taken.) So the waiter takes from there, and from nowhere else; what it
+//! runs descends from what it waits for, which a task that holds a lock, or that others wait for, can bear. A thief
+//! that takes up other work has set our latch before, and publication orders the two: a waiter that has taken something
+//! and *then* finds its latch not set has taken a descendant. One that finds it set gives the piece back to its owner.
+//! When there is nothing to take, the waiter sleeps; the thief nudges it when it makes its next offer.
+//!
+//! A thief whose task waits for *another pool* serves its own meanwhile, with whatever there is. What it then forks does
+//! not descend from what it has interrupted, and what it has forked before does not descend from what it takes now. So
+//! each such service has a number, which the thief shows (`Remote::service`) and notes in the jobs it begins. A waiter
+//! takes nothing while the two differ, nor from a thief that began its job with forks of its own pending; and if they
+//! differ when it has taken something, it gives that back, as above.
+
+use std::cell::{Cell, UnsafeCell};
+use std::mem::{self, MaybeUninit};
+use std::panic;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU32, Ordering, fence};
+use std::thread;
+use std::time::Instant;
+
+use crate::base::facade::Place;
+use crate::base::unwind::{self, Payload};
+use crate::push::worker::Worker;
+use crate::push::worker::wait::join_spin;
+use crate::queue::fork_slot::Offer;
+use crate::sync::latch::{Latch, Verdict};
+use crate::sys::stack;
+use crate::task::counts::Tally;
+use crate::task::erased::{Discarded, Finished, Task, TaskKind, TaskTable, Word};
+use crate::task::work::Unstarted;
+
+/// How many of those who wait for what a worker runs are told of its next offer: the innermost. In a chain of joins two
+/// workers leapfrog over each other at each level, so there may be hundreds of thousands (an offer would then take a
+/// millisecond), all but the innermost of which are buried under another wait of the same thread. Whoever is not told only
+/// sleeps on.
+const MOST_NUDGES: usize = 16;
+
+/// Who runs a piece of forked work: the worker that has forked it, or a thief.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// The worker that forked it.
+    Owner,
+    /// Another one.
+    Thief,
+}
+
+/// How a job ended: the payload itself is the owner's.
+pub type End = Result<(), Panicked>;
+
+/// It panicked.
+#[derive(Debug)]
+pub struct Panicked;
+
+/// The part of forked work that does not depend on its type.
+#[derive(Debug)]
+pub struct Job {
+    /// Calls the closure and keeps what it returns, or panics with, for the owner.
+    perform: unsafe fn(NonNull<Job>, &Worker) -> End,
+    /// The next younger fork of the same worker, while there is one. For the owner.
+    younger: Cell<MaybeUninit<*const Job>>,
+    /// What owner and thief know each other by. Made when the job is offered: most never are.
+    meeting: UnsafeCell<MaybeUninit<Meeting>>,
+}
+
+/// Where the owner of a job and its thief meet.
+#[derive(Debug)]
+struct Meeting {
+    /// The number of the worker that runs the job, plus one; 0 as long as nobody does who has not forked it, or if what
+    /// that one offers does not descend from the job.
+    thief: AtomicU32,
+    /// The number of the service in which it was begun.
+    service: AtomicU32,
+    /// Set when the thief is done; it touches the job no more.
+    latch: Latch,
+}
+
+/// A job on the stack of whoever waits for it: first of all the header, so that a pointer to it is a pointer to that.
+#[repr(C)]
+pub struct StackJob<F, R> {
+    job: Job,
+    closure: Place<F>,
+    result: Place<Result<R, Payload>>,
+}
+
+impl<F, R> StackJob<F, R>
+where
+    F: FnOnce(&Worker, By) -> R,
+{
+    #[inline(always)]
+    pub fn new(closure: F) -> Self {
+        StackJob { job: Job::new(Self::perform), closure: Place::holding(closure), result: Place::empty() }
+    }
+
+    #[inline(always)]
+    pub fn header(&self) -> NonNull<Job> {
+        NonNull::from(self).cast()
+    }
+
+    /// Makes it ready to be given away, once, while nobody else knows it. Returns what the owner then waits for.
+    pub fn prepare(&self) -> &Latch {
+        self.job.prepare();
+        self.job.latch()
+    }
+
+    /// # Safety
+    /// `job` heads a job of this type that is alive until its latch is set; the caller alone may run it, once.
+    unsafe fn perform(job: NonNull<Job>, worker: &Worker) -> End {
+        // SAFETY: the caller's promise.
+        let this = unsafe { job.cast::<Self>().as_ref() };
+        // SAFETY: nobody else runs it, so the closure is read once.
+        let closure = unsafe { this.closure.read() };
+        let result = unwind::catch(|| closure(worker, By::Thief));
+        let end = if result.is_ok() { Ok(()) } else { Err(Panicked) };
+        // SAFETY: the owner reads it after the latch is set.
+        unsafe { this.result.write(result) };
+        end
+    }
+
+    /// Calls the closure on the worker that has forked it.
+    ///
+    /// # Safety
+    /// Nobody else has it or will have it.
+    #[inline(always)]
+    pub unsafe fn call(&self, worker: &Worker, by: By) -> R {
+        // SAFETY: the caller's promise.
+        let closure = unsafe { self.closure.read() };
+        closure(worker, by)
+    }
+
+    /// What the thief has left.
+    ///
+    /// # Safety
+    /// The latch says "done", and this is called once.
+    pub unsafe fn take_result(&self) -> Result<R, Payload> {
+        // SAFETY: the caller's promise; the latch orders the thief's write before this.
+        unsafe { self.result.read() }
+    }
+}
+
+impl Job {
+    #[inline(always)]
+    fn new(perform: unsafe fn(NonNull<Job>, &Worker) -> End) -> Self {
+        Job {
+            perform,
+            younger: Cell::new(MaybeUninit::uninit()),
+            meeting: UnsafeCell::new(MaybeUninit::uninit()),
+        }
+    }
+
+    /// Makes it ready to be given away. For the owner, who has it alone, once.
+    fn prepare(&self) {
+        let meeting = Meeting { thief: AtomicU32::new(0), service: AtomicU32::new(0), latch: Latch::new() };
+        // SAFETY: nobody else knows the job yet.
+        unsafe { &mut *self.meeting.get() }.write(meeting);
+    }
+
+    /// Only of a job that has been offered (and for a thief, as long as it has not set the latch).
+    fn meeting(&self) -> &Meeting {
+        // SAFETY: no reference that could write it is made after `prepare`.
+        let meeting = unsafe { &*self.meeting.get() };
+        // SAFETY: `prepare` was called: private to this module, nobody else asks for it.
+        unsafe { meeting.assume_init_ref() }
+    }
+
+    /// Gives a job that has been taken to whoever runs tasks.
+    ///
+    /// # Safety
+    /// `job` was taken out of an offer, and is used no more but through the task.
+    unsafe fn into_task(job: NonNull<Job>) -> Task {
+        static TABLE: TaskTable =
+            TaskTable { run: Job::run_packed, discard: Job::discard_packed, kind: TaskKind::Sent };
+        let mut words = [const { Word::uninit() }; 3];
+        words[0].write(job.as_ptr().expose_provenance());
+        // SAFETY: the functions expect the job's address; its closure is `Send`, and it waits for its latch.
+        unsafe { Task::from_parts(&TABLE, words) }
+    }
+
+    /// # Safety
+    /// `address` was made by `into_task`.
+    pub unsafe fn from_word(address: Word) -> NonNull<Job> {
+        // SAFETY: the caller's promise.
+        let address = unsafe { address.assume_init() };
+        // SAFETY: it was made from a pointer that is not null.
+        unsafe { NonNull::new_unchecked(std::ptr::with_exposed_provenance_mut(address)) }
+    }
+
+    unsafe fn run_packed(address: Word, _: Word, _: Word, _: &Tally) -> Finished {
+        // SAFETY: the contract of the table.
+        let job = unsafe { Job::from_word(address) };
+        // SAFETY: the task has the job for itself.
+        Worker::with_current(|worker| unsafe { worker.expect("tasks run on workers").perform(job) });
+        // SAFETY: performed; its owner may go on, and nothing of it is touched after this.
+        unsafe { Job::set(job, Verdict::Done) };
+        Finished::Quietly
+    }
+
+    unsafe fn discard_packed(address: Word, _: Word, _: Word, _: Unstarted) -> Result<Discarded, Payload> {
+        // SAFETY: the contract of the table.
+        let job = unsafe { Job::from_word(address) };
+        // SAFETY: nobody has begun it, and nothing of it is touched after this.
+        unsafe { Job::set(job, Verdict::Returned) };
+        Ok(Discarded::RunBefore)
+    }
+
+    /// Calls the closure; the latch is still to be set.
+    ///
+    /// # Safety
+    /// The caller has the job for itself.
+    pub unsafe fn perform(job: NonNull<Job>, worker: &Worker) -> End {
+        // SAFETY: alive until its latch is set.
+        let perform = unsafe { job.as_ref() }.perform;
+        // SAFETY: the caller's promise.
+        unsafe { perform(job, worker) }
+    }
+
+    /// Who waits for the job waits for this.
+    fn latch(&self) -> &Latch {
+        &self.meeting().latch
+    }
+
+    /// Lets the owner go on.
+    ///
+    /// # Safety
+    /// As for [`Latch::set`]; the job was this caller's.
+    pub unsafe fn set(job: NonNull<Job>, verdict: Verdict) {
+        // SAFETY: alive until the latch is set.
+        let latch = &raw const *unsafe { job.as_ref() }.latch();
+        // SAFETY: the caller's promise.
+        unsafe { Latch::set(latch, verdict) };
+    }
+}
+
+/// The forks of a worker: a list through the frames in which they lie, from the oldest to the youngest. It has no limit
+/// and needs no memory of its own.
+#[derive(Debug)]
+pub struct Forks {
+    /// Older than all: the list is never empty.
+    root: Box<Job>,
+    youngest: Cell<NonNull<Job>>,
+    /// The youngest that has been offered, or the root: those that are younger are private.
+    last_offered: Cell<NonNull<Job>>,
+}
+
+impl Forks {
+    /// No forks.
+    pub fn new() -> Self {
+        unsafe fn never(_: NonNull<Job>, _: &Worker) -> End {
+            unreachable!("the root is never offered")
+        }
+        let root = Box::new(Job::new(never));
+        let head = NonNull::from(&*root);
+        Forks { root, youngest: Cell::new(head), last_offered: Cell::new(head) }
+    }
+
+    /// Adds a fork that is younger than all others. Returns what was the youngest until then, for `pop`.
+    #[inline(always)]
+    fn push(&self, job: NonNull<Job>) -> NonNull<Job> {
+        let older = self.youngest.replace(job);
+        // SAFETY: the root, or a fork that has not been joined yet: its frame is alive.
+        unsafe { older.as_ref() }.younger.set(MaybeUninit::new(job.as_ptr()));
+        older
+    }
+
+    /// Takes the youngest out of the list again. Whether it is still private; then nobody else has ever seen it.
+    #[inline(always)]
+    fn pop(&self, job: NonNull<Job>, older: NonNull<Job>) -> bool {
+        debug_assert!(self.youngest.get() == job && job != NonNull::from(&*self.root));
+        self.youngest.set(older);
+        self.last_offered.get() != job
+    }
+
+    /// Whether one of them has not been offered yet.
+    fn has_private(&self) -> bool {
+        self.last_offered.get() != self.youngest.get()
+    }
+
+    /// The youngest, which has been offered, is out of the list.
+    fn popped_offered(&self, older: NonNull<Job>) {
+        self.last_offered.set(older);
+    }
+
+    /// The oldest private one, which is no longer.
+    fn next_to_offer(&self) -> Option<NonNull<Job>> {
+        if !self.has_private() {
+            return None;
+        }
+        let last = self.last_offered.get();
+        // SAFETY: as in `push`.
+        let younger = unsafe { last.as_ref() }.younger.get();
+        // SAFETY: it is not the youngest, so `push` has written it.
+        let next = NonNull::new(unsafe { younger.assume_init() }.cast_mut())?;
+        self.last_offered.set(next);
+        // SAFETY: as in `push`.
+        unsafe { next.as_ref() }.prepare();
+        Some(next)
+    }
+}
+
+/// A job of another worker that runs on this one, and the one that it interrupted. They form a chain on the stack.
+pub struct Execution {
+    job: NonNull<Job>,
+    beneath: *const Execution,
+}
+
+/// Completes the second half of a join whose first half panics.
+struct Unwinding<'a, F: FnOnce(&Worker, By) -> R, R> {
+    worker: &'a Worker,
+    forked: &'a StackJob<F, R>,
+    older: NonNull<Job>,
+}
+
+impl<F: FnOnce(&Worker, By) -> R, R> Drop for Unwinding<'_, F, R> {
+    // Inlined, so that the three fields stay in registers until somebody panics.
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.worker.complete(self.forked, self.older);
+    }
+}
+
+impl Worker {
+    /// Calls both, and returns what both return. `b` may be taken by another worker meanwhile. When this returns or
+    /// unwinds both have ended; if both panic, the panic of `a` is the one that goes on.
+    #[inline(always)]
+    pub fn join<A, B, RA, RB>(&self, a: A, b: B) -> (RA, RB)
+    where
+        A: FnOnce(&Worker) -> RA,
+        B: FnOnce(&Worker, By) -> RB + Send,
+        RB: Send,
+    {
+        let forked = StackJob::new(b);
+        let older = self.fork(forked.header());
+        // From here on `forked` may be seen by others: this frame must not be left before it is back or done.
+        let unwinding = Unwinding { worker: self, forked: &forked, older };
+        let ra = a(self);
+        mem::forget(unwinding);
+        if self.take_back(forked.header(), older) {
+            // SAFETY: it was taken back.
+            return (ra, unsafe { forked.call(self, By::Owner) });
+        }
+        match self.await_thief(&forked) {
+            Ok(rb) => (ra, rb),
+            Err(payload) => panic::resume_unwind(payload),
+        }
+    }
+
+    #[inline(always)]
+    fn fork(&self, job: NonNull<Job>) -> NonNull<Job> {
+        let older = self.forks.push(job);
+        if self.is_wanted() {
+            self.offer_oldest();
+        }
+        older
+    }
+
+    /// Whether a thief has taken what this worker had on offer, or nothing was ever offered.
+    #[inline(always)]
+    pub fn is_wanted(&self) -> bool {
+        self.offer().is_free()
+    }
+
+    /// Makes sure that the oldest of this worker's forks is on offer, if it has any.
+    #[cold]
+    #[inline(never)]
+    pub fn offer_oldest(&self) {
+        if !self.is_wanted() || self.shared.is_forked() {
+            return; // in a forked child there is nobody else
+        }
+        let Some(job) = self.forks.next_to_offer() else { return };
+        self.offer().put(job);
+        // Its fence is also the one that the nudges need.
+        self.shared.idle.notify();
+        self.nudge_waiters();
+    }
+
+    /// Tells those who wait for what this worker runs that there is something to take.
+    fn nudge_waiters(&self) {
+        let mut execution = self.executing.get();
+        for _ in 0..MOST_NUDGES {
+            // SAFETY: null, or a frame of this thread (or of one that sleeps until this one ends) further up the stack.
+            let Some(this) = (unsafe { execution.as_ref() }) else { return };
+            // SAFETY: its owner waits until we set the latch, which `perform` does later.
+            unsafe { this.job.as_ref() }.latch().nudge();
+            execution = this.beneath;
+        }
+    }
+
+    /// Takes the youngest fork back. `false` if a thief has it.
+    #[inline(always)]
+    fn take_back(&self, job: NonNull<Job>, older: NonNull<Job>) -> bool {
+        if self.forks.pop(job, older) {
+            if self.is_wanted() {
+                self.offer_oldest();
+            }
+            return true;
+        }
+        self.take_back_offered(job, older)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_back_offered(&self, job: NonNull<Job>, older: NonNull<Job>) -> bool {
+        self.forks.popped_offered(older);
+        self.offer().take_back(job)
+    }
+
+    /// Runs a job that this worker has taken from another, which may take parts of it back meanwhile. The latch is still
+    /// to be set.
+    ///
+    /// # Safety
+    /// The caller has the job for itself.
+    unsafe fn perform(&self, job: NonNull<Job>) {
+        let execution = Execution { job, beneath: self.executing.get() };
+        // Only if all that this worker offers from here on is part of the job.
+        if self.is_wanted() && !self.forks.has_private() {
+            // SAFETY: alive until its latch is set.
+            let meeting = unsafe { job.as_ref() }.meeting();
+            // Relaxed, all three: hints where to look; what is found there is checked. The owner of a job that we fork
+            // while we run this one sees them, for that one is published after.
+            meeting.service.store(self.remote().service.load(Ordering::Relaxed), Ordering::Relaxed);
+            meeting.thief.store(self.index as u32 + 1, Ordering::Relaxed);
+        }
+        self.executing.set(&raw const execution);
+        // SAFETY: the caller's promise. User code runs inside the panic guard, so the chain is restored below.
+        let _ = unsafe { Job::perform(job, self) };
+        self.executing.set(execution.beneath);
+    }
+
+    /// Ends the youngest fork in one way or another, for a frame that unwinds; what it returns or panics with is lost,
+    /// for the panic of the first half is the one that goes on.
+    #[cold]
+    #[inline(never)]
+    fn complete<F, R>(&self, forked: &StackJob<F, R>, older: NonNull<Job>)
+    where
+        F: FnOnce(&Worker, By) -> R,
+    {
+        let result = if self.take_back(forked.header(), older) {
+            // SAFETY: it was taken back.
+            unwind::catch(|| unsafe { forked.call(self, By::Owner) })
+        } else {
+            self.await_thief(forked)
+        };
+        unwind::drop_silently(result);
+    }
+
+    /// Waits for a fork that a thief has taken, and does part of its work meanwhile.
+    #[cold]
+    #[inline(never)]
+    fn await_thief<F, R>(&self, forked: &StackJob<F, R>) -> Result<R, Payload>
+    where
+        F: FnOnce(&Worker, By) -> R,
+    {
+        match self.await_job(&forked.job) {
+            // SAFETY: it is done.
+            Verdict::Done => unsafe { forked.take_result() },
+            // SAFETY: the thief has given it back.
+            Verdict::Returned => unwind::catch(|| unsafe { forked.call(self, By::Owner) }),
+        }
+    }
+
+    fn await_job(&self, job: &Job) -> Verdict {
+        self.settle();
+        let mut spin_until = Instant::now() + join_spin();
+        loop {
+            if self.shared.is_forked() {
+                // The only thing that is left to do: the closure went with the thief. Nobody else can reach this frame.
+                panic!(
+                    "this process was forked in the middle of a join, whose other half runs in the parent"
+                );
+            }
+            for _ in 0..32 {
+                if let Some(verdict) = job.latch().verdict() {
+                    return verdict;
+                }
+                std::hint::spin_loop();
+            }
+            if self.leapfrog(job) {
+                spin_until = Instant::now() + join_spin();
+            } else if Instant::now() >= spin_until {
+                // SAFETY: this worker forked the job and is the one that waits.
+                if unsafe { job.latch().arm() } && !self.thief_offers(job) {
+                    thread::park();
+                }
+            }
+        }
+    }
+
+    /// Serves the pool in the middle of a task: see the module's text.
+    pub(super) fn in_service<R>(&self, serve: impl FnOnce() -> R) -> R {
+        let service = &self.remote().service;
+        let interrupted = service.load(Ordering::Relaxed); // our own
+        let number = self.services.get().wrapping_add(1);
+        self.services.set(number);
+        // Relaxed: who takes something that is offered from here on sees it, for that is published after.
+        service.store(number, Ordering::Relaxed);
+        let result = serve();
+        service.store(interrupted, Ordering::Relaxed);
+        if self.offer().has_any() {
+            // Who waits for the interrupted job may take from here again.
+            fence(Ordering::SeqCst); // as that of `notify` in `offer_oldest`
+            self.nudge_waiters();
+        }
+        result
+    }
+
+    /// Where there may be a part of `job` for the worker that waits for it.
+    fn offer_of_thief(&self, job: &Job) -> Option<&Offer<Job>> {
+        if stack::is_half_used() {
+            return None; // sleeping needs no stack
+        }
+        let meeting = job.meeting();
+        // Relaxed: see `perform`. 0: whoever has taken it is about to begin.
+        let thief = meeting.thief.load(Ordering::Relaxed).checked_sub(1)?;
+        let remote = self.shared.remote(thief as usize);
+        // Relaxed: looked at again when something has been taken.
+        let began_in = meeting.service.load(Ordering::Relaxed);
+        (remote.service.load(Ordering::Relaxed) == began_in).then_some(&remote.offer)
+    }
+
+    fn thief_offers(&self, job: &Job) -> bool {
+        self.offer_of_thief(job).is_some_and(Offer::has_any)
+    }
+
+    /// Runs a part of `job`, which a thief works on. Whether there was one.
+    fn leapfrog(&self, job: &Job) -> bool {
+        let Some(part) = self.offer_of_thief(job).and_then(Offer::take) else { return false };
+        // Both see what the thief did before it made this offer, for we have taken it.
+        if job.latch().is_set() || self.offer_of_thief(job).is_none() {
+            // The thief may have been at other work already (see the module's text).
+            // SAFETY: we took it, nobody has begun it, and it is not used any more.
+            unsafe { Job::set(part, Verdict::Returned) };
+            return true;
+        }
+        self.metrics().stolen_forks.add(1);
+        let kept_below = self.kept.replace(0);
+        // SAFETY: we took it.
+        unsafe { self.perform(part) };
+        self.settle();
+        self.kept.set(kept_below.wrapping_add(self.kept.get())); // as in `run_task`
+        // SAFETY: performed, and not used any more.
+        unsafe { Job::set(part, Verdict::Done) };
+        true
+    }
+
+    /// Takes what this worker has on offer itself: while it waits for another pool in the first half of a join.
+    pub fn take_own_offer(&self) -> Option<Task> {
+        let job = self.offer().take()?;
+        // SAFETY: just taken.
+        Some(unsafe { Job::into_task(job) })
+    }
+
+    /// Takes what `victim` has on offer.
+    pub fn take_offered(&self, victim: &Offer<Job>) -> Option<Task> {
+        let job = victim.take()?;
+        self.metrics().stolen_forks.add(1);
+        // SAFETY: just taken.
+        Some(unsafe { Job::into_task(job) })
+    }
+}

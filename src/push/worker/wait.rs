@@ -1,0 +1,216 @@
+//! Waiting: on a worker, where the wait is used to run what it needs, and outside.
+//!
+//! What a worker may run while a task on it waits is limited, for whatever it runs lies *on top* of the waiting task on the
+//! stack and must end first. If it waited for the one below, neither would ever end. The rule, and why it is safe:
+//! - The **awaited task**, if nobody has begun it, is run here and now.
+//! - Tasks that the **waiting task has submitted** are run, and what these leave behind; they descend from it, and the
+//!   documentation of `JoinHandle` says that a descendant must not wait for its ancestor.
+//! - Otherwise the thread sleeps until the result is there.
+//!
+//! Follow the chain "waits for" from any waiting task: each member has begun (else its waiter would run it), so the chain
+//! ends in a task that runs, unless it closes to a circle, which no scheduler could resolve. Java's ForkJoinPool and
+//! leapfrogging (Wagner and Calder, PPoPP 1993) limit their joins for the same reason.
+//!
+//! A task of another pool cannot be run here, and that pool may be waiting for ours. Then the worker goes on serving its
+//! own pool without limits, and a task that waits for the one below can still bury it; documented there too. What would
+//! lift both limits is another worker that stands in for a waiting one.
+
+use std::io;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::push::worker::{Goal, Seeker, Worker, hire};
+use crate::runtime::config::Config;
+use crate::runtime::lifecycle::Owner;
+use crate::sys::affinity;
+use crate::sys::stack;
+use crate::task::counts::Tally;
+
+/// How long a thread spins for a result before it sleeps: about what it takes to put it to sleep and wake it up. The next
+/// result of a program that submits and joins in turn usually comes sooner.
+const JOIN_SPIN: Duration = Duration::from_micros(10);
+
+/// Something that a task or a thread waits for.
+pub trait Awaited {
+    /// Whether it has come.
+    fn is_done(&self) -> bool;
+    /// Whether it comes from a task of the pool of this number.
+    fn is_of(&self, pool: u32) -> bool;
+    /// Runs the task that it comes from, if nobody has begun it; whether that was so.
+    fn run_here(&mut self, tally: &Tally) -> bool;
+    /// Has the calling thread unparked when it comes (at once, if it has come already).
+    fn unpark_me(&mut self);
+}
+
+/// How a wait on a worker ended.
+#[derive(Debug)]
+#[must_use]
+pub enum Waited {
+    /// It came.
+    Done,
+    /// The deadline passed first.
+    TimedOut,
+    /// The stack is used up and the operating system gives no thread with a fresh one.
+    NoStack(io::Error),
+}
+
+/// How long to spin for a result before sleeping.
+pub fn join_spin() -> Duration {
+    if affinity::is_single_core() { Duration::ZERO } else { JOIN_SPIN }
+}
+
+/// Spins for a moment, then sleeps, until `awaited` is done or the deadline has passed.
+pub fn block(awaited: &mut dyn Awaited, deadline: Option<Instant>) -> Waited {
+    let now = Instant::now();
+    let spin = join_spin();
+    let spin_until = deadline.map_or(now + spin, |deadline| deadline.min(now + spin));
+    while Instant::now() < spin_until {
+        for _ in 0..32 {
+            if awaited.is_done() {
+                return Waited::Done;
+            }
+            std::hint::spin_loop();
+        }
+    }
+    while !awaited.is_done() {
+        awaited.unpark_me(); // each time: whoever has woken this thread for another reason has used it up
+        match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+            None => thread::park(),
+            Some(Duration::ZERO) => return Waited::TimedOut,
+            Some(left) => thread::park_timeout(left),
+        }
+    }
+    Waited::Done
+}
+
+/// What a task should find free of a small stack, in bytes: three quarters of the smallest. (In a build without
+/// optimisation a queue that grows takes some 20 KiB.)
+const ROOM: usize = 48 << 10;
+
+/// Whether tasks within tasks have left less than half of the stack that a task of this pool may count on (of a small one,
+/// less than [`ROOM`]): that is for the next one. A thread that has borrowed the worker may have a smaller one from the
+/// beginning.
+pub fn is_deep(config: &Config) -> bool {
+    stack::is_short_of((config.stack_size / 2).max(ROOM.min(config.stack_size / 4 * 3)))
+}
+
+/// Has a thread of its own work or wait, in the name of worker `index`, and waits for that thread. An error means that there
+/// was none to be had.
+pub fn on_thread<R: Send>(config: &Config, index: usize, work: impl FnOnce() -> R + Send) -> io::Result<R> {
+    let begin = || {
+        stack::begin(config.stack_size);
+        work()
+    };
+    thread::scope(|scope| {
+        let thread = config.thread(index).spawn_scoped(scope, begin)?;
+        Ok(thread.join().expect("waiting runs user code only inside the panic guard"))
+    })
+}
+
+impl Worker {
+    /// Waits until `awaited` is done or the deadline has passed. Called from inside a task.
+    pub fn wait_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
+        if is_deep(&self.shared.config) {
+            let wait = move |worker: &Worker| worker.wait_here(awaited, deadline);
+            return self.on_fresh_stack(wait).unwrap_or_else(Waited::NoStack);
+        }
+        self.wait_here(awaited, deadline)
+    }
+
+    fn wait_here(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
+        if !awaited.is_of(self.shared.id) {
+            return self.serve_until(awaited, deadline);
+        }
+        loop {
+            // Before it sleeps, or goes on with something else.
+            self.settle();
+            if awaited.is_done() {
+                return Waited::Done;
+            }
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Waited::TimedOut;
+            }
+            let kept_below = self.kept.replace(0);
+            let ran = awaited.run_here(&self.metrics().tally);
+            self.kept.set(kept_below.wrapping_add(self.kept.get()));
+            if !ran && !self.run_own_child() {
+                return block(awaited, deadline);
+            }
+        }
+    }
+
+    /// Runs the youngest task in the deque, as long as more are there than the `below` oldest of those that descend from the
+    /// present task. Whether there was one.
+    ///
+    /// Written so that the task goes from the deque to its call without being handed through other functions: each would
+    /// copy it.
+    #[inline]
+    pub fn run_kept(&self, below: u32) -> bool {
+        let kept = self.kept.get();
+        if kept <= below {
+            return false;
+        }
+        match self.deque.pop() {
+            Some(task) => {
+                self.kept.set(kept - 1);
+                self.run_task(task);
+                true
+            }
+            None => {
+                self.kept.set(below); // thieves take the oldest first: the others are gone as well
+                false
+            }
+        }
+    }
+
+    /// Runs a task that the present task has submitted. Whether there was one.
+    pub fn run_own_child(&self) -> bool {
+        let ran = self.run_kept(0);
+        self.settle();
+        ran
+    }
+
+    /// Runs any task. Whether there was one.
+    pub fn run_any(&self) -> bool {
+        if self.run_own_child() {
+            return true;
+        }
+        // Nothing in the deque is the present task's any more: what comes from others may lie on top.
+        // In service, for what others fork on top of this task is no part of it (see `fork`).
+        let ran = self.in_service(|| self.sweep().map(|task| self.run_task(task)).is_some());
+        self.settle();
+        ran
+    }
+
+    /// Works for the pool as if there were no task that waits.
+    fn serve_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
+        let mut goal = Goal::Await { awaited, deadline };
+        self.in_service(|| self.work_until(&mut goal));
+        // What the present task had submitted may lie below what has come since, so that all of it counts.
+        self.kept.set(self.kept.get().wrapping_add(self.deque.len() as u32));
+        let Goal::Await { awaited, .. } = goal else { unreachable!("set above") };
+        if awaited.is_done() { Waited::Done } else { Waited::TimedOut }
+    }
+
+    /// Lends this worker to a thread with a fresh stack, which waits in its stead while this thread sleeps.
+    ///
+    /// A wait inside a task runs other tasks, which may wait as well: recursion by `submit` and `join` nests as deep
+    /// as the recursion goes. Neither a bound on the depth (a wait that runs nothing can hang the pool) nor an overflow
+    /// is acceptable, so the stack is continued on another thread. It costs a thread creation once in half a stack of
+    /// nesting.
+    #[cold]
+    pub fn on_fresh_stack<R: Send>(&self, work: impl FnOnce(&Worker) -> R + Send) -> io::Result<R> {
+        struct Lent<'a>(&'a Worker);
+        // SAFETY: the worker is not `Sync`, but this thread does not touch it until the other one has ended.
+        unsafe impl Send for Lent<'_> {}
+        impl Lent<'_> {
+            fn act<R>(self, work: impl FnOnce(&Worker) -> R) -> R {
+                hire(self.0.shared.id);
+                self.0.as_current(|| work(self.0))
+            }
+        }
+
+        let lent = Lent(self);
+        on_thread(&self.shared.config, self.index, move || lent.act(work))
+    }
+}

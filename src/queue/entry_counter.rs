@@ -1,0 +1,96 @@
+//! Doors of a queue that cannot be closed itself: whoever wants to put something in is counted at one of them first, and
+//! turned away once they are closed.
+//!
+//! The count answers whether everything that was let in has been taken out, also while somebody is between door and queue
+//! with it in hand. One counter for all would do, at the price of a second place where all producers meet. So there are
+//! several, each on a cache line of its own, and a producer keeps to one. Closing shuts them one after the other; what
+//! each has counted by then is final.
+
+use std::fmt;
+
+use crossbeam_utils::CachePadded;
+
+use crate::base::facade::{AtomicU64, Ordering};
+
+/// Set in a door that is closed; the count is in the bits below it.
+const CLOSED: u64 = 1 << 63;
+
+/// See the module's text.
+pub struct Doors<const N: usize> {
+    counts: [CachePadded<AtomicU64>; N],
+}
+
+impl<const N: usize> Doors<N> {
+    /// All open.
+    pub fn new() -> Self {
+        Doors { counts: std::array::from_fn(|_| CachePadded::new(AtomicU64::new(0))) }
+    }
+
+    /// Lets `tasks` tasks in through door number `door`; `false` if it is closed.
+    #[inline]
+    pub fn enter(&self, door: usize, tasks: u64) -> bool {
+        let door = &self.counts[door];
+        let mut count = door.load(Ordering::Relaxed); // only a guess for the CAS
+        while count & CLOSED == 0 {
+            // Relaxed: a read-modify-write sees the last value whatever its ordering, so nobody is counted after the close.
+            // That whoever takes the task sees it counted is the queue's business, through which it goes.
+            match door.compare_exchange_weak(count, count + tasks, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(current) => count = current,
+            }
+        }
+        false
+    }
+
+    /// Tasks let in so far; final once the doors have been closed before.
+    pub fn let_in(&self) -> u64 {
+        // Relaxed: who knows of the close, or of a task that was taken, reads no older count.
+        self.counts.iter().map(|door| door.load(Ordering::Relaxed) & !CLOSED).sum()
+    }
+
+    /// Lets nobody in any more.
+    pub fn close(&self) {
+        for door in &self.counts {
+            // Relaxed: the phase that is entered next tells of it.
+            door.fetch_or(CLOSED, Ordering::Relaxed);
+        }
+    }
+}
+
+impl<const N: usize> fmt::Debug for Doors<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Doors").field("let_in", &self.let_in()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(longshore_loom)))]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn what_is_let_in_is_counted_until_the_close() {
+        let doors = Doors::<3>::new();
+        assert!(doors.enter(0, 1) && doors.enter(2, 10) && doors.enter(0, 5));
+        assert_eq!(doors.let_in(), 16);
+        doors.close();
+        assert!((0..3).all(|door| !doors.enter(door, 1)));
+        doors.close();
+        assert_eq!(doors.let_in(), 16);
+    }
+
+    #[test]
+    fn the_count_is_final_after_the_close() {
+        let doors = Doors::<2>::new();
+        thread::scope(|scope| {
+            let enter = |door| (0..100_000).filter(|_| doors.enter(door, 1)).count() as u64;
+            let entering: Vec<_> = (0..4).map(|n| scope.spawn(move || enter(n % 2))).collect();
+            thread::yield_now();
+            doors.close();
+            let let_in = doors.let_in();
+            let entered: u64 = entering.into_iter().map(|thread| thread.join().expect("no panic")).sum();
+            assert_eq!((let_in, doors.let_in()), (entered, entered));
+        });
+    }
+}

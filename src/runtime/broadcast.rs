@@ -1,0 +1,97 @@
+//! Orders: tasks that one certain worker has to run, and nobody else may. A broadcast gives one to each.
+//!
+//! They lie in a mailbox of the worker's record. A worker that runs tasks comes to them because [`Request::Orders`] stands
+//! beside the phase as long as any order is left; one that sleeps is woken, by number; one that searches looks at its own
+//! mailbox like at any queue. Why none is overlooked is argued in `docs/idle.md`.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::runtime::core::{Core, Request};
+use crate::task::erased::Task;
+
+/// What all broadcasts of a pool pass through, one after the other: so every worker gets them in the same order, and each
+/// is accepted as a whole or not at all.
+#[derive(Debug, Default)]
+pub struct Gate {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    is_closed: bool,
+    /// Orders given and not taken.
+    left: usize,
+}
+
+impl Gate {
+    fn pass<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {
+        f(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Core {
+    /// Gives each of `workers` the task that `pack` makes for its number, but for those that are about to leave the pool;
+    /// `false`, and no task is made, if the pool is closed. `pack` runs no user code.
+    pub fn give_orders(&self, workers: &[usize], mut pack: impl FnMut(usize) -> Task) -> bool {
+        let accepted = self.orders.pass(|state| {
+            if state.is_closed || !self.ask(Request::Orders) {
+                return false;
+            }
+            for &worker in workers {
+                // Closed for a worker that has gone in the meantime.
+                if let Some(opening) = self.record(worker).orders.open() {
+                    // Counted first: a snapshot reads starts before submissions.
+                    self.metrics.ordered.add_shared(1);
+                    opening.put(pack(worker));
+                    // Who takes it passes the gate after us.
+                    state.left += 1;
+                }
+            }
+            if state.left == 0 {
+                self.no_longer_ask(Request::Orders);
+            }
+            true
+        });
+        if accepted {
+            workers.iter().for_each(|&worker| self.idle.wake_this(worker));
+        }
+        accepted
+    }
+
+    /// Whether there is an order for worker `index`.
+    #[inline]
+    pub fn has_orders(&self, index: usize) -> bool {
+        !self.record(index).orders.is_empty()
+    }
+
+    /// Takes the oldest order for worker `index`.
+    pub fn take_order(&self, index: usize) -> Option<Task> {
+        let order = self.record(index).orders.take()?;
+        self.orders.pass(|state| {
+            state.left -= 1;
+            if state.left == 0 {
+                self.no_longer_ask(Request::Orders);
+            }
+        });
+        Some(order)
+    }
+
+    /// Refuses orders from now on.
+    pub fn close_orders(&self) {
+        self.orders.pass(|state| state.is_closed = true);
+    }
+
+    /// Whether no order is left. Final once orders are refused and no worker is in the middle of taking one.
+    pub fn is_out_of_orders(&self) -> bool {
+        self.orders.pass(|state| state.left == 0)
+    }
+
+    /// Gives all orders to `throw`, on any thread.
+    pub fn throw_away_orders(&self, mut throw: impl FnMut(Task)) {
+        for worker in self.recorded() {
+            while let Some(order) = self.take_order(worker) {
+                throw(order);
+            }
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! A worker without a task: how it looks for one, lies down and gets up. The same for every kind of pool.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::base::counter::nanos;
+use crate::policy::scaling::Release;
+use crate::policy::spin::SpinTime;
+use crate::push::worker::wait::Awaited;
+use crate::runtime::core::{Core, Phase, Request};
+use crate::runtime::lifecycle::Model;
+use crate::runtime::metrics::WorkerMetrics;
+use crate::sys::memory;
+use crate::task::erased::Task;
+use crate::task::recycle;
+use crate::workers::idle::{Duty, Posture, Rest, Role, Seat};
+use crate::workers::roster::Reason;
+
+/// Busy-wait hints between two sweeps of a searching worker: a pause of some 100 ns, so that searchers do not take the
+/// cache lines away from those who fill them.
+const HINTS_PER_SWEEP: u32 = 8;
+
+/// What a worker is up to when it asks for the next task: until when it waits for one.
+pub enum Goal<'a> {
+    /// The end of the pool.
+    PoolEnd,
+    /// A task on this worker waits for something.
+    Await { awaited: &'a mut (dyn Awaited + Send), deadline: Option<Instant> },
+}
+
+impl Goal<'_> {
+    /// Whether the worker may stop, of the pool around `core`.
+    pub fn is_reached(&self, core: &Core) -> bool {
+        match self {
+            Goal::PoolEnd => core.has_ended(),
+            Goal::Await { awaited, deadline } => {
+                awaited.is_done() || deadline.is_some_and(|deadline| Instant::now() >= deadline)
+            }
+        }
+    }
+
+    /// Whether the worker must not take another task before it has seen to something else: see [`Seeker::attend`].
+    pub fn must_attend(&self, core: &Core, index: usize) -> bool {
+        let condition = core.condition();
+        condition.wants_care()
+            && (condition.phase() >= Phase::Ended
+                // What a task waits for goes on in a paused pool, and a worker leaves only between two tasks.
+                || matches!(self, Goal::PoolEnd)
+                    && (condition.asks(Request::Pause)
+                        || condition.asks(Request::Leave) && core.roster.is_to_leave(index)))
+    }
+
+    fn rest(&self) -> Rest {
+        match self {
+            Goal::PoolEnd => Rest::Idle,
+            Goal::Await { .. } => Rest::Waiting,
+        }
+    }
+
+    /// Sees to it that the thread is unparked when the goal is reached.
+    fn arm(&mut self) {
+        match self {
+            Goal::PoolEnd => {} // whoever ends the pool wakes everyone in the list of the parked
+            Goal::Await { awaited, .. } => awaited.unpark_me(),
+        }
+    }
+
+    fn park(&self) {
+        match self {
+            Goal::Await { deadline: Some(deadline), .. } => {
+                thread::park_timeout(deadline.saturating_duration_since(Instant::now()));
+            }
+            Goal::PoolEnd | Goal::Await { deadline: None, .. } => thread::park(),
+        }
+    }
+}
+
+/// A worker without a task: how it looks for one, lies down and gets up. The worker's half of the protocol in
+/// `docs/idle.md`, which is the same for every kind of pool.
+pub trait Seeker: Sized {
+    /// The kind.
+    type Pool: Model;
+
+    /// The pool.
+    fn shared(&self) -> &Self::Pool;
+    /// Whether the worker has left the pool; set once.
+    fn has_resigned(&self) -> &Cell<bool>;
+    /// The worker's place in the list of the parked.
+    fn seat(&self) -> &Arc<Seat>;
+    /// How long it looks before it lies down.
+    fn spin(&self) -> &Cell<SpinTime>;
+    /// What it counts.
+    fn metrics(&self) -> &WorkerMetrics;
+    /// One look at every source of work, but for what is only looked at as a last resort.
+    fn sweep(&self) -> Option<Task>;
+    /// Whether a task has come to where most tasks come to: a look that costs next to nothing, between two sweeps.
+    fn sees_push(&self) -> bool;
+    /// A task that somebody else should run, but that this worker takes rather than lie down.
+    fn last_resort(&self) -> Option<Task>;
+    /// Takes the task of another priority that goes before the normal ones, if there is one.
+    fn take_ranked(&self) -> Option<Task>;
+    /// Runs a task.
+    fn run_task(&self, task: Task);
+    /// Has others know what this worker still keeps to itself.
+    fn settle(&self) {}
+
+    /// Whether there is a task anywhere. Called after a sequentially consistent fence, by a worker that is awake.
+    fn sees_work(&self) -> bool {
+        self.shared().has_work()
+    }
+
+    /// Finds a task elsewhere, or sleeps until there is one. `None` when the goal may have been reached.
+    #[cold]
+    fn search_or_rest(&self, goal: &mut Goal<'_>) -> Option<Task> {
+        let shared = self.shared();
+        let mut role = shared.idle.start_search(self.seat());
+        loop {
+            if role == Role::Searching
+                && let Some(task) = search(self, goal)
+            {
+                self.end_search();
+                return Some(task);
+            }
+            if goal.is_reached(shared) || goal.must_attend(shared, self.seat().index()) {
+                if role == Role::Searching {
+                    self.end_search();
+                }
+                return None;
+            }
+            role = self.rest(role, goal);
+            if self.has_resigned().get() {
+                return None;
+            }
+            if role == Role::Active {
+                role = shared.idle.start_search(self.seat());
+            }
+        }
+    }
+
+    /// Lies down until there is work, the goal is reached, or the phase changes.
+    fn rest(&self, role: Role, goal: &mut Goal<'_>) -> Role {
+        let (shared, seat) = (self.shared(), self.seat());
+        goal.arm();
+        shared.idle.announce(seat, role, goal.rest());
+        // From here until `withdraw` this thread keeps its hands off what belongs to the worker's owner: another thread
+        // may have borrowed the worker.
+        // The last look around: the fence in `announce` makes it count.
+        let role = if shared.has_work() || shared.has_orders(seat.index()) {
+            Some(Role::Searching)
+        } else if matches!(goal, Goal::PoolEnd)
+            && (shared.ends_now() || shared.roster.is_to_leave(seat.index()))
+        {
+            Some(Role::Active)
+        } else {
+            None
+        };
+        if let Some(role) = role {
+            if let Some(role) = shared.idle.withdraw(seat, role) {
+                return role;
+            }
+            // Lent. A push that saw this worker search relies on it to have seen its task: somebody else has to take it.
+            shared.idle.notify();
+        }
+        if recycle::tidy_up() {
+            memory::return_to_system();
+        }
+        // Shared, for whoever has borrowed the worker may sleep as well.
+        self.metrics().parked.add_shared(1);
+        let asleep = Instant::now();
+        self.metrics().asleep.begin(shared.nanos(asleep));
+        let role = self.sleep(seat, goal);
+        let mut spin = self.spin().get();
+        let slept = asleep.elapsed();
+        self.metrics().asleep.end_after(nanos(slept));
+        spin.slept(slept);
+        self.spin().set(spin);
+        role
+    }
+
+    /// Sleeps until it is chosen, the goal is reached, or it leaves the pool because it has been idle for long. `seat` is the
+    /// one that it lay down with: whoever has borrowed the worker meanwhile has another.
+    fn sleep(&self, seat: &Arc<Seat>, goal: &mut Goal<'_>) -> Role {
+        let shared = self.shared();
+        let mut since = Instant::now();
+        loop {
+            let timeout = self.idle_time(goal);
+            let is_overdue = timeout.is_some_and(|timeout| since.elapsed() >= timeout);
+            let is_up = match seat.posture() {
+                Posture::Up => true,
+                Posture::Parked => goal.is_reached(shared) || is_overdue,
+                Posture::Lent => {
+                    since = Instant::now(); // whoever acts as this worker is not idle
+                    false
+                }
+            };
+            match is_up.then(|| shared.idle.withdraw(seat, Role::Active)).flatten() {
+                Some(Role::Active) if is_overdue && shared.resign(seat.index(), Reason::Idle) => {
+                    self.has_resigned().set(true);
+                    return Role::Active;
+                }
+                Some(role) => return role,
+                None => {
+                    goal.arm(); // each time, see `wait::block`
+                    match timeout {
+                        None => goal.park(),
+                        Some(timeout) => thread::park_timeout(timeout.saturating_sub(since.elapsed())),
+                    }
+                }
+            }
+        }
+    }
+
+    /// How long the worker may sleep before it leaves the pool; `None` if it is needed.
+    fn idle_time(&self, goal: &Goal<'_>) -> Option<Duration> {
+        let shared = self.shared();
+        let leaves = matches!(goal, Goal::PoolEnd)
+            && shared.roster.has_too_many()
+            && shared.config.scaling.releases() == Release::EachByItself;
+        leaves.then(|| shared.config.scaling.idle_time())
+    }
+
+    /// Stops searching: the pushes that relied on this worker to find their task may need another one woken.
+    fn end_search(&self) {
+        let idle = &self.shared().idle;
+        if idle.end_search() == Duty::CheckForMore && self.sees_work() {
+            idle.wake_one();
+        }
+    }
+
+    /// Sees to what the pool asks of its workers besides running tasks; whether the loop begins anew.
+    #[cold]
+    fn attend(&self, goal: &mut Goal<'_>) -> bool {
+        let shared = self.shared();
+        let condition = shared.condition();
+        if condition.phase() == Phase::Stopping {
+            self.settle();
+            self.stop(goal);
+            return true;
+        }
+        if matches!(goal, Goal::PoolEnd) && condition.asks(Request::Leave) && self.leaves() {
+            return true;
+        }
+        if matches!(goal, Goal::PoolEnd) && condition.asks(Request::Pause) {
+            self.settle();
+            shared.rest_while_paused(self.seat().index());
+            return true;
+        }
+        if condition.asks(Request::Orders)
+            && let Some(order) = shared.take_order(self.seat().index())
+        {
+            self.run_task(order);
+            return true;
+        }
+        if condition.asks(Request::Ranks)
+            && let Some(task) = self.take_ranked()
+        {
+            self.run_task(task);
+            return true;
+        }
+        false
+    }
+
+    /// Leaves the pool, if it is among those who are to.
+    fn leaves(&self) -> bool {
+        let (shared, index) = (self.shared(), self.seat().index());
+        let leaves = shared.roster.is_to_leave(index) && shared.resign(index, Reason::Orders);
+        if leaves {
+            self.has_resigned().set(true);
+        }
+        leaves
+    }
+
+    /// The pool stops: what this worker has in its queues never starts. A task that waits on this worker waits on,
+    /// for something that runs, or has just been thrown away and says so.
+    fn stop(&self, goal: &mut Goal<'_>) {
+        let shared = self.shared();
+        shared.throw_away_queued();
+        goal.arm();
+        if !goal.is_reached(shared) {
+            goal.park();
+        }
+    }
+}
+
+/// Looks everywhere, again and again for as long as spinning pays, and at last where it would rather not.
+fn search(seeker: &impl Seeker, goal: &Goal<'_>) -> Option<Task> {
+    let mut spin = seeker.spin().get();
+    // The first and the last look at the clock.
+    let mut looked: Option<(Instant, Instant)> = None;
+    loop {
+        if goal.must_attend(seeker.shared(), seeker.seat().index()) {
+            return None;
+        }
+        if let Some(task) = seeker.sweep() {
+            // Found at the first look it has cost no time worth counting.
+            if let Some((first, last)) = looked {
+                spin.rewarded();
+                seeker.spin().set(spin);
+                // Without the last sweep: the task would wait for one more look at the clock.
+                seeker.metrics().searching.add(nanos(last - first));
+            }
+            return Some(task);
+        }
+        if goal.is_reached(seeker.shared()) {
+            return None;
+        }
+        // A pool that closes ends when all its workers rest.
+        if spin.get() == Duration::ZERO || seeker.shared().phase() != Phase::Open {
+            return seeker.last_resort();
+        }
+        let now = Instant::now();
+        let first = looked.map_or(now, |(first, _)| first);
+        looked = Some((first, now));
+        if now - first >= spin.get() {
+            seeker.metrics().searching.add(nanos(now - first));
+            return seeker.last_resort(); // how long the sleep lasts will tell whether that was wise
+        }
+        (0..HINTS_PER_SWEEP).take_while(|_| !seeker.sees_push()).for_each(|_| std::hint::spin_loop());
+    }
+}

@@ -1,0 +1,110 @@
+//! Batches on a bounded pool. The submitting thread draws tasks in portions; as many of a portion as there is room for go in
+//! together, the others one by one, in the way that the pool treats tasks for which there is no room.
+
+use std::collections::VecDeque;
+
+use crate::base::error::SubmitError;
+use crate::push::dispatcher::{Intake, Rejected};
+use crate::queue::batch::BATCH;
+use crate::submit::admission;
+use crate::submit::handle::JoinHandle;
+use crate::submit::pack;
+use crate::submit::single::{self, with_handle_in};
+
+/// A part of a portion, the oldest first.
+enum Part<'a, F> {
+    /// There is room for all of it.
+    Admitted(Oldest<'a, F>),
+    /// There was no room just now.
+    Single(F),
+}
+
+/// The oldest tasks of a portion, so many of them. What is not drawn stays in the portion.
+struct Oldest<'a, F> {
+    portion: &'a mut VecDeque<F>,
+    left: usize,
+}
+
+impl<F> Iterator for Oldest<'_, F> {
+    type Item = F;
+
+    fn next(&mut self) -> Option<F> {
+        self.left = self.left.checked_sub(1)?;
+        self.portion.pop_front()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+/// See [`single::execute_batch`].
+pub fn execute<F>(shared: &impl Intake, tasks: impl Iterator<Item = F>) -> Result<usize, Rejected<F>>
+where
+    F: FnOnce() + Send + 'static,
+{
+    let escorts = shared.escorts();
+    in_portions(shared, tasks, |part| match part {
+        Part::Admitted(tasks) => shared.dispatch_batch(tasks, |task| pack::packed(&escorts, task)),
+        Part::Single(task) => single::execute(shared, task, None).map_err(alone).map(|()| 1),
+    })
+}
+
+/// See [`single::submit_batch`]. The handles of what was accepted are in `handles`, also after an error.
+pub fn submit<F, T>(
+    shared: &impl Intake,
+    tasks: impl Iterator<Item = F>,
+    handles: &mut Vec<JoinHandle<T>>,
+) -> Result<usize, Rejected<F>>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    in_portions(shared, tasks, |part| match part {
+        Part::Admitted(tasks) => shared.dispatch_batch(tasks, with_handle_in(shared, handles)),
+        Part::Single(task) => {
+            handles.push(single::submit(shared, task, None).map_err(alone)?);
+            Ok(1)
+        }
+    })
+}
+
+fn alone<F>(refused: SubmitError<F>) -> Rejected<F> {
+    Rejected { accepted: 0, returned: vec![refused.task], kind: refused.kind }
+}
+
+/// Draws tasks in portions and has `put` take each part of them; how many it took.
+///
+/// They are drawn before there is room for them: while the caller's iterator is at work, room is left to others.
+fn in_portions<F>(
+    shared: &impl Intake,
+    mut tasks: impl Iterator<Item = F>,
+    mut put: impl FnMut(Part<'_, F>) -> Result<usize, Rejected<F>>,
+) -> Result<usize, Rejected<F>> {
+    let share = tasks.size_hint().0.clamp(1, BATCH);
+    let mut portion = VecDeque::with_capacity(share);
+    let mut accepted = 0;
+    loop {
+        portion.extend(tasks.by_ref().take(share));
+        if portion.is_empty() {
+            return Ok(accepted);
+        }
+        while !portion.is_empty() {
+            let room = admission::admit_some(shared, portion.len());
+            let part = if room > 0 {
+                Part::Admitted(Oldest { portion: &mut portion, left: room })
+            } else {
+                Part::Single(portion.pop_front().expect("it is not empty"))
+            };
+            match put(part) {
+                Ok(taken) => accepted += taken,
+                Err(mut rejected) => {
+                    admission::refund(shared, room - rejected.accepted);
+                    rejected.accepted += accepted;
+                    rejected.returned.extend(portion);
+                    return Err(rejected);
+                }
+            }
+        }
+    }
+}
