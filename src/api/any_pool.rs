@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::api::builder::{PoolBuilder, Start};
+use crate::api::builder::PoolBuilder;
 use crate::api::group::Group;
 use crate::api::lane::LaneBuilder;
 use crate::api::pool::Pool;
@@ -14,6 +14,7 @@ use crate::api::workers::Workers;
 use crate::base::error::{BatchError, ResizeError, ShutdownError, SubmitError};
 use crate::runtime::metrics::PoolStats;
 use crate::submit::handle::JoinHandle;
+use crate::submit::target::Start;
 
 /// A pool of either kind: [`Pool`], which pushes, or [`PullPool`].
 ///

@@ -1,10 +1,9 @@
 //! [`blocking`]: what a task does that waits for something else than the pool.
 
+use std::any::Any;
 use std::cell::Cell;
 
-use crate::push::shared::Shared;
-use crate::runtime::current::Current;
-use crate::runtime::worker_thread::Absence;
+use crate::runtime::current;
 
 /// Calls `f`, which blocks (it reads a file, asks a server, waits for a lock or a channel), and has another worker of the
 /// pool whose task calls this work meanwhile. So the pool keeps as many workers that compute as it should have.
@@ -51,33 +50,21 @@ thread_local! {
 
 /// The calling thread does not count as a worker that computes for as long as this lives.
 struct Away {
-    /// Goes before the mark does.
-    _absence: AnyAbsence,
+    /// Dropped first: the mark stays until the stand-in has been told to go.
+    _absence: Option<Box<dyn Any>>,
     was_away: bool,
-}
-
-enum AnyAbsence {
-    Push(#[expect(dead_code, reason = "its end is what matters")] Absence<Shared>),
-    Pull(#[expect(dead_code, reason = "its end is what matters")] Absence<crate::pull::shared::Shared>),
-    None,
 }
 
 impl Away {
     fn begin(pool: Option<u32>) -> Self {
         let was_away = IS_AWAY.get();
         let is_meant = |id| !was_away && pool.is_none_or(|pool| pool == id);
-        let absence = Current::with(|current| match current {
-            Current::Push(worker) if is_meant(worker.shared().id) => {
-                worker.make_way();
-                Absence::begin(worker.shared()).map(AnyAbsence::Push)
-            }
-            Current::Pull(worker) if is_meant(worker.shared().id) => {
-                Absence::begin(worker.shared()).map(AnyAbsence::Pull)
-            }
-            Current::Push(_) | Current::Pull(_) | Current::None => None,
+        let absence = current::with(|worker| match worker {
+            Some(worker) if is_meant(worker.core().id) => worker.begin_blocking(),
+            _ => None,
         });
         IS_AWAY.set(was_away || absence.is_some());
-        Away { _absence: absence.unwrap_or(AnyAbsence::None), was_away }
+        Away { _absence: absence, was_away }
     }
 }
 

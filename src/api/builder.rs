@@ -5,7 +5,6 @@ use std::env;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::marker::PhantomData;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::api::any_pool::AnyPool;
@@ -16,10 +15,10 @@ use crate::policy::overflow::{OnFull, Overweight};
 use crate::policy::placement::Placement;
 use crate::policy::scaling::Scaling;
 use crate::policy::spin;
-use crate::push::dispatcher::Intake;
+use crate::runtime::config::Histograms;
 use crate::runtime::config::{Config, Hooks};
+use crate::runtime::intake::Intake;
 use crate::runtime::report::AtEnd;
-use crate::submit::envelope::Histograms;
 use crate::sys::{affinity, quota, topology};
 use crate::task::cancel::CancelToken;
 use crate::workers::roster::Limits;
@@ -101,20 +100,6 @@ pub struct PoolBuilder<P = Pool> {
     overweight: Overweight,
     token: Option<CancelToken>,
     pool: PhantomData<fn() -> P>,
-}
-
-/// Something that takes tasks.
-pub trait Outlet {
-    /// Where it takes them.
-    type Shared: Intake;
-    /// Where it takes them.
-    fn shared(&self) -> &Arc<Self::Shared>;
-}
-
-/// A pool that a builder can start.
-pub trait Start: Outlet + Sized {
-    /// Starts it.
-    fn start(config: Config) -> Result<Self, BuildError>;
 }
 
 // Not for every kind of pool: so the compiler knows which one `PoolBuilder::default()` means.

@@ -7,13 +7,14 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::api::builder::Outlet;
 use crate::api::pool::Pool;
-use crate::api::task_builder::{Judge, Ticket};
 use crate::base::error::{JoinError, SubmitError};
 use crate::base::facade::{Mutex, lock};
+use crate::submit::envelope::Judge;
 use crate::submit::handle::JoinHandle;
+use crate::submit::options::Ticket;
 use crate::submit::single;
+use crate::submit::target::Outlet;
 use crate::task::cancel::CancelToken;
 use crate::task::conditions::Conditions;
 

@@ -3,16 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::api::builder::Outlet;
 use crate::api::group::Group;
 use crate::api::pool::Pool;
 use crate::api::task_builder::TaskBuilder;
 use crate::base::error::{BuildError, SubmitError};
-use crate::push::dispatcher::Route;
+use crate::runtime::intake::Route;
 use crate::runtime::priority::Priority;
 use crate::submit::handle::JoinHandle;
 use crate::submit::lane::{LaneIntake, LaneShared, LaneStats};
 use crate::submit::single;
+use crate::submit::target::Outlet;
 
 /// Tasks that run on a pool's workers, but never more than so many of them at a time; the others wait in a queue of the
 /// lane's own, in the order of arrival. For work that shares something scarce: connections, a licence, memory, a disk.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::api::blocking;
-use crate::api::builder::{Outlet, PoolBuilder, Start};
+use crate::api::builder::PoolBuilder;
 use crate::api::group::Group;
 use crate::api::lane::LaneBuilder;
-use crate::api::task_builder::{TaskBuilder, Ticket};
+use crate::api::task_builder::TaskBuilder;
 use crate::api::worker_local::WorkerLocal;
 use crate::api::workers::Workers;
 use crate::base::error::{BatchError, BuildError, ResizeError, ShutdownError, SubmitError, SubmitErrorKind};
@@ -16,13 +16,17 @@ use crate::policy::overflow::OnFull;
 use crate::push::shared::Shared;
 use crate::runtime::config::Config;
 use crate::runtime::core::{Phase, Request};
-use crate::runtime::current::Current;
-use crate::runtime::lifecycle::{self, Model};
+use crate::runtime::current::{self, CurrentWorker};
+use crate::runtime::lifecycle;
 use crate::runtime::metrics::PoolStats;
-use crate::runtime::worker_thread;
+use crate::runtime::model::Model;
 use crate::submit::future::Submitting;
 use crate::submit::handle::JoinHandle;
-use crate::submit::single;
+use crate::submit::options::Ticket;
+use crate::submit::target::Outlet;
+use crate::submit::target::Start;
+use crate::submit::{batch, single};
+use crate::{pull, push};
 
 /// A pool of worker threads for CPU-bound tasks, with push dispatch and work stealing.
 ///
@@ -207,7 +211,7 @@ impl Pool {
         I: IntoIterator<Item = F>,
         F: FnOnce() + Send + 'static,
     {
-        single::execute_batch(&*self.shared, tasks)
+        batch::execute_batch(&*self.shared, tasks)
     }
 
     /// Runs many tasks and returns a handle for each, in order. Cheaper than as many calls of [`Pool::submit`].
@@ -220,7 +224,7 @@ impl Pool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        single::submit_batch(&*self.shared, tasks)
+        batch::submit_batch(&*self.shared, tasks)
     }
 
     /// Runs `f` once on each worker, with the worker's number, and returns a handle for each in the order of the numbers.
@@ -290,7 +294,7 @@ impl Pool {
     /// thread: the pool goes on with those that it has, an elastic one tries again by itself.
     pub fn set_workers(&self, workers: impl Into<Workers>) -> Result<(), ResizeError> {
         let Workers { min, max } = workers.into();
-        worker_thread::resize(&self.shared, min, max)
+        lifecycle::resize(&self.shared, min, max)
     }
 
     /// Calls `f`, which blocks, and has another worker of this pool work meanwhile: [`blocking`](crate::api::blocking), but only if
@@ -429,10 +433,12 @@ pub fn execute<F>(task: F) -> Result<(), SubmitError<F>>
 where
     F: FnOnce() + Send + 'static,
 {
-    Current::with(|current| match current {
-        Current::Push(worker) => single::execute(&**worker.shared(), task, None),
-        Current::Pull(worker) => single::execute(&**worker.shared(), task, None),
-        Current::None => Err(SubmitError { task, kind: SubmitErrorKind::NoPool }),
+    push::worker::Worker::with_current(|worker| match worker {
+        Some(worker) => single::execute(&**worker.shared(), task, None),
+        None => pull::worker::Worker::with_current(|worker| match worker {
+            Some(worker) => single::execute(&**worker.shared(), task, None),
+            None => Err(SubmitError { task, kind: SubmitErrorKind::NoPool }),
+        }),
     })
 }
 
@@ -446,18 +452,16 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    Current::with(|current| match current {
-        Current::Push(worker) => single::submit(&**worker.shared(), task, None),
-        Current::Pull(worker) => single::submit(&**worker.shared(), task, None),
-        Current::None => Err(SubmitError { task, kind: SubmitErrorKind::NoPool }),
+    push::worker::Worker::with_current(|worker| match worker {
+        Some(worker) => single::submit(&**worker.shared(), task, None),
+        None => pull::worker::Worker::with_current(|worker| match worker {
+            Some(worker) => single::submit(&**worker.shared(), task, None),
+            None => Err(SubmitError { task, kind: SubmitErrorKind::NoPool }),
+        }),
     })
 }
 
 /// The number of the worker that this code runs on, or `None` outside of every pool.
 pub fn current_worker() -> Option<usize> {
-    Current::with(|current| match current {
-        Current::Push(worker) => Some(worker.index()),
-        Current::Pull(worker) => Some(worker.index()),
-        Current::None => None,
-    })
+    current::with(|worker| worker.map(CurrentWorker::index))
 }

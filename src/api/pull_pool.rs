@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::api::blocking;
-use crate::api::builder::{Outlet, PoolBuilder, Start};
+use crate::api::builder::PoolBuilder;
 use crate::api::group::Group;
 use crate::api::lane::LaneBuilder;
-use crate::api::task_builder::{TaskBuilder, Ticket};
+use crate::api::task_builder::TaskBuilder;
 use crate::api::worker_local::WorkerLocal;
 use crate::api::workers::Workers;
 use crate::base::error::{BatchError, BuildError, ResizeError, ShutdownError, SubmitError};
@@ -16,12 +16,15 @@ use crate::policy::overflow::OnFull;
 use crate::pull::shared::Shared;
 use crate::runtime::config::Config;
 use crate::runtime::core::{Phase, Request};
-use crate::runtime::lifecycle::{self, Model};
+use crate::runtime::lifecycle;
 use crate::runtime::metrics::PoolStats;
-use crate::runtime::worker_thread;
+use crate::runtime::model::Model;
 use crate::submit::future::Submitting;
 use crate::submit::handle::JoinHandle;
-use crate::submit::single;
+use crate::submit::options::Ticket;
+use crate::submit::target::Outlet;
+use crate::submit::target::Start;
+use crate::submit::{batch, single};
 
 /// A pool of worker threads for CPU-bound tasks that all take their tasks from one shared queue.
 ///
@@ -193,7 +196,7 @@ impl PullPool {
         I: IntoIterator<Item = F>,
         F: FnOnce() + Send + 'static,
     {
-        single::execute_batch(&*self.shared, tasks)
+        batch::execute_batch(&*self.shared, tasks)
     }
 
     /// As [`Pool::submit_batch`](crate::Pool::submit_batch).
@@ -206,7 +209,7 @@ impl PullPool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        single::submit_batch(&*self.shared, tasks)
+        batch::submit_batch(&*self.shared, tasks)
     }
 
     /// As [`Pool::broadcast`](crate::Pool::broadcast).
@@ -240,7 +243,7 @@ impl PullPool {
     /// As there.
     pub fn set_workers(&self, workers: impl Into<Workers>) -> Result<(), ResizeError> {
         let Workers { min, max } = workers.into();
-        worker_thread::resize(&self.shared, min, max)
+        lifecycle::resize(&self.shared, min, max)
     }
 
     /// As [`Pool::blocking`](crate::Pool::blocking).

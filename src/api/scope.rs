@@ -7,6 +7,7 @@ use crate::api::join::Context;
 use crate::api::pool::Pool;
 use crate::base::error::JoinError;
 use crate::push::scope::{self, Closure};
+use crate::push::scope_state::Scope as ScopeState;
 use crate::push::worker::Worker;
 use crate::submit::handle::JoinHandle;
 use crate::task::{recycle, result_slot};
@@ -18,14 +19,14 @@ use crate::task::{recycle, result_slot};
 /// what is around it.
 #[repr(transparent)]
 pub struct Scope<'scope, 'env: 'scope> {
-    inner: scope::Scope,
+    inner: ScopeState,
     /// Invariant in both, as in the standard library: neither may be shortened or stretched.
     scope: PhantomData<&'scope mut &'scope ()>,
     env: PhantomData<&'env mut &'env ()>,
 }
 
 impl<'scope, 'env> Scope<'scope, 'env> {
-    fn of(inner: &scope::Scope) -> &'scope Scope<'scope, 'env> {
+    fn of(inner: &ScopeState) -> &'scope Scope<'scope, 'env> {
         // SAFETY: `Scope` is a transparent wrapper. The lifetimes are bound to one call of `body` by its type, `for<'scope>`.
         unsafe { &*std::ptr::from_ref(inner).cast() }
     }

@@ -11,8 +11,8 @@ use std::thread::{self, Thread};
 use crate::api::pool::Pool;
 use crate::base::facade::{Mutex, MutexGuard, lock};
 use crate::base::unwind::{self, Payload};
-use crate::push::worker::wait::Awaited;
-use crate::runtime::current::Current;
+use crate::runtime::current;
+use crate::runtime::wait::Awaited;
 use crate::submit::single;
 use crate::task::counts::Tally;
 
@@ -187,7 +187,7 @@ where
                 return result;
             }
             let mut awaited = Post { work: &*self.work, pool: self.pool.shared.id };
-            let _ = Current::with(|current| current.wait_until(&mut awaited, None));
+            let _ = current::wait_until(&mut awaited, None);
         }
     }
 }

@@ -2,21 +2,19 @@
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::api::builder::Outlet;
 use crate::base::error::SubmitError;
 use crate::policy::overflow::OnFull;
-use crate::push::dispatcher::Route;
+use crate::runtime::intake::Route;
 use crate::runtime::priority::Priority;
-use crate::submit::admission::Share;
 use crate::submit::future::Submitting;
 use crate::submit::handle::JoinHandle;
+use crate::submit::options::Ticket;
 use crate::submit::single;
+use crate::submit::target::Outlet;
 use crate::task::cancel::CancelToken;
-use crate::task::conditions::Conditions;
-use crate::task::work::{Unstarted, Work};
+use crate::task::work::Work;
 
 /// Says how a task is to be treated, and submits it. Made by [`Pool::task`](crate::Pool::task); what is not said is as for
 /// tasks without it.
@@ -39,19 +37,6 @@ use crate::task::work::{Unstarted, Work};
 pub struct TaskBuilder<'p, P: Outlet> {
     pool: &'p P,
     ticket: Ticket,
-}
-
-/// What has been said of a task.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Ticket {
-    /// Which way it goes.
-    pub route: Route,
-    /// What it must meet to begin.
-    pub conditions: Conditions,
-    /// What it takes of the pool's budget.
-    pub weight: u64,
-    /// What happens when there is no room, if not what the pool was built with.
-    pub on_full: Option<OnFull>,
 }
 
 impl<'p, P: Outlet> TaskBuilder<'p, P> {
@@ -241,70 +226,5 @@ impl<'p, P: Outlet> TaskBuilder<'p, P> {
 impl<P: Outlet> fmt::Debug for TaskBuilder<'_, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TaskBuilder").field("ticket", &self.ticket).finish_non_exhaustive()
-    }
-}
-
-/// A closure that begins only under conditions, and somebody who judges what comes out.
-pub(crate) struct Ticketed<F, J = Plain> {
-    /// Shared with the handle.
-    pub conditions: Option<Arc<Conditions>>,
-    /// What to do.
-    pub closure: F,
-    /// Who judges it.
-    pub judge: J,
-    /// Its part of the pool's budget, which goes when this goes.
-    pub share: Option<Share>,
-}
-
-/// Turns what a closure returns into the task's result.
-pub(crate) trait Judge<T>: Send {
-    /// The result.
-    type Output: Send + 'static;
-
-    /// The closure is about to begin. If nothing is judged after this, it has panicked.
-    fn begin(&mut self) {}
-
-    /// It returned this.
-    fn judge(self, output: T) -> Self::Output;
-
-    /// Whether the task counts as failed.
-    fn has_failed(_: &Self::Output) -> bool {
-        false
-    }
-}
-
-/// Whatever is returned is the result.
-pub(crate) struct Plain;
-
-impl<T: Send + 'static> Judge<T> for Plain {
-    type Output = T;
-
-    fn judge(self, output: T) -> T {
-        output
-    }
-}
-
-impl<F, T, J> Work for Ticketed<F, J>
-where
-    F: FnOnce() -> T + Send,
-    T: Send,
-    J: Judge<T>,
-{
-    type Output = J::Output;
-
-    fn refusal(&self) -> Option<Unstarted> {
-        self.conditions.as_ref().and_then(|conditions| conditions.refusal())
-    }
-
-    fn call(self) -> J::Output {
-        let _share = self.share; // until the end, also by a panic
-        let mut judge = self.judge;
-        judge.begin();
-        let output = (self.closure)();
-        judge.judge(output)
-    }
-
-    fn has_failed(output: &J::Output) -> bool {
-        J::has_failed(output)
     }
 }

@@ -13,7 +13,7 @@ use crossbeam_utils::CachePadded;
 use crate::base::facade::lock;
 use crate::base::unwind;
 use crate::runtime::core::{Core, PerWorker};
-use crate::runtime::current::Current;
+use crate::runtime::current;
 
 /// A value of type `T` for each worker of a pool: buffers, caches, random generators, partial sums.
 ///
@@ -84,9 +84,8 @@ impl<T> Values<T> {
     /// The number of the calling thread's list.
     fn list_here(&self) -> usize {
         let others = self.free.len() - 1;
-        Current::with(|current| match current {
-            Current::Push(worker) if worker.shared().id == self.pool => worker.index(),
-            Current::Pull(worker) if worker.shared().id == self.pool => worker.index(),
+        current::with(|worker| match worker {
+            Some(worker) if worker.core().id == self.pool => worker.index(),
             _ => others,
         })
     }

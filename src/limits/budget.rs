@@ -5,6 +5,8 @@
 //! somebody waits nobody overtakes, so that a heavy task gets its turn however many light ones come after it.
 //! Any thread may use it.
 
+use std::sync::Arc;
+
 use crate::base::facade::{Mutex, MutexGuard, lock};
 use crate::base::unwind;
 use crate::limits::wait_queue::{Joined, Lines, Manner, Office, Ticket};
@@ -104,5 +106,25 @@ impl Office for Budget {
         ledger.used -= u128::from(had);
         self.hand_out(ledger);
         unwind::drop_silently(unused);
+    }
+}
+
+/// A task's part of the budget, until it is dropped: with the task.
+#[derive(Debug)]
+pub struct Share {
+    budget: Arc<Budget>,
+    weight: u64,
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.budget.give_back(self.weight);
+    }
+}
+
+impl Share {
+    /// What has been granted at a place in front of the budget.
+    pub fn granted(budget: Arc<Budget>, weight: u64) -> Self {
+        Share { budget, weight }
     }
 }

@@ -14,6 +14,7 @@
 //! queued task has run needs a second worker, in this pool as in any. And a wait for a task of another pool, which may be
 //! waiting for ours, goes on serving the queue with whatever there is: see `JoinHandle`.
 
+use std::any::Any;
 use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,12 +23,15 @@ use crossbeam_utils::CachePadded;
 
 use crate::policy::spin::SpinTime;
 use crate::pull::shared::Shared;
-use crate::push::worker::wait::{self, Awaited, Waited};
-use crate::push::worker::{Goal, Seeker, hire};
-use crate::runtime::core::Record;
-use crate::runtime::lifecycle::{Owner, Parting};
+use crate::runtime::core::{Core, Record};
+use crate::runtime::current::{CurrentWorker, Slot};
 use crate::runtime::metrics::WorkerMetrics;
+use crate::runtime::model::{Owner, Parting};
 use crate::runtime::priority::Turn;
+use crate::runtime::thread_role::hire;
+use crate::runtime::wait::{self, Awaited, Waited};
+use crate::runtime::worker_loop::{Goal, Seeker};
+use crate::runtime::worker_thread::Absence;
 use crate::task::erased::{Finished, Task};
 use crate::workers::idle::Seat;
 
@@ -46,18 +50,7 @@ pub struct Worker {
 }
 
 thread_local! {
-    static CURRENT: Cell<*const Worker> = const { Cell::new(std::ptr::null()) };
-}
-
-/// Makes a worker the current one of this thread for as long as the value lives.
-struct Current {
-    previous: *const Worker,
-}
-
-impl Drop for Current {
-    fn drop(&mut self) {
-        CURRENT.set(self.previous);
-    }
+    static CURRENT: Slot<Worker> = const { Slot::new() };
 }
 
 impl Worker {
@@ -77,10 +70,7 @@ impl Worker {
     /// Calls `f` with the worker that this thread acts as, if any.
     #[inline]
     pub fn with_current<R>(f: impl FnOnce(Option<&Worker>) -> R) -> R {
-        let current = CURRENT.get();
-        // SAFETY: null, or set by `as_current`, which borrows the worker until it restores the previous value. The
-        // reference does not leave `f`.
-        f(unsafe { current.as_ref() })
+        Slot::with(&CURRENT, f)
     }
 
     /// Whether it is one of `shared`'s workers.
@@ -106,9 +96,31 @@ impl Worker {
     }
 }
 
+impl CurrentWorker for Worker {
+    fn core(&self) -> &Core {
+        &self.shared
+    }
+
+    fn index(&self) -> usize {
+        self.index
+    }
+
+    fn wait_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
+        self.wait_until(awaited, deadline)
+    }
+
+    fn run_submitted(&self, task: Task) {
+        self.run_submitted(task);
+    }
+
+    fn begin_blocking(&self) -> Option<Box<dyn Any>> {
+        Absence::begin(&self.shared).map(|absence| Box::new(absence) as Box<dyn Any>)
+    }
+}
+
 impl Owner for Worker {
     fn as_current<R>(&self, f: impl FnOnce() -> R) -> R {
-        let _current = Current { previous: CURRENT.replace(self) };
+        let _current = Slot::enter(&CURRENT, self);
         f()
     }
 

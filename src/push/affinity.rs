@@ -6,13 +6,11 @@
 //! If the worker sleeps, it is woken, and not another.
 
 use std::mem::MaybeUninit;
-use std::sync::atomic::Ordering;
 
 use crate::base::error::SubmitErrorKind;
 use crate::policy::placement;
-use crate::push::dispatcher::{Intake, Route};
 use crate::push::shared::Shared;
-use crate::runtime::core::{Core, Phase};
+use crate::runtime::intake::Intake;
 use crate::task::erased::Task;
 
 impl Shared {
@@ -49,29 +47,5 @@ impl Shared {
     pub fn worker_for(&self, key: u64) -> usize {
         let load = |worker: usize| self.remote(worker).affine.len();
         self.members.read(|members| placement::worker_for(key, self.config.limits.max, members, load))
-    }
-}
-
-impl Core {
-    /// Whether a task may go by `route`: if it is to go to a worker, that must be there.
-    pub fn check(&self, route: Route) -> Result<(), SubmitErrorKind> {
-        let Route::Worker(worker) = route else { return Ok(()) };
-        if self.is_forked() {
-            return Err(SubmitErrorKind::Forked);
-        }
-        if self.is_member(worker) {
-            return Ok(());
-        }
-        Err(match self.phase() {
-            Phase::Open => SubmitErrorKind::NoSuchWorker { worker },
-            _ => SubmitErrorKind::Closed, // the workers of a closed pool go one by one
-        })
-    }
-
-    fn is_member(&self, worker: usize) -> bool {
-        // Not one of those that stand in for others: they have no place of their own. Relaxed: it may leave the next moment,
-        // whatever the ordering, and its mailbox refuses the task then.
-        worker < self.config.limits.max
-            && self.find_record(worker).is_some_and(|record| record.is_member.load(Ordering::Relaxed))
     }
 }

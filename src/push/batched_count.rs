@@ -9,7 +9,7 @@
 use std::cell::Cell;
 use std::ptr::NonNull;
 
-use crate::push::scope::Scope;
+use crate::push::scope_state::Scope;
 
 /// Ends of tasks of one scope that ran on one worker, which the scope still counts as pending.
 #[derive(Debug, Default)]

@@ -14,18 +14,20 @@ use std::mem::{self, MaybeUninit};
 use std::panic;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread;
 
 use crate::base::unwind;
-use crate::push::dispatcher::Intake;
-use crate::push::shared::{Phase, Shared};
-use crate::push::worker::fork::{By, Job, StackJob};
-use crate::push::worker::wait::{self, Awaited, Waited};
-use crate::push::worker::{self, Worker};
+use crate::push::job::{By, Job};
+use crate::push::shared::Shared;
+use crate::push::worker::Worker;
+use crate::push::worker::stack_job::StackJob;
+use crate::runtime::awaited_latch::AwaitedLatch;
+use crate::runtime::core::Phase;
 use crate::runtime::core::Request;
-use crate::runtime::current::Current;
-use crate::runtime::lifecycle::{Doors, Model, Owner};
-use crate::sync::latch::{Latch, Verdict};
+use crate::runtime::current;
+use crate::runtime::intake::Intake;
+use crate::runtime::model::{Doors, Model, Owner};
+use crate::runtime::thread_role;
+use crate::sync::latch::Verdict;
 use crate::sys::clock;
 use crate::task::counts::{End, Tally};
 use crate::task::erased::{Discarded, Finished, Task, TaskKind, TaskTable, Word};
@@ -44,10 +46,10 @@ impl Shared {
             Borrow(F),
             Send(F),
         }
-        let way = Current::with(|current| match current {
-            Current::Push(worker) if worker.belongs_to(self) => Way::Entered(f(worker)),
-            Current::Push(_) | Current::Pull(_) => Way::Send(f),
-            Current::None => Way::Borrow(f),
+        let way = Worker::with_current(|worker| match worker {
+            Some(worker) if worker.belongs_to(self) => Way::Entered(f(worker)),
+            _ if current::is_worker() => Way::Send(f),
+            _ => Way::Borrow(f),
         });
         match way {
             Way::Entered(result) => result,
@@ -71,12 +73,12 @@ impl Shared {
             return None;
         }
         // Relaxed: written before its worker first lay down; the lock of the list orders the two.
-        let worker = self.remote(loan.worker()).owner.load(Ordering::Relaxed);
+        let worker = self.remote(loan.worker()).owner.load(Ordering::Relaxed).cast::<Worker>();
         let guest = Guest {
             shared: self,
             worker,
             loan: Some(loan),
-            hired_by: worker::hire(self.id),
+            hired_by: thread_role::hire(self.id),
             begun: clock::now(),
         };
         guest.worker().lend();
@@ -136,54 +138,6 @@ impl Shared {
     }
 }
 
-/// A latch on the calling thread's stack that work in the pool of number `pool` sets, to wait for.
-pub struct AwaitedLatch<'a> {
-    latch: &'a Latch,
-    pool: u32,
-}
-
-impl<'a> AwaitedLatch<'a> {
-    /// The latch of a thread that does not act as a worker of that pool.
-    pub fn new(latch: &'a Latch, pool: u32) -> Self {
-        AwaitedLatch { latch, pool }
-    }
-
-    /// Waits until it is set; a worker of another pool serves that meanwhile.
-    pub fn wait(mut self) -> Verdict {
-        loop {
-            if let Some(verdict) = self.latch.verdict() {
-                return verdict;
-            }
-            let waited = Current::with(|current| current.wait_until(&mut self, None));
-            if let Waited::NoStack(_) = waited {
-                // No thread to be had that serves this pool meanwhile: the wait goes on without.
-                let _ = wait::block(&mut self, None);
-            }
-        }
-    }
-}
-
-impl Awaited for AwaitedLatch<'_> {
-    fn is_done(&self) -> bool {
-        self.latch.is_set()
-    }
-
-    fn is_of(&self, pool: u32) -> bool {
-        self.pool == pool
-    }
-
-    fn run_here(&mut self, _: &Tally) -> bool {
-        false // its pool is another one
-    }
-
-    fn unpark_me(&mut self) {
-        // SAFETY: this is the only one to wait, one thread at a time.
-        if !unsafe { self.latch.arm() } {
-            thread::current().unpark(); // it has come; the park that follows returns at once
-        }
-    }
-}
-
 /// What was sent in counts as a task.
 static SENT: TaskTable = TaskTable { run: run_sent, discard: discard_sent, kind: TaskKind::Sent };
 
@@ -192,8 +146,7 @@ unsafe fn run_sent(address: Word, _: Word, _: Word, tally: &Tally) -> Finished {
     let job = unsafe { Job::from_word(address) };
     tally.begin();
     // SAFETY: the task has the job for itself.
-    let end =
-        Worker::with_current(|worker| unsafe { Job::perform(job, worker.expect("tasks run on workers")) });
+    let end = unsafe { Job::perform(job) };
     // Counted before the sender is let go: it then sees the task in the statistics.
     tally.end(if end.is_ok() { End::Completed } else { End::Panicked });
     // SAFETY: performed; nothing of it is touched after this.
@@ -231,7 +184,7 @@ impl Guest<'_> {
 
 impl Drop for Guest<'_> {
     fn drop(&mut self) {
-        worker::hire(self.hired_by);
+        thread_role::hire(self.hired_by);
         // Until it is given back, nobody else acts as this worker.
         let metrics = &self.shared.record(self.worker().index()).metrics;
         metrics.lent.add(clock::ticks_since(self.begun));
@@ -249,7 +202,7 @@ fn alone<R>(pool: &Shared, f: impl FnOnce(&Worker) -> R) -> R {
     let shared = Shared::new(pool.config.solo());
     shared.admit(0, Doors::Open);
     let worker = Worker::new(Arc::new(shared), 0);
-    if Current::with(|current| !matches!(current, Current::None)) {
+    if current::is_worker() {
         return f(&worker);
     }
     /// Also when `f` panics: what was accepted runs.

@@ -2,28 +2,24 @@
 //! every pool has. Everything here may be touched by any thread at any time; what belongs to one worker alone is in
 //! `worker`.
 
+use crate::runtime::core::Phase;
 use std::ops::Deref;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence};
-use std::sync::{Arc, Mutex};
 
-use crossbeam_deque::{Injector, Steal, Stealer, Worker as Deque};
+use crossbeam_deque::{Injector, Stealer, Worker as Deque};
 use crossbeam_utils::CachePadded;
-
-pub use crate::runtime::core::Phase;
 
 use crate::base::facade::lock;
 use crate::policy::victim::Neighbours;
-use crate::push::worker::Worker;
-use crate::push::worker::fork::Job;
-use crate::queue::batch::{BATCH, Batch};
+use crate::push::job::Job;
+use crate::queue::batch::Batch;
 use crate::queue::fork_slot::Offer;
-use crate::queue::inbox::{Inbox, Taken};
+use crate::queue::inbox::Inbox;
 use crate::queue::injector::take;
 use crate::queue::mailbox::Mailbox;
-use crate::runtime::config::Config;
 use crate::runtime::core::Core;
-use crate::runtime::lifecycle::{Doors, Model};
-use crate::runtime::metrics::{PoolStats, Reading};
+use crate::runtime::model::Model;
 use crate::sync::grow_table::Numbered;
 use crate::sync::snapshot::Members;
 use crate::task::erased::Task;
@@ -49,7 +45,7 @@ pub struct Remote {
     /// What the worker is in the middle of: 0, or the number of a service (see `worker::fork`). Written by the worker.
     pub service: AtomicU32,
     /// The owner half, for whoever has borrowed the worker (see `guest`); null before the worker's first rest.
-    pub owner: AtomicPtr<Worker>,
+    pub owner: AtomicPtr<()>,
     /// The deque itself, while no worker has it. A later worker of the same number takes it on, so that `stealer` stays
     /// what it is.
     deque: Mutex<Option<Deque<Task>>>,
@@ -89,19 +85,19 @@ impl Remote {
 /// See the module's text.
 #[derive(Debug)]
 pub struct Shared {
-    core: Core,
+    pub(super) core: Core,
     /// Remote halves by the number of their worker. They live as long as this struct, whoever leaves the pool.
-    remotes: Numbered<Remote>,
+    pub(super) remotes: Numbered<Remote>,
     /// The numbers of the workers that take tasks from others. Replaced under the lock of the roster.
     pub members: Members<usize>,
     /// Who is near whom, if workers are pinned and the machine makes a difference.
     pub neighbours: Option<Neighbours>,
     /// What no inbox had room for.
-    injector: Injector<TaskBatch>,
+    pub(super) injector: Injector<TaskBatch>,
     /// Workers that sleep while they wait for a scope.
     pub scope_sleepers: CachePadded<AtomicUsize>,
     /// Producers on their way to the injector with tasks that no queue shows; see [`Passage`].
-    passages: CachePadded<AtomicUsize>,
+    pub(super) passages: CachePadded<AtomicUsize>,
 }
 
 /// A pool is its core, with queues.
@@ -111,193 +107,6 @@ impl Deref for Shared {
     #[inline]
     fn deref(&self) -> &Core {
         &self.core
-    }
-}
-
-impl Model for Shared {
-    type Worker = Worker;
-
-    fn new(config: Config) -> Self {
-        let limits = config.limits;
-        let remotes = (0..limits.min).map(|_| Remote::new(Self::first_offer(limits.max))).collect();
-        let neighbours = config.paths.as_ref().and_then(|paths| {
-            let of_worker: Vec<_> = (0..limits.max).map(|worker| paths[worker % paths.len()]).collect();
-            Neighbours::new(&of_worker)
-        });
-        Shared {
-            neighbours,
-            core: Core::new(config),
-            remotes: Numbered::new(remotes, limits.capacity()),
-            members: Members::new(Box::default()),
-            injector: Injector::new(),
-            scope_sleepers: CachePadded::default(),
-            passages: CachePadded::new(AtomicUsize::new(0)),
-        }
-    }
-
-    fn admit(&self, index: usize, doors: Doors) {
-        let offer = || Self::first_offer(self.config.limits.max);
-        let remote = self.remotes.get_or_make(index, || Remote::new(offer()));
-        match doors {
-            Doors::Open => {
-                remote.inbox.reopen();
-                remote.affine.reopen();
-            }
-            Doors::Closed => {
-                remote.inbox.close();
-                remote.affine.close();
-            }
-        }
-        let grown = self.members.read(|members| members.iter().copied().chain([index]).collect());
-        self.members.replace(grown);
-    }
-
-    fn withdraw(&self, index: usize) {
-        // The queues first: a dispatcher that is refused reads the set again.
-        self.remote(index).inbox.close();
-        self.remote(index).affine.close();
-        let is_another = |member: &usize| *member != index;
-        let left = self.members.read(|members| members.iter().copied().filter(is_another).collect());
-        self.members.replace(left);
-    }
-
-    fn hand_over(&self, index: usize) -> usize {
-        let mut batch = TaskBatch::new();
-        let mut moved = 0;
-        let mut sink = |task| {
-            batch.push(task);
-            moved += 1;
-            if batch.len() == BATCH {
-                self.injector.push(std::mem::replace(&mut batch, TaskBatch::new()));
-            }
-        };
-        let remote = self.remote(index);
-        steal_all(&remote.stealer, &mut sink);
-        std::iter::from_fn(|| remote.affine.take()).for_each(&mut sink);
-        remote.inbox.drain_closed(sink);
-        if !batch.is_empty() {
-            self.injector.push(batch);
-        }
-        moved
-    }
-
-    fn worker(shared: Arc<Self>, index: usize) -> Worker {
-        Worker::new(shared, index)
-    }
-
-    fn members(&self) -> Vec<usize> {
-        self.members.read(<[usize]>::to_vec)
-    }
-
-    fn stats(&self) -> PoolStats {
-        self.core.stats(|| self.pushed(), |index| self.depth(index))
-    }
-
-    fn read(&self) -> Reading {
-        self.core.read(|| self.pushed())
-    }
-
-    fn close_queues(&self) {
-        for remote in self.remotes.values() {
-            remote.inbox.close();
-            remote.affine.close();
-        }
-    }
-
-    /// Every source of work is named here, and nowhere else: the inboxes and mailboxes (one's own among them), the
-    /// offers, the deques, the injector, and the queues of other priorities. Orders, which concern one worker alone, are in
-    /// `Core::has_orders`.
-    fn has_work(&self) -> bool {
-        !self.injector.is_empty()
-            || !self.ranks.are_empty()
-            // All that there ever were: the queues of those who have gone are empty, and the set costs a fence to read.
-            || self.remotes.values().any(Remote::has_work)
-    }
-
-    /// When no task is left and all workers rest nothing can bring a new task: outside is shut out, and inside nobody
-    /// runs.
-    ///
-    /// Of several workers that lie down together the last to announce sees all of them, so somebody finds out. What
-    /// the others pushed before they lay down this worker sees, for the announcements are ordered by their lock.
-    fn ends_now(&self) -> bool {
-        if self.phase() == Phase::Open {
-            return false;
-        }
-        // Pairs with the fence in `passage`: a producer that still saw the pool open has its passage counted in what we
-        // read from here on.
-        fence(Ordering::SeqCst);
-        // Both at one moment. Looked at one after the other, a worker could be at rest, be chosen or borrowed, and rest
-        // again in between; and what it took or left meanwhile we would not have seen.
-        if !self.idle.while_all_rest(|| self.is_drained()) {
-            return self.has_ended();
-        }
-        self.advance(Phase::Ended);
-        self.idle.wake_all();
-        true
-    }
-
-    fn throw_away_queued(&self) {
-        let throw = |task| _ = self.throw_away(task);
-        self.throw_away_orders(throw);
-        for remote in self.remotes.values() {
-            remote.inbox.drain_closed(throw);
-            std::iter::from_fn(|| remote.affine.take()).for_each(throw);
-        }
-        while let Some(mut batch) = self.take_injected() {
-            std::iter::from_fn(|| batch.pop()).for_each(throw);
-        }
-        std::iter::from_fn(|| self.ranks.take_any()).for_each(throw);
-        self.remotes.values().for_each(|remote| steal_all(&remote.stealer, throw));
-    }
-
-    fn sift(&self, sort: &mut dyn FnMut(Task) -> Option<Task>) {
-        // Held while tasks are in hand that no queue shows.
-        let Some(passage) = self.passage() else { return };
-        let mut batch = Vec::with_capacity(BATCH);
-        let mut kept = TaskBatch::new();
-        let mut sort = |task| {
-            if let Some(task) = sort(task) {
-                kept.push(task);
-                if kept.len() == BATCH {
-                    passage.inject(std::mem::replace(&mut kept, TaskBatch::new()));
-                }
-            }
-        };
-        for remote in self.remotes.values() {
-            let mut left = remote.inbox.len();
-            while left > 0 && remote.inbox.take(left.min(BATCH), &mut batch) == Taken::Some {
-                left = left.saturating_sub(batch.len());
-                batch.drain(..).for_each(&mut sort);
-            }
-            // None of them is structured, so none is given another place.
-            (0..remote.affine.len()).map_while(|_| remote.affine.take()).for_each(&mut sort);
-        }
-        for _ in 0..self.injector.len() {
-            let Some(mut batch) = self.take_injected() else { break };
-            std::iter::from_fn(|| batch.pop()).for_each(&mut sort);
-        }
-        for remote in self.remotes.values() {
-            for _ in 0..remote.stealer.len() {
-                match remote.stealer.steal() {
-                    Steal::Success(task) => sort(task),
-                    Steal::Retry => std::hint::spin_loop(),
-                    Steal::Empty => break,
-                }
-            }
-        }
-        self.throw_away_orders(&mut sort);
-        self.ranks.sift(&mut sort);
-        if !kept.is_empty() {
-            passage.inject(kept);
-        }
-        // What went to the injector may have been in the inbox of a worker that sleeps by now.
-        self.idle.notify();
-    }
-
-    fn wait_for_producers(&self) {
-        while self.passages.load(Ordering::Acquire) != 0 {
-            std::thread::yield_now();
-        }
     }
 }
 
@@ -314,12 +123,12 @@ impl Shared {
     }
 
     /// What a worker of a pool of up to `max` workers has on offer at first. One without peers keeps what it forks.
-    fn first_offer(max: usize) -> Offer<Job> {
+    pub(super) fn first_offer(max: usize) -> Offer<Job> {
         if max > 1 { Offer::free() } else { Offer::closed() }
     }
 
     /// Tasks that were accepted from outside.
-    fn pushed(&self) -> u64 {
+    pub(super) fn pushed(&self) -> u64 {
         let sent = |r: &Remote| r.inbox.pushed() + r.affine.pushed();
         self.remotes.values().map(sent).sum::<u64>() + self.metrics.injected.get()
     }
@@ -350,33 +159,6 @@ impl Shared {
     /// Takes a batch out of the injector.
     pub fn take_injected(&self) -> Option<TaskBatch> {
         take(&self.injector)
-    }
-
-    /// Whether no queue holds a task and nobody is on the way with one.
-    fn is_drained(&self) -> bool {
-        let inboxes_empty = self.remotes.values().all(|r| r.inbox.len() == 0);
-        // In this order: tasks leave an inbox inside a passage, which ends when they are in the injector. Acquire
-        // pairs with the Release at the passage's end.
-        let nobody_between = self.passages.load(Ordering::Acquire) == 0;
-        inboxes_empty
-            && nobody_between
-            && self.remotes.values().all(|r| r.affine.is_empty())
-            && self.is_out_of_orders()
-            && self.injector.is_empty()
-            && self.ranks.are_empty()
-            && self.remotes.values().all(|r| r.stealer.is_empty())
-    }
-}
-
-/// Gives all that is in a deque to `sink`, the oldest first.
-fn steal_all(deque: &Stealer<Task>, mut sink: impl FnMut(Task)) {
-    loop {
-        match deque.steal() {
-            Steal::Success(task) => sink(task),
-            // Somebody else got one, so this loop ends after at most as many rounds as there are tasks.
-            Steal::Retry => std::hint::spin_loop(),
-            Steal::Empty => return,
-        }
     }
 }
 

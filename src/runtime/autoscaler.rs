@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 
 use crate::policy::scaling::{Decision, Release, Scaler, View};
 use crate::runtime::core::{Phase, Request};
-use crate::runtime::lifecycle::Model;
 use crate::runtime::metrics::Reading;
+use crate::runtime::model::Model;
 use crate::runtime::worker_thread;
 use crate::workers::roster::{Hiring, Purpose};
 

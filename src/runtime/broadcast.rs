@@ -4,30 +4,8 @@
 //! beside the phase as long as any order is left; one that sleeps is woken, by number; one that searches looks at its own
 //! mailbox like at any queue. Why none is overlooked is argued in `docs/idle.md`.
 
-use std::sync::{Mutex, PoisonError};
-
 use crate::runtime::core::{Core, Request};
 use crate::task::erased::Task;
-
-/// What all broadcasts of a pool pass through, one after the other: so every worker gets them in the same order, and each
-/// is accepted as a whole or not at all.
-#[derive(Debug, Default)]
-pub struct Gate {
-    state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    is_closed: bool,
-    /// Orders given and not taken.
-    left: usize,
-}
-
-impl Gate {
-    fn pass<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {
-        f(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
 
 impl Core {
     /// Gives each of `workers` the task that `pack` makes for its number, but for those that are about to leave the pool;

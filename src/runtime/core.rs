@@ -16,15 +16,15 @@ use crate::base::unwind::{self, Payload};
 use crate::limits::budget::Budget;
 use crate::limits::wait_queue::Office;
 use crate::queue::mailbox::Mailbox;
-use crate::runtime::broadcast::Gate;
+use crate::runtime::broadcast_gate::Gate;
+use crate::runtime::capacity::Admission;
 use crate::runtime::config::Config;
+use crate::runtime::metrics::Timing;
 use crate::runtime::metrics::{
     PinRecord, PoolMetrics, PoolStats, Reading, WorkerMetrics, WorkerState, WorkerStats,
 };
 use crate::runtime::priority::Ranks;
 use crate::runtime::threads::Threads;
-use crate::submit::admission::Admission;
-use crate::submit::envelope::Timing;
 use crate::sync::grow_table::Numbered;
 use crate::sys::{clock, fork};
 use crate::task::cancel::Watch;
@@ -377,6 +377,25 @@ impl Core {
             admission.room.give_back_from_outside(1);
         }
         1
+    }
+
+    /// In a pool in which no task may wait: `workers` more may work. May call wakers.
+    pub fn widen(&self, workers: usize) {
+        self.admission.iter().for_each(|admission| admission.widen(workers));
+    }
+
+    /// Takes that back.
+    pub fn narrow(&self, workers: usize) {
+        self.admission.iter().for_each(|admission| admission.narrow(workers));
+    }
+
+    /// Counts tasks that cannot be refused as if there were room for them; for threads that act as no worker of this pool.
+    pub fn overdraw_from_outside(&self, tasks: u64) {
+        if let Some(admission) = &self.admission
+            && !self.is_forked()
+        {
+            admission.room.overdraw_from_outside(tasks);
+        }
     }
 
     /// Gives a payload that nobody waits for to the user's panic handler.

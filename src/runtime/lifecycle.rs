@@ -1,93 +1,21 @@
 //! How a pool starts and stops. The same for every [`Model`]. Who joins and leaves it in between is the business of `crew`.
 
-use std::ops::Deref;
+use crate::base::error::ResizeError;
+use crate::runtime::model::Model;
+use crate::runtime::worker_thread::fill_up;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Instant;
 
 use crate::base::error::{BuildError, PanicPayload, ShutdownError};
-use crate::push::worker;
 use crate::runtime::autoscaler;
 use crate::runtime::config::Config;
-use crate::runtime::core::{Core, Phase, Request};
-use crate::runtime::metrics::{PoolStats, Reading};
+use crate::runtime::core::{Phase, Request};
 use crate::runtime::report::{self, AtEnd};
+use crate::runtime::thread_role;
 use crate::runtime::worker_thread;
 use crate::task::cancel::Watcher;
-use crate::task::erased::Task;
 use crate::workers::roster::{Hiring, Purpose};
-
-/// A way to bring tasks to workers: the queues around a [`Core`], as far as threads that start and stop are concerned.
-pub trait Model: Deref<Target = Core> + Sized + Send + Sync + 'static {
-    /// The owner half of a worker.
-    type Worker: Owner;
-
-    /// The shared half of a pool. It has no worker yet.
-    fn new(config: Config) -> Self;
-    /// Makes worker `index` known to those who bring tasks. Called under the lock of the roster, before its thread runs;
-    /// `doors` says whether work from outside may go to it.
-    fn admit(&self, index: usize, doors: Doors);
-    /// Takes that back: no new task goes to worker `index`. Called under the lock of the roster.
-    fn withdraw(&self, index: usize);
-    /// Gives what is left in the queues of a worker that was withdrawn, and runs no more, to all others; how many tasks that
-    /// was. The caller notifies for them. (The worker still counts as one that does not rest, so the pool does not end
-    /// meanwhile.)
-    fn hand_over(&self, index: usize) -> usize;
-    /// The owner half of worker `index`; made on its thread.
-    fn worker(shared: Arc<Self>, index: usize) -> Self::Worker;
-    /// The numbers of the workers.
-    fn members(&self) -> Vec<usize>;
-    /// Adds up what the pool has done.
-    fn stats(&self) -> PoolStats;
-    /// The part of that which a supervisor wants.
-    fn read(&self) -> Reading;
-    /// Has the queues refuse all further work from outside. Called under the lock of the roster.
-    fn close_queues(&self);
-    /// Whether a worker that is about to sleep would miss something. Called after a sequentially consistent fence.
-    fn has_work(&self) -> bool;
-    /// Called by a worker that has announced its rest: ends the pool if it drains, no task is left and all workers
-    /// rest; whether it has ended.
-    fn ends_now(&self) -> bool;
-    /// Empties all queues of a pool that stops; the tasks never start, and their handles say so.
-    fn throw_away_queued(&self);
-    /// Takes what lies in the queues of an open pool, as many tasks as there are when it is called, and gives each to
-    /// `sort`, which hands back what must stay queued. What a worker is moving between queues just then is not met.
-    fn sift(&self, sort: &mut dyn FnMut(Task) -> Option<Task>);
-    /// Waits until no producer is on its way to a queue of the closed pool: a few instructions, unless one is preempted
-    /// there.
-    fn wait_for_producers(&self);
-}
-
-/// Whether a worker takes work from outside the pool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Doors {
-    /// It does.
-    Open,
-    /// It does not: the pool closes.
-    Closed,
-}
-
-/// The owner half of a worker.
-pub trait Owner {
-    /// Runs `f` with this worker as the thread's current one.
-    fn as_current<R>(&self, f: impl FnOnce() -> R) -> R;
-    /// Works until the pool has ended, or the worker has resigned.
-    fn run(&self) -> Parting;
-    /// Runs the tasks that this worker alone may run.
-    fn run_orders(&self);
-    /// Leaves what a later worker of this number needs where that finds it.
-    fn put_down(self);
-}
-
-/// Why a worker works no more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use]
-pub enum Parting {
-    /// The pool has ended.
-    PoolEnd,
-    /// It has left a pool that goes on.
-    Resigned,
-}
 
 /// Starts the workers of a pool. If one of them cannot be started, those already running are stopped and joined.
 pub fn start<M: Model>(config: Config) -> Result<Arc<M>, BuildError> {
@@ -128,6 +56,45 @@ pub fn start<M: Model>(config: Config) -> Result<Arc<M>, BuildError> {
     Ok(shared)
 }
 
+/// Sets how many workers there are to be. Returns when those who are missing have been started; those who are too many go
+/// as soon as each of them can.
+pub fn resize<M: Model>(shared: &Arc<M>, min: usize, max: usize) -> Result<(), ResizeError> {
+    if shared.is_forked() {
+        return Err(ResizeError::Forked);
+    }
+    let built_max = shared.roster.limits().max;
+    match (min, max) {
+        (0, _) => return Err(ResizeError::ZeroWorkers),
+        _ if max > built_max => return Err(ResizeError::AboveMaximum { asked: max, max: built_max }),
+        _ if min > max => return Err(ResizeError::EmptyRange { min, max }),
+        _ => {}
+    }
+    let max_before = {
+        let mut roster = shared.roster.lock();
+        if roster.hiring() != Hiring::Open {
+            return Err(ResizeError::Closed);
+        }
+        let (_, max_before) = roster.range();
+        roster.set_range(min, max);
+        shared.publish(&roster);
+        max_before
+    };
+    // Outside of the lock, for this may call wakers. Of resizes at the same time each adds its own difference.
+    shared.widen(max.saturating_sub(max_before));
+    shared.narrow(max_before.saturating_sub(max));
+    // All of them: some are to go, and others to rest no longer than an idle worker above the new minimum may.
+    shared.idle.wake_all();
+    shared.pause.look_again();
+    let supervised = if min < max { autoscaler::ensure(shared) } else { Ok(()) };
+    if let Err(source) = supervised.and_then(|()| fill_up(shared)) {
+        return Err(ResizeError::Spawn { live: shared.roster.live(), source });
+    }
+    if shared.has_work() {
+        shared.idle.notify(); // there may be room for more
+    }
+    Ok(())
+}
+
 /// Closes the pool and throws away what is queued, without waiting for its threads.
 fn stop<M: Model>(shared: &M) {
     if !shared.is_forked() {
@@ -165,7 +132,7 @@ pub fn end<M: Model>(shared: &M, phase: Phase, deadline: Option<Instant>) -> Res
     if shared.is_forked() {
         return Err(ShutdownError::Forked);
     }
-    if worker::is_one_of(shared) {
+    if thread_role::is_one_of(shared) {
         return Err(ShutdownError::FromWorker);
     }
     close(shared, phase);

@@ -3,6 +3,7 @@
 //! Nothing here is incremented by two threads at a time on the path of a task: inboxes count pushes by their tail
 //! position, workers count on cache lines of their own, and a snapshot adds everything up.
 
+use crate::base::histogram::Recorder;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -10,6 +11,15 @@ use std::time::Duration;
 use crate::base::counter::{Counter, Stretch};
 use crate::base::histogram::Histogram;
 use crate::task::counts::{Exit, Tally};
+
+/// What one worker has measured.
+#[derive(Debug, Default)]
+pub struct Timing {
+    /// From submission to start.
+    pub waits: Recorder,
+    /// From start to end.
+    pub runs: Recorder,
+}
 
 /// Written by the thread that acts as one worker.
 #[derive(Debug, Default)]

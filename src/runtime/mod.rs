@@ -7,15 +7,22 @@
 //! Called by `submit` and `api`, implemented for each kind by `push` and `pull` (`lifecycle::Model`). Read `core.rs` first.
 
 pub mod autoscaler;
+pub mod awaited_latch;
 pub mod broadcast;
+pub mod broadcast_gate;
+pub mod capacity;
 pub mod config;
 pub mod core;
 pub mod current;
+pub mod intake;
 pub mod lifecycle;
 pub mod metrics;
+pub mod model;
 pub mod priority;
 pub mod report;
 pub mod stripe;
+pub mod thread_role;
 pub mod threads;
+pub mod wait;
 pub mod worker_loop;
 pub mod worker_thread;

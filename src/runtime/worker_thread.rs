@@ -18,14 +18,15 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Instant;
 
-use crate::base::error::ResizeError;
 use crate::base::span;
 use crate::base::unwind::{self, Payload};
-use crate::push::worker;
-use crate::runtime::autoscaler;
 use crate::runtime::core::{Core, Phase};
-use crate::runtime::lifecycle::{Doors, Model, Owner, Parting};
 use crate::runtime::metrics::PinStatus;
+use crate::runtime::model::Doors;
+use crate::runtime::model::Model;
+use crate::runtime::model::Owner;
+use crate::runtime::model::Parting;
+use crate::runtime::thread_role;
 use crate::runtime::threads::Ticket;
 use crate::sys::{affinity, stack};
 use crate::workers::roster::{Hiring, Next, Purpose, Reason, Vacancy};
@@ -92,7 +93,7 @@ enum Begin {
 
 /// The life of one thread.
 fn live<M: Model>(shared: &Arc<M>, number: usize, ticket: Ticket, begin: Begin) {
-    worker::hire(shared.id);
+    thread_role::hire(shared.id);
     stack::begin(shared.config.stack_size);
     pin(shared, number);
     let mut fate = match begin {
@@ -251,45 +252,6 @@ pub fn keep_warm<M: Model>(shared: &Arc<M>) {
             }
         }
     }
-}
-
-/// Sets how many workers there are to be. Returns when those who are missing have been started; those who are too many go
-/// as soon as each of them can.
-pub fn resize<M: Model>(shared: &Arc<M>, min: usize, max: usize) -> Result<(), ResizeError> {
-    if shared.is_forked() {
-        return Err(ResizeError::Forked);
-    }
-    let built_max = shared.roster.limits().max;
-    match (min, max) {
-        (0, _) => return Err(ResizeError::ZeroWorkers),
-        _ if max > built_max => return Err(ResizeError::AboveMaximum { asked: max, max: built_max }),
-        _ if min > max => return Err(ResizeError::EmptyRange { min, max }),
-        _ => {}
-    }
-    let max_before = {
-        let mut roster = shared.roster.lock();
-        if roster.hiring() != Hiring::Open {
-            return Err(ResizeError::Closed);
-        }
-        let (_, max_before) = roster.range();
-        roster.set_range(min, max);
-        shared.publish(&roster);
-        max_before
-    };
-    // Outside of the lock, for this may call wakers. Of resizes at the same time each adds its own difference.
-    shared.widen(max.saturating_sub(max_before));
-    shared.narrow(max_before.saturating_sub(max));
-    // All of them: some are to go, and others to rest no longer than an idle worker above the new minimum may.
-    shared.idle.wake_all();
-    shared.pause.look_again();
-    let supervised = if min < max { autoscaler::ensure(shared) } else { Ok(()) };
-    if let Err(source) = supervised.and_then(|()| fill_up(shared)) {
-        return Err(ResizeError::Spawn { live: shared.roster.live(), source });
-    }
-    if shared.has_work() {
-        shared.idle.notify(); // there may be room for more
-    }
-    Ok(())
 }
 
 /// Lets up to `most` workers go that the pool does not need.

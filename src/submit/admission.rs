@@ -4,72 +4,29 @@
 //! `primitives::tally`). Any thread comes through here with what it submits; what is structured (scopes, joins, loops) is let
 //! in without a permit, for it cannot be refused.
 
+use crate::limits::budget::Share;
+use crate::runtime::capacity::Admission;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::base::error::SubmitErrorKind;
 use crate::limits::budget::Budget;
-use crate::limits::permits::Room;
 use crate::limits::wait_queue::{Joined, Manner, Office, Ticket, Verdict};
 use crate::policy::overflow::{Caller, Measure, OnFull, Overweight, measure};
-use crate::push::dispatcher::{Intake, Limits};
-use crate::push::worker::wait::{self, Awaited, Waited};
 use crate::runtime::config::Config;
 use crate::runtime::core::{Core, Phase};
-use crate::runtime::current::Current;
-use crate::runtime::stripe::{self, DOORS};
+use crate::runtime::current;
+use crate::runtime::intake::Intake;
+use crate::runtime::intake::Limits;
+use crate::runtime::stripe::{self};
+use crate::runtime::wait::Waited;
+use crate::runtime::wait::{self, Awaited};
 use crate::sync::waiter::Waiter;
-use crate::sys::{barrier, stack};
-use crate::task::counts::{Exit, Held, Tally};
+use crate::sys::stack;
+use crate::task::counts::Tally;
 use crate::task::erased::{Finished, Task};
 use crate::task::work::Unstarted;
-
-/// How many tasks may wait in a bounded pool.
-#[derive(Debug)]
-pub struct Admission {
-    /// The permits.
-    pub room: Arc<Room>,
-    held: Held,
-}
-
-impl Admission {
-    /// As `config` asks for.
-    pub fn new(config: &Config) -> Option<Self> {
-        let capacity = config.capacity?;
-        // Where none may wait, as many tasks are let in as there may be workers for them at once (see `widen`). In a pool that
-        // has fewer just now they have it grow.
-        let (limit, held) =
-            if capacity == 0 { (config.limits.max, Held::UntilEnd) } else { (capacity, Held::UntilBegin) };
-        let (workers, most) = (config.limits.min, config.limits.capacity());
-        let room = Arc::new(Room::new(limit as u64, DOORS, workers, most, barrier::barrier()));
-        Some(Admission { room, held })
-    }
-
-    /// How many wait for room.
-    pub fn blocked(&self) -> u64 {
-        self.room.waiting()
-    }
-
-    /// Where worker `index` gives permits back.
-    pub fn exit(&self, index: usize) -> Exit {
-        self.room.make_exit(index);
-        Exit { room: self.room.clone(), worker: index, held: self.held }
-    }
-}
-
-/// A task's part of the budget, until it is dropped: with the task.
-#[derive(Debug)]
-pub struct Share {
-    budget: Arc<Budget>,
-    weight: u64,
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        self.budget.give_back(self.weight);
-    }
-}
 
 /// How a task gets into a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,7 +116,7 @@ pub fn admit_heavy(
             *time = time.saturating_sub(begin.elapsed());
         }
     }
-    let share = Share { budget: budget.clone(), weight };
+    let share = Share::granted(budget.clone(), weight);
     admit(shared, Some(on_full)).map(|entry| (entry, Some(share)))
 }
 
@@ -168,13 +125,6 @@ pub fn fitting(config: &Config, budget: &Budget, weight: u64) -> Result<u64, Sub
     match config.overweight {
         Overweight::Reject if weight > budget.limit() => Err(SubmitErrorKind::Overweight),
         Overweight::Reject | Overweight::RunAlone => Ok(weight.min(budget.limit())),
-    }
-}
-
-impl Share {
-    /// What has been granted at a place in front of the budget.
-    pub fn granted(budget: Arc<Budget>, weight: u64) -> Self {
-        Share { budget, weight }
     }
 }
 
@@ -222,48 +172,6 @@ pub fn throw_away(core: &Core, task: Task) {
     }
 }
 
-impl Core {
-    /// The room of a pool in which none may wait: it follows the number of workers that there may be.
-    fn rendezvous(&self) -> Option<&Room> {
-        self.admission
-            .as_ref()
-            .filter(|admission| admission.held == Held::UntilEnd)
-            .map(|admission| &*admission.room)
-    }
-
-    /// Where none may wait: `workers` more may work. May call wakers.
-    pub fn widen(&self, workers: usize) {
-        if let Some(room) = self.rendezvous()
-            && workers > 0
-        {
-            room.give_back_from_outside(workers as u64);
-        }
-    }
-
-    /// Takes that back. If more tasks are there already, the next that end make no room.
-    pub fn narrow(&self, workers: usize) {
-        let Some(room) = self.rendezvous() else { return };
-        let mut left = workers as u64;
-        while left > 0 {
-            // Kept from now on, like that of a task which never ends. What is free lies with producers in part, so it must be
-            // taken, not only counted as taken.
-            match room.take(stripe::mine(), left) {
-                0 => return room.overdraw_from_outside(left),
-                taken => left -= taken,
-            }
-        }
-    }
-
-    /// Counts tasks that cannot be refused as if there were room for them; for threads that act as no worker of this pool.
-    pub fn overdraw_from_outside(&self, tasks: u64) {
-        if let Some(admission) = &self.admission
-            && !self.is_forked()
-        {
-            admission.room.overdraw_from_outside(tasks);
-        }
-    }
-}
-
 /// Waits in front of `office` for `weight`, for as long as that takes or for `time`. Not for workers of the office's own pool.
 ///
 /// A worker of another pool serves that one meanwhile: it may be what the other waits for.
@@ -277,15 +185,12 @@ pub fn wait_for<O: Office + Sync>(
         Some(time) => Instant::now().checked_add(time),
         None => None,
     };
-    let manner = Current::with(|current| match current {
-        Current::None => Manner::InLine,
-        // It may take up another task just when the turn comes, which waits for the same on top of this one. So nothing is
-        // kept for it.
-        Current::Push(_) | Current::Pull(_) => Manner::Watching,
-    });
+    // A worker may take up another task just when the turn comes, which waits for the same on top of this one. So nothing is
+    // kept for it.
+    let manner = if current::is_worker() { Manner::Watching } else { Manner::InLine };
     loop {
         let mut wait = Wait::new(office, weight, manner);
-        if let Waited::NoStack(_) = Current::with(|current| current.wait_until(&mut wait, deadline)) {
+        if let Waited::NoStack(_) = current::wait_until(&mut wait, deadline) {
             // No thread to be had that serves the worker's pool meanwhile: the wait goes on without.
             let _ = wait::block(&mut wait, deadline);
         }

@@ -1,15 +1,18 @@
 //! Batches on a bounded pool. The submitting thread draws tasks in portions; as many of a portion as there is room for go in
 //! together, the others one by one, in the way that the pool treats tasks for which there is no room.
 
+use crate::base::error::BatchError;
 use std::collections::VecDeque;
 
 use crate::base::error::SubmitError;
-use crate::push::dispatcher::{Intake, Rejected};
 use crate::queue::batch::BATCH;
+use crate::runtime::intake::Intake;
+use crate::runtime::intake::Rejected;
 use crate::submit::admission;
 use crate::submit::handle::JoinHandle;
 use crate::submit::pack;
-use crate::submit::single::{self, with_handle_in};
+use crate::submit::pack::with_handle_in;
+use crate::submit::single;
 
 /// A part of a portion, the oldest first.
 enum Part<'a, F> {
@@ -38,8 +41,53 @@ impl<F> Iterator for Oldest<'_, F> {
     }
 }
 
+/// See [`Pool::execute_batch`](crate::Pool::execute_batch).
+pub fn execute_batch<I, F>(shared: &impl Intake, tasks: I) -> Result<usize, BatchError<F, ()>>
+where
+    I: IntoIterator<Item = F>,
+    F: FnOnce() + Send + 'static,
+{
+    let mut tasks = tasks.into_iter();
+    let result = if shared.admission.is_none() {
+        let escorts = shared.escorts();
+        shared.dispatch_batch(tasks.by_ref(), |task| pack::packed(&escorts, task))
+    } else {
+        execute(shared, tasks.by_ref())
+    };
+    result.map_err(|Rejected { accepted, mut returned, kind }| {
+        returned.extend(tasks);
+        BatchError { accepted: vec![(); accepted], rejected: returned, kind }
+    })
+}
+
+/// See [`Pool::submit_batch`](crate::Pool::submit_batch).
+pub fn submit_batch<I, F, T>(
+    shared: &impl Intake,
+    tasks: I,
+) -> Result<Vec<JoinHandle<T>>, BatchError<F, JoinHandle<T>>>
+where
+    I: IntoIterator<Item = F>,
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let mut tasks = tasks.into_iter();
+    let mut handles = Vec::with_capacity(tasks.size_hint().0);
+    let result = if shared.admission.is_none() {
+        shared.dispatch_batch(tasks.by_ref(), with_handle_in(shared, &mut handles))
+    } else {
+        submit(shared, tasks.by_ref(), &mut handles)
+    };
+    match result {
+        Ok(_) => Ok(handles),
+        Err(Rejected { mut returned, kind, .. }) => {
+            returned.extend(tasks);
+            Err(BatchError { accepted: handles, rejected: returned, kind })
+        }
+    }
+}
+
 /// See [`single::execute_batch`].
-pub fn execute<F>(shared: &impl Intake, tasks: impl Iterator<Item = F>) -> Result<usize, Rejected<F>>
+fn execute<F>(shared: &impl Intake, tasks: impl Iterator<Item = F>) -> Result<usize, Rejected<F>>
 where
     F: FnOnce() + Send + 'static,
 {
@@ -51,7 +99,7 @@ where
 }
 
 /// See [`single::submit_batch`]. The handles of what was accepted are in `handles`, also after an error.
-pub fn submit<F, T>(
+fn submit<F, T>(
     shared: &impl Intake,
     tasks: impl Iterator<Item = F>,
     handles: &mut Vec<JoinHandle<T>>,

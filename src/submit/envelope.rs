@@ -3,48 +3,21 @@
 //!
 //! The submitting thread makes an escort; the worker that runs the task writes down what it measured, in its own record.
 
+use crate::limits::budget::Share;
+use crate::task::conditions::Conditions;
 use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::base::histogram::Recorder;
 use crate::base::span::Span;
+use crate::runtime::config::Histograms;
 use crate::runtime::core::{Core, Record};
-use crate::runtime::current::Current;
+use crate::runtime::current;
 use crate::task::work::{Unstarted, Work};
 
 /// Every so many tasks of a submitting thread are measured by [`Histograms::Sampled`]. That the number is prime keeps it out of
 /// step with programs that submit tasks of several kinds in turn.
 const SAMPLE_INTERVAL: u32 = 61;
-
-/// Whether a pool measures how long its tasks wait and run, for [`WorkerStats::waits`](crate::WorkerStats::waits) and
-/// [`WorkerStats::runs`](crate::WorkerStats::runs).
-///
-/// The wait of a task is the time from its submission to its start, its run the time from there to its end, what it waited
-/// for others included. Counted are tasks with and without handles, not parts of joins, scopes and loops.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[non_exhaustive]
-pub enum Histograms {
-    /// Nothing is measured, and nothing is paid.
-    #[default]
-    Off,
-    /// One in 61 of each thread's submissions: enough for percentiles of many tasks, and hardly to be noticed with the
-    /// smallest of them.
-    Sampled,
-    /// Every task. Three looks at the clock a task: some 100 ns, a multiple of what the smallest tasks cost otherwise, and one
-    /// hundredth of a task of 10 us.
-    All,
-}
-
-/// What one worker has measured.
-#[derive(Debug, Default)]
-pub struct Timing {
-    /// From submission to start.
-    pub waits: Recorder,
-    /// From start to end.
-    pub runs: Recorder,
-}
 
 /// What travels with a task.
 #[derive(Debug)]
@@ -153,10 +126,74 @@ impl Drop for Measured {
             timing.waits.record(self.waited);
             timing.runs.record(self.begun.elapsed());
         };
-        Current::with(|current| match current {
-            Current::Push(worker) => note(worker.shared().record(worker.index())),
-            Current::Pull(worker) => note(worker.shared().record(worker.index())),
-            Current::None => {} // run by its submitter, for whom there was no room: it has neither waited nor a worker
+        current::with(|worker| match worker {
+            Some(worker) => note(worker.core().record(worker.index())),
+            None => {} // run by its submitter, for whom there was no room: it has neither waited nor a worker
         });
+    }
+}
+
+/// A closure that begins only under conditions, and somebody who judges what comes out.
+pub struct Ticketed<F, J = Plain> {
+    /// Shared with the handle.
+    pub conditions: Option<Arc<Conditions>>,
+    /// What to do.
+    pub closure: F,
+    /// Who judges it.
+    pub judge: J,
+    /// Its part of the pool's budget, which goes when this goes.
+    pub share: Option<Share>,
+}
+
+/// Turns what a closure returns into the task's result.
+pub trait Judge<T>: Send {
+    /// The result.
+    type Output: Send + 'static;
+
+    /// The closure is about to begin. If nothing is judged after this, it has panicked.
+    fn begin(&mut self) {}
+
+    /// It returned this.
+    fn judge(self, output: T) -> Self::Output;
+
+    /// Whether the task counts as failed.
+    fn has_failed(_: &Self::Output) -> bool {
+        false
+    }
+}
+
+/// Whatever is returned is the result.
+pub struct Plain;
+
+impl<T: Send + 'static> Judge<T> for Plain {
+    type Output = T;
+
+    fn judge(self, output: T) -> T {
+        output
+    }
+}
+
+impl<F, T, J> Work for Ticketed<F, J>
+where
+    F: FnOnce() -> T + Send,
+    T: Send,
+    J: Judge<T>,
+{
+    type Output = J::Output;
+
+    fn refusal(&self) -> Option<Unstarted> {
+        self.conditions.as_ref().and_then(|conditions| conditions.refusal())
+    }
+
+    fn call(self) -> J::Output {
+        let _share = self.share; // until the end, also by a panic
+        let mut judge = self.judge;
+        judge.begin();
+        let output = (self.closure)();
+        judge.judge(output)
+    }
+
+    fn has_failed(output: &J::Output) -> bool {
+        J::has_failed(output)
     }
 }

@@ -8,16 +8,17 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use crate::api::task_builder::Ticket;
 use crate::base::error::{SubmitError, SubmitErrorKind};
 use crate::limits::budget::Budget;
+use crate::limits::budget::Share;
 use crate::limits::permits::Room;
 use crate::limits::wait_queue::{Joined, Manner, Office, Verdict};
 use crate::policy::overflow::OnFull;
-use crate::push::dispatcher::Intake;
+use crate::runtime::intake::Intake;
 use crate::runtime::stripe;
-use crate::submit::admission::{self, Entry, Place, Share};
+use crate::submit::admission::{self, Entry, Place};
 use crate::submit::handle::JoinHandle;
+use crate::submit::options::Ticket;
 use crate::submit::single::{self, Admitted};
 use crate::sync::waiter::Waiter;
 

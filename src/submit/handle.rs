@@ -9,8 +9,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::base::error::{JoinError, PanicPayload};
-use crate::push::worker::wait::{Awaited, Waited};
-use crate::runtime::current::Current;
+use crate::runtime::current;
+use crate::runtime::wait::Awaited;
+use crate::runtime::wait::Waited;
 use crate::sync::waiter::Waiter;
 use crate::sys::fork;
 use crate::task::cancel::{Watch, Watcher};
@@ -167,7 +168,7 @@ impl<T: Send> JoinHandle<T> {
             return Some(Err(JoinError::Forked));
         }
         let waited = match &mut self.conditions {
-            None => Current::with(|current| current.wait_until(&mut self.slot, deadline)),
+            None => current::wait_until(&mut self.slot, deadline),
             Some(watched) => wait_under_conditions(&mut self.slot, watched, deadline),
         };
         self.slot.stop_waiting();
@@ -187,11 +188,11 @@ fn wait_under_conditions<T: Send>(
 ) -> Waited {
     let latest_start = watched.conditions.deadline.filter(|&latest| deadline.is_none_or(|end| latest < end));
     let mut pending = Pending { slot, watched };
-    let waited = Current::with(|current| current.wait_until(&mut pending, latest_start.or(deadline)));
+    let waited = current::wait_until(&mut pending, latest_start.or(deadline));
     let waited = match waited {
         // It has begun in time, or would be done now.
         Waited::TimedOut if latest_start.is_some() && !pending.is_done() => {
-            Current::with(|current| current.wait_until(&mut pending, deadline))
+            current::wait_until(&mut pending, deadline)
         }
         Waited::TimedOut if pending.is_done() => Waited::Done,
         other => other,

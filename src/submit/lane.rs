@@ -12,9 +12,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::base::error::SubmitErrorKind;
 use crate::base::unwind::{self, Payload};
-use crate::push::dispatcher::{Intake, Limits, Rejected, Route};
-use crate::push::worker;
 use crate::runtime::core::{self, Core, Phase};
+use crate::runtime::intake::Intake;
+use crate::runtime::intake::Limits;
+use crate::runtime::intake::Rejected;
+use crate::runtime::intake::Route;
+use crate::runtime::thread_role;
 use crate::task::counts::Tally;
 use crate::task::erased::{Discarded, Finished, Task, TaskKind, TaskTable, Word};
 use crate::task::work::Unstarted;
@@ -257,7 +260,7 @@ impl<S: Intake> Intake for LaneIntake<S> {
                 // A pass that is under way will send one for this task, or throw it away if the pool stops meanwhile.
                 match self.phase() {
                     Phase::Open => {}
-                    Phase::Draining if worker::is_one_of(self) => {}
+                    Phase::Draining if thread_role::is_one_of(self) => {}
                     _ => return Err((closure, SubmitErrorKind::Closed)),
                 }
                 state.submitted += 1;

@@ -13,5 +13,7 @@ pub mod envelope;
 pub mod future;
 pub mod handle;
 pub mod lane;
+pub mod options;
 pub mod pack;
 pub mod single;
+pub mod target;

@@ -1,8 +1,10 @@
 //! How closures are made into tasks, with and without handles, together with what travels with some of them.
 
+use crate::runtime::intake::Intake;
+use crate::submit::handle::JoinHandle;
 use std::mem::MaybeUninit;
 
-use crate::api::task_builder::Ticketed;
+use crate::submit::envelope::Ticketed;
 use crate::submit::envelope::{Escort, Escorted, Escorts};
 use crate::task::erased::Task;
 use crate::task::recycle;
@@ -112,5 +114,19 @@ where
         in_slot(pool, Escorted { work: Box::new(closure), escort })
     } else {
         in_slot(pool, Escorted { work: closure, escort })
+    }
+}
+
+/// Makes tasks with handles, which go to `handles`.
+pub fn with_handle_in<F, T>(shared: &impl Intake, handles: &mut Vec<JoinHandle<T>>) -> impl FnMut(F) -> Task
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let (escorts, pool) = (shared.escorts(), shared.slot_id());
+    move |task| {
+        let (task, handle) = slotted_closure(&escorts, pool, task);
+        handles.push(JoinHandle::new(handle));
+        task
     }
 }

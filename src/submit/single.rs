@@ -4,15 +4,18 @@
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 
-use crate::api::task_builder::{Judge, Plain, Ticket, Ticketed};
-use crate::base::error::{BatchError, SubmitError, SubmitErrorKind};
+use crate::base::error::{SubmitError, SubmitErrorKind};
+use crate::limits::budget::Share;
 use crate::policy::overflow::OnFull;
-use crate::push::dispatcher::{Intake, Rejected};
-use crate::runtime::lifecycle::Model;
-use crate::submit::admission::{self, Entry, Share};
-use crate::submit::batch;
+use crate::runtime::intake::Intake;
+use crate::runtime::model::Model;
+use crate::submit::admission::{self, Entry};
 use crate::submit::envelope::Escort;
+use crate::submit::envelope::Judge;
+use crate::submit::envelope::Plain;
+use crate::submit::envelope::Ticketed;
 use crate::submit::handle::JoinHandle;
+use crate::submit::options::Ticket;
 use crate::submit::pack::{self, LARGEST_TICKETED, put, put_work, slotted, slotted_closure};
 use crate::task::conditions::Conditions;
 use crate::task::erased::Task;
@@ -155,65 +158,6 @@ pub fn set_aside(shared: &impl Intake, entry: Entry, task: Task) {
         Entry::RunHere => admission::run_here(shared, task),
         Entry::Drop => admission::throw_away(shared, task),
         Entry::Queue => unreachable!("it was queued"),
-    }
-}
-
-/// See [`Pool::execute_batch`](crate::Pool::execute_batch).
-pub fn execute_batch<I, F>(shared: &impl Intake, tasks: I) -> Result<usize, BatchError<F, ()>>
-where
-    I: IntoIterator<Item = F>,
-    F: FnOnce() + Send + 'static,
-{
-    let mut tasks = tasks.into_iter();
-    let result = if shared.admission.is_none() {
-        let escorts = shared.escorts();
-        shared.dispatch_batch(tasks.by_ref(), |task| pack::packed(&escorts, task))
-    } else {
-        batch::execute(shared, tasks.by_ref())
-    };
-    result.map_err(|Rejected { accepted, mut returned, kind }| {
-        returned.extend(tasks);
-        BatchError { accepted: vec![(); accepted], rejected: returned, kind }
-    })
-}
-
-/// See [`Pool::submit_batch`](crate::Pool::submit_batch).
-pub fn submit_batch<I, F, T>(
-    shared: &impl Intake,
-    tasks: I,
-) -> Result<Vec<JoinHandle<T>>, BatchError<F, JoinHandle<T>>>
-where
-    I: IntoIterator<Item = F>,
-    F: FnOnce() -> T + Send + 'static,
-    T: Send + 'static,
-{
-    let mut tasks = tasks.into_iter();
-    let mut handles = Vec::with_capacity(tasks.size_hint().0);
-    let result = if shared.admission.is_none() {
-        shared.dispatch_batch(tasks.by_ref(), with_handle_in(shared, &mut handles))
-    } else {
-        batch::submit(shared, tasks.by_ref(), &mut handles)
-    };
-    match result {
-        Ok(_) => Ok(handles),
-        Err(Rejected { mut returned, kind, .. }) => {
-            returned.extend(tasks);
-            Err(BatchError { accepted: handles, rejected: returned, kind })
-        }
-    }
-}
-
-/// Makes tasks with handles, which go to `handles`.
-pub fn with_handle_in<F, T>(shared: &impl Intake, handles: &mut Vec<JoinHandle<T>>) -> impl FnMut(F) -> Task
-where
-    F: FnOnce() -> T + Send + 'static,
-    T: Send + 'static,
-{
-    let (escorts, pool) = (shared.escorts(), shared.slot_id());
-    move |task| {
-        let (task, handle) = slotted_closure(&escorts, pool, task);
-        handles.push(JoinHandle::new(handle));
-        task
     }
 }
 

@@ -28,20 +28,20 @@
 //! takes nothing while the two differ, nor from a thief that began its job with forks of its own pending; and if they
 //! differ when it has taken something, it gives that back, as above.
 
-use std::cell::{Cell, UnsafeCell};
-use std::mem::{self, MaybeUninit};
+use std::mem;
 use std::panic;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU32, Ordering, fence};
+use std::sync::atomic::{Ordering, fence};
 use std::thread;
 use std::time::Instant;
 
-use crate::base::facade::Place;
 use crate::base::unwind::{self, Payload};
+use crate::push::job::{By, Execution, Job};
 use crate::push::worker::Worker;
-use crate::push::worker::wait::join_spin;
+use crate::push::worker::stack_job::StackJob;
 use crate::queue::fork_slot::Offer;
-use crate::sync::latch::{Latch, Verdict};
+use crate::runtime::wait::join_spin;
+use crate::sync::latch::Verdict;
 use crate::sys::stack;
 use crate::task::counts::Tally;
 use crate::task::erased::{Discarded, Finished, Task, TaskKind, TaskTable, Word};
@@ -53,271 +53,34 @@ use crate::task::work::Unstarted;
 /// sleeps on.
 const MOST_NUDGES: usize = 16;
 
-/// Who runs a piece of forked work: the worker that has forked it, or a thief.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum By {
-    /// The worker that forked it.
-    Owner,
-    /// Another one.
-    Thief,
+/// Gives a job that has been taken to whoever runs tasks.
+///
+/// # Safety
+/// `job` was taken out of an offer, and is used no more but through the task.
+unsafe fn into_task(job: NonNull<Job>) -> Task {
+    static TABLE: TaskTable = TaskTable { run: run_packed, discard: discard_packed, kind: TaskKind::Sent };
+    let mut words = [const { Word::uninit() }; 3];
+    words[0].write(job.as_ptr().expose_provenance());
+    // SAFETY: the functions expect the job's address; its closure is `Send`, and it waits for its latch.
+    unsafe { Task::from_parts(&TABLE, words) }
 }
 
-/// How a job ended: the payload itself is the owner's.
-pub type End = Result<(), Panicked>;
-
-/// It panicked.
-#[derive(Debug)]
-pub struct Panicked;
-
-/// The part of forked work that does not depend on its type.
-#[derive(Debug)]
-pub struct Job {
-    /// Calls the closure and keeps what it returns, or panics with, for the owner.
-    perform: unsafe fn(NonNull<Job>, &Worker) -> End,
-    /// The next younger fork of the same worker, while there is one. For the owner.
-    younger: Cell<MaybeUninit<*const Job>>,
-    /// What owner and thief know each other by. Made when the job is offered: most never are.
-    meeting: UnsafeCell<MaybeUninit<Meeting>>,
+unsafe fn run_packed(address: Word, _: Word, _: Word, _: &Tally) -> Finished {
+    // SAFETY: the contract of the table.
+    let job = unsafe { Job::from_word(address) };
+    // SAFETY: the task has the job for itself.
+    Worker::with_current(|worker| unsafe { worker.expect("tasks run on workers").perform(job) });
+    // SAFETY: performed; its owner may go on, and nothing of it is touched after this.
+    unsafe { Job::set(job, Verdict::Done) };
+    Finished::Quietly
 }
 
-/// Where the owner of a job and its thief meet.
-#[derive(Debug)]
-struct Meeting {
-    /// The number of the worker that runs the job, plus one; 0 as long as nobody does who has not forked it, or if what
-    /// that one offers does not descend from the job.
-    thief: AtomicU32,
-    /// The number of the service in which it was begun.
-    service: AtomicU32,
-    /// Set when the thief is done; it touches the job no more.
-    latch: Latch,
-}
-
-/// A job on the stack of whoever waits for it: first of all the header, so that a pointer to it is a pointer to that.
-#[repr(C)]
-pub struct StackJob<F, R> {
-    job: Job,
-    closure: Place<F>,
-    result: Place<Result<R, Payload>>,
-}
-
-impl<F, R> StackJob<F, R>
-where
-    F: FnOnce(&Worker, By) -> R,
-{
-    #[inline(always)]
-    pub fn new(closure: F) -> Self {
-        StackJob { job: Job::new(Self::perform), closure: Place::holding(closure), result: Place::empty() }
-    }
-
-    #[inline(always)]
-    pub fn header(&self) -> NonNull<Job> {
-        NonNull::from(self).cast()
-    }
-
-    /// Makes it ready to be given away, once, while nobody else knows it. Returns what the owner then waits for.
-    pub fn prepare(&self) -> &Latch {
-        self.job.prepare();
-        self.job.latch()
-    }
-
-    /// # Safety
-    /// `job` heads a job of this type that is alive until its latch is set; the caller alone may run it, once.
-    unsafe fn perform(job: NonNull<Job>, worker: &Worker) -> End {
-        // SAFETY: the caller's promise.
-        let this = unsafe { job.cast::<Self>().as_ref() };
-        // SAFETY: nobody else runs it, so the closure is read once.
-        let closure = unsafe { this.closure.read() };
-        let result = unwind::catch(|| closure(worker, By::Thief));
-        let end = if result.is_ok() { Ok(()) } else { Err(Panicked) };
-        // SAFETY: the owner reads it after the latch is set.
-        unsafe { this.result.write(result) };
-        end
-    }
-
-    /// Calls the closure on the worker that has forked it.
-    ///
-    /// # Safety
-    /// Nobody else has it or will have it.
-    #[inline(always)]
-    pub unsafe fn call(&self, worker: &Worker, by: By) -> R {
-        // SAFETY: the caller's promise.
-        let closure = unsafe { self.closure.read() };
-        closure(worker, by)
-    }
-
-    /// What the thief has left.
-    ///
-    /// # Safety
-    /// The latch says "done", and this is called once.
-    pub unsafe fn take_result(&self) -> Result<R, Payload> {
-        // SAFETY: the caller's promise; the latch orders the thief's write before this.
-        unsafe { self.result.read() }
-    }
-}
-
-impl Job {
-    #[inline(always)]
-    fn new(perform: unsafe fn(NonNull<Job>, &Worker) -> End) -> Self {
-        Job {
-            perform,
-            younger: Cell::new(MaybeUninit::uninit()),
-            meeting: UnsafeCell::new(MaybeUninit::uninit()),
-        }
-    }
-
-    /// Makes it ready to be given away. For the owner, who has it alone, once.
-    fn prepare(&self) {
-        let meeting = Meeting { thief: AtomicU32::new(0), service: AtomicU32::new(0), latch: Latch::new() };
-        // SAFETY: nobody else knows the job yet.
-        unsafe { &mut *self.meeting.get() }.write(meeting);
-    }
-
-    /// Only of a job that has been offered (and for a thief, as long as it has not set the latch).
-    fn meeting(&self) -> &Meeting {
-        // SAFETY: no reference that could write it is made after `prepare`.
-        let meeting = unsafe { &*self.meeting.get() };
-        // SAFETY: `prepare` was called: private to this module, nobody else asks for it.
-        unsafe { meeting.assume_init_ref() }
-    }
-
-    /// Gives a job that has been taken to whoever runs tasks.
-    ///
-    /// # Safety
-    /// `job` was taken out of an offer, and is used no more but through the task.
-    unsafe fn into_task(job: NonNull<Job>) -> Task {
-        static TABLE: TaskTable =
-            TaskTable { run: Job::run_packed, discard: Job::discard_packed, kind: TaskKind::Sent };
-        let mut words = [const { Word::uninit() }; 3];
-        words[0].write(job.as_ptr().expose_provenance());
-        // SAFETY: the functions expect the job's address; its closure is `Send`, and it waits for its latch.
-        unsafe { Task::from_parts(&TABLE, words) }
-    }
-
-    /// # Safety
-    /// `address` was made by `into_task`.
-    pub unsafe fn from_word(address: Word) -> NonNull<Job> {
-        // SAFETY: the caller's promise.
-        let address = unsafe { address.assume_init() };
-        // SAFETY: it was made from a pointer that is not null.
-        unsafe { NonNull::new_unchecked(std::ptr::with_exposed_provenance_mut(address)) }
-    }
-
-    unsafe fn run_packed(address: Word, _: Word, _: Word, _: &Tally) -> Finished {
-        // SAFETY: the contract of the table.
-        let job = unsafe { Job::from_word(address) };
-        // SAFETY: the task has the job for itself.
-        Worker::with_current(|worker| unsafe { worker.expect("tasks run on workers").perform(job) });
-        // SAFETY: performed; its owner may go on, and nothing of it is touched after this.
-        unsafe { Job::set(job, Verdict::Done) };
-        Finished::Quietly
-    }
-
-    unsafe fn discard_packed(address: Word, _: Word, _: Word, _: Unstarted) -> Result<Discarded, Payload> {
-        // SAFETY: the contract of the table.
-        let job = unsafe { Job::from_word(address) };
-        // SAFETY: nobody has begun it, and nothing of it is touched after this.
-        unsafe { Job::set(job, Verdict::Returned) };
-        Ok(Discarded::RunBefore)
-    }
-
-    /// Calls the closure; the latch is still to be set.
-    ///
-    /// # Safety
-    /// The caller has the job for itself.
-    pub unsafe fn perform(job: NonNull<Job>, worker: &Worker) -> End {
-        // SAFETY: alive until its latch is set.
-        let perform = unsafe { job.as_ref() }.perform;
-        // SAFETY: the caller's promise.
-        unsafe { perform(job, worker) }
-    }
-
-    /// Who waits for the job waits for this.
-    fn latch(&self) -> &Latch {
-        &self.meeting().latch
-    }
-
-    /// Lets the owner go on.
-    ///
-    /// # Safety
-    /// As for [`Latch::set`]; the job was this caller's.
-    pub unsafe fn set(job: NonNull<Job>, verdict: Verdict) {
-        // SAFETY: alive until the latch is set.
-        let latch = &raw const *unsafe { job.as_ref() }.latch();
-        // SAFETY: the caller's promise.
-        unsafe { Latch::set(latch, verdict) };
-    }
-}
-
-/// The forks of a worker: a list through the frames in which they lie, from the oldest to the youngest. It has no limit
-/// and needs no memory of its own.
-#[derive(Debug)]
-pub struct Forks {
-    /// Older than all: the list is never empty.
-    root: Box<Job>,
-    youngest: Cell<NonNull<Job>>,
-    /// The youngest that has been offered, or the root: those that are younger are private.
-    last_offered: Cell<NonNull<Job>>,
-}
-
-impl Forks {
-    /// No forks.
-    pub fn new() -> Self {
-        unsafe fn never(_: NonNull<Job>, _: &Worker) -> End {
-            unreachable!("the root is never offered")
-        }
-        let root = Box::new(Job::new(never));
-        let head = NonNull::from(&*root);
-        Forks { root, youngest: Cell::new(head), last_offered: Cell::new(head) }
-    }
-
-    /// Adds a fork that is younger than all others. Returns what was the youngest until then, for `pop`.
-    #[inline(always)]
-    fn push(&self, job: NonNull<Job>) -> NonNull<Job> {
-        let older = self.youngest.replace(job);
-        // SAFETY: the root, or a fork that has not been joined yet: its frame is alive.
-        unsafe { older.as_ref() }.younger.set(MaybeUninit::new(job.as_ptr()));
-        older
-    }
-
-    /// Takes the youngest out of the list again. Whether it is still private; then nobody else has ever seen it.
-    #[inline(always)]
-    fn pop(&self, job: NonNull<Job>, older: NonNull<Job>) -> bool {
-        debug_assert!(self.youngest.get() == job && job != NonNull::from(&*self.root));
-        self.youngest.set(older);
-        self.last_offered.get() != job
-    }
-
-    /// Whether one of them has not been offered yet.
-    fn has_private(&self) -> bool {
-        self.last_offered.get() != self.youngest.get()
-    }
-
-    /// The youngest, which has been offered, is out of the list.
-    fn popped_offered(&self, older: NonNull<Job>) {
-        self.last_offered.set(older);
-    }
-
-    /// The oldest private one, which is no longer.
-    fn next_to_offer(&self) -> Option<NonNull<Job>> {
-        if !self.has_private() {
-            return None;
-        }
-        let last = self.last_offered.get();
-        // SAFETY: as in `push`.
-        let younger = unsafe { last.as_ref() }.younger.get();
-        // SAFETY: it is not the youngest, so `push` has written it.
-        let next = NonNull::new(unsafe { younger.assume_init() }.cast_mut())?;
-        self.last_offered.set(next);
-        // SAFETY: as in `push`.
-        unsafe { next.as_ref() }.prepare();
-        Some(next)
-    }
-}
-
-/// A job of another worker that runs on this one, and the one that it interrupted. They form a chain on the stack.
-pub struct Execution {
-    job: NonNull<Job>,
-    beneath: *const Execution,
+unsafe fn discard_packed(address: Word, _: Word, _: Word, _: Unstarted) -> Result<Discarded, Payload> {
+    // SAFETY: the contract of the table.
+    let job = unsafe { Job::from_word(address) };
+    // SAFETY: nobody has begun it, and nothing of it is touched after this.
+    unsafe { Job::set(job, Verdict::Returned) };
+    Ok(Discarded::RunBefore)
 }
 
 /// Completes the second half of a join whose first half panics.
@@ -439,7 +202,7 @@ impl Worker {
         }
         self.executing.set(&raw const execution);
         // SAFETY: the caller's promise. User code runs inside the panic guard, so the chain is restored below.
-        let _ = unsafe { Job::perform(job, self) };
+        let _ = unsafe { Job::perform(job) };
         self.executing.set(execution.beneath);
     }
 
@@ -467,7 +230,7 @@ impl Worker {
     where
         F: FnOnce(&Worker, By) -> R,
     {
-        match self.await_job(&forked.job) {
+        match self.await_job(forked.job()) {
             // SAFETY: it is done.
             Verdict::Done => unsafe { forked.take_result() },
             // SAFETY: the thief has given it back.
@@ -563,7 +326,7 @@ impl Worker {
     pub fn take_own_offer(&self) -> Option<Task> {
         let job = self.offer().take()?;
         // SAFETY: just taken.
-        Some(unsafe { Job::into_task(job) })
+        Some(unsafe { into_task(job) })
     }
 
     /// Takes what `victim` has on offer.
@@ -571,6 +334,6 @@ impl Worker {
         let job = victim.take()?;
         self.metrics().stolen_forks.add(1);
         // SAFETY: just taken.
-        Some(unsafe { Job::into_task(job) })
+        Some(unsafe { into_task(job) })
     }
 }

@@ -6,31 +6,36 @@
 
 pub mod fork;
 pub mod search;
+pub mod stack_job;
 pub mod wait;
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use crossbeam_deque::Worker as Deque;
 use crossbeam_utils::CachePadded;
 
-pub use crate::runtime::worker_loop::{Goal, Seeker};
-use fork::{Execution, Forks, Job};
-
 use crate::base::error::SubmitErrorKind;
 use crate::base::rng::Rng;
 use crate::policy::spin::SpinTime;
-use crate::push::dispatcher::{Announcement, Rejected};
-use crate::push::scope::{Credit, Scope};
-use crate::push::shared::{Phase, Remote, Shared, TaskBatch};
+use crate::push::batched_count::Credit;
+use crate::push::job::{Execution, Forks, Job};
+use crate::push::scope_state::Scope;
+use crate::push::shared::{Remote, Shared, TaskBatch};
 use crate::queue::batch::BATCH;
 use crate::queue::fork_slot::Offer;
-use crate::runtime::core::{Core, Record};
-use crate::runtime::lifecycle::{Model, Owner, Parting};
+use crate::runtime::core::{Core, Phase, Record};
+use crate::runtime::current::{CurrentWorker, Slot};
+use crate::runtime::intake::{Announcement, Rejected};
 use crate::runtime::metrics::WorkerMetrics;
+use crate::runtime::model::{Model, Owner, Parting};
+use crate::runtime::wait::{Awaited, Waited};
+use crate::runtime::worker_loop::{Goal, Seeker};
+use crate::runtime::worker_thread::Absence;
 use crate::task::erased::{Finished, Task};
 use crate::workers::idle::Seat;
 
@@ -78,38 +83,7 @@ pub struct Worker {
 }
 
 thread_local! {
-    static CURRENT: Cell<*const Worker> = const { Cell::new(std::ptr::null()) };
-    /// The pool whose worker this thread is from its start to its very end, while thread-locals are destroyed too.
-    static HIRED_BY: Cell<u32> = const { Cell::new(0) };
-}
-
-/// Declares the calling thread to be a worker of the pool of this number, for the rest of its life if it is the worker's
-/// own. Returns what it was before; 0 stands for none.
-pub fn hire(pool: u32) -> u32 {
-    HIRED_BY.replace(pool)
-}
-
-/// Whether the calling thread was, or acts as, a worker of the pool around `core`: it must not wait for its end.
-pub fn is_one_of(core: &Core) -> bool {
-    HIRED_BY.get() == core.id
-}
-
-/// Makes a worker the current one of this thread for as long as the value lives.
-struct Current<'a> {
-    previous: *const Worker,
-    worker: PhantomData<&'a Worker>,
-}
-
-impl<'a> Current<'a> {
-    fn enter(worker: &'a Worker) -> Self {
-        Current { previous: CURRENT.replace(worker), worker: PhantomData }
-    }
-}
-
-impl Drop for Current<'_> {
-    fn drop(&mut self) {
-        CURRENT.set(self.previous);
-    }
+    static CURRENT: Slot<Worker> = const { Slot::new() };
 }
 
 impl Worker {
@@ -143,10 +117,7 @@ impl Worker {
     /// Calls `f` with the worker that this thread acts as, if any.
     #[inline]
     pub fn with_current<R>(f: impl FnOnce(Option<&Worker>) -> R) -> R {
-        let current = CURRENT.get();
-        // SAFETY: null, or set by `Current`, which borrows the worker until it restores the previous value. The
-        // reference does not leave `f`.
-        f(unsafe { current.as_ref() })
+        Slot::with(&CURRENT, f)
     }
 
     /// Whether it is one of `shared`'s workers.
@@ -285,15 +256,38 @@ impl Worker {
     }
 }
 
+impl CurrentWorker for Worker {
+    fn core(&self) -> &Core {
+        &self.shared
+    }
+
+    fn index(&self) -> usize {
+        self.index
+    }
+
+    fn wait_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
+        self.wait_until(awaited, deadline)
+    }
+
+    fn run_submitted(&self, task: Task) {
+        self.run_submitted(task);
+    }
+
+    fn begin_blocking(&self) -> Option<Box<dyn Any>> {
+        self.make_way();
+        Absence::begin(&self.shared).map(|absence| Box::new(absence) as Box<dyn Any>)
+    }
+}
+
 impl Owner for Worker {
     fn as_current<R>(&self, f: impl FnOnce() -> R) -> R {
-        let _current = Current::enter(self);
+        let _current = Slot::enter(&CURRENT, self);
         f()
     }
 
     fn run(&self) -> Parting {
         // Relaxed: whoever borrows this worker has got it out of the list of the parked, whose lock orders the two.
-        self.remote().owner.store(std::ptr::from_ref(self).cast_mut(), Ordering::Relaxed);
+        self.remote().owner.store(std::ptr::from_ref(self).cast_mut().cast(), Ordering::Relaxed);
         self.as_current(|| self.work_until(&mut Goal::PoolEnd));
         if self.has_resigned.get() { Parting::Resigned } else { Parting::PoolEnd }
     }

@@ -3,7 +3,7 @@
 use crossbeam_deque::Steal;
 
 use crate::policy::victim;
-use crate::push::scope;
+use crate::push::scope_state;
 use crate::push::shared::{Remote, TaskBatch};
 use crate::push::worker::{FAIRNESS_INTERVAL, Worker};
 use crate::queue::batch::BATCH;
@@ -115,7 +115,7 @@ impl Worker {
                 self.metrics().stolen.add(1);
                 return Some(task);
             }
-            scope::hand_back(&self.shared, task);
+            scope_state::hand_back(&self.shared, task);
             None
         })
     }

@@ -1,0 +1,236 @@
+//! The push pool as a [`Model`]: how workers come and go, and the end of the pool.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering, fence};
+
+use crossbeam_deque::{Injector, Steal, Stealer};
+use crossbeam_utils::CachePadded;
+
+use crate::policy::victim::Neighbours;
+use crate::push::shared::{Remote, Shared, TaskBatch};
+use crate::push::worker::Worker;
+use crate::queue::batch::BATCH;
+use crate::queue::inbox::Taken;
+use crate::runtime::config::Config;
+use crate::runtime::core::{Core, Phase};
+use crate::runtime::metrics::{PoolStats, Reading};
+use crate::runtime::model::{Doors, Model};
+use crate::sync::grow_table::Numbered;
+use crate::sync::snapshot::Members;
+use crate::task::erased::Task;
+
+impl Model for Shared {
+    type Worker = Worker;
+
+    fn new(config: Config) -> Self {
+        let limits = config.limits;
+        let remotes = (0..limits.min).map(|_| Remote::new(Self::first_offer(limits.max))).collect();
+        let neighbours = config.paths.as_ref().and_then(|paths| {
+            let of_worker: Vec<_> = (0..limits.max).map(|worker| paths[worker % paths.len()]).collect();
+            Neighbours::new(&of_worker)
+        });
+        Shared {
+            neighbours,
+            core: Core::new(config),
+            remotes: Numbered::new(remotes, limits.capacity()),
+            members: Members::new(Box::default()),
+            injector: Injector::new(),
+            scope_sleepers: CachePadded::default(),
+            passages: CachePadded::new(AtomicUsize::new(0)),
+        }
+    }
+
+    fn admit(&self, index: usize, doors: Doors) {
+        let offer = || Self::first_offer(self.config.limits.max);
+        let remote = self.remotes.get_or_make(index, || Remote::new(offer()));
+        match doors {
+            Doors::Open => {
+                remote.inbox.reopen();
+                remote.affine.reopen();
+            }
+            Doors::Closed => {
+                remote.inbox.close();
+                remote.affine.close();
+            }
+        }
+        let grown = self.members.read(|members| members.iter().copied().chain([index]).collect());
+        self.members.replace(grown);
+    }
+
+    fn withdraw(&self, index: usize) {
+        // The queues first: a dispatcher that is refused reads the set again.
+        self.remote(index).inbox.close();
+        self.remote(index).affine.close();
+        let is_another = |member: &usize| *member != index;
+        let left = self.members.read(|members| members.iter().copied().filter(is_another).collect());
+        self.members.replace(left);
+    }
+
+    fn hand_over(&self, index: usize) -> usize {
+        let mut batch = TaskBatch::new();
+        let mut moved = 0;
+        let mut sink = |task| {
+            batch.push(task);
+            moved += 1;
+            if batch.len() == BATCH {
+                self.injector.push(std::mem::replace(&mut batch, TaskBatch::new()));
+            }
+        };
+        let remote = self.remote(index);
+        steal_all(&remote.stealer, &mut sink);
+        std::iter::from_fn(|| remote.affine.take()).for_each(&mut sink);
+        remote.inbox.drain_closed(sink);
+        if !batch.is_empty() {
+            self.injector.push(batch);
+        }
+        moved
+    }
+
+    fn worker(shared: Arc<Self>, index: usize) -> Worker {
+        Worker::new(shared, index)
+    }
+
+    fn members(&self) -> Vec<usize> {
+        self.members.read(<[usize]>::to_vec)
+    }
+
+    fn stats(&self) -> PoolStats {
+        self.core.stats(|| self.pushed(), |index| self.depth(index))
+    }
+
+    fn read(&self) -> Reading {
+        self.core.read(|| self.pushed())
+    }
+
+    fn close_queues(&self) {
+        for remote in self.remotes.values() {
+            remote.inbox.close();
+            remote.affine.close();
+        }
+    }
+
+    /// Every source of work is named here, and nowhere else: the inboxes and mailboxes (one's own among them), the
+    /// offers, the deques, the injector, and the queues of other priorities. Orders, which concern one worker alone, are in
+    /// `Core::has_orders`.
+    fn has_work(&self) -> bool {
+        !self.injector.is_empty()
+            || !self.ranks.are_empty()
+            // All that there ever were: the queues of those who have gone are empty, and the set costs a fence to read.
+            || self.remotes.values().any(Remote::has_work)
+    }
+
+    /// When no task is left and all workers rest nothing can bring a new task: outside is shut out, and inside nobody
+    /// runs.
+    ///
+    /// Of several workers that lie down together the last to announce sees all of them, so somebody finds out. What
+    /// the others pushed before they lay down this worker sees, for the announcements are ordered by their lock.
+    fn ends_now(&self) -> bool {
+        if self.phase() == Phase::Open {
+            return false;
+        }
+        // Pairs with the fence in `passage`: a producer that still saw the pool open has its passage counted in what we
+        // read from here on.
+        fence(Ordering::SeqCst);
+        // Both at one moment. Looked at one after the other, a worker could be at rest, be chosen or borrowed, and rest
+        // again in between; and what it took or left meanwhile we would not have seen.
+        if !self.idle.while_all_rest(|| self.is_drained()) {
+            return self.has_ended();
+        }
+        self.advance(Phase::Ended);
+        self.idle.wake_all();
+        true
+    }
+
+    fn throw_away_queued(&self) {
+        let throw = |task| _ = self.throw_away(task);
+        self.throw_away_orders(throw);
+        for remote in self.remotes.values() {
+            remote.inbox.drain_closed(throw);
+            std::iter::from_fn(|| remote.affine.take()).for_each(throw);
+        }
+        while let Some(mut batch) = self.take_injected() {
+            std::iter::from_fn(|| batch.pop()).for_each(throw);
+        }
+        std::iter::from_fn(|| self.ranks.take_any()).for_each(throw);
+        self.remotes.values().for_each(|remote| steal_all(&remote.stealer, throw));
+    }
+
+    fn sift(&self, sort: &mut dyn FnMut(Task) -> Option<Task>) {
+        // Held while tasks are in hand that no queue shows.
+        let Some(passage) = self.passage() else { return };
+        let mut batch = Vec::with_capacity(BATCH);
+        let mut kept = TaskBatch::new();
+        let mut sort = |task| {
+            if let Some(task) = sort(task) {
+                kept.push(task);
+                if kept.len() == BATCH {
+                    passage.inject(std::mem::replace(&mut kept, TaskBatch::new()));
+                }
+            }
+        };
+        for remote in self.remotes.values() {
+            let mut left = remote.inbox.len();
+            while left > 0 && remote.inbox.take(left.min(BATCH), &mut batch) == Taken::Some {
+                left = left.saturating_sub(batch.len());
+                batch.drain(..).for_each(&mut sort);
+            }
+            // None of them is structured, so none is given another place.
+            (0..remote.affine.len()).map_while(|_| remote.affine.take()).for_each(&mut sort);
+        }
+        for _ in 0..self.injector.len() {
+            let Some(mut batch) = self.take_injected() else { break };
+            std::iter::from_fn(|| batch.pop()).for_each(&mut sort);
+        }
+        for remote in self.remotes.values() {
+            for _ in 0..remote.stealer.len() {
+                match remote.stealer.steal() {
+                    Steal::Success(task) => sort(task),
+                    Steal::Retry => std::hint::spin_loop(),
+                    Steal::Empty => break,
+                }
+            }
+        }
+        self.throw_away_orders(&mut sort);
+        self.ranks.sift(&mut sort);
+        if !kept.is_empty() {
+            passage.inject(kept);
+        }
+        // What went to the injector may have been in the inbox of a worker that sleeps by now.
+        self.idle.notify();
+    }
+
+    fn wait_for_producers(&self) {
+        while self.passages.load(Ordering::Acquire) != 0 {
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Shared {
+    /// Whether no queue holds a task and nobody is on the way with one.
+    fn is_drained(&self) -> bool {
+        let inboxes_empty = self.remotes.values().all(|r| r.inbox.len() == 0);
+        // In this order: tasks leave an inbox inside a passage, which ends when they are in the injector. Acquire
+        // pairs with the Release at the passage's end.
+        let nobody_between = self.passages.load(Ordering::Acquire) == 0;
+        inboxes_empty
+            && nobody_between
+            && self.remotes.values().all(|r| r.affine.is_empty())
+            && self.is_out_of_orders()
+            && self.injector.is_empty()
+            && self.ranks.are_empty()
+            && self.remotes.values().all(|r| r.stealer.is_empty())
+    }
+}
+
+/// Gives all that is in a deque to `sink`, the oldest first.
+fn steal_all(deque: &Stealer<Task>, mut sink: impl FnMut(Task)) {
+    loop {
+        match deque.steal() {
+            Steal::Success(task) => sink(task),
+            // Somebody else got one, so this loop ends after at most as many rounds as there are tasks.
+            Steal::Retry => std::hint::spin_loop(),
+            Steal::Empty => return,
+        }
+    }
+}

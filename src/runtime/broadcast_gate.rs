@@ -1,0 +1,26 @@
+//! The gate that all broadcasts of a pool pass through, one after the other.
+
+use std::sync::{Mutex, PoisonError};
+
+/// What all broadcasts of a pool pass through, one after the other: so every worker gets them in the same order, and each
+/// is accepted as a whole or not at all.
+#[derive(Debug, Default)]
+pub struct Gate {
+    state: Mutex<State>,
+}
+
+/// The state behind the lock.
+#[derive(Debug, Default)]
+pub struct State {
+    /// Refuses broadcasts from now on.
+    pub is_closed: bool,
+    /// Orders given and not taken.
+    pub left: usize,
+}
+
+impl Gate {
+    /// Calls `f` with the state, under the lock.
+    pub fn pass<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {
+        f(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
