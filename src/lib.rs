@@ -99,6 +99,7 @@ pub use self::{
         MIN_STACK_SIZE, Pinning, PoolBuilder,
     },
     api::group::{Group, GroupError, TaskError},
+    api::guide,
     api::join::{Context, join, with_context, yield_local, yield_now},
     api::lane::{Lane, LaneBuilder},
     api::pool::{Pool, current_worker, execute, submit},

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use longshore::{Histograms, PinStatus, Pool, PoolStats, PullPool, WorkerState};
+use longshore::{AnyPool, Histograms, PinStatus, Pool, PoolStats, PullPool, WorkerState};
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber, info, info_span};

@@ -1,5 +1,6 @@
 //! Rules of the repository that a compiler does not check: layers, sizes, heads of files.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -24,37 +25,134 @@ fn src() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
-/// The layers that a file of `layer` may import from; `None` for the API at the root, which may use everything.
-fn allowed(layer: &str) -> Option<&'static [&'static str]> {
-    match layer {
-        "base" => Some(&["base"]),
-        "policy" => Some(&["policy", "base"]),
-        "primitives" => Some(&["primitives", "base"]),
-        "sys" => Some(&["sys", "base"]),
-        "runtime" => Some(&["runtime", "policy", "primitives", "sys", "base"]),
-        _ => None,
-    }
+/// The folders of `src`, from the lowest to the highest, and the folders that each may import from.
+///
+/// `push` and `pull` are two kinds of the same thing and do not know each other; `api` may use everything.
+const LAYERS: [(&str, &[&str]); 13] = [
+    ("base", &[]),
+    ("sync", &["base"]),
+    ("sys", &["base"]),
+    ("policy", &["base"]),
+    ("workers", &["base"]),
+    ("limits", &["sync", "base"]),
+    ("task", &["limits", "sync", "base"]),
+    ("queue", &["task", "sync", "base"]),
+    ("runtime", &["queue", "task", "limits", "workers", "policy", "sync", "sys", "base"]),
+    ("submit", &["runtime", "queue", "task", "limits", "workers", "policy", "sync", "sys", "base"]),
+    ("push", &["runtime", "queue", "task", "limits", "workers", "policy", "sync", "sys", "base"]),
+    ("pull", &["runtime", "queue", "task", "limits", "workers", "policy", "sync", "sys", "base"]),
+    (
+        "api",
+        &[
+            "submit", "push", "pull", "runtime", "queue", "task", "limits", "workers", "policy", "sync",
+            "sys", "base",
+        ],
+    ),
+];
+
+/// The modules of `src` by their path below the crate root (`push::worker::fork`), with the code of each: no comments, no
+/// unit tests.
+fn modules() -> BTreeMap<String, String> {
+    let module = |path: &Path| {
+        let inside = path.strip_prefix(src()).expect("below src").with_extension("");
+        let name =
+            inside.components().map(|c| c.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("::");
+        name.strip_suffix("::mod").unwrap_or(&name).to_owned()
+    };
+    let code = |path: &Path| {
+        let text = fs::read_to_string(path).expect("UTF-8");
+        let code = text.split("\n#[cfg(test)]\nmod ").next().expect("a first part");
+        code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+    };
+    sources(&src()).iter().map(|path| (module(path), code(path))).filter(|(name, _)| name != "lib").collect()
+}
+
+/// The modules that each module imports from, by the longest path that names a module.
+fn imports() -> BTreeMap<String, BTreeSet<String>> {
+    let modules = modules();
+    let longest = |from: &str, path: &str| {
+        let mut path = path;
+        loop {
+            if modules.contains_key(path) {
+                return (path != from).then(|| path.to_owned());
+            }
+            path = path.rsplit_once("::")?.0;
+        }
+    };
+    let path_at = |text: &str| {
+        let end = text.find(|c: char| !c.is_alphanumeric() && c != '_' && c != ':').unwrap_or(text.len());
+        text[..end].trim_end_matches(':').to_owned()
+    };
+    let of = |name: &String, code: &String| {
+        let absolute = code.split("crate::").skip(1).map(&path_at);
+        let parent = name.rsplit_once("::").map_or("", |(parent, _)| parent);
+        let relative = code.split("super::").skip(1).map(|text| format!("{parent}::{}", path_at(text)));
+        absolute.chain(relative).filter_map(|path| longest(name, &path)).collect()
+    };
+    modules.iter().map(|(name, code)| (name.clone(), of(name, code))).collect()
 }
 
 #[test]
 fn imports_go_down_only() {
     let mut wrong = Vec::new();
-    for path in sources(&src()) {
-        let inside = path.strip_prefix(src()).expect("below src");
-        let layer = inside.components().next().expect("a name").as_os_str().to_string_lossy().into_owned();
-        let Some(allowed) = allowed(&layer) else { continue };
-        let text = fs::read_to_string(&path).expect("UTF-8");
-        for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
-            for import in line.split("crate::").skip(1) {
-                let target: String =
-                    import.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-                if !allowed.contains(&target.as_str()) {
-                    wrong.push(format!("{}: {}", inside.display(), line.trim()));
-                }
+    for (module, targets) in imports() {
+        let layer = module.split("::").next().expect("a first part");
+        let (_, allowed) = LAYERS.iter().find(|(name, _)| *name == layer).expect("the folder has a layer");
+        for target in targets {
+            let of_target = target.split("::").next().expect("a first part");
+            if of_target != layer && !allowed.contains(&of_target) {
+                wrong.push(format!("{module} imports {target}"));
             }
         }
     }
     assert!(wrong.is_empty(), "imports that go up or sideways:\n{}", wrong.join("\n"));
+}
+
+/// What can be reached from `start`, `start` itself only if there is a way back to it.
+fn reachable<'a>(graph: &'a BTreeMap<String, BTreeSet<String>>, start: &'a str) -> BTreeSet<&'a str> {
+    let (mut seen, mut open) = (BTreeSet::new(), vec![start]);
+    while let Some(module) = open.pop() {
+        for target in graph.get(module).into_iter().flatten() {
+            if seen.insert(target.as_str()) {
+                open.push(target);
+            }
+        }
+    }
+    seen
+}
+
+/// The rings of a graph: groups of nodes of which each can be reached from each other.
+fn rings(graph: &BTreeMap<String, BTreeSet<String>>) -> Vec<Vec<String>> {
+    let ways: BTreeMap<_, _> = graph.keys().map(|node| (node.as_str(), reachable(graph, node))).collect();
+    let mut rings = BTreeSet::new();
+    for (node, reached) in &ways {
+        let ring: Vec<_> =
+            reached.iter().filter(|other| ways[*other].contains(node)).map(|s| s.to_string()).collect();
+        if !ring.is_empty() {
+            rings.insert(ring);
+        }
+    }
+    rings.into_iter().collect()
+}
+
+#[test]
+fn no_ring_of_files_imports_itself() {
+    // That the test can fail: a ring of two and a node beside it.
+    let graph =
+        [("a", "b"), ("b", "a"), ("c", "a")].map(|(from, to)| (from.to_owned(), [to.to_owned()].into()));
+    assert_eq!(rings(&graph.into()), [["a", "b"]]);
+
+    let graph = imports();
+    assert!(graph.values().map(BTreeSet::len).sum::<usize>() > 300, "the imports were not found");
+    let describe = |ring: Vec<String>| {
+        let arrows = |from: &String| {
+            let to: Vec<_> = graph[from].iter().filter(|to| ring.contains(to)).cloned().collect();
+            format!("    {from} imports {}", to.join(", "))
+        };
+        format!("{} files:\n{}", ring.len(), ring.iter().map(arrows).collect::<Vec<_>>().join("\n"))
+    };
+    let rings: Vec<_> = rings(&graph).into_iter().map(describe).collect();
+    assert!(rings.is_empty(), "rings of imports:\n{}", rings.join("\n"));
 }
 
 /// Everything that is not a test.

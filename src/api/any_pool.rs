@@ -1,8 +1,16 @@
 //! [`AnyPool`]: what the kinds of pools have in common, for code that is to run on either.
 
+use crate::policy::overflow::OnFull;
+use crate::runtime::control::Phase;
+use crate::runtime::control::Request;
+use crate::runtime::lifecycle;
+use crate::runtime::model::Model;
+use crate::submit::future::Submitting;
+use crate::submit::{batch, single};
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::api::blocking;
 use crate::api::builder::PoolBuilder;
 use crate::api::group::Group;
 use crate::api::lane::LaneBuilder;
@@ -14,13 +22,14 @@ use crate::api::workers::Workers;
 use crate::base::error::{BatchError, ResizeError, ShutdownError, SubmitError};
 use crate::runtime::metrics::PoolStats;
 use crate::submit::handle::JoinHandle;
+use crate::submit::options::Ticket;
 use crate::submit::target::Start;
 
 /// A pool of either kind: [`Pool`], which pushes, or [`PullPool`].
 ///
 /// It exists for programs that choose the kind when they run, or compare the two: written once against this trait they
-/// run on both, without a box or a virtual call. A program that has chosen has no use for it, for both types have the same
-/// methods of their own, which these are.
+/// run on both, without a box or a virtual call. [`Pool`] has the same methods of its own; a program that uses a
+/// [`PullPool`] imports this trait.
 ///
 /// It cannot be implemented outside of this library, so that it may grow with the pools.
 ///
@@ -36,60 +45,86 @@ use crate::submit::target::Start;
 /// assert_eq!(sum_of_squares::<Pool>()?, sum_of_squares::<PullPool>()?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub trait AnyPool: Start + fmt::Debug + Sized + Send + Sync + 'static {
+pub trait AnyPool: Start<Shared: Model> + fmt::Debug + Sized + Send + Sync + 'static {
     /// See [`Pool::builder`].
-    fn builder() -> PoolBuilder<Self>;
+    fn builder() -> PoolBuilder<Self> {
+        PoolBuilder::new()
+    }
 
     /// See [`Pool::execute`].
     ///
     /// # Errors
     /// As there.
+    #[inline]
     fn execute<F>(&self, task: F) -> Result<(), SubmitError<F>>
     where
-        F: FnOnce() + Send + 'static;
+        F: FnOnce() + Send + 'static,
+    {
+        single::execute(&**self.shared(), task, None)
+    }
 
     /// See [`Pool::submit`].
     ///
     /// # Errors
     /// As there.
+    #[inline]
     fn submit<F, T>(&self, task: F) -> Result<JoinHandle<T>, SubmitError<F>>
     where
         F: FnOnce() -> T + Send + 'static,
-        T: Send + 'static;
+        T: Send + 'static,
+    {
+        single::submit(&**self.shared(), task, None)
+    }
 
     /// See [`Pool::try_execute`].
     ///
     /// # Errors
     /// As there.
+    #[inline]
     fn try_execute<F>(&self, task: F) -> Result<(), SubmitError<F>>
     where
-        F: FnOnce() + Send + 'static;
+        F: FnOnce() + Send + 'static,
+    {
+        single::execute(&**self.shared(), task, Some(OnFull::Reject))
+    }
 
     /// See [`Pool::try_submit`].
     ///
     /// # Errors
     /// As there.
+    #[inline]
     fn try_submit<F, T>(&self, task: F) -> Result<JoinHandle<T>, SubmitError<F>>
     where
         F: FnOnce() -> T + Send + 'static,
-        T: Send + 'static;
+        T: Send + 'static,
+    {
+        single::submit(&**self.shared(), task, Some(OnFull::Reject))
+    }
 
     /// See [`Pool::execute_timeout`].
     ///
     /// # Errors
     /// As there.
+    #[inline]
     fn execute_timeout<F>(&self, task: F, timeout: Duration) -> Result<(), SubmitError<F>>
     where
-        F: FnOnce() + Send + 'static;
+        F: FnOnce() + Send + 'static,
+    {
+        single::execute(&**self.shared(), task, Some(OnFull::BlockFor(timeout)))
+    }
 
     /// See [`Pool::submit_timeout`].
     ///
     /// # Errors
     /// As there.
+    #[inline]
     fn submit_timeout<F, T>(&self, task: F, timeout: Duration) -> Result<JoinHandle<T>, SubmitError<F>>
     where
         F: FnOnce() -> T + Send + 'static,
-        T: Send + 'static;
+        T: Send + 'static,
+    {
+        single::submit(&**self.shared(), task, Some(OnFull::BlockFor(timeout)))
+    }
 
     /// See [`Pool::submit_async`].
     fn submit_async<F, T>(
@@ -98,7 +133,10 @@ pub trait AnyPool: Start + fmt::Debug + Sized + Send + Sync + 'static {
     ) -> impl Future<Output = Result<JoinHandle<T>, SubmitError<F>>> + Send + use<Self, F, T>
     where
         F: FnOnce() -> T + Send + 'static,
-        T: Send + 'static;
+        T: Send + 'static,
+    {
+        Submitting::new(self.shared().clone(), Ticket::default(), task)
+    }
 
     /// See [`Pool::lane`].
     fn lane(&self, limit: usize) -> LaneBuilder<'_, Self> {
@@ -126,7 +164,10 @@ pub trait AnyPool: Start + fmt::Debug + Sized + Send + Sync + 'static {
     fn execute_batch<I, F>(&self, tasks: I) -> Result<usize, BatchError<F, ()>>
     where
         I: IntoIterator<Item = F>,
-        F: FnOnce() + Send + 'static;
+        F: FnOnce() + Send + 'static,
+    {
+        batch::execute_batch(&**self.shared(), tasks)
+    }
 
     /// See [`Pool::submit_batch`].
     ///
@@ -136,7 +177,10 @@ pub trait AnyPool: Start + fmt::Debug + Sized + Send + Sync + 'static {
     where
         I: IntoIterator<Item = F>,
         F: FnOnce() -> T + Send + 'static,
-        T: Send + 'static;
+        T: Send + 'static,
+    {
+        batch::submit_batch(&**self.shared(), tasks)
+    }
 
     /// See [`Pool::broadcast`].
     ///
@@ -145,219 +189,94 @@ pub trait AnyPool: Start + fmt::Debug + Sized + Send + Sync + 'static {
     fn broadcast<F, T>(&self, f: F) -> Result<Vec<JoinHandle<T>>, SubmitError<F>>
     where
         F: Fn(usize) -> T + Send + Sync + 'static,
-        T: Send + 'static;
+        T: Send + 'static,
+    {
+        single::broadcast(&**self.shared(), f)
+    }
 
     /// See [`Pool::worker_local`].
-    fn worker_local<T: Send + 'static>(&self, make: impl Fn() -> T + Send + Sync + 'static)
-    -> WorkerLocal<T>;
+    fn worker_local<T: Send + 'static>(
+        &self,
+        make: impl Fn() -> T + Send + Sync + 'static,
+    ) -> WorkerLocal<T> {
+        WorkerLocal::new(self.shared(), make)
+    }
 
     /// See [`Pool::workers`].
-    fn workers(&self) -> usize;
+    fn workers(&self) -> usize {
+        self.shared().roster.live()
+    }
 
     /// See [`Pool::set_workers`].
     ///
     /// # Errors
     /// As there.
-    fn set_workers(&self, workers: impl Into<Workers>) -> Result<(), ResizeError>;
+    fn set_workers(&self, workers: impl Into<Workers>) -> Result<(), ResizeError> {
+        let Workers { min, max } = workers.into();
+        lifecycle::resize(self.shared(), min, max)
+    }
 
     /// See [`Pool::blocking`].
-    fn blocking<R>(&self, f: impl FnOnce() -> R) -> R;
+    fn blocking<R>(&self, f: impl FnOnce() -> R) -> R {
+        blocking::blocking_in(self.shared().id, f)
+    }
 
     /// See [`Pool::capacity`].
-    fn capacity(&self) -> Option<usize>;
+    fn capacity(&self) -> Option<usize> {
+        self.shared().config.capacity
+    }
 
     /// See [`Pool::stats`].
-    fn stats(&self) -> PoolStats;
+    fn stats(&self) -> PoolStats {
+        self.shared().stats()
+    }
 
     /// See [`Pool::pause`].
-    fn pause(&self) -> bool;
+    fn pause(&self) -> bool {
+        lifecycle::pause(&**self.shared())
+    }
 
     /// See [`Pool::resume`].
-    fn resume(&self);
+    fn resume(&self) {
+        lifecycle::resume(&**self.shared());
+    }
 
     /// See [`Pool::is_paused`].
-    fn is_paused(&self) -> bool;
+    fn is_paused(&self) -> bool {
+        self.shared().condition().asks(Request::Pause)
+    }
 
     /// See [`Pool::purge`].
-    fn purge(&self) -> u64;
+    fn purge(&self) -> u64 {
+        lifecycle::purge(&**self.shared())
+    }
 
     /// See [`Pool::shutdown`].
     ///
     /// # Errors
     /// As there.
-    fn shutdown(&self) -> Result<(), ShutdownError>;
+    fn shutdown(&self) -> Result<(), ShutdownError> {
+        lifecycle::end(&**self.shared(), Phase::Draining, None)
+    }
 
     /// See [`Pool::shutdown_timeout`].
     ///
     /// # Errors
     /// As there.
-    fn shutdown_timeout(&self, timeout: Duration) -> Result<(), ShutdownError>;
+    fn shutdown_timeout(&self, timeout: Duration) -> Result<(), ShutdownError> {
+        lifecycle::end(&**self.shared(), Phase::Draining, Instant::now().checked_add(timeout))
+    }
 
     /// See [`Pool::shutdown_now`].
     ///
     /// # Errors
     /// As there.
-    fn shutdown_now(&self) -> Result<u64, ShutdownError>;
+    fn shutdown_now(&self) -> Result<u64, ShutdownError> {
+        lifecycle::end(&**self.shared(), Phase::Stopping, None)?;
+        Ok(self.shared().metrics.swept.get())
+    }
 }
 
-/// The methods of each are its own.
-macro_rules! is_a_pool {
-    ($($pool:ty),*) => {$(
-        impl AnyPool for $pool {
-            fn builder() -> PoolBuilder<Self> {
-                <$pool>::builder()
-            }
+impl AnyPool for Pool {}
 
-            #[inline]
-            fn execute<F>(&self, task: F) -> Result<(), SubmitError<F>>
-            where
-                F: FnOnce() + Send + 'static,
-            {
-                self.execute(task)
-            }
-
-            #[inline]
-            fn submit<F, T>(&self, task: F) -> Result<JoinHandle<T>, SubmitError<F>>
-            where
-                F: FnOnce() -> T + Send + 'static,
-                T: Send + 'static,
-            {
-                self.submit(task)
-            }
-
-            #[inline]
-            fn try_execute<F>(&self, task: F) -> Result<(), SubmitError<F>>
-            where
-                F: FnOnce() + Send + 'static,
-            {
-                self.try_execute(task)
-            }
-
-            #[inline]
-            fn try_submit<F, T>(&self, task: F) -> Result<JoinHandle<T>, SubmitError<F>>
-            where
-                F: FnOnce() -> T + Send + 'static,
-                T: Send + 'static,
-            {
-                self.try_submit(task)
-            }
-
-            #[inline]
-            fn execute_timeout<F>(&self, task: F, timeout: Duration) -> Result<(), SubmitError<F>>
-            where
-                F: FnOnce() + Send + 'static,
-            {
-                self.execute_timeout(task, timeout)
-            }
-
-            #[inline]
-            fn submit_timeout<F, T>(
-                &self,
-                task: F,
-                timeout: Duration,
-            ) -> Result<JoinHandle<T>, SubmitError<F>>
-            where
-                F: FnOnce() -> T + Send + 'static,
-                T: Send + 'static,
-            {
-                self.submit_timeout(task, timeout)
-            }
-
-            fn submit_async<F, T>(
-                &self,
-                task: F,
-            ) -> impl Future<Output = Result<JoinHandle<T>, SubmitError<F>>> + Send + use<F, T>
-            where
-                F: FnOnce() -> T + Send + 'static,
-                T: Send + 'static,
-            {
-                self.submit_async(task)
-            }
-
-            fn execute_batch<I, F>(&self, tasks: I) -> Result<usize, BatchError<F, ()>>
-            where
-                I: IntoIterator<Item = F>,
-                F: FnOnce() + Send + 'static,
-            {
-                self.execute_batch(tasks)
-            }
-
-            fn submit_batch<I, F, T>(
-                &self,
-                tasks: I,
-            ) -> Result<Vec<JoinHandle<T>>, BatchError<F, JoinHandle<T>>>
-            where
-                I: IntoIterator<Item = F>,
-                F: FnOnce() -> T + Send + 'static,
-                T: Send + 'static,
-            {
-                self.submit_batch(tasks)
-            }
-
-            fn broadcast<F, T>(&self, f: F) -> Result<Vec<JoinHandle<T>>, SubmitError<F>>
-            where
-                F: Fn(usize) -> T + Send + Sync + 'static,
-                T: Send + 'static,
-            {
-                self.broadcast(f)
-            }
-
-            fn worker_local<T: Send + 'static>(
-                &self,
-                make: impl Fn() -> T + Send + Sync + 'static,
-            ) -> WorkerLocal<T> {
-                self.worker_local(make)
-            }
-
-            fn workers(&self) -> usize {
-                self.workers()
-            }
-
-            fn set_workers(&self, workers: impl Into<Workers>) -> Result<(), ResizeError> {
-                self.set_workers(workers)
-            }
-
-            fn blocking<R>(&self, f: impl FnOnce() -> R) -> R {
-                self.blocking(f)
-            }
-
-            fn capacity(&self) -> Option<usize> {
-                self.capacity()
-            }
-
-            fn stats(&self) -> PoolStats {
-                self.stats()
-            }
-
-            fn pause(&self) -> bool {
-                self.pause()
-            }
-
-            fn resume(&self) {
-                self.resume();
-            }
-
-            fn is_paused(&self) -> bool {
-                self.is_paused()
-            }
-
-            fn purge(&self) -> u64 {
-                self.purge()
-            }
-
-            fn shutdown(&self) -> Result<(), ShutdownError> {
-                self.shutdown()
-            }
-
-            fn shutdown_timeout(&self, timeout: Duration) -> Result<(), ShutdownError> {
-                self.shutdown_timeout(timeout)
-            }
-
-            fn shutdown_now(&self) -> Result<u64, ShutdownError> {
-                self.shutdown_now()
-            }
-        }
-    )*};
-}
-
-is_a_pool!(Pool, PullPool);
+impl AnyPool for PullPool {}

@@ -1,5 +1,6 @@
 //! [`blocking`]: what a task does that waits for something else than the pool.
 
+use crate::api::pool::Pool;
 use std::any::Any;
 use std::cell::Cell;
 
@@ -71,5 +72,14 @@ impl Away {
 impl Drop for Away {
     fn drop(&mut self) {
         IS_AWAY.set(self.was_away);
+    }
+}
+
+/// Blocking inside a task.
+impl Pool {
+    /// Calls `f`, which blocks, and has another worker of this pool work meanwhile: [`blocking`](crate::blocking), but only if
+    /// the calling task is one of this pool. Anywhere else `f` is only called.
+    pub fn blocking<R>(&self, f: impl FnOnce() -> R) -> R {
+        blocking_in(self.shared.id, f)
     }
 }

@@ -7,7 +7,6 @@ use std::hash::{BuildHasher, RandomState};
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use crate::api::any_pool::AnyPool;
 use crate::api::pool::Pool;
 use crate::api::workers::Workers;
 use crate::base::error::{BuildError, PanicPayload};
@@ -17,8 +16,8 @@ use crate::policy::scaling::Scaling;
 use crate::policy::spin;
 use crate::runtime::config::Histograms;
 use crate::runtime::config::{Config, Hooks};
-use crate::runtime::intake::Intake;
 use crate::runtime::report::AtEnd;
+use crate::submit::target::Start;
 use crate::sys::{affinity, quota, topology};
 use crate::task::cancel::CancelToken;
 use crate::workers::roster::Limits;
@@ -40,7 +39,7 @@ pub const MIN_STACK_SIZE: usize = 64 << 10;
 /// The stack of a worker by default, in bytes (2 MiB, as for threads of the standard library).
 pub const DEFAULT_STACK_SIZE: usize = 2 << 20;
 
-/// How many workers may stand in for [blocked](crate::api::blocking) ones by default. Each is a thread; together with the workers
+/// How many workers may stand in for [blocked](crate::blocking) ones by default. Each is a thread; together with the workers
 /// of any ordinary pool that stays far below what an operating system bears.
 pub const DEFAULT_BLOCKING_LIMIT: usize = 64;
 
@@ -150,7 +149,7 @@ impl<P> PoolBuilder<P> {
         self
     }
 
-    /// How many workers may stand in for [blocked](crate::api::blocking) ones at a time, beyond the most workers that the pool
+    /// How many workers may stand in for [blocked](crate::blocking) ones at a time, beyond the most workers that the pool
     /// may have; up to [`MAX_WORKERS`]. The default is [`DEFAULT_BLOCKING_LIMIT`]; with 0 nobody stands in.
     pub fn blocking_limit(mut self, stand_ins: usize) -> Self {
         self.blocking_limit = stand_ins;
@@ -233,7 +232,7 @@ impl<P> PoolBuilder<P> {
     /// is refused or made to wait while there is room. With 0 no task waits for a worker (a *rendezvous*): as many tasks are
     /// accepted at a time as there may be workers. That is the most of the range as it was
     /// [set last](crate::Pool::set_workers), so that a task for which a worker is still to be started is let in and has the
-    /// pool grow; and one more for each worker that is [blocked](crate::api::blocking).
+    /// pool grow; and one more for each worker that is [blocked](crate::blocking).
     ///
     /// Two pools whose tasks submit to each other can wait for each other for ever if both [block](OnFull::Block) and have
     /// capacity 0: room comes only when a task ends, and each waits inside one. With a capacity of 1 or more it comes when a
@@ -241,7 +240,7 @@ impl<P> PoolBuilder<P> {
     /// use another policy, [`OnFull::CallerRuns`] or [`OnFull::BlockFor`] perhaps, or submit with
     /// [`Pool::try_submit`](crate::Pool::try_submit) in that direction.
     ///
-    /// Structured work ([`join`](crate::api::join), loops, scopes) cannot be refused. Its tasks are let in beyond the capacity, and
+    /// Structured work ([`join`](crate::join), loops, scopes) cannot be refused. Its tasks are let in beyond the capacity, and
     /// room for others is found again when all that is above it has begun.
     ///
     /// ```
@@ -304,7 +303,7 @@ impl<P> PoolBuilder<P> {
     /// started, those before it are stopped and joined.
     pub fn build(self) -> Result<P, BuildError>
     where
-        P: AnyPool,
+        P: Start,
     {
         P::start(self.validate()?)
     }
@@ -442,6 +441,22 @@ fn validate_pinning(pinning: Pinning, allowed: &[usize]) -> Result<Option<Vec<us
             }
             Ok(Some(cores))
         }
+    }
+}
+
+/// Building a pool.
+impl Pool {
+    /// A pool with the default configuration, see [`PoolBuilder`].
+    ///
+    /// # Errors
+    /// As [`PoolBuilder::build`].
+    pub fn new() -> Result<Pool, BuildError> {
+        Pool::builder().build()
+    }
+
+    /// Configures a pool.
+    pub fn builder() -> PoolBuilder {
+        PoolBuilder::default()
     }
 }
 

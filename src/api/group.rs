@@ -23,7 +23,7 @@ use crate::task::conditions::Conditions;
 ///
 /// Clones are the same group, so that its tasks may add tasks to it: a recursion ends exactly when
 /// [`Group::join`] returns. The group keeps a handle and a result for each task until it is joined; for millions of tasks
-/// whose results nobody wants a [`scope`](crate::api::scope()) is lighter. Of a [`Lane`](crate::Lane) a group has bounded concurrency.
+/// whose results nobody wants a [`scope`](crate::scope()) is lighter. Of a [`Lane`](crate::Lane) a group has bounded concurrency.
 ///
 /// ```
 /// use longshore::{Pool, TaskError};
@@ -336,5 +336,17 @@ where
 
     fn has_failed(output: &Self::Output) -> bool {
         output.is_err()
+    }
+}
+
+/// Groups of a pool.
+impl Pool {
+    /// Tasks that belong together; see [`Group`].
+    pub fn group<T, E>(&self) -> Group<T, E, Pool>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        Group::new(self)
     }
 }

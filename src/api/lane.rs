@@ -147,3 +147,11 @@ impl<P: Outlet> fmt::Debug for LaneBuilder<'_, P> {
             .finish_non_exhaustive()
     }
 }
+
+/// Lanes of a pool.
+impl Pool {
+    /// A part of this pool in which at most `limit` tasks run at a time; see [`Lane`](crate::Lane).
+    pub fn lane(&self, limit: usize) -> LaneBuilder<'_, Pool> {
+        LaneBuilder::new(self, limit)
+    }
+}

@@ -4,25 +4,18 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::api::blocking;
-use crate::api::builder::PoolBuilder;
-use crate::api::group::Group;
-use crate::api::lane::LaneBuilder;
-use crate::api::task_builder::TaskBuilder;
-use crate::api::worker_local::WorkerLocal;
 use crate::api::workers::Workers;
 use crate::base::error::{BatchError, BuildError, ResizeError, ShutdownError, SubmitError, SubmitErrorKind};
 use crate::policy::overflow::OnFull;
 use crate::push::shared::Shared;
 use crate::runtime::config::Config;
-use crate::runtime::core::{Phase, Request};
+use crate::runtime::control::Phase;
+use crate::runtime::control::Request;
 use crate::runtime::current::{self, CurrentWorker};
 use crate::runtime::lifecycle;
 use crate::runtime::metrics::PoolStats;
 use crate::runtime::model::Model;
-use crate::submit::future::Submitting;
 use crate::submit::handle::JoinHandle;
-use crate::submit::options::Ticket;
 use crate::submit::target::Outlet;
 use crate::submit::target::Start;
 use crate::submit::{batch, single};
@@ -56,19 +49,6 @@ impl UnwindSafe for Pool {}
 impl RefUnwindSafe for Pool {}
 
 impl Pool {
-    /// A pool with the default configuration, see [`PoolBuilder`].
-    ///
-    /// # Errors
-    /// As [`PoolBuilder::build`].
-    pub fn new() -> Result<Pool, BuildError> {
-        Pool::builder().build()
-    }
-
-    /// Configures a pool.
-    pub fn builder() -> PoolBuilder {
-        PoolBuilder::default()
-    }
-
     /// Runs `task` on the pool; its result, if any, is not wanted. Costs no allocation for captures of up to 24 bytes.
     ///
     /// A panic in it goes to the [panic handler](PoolBuilder::panic_handler).
@@ -150,57 +130,6 @@ impl Pool {
         single::submit(&*self.shared, task, Some(OnFull::BlockFor(timeout)))
     }
 
-    /// As [`Pool::submit`] for asynchronous code: when there is no room, the future is pending until there is, whatever
-    /// [`OnFull`] says, and no thread waits. Futures and threads get room in the order in which they came.
-    ///
-    /// Nothing happens before the first poll. A future that is dropped has submitted nothing; if its turn had come already, it
-    /// goes to the next. So a future that has been polled should be polled on or dropped: its turn is kept for it. Any
-    /// executor will do.
-    ///
-    /// ```
-    /// # futures_executor::block_on(async {
-    /// let pool = longshore::Pool::builder().workers(1).queue_capacity(10).build()?;
-    /// let mut handles = Vec::new();
-    /// for n in 0..1_000u64 {
-    ///     handles.push(pool.submit_async(move || n * n).await?);
-    /// }
-    /// assert_eq!(handles.pop().expect("a thousand").await?, 998_001);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// # }).expect("runs");
-    /// ```
-    ///
-    /// # Errors
-    /// As [`Pool::execute`], when it is awaited.
-    pub fn submit_async<F, T>(
-        &self,
-        task: F,
-    ) -> impl Future<Output = Result<JoinHandle<T>, SubmitError<F>>> + Send + use<F, T>
-    where
-        F: FnOnce() -> T + Send + 'static,
-        T: Send + 'static,
-    {
-        Submitting::new(self.shared.clone(), Ticket::default(), task)
-    }
-
-    /// A part of this pool in which at most `limit` tasks run at a time; see [`Lane`](crate::Lane).
-    pub fn lane(&self, limit: usize) -> LaneBuilder<'_, Pool> {
-        LaneBuilder::new(self, limit)
-    }
-
-    /// Tasks that belong together; see [`Group`].
-    pub fn group<T, E>(&self) -> Group<T, E, Pool>
-    where
-        T: Send + 'static,
-        E: Send + 'static,
-    {
-        Group::new(self)
-    }
-
-    /// A task with a priority, a deadline or a token; see [`TaskBuilder`].
-    pub fn task(&self) -> TaskBuilder<'_, Pool> {
-        TaskBuilder::new(self)
-    }
-
     /// Runs many tasks whose results are not wanted; returns how many. Cheaper than as many calls of
     /// [`Pool::execute`]: tasks are handed over in portions, spread over the workers.
     ///
@@ -257,15 +186,7 @@ impl Pool {
         single::broadcast(&*self.shared, f)
     }
 
-    /// A value for each worker, made by `make` when it is first needed there; see [`WorkerLocal`].
-    pub fn worker_local<T: Send + 'static>(
-        &self,
-        make: impl Fn() -> T + Send + Sync + 'static,
-    ) -> WorkerLocal<T> {
-        WorkerLocal::new(&self.shared, make)
-    }
-
-    /// The number of workers, those that [stand in](crate::api::blocking) for others among them. Of an elastic pool it may be
+    /// The number of workers, those that [stand in](crate::blocking) for others among them. Of an elastic pool it may be
     /// another one in a moment.
     pub fn workers(&self) -> usize {
         self.shared.roster.live()
@@ -295,12 +216,6 @@ impl Pool {
     pub fn set_workers(&self, workers: impl Into<Workers>) -> Result<(), ResizeError> {
         let Workers { min, max } = workers.into();
         lifecycle::resize(&self.shared, min, max)
-    }
-
-    /// Calls `f`, which blocks, and has another worker of this pool work meanwhile: [`blocking`](crate::api::blocking), but only if
-    /// the calling task is one of this pool. Anywhere else `f` is only called.
-    pub fn blocking<R>(&self, f: impl FnOnce() -> R) -> R {
-        blocking::blocking_in(self.shared.id, f)
     }
 
     /// How many tasks may wait, if the pool is [bounded](PoolBuilder::queue_capacity). How many do is in

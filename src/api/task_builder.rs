@@ -1,5 +1,6 @@
 //! [`TaskBuilder`]: a task that is more than a closure, with a priority, a deadline or a token.
 
+use crate::api::pool::Pool;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
@@ -14,7 +15,6 @@ use crate::submit::options::Ticket;
 use crate::submit::single;
 use crate::submit::target::Outlet;
 use crate::task::cancel::CancelToken;
-use crate::task::work::Work;
 
 /// Says how a task is to be treated, and submits it. Made by [`Pool::task`](crate::Pool::task); what is not said is as for
 /// tasks without it.
@@ -226,5 +226,45 @@ impl<'p, P: Outlet> TaskBuilder<'p, P> {
 impl<P: Outlet> fmt::Debug for TaskBuilder<'_, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TaskBuilder").field("ticket", &self.ticket).finish_non_exhaustive()
+    }
+}
+
+/// Tasks with options, and tasks of asynchronous code.
+impl Pool {
+    /// A task with a priority, a deadline or a token; see [`TaskBuilder`].
+    pub fn task(&self) -> TaskBuilder<'_, Pool> {
+        TaskBuilder::new(self)
+    }
+
+    /// As [`Pool::submit`] for asynchronous code: when there is no room, the future is pending until there is, whatever
+    /// [`OnFull`] says, and no thread waits. Futures and threads get room in the order in which they came.
+    ///
+    /// Nothing happens before the first poll. A future that is dropped has submitted nothing; if its turn had come already, it
+    /// goes to the next. So a future that has been polled should be polled on or dropped: its turn is kept for it. Any
+    /// executor will do.
+    ///
+    /// ```
+    /// # futures_executor::block_on(async {
+    /// let pool = longshore::Pool::builder().workers(1).queue_capacity(10).build()?;
+    /// let mut handles = Vec::new();
+    /// for n in 0..1_000u64 {
+    ///     handles.push(pool.submit_async(move || n * n).await?);
+    /// }
+    /// assert_eq!(handles.pop().expect("a thousand").await?, 998_001);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).expect("runs");
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Pool::execute`], when it is awaited.
+    pub fn submit_async<F, T>(
+        &self,
+        task: F,
+    ) -> impl Future<Output = Result<JoinHandle<T>, SubmitError<F>>> + Send + use<F, T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        Submitting::new(self.shared.clone(), Ticket::default(), task)
     }
 }

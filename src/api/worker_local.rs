@@ -4,6 +4,7 @@
 //! ever make it wait for. A use takes an instance out of the list and puts it back; so one that begins while another runs
 //! on the same worker (because a wait inside it runs another task on top) finds the list empty and makes a second one.
 
+use crate::api::pool::Pool;
 use std::fmt;
 use std::mem;
 use std::sync::{Arc, Mutex};
@@ -12,8 +13,9 @@ use crossbeam_utils::CachePadded;
 
 use crate::base::facade::lock;
 use crate::base::unwind;
-use crate::runtime::core::{Core, PerWorker};
+use crate::runtime::core::Core;
 use crate::runtime::current;
+use crate::runtime::record::PerWorker;
 
 /// A value of type `T` for each worker of a pool: buffers, caches, random generators, partial sums.
 ///
@@ -107,5 +109,16 @@ impl<T> Clone for WorkerLocal<T> {
 impl<T> fmt::Debug for WorkerLocal<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WorkerLocal").field("pool", &self.values.pool).finish_non_exhaustive()
+    }
+}
+
+/// Values for each worker.
+impl Pool {
+    /// A value for each worker, made by `make` when it is first needed there; see [`WorkerLocal`].
+    pub fn worker_local<T: Send + 'static>(
+        &self,
+        make: impl Fn() -> T + Send + Sync + 'static,
+    ) -> WorkerLocal<T> {
+        WorkerLocal::new(&self.shared, make)
     }
 }

@@ -81,7 +81,7 @@ impl Scaling {
     }
 
     /// How long a worker above the minimum is kept while it has nothing to do. Zero: it goes at once. The spare threads of
-    /// workers that stood in for others ([`blocking`](crate::api::blocking)) are kept as long.
+    /// workers that stood in for others ([`blocking`](crate::blocking)) are kept as long.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = timeout;
         self

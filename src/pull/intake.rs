@@ -7,7 +7,8 @@ use crate::base::error::SubmitErrorKind;
 use crate::pull::shared::Shared;
 use crate::pull::worker::Worker;
 use crate::queue::batch::BATCH;
-use crate::runtime::core::{Phase, Request};
+use crate::runtime::control::Phase;
+use crate::runtime::control::Request;
 use crate::runtime::intake::{Intake, Rejected, Route, in_portions};
 use crate::task::erased::Task;
 
@@ -86,20 +87,6 @@ impl Intake for Shared {
             self.accept(portion.len() as u64)?;
             portion.drain(..).for_each(|closure| self.queue.push(pack(closure)));
             Ok(())
-        })
-    }
-
-    fn is_inside(&self) -> bool {
-        Worker::with_current(|worker| worker.is_some_and(|worker| worker.belongs_to(self)))
-    }
-
-    fn run_inside(&self, task: Task) -> Result<(), Task> {
-        Worker::with_current(|worker| match worker {
-            Some(worker) if worker.belongs_to(self) => {
-                worker.run_submitted(task);
-                Ok(())
-            }
-            _ => Err(task),
         })
     }
 }

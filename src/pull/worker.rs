@@ -23,11 +23,12 @@ use crossbeam_utils::CachePadded;
 
 use crate::policy::spin::SpinTime;
 use crate::pull::shared::Shared;
-use crate::runtime::core::{Core, Record};
+use crate::runtime::core::Core;
 use crate::runtime::current::{CurrentWorker, Slot};
 use crate::runtime::metrics::WorkerMetrics;
 use crate::runtime::model::{Owner, Parting};
 use crate::runtime::priority::Turn;
+use crate::runtime::record::Record;
 use crate::runtime::thread_role::hire;
 use crate::runtime::wait::{self, Awaited, Waited};
 use crate::runtime::worker_loop::{Goal, Seeker};

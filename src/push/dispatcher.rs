@@ -14,8 +14,8 @@ use std::mem::MaybeUninit;
 
 use crate::push::shared::{Passage, Shared, TaskBatch};
 use crate::push::worker::Worker;
-use crate::runtime::core::Phase;
-use crate::runtime::core::Request;
+use crate::runtime::control::Phase;
+use crate::runtime::control::Request;
 use crossbeam_deque::Injector;
 
 use crate::base::error::SubmitErrorKind;
@@ -121,20 +121,6 @@ impl Intake for Shared {
         Worker::with_current(|worker| match worker {
             Some(worker) if worker.belongs_to(self) => worker.keep_batch(closures, pack),
             _ => self.push_batch_from_outside(closures, pack),
-        })
-    }
-
-    fn is_inside(&self) -> bool {
-        Worker::with_current(|worker| worker.is_some_and(|worker| worker.belongs_to(self)))
-    }
-
-    fn run_inside(&self, task: Task) -> Result<(), Task> {
-        Worker::with_current(|worker| match worker {
-            Some(worker) if worker.belongs_to(self) => {
-                worker.run_submitted(task);
-                Ok(())
-            }
-            _ => Err(task),
         })
     }
 }

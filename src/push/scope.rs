@@ -27,7 +27,7 @@ use crate::push::scope_state::belongs;
 use crate::push::shared::Shared;
 use crate::push::worker::Worker;
 use crate::runtime::awaited_latch::AwaitedLatch;
-use crate::runtime::core::Phase;
+use crate::runtime::control::Phase;
 use crate::runtime::intake::Intake;
 use crate::runtime::wait::is_deep;
 use crate::runtime::wait::join_spin;

@@ -2,7 +2,7 @@
 //! every pool has. Everything here may be touched by any thread at any time; what belongs to one worker alone is in
 //! `worker`.
 
-use crate::runtime::core::Phase;
+use crate::runtime::control::Phase;
 use std::ops::Deref;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence};
@@ -19,7 +19,6 @@ use crate::queue::inbox::Inbox;
 use crate::queue::injector::take;
 use crate::queue::mailbox::Mailbox;
 use crate::runtime::core::Core;
-use crate::runtime::model::Model;
 use crate::sync::grow_table::Numbered;
 use crate::sync::snapshot::Members;
 use crate::task::erased::Task;

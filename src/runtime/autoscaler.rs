@@ -16,7 +16,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::policy::scaling::{Decision, Release, Scaler, View};
-use crate::runtime::core::{Phase, Request};
+use crate::runtime::control::Phase;
+use crate::runtime::control::Request;
 use crate::runtime::metrics::Reading;
 use crate::runtime::model::Model;
 use crate::runtime::worker_thread;

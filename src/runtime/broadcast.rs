@@ -4,7 +4,8 @@
 //! beside the phase as long as any order is left; one that sleeps is woken, by number; one that searches looks at its own
 //! mailbox like at any queue. Why none is overlooked is argued in `docs/idle.md`.
 
-use crate::runtime::core::{Core, Request};
+use crate::runtime::control::Request;
+use crate::runtime::core::Core;
 use crate::task::erased::Task;
 
 impl Core {

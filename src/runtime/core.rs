@@ -2,152 +2,37 @@
 //! its workers is idle, their records, and the threads. The queues are the business of the pools themselves, which
 //! contain this. Everything here may be touched by any thread at any time.
 
+use crate::runtime::control::Condition;
+use crate::runtime::control::PHASE;
+use crate::runtime::control::Phase;
+use crate::runtime::control::Request;
+use crate::runtime::pause::Pause;
+use crate::runtime::record::PerWorker;
+use crate::runtime::record::Record;
 use std::fmt;
 use std::panic;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU32, Ordering, fence};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::time::Instant;
 
 use crossbeam_utils::CachePadded;
 
-use crate::base::counter::{Counter, nanos};
 use crate::base::error::PanicPayload;
 use crate::base::unwind::{self, Payload};
 use crate::limits::budget::Budget;
-use crate::limits::wait_queue::Office;
-use crate::queue::mailbox::Mailbox;
 use crate::runtime::broadcast_gate::Gate;
 use crate::runtime::capacity::Admission;
 use crate::runtime::config::Config;
-use crate::runtime::metrics::Timing;
-use crate::runtime::metrics::{
-    PinRecord, PoolMetrics, PoolStats, Reading, WorkerMetrics, WorkerState, WorkerStats,
-};
+use crate::runtime::metrics::PoolMetrics;
 use crate::runtime::priority::Ranks;
 use crate::runtime::threads::Threads;
 use crate::sync::grow_table::Numbered;
 use crate::sys::{clock, fork};
 use crate::task::cancel::Watch;
-use crate::task::counts::Tally;
 use crate::task::erased::{Discarded, Task};
 use crate::task::work::Unstarted;
 use crate::workers::idle::Idle;
 use crate::workers::roster::{Hiring, Reason, Roster, State};
-
-/// How far the pool has come in its life. The order of the values is the order of the phases.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Phase {
-    /// Accepts work.
-    Open = 0,
-    /// Refuses work from outside; what was accepted is finished, with all that it submits.
-    Draining = 1,
-    /// Everything is done; the workers go.
-    Ended = 2,
-    /// Refuses all work; what has not started is thrown away.
-    Stopping = 3,
-}
-
-/// Something rare that workers are asked for, besides their tasks. The bits lie beside the phase in one word, so that the
-/// one look at the phase that a worker takes for each task covers them all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u32)]
-pub enum Request {
-    /// Begin no task, until this is taken back.
-    Pause = 1 << 2,
-    /// Look at the tasks of other priorities before each of the normal ones. Never taken back.
-    Ranks = 1 << 3,
-    /// Look whether there is an order for you (see `orders`).
-    Orders = 1 << 4,
-    /// Look at the [`Roster`] whether to leave the pool.
-    Leave = 1 << 5,
-}
-
-/// The bits of the word that hold the [`Phase`].
-const PHASE: u32 = 0b11;
-
-/// A word without these bits asks nothing of a worker but to run tasks: the pool is open or drains, and there is no
-/// [`Request`].
-const WANTS_CARE: u32 = !(Phase::Draining as u32);
-
-/// What else there may be while a worker that has nothing to do goes on looking for tasks: it comes to its orders by itself,
-/// and those of others are none of its business.
-const NO_REASON_TO_STOP: u32 = Phase::Draining as u32 | Request::Orders as u32;
-
-/// The phase of a pool, and what it asks of its workers, at one moment.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Condition(u32);
-
-impl Condition {
-    /// How far the pool has come.
-    #[inline]
-    pub fn phase(self) -> Phase {
-        match self.0 & PHASE {
-            0 => Phase::Open,
-            1 => Phase::Draining,
-            2 => Phase::Ended,
-            _ => Phase::Stopping,
-        }
-    }
-
-    /// Whether `request` is made.
-    pub fn asks(self, request: Request) -> bool {
-        self.0 & request as u32 != 0
-    }
-
-    /// Whether there is anything that a worker must see to before it takes its next task.
-    #[inline]
-    pub fn wants_care(self) -> bool {
-        self.0 & WANTS_CARE != 0
-    }
-
-    /// Whether a worker that looks for a task must see to something else first.
-    pub fn ends_search(self) -> bool {
-        self.0 & !NO_REASON_TO_STOP != 0
-    }
-}
-
-impl fmt::Debug for Condition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Condition")
-            .field("phase", &self.phase())
-            .field("requests", &(self.0 & !PHASE))
-            .finish()
-    }
-}
-
-/// What is known of one worker from outside.
-#[derive(Debug)]
-pub struct Record {
-    /// Written by the worker, read by snapshots.
-    pub metrics: WorkerMetrics,
-    /// How long tasks waited and ran, from the first that is measured on.
-    pub timing: OnceLock<Box<Timing>>,
-    /// Tasks that this worker alone may run.
-    pub orders: Mailbox<Task>,
-    /// Set by the worker's thread when it begins.
-    pub pin: PinRecord,
-    /// Whether tasks may be sent to the worker of this number. Written under the lock of the roster.
-    pub is_member: AtomicBool,
-}
-
-impl Record {
-    /// That of worker `index`, which gives permits back to `admission`.
-    fn of(index: usize, admission: Option<&Admission>) -> Arc<CachePadded<Self>> {
-        Arc::new(CachePadded::new(Record {
-            metrics: WorkerMetrics::new(admission.map(|admission| admission.exit(index))),
-            timing: OnceLock::new(),
-            orders: Mailbox::default(),
-            pin: PinRecord::default(),
-            is_member: AtomicBool::new(false),
-        }))
-    }
-}
-
-/// Values that user code keeps for each worker.
-pub trait PerWorker: Send + Sync {
-    /// Drops those of a worker that goes, on its thread. Panics of user code do not come out.
-    fn forget(&self, worker: usize);
-}
 
 /// A number for a pool, or for what is waited for like one.
 pub fn next_id() -> u32 {
@@ -163,7 +48,7 @@ pub struct Core {
     /// What the user asked for.
     pub config: Config,
     /// When it was built, by both clocks.
-    built: (Instant, u64),
+    pub(super) built: (Instant, u64),
     /// [`fork::generation`] at the time of building.
     fork_generation: u32,
     /// A [`Condition`].
@@ -179,7 +64,7 @@ pub struct Core {
     /// Who is a worker.
     pub roster: Roster,
     /// By the number of the worker, which has its own at hand. Padded, for each is written by another thread.
-    records: Numbered<Arc<CachePadded<Record>>>,
+    pub(super) records: Numbered<Arc<CachePadded<Record>>>,
     /// The limit of a bounded pool.
     pub admission: Option<Admission>,
     /// What tasks with a weight share.
@@ -412,146 +297,6 @@ impl Core {
             self.metrics.hook_panics.add_shared(1);
             unwind::drop_silently(payload);
         }
-    }
-
-    /// How many threads and futures wait to get in.
-    fn blocked(&self) -> u64 {
-        if self.is_forked() {
-            return 0; // a lock may be held by a thread that does not exist here
-        }
-        let for_room = self.admission.as_ref().map_or(0, Admission::blocked);
-        for_room + self.budget.as_ref().map_or(0, |budget| budget.waiting())
-    }
-
-    /// Adds one count of all workers up.
-    pub fn sum(&self, get: fn(&WorkerMetrics) -> u64) -> u64 {
-        self.records.values().map(|record| get(&record.metrics)).sum()
-    }
-
-    /// Adds everything up. `pushed` counts what was submitted from outside, `depth` what lies in the queues of one
-    /// worker.
-    pub fn stats(&self, pushed: impl Fn() -> u64, depth: impl Fn(usize) -> usize) -> PoolStats {
-        let submitted = || {
-            let by_workers = self.sum(|m| m.submitted.get());
-            by_workers + pushed() + self.metrics.ordered.get() + self.metrics.by_callers.started.get()
-        };
-        let by_callers = &self.metrics.by_callers;
-        let submitted_before = submitted();
-        // In reverse causal order: ends, then starts, then submissions, so that no difference comes out negative.
-        let ends = |get: fn(&Tally) -> &Counter| -> u64 {
-            self.records.values().map(|r| get(&r.metrics.tally).get()).sum::<u64>() + get(by_callers).get()
-        };
-        let run_by_callers = by_callers.ended();
-        let completed = ends(|tally| &tally.completed);
-        let failed = ends(|tally| &tally.failed);
-        let panicked = ends(|tally| &tally.panicked);
-        let cancelled_by_workers = ends(|tally| &tally.cancelled);
-        let expired = ends(|tally| &tally.expired);
-        let dropped = ends(|tally| &tally.dropped);
-        let started = ends(|tally| &tally.started);
-        let swept = self.metrics.swept.get();
-        let parked = self.idle.parked();
-        let worker_stats = |(index, record): (usize, &Arc<CachePadded<Record>>)| {
-            self.worker_stats(index, depth(index), parked.contains(&index), record)
-        };
-        PoolStats {
-            name: self.config.name.clone(),
-            submitted: submitted(),
-            completed,
-            failed,
-            panicked,
-            expired,
-            dropped,
-            cancelled: cancelled_by_workers + swept,
-            // Taken from what was submitted before the starts were read: a task that came and began in between would
-            // otherwise look as if it waited.
-            waiting: submitted_before.saturating_sub(started + swept),
-            capacity: self.config.capacity,
-            blocked: self.blocked(),
-            run_by_callers,
-            running: started
-                .saturating_sub(completed + failed + panicked + cancelled_by_workers + expired + dropped),
-            hook_panics: self.metrics.hook_panics.get(),
-            live: self.roster.live(),
-            min: self.config.limits.min,
-            max: self.config.limits.max,
-            grown: self.metrics.grown.get(),
-            retired: self.metrics.retired.get(),
-            failed_starts: self.metrics.failed_starts.get(),
-            stand_ins: self.metrics.stand_ins.get(),
-            workers: self.records.iter().map(worker_stats).collect(),
-        }
-    }
-
-    /// What a supervisor wants to know. `pushed` counts as in [`Core::stats`].
-    pub fn read(&self, pushed: impl FnOnce() -> u64) -> Reading {
-        // In reverse causal order, as above.
-        let started = self.sum(|m| m.tally.started.get());
-        let swept = self.metrics.swept.get();
-        let submitted = self.sum(|m| m.submitted.get()) + self.metrics.ordered.get() + pushed();
-        Reading { submitted, started, waiting: submitted.saturating_sub(started + swept) }
-    }
-
-    fn worker_stats(&self, index: usize, depth: usize, is_parked: bool, record: &Record) -> WorkerStats {
-        let (metrics, now) = (&record.metrics, self.nanos(Instant::now()));
-        let alive = metrics.alive.total(now);
-        // While it is on loan its thread sleeps, but the worker does not.
-        let asleep = metrics.asleep.total(now).saturating_sub(self.ticks_to_nanos(metrics.lent.get()));
-        let searching = metrics.searching.get();
-        let timing = record.timing.get();
-        WorkerStats {
-            index,
-            executed: metrics.tally.ended(),
-            stolen: metrics.stolen.get(),
-            stolen_forks: metrics.stolen_forks.get(),
-            parked: metrics.parked.get(),
-            queue_depth: depth + record.orders.len(),
-            state: match metrics.alive.is_under_way() {
-                false => WorkerState::Gone,
-                true if is_parked => WorkerState::Parked,
-                true => WorkerState::Busy,
-            },
-            time_busy: Duration::from_nanos(alive.saturating_sub(searching + asleep)),
-            time_searching: Duration::from_nanos(searching),
-            time_parked: Duration::from_nanos(asleep),
-            waits: timing.map(|timing| timing.waits.snapshot()).unwrap_or_default(),
-            runs: timing.map(|timing| timing.runs.snapshot()).unwrap_or_default(),
-            pin: record.pin.get(),
-        }
-    }
-
-    /// A moment as nanoseconds since the pool was built.
-    pub fn nanos(&self, moment: Instant) -> u64 {
-        nanos(moment.saturating_duration_since(self.built.0))
-    }
-
-    /// What so many ticks of the cheap clock are worth.
-    fn ticks_to_nanos(&self, ticks: u64) -> u64 {
-        let (nanos, all) = (self.built.0.elapsed().as_nanos(), u128::from(clock::ticks_since(self.built.1)));
-        (u128::from(ticks) * nanos).checked_div(all).map_or(0, |nanos| nanos.try_into().unwrap_or(u64::MAX))
-    }
-}
-
-/// Where the workers of a paused pool wait. They are neither searching nor parked meanwhile: nobody wakes them for work.
-#[derive(Debug, Default)]
-pub struct Pause {
-    lock: Mutex<()>,
-    changed: Condvar,
-}
-
-impl Pause {
-    fn wait_while(&self, is_paused: impl Fn() -> bool) {
-        let mut guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        while is_paused() {
-            guard = self.changed.wait(guard).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    /// Has all look again whether the pool is paused. Through the lock, else one that has just looked and does not wait
-    /// yet would miss it.
-    pub fn look_again(&self) {
-        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
-        self.changed.notify_all();
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where tasks are handed to a pool of any kind: [`Intake`], the routes a task can take, and what a batch needs.
 
-use crate::runtime::core::Phase;
+use crate::runtime::control::Phase;
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 use std::ops::Deref;
@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 
 use crate::base::error::SubmitErrorKind;
 use crate::runtime::core::Core;
+use crate::runtime::current;
 use crate::runtime::priority::Priority;
 use crate::task::erased::Task;
 use crate::workers::idle::Idle;
@@ -96,11 +97,21 @@ pub trait Intake: Deref<Target = Core> + Send + Sync + 'static {
     }
 
     /// Whether the calling thread acts as one of the pool's workers.
-    fn is_inside(&self) -> bool;
+    fn is_inside(&self) -> bool {
+        current::is_worker_of(self)
+    }
 
     /// Has the calling thread, if it acts as one of the pool's workers, run `task` at once, on top of the task that it runs;
     /// else hands it back.
-    fn run_inside(&self, task: Task) -> Result<(), Task>;
+    fn run_inside(&self, task: Task) -> Result<(), Task> {
+        current::with(|worker| match worker {
+            Some(worker) if std::ptr::eq(worker.core(), &**self) => {
+                worker.run_submitted(task);
+                Ok(())
+            }
+            _ => Err(task),
+        })
+    }
 }
 
 /// Has workers woken for the tasks of a batch that are out when it goes: also when the caller's iterator panics.

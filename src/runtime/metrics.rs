@@ -136,7 +136,7 @@ pub struct PoolStats {
     pub retired: u64,
     /// How often a worker could not be added, because the operating system refused the thread or the start hook panicked.
     pub failed_starts: u64,
-    /// How often a worker joined in the place of one whose task [blocked](crate::api::blocking).
+    /// How often a worker joined in the place of one whose task [blocked](crate::blocking).
     pub stand_ins: u64,
     /// One entry for each number that was ever a worker's, in order: what those have done that have left stays counted.
     pub workers: Vec<WorkerStats>,

@@ -20,7 +20,8 @@ use std::time::Instant;
 
 use crate::base::span;
 use crate::base::unwind::{self, Payload};
-use crate::runtime::core::{Core, Phase};
+use crate::runtime::control::Phase;
+use crate::runtime::core::Core;
 use crate::runtime::metrics::PinStatus;
 use crate::runtime::model::Doors;
 use crate::runtime::model::Model;

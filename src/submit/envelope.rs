@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 
 use crate::base::span::Span;
 use crate::runtime::config::Histograms;
-use crate::runtime::core::{Core, Record};
+use crate::runtime::core::Core;
 use crate::runtime::current;
+use crate::runtime::record::Record;
 use crate::task::work::{Unstarted, Work};
 
 /// Every so many tasks of a submitting thread are measured by [`Histograms::Sampled`]. That the number is prime keeps it out of
@@ -126,10 +127,8 @@ impl Drop for Measured {
             timing.waits.record(self.waited);
             timing.runs.record(self.begun.elapsed());
         };
-        current::with(|worker| match worker {
-            Some(worker) => note(worker.core().record(worker.index())),
-            None => {} // run by its submitter, for whom there was no room: it has neither waited nor a worker
-        });
+        // Without a worker it was run by its submitter, because the pool had no room: it has not waited.
+        current::with(|worker| worker.into_iter().for_each(|worker| note(worker.core().record(worker.index()))));
     }
 }
 

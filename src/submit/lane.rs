@@ -12,7 +12,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::base::error::SubmitErrorKind;
 use crate::base::unwind::{self, Payload};
-use crate::runtime::core::{self, Core, Phase};
+use crate::runtime::control::Phase;
+use crate::runtime::core::{self, Core};
 use crate::runtime::intake::Intake;
 use crate::runtime::intake::Limits;
 use crate::runtime::intake::Rejected;
@@ -293,10 +294,6 @@ impl<S: Intake> Intake for LaneIntake<S> {
 
     fn limits(&self) -> Limits {
         Limits::Concurrency
-    }
-
-    fn is_inside(&self) -> bool {
-        self.0.pool.is_inside()
     }
 
     /// Beyond the limit, which is why nobody asks for it.

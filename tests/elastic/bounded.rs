@@ -6,7 +6,7 @@ use std::thread;
 
 use longshore::{OnFull, Scaling, SubmitErrorKind};
 
-use super::Pool;
+use super::*;
 use crate::alone::alone;
 use crate::support::{AnyRig, Gate, Hits, PATIENCE, scaled, wait_until};
 

@@ -6,7 +6,7 @@ use std::thread;
 
 use longshore::current_worker;
 
-use super::Pool;
+use super::*;
 use crate::alone::alone;
 use crate::resizer::resize_while_any_is_left;
 use crate::support::{AnyRig, scaled, seed};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use longshore::PoolStats;
 use rand::RngExt;
 
-use super::Pool;
+use super::*;
 use crate::alone::{Alone, alone};
 use crate::support::{AnyRig, resident_memory, rng, scaled, seed, wait_until};
 

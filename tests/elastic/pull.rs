@@ -1,6 +1,6 @@
 //! Pools that pull.
 
-use longshore::PullPool as Pool;
+use longshore::{AnyPool as _, PullPool as Pool};
 
 #[path = "bounded.rs"]
 mod bounded;

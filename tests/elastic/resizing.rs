@@ -7,7 +7,7 @@ use std::thread;
 
 use longshore::{BuildError, OnFull, PinStatus, Pinning, ResizeError, SubmitErrorKind, Workers};
 
-use super::Pool;
+use super::*;
 use crate::alone::alone;
 use crate::support::{AnyRig, Gate, Hits, Visitor, scaled, wait_until};
 

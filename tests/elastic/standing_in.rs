@@ -4,7 +4,7 @@ use std::sync::mpsc;
 
 use longshore::Scaling;
 
-use super::Pool;
+use super::*;
 use crate::alone::alone;
 use crate::support::{AnyRig, Gate, quiet_panic, wait_until};
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use longshore::{AnyPool, JoinHandle, Pool, PullPool};
 
-use super::Rig;
+use super::*;
 use crate::support::{AnyRig, Gate, rest};
 
 /// Submitted one by one, in batches and by tasks: started in that order.

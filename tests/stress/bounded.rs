@@ -6,7 +6,7 @@ use std::thread;
 
 use longshore::{OnFull, SubmitErrorKind};
 
-use super::Pool;
+use super::*;
 use crate::support::{Hits, PATIENCE, assert_quiescent, scaled, watchdog};
 
 const PRODUCERS: usize = 8;

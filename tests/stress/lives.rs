@@ -10,7 +10,7 @@ use longshore::{BatchError, JoinHandle, ShutdownError, SubmitErrorKind};
 use rand::RngExt;
 use rand::rngs::SmallRng;
 
-use super::Pool;
+use super::*;
 use crate::support::ledger::{Ledger, check, silent, take_back};
 use crate::support::{
     Hits, PATIENCE, Tracked, assert_quiescent, quiet_panic, rng, scaled, seed, wait_until, watchdog,

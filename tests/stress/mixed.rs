@@ -9,7 +9,7 @@ use longshore::{CancelToken, Group, JoinError, JoinHandle, Lane, Priority, TaskE
 use rand::RngExt;
 use rand::rngs::SmallRng;
 
-use super::Pool;
+use super::*;
 use crate::support::ledger::{Ledger, check, silent};
 use crate::support::{PATIENCE, Tracked, assert_quiescent, rng, scaled, seed, watchdog};
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use longshore::{JoinError, OnFull, SubmitErrorKind};
 
-use super::{Pool, Rig};
+use super::*;
 use crate::support::{Gate, PATIENCE, assert_quiescent, quiet_panic, wait_until};
 
 #[test]

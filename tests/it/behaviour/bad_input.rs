@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use longshore::{BuildError, MAX_CAPACITY, MAX_STACK_SIZE, MAX_WORKERS, OnFull, Pinning, PoolBuilder};
 
-use super::{Pool, Rig};
+use super::*;
 
 /// What was asked for, whether the error is the right one, and what its message must name.
 struct Row {

@@ -5,7 +5,7 @@ use std::sync::mpsc;
 
 use longshore::SubmitErrorKind;
 
-use super::Rig;
+use super::*;
 use crate::support::{Census, Gate, Hits, quiet_panic, wait_until};
 
 #[test]

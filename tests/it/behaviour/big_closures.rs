@@ -4,7 +4,7 @@
 use std::hint::black_box;
 use std::thread;
 
-use super::Rig;
+use super::*;
 use crate::support::{Census, Gate};
 
 /// A closure of `N` bytes and a tracked value; returns the sum of its bytes.

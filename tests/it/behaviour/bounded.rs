@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use longshore::{JoinError, JoinHandle, OnFull, SubmitErrorKind};
 
-use super::{Pool, Rig};
+use super::*;
 use crate::support::{Gate, Hits, PATIENCE, assert_quiescent, quiet_panic, wait_until};
 
 const POLICIES: [OnFull; 5] =

@@ -6,7 +6,7 @@ use std::thread::{self, ThreadId};
 
 use longshore::{JoinError, SubmitErrorKind, current_worker};
 
-use super::{Pool, Rig};
+use super::*;
 use crate::support::{Gate, assert_quiescent, quiet_panic, scaled, wait_until};
 
 fn ask(rig: &Rig) -> Vec<(usize, Option<usize>, ThreadId)> {

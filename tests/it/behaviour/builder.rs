@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use longshore::{DEFAULT_STACK_SIZE, MAX_STACK_SIZE, MAX_WORKERS, MIN_STACK_SIZE, PoolBuilder};
 
-use super::{Pool, Rig};
+use super::*;
 use crate::support::Hits;
 
 /// Starts a pool, has each of 100 tasks run once, and ends it.

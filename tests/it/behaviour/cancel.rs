@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use longshore::JoinError;
 
-use super::Rig;
+use super::*;
 use crate::support::{Census, Gate, wait_until};
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use longshore::{CancelToken, JoinError};
 
-use super::{Pool, Rig};
+use super::*;
 use crate::support::{Census, Gate, wait_until};
 
 /// Far enough not to come.

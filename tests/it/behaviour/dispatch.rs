@@ -7,7 +7,7 @@ use std::thread;
 
 use longshore::{SubmitErrorKind, current_worker};
 
-use super::{Pool, Rig};
+use super::*;
 use crate::support::{Gate, Hits, wait_until};
 
 #[test]

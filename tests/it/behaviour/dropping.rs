@@ -6,7 +6,7 @@ use std::thread;
 
 use longshore::PoolBuilder;
 
-use super::Pool;
+use super::*;
 use crate::support::{Gate, Hits, PATIENCE, quiet_panic, wait_until, watchdog};
 
 /// A builder, and the token that is alone again once all that belongs to the pool has gone.

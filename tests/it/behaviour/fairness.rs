@@ -6,7 +6,7 @@ use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use super::{Pool, Rig};
+use super::*;
 use crate::support::{Gate, Hits, rest, rng, scaled, seed, wait_until};
 use rand::RngExt;
 

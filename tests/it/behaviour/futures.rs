@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use longshore::{JoinError, JoinHandle};
 
-use super::{Pool, Rig};
+use super::*;
 use crate::support::{Gate, quiet_panic, wait_until};
 
 fn poll<T>(handle: &mut JoinHandle<T>, waker: &Waker) -> Poll<Result<T, JoinError>> {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use longshore::{Group, JoinError, TaskError};
 
-use super::{Pool, Rig};
+use super::*;
 use crate::support::{Census, Gate, quiet_panic, wait_until};
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use longshore::{JoinError, JoinHandle};
 
-use super::{Pool, Rig};
+use super::*;
 use crate::support::{Census, Gate, wait_until};
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use longshore::{AnyPool, Histograms, WorkerState};
 
-use super::{Pool, Rig};
+use super::*;
 use crate::support::{Gate, quiet_panic, rest, wait_until};
 
 fn measuring(workers: usize, histograms: Histograms) -> Rig {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use longshore::{BuildError, ShutdownError, SubmitErrorKind, current_worker};
 
-use super::{Pool, Rig};
+use super::*;
 use crate::support::{Gate, Hits, quiet_panic, wait_until};
 
 #[test]

@@ -6,7 +6,7 @@ use std::thread;
 
 use longshore::{BuildError, Priority, SubmitErrorKind};
 
-use super::{Pool, Rig};
+use super::*;
 use crate::support::{Census, Gate, Hits, quiet_panic, wait_until};
 
 /// How many of a lane's tasks run, and the most that ever did.

@@ -1,7 +1,7 @@
 //! The behaviour that both kinds of pools have, a module for each part of it. Compiled once for each kind: `Pool` and
 //! `Rig` are those of the module above.
 
-use super::{Pool, Rig};
+use super::*;
 
 mod addressed;
 mod bad_input;

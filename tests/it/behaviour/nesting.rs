@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use longshore::JoinHandle;
 
-use super::{Pool, Rig};
+use super::*;
 use crate::support::{Gate, wait_until};
 
 fn submit<T: Send + 'static>(task: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {

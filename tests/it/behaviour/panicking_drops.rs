@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use longshore::JoinError;
 
-use super::{Pool, Rig};
+use super::*;
 use crate::support::{Gate, quiet_panic, text, wait_until};
 
 /// Panics when it is dropped, unless a panic is under way already (that would end the process, by Rust's rules).

@@ -5,7 +5,7 @@ use std::thread::{self, ThreadId};
 
 use longshore::JoinError;
 
-use super::{Pool, Rig};
+use super::*;
 use crate::support::{Gate, quiet_panic, text, wait_until};
 
 /// Where handlers put what they get.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use longshore::JoinError;
 
-use super::Pool;
+use super::*;
 use crate::support::{Gate, wait_until};
 
 /// A pool whose workers have all come to rest in the pause: a task that each of them runs has told so.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Barrier};
 
 use longshore::{PinStatus, Pinning};
 
-use super::{Pool, Rig};
+use super::*;
 
 /// The cores that thread (or process) `id` may run on, ascending; 0 is the calling thread.
 pub fn cores_of(id: u32) -> Vec<usize> {

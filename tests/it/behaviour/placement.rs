@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use longshore::{AnyPool, PlaceView, Placement};
 
-use super::{Pool, Rig};
+use super::*;
 use crate::support::{Gate, quiet_panic};
 
 fn rules() -> Vec<Placement> {

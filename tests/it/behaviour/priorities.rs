@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use longshore::Priority;
 
-use super::Rig;
+use super::*;
 use crate::support::{Gate, Hits};
 
 /// The bounds that the documentation states.

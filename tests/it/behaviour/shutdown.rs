@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use longshore::{ShutdownError, SubmitErrorKind};
 
-use super::{Pool, Rig};
+use super::*;
 use crate::support::{Gate, Hits, wait_until};
 
 /// A chain: each task submits the next one.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use longshore::{JoinError, ShutdownError, SubmitErrorKind};
 
-use super::{Pool, Rig};
+use super::*;
 use crate::support::{Census, Gate, Hits, wait_until};
 
 #[test]

@@ -5,7 +5,7 @@ use std::thread;
 
 use longshore::PinStatus;
 
-use super::{Pool, Rig};
+use super::*;
 use crate::support::{Gate, assert_quiescent, quiet_panic, wait_until};
 
 #[test]

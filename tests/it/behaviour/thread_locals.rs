@@ -7,7 +7,7 @@ use std::thread;
 
 use longshore::{ShutdownError, SubmitErrorKind, current_worker};
 
-use super::{Pool, Rig};
+use super::*;
 use crate::support::{Hits, PATIENCE, wait_until, watchdog};
 
 /// Calls what it holds when its thread ends.

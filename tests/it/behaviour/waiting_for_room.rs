@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use longshore::{AnyPool, OnFull, SubmitErrorKind};
 
-use super::{Pool, Rig};
+use super::*;
 use crate::support::{Gate, Hits, PATIENCE, assert_quiescent, quiet_panic, wait_until};
 
 fn bounded(workers: usize, capacity: usize, on_full: OnFull) -> Rig {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use longshore::{CancelToken, JoinError, OnFull, Overweight, PoolBuilder, SubmitErrorKind};
 
-use super::{Pool, Rig};
+use super::*;
 use crate::support::{Gate, Hits, PATIENCE, quiet_panic, wait_until};
 
 fn pool(workers: usize) -> PoolBuilder<Pool> {

@@ -8,7 +8,7 @@ use std::thread;
 
 use longshore::current_worker;
 
-use super::Rig;
+use super::*;
 use crate::support::{quiet_panic, wait_until};
 
 /// The worker that made a value, and the one that dropped it.

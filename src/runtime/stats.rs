@@ -1,0 +1,135 @@
+//! The statistics of a pool: one snapshot of the counters of all workers, read in an order in which no difference comes out
+//! negative.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_utils::CachePadded;
+
+use crate::base::counter::{Counter, nanos};
+use crate::limits::wait_queue::Office;
+use crate::runtime::capacity::Admission;
+use crate::runtime::core::Core;
+use crate::runtime::metrics::{PoolStats, Reading, WorkerMetrics, WorkerState, WorkerStats};
+use crate::runtime::record::Record;
+use crate::sys::clock;
+use crate::task::counts::Tally;
+
+impl Core {
+    /// How many threads and futures wait to get in.
+    fn blocked(&self) -> u64 {
+        if self.is_forked() {
+            return 0; // a lock may be held by a thread that does not exist here
+        }
+        let for_room = self.admission.as_ref().map_or(0, Admission::blocked);
+        for_room + self.budget.as_ref().map_or(0, |budget| budget.waiting())
+    }
+
+    /// Adds one count of all workers up.
+    pub fn sum(&self, get: fn(&WorkerMetrics) -> u64) -> u64 {
+        self.records.values().map(|record| get(&record.metrics)).sum()
+    }
+
+    /// Adds everything up. `pushed` counts what was submitted from outside, `depth` what lies in the queues of one
+    /// worker.
+    pub fn stats(&self, pushed: impl Fn() -> u64, depth: impl Fn(usize) -> usize) -> PoolStats {
+        let submitted = || {
+            let by_workers = self.sum(|m| m.submitted.get());
+            by_workers + pushed() + self.metrics.ordered.get() + self.metrics.by_callers.started.get()
+        };
+        let by_callers = &self.metrics.by_callers;
+        let submitted_before = submitted();
+        // In reverse causal order: ends, then starts, then submissions, so that no difference comes out negative.
+        let ends = |get: fn(&Tally) -> &Counter| -> u64 {
+            self.records.values().map(|r| get(&r.metrics.tally).get()).sum::<u64>() + get(by_callers).get()
+        };
+        let run_by_callers = by_callers.ended();
+        let completed = ends(|tally| &tally.completed);
+        let failed = ends(|tally| &tally.failed);
+        let panicked = ends(|tally| &tally.panicked);
+        let cancelled_by_workers = ends(|tally| &tally.cancelled);
+        let expired = ends(|tally| &tally.expired);
+        let dropped = ends(|tally| &tally.dropped);
+        let started = ends(|tally| &tally.started);
+        let swept = self.metrics.swept.get();
+        let parked = self.idle.parked();
+        let worker_stats = |(index, record): (usize, &Arc<CachePadded<Record>>)| {
+            self.worker_stats(index, depth(index), parked.contains(&index), record)
+        };
+        PoolStats {
+            name: self.config.name.clone(),
+            submitted: submitted(),
+            completed,
+            failed,
+            panicked,
+            expired,
+            dropped,
+            cancelled: cancelled_by_workers + swept,
+            // Taken from what was submitted before the starts were read: a task that came and began in between would
+            // otherwise look as if it waited.
+            waiting: submitted_before.saturating_sub(started + swept),
+            capacity: self.config.capacity,
+            blocked: self.blocked(),
+            run_by_callers,
+            running: started
+                .saturating_sub(completed + failed + panicked + cancelled_by_workers + expired + dropped),
+            hook_panics: self.metrics.hook_panics.get(),
+            live: self.roster.live(),
+            min: self.config.limits.min,
+            max: self.config.limits.max,
+            grown: self.metrics.grown.get(),
+            retired: self.metrics.retired.get(),
+            failed_starts: self.metrics.failed_starts.get(),
+            stand_ins: self.metrics.stand_ins.get(),
+            workers: self.records.iter().map(worker_stats).collect(),
+        }
+    }
+
+    /// What a supervisor wants to know. `pushed` counts as in [`Core::stats`].
+    pub fn read(&self, pushed: impl FnOnce() -> u64) -> Reading {
+        // In reverse causal order, as above.
+        let started = self.sum(|m| m.tally.started.get());
+        let swept = self.metrics.swept.get();
+        let submitted = self.sum(|m| m.submitted.get()) + self.metrics.ordered.get() + pushed();
+        Reading { submitted, started, waiting: submitted.saturating_sub(started + swept) }
+    }
+
+    fn worker_stats(&self, index: usize, depth: usize, is_parked: bool, record: &Record) -> WorkerStats {
+        let (metrics, now) = (&record.metrics, self.nanos(Instant::now()));
+        let alive = metrics.alive.total(now);
+        // While it is on loan its thread sleeps, but the worker does not.
+        let asleep = metrics.asleep.total(now).saturating_sub(self.ticks_to_nanos(metrics.lent.get()));
+        let searching = metrics.searching.get();
+        let timing = record.timing.get();
+        WorkerStats {
+            index,
+            executed: metrics.tally.ended(),
+            stolen: metrics.stolen.get(),
+            stolen_forks: metrics.stolen_forks.get(),
+            parked: metrics.parked.get(),
+            queue_depth: depth + record.orders.len(),
+            state: match metrics.alive.is_under_way() {
+                false => WorkerState::Gone,
+                true if is_parked => WorkerState::Parked,
+                true => WorkerState::Busy,
+            },
+            time_busy: Duration::from_nanos(alive.saturating_sub(searching + asleep)),
+            time_searching: Duration::from_nanos(searching),
+            time_parked: Duration::from_nanos(asleep),
+            waits: timing.map(|timing| timing.waits.snapshot()).unwrap_or_default(),
+            runs: timing.map(|timing| timing.runs.snapshot()).unwrap_or_default(),
+            pin: record.pin.get(),
+        }
+    }
+
+    /// A moment as nanoseconds since the pool was built.
+    pub fn nanos(&self, moment: Instant) -> u64 {
+        nanos(moment.saturating_duration_since(self.built.0))
+    }
+
+    /// What so many ticks of the cheap clock are worth.
+    fn ticks_to_nanos(&self, ticks: u64) -> u64 {
+        let (nanos, all) = (self.built.0.elapsed().as_nanos(), u128::from(clock::ticks_since(self.built.1)));
+        (u128::from(ticks) * nanos).checked_div(all).map_or(0, |nanos| nanos.try_into().unwrap_or(u64::MAX))
+    }
+}
