@@ -116,7 +116,7 @@ pub use self::{
     },
     base::histogram::Histogram,
     policy::overflow::{OnFull, Overweight},
-    policy::placement::{Place, PlaceView, Placement},
+    policy::placement::{Placement, PlacementRule, PlacementView},
     policy::scaling::{Release, Scaling},
     runtime::config::Histograms,
     runtime::metrics::{PinStatus, PoolStats, WorkerState, WorkerStats},

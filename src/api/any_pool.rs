@@ -5,7 +5,7 @@ use crate::runtime::control::Phase;
 use crate::runtime::control::Request;
 use crate::runtime::lifecycle;
 use crate::runtime::model::Model;
-use crate::submit::future::Submitting;
+use crate::submit::future::SubmitFuture;
 use crate::submit::{batch, single};
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ use crate::api::workers::Workers;
 use crate::base::error::{BatchError, ResizeError, ShutdownError, SubmitError};
 use crate::runtime::metrics::PoolStats;
 use crate::submit::handle::JoinHandle;
-use crate::submit::options::Ticket;
+use crate::submit::options::TaskOptions;
 use crate::submit::target::Start;
 
 /// A pool of either kind: [`Pool`], which pushes, or [`PullPool`].
@@ -45,7 +45,7 @@ use crate::submit::target::Start;
 /// assert_eq!(sum_of_squares::<Pool>()?, sum_of_squares::<PullPool>()?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub trait AnyPool: Start<Shared: Model> + fmt::Debug + Sized + Send + Sync + 'static {
+pub trait AnyPool: Start<Intake: Model> + fmt::Debug + Sized + Send + Sync + 'static {
     /// See [`Pool::builder`].
     fn builder() -> PoolBuilder<Self> {
         PoolBuilder::new()
@@ -60,7 +60,7 @@ pub trait AnyPool: Start<Shared: Model> + fmt::Debug + Sized + Send + Sync + 'st
     where
         F: FnOnce() + Send + 'static,
     {
-        single::execute(&**self.shared(), task, None)
+        single::execute(&**self.intake(), task, None)
     }
 
     /// See [`Pool::submit`].
@@ -73,7 +73,7 @@ pub trait AnyPool: Start<Shared: Model> + fmt::Debug + Sized + Send + Sync + 'st
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        single::submit(&**self.shared(), task, None)
+        single::submit(&**self.intake(), task, None)
     }
 
     /// See [`Pool::try_execute`].
@@ -85,7 +85,7 @@ pub trait AnyPool: Start<Shared: Model> + fmt::Debug + Sized + Send + Sync + 'st
     where
         F: FnOnce() + Send + 'static,
     {
-        single::execute(&**self.shared(), task, Some(OnFull::Reject))
+        single::execute(&**self.intake(), task, Some(OnFull::Reject))
     }
 
     /// See [`Pool::try_submit`].
@@ -98,7 +98,7 @@ pub trait AnyPool: Start<Shared: Model> + fmt::Debug + Sized + Send + Sync + 'st
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        single::submit(&**self.shared(), task, Some(OnFull::Reject))
+        single::submit(&**self.intake(), task, Some(OnFull::Reject))
     }
 
     /// See [`Pool::execute_timeout`].
@@ -110,7 +110,7 @@ pub trait AnyPool: Start<Shared: Model> + fmt::Debug + Sized + Send + Sync + 'st
     where
         F: FnOnce() + Send + 'static,
     {
-        single::execute(&**self.shared(), task, Some(OnFull::BlockFor(timeout)))
+        single::execute(&**self.intake(), task, Some(OnFull::BlockFor(timeout)))
     }
 
     /// See [`Pool::submit_timeout`].
@@ -123,7 +123,7 @@ pub trait AnyPool: Start<Shared: Model> + fmt::Debug + Sized + Send + Sync + 'st
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        single::submit(&**self.shared(), task, Some(OnFull::BlockFor(timeout)))
+        single::submit(&**self.intake(), task, Some(OnFull::BlockFor(timeout)))
     }
 
     /// See [`Pool::submit_async`].
@@ -135,7 +135,7 @@ pub trait AnyPool: Start<Shared: Model> + fmt::Debug + Sized + Send + Sync + 'st
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        Submitting::new(self.shared().clone(), Ticket::default(), task)
+        SubmitFuture::new(self.intake().clone(), TaskOptions::default(), task)
     }
 
     /// See [`Pool::lane`].
@@ -166,7 +166,7 @@ pub trait AnyPool: Start<Shared: Model> + fmt::Debug + Sized + Send + Sync + 'st
         I: IntoIterator<Item = F>,
         F: FnOnce() + Send + 'static,
     {
-        batch::execute_batch(&**self.shared(), tasks)
+        batch::execute_batch(&**self.intake(), tasks)
     }
 
     /// See [`Pool::submit_batch`].
@@ -179,7 +179,7 @@ pub trait AnyPool: Start<Shared: Model> + fmt::Debug + Sized + Send + Sync + 'st
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        batch::submit_batch(&**self.shared(), tasks)
+        batch::submit_batch(&**self.intake(), tasks)
     }
 
     /// See [`Pool::broadcast`].
@@ -191,7 +191,7 @@ pub trait AnyPool: Start<Shared: Model> + fmt::Debug + Sized + Send + Sync + 'st
         F: Fn(usize) -> T + Send + Sync + 'static,
         T: Send + 'static,
     {
-        single::broadcast(&**self.shared(), f)
+        single::broadcast(&**self.intake(), f)
     }
 
     /// See [`Pool::worker_local`].
@@ -199,12 +199,12 @@ pub trait AnyPool: Start<Shared: Model> + fmt::Debug + Sized + Send + Sync + 'st
         &self,
         make: impl Fn() -> T + Send + Sync + 'static,
     ) -> WorkerLocal<T> {
-        WorkerLocal::new(self.shared(), make)
+        WorkerLocal::new(self.intake(), make)
     }
 
     /// See [`Pool::workers`].
     fn workers(&self) -> usize {
-        self.shared().roster.live()
+        self.intake().roster.live()
     }
 
     /// See [`Pool::set_workers`].
@@ -213,42 +213,42 @@ pub trait AnyPool: Start<Shared: Model> + fmt::Debug + Sized + Send + Sync + 'st
     /// As there.
     fn set_workers(&self, workers: impl Into<Workers>) -> Result<(), ResizeError> {
         let Workers { min, max } = workers.into();
-        lifecycle::resize(self.shared(), min, max)
+        lifecycle::resize(self.intake(), min, max)
     }
 
     /// See [`Pool::blocking`].
     fn blocking<R>(&self, f: impl FnOnce() -> R) -> R {
-        blocking::blocking_in(self.shared().id, f)
+        blocking::blocking_in(self.intake().id, f)
     }
 
     /// See [`Pool::capacity`].
     fn capacity(&self) -> Option<usize> {
-        self.shared().config.capacity
+        self.intake().config.capacity
     }
 
     /// See [`Pool::stats`].
     fn stats(&self) -> PoolStats {
-        self.shared().stats()
+        self.intake().stats()
     }
 
     /// See [`Pool::pause`].
     fn pause(&self) -> bool {
-        lifecycle::pause(&**self.shared())
+        lifecycle::pause(&**self.intake())
     }
 
     /// See [`Pool::resume`].
     fn resume(&self) {
-        lifecycle::resume(&**self.shared());
+        lifecycle::resume(&**self.intake());
     }
 
     /// See [`Pool::is_paused`].
     fn is_paused(&self) -> bool {
-        self.shared().condition().asks(Request::Pause)
+        self.intake().control().asks(Request::Pause)
     }
 
     /// See [`Pool::purge`].
     fn purge(&self) -> u64 {
-        lifecycle::purge(&**self.shared())
+        lifecycle::purge(&**self.intake())
     }
 
     /// See [`Pool::shutdown`].
@@ -256,7 +256,7 @@ pub trait AnyPool: Start<Shared: Model> + fmt::Debug + Sized + Send + Sync + 'st
     /// # Errors
     /// As there.
     fn shutdown(&self) -> Result<(), ShutdownError> {
-        lifecycle::end(&**self.shared(), Phase::Draining, None)
+        lifecycle::end(&**self.intake(), Phase::Draining, None)
     }
 
     /// See [`Pool::shutdown_timeout`].
@@ -264,7 +264,7 @@ pub trait AnyPool: Start<Shared: Model> + fmt::Debug + Sized + Send + Sync + 'st
     /// # Errors
     /// As there.
     fn shutdown_timeout(&self, timeout: Duration) -> Result<(), ShutdownError> {
-        lifecycle::end(&**self.shared(), Phase::Draining, Instant::now().checked_add(timeout))
+        lifecycle::end(&**self.intake(), Phase::Draining, Instant::now().checked_add(timeout))
     }
 
     /// See [`Pool::shutdown_now`].
@@ -272,8 +272,8 @@ pub trait AnyPool: Start<Shared: Model> + fmt::Debug + Sized + Send + Sync + 'st
     /// # Errors
     /// As there.
     fn shutdown_now(&self) -> Result<u64, ShutdownError> {
-        lifecycle::end(&**self.shared(), Phase::Stopping, None)?;
-        Ok(self.shared().metrics.swept.get())
+        lifecycle::end(&**self.intake(), Phase::Stopping, None)?;
+        Ok(self.intake().metrics.discarded.get())
     }
 }
 

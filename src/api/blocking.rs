@@ -34,13 +34,13 @@ use crate::runtime::current;
 /// # Panics
 /// If `f` does; the stand-in leaves then as well.
 pub fn blocking<R>(f: impl FnOnce() -> R) -> R {
-    let _away = Away::begin(None);
+    let _away = BlockingGuard::begin(None);
     f()
 }
 
 /// As [`blocking`], of the pool of this number only.
 pub fn blocking_in<R>(pool: u32, f: impl FnOnce() -> R) -> R {
-    let _away = Away::begin(Some(pool));
+    let _away = BlockingGuard::begin(Some(pool));
     f()
 }
 
@@ -50,13 +50,13 @@ thread_local! {
 }
 
 /// The calling thread does not count as a worker that computes for as long as this lives.
-struct Away {
+struct BlockingGuard {
     /// Dropped first: the mark stays until the stand-in has been told to go.
     _absence: Option<Box<dyn Any>>,
     was_away: bool,
 }
 
-impl Away {
+impl BlockingGuard {
     fn begin(pool: Option<u32>) -> Self {
         let was_away = IS_AWAY.get();
         let is_meant = |id| !was_away && pool.is_none_or(|pool| pool == id);
@@ -65,11 +65,11 @@ impl Away {
             _ => None,
         });
         IS_AWAY.set(was_away || absence.is_some());
-        Away { _absence: absence, was_away }
+        BlockingGuard { _absence: absence, was_away }
     }
 }
 
-impl Drop for Away {
+impl Drop for BlockingGuard {
     fn drop(&mut self) {
         IS_AWAY.set(self.was_away);
     }

@@ -20,7 +20,7 @@ use crate::runtime::report::AtEnd;
 use crate::submit::target::Start;
 use crate::sys::{affinity, quota, topology};
 use crate::task::cancel::CancelToken;
-use crate::workers::roster::Limits;
+use crate::workers::roster::WorkerLimits;
 
 /// The largest number of workers. Some 16,000 threads use up what Linux allows a process in memory mappings, and
 /// beyond that the standard library crashes instead of failing; this stays well below.
@@ -362,12 +362,12 @@ fn validate_limits(
     workers: Option<Workers>,
     stand_ins: usize,
     scaling: &Scaling,
-) -> Result<Limits, BuildError> {
+) -> Result<WorkerLimits, BuildError> {
     let Workers { min, max } = validate_workers(workers)?;
     if stand_ins > MAX_WORKERS {
         return Err(BuildError::TooManyStandIns { asked: stand_ins, max: MAX_WORKERS });
     }
-    Ok(Limits { min, max, stand_ins, warm: scaling.warm_threads(), linger: scaling.idle_time() })
+    Ok(WorkerLimits { min, max, stand_ins, warm: scaling.warm_threads(), linger: scaling.idle_time() })
 }
 
 fn validate_workers(asked: Option<Workers>) -> Result<Workers, BuildError> {

@@ -10,11 +10,12 @@ use std::sync::Arc;
 use crate::api::pool::Pool;
 use crate::base::error::{JoinError, SubmitError};
 use crate::base::facade::{Mutex, lock};
-use crate::submit::envelope::Judge;
+use crate::submit::admission;
+use crate::submit::envelope::OutputAdapter;
 use crate::submit::handle::JoinHandle;
-use crate::submit::options::Ticket;
-use crate::submit::single;
-use crate::submit::target::Outlet;
+use crate::submit::options::TaskOptions;
+use crate::submit::single::{self, Submission};
+use crate::submit::target::SubmitTarget;
 use crate::task::cancel::CancelToken;
 use crate::task::conditions::Conditions;
 
@@ -38,17 +39,17 @@ use crate::task::conditions::Conditions;
 /// assert!(matches!(failure.error, TaskError::Failed(_)));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Group<T, E = Infallible, P: Outlet = Pool> {
-    intake: Arc<P::Shared>,
-    members: Arc<Members<T, E>>,
+pub struct Group<T, E = Infallible, P: SubmitTarget = Pool> {
+    intake: Arc<P::Intake>,
+    members: Arc<GroupShared<T, E>>,
 }
 
-struct Members<T, E> {
+struct GroupShared<T, E> {
     token: CancelToken,
-    list: Mutex<List<T, E>>,
+    list: Mutex<GroupState<T, E>>,
 }
 
-struct List<T, E> {
+struct GroupState<T, E> {
     /// What the end of a failed task does to the others.
     on_failure: OnFailure,
     /// Those that nobody has joined, in the order of submission.
@@ -67,13 +68,13 @@ impl<T, E, P> Group<T, E, P>
 where
     T: Send + 'static,
     E: Send + 'static,
-    P: Outlet,
+    P: SubmitTarget,
 {
     pub(crate) fn new(outlet: &P) -> Self {
-        let list = List { on_failure: OnFailure::GoOn, handles: VecDeque::new(), joined: 0 };
+        let list = GroupState { on_failure: OnFailure::GoOn, handles: VecDeque::new(), joined: 0 };
         Group {
-            intake: outlet.shared().clone(),
-            members: Arc::new(Members { token: CancelToken::new(), list: Mutex::new(list) }),
+            intake: outlet.intake().clone(),
+            members: Arc::new(GroupShared { token: CancelToken::new(), list: Mutex::new(list) }),
         }
     }
 
@@ -110,13 +111,13 @@ where
     where
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
-        V: Verdict<R, Value = T, Error = E> + Send + 'static,
+        V: GroupOutput<R, Value = T, Error = E> + Send + 'static,
     {
         let token = self.members.token.clone();
         let conditions = Conditions { deadline: None, token: Some(token.clone()) };
-        let ticket = Ticket { conditions, ..Ticket::default() };
-        // Before the lock, for this may wait.
-        let (entry, share) = match single::admit(&*self.intake, &ticket) {
+        let options = TaskOptions { conditions, ..TaskOptions::default() };
+        // Before the lock, because this may wait.
+        let (admitted, permit) = match admission::admit_with(&*self.intake, &options) {
             Ok(admitted) => admitted,
             Err(kind) => return Err(SubmitError { task, kind }),
         };
@@ -126,13 +127,12 @@ where
             OnFailure::GoOn => None,
             OnFailure::Stop => Some(token),
         };
-        let member = Member { verdict, stop: Stop { token: stop, is_armed: false } };
-        let (handle, aside) = single::enter_judged(&*self.intake, (entry, share), ticket, task, member)?;
+        let adapter = GroupTask { verdict, stop: StopOnFailure { token: stop, is_armed: false } };
+        let Submission { handle, left } =
+            single::finish_submit_adapted(&*self.intake, admitted, permit, options, task, adapter)?;
         list.handles.push_back(handle);
         drop(list);
-        if let Some(task) = aside {
-            single::set_aside(&*self.intake, entry, task);
-        }
+        left.into_iter().for_each(|task| admission::run_or_drop(&*self.intake, admitted, task));
         Ok(())
     }
 
@@ -192,13 +192,13 @@ where
     }
 }
 
-impl<T, E, P: Outlet> Clone for Group<T, E, P> {
+impl<T, E, P: SubmitTarget> Clone for Group<T, E, P> {
     fn clone(&self) -> Self {
         Group { intake: self.intake.clone(), members: self.members.clone() }
     }
 }
 
-impl<T, E, P: Outlet> fmt::Debug for Group<T, E, P> {
+impl<T, E, P: SubmitTarget> fmt::Debug for Group<T, E, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let list = lock(&self.members.list);
         f.debug_struct("Group")
@@ -265,7 +265,7 @@ impl<E: Error + 'static> Error for GroupError<E> {
 }
 
 /// What a task's output means.
-trait Verdict<R> {
+trait GroupOutput<R> {
     type Value;
     type Error;
 
@@ -275,7 +275,7 @@ trait Verdict<R> {
 /// Whatever is returned is a result.
 struct Succeeds<E>(PhantomData<fn() -> E>);
 
-impl<T, E> Verdict<T> for Succeeds<E> {
+impl<T, E> GroupOutput<T> for Succeeds<E> {
     type Value = T;
     type Error = E;
 
@@ -287,7 +287,7 @@ impl<T, E> Verdict<T> for Succeeds<E> {
 /// An error is a failure.
 struct MayFail;
 
-impl<T, E> Verdict<Result<T, E>> for MayFail {
+impl<T, E> GroupOutput<Result<T, E>> for MayFail {
     type Value = T;
     type Error = E;
 
@@ -297,18 +297,18 @@ impl<T, E> Verdict<Result<T, E>> for MayFail {
 }
 
 /// One task's place in its group.
-struct Member<V> {
+struct GroupTask<V> {
     verdict: V,
-    stop: Stop,
+    stop: StopOnFailure,
 }
 
 /// Cancels the group unless it is told that the task went well.
-struct Stop {
+struct StopOnFailure {
     token: Option<CancelToken>,
     is_armed: bool,
 }
 
-impl Drop for Stop {
+impl Drop for StopOnFailure {
     fn drop(&mut self) {
         if self.is_armed
             && let Some(token) = &self.token
@@ -318,17 +318,17 @@ impl Drop for Stop {
     }
 }
 
-impl<V, R> Judge<R> for Member<V>
+impl<V, R> OutputAdapter<R> for GroupTask<V>
 where
-    V: Verdict<R, Value: Send + 'static, Error: Send + 'static> + Send,
+    V: GroupOutput<R, Value: Send + 'static, Error: Send + 'static> + Send,
 {
     type Output = Result<V::Value, V::Error>;
 
-    fn begin(&mut self) {
+    fn start(&mut self) {
         self.stop.is_armed = true;
     }
 
-    fn judge(mut self, output: R) -> Self::Output {
+    fn adapt(mut self, output: R) -> Self::Output {
         let result = self.verdict.result(output);
         self.stop.is_armed = result.is_err();
         result

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::api::pool::Pool;
-use crate::push::worker::Worker;
+use crate::push::worker::PushWorker;
 
 /// A place in a pool: the worker that the calling code runs on, at hand.
 ///
@@ -28,12 +28,12 @@ use crate::push::worker::Worker;
 /// ```
 #[derive(Clone, Copy)]
 pub struct Context<'w> {
-    pub(crate) worker: &'w Worker,
+    pub(crate) worker: &'w PushWorker,
 }
 
 impl<'w> Context<'w> {
     #[inline(always)]
-    pub(crate) fn new(worker: &'w Worker) -> Self {
+    pub(crate) fn new(worker: &'w PushWorker) -> Self {
         Context { worker }
     }
 
@@ -133,7 +133,7 @@ impl Pool {
         F: FnOnce() -> R + Send,
         R: Send,
     {
-        if Worker::with_current(|worker| worker.is_some_and(|worker| worker.belongs_to(&self.shared))) {
+        if PushWorker::with_current(|worker| worker.is_some_and(|worker| worker.belongs_to(&self.shared))) {
             return f();
         }
         self.shared.send_in(|_| f())
@@ -192,7 +192,7 @@ where
     B: FnOnce() -> RB + Send,
     RB: Send,
 {
-    Worker::with_current(|worker| match worker {
+    PushWorker::with_current(|worker| match worker {
         Some(worker) => worker.join(|_| a(), |_, _| b()),
         None => {
             // As on a worker: if `a` panics, `b` is called all the same.
@@ -225,7 +225,7 @@ where
 /// ```
 #[inline]
 pub fn with_context<R>(f: impl FnOnce(Option<Context<'_>>) -> R) -> R {
-    Worker::with_current(|worker| f(worker.map(Context::new)))
+    PushWorker::with_current(|worker| f(worker.map(Context::new)))
 }
 
 /// Runs one task of the pool whose task calls this, whatever it is, on top of the calling task. Whether there was one.
@@ -233,11 +233,11 @@ pub fn with_context<R>(f: impl FnOnce(Option<Context<'_>>) -> R) -> R {
 ///
 /// On a thread that is no worker of a [`Pool`] it does nothing.
 pub fn yield_now() -> bool {
-    Worker::with_current(|worker| worker.is_some_and(Worker::run_any))
+    PushWorker::with_current(|worker| worker.is_some_and(PushWorker::run_any))
 }
 
 /// Runs the youngest task that the calling task has submitted, on top of it. Whether there was one that no other worker
 /// has taken. See [`yield_now`].
 pub fn yield_local() -> bool {
-    Worker::with_current(|worker| worker.is_some_and(Worker::run_own_child))
+    PushWorker::with_current(|worker| worker.is_some_and(PushWorker::run_local_child))
 }

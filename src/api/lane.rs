@@ -12,7 +12,7 @@ use crate::runtime::priority::Priority;
 use crate::submit::handle::JoinHandle;
 use crate::submit::lane::{LaneIntake, LaneShared, LaneStats};
 use crate::submit::single;
-use crate::submit::target::Outlet;
+use crate::submit::target::SubmitTarget;
 
 /// Tasks that run on a pool's workers, but never more than so many of them at a time; the others wait in a queue of the
 /// lane's own, in the order of arrival. For work that shares something scarce: connections, a licence, memory, a disk.
@@ -30,20 +30,20 @@ use crate::submit::target::Outlet;
 /// assert_eq!(sum, 285);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Lane<P: Outlet = Pool> {
-    intake: Arc<LaneIntake<P::Shared>>,
+pub struct Lane<P: SubmitTarget = Pool> {
+    intake: Arc<LaneIntake<P::Intake>>,
 }
 
 /// Configures a lane. Made by [`Pool::lane`](crate::Pool::lane).
 #[must_use = "a builder does nothing until `build` is called"]
-pub struct LaneBuilder<'p, P: Outlet = Pool> {
+pub struct LaneBuilder<'p, P: SubmitTarget = Pool> {
     pool: &'p P,
     limit: usize,
     capacity: usize,
     route: Route,
 }
 
-impl<'p, P: Outlet> LaneBuilder<'p, P> {
+impl<'p, P: SubmitTarget> LaneBuilder<'p, P> {
     pub(crate) fn new(pool: &'p P, limit: usize) -> Self {
         LaneBuilder { pool, limit, capacity: usize::MAX, route: Route::Any }
     }
@@ -70,12 +70,12 @@ impl<'p, P: Outlet> LaneBuilder<'p, P> {
         if self.limit == 0 {
             return Err(BuildError::ZeroLimit);
         }
-        let shared = LaneShared::new(self.pool.shared().clone(), self.limit, self.capacity, self.route);
+        let shared = LaneShared::new(self.pool.intake().clone(), self.limit, self.capacity, self.route);
         Ok(Lane { intake: Arc::new(LaneIntake(Arc::new(shared))) })
     }
 }
 
-impl<P: Outlet> Lane<P> {
+impl<P: SubmitTarget> Lane<P> {
     /// As [`Pool::execute`](crate::Pool::execute).
     ///
     /// # Errors
@@ -119,27 +119,27 @@ impl<P: Outlet> Lane<P> {
     }
 }
 
-impl<P: Outlet> Outlet for Lane<P> {
-    type Shared = LaneIntake<P::Shared>;
+impl<P: SubmitTarget> SubmitTarget for Lane<P> {
+    type Intake = LaneIntake<P::Intake>;
 
-    fn shared(&self) -> &Arc<LaneIntake<P::Shared>> {
+    fn intake(&self) -> &Arc<LaneIntake<P::Intake>> {
         &self.intake
     }
 }
 
-impl<P: Outlet> Clone for Lane<P> {
+impl<P: SubmitTarget> Clone for Lane<P> {
     fn clone(&self) -> Self {
         Lane { intake: self.intake.clone() }
     }
 }
 
-impl<P: Outlet> fmt::Debug for Lane<P> {
+impl<P: SubmitTarget> fmt::Debug for Lane<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lane").field("stats", &self.stats()).finish()
     }
 }
 
-impl<P: Outlet> fmt::Debug for LaneBuilder<'_, P> {
+impl<P: SubmitTarget> fmt::Debug for LaneBuilder<'_, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LaneBuilder")
             .field("limit", &self.limit)

@@ -73,7 +73,7 @@ where
         if cx.is_wanted() {
             let left = source.remaining();
             if left >= 2 * source.grain().max(1) {
-                let rest = source.cut_off(left / 2);
+                let rest = source.split_off(left / 2);
                 let (state, rest) =
                     cx.join(move |cx| fold_from(cx, source, state, f), move |cx| fold(cx, rest, f));
                 return f.merge(state, rest);
@@ -142,22 +142,22 @@ where
 
 /// Neighbouring results, in the place where they belong in a vector's memory. Dropped, it drops them; so what is there
 /// when an item panics goes, wherever it is.
-struct Segment<T> {
+struct LoopSegment<T> {
     first: *mut T,
     len: usize,
 }
 
 // SAFETY: it owns its results like a vector.
-unsafe impl<T: Send> Send for Segment<T> {}
+unsafe impl<T: Send> Send for LoopSegment<T> {}
 
-impl<T> Segment<T> {
-    fn join(self, right: Segment<T>) -> Segment<T> {
+impl<T> LoopSegment<T> {
+    fn join(self, right: LoopSegment<T>) -> LoopSegment<T> {
         let (left, right) = (ManuallyDrop::new(self), ManuallyDrop::new(right));
-        Segment { first: left.first, len: left.len + right.len }
+        LoopSegment { first: left.first, len: left.len + right.len }
     }
 }
 
-impl<T> Drop for Segment<T> {
+impl<T> Drop for LoopSegment<T> {
     fn drop(&mut self) {
         let results = std::ptr::slice_from_raw_parts_mut(self.first, self.len);
         // SAFETY: these places hold results that nobody else has.
@@ -166,12 +166,12 @@ impl<T> Drop for Segment<T> {
 }
 
 /// A source that numbers its items.
-struct Numbered<S> {
+struct Enumerated<S> {
     source: S,
     next: usize,
 }
 
-impl<S: Source> Source for Numbered<S> {
+impl<S: Source> Source for Enumerated<S> {
     type Item = (usize, S::Item);
 
     fn remaining(&self) -> usize {
@@ -185,8 +185,8 @@ impl<S: Source> Source for Numbered<S> {
         Some((self.next - 1, item))
     }
 
-    fn cut_off(&mut self, at: usize) -> Self {
-        Numbered { source: self.source.cut_off(at), next: self.next + at }
+    fn split_off(&mut self, at: usize) -> Self {
+        Enumerated { source: self.source.split_off(at), next: self.next + at }
     }
 
     fn grain(&self) -> usize {
@@ -197,7 +197,7 @@ impl<S: Source> Source for Numbered<S> {
 /// [`Context::try_map`]: each part writes its results to where they belong.
 struct Collect<'a, T, M> {
     map: M,
-    /// Room for the results of all items.
+    /// Permits for the results of all items.
     memory: Memory<T>,
     failed: &'a AtomicBool,
 }
@@ -208,27 +208,30 @@ struct Memory<T>(*mut T);
 unsafe impl<T: Send> Sync for Memory<T> {}
 
 /// What a part of [`Collect`] comes to.
-struct Part<T, E> {
-    results: Segment<T>,
+struct LoopPart<T, E> {
+    results: LoopSegment<T>,
     error: Option<E>,
 }
 
-impl<S, T, E, M> Fold<Numbered<S>> for Collect<'_, T, M>
+impl<S, T, E, M> Fold<Enumerated<S>> for Collect<'_, T, M>
 where
     S: Source,
     T: Send,
     E: Send,
     M: Fn(S::Item) -> Result<T, E> + Sync,
 {
-    type State = Part<T, E>;
+    type State = LoopPart<T, E>;
 
-    fn begin(&self, source: &Numbered<S>) -> Part<T, E> {
+    fn begin(&self, source: &Enumerated<S>) -> LoopPart<T, E> {
         // Inside of the memory, or at its end.
-        Part { results: Segment { first: self.memory.0.wrapping_add(source.next), len: 0 }, error: None }
+        LoopPart {
+            results: LoopSegment { first: self.memory.0.wrapping_add(source.next), len: 0 },
+            error: None,
+        }
     }
 
     #[inline]
-    fn step(&self, part: &mut Part<T, E>, (number, item): (usize, S::Item)) -> bool {
+    fn step(&self, part: &mut LoopPart<T, E>, (number, item): (usize, S::Item)) -> bool {
         // Relaxed: news that may come late.
         if self.failed.load(Ordering::Relaxed) {
             return false;
@@ -249,13 +252,13 @@ where
         }
     }
 
-    fn merge(&self, left: Part<T, E>, right: Part<T, E>) -> Part<T, E> {
+    fn merge(&self, left: LoopPart<T, E>, right: LoopPart<T, E>) -> LoopPart<T, E> {
         let results = if self.failed.load(Ordering::Relaxed) {
             left.results // with a gap behind it, perhaps; there will be no vector, and the right ones are dropped here
         } else {
             left.results.join(right.results)
         };
-        Part { results, error: left.error.or(right.error) }
+        LoopPart { results, error: left.error.or(right.error) }
     }
 }
 
@@ -310,7 +313,7 @@ impl Context<'_> {
         let mut vector: Vec<T> = Vec::with_capacity(len);
         let failed = AtomicBool::new(false);
         let collect = Collect { map, memory: Memory(vector.as_mut_ptr()), failed: &failed };
-        let Part { results, error } = fold(self, Numbered { source, next: 0 }, &collect);
+        let LoopPart { results, error } = fold(self, Enumerated { source, next: 0 }, &collect);
         if let Some(error) = error {
             return Err(error);
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::api::workers::Workers;
 use crate::base::error::{BatchError, BuildError, ResizeError, ShutdownError, SubmitError, SubmitErrorKind};
 use crate::policy::overflow::OnFull;
-use crate::push::shared::Shared;
+use crate::push::shared::PushShared;
 use crate::runtime::config::Config;
 use crate::runtime::control::Phase;
 use crate::runtime::control::Request;
@@ -16,8 +16,8 @@ use crate::runtime::lifecycle;
 use crate::runtime::metrics::PoolStats;
 use crate::runtime::model::Model;
 use crate::submit::handle::JoinHandle;
-use crate::submit::target::Outlet;
 use crate::submit::target::Start;
+use crate::submit::target::SubmitTarget;
 use crate::submit::{batch, single};
 use crate::{pull, push};
 
@@ -41,7 +41,7 @@ use crate::{pull, push};
 /// ```
 #[derive(Debug)]
 pub struct Pool {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<PushShared>,
 }
 
 // A panic of user code never leaves a pool half-changed: it is caught before it reaches one.
@@ -257,7 +257,7 @@ impl Pool {
 
     /// Whether the pool is paused.
     pub fn is_paused(&self) -> bool {
-        self.shared.condition().asks(Request::Pause)
+        self.shared.control().asks(Request::Pause)
     }
 
     /// Throws away what is queued now and has not started; handles of these tasks resolve as
@@ -297,14 +297,14 @@ impl Pool {
     /// As [`Pool::shutdown`].
     pub fn shutdown_now(&self) -> Result<u64, ShutdownError> {
         lifecycle::end(&*self.shared, Phase::Stopping, None)?;
-        Ok(self.shared.metrics.swept.get())
+        Ok(self.shared.metrics.discarded.get())
     }
 }
 
-impl Outlet for Pool {
-    type Shared = Shared;
+impl SubmitTarget for Pool {
+    type Intake = PushShared;
 
-    fn shared(&self) -> &Arc<Shared> {
+    fn intake(&self) -> &Arc<PushShared> {
         &self.shared
     }
 }
@@ -348,9 +348,9 @@ pub fn execute<F>(task: F) -> Result<(), SubmitError<F>>
 where
     F: FnOnce() + Send + 'static,
 {
-    push::worker::Worker::with_current(|worker| match worker {
+    push::worker::PushWorker::with_current(|worker| match worker {
         Some(worker) => single::execute(&**worker.shared(), task, None),
-        None => pull::worker::Worker::with_current(|worker| match worker {
+        None => pull::worker::PullWorker::with_current(|worker| match worker {
             Some(worker) => single::execute(&**worker.shared(), task, None),
             None => Err(SubmitError { task, kind: SubmitErrorKind::NoPool }),
         }),
@@ -367,9 +367,9 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    push::worker::Worker::with_current(|worker| match worker {
+    push::worker::PushWorker::with_current(|worker| match worker {
         Some(worker) => single::submit(&**worker.shared(), task, None),
-        None => pull::worker::Worker::with_current(|worker| match worker {
+        None => pull::worker::PullWorker::with_current(|worker| match worker {
             Some(worker) => single::submit(&**worker.shared(), task, None),
             None => Err(SubmitError { task, kind: SubmitErrorKind::NoPool }),
         }),

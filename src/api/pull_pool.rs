@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use crate::api::builder::PoolBuilder;
 use crate::base::error::BuildError;
-use crate::pull::shared::Shared;
+use crate::pull::shared::PullShared;
 use crate::runtime::config::Config;
 use crate::runtime::lifecycle;
-use crate::submit::target::{Outlet, Start};
+use crate::submit::target::{Start, SubmitTarget};
 
 /// A pool of worker threads for CPU-bound tasks that all take their tasks from one shared queue.
 ///
@@ -41,7 +41,7 @@ use crate::submit::target::{Outlet, Start};
 /// ```
 #[derive(Debug)]
 pub struct PullPool {
-    shared: Arc<Shared>,
+    shared: Arc<PullShared>,
 }
 
 // A panic of user code never leaves a pool half-changed: it is caught before it reaches one.
@@ -63,10 +63,10 @@ impl PullPool {
     }
 }
 
-impl Outlet for PullPool {
-    type Shared = Shared;
+impl SubmitTarget for PullPool {
+    type Intake = PullShared;
 
-    fn shared(&self) -> &Arc<Shared> {
+    fn intake(&self) -> &Arc<PullShared> {
         &self.shared
     }
 }

@@ -7,8 +7,8 @@ use crate::api::join::Context;
 use crate::api::pool::Pool;
 use crate::base::error::JoinError;
 use crate::push::scope::{self, Closure};
-use crate::push::scope_state::Scope as ScopeState;
-use crate::push::worker::Worker;
+use crate::push::scope_state::ScopeState;
+use crate::push::worker::PushWorker;
 use crate::submit::handle::JoinHandle;
 use crate::task::{recycle, result_slot};
 
@@ -179,7 +179,7 @@ pub fn scope<'env, F, R>(body: F) -> R
 where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R,
 {
-    Worker::with_current(|worker| {
+    PushWorker::with_current(|worker| {
         let worker = worker.expect("`longshore::scope` is called inside a task of a `Pool`");
         scope::open(worker.shared(), |inner| body(Scope::of(inner)))
     })

@@ -26,7 +26,7 @@ pub trait Source: Sized + Send {
     fn next_item(&mut self) -> Option<Self::Item>;
 
     /// Cuts off everything from item number `at` on, where `at` is at most [`Source::remaining`].
-    fn cut_off(&mut self, at: usize) -> Self;
+    fn split_off(&mut self, at: usize) -> Self;
 
     /// The fewest items that are worth a part of their own. 1, unless [`with_grain`](Source::with_grain) says more.
     fn grain(&self) -> usize {
@@ -57,7 +57,7 @@ macro_rules! ranges {
                 self.next()
             }
 
-            fn cut_off(&mut self, at: usize) -> Self {
+            fn split_off(&mut self, at: usize) -> Self {
                 // `at` is at most the length, so the middle is between start and end.
                 let middle = (self.start as i128 + at as i128) as $integer;
                 let rest = middle..self.end;
@@ -82,7 +82,7 @@ impl<'a, T: Sync> Source for &'a [T] {
         self.split_off_first()
     }
 
-    fn cut_off(&mut self, at: usize) -> Self {
+    fn split_off(&mut self, at: usize) -> Self {
         let (left, right) = self.split_at(at);
         *self = left;
         right
@@ -101,7 +101,7 @@ impl<'a, T: Send> Source for &'a mut [T] {
         self.split_off_first_mut()
     }
 
-    fn cut_off(&mut self, at: usize) -> Self {
+    fn split_off(&mut self, at: usize) -> Self {
         let (left, right) = mem::take(self).split_at_mut(at);
         *self = left;
         right
@@ -127,8 +127,8 @@ impl<S: Source> Source for Grained<S> {
         self.source.next_item()
     }
 
-    fn cut_off(&mut self, at: usize) -> Self {
-        Grained { source: self.source.cut_off(at), grain: self.grain }
+    fn split_off(&mut self, at: usize) -> Self {
+        Grained { source: self.source.split_off(at), grain: self.grain }
     }
 
     fn grain(&self) -> usize {
@@ -191,7 +191,7 @@ impl<'a, T: Sync> Source for Chunks<'a, T> {
         (size > 0).then_some(first)
     }
 
-    fn cut_off(&mut self, at: usize) -> Self {
+    fn split_off(&mut self, at: usize) -> Self {
         let (left, right) = self.slice.split_at((at * self.size).min(self.slice.len()));
         self.slice = left;
         Chunks { slice: right, size: self.size }
@@ -213,7 +213,7 @@ impl<'a, T: Send> Source for ChunksMut<'a, T> {
         (size > 0).then_some(first)
     }
 
-    fn cut_off(&mut self, at: usize) -> Self {
+    fn split_off(&mut self, at: usize) -> Self {
         let middle = (at * self.size).min(self.slice.len());
         let (left, right) = mem::take(&mut self.slice).split_at_mut(middle);
         self.slice = left;
@@ -263,8 +263,8 @@ impl<T: Send> Source for Elements<T> {
         Some(unsafe { self.element(index).read() })
     }
 
-    fn cut_off(&mut self, at: usize) -> Self {
-        Elements { left: self.left.cut_off(at), memory: self.memory.clone() }
+    fn split_off(&mut self, at: usize) -> Self {
+        Elements { left: self.left.split_off(at), memory: self.memory.clone() }
     }
 }
 
@@ -374,7 +374,7 @@ mod tests {
         let whole = drain(make());
         for at in 0..=whole.len() {
             let mut left = make();
-            let right = left.cut_off(at);
+            let right = left.split_off(at);
             assert_eq!((left.remaining(), right.remaining()), (at, whole.len() - at));
             let mut both = drain(left);
             both.extend(drain(right));
@@ -402,10 +402,10 @@ mod tests {
     fn mutable_sources_reach_every_element_once() {
         let mut data = [0; 10];
         let mut left = &mut data[..];
-        let right = left.cut_off(4);
+        let right = left.split_off(4);
         drain(left).into_iter().chain(drain(right)).for_each(|n| *n += 1);
         let mut left = chunks_mut(&mut data, 3);
-        let right = left.cut_off(2);
+        let right = left.split_off(2);
         drain(left).into_iter().chain(drain(right)).flatten().for_each(|n| *n += 1);
         assert_eq!(data, [2; 10]);
     }
@@ -419,7 +419,7 @@ mod tests {
         unsafe impl Send for Here {}
         let elements: Vec<Here> = (0..10).map(|_| Here(element.clone())).collect();
         let mut left = elements.into_source();
-        let right = left.cut_off(6);
+        let right = left.split_off(6);
         assert!(left.next_item().is_some());
         assert_eq!(std::rc::Rc::strong_count(&element), 10);
         drop(right);

@@ -14,7 +14,7 @@ use crate::base::unwind::{self, Payload};
 use crate::runtime::current;
 use crate::runtime::wait::Awaited;
 use crate::submit::single;
-use crate::task::counts::Tally;
+use crate::task::counts::TaskCounts;
 
 /// Tasks under way for each worker: one that runs, one that waits behind it, and two results that nobody has taken yet.
 const PER_WORKER: usize = 4;
@@ -303,7 +303,7 @@ impl<T, F> Awaited for Post<'_, T, F> {
         self.pool == pool
     }
 
-    fn run_here(&mut self, _: &Tally) -> bool {
+    fn run_here(&mut self, _: &TaskCounts) -> bool {
         false // no single task, but any of those that the waiting task has submitted
     }
 

@@ -9,11 +9,11 @@ use crate::base::error::SubmitError;
 use crate::policy::overflow::OnFull;
 use crate::runtime::intake::Route;
 use crate::runtime::priority::Priority;
-use crate::submit::future::Submitting;
+use crate::submit::future::SubmitFuture;
 use crate::submit::handle::JoinHandle;
-use crate::submit::options::Ticket;
+use crate::submit::options::TaskOptions;
 use crate::submit::single;
-use crate::submit::target::Outlet;
+use crate::submit::target::SubmitTarget;
 use crate::task::cancel::CancelToken;
 
 /// Says how a task is to be treated, and submits it. Made by [`Pool::task`](crate::Pool::task); what is not said is as for
@@ -34,14 +34,14 @@ use crate::task::cancel::CancelToken;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use = "it submits nothing by itself"]
-pub struct TaskBuilder<'p, P: Outlet> {
+pub struct TaskBuilder<'p, P: SubmitTarget> {
     pool: &'p P,
-    ticket: Ticket,
+    options: TaskOptions,
 }
 
-impl<'p, P: Outlet> TaskBuilder<'p, P> {
+impl<'p, P: SubmitTarget> TaskBuilder<'p, P> {
     pub(crate) fn new(pool: &'p P) -> Self {
-        TaskBuilder { pool, ticket: Ticket::default() }
+        TaskBuilder { pool, options: TaskOptions::default() }
     }
 
     /// Before or after other tasks, within bounds that keep everyone alive: of the tasks that a worker begins, one in 16 is a
@@ -50,8 +50,8 @@ impl<'p, P: Outlet> TaskBuilder<'p, P> {
     /// A task of high or low priority lies in a queue that all workers share. So a pool pays for priorities from the first
     /// such task on: two looks at these queues before each task of any kind.
     pub fn priority(mut self, priority: Priority) -> Self {
-        if !matches!(self.ticket.route, Route::Worker(_) | Route::Key(_)) {
-            self.ticket.route = Route::of(priority);
+        if !matches!(self.options.route, Route::Worker(_) | Route::Key(_)) {
+            self.options.route = Route::of(priority);
         }
         self
     }
@@ -67,7 +67,7 @@ impl<'p, P: Outlet> TaskBuilder<'p, P> {
     /// In a [`PullPool`](crate::PullPool) and in a [lane](crate::Lane) it has no effect (but of the pool the number is checked).
     ///
     /// # Errors
-    /// Submitting returns [`SubmitErrorKind::NoSuchWorker`](crate::SubmitErrorKind::NoSuchWorker) if the pool has no such
+    /// SubmitFuture returns [`SubmitErrorKind::NoSuchWorker`](crate::SubmitErrorKind::NoSuchWorker) if the pool has no such
     /// worker just now, also if it is full and would have the task wait, run here or be dropped.
     ///
     /// ```
@@ -78,7 +78,7 @@ impl<'p, P: Outlet> TaskBuilder<'p, P> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn worker(mut self, worker: usize) -> Self {
-        self.ticket.route = Route::Worker(worker);
+        self.options.route = Route::Worker(worker);
         self
     }
 
@@ -101,7 +101,7 @@ impl<'p, P: Outlet> TaskBuilder<'p, P> {
         // Not keyed at random, so that a program's keys go to the same workers whenever it runs.
         let mut hasher = DefaultHasher::new();
         key.hash(&mut hasher);
-        self.ticket.route = Route::Key(hasher.finish());
+        self.options.route = Route::Key(hasher.finish());
         self
     }
 
@@ -109,20 +109,20 @@ impl<'p, P: Outlet> TaskBuilder<'p, P> {
     /// [`JoinError::Expired`](crate::JoinError::Expired); one that has is not interrupted. In the past it is too late at once: the task
     /// is accepted, and expires. The latest word counts, of this and [`TaskBuilder::start_within`].
     pub fn deadline(mut self, latest_start: Instant) -> Self {
-        self.ticket.conditions.deadline = Some(latest_start);
+        self.options.conditions.deadline = Some(latest_start);
         self
     }
 
     /// As [`TaskBuilder::deadline`], so long after this call. Beyond the range of the clock there is no deadline.
     pub fn start_within(mut self, time: Duration) -> Self {
-        self.ticket.conditions.deadline = Instant::now().checked_add(time);
+        self.options.conditions.deadline = Instant::now().checked_add(time);
         self
     }
 
     /// Cancels the task if it has not begun when the token is cancelled, also if that has happened already: the task is
     /// accepted, and never begins. For a second token, make one that is a [child](CancelToken::child) of the first.
     pub fn token(mut self, token: &CancelToken) -> Self {
-        self.ticket.conditions.token = Some(token.clone());
+        self.options.conditions.token = Some(token.clone());
         self
     }
 
@@ -130,7 +130,7 @@ impl<'p, P: Outlet> TaskBuilder<'p, P> {
     /// begin. 0, the default, is nothing; in a pool without a budget a weight says nothing. A task of the pool does not wait
     /// for its share, and takes it beyond the budget where others would wait.
     pub fn weight(mut self, weight: u64) -> Self {
-        self.ticket.weight = weight;
+        self.options.weight = weight;
         self
     }
 
@@ -142,7 +142,7 @@ impl<'p, P: Outlet> TaskBuilder<'p, P> {
     where
         F: FnOnce() + Send + 'static,
     {
-        single::execute_by(&**self.pool.shared(), self.ticket, task)
+        single::execute_with(&**self.pool.intake(), self.options, task)
     }
 
     /// As [`Pool::submit`](crate::Pool::submit).
@@ -154,7 +154,7 @@ impl<'p, P: Outlet> TaskBuilder<'p, P> {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        single::submit_by(&**self.pool.shared(), self.ticket, task)
+        single::submit_with(&**self.pool.intake(), self.options, task)
     }
 
     /// As [`Pool::try_execute`](crate::Pool::try_execute).
@@ -165,7 +165,7 @@ impl<'p, P: Outlet> TaskBuilder<'p, P> {
     where
         F: FnOnce() + Send + 'static,
     {
-        self.ticket.on_full = Some(OnFull::Reject);
+        self.options.on_full = Some(OnFull::Reject);
         self.execute(task)
     }
 
@@ -178,7 +178,7 @@ impl<'p, P: Outlet> TaskBuilder<'p, P> {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        self.ticket.on_full = Some(OnFull::Reject);
+        self.options.on_full = Some(OnFull::Reject);
         self.submit(task)
     }
 
@@ -190,7 +190,7 @@ impl<'p, P: Outlet> TaskBuilder<'p, P> {
     where
         F: FnOnce() + Send + 'static,
     {
-        self.ticket.on_full = Some(OnFull::BlockFor(timeout));
+        self.options.on_full = Some(OnFull::BlockFor(timeout));
         self.execute(task)
     }
 
@@ -203,7 +203,7 @@ impl<'p, P: Outlet> TaskBuilder<'p, P> {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        self.ticket.on_full = Some(OnFull::BlockFor(timeout));
+        self.options.on_full = Some(OnFull::BlockFor(timeout));
         self.submit(task)
     }
 
@@ -219,13 +219,13 @@ impl<'p, P: Outlet> TaskBuilder<'p, P> {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        Submitting::new(self.pool.shared().clone(), self.ticket, task)
+        SubmitFuture::new(self.pool.intake().clone(), self.options, task)
     }
 }
 
-impl<P: Outlet> fmt::Debug for TaskBuilder<'_, P> {
+impl<P: SubmitTarget> fmt::Debug for TaskBuilder<'_, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TaskBuilder").field("ticket", &self.ticket).finish_non_exhaustive()
+        f.debug_struct("TaskBuilder").field("options", &self.options).finish_non_exhaustive()
     }
 }
 
@@ -265,6 +265,6 @@ impl Pool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        Submitting::new(self.shared.clone(), Ticket::default(), task)
+        SubmitFuture::new(self.shared.clone(), TaskOptions::default(), task)
     }
 }

@@ -38,14 +38,14 @@ pub fn nanos(time: Duration) -> u64 {
 /// Time spent in some state, of which one thread at a time enters and leaves it; in nanoseconds since a moment that its users
 /// agree on.
 #[derive(Debug, Default)]
-pub struct Stretch {
+pub struct StateTimer {
     /// Of the stretches that are over.
     total: AtomicU64,
     /// When the present one began, plus 1; 0 if there is none.
     since: AtomicU64,
 }
 
-impl Stretch {
+impl StateTimer {
     /// Begins a stretch.
     pub fn begin(&self, now: u64) {
         self.since.store(now + 1, Ordering::Relaxed); // statistics: a view of a moment
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn stretches_add_up() {
-        let stretch = Stretch::default();
+        let stretch = StateTimer::default();
         stretch.end(5);
         assert_eq!(stretch.total(9), 0, "none had begun");
         stretch.begin(0);

@@ -85,16 +85,16 @@ mod imp {
 
 pub use imp::*;
 
-/// Room for one `T` that threads hand to each other under a protocol of their own. Nothing is dropped with it. Under
+/// Permits for one `T` that threads hand to each other under a protocol of their own. Nothing is dropped with it. Under
 /// loom every access is checked for races.
-pub struct Place<T> {
+pub struct UninitCell<T> {
     #[cfg(not(longshore_loom))]
     cell: std::cell::UnsafeCell<MaybeUninit<T>>,
     #[cfg(longshore_loom)]
     cell: loom::cell::UnsafeCell<MaybeUninit<T>>,
 }
 
-impl<T> Place<T> {
+impl<T> UninitCell<T> {
     /// Holds nothing yet.
     pub fn empty() -> Self {
         Self::around(MaybeUninit::uninit())
@@ -110,7 +110,7 @@ impl<T> Place<T> {
         let cell = std::cell::UnsafeCell::new(content);
         #[cfg(longshore_loom)]
         let cell = loom::cell::UnsafeCell::new(content);
-        Place { cell }
+        UninitCell { cell }
     }
 
     /// Puts `value` in; what was there is forgotten.
@@ -130,7 +130,7 @@ impl<T> Place<T> {
     /// Has `write` put a value together in the place.
     ///
     /// # Safety
-    /// As for [`Place::write`].
+    /// As for [`UninitCell::write`].
     #[inline(always)]
     pub unsafe fn write_with(&self, write: impl FnOnce(&mut MaybeUninit<T>)) {
         #[cfg(not(longshore_loom))]
@@ -166,7 +166,7 @@ impl<T> Place<T> {
     /// Drops the value where it is.
     ///
     /// # Safety
-    /// As for [`Place::read`].
+    /// As for [`UninitCell::read`].
     pub unsafe fn drop_in_place(&self) {
         #[cfg(not(longshore_loom))]
         let place = self.cell.get().cast::<T>();
@@ -183,7 +183,7 @@ impl<T> Place<T> {
     }
 }
 
-impl<T> std::fmt::Debug for Place<T> {
+impl<T> std::fmt::Debug for UninitCell<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Place").finish_non_exhaustive()
     }

@@ -9,27 +9,27 @@ use std::sync::Arc;
 
 use crate::base::facade::{Mutex, MutexGuard, lock};
 use crate::base::unwind;
-use crate::limits::wait_queue::{Joined, Lines, Manner, Office, Ticket};
+use crate::limits::wait_queue::{Acquire, Semaphore, WaitMode, WaitNode, WaitQueue};
 use crate::sync::waiter::Waiter;
 
 /// See the module's text.
 #[derive(Debug)]
 pub struct Budget {
     limit: u64,
-    ledger: Mutex<Ledger>,
+    state: Mutex<BudgetState>,
 }
 
 #[derive(Debug, Default)]
-struct Ledger {
+struct BudgetState {
     /// Above the limit while there are overdrafts. Wide enough for the heaviest tasks of all at once.
     used: u128,
-    lines: Lines,
+    queue: WaitQueue,
 }
 
 impl Budget {
     /// So much.
     pub fn new(limit: u64) -> Self {
-        Budget { limit, ledger: Mutex::default() }
+        Budget { limit, state: Mutex::default() }
     }
 
     /// All of it.
@@ -38,93 +38,92 @@ impl Budget {
     }
 
     /// Takes `weight` if that is free and nobody waits; whether it has.
-    pub fn take(&self, weight: u64) -> bool {
-        self.take_from(&mut lock(&self.ledger), weight)
+    pub fn try_acquire(&self, weight: u64) -> bool {
+        self.acquire_from(&mut lock(&self.state), weight)
     }
 
-    fn take_from(&self, ledger: &mut Ledger, weight: u64) -> bool {
-        let fits = ledger.lines.is_free() && weight <= self.free(ledger);
+    fn acquire_from(&self, state: &mut BudgetState, weight: u64) -> bool {
+        let fits = state.queue.has_no_handoff() && weight <= self.free(state);
         if fits {
-            ledger.used += u128::from(weight);
+            state.used += u128::from(weight);
         }
         fits
     }
 
-    fn free(&self, ledger: &Ledger) -> u64 {
-        u128::from(self.limit).saturating_sub(ledger.used) as u64 // not more than the limit
-    }
-
-    /// Takes `weight` whether it is free or not.
-    pub fn overdraw(&self, weight: u64) {
-        lock(&self.ledger).used += u128::from(weight);
+    fn free(&self, state: &BudgetState) -> u64 {
+        u128::from(self.limit).saturating_sub(state.used) as u64 // not more than the limit
     }
 
     /// Gives `weight` back.
-    pub fn give_back(&self, weight: u64) {
-        let mut ledger = lock(&self.ledger);
-        ledger.used -= u128::from(weight);
-        self.hand_out(ledger);
+    pub fn release(&self, weight: u64) {
+        let mut state = lock(&self.state);
+        state.used -= u128::from(weight);
+        self.grant(state);
     }
 
     /// Sends all away who wait; nobody waits from now on.
     pub fn close(&self) {
-        let woken = lock(&self.ledger).lines.close();
+        let woken = lock(&self.state).queue.close();
         woken.into_iter().for_each(Waiter::wake);
     }
 
     /// Lets those go whose turn it is.
-    fn hand_out(&self, mut ledger: MutexGuard<'_, Ledger>) {
-        let free = self.free(&ledger);
-        let (given, woken) = ledger.lines.hand_out(free);
-        ledger.used += u128::from(given);
-        drop(ledger);
+    fn grant(&self, mut state: MutexGuard<'_, BudgetState>) {
+        let free = self.free(&state);
+        let (given, woken) = state.queue.grant(free);
+        state.used += u128::from(given);
+        drop(state);
         woken.into_iter().for_each(Waiter::wake);
     }
 }
 
-impl Office for Budget {
-    fn with_lines<R>(&self, f: impl FnOnce(&mut Lines) -> R) -> R {
-        f(&mut lock(&self.ledger).lines)
+impl Semaphore for Budget {
+    fn with_queue<R>(&self, f: impl FnOnce(&mut WaitQueue) -> R) -> R {
+        f(&mut lock(&self.state).queue)
     }
 
-    fn join(&self, weight: u64, manner: Manner, waiter: Waiter) -> Joined {
+    fn enqueue(&self, weight: u64, manner: WaitMode, waiter: Waiter) -> Acquire {
         debug_assert!(weight <= self.limit, "it would wait for ever");
-        let mut ledger = lock(&self.ledger);
-        let (joined, unused) = if self.take_from(&mut ledger, weight) {
-            (Joined::Taken, Some(waiter))
+        let mut state = lock(&self.state);
+        let (joined, unused) = if self.acquire_from(&mut state, weight) {
+            (Acquire::Ready, Some(waiter))
         } else {
-            ledger.lines.join(weight, manner, waiter)
+            state.queue.enqueue(weight, manner, waiter)
         };
-        drop(ledger);
+        drop(state);
         unwind::drop_silently(unused);
         joined
     }
 
-    fn leave(&self, ticket: Ticket) {
-        let mut ledger = lock(&self.ledger);
-        let (had, unused) = ledger.lines.leave(&ticket);
-        ledger.used -= u128::from(had);
-        self.hand_out(ledger);
+    fn overdraw(&self, weight: u64) {
+        lock(&self.state).used += u128::from(weight);
+    }
+
+    fn cancel(&self, node: WaitNode) {
+        let mut state = lock(&self.state);
+        let (had, unused) = state.queue.cancel(&node);
+        state.used -= u128::from(had);
+        self.grant(state);
         unwind::drop_silently(unused);
     }
 }
 
 /// A task's part of the budget, until it is dropped: with the task.
 #[derive(Debug)]
-pub struct Share {
+pub struct BudgetPermit {
     budget: Arc<Budget>,
     weight: u64,
 }
 
-impl Drop for Share {
+impl Drop for BudgetPermit {
     fn drop(&mut self) {
-        self.budget.give_back(self.weight);
+        self.budget.release(self.weight);
     }
 }
 
-impl Share {
-    /// What has been granted at a place in front of the budget.
-    pub fn granted(budget: Arc<Budget>, weight: u64) -> Self {
-        Share { budget, weight }
+impl BudgetPermit {
+    /// `weight` of `budget`, which has been acquired.
+    pub fn new(budget: Arc<Budget>, weight: u64) -> Self {
+        BudgetPermit { budget, weight }
     }
 }

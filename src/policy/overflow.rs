@@ -56,7 +56,7 @@ pub enum Caller {
 
 /// What is done about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Measure {
+pub enum OverflowAction {
     /// The caller waits until there is room.
     Wait,
     /// The caller waits for so long at most.
@@ -66,26 +66,30 @@ pub enum Measure {
     /// The task is thrown away.
     Drop,
     /// The caller runs it.
-    RunHere,
+    RunInline,
     /// It is queued without room.
     Exceed,
 }
 
 /// What is done with a task of `caller`'s when the pool is full.
-pub fn measure(on_full: OnFull, caller: Caller) -> Measure {
+pub fn overflow_action(on_full: OnFull, caller: Caller) -> OverflowAction {
     match (on_full, caller) {
-        (OnFull::Reject, _) => Measure::Refuse,
-        (OnFull::Drop, _) => Measure::Drop,
-        (OnFull::Block, Caller::Outside | Caller::OutsideDeep | Caller::OutsideBound) => Measure::Wait,
-        (OnFull::CallerRuns, Caller::OutsideBound) => Measure::Wait,
+        (OnFull::Reject, _) => OverflowAction::Refuse,
+        (OnFull::Drop, _) => OverflowAction::Drop,
+        (OnFull::Block, Caller::Outside | Caller::OutsideDeep | Caller::OutsideBound) => OverflowAction::Wait,
+        (OnFull::CallerRuns, Caller::OutsideBound) => OverflowAction::Wait,
         (OnFull::BlockFor(time), Caller::Outside | Caller::OutsideDeep | Caller::OutsideBound) => {
-            Measure::WaitFor(time)
+            OverflowAction::WaitFor(time)
         }
-        (OnFull::CallerRuns, Caller::Outside) => Measure::RunHere,
-        (OnFull::Block | OnFull::BlockFor(_) | OnFull::CallerRuns, Caller::Inside) => Measure::RunHere,
+        (OnFull::CallerRuns, Caller::Outside) => OverflowAction::RunInline,
+        (OnFull::Block | OnFull::BlockFor(_) | OnFull::CallerRuns, Caller::Inside) => {
+            OverflowAction::RunInline
+        }
         // Tasks run by callers that submit tasks nest on the stack, and its end is no error that anybody could handle.
-        (OnFull::CallerRuns, Caller::OutsideDeep) => Measure::Exceed,
-        (OnFull::Block | OnFull::BlockFor(_) | OnFull::CallerRuns, Caller::InsideBound) => Measure::Exceed,
+        (OnFull::CallerRuns, Caller::OutsideDeep) => OverflowAction::Exceed,
+        (OnFull::Block | OnFull::BlockFor(_) | OnFull::CallerRuns, Caller::InsideBound) => {
+            OverflowAction::Exceed
+        }
     }
 }
 
@@ -105,10 +109,10 @@ mod tests {
         ];
         for on_full in policies {
             for caller in [Caller::Inside, Caller::InsideBound] {
-                let measure = measure(on_full, caller);
-                assert!(!matches!(measure, Measure::Wait | Measure::WaitFor(_)), "{on_full:?}");
+                let action = overflow_action(on_full, caller);
+                assert!(!matches!(action, OverflowAction::Wait | OverflowAction::WaitFor(_)), "{on_full:?}");
                 assert!(
-                    caller == Caller::Inside || measure != Measure::RunHere,
+                    caller == Caller::Inside || action != OverflowAction::RunInline,
                     "{on_full:?}: nests for ever"
                 );
             }
@@ -117,8 +121,8 @@ mod tests {
 
     #[test]
     fn only_what_would_nest_for_ever_exceeds_the_room_from_outside() {
-        assert_eq!(measure(OnFull::Block, Caller::OutsideDeep), Measure::Wait);
-        assert_eq!(measure(OnFull::CallerRuns, Caller::Outside), Measure::RunHere);
-        assert_eq!(measure(OnFull::CallerRuns, Caller::OutsideDeep), Measure::Exceed);
+        assert_eq!(overflow_action(OnFull::Block, Caller::OutsideDeep), OverflowAction::Wait);
+        assert_eq!(overflow_action(OnFull::CallerRuns, Caller::Outside), OverflowAction::RunInline);
+        assert_eq!(overflow_action(OnFull::CallerRuns, Caller::OutsideDeep), OverflowAction::Exceed);
     }
 }

@@ -94,7 +94,7 @@ pub enum Placement {
     /// Of two workers drawn at random the one with fewer tasks in its queues. Two cache misses a task; for few, long tasks.
     LeastOfTwo,
     /// As this says.
-    Custom(Arc<dyn Place>),
+    Custom(Arc<dyn PlacementRule>),
 }
 
 impl fmt::Debug for Placement {
@@ -113,42 +113,42 @@ impl fmt::Debug for Placement {
 /// ```
 /// use std::sync::Arc;
 ///
-/// use longshore::{Placement, PlaceView, Pool};
+/// use longshore::{Placement, PlacementView, Pool};
 ///
 /// // The first worker that sleeps, else any.
-/// let rule = |pool: &PlaceView<'_>| {
+/// let rule = |pool: &PlacementView<'_>| {
 ///     (0..pool.workers()).find(|&i| pool.is_parked(i)).unwrap_or_else(|| pool.draw(pool.workers()))
 /// };
 /// let pool = Pool::builder().workers(2).placement(Placement::Custom(Arc::new(rule))).build()?;
 /// assert_eq!(pool.submit(|| 6 * 7)?.join()?, 42);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub trait Place: Send + Sync + 'static {
-    /// The position, from 0 to [`PlaceView::workers`] exclusive, of the worker that the next task goes to. Called by the
+pub trait PlacementRule: Send + Sync + 'static {
+    /// The position, from 0 to [`PlacementView::workers`] exclusive, of the worker that the next task goes to. Called by the
     /// submitting thread, once a task (a portion of a batch), so it should be quick; it must not submit anything to this
     /// pool.
     ///
     /// An answer out of range means "no opinion": the task goes to the next worker in turn. So it does if this panics; the
     /// panic is swallowed and counted in [`PoolStats::hook_panics`](crate::PoolStats::hook_panics).
-    fn place(&self, pool: &PlaceView<'_>) -> usize;
+    fn place(&self, pool: &PlacementView<'_>) -> usize;
 }
 
-impl<F: Fn(&PlaceView<'_>) -> usize + Send + Sync + 'static> Place for F {
-    fn place(&self, pool: &PlaceView<'_>) -> usize {
+impl<F: Fn(&PlacementView<'_>) -> usize + Send + Sync + 'static> PlacementRule for F {
+    fn place(&self, pool: &PlacementView<'_>) -> usize {
         self(pool)
     }
 }
 
-/// What a [`Place`] sees of a pool. Workers are named by their position, which is their number in a pool that has all of
+/// What a [`PlacementRule`] sees of a pool. Workers are named by their position, which is their number in a pool that has all of
 /// its workers. All of it may have changed by the time of the answer.
-pub struct PlaceView<'a> {
+pub struct PlacementView<'a> {
     pub(crate) members: &'a [usize],
     pub(crate) depth: &'a dyn Fn(usize) -> usize,
     pub(crate) is_parked: &'a dyn Fn(usize) -> bool,
     pub(crate) draws: &'a Draws,
 }
 
-impl PlaceView<'_> {
+impl PlacementView<'_> {
     /// How many workers there are, at least 1.
     pub fn workers(&self) -> usize {
         self.members.len()
@@ -175,14 +175,14 @@ impl PlaceView<'_> {
     }
 }
 
-impl fmt::Debug for PlaceView<'_> {
+impl fmt::Debug for PlacementView<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PlaceView").field("workers", &self.workers()).finish_non_exhaustive()
+        f.debug_struct("PlacementView").field("workers", &self.workers()).finish_non_exhaustive()
     }
 }
 
 /// The position for [`Placement::LeastOfTwo`].
-pub fn least_of_two(pool: &PlaceView<'_>) -> usize {
+pub fn least_of_two(pool: &PlacementView<'_>) -> usize {
     let (one, other) = (pool.draw(pool.workers()), pool.draw(pool.workers()));
     if pool.depth(other) < pool.depth(one) { other } else { one }
 }
@@ -249,7 +249,7 @@ mod tests {
     #[test]
     fn the_lesser_of_two_is_chosen() {
         let draws = Draws::new();
-        let view = PlaceView {
+        let view = PlacementView {
             members: &[3, 5],
             depth: &|worker| if worker == 3 { 10 } else { 1 },
             is_parked: &|worker| worker == 5,

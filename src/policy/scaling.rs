@@ -1,5 +1,5 @@
 //! How many workers a pool of elastic size should have: what the user chooses from, and the decision itself. It is shown
-//! the pool as a [`View`] and remembers a few numbers; it reads no clock and touches no thread.
+//! the pool as a [`LoadView`] and remembers a few numbers; it reads no clock and touches no thread.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ use std::time::Duration;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scaling {
-    manner: Manner,
+    manner: ScalingMode,
     idle_timeout: Duration,
     period: Duration,
     warm: usize,
@@ -40,7 +40,7 @@ pub struct Scaling {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Manner {
+enum ScalingMode {
     Eager,
     Balanced,
     Lazy,
@@ -65,19 +65,19 @@ impl Scaling {
     /// A worker for every task that finds nobody idle, kept for a minute.
     pub fn eager() -> Self {
         let (period, idle_timeout) = (Duration::from_millis(1), Duration::from_secs(60));
-        Scaling { manner: Manner::Eager, idle_timeout, period, warm: 0, release: Release::default() }
+        Scaling { manner: ScalingMode::Eager, idle_timeout, period, warm: 0, release: Release::default() }
     }
 
     /// As many workers as the load needs by its measure. The default.
     pub fn balanced() -> Self {
         let (period, idle_timeout) = (Duration::from_millis(5), Duration::from_secs(10));
-        Scaling { manner: Manner::Balanced, idle_timeout, period, warm: 0, release: Release::default() }
+        Scaling { manner: ScalingMode::Balanced, idle_timeout, period, warm: 0, release: Release::default() }
     }
 
     /// Another worker only when tasks keep waiting, kept for a second.
     pub fn lazy() -> Self {
         let (period, idle_timeout) = (Duration::from_millis(20), Duration::from_secs(1));
-        Scaling { manner: Manner::Lazy, idle_timeout, period, warm: 0, release: Release::default() }
+        Scaling { manner: ScalingMode::Lazy, idle_timeout, period, warm: 0, release: Release::default() }
     }
 
     /// How long a worker above the minimum is kept while it has nothing to do. Zero: it goes at once. The spare threads of
@@ -125,8 +125,8 @@ impl Scaling {
     /// How long after a call the first look comes.
     pub(crate) fn first_look(&self) -> Duration {
         match self.manner {
-            Manner::Eager => Duration::ZERO,
-            Manner::Balanced | Manner::Lazy => self.period,
+            ScalingMode::Eager => Duration::ZERO,
+            ScalingMode::Balanced | ScalingMode::Lazy => self.period,
         }
     }
 }
@@ -139,7 +139,7 @@ impl Default for Scaling {
 
 /// What a decision is shown: the pool at one moment, and what has happened since the look before.
 #[derive(Debug, Clone, Copy)]
-pub struct View {
+pub struct LoadView {
     /// Workers that do not block.
     pub workers: usize,
     /// The least that there should be.
@@ -235,12 +235,12 @@ impl Scaler {
     }
 
     /// What to do now.
-    pub fn decide(&mut self, scaling: &Scaling, view: &View) -> Decision {
+    pub fn decide(&mut self, scaling: &Scaling, view: &LoadView) -> Decision {
         self.learn(view);
         let needed = match scaling.manner {
-            Manner::Eager => self.needed_at_once(view),
-            Manner::Balanced => self.needed_by_measure(scaling, view),
-            Manner::Lazy => self.needed_at_last(view),
+            ScalingMode::Eager => self.needed_at_once(view),
+            ScalingMode::Balanced => self.needed_by_measure(scaling, view),
+            ScalingMode::Lazy => self.needed_at_last(view),
         };
         let needed = needed.clamp(view.floor, view.ceiling);
         if needed > view.workers {
@@ -253,7 +253,7 @@ impl Scaler {
         }
     }
 
-    fn learn(&mut self, view: &View) {
+    fn learn(&mut self, view: &LoadView) {
         let seconds = view.elapsed.as_secs_f64();
         if seconds <= 0.0 {
             return;
@@ -272,14 +272,14 @@ impl Scaler {
     }
 
     /// One for each task that waits, besides those who are idle and will take one.
-    fn needed_at_once(&self, view: &View) -> usize {
+    fn needed_at_once(&self, view: &LoadView) -> usize {
         let busy = view.workers.saturating_sub(view.idle);
         busy.saturating_add(usize::try_from(view.waiting).unwrap_or(usize::MAX))
     }
 
     /// By Little's law as many as tasks come in the time that one takes, and what it takes to be rid of the backlog. Where
     /// nothing begins any more those who are busy are of no help for either.
-    fn needed_by_measure(&self, scaling: &Scaling, view: &View) -> usize {
+    fn needed_by_measure(&self, scaling: &Scaling, view: &LoadView) -> usize {
         let Some(service) = self.service else {
             return view.workers.saturating_sub(view.idle); // nothing is known yet
         };
@@ -290,7 +290,7 @@ impl Scaler {
         (load.max(stuck) + backlog).ceil() as usize
     }
 
-    fn needed_at_last(&mut self, view: &View) -> usize {
+    fn needed_at_last(&mut self, view: &LoadView) -> usize {
         let waits = view.waiting > 0 && view.idle == 0 && view.waiting >= self.waited;
         self.waits = if waits { self.waits + 1 } else { 0 };
         self.waited = view.waiting;
@@ -301,7 +301,7 @@ impl Scaler {
         view.workers.saturating_sub(view.idle)
     }
 
-    fn release(&mut self, scaling: &Scaling, view: &View, needed: usize) -> Decision {
+    fn release(&mut self, scaling: &Scaling, view: &LoadView, needed: usize) -> Decision {
         let surplus = view.idle.min(view.workers.saturating_sub(needed.max(view.floor)));
         if surplus == 0 {
             self.too_large_for = Duration::ZERO;
@@ -322,8 +322,8 @@ impl Scaler {
 mod tests {
     use super::*;
 
-    fn view() -> View {
-        View {
+    fn view() -> LoadView {
+        LoadView {
             workers: 2,
             floor: 1,
             ceiling: 8,
@@ -339,11 +339,11 @@ mod tests {
     fn an_eager_pool_has_a_worker_for_each_task() {
         let mut scaler = Scaler::default();
         let eager = Scaling::eager();
-        assert_eq!(scaler.decide(&eager, &View { waiting: 3, ..view() }), Decision::Grow(3));
-        assert_eq!(scaler.decide(&eager, &View { waiting: u64::MAX, ..view() }), Decision::Grow(6));
-        assert_eq!(scaler.decide(&eager, &View { waiting: 1, idle: 1, ..view() }), Decision::Stay);
-        assert_eq!(scaler.decide(&eager, &View { workers: 8, waiting: 100, ..view() }), Decision::Stay);
-        let first = View { waiting: 2, elapsed: Duration::ZERO, ..view() };
+        assert_eq!(scaler.decide(&eager, &LoadView { waiting: 3, ..view() }), Decision::Grow(3));
+        assert_eq!(scaler.decide(&eager, &LoadView { waiting: u64::MAX, ..view() }), Decision::Grow(6));
+        assert_eq!(scaler.decide(&eager, &LoadView { waiting: 1, idle: 1, ..view() }), Decision::Stay);
+        assert_eq!(scaler.decide(&eager, &LoadView { workers: 8, waiting: 100, ..view() }), Decision::Stay);
+        let first = LoadView { waiting: 2, elapsed: Duration::ZERO, ..view() };
         assert_eq!(scaler.decide(&eager, &first), Decision::Grow(2), "without a look before");
     }
 
@@ -351,7 +351,7 @@ mod tests {
     fn a_flood_of_tiny_tasks_does_not_make_a_balanced_pool_grow() {
         let mut scaler = Scaler::default();
         // 10,000 tasks in 5 ms on one worker are 500 ns each.
-        let flood = View { workers: 1, waiting: 2_000, arrivals: 10_000, starts: 10_000, ..view() };
+        let flood = LoadView { workers: 1, waiting: 2_000, arrivals: 10_000, starts: 10_000, ..view() };
         for _ in 0..100 {
             let decision = scaler.decide(&Scaling::balanced(), &flood);
             assert!(matches!(decision, Decision::Stay | Decision::Grow(1)), "{decision:?}");
@@ -361,10 +361,10 @@ mod tests {
     #[test]
     fn a_burst_of_long_tasks_makes_a_balanced_pool_as_large_as_it_may_be() {
         let mut scaler = Scaler::default();
-        let burst = View { workers: 1, ceiling: 32, waiting: 999, arrivals: 1_000, starts: 1, ..view() };
+        let burst = LoadView { workers: 1, ceiling: 32, waiting: 999, arrivals: 1_000, starts: 1, ..view() };
         assert_eq!(scaler.decide(&Scaling::balanced(), &burst), Decision::Grow(31));
         let mut scaler = Scaler::default();
-        let stuck = View { starts: 0, ..burst };
+        let stuck = LoadView { starts: 0, ..burst };
         assert_eq!(scaler.decide(&Scaling::balanced(), &stuck), Decision::Grow(31));
     }
 
@@ -374,7 +374,7 @@ mod tests {
         for workers in 1..8 {
             let waiting = 8 - workers as u64;
             // Each look finds another worker stuck.
-            let view = View { workers, waiting, starts: u64::from(workers == 1), ..view() };
+            let view = LoadView { workers, waiting, starts: u64::from(workers == 1), ..view() };
             let decision = scaler.decide(&Scaling::balanced(), &view);
             assert!(matches!(decision, Decision::Grow(1..)), "{decision:?} of {workers}");
         }
@@ -386,14 +386,14 @@ mod tests {
         let mut scaler = Scaler::default();
         let at = |look: usize| {
             let (starts, workers) = (5 * look as u64, look);
-            View { workers, ceiling: 64, arrivals: starts, starts, ..view() }
+            LoadView { workers, ceiling: 64, arrivals: starts, starts, ..view() }
         };
         let grown = (1..=10).map(|look| scaler.decide(&Scaling::balanced(), &at(look))).collect::<Vec<_>>();
         let ahead = grown[4..].iter().filter(|decision| matches!(decision, Decision::Grow(_))).count();
         assert_eq!(ahead, 6, "{grown:?}");
         // And a load that stays is met, no more.
         let mut scaler = Scaler::default();
-        let steady = View { workers: 4, arrivals: 20, starts: 20, ..view() };
+        let steady = LoadView { workers: 4, arrivals: 20, starts: 20, ..view() };
         assert!((0..50).all(|_| scaler.decide(&Scaling::balanced(), &steady) == Decision::Stay));
     }
 
@@ -401,12 +401,12 @@ mod tests {
     fn a_lazy_pool_grows_by_one_when_tasks_keep_waiting() {
         let mut scaler = Scaler::default();
         let lazy = Scaling::lazy();
-        let waits = View { waiting: 100, ..view() };
+        let waits = LoadView { waiting: 100, ..view() };
         let decisions: Vec<_> = (0..8).map(|_| scaler.decide(&lazy, &waits)).collect();
         assert_eq!(decisions.iter().filter(|&&d| d == Decision::Grow(1)).count(), 2, "{decisions:?}");
-        let falls = (0..100).map(|look| View { waiting: 1_000 - look, ..view() });
+        let falls = (0..100).map(|look| LoadView { waiting: 1_000 - look, ..view() });
         let mut scaler = Scaler::default();
-        scaler.decide(&lazy, &View { waiting: 1_001, ..view() });
+        scaler.decide(&lazy, &LoadView { waiting: 1_001, ..view() });
         assert!(falls.into_iter().all(|view| scaler.decide(&lazy, &view) == Decision::Stay), "it gets fewer");
     }
 
@@ -414,14 +414,14 @@ mod tests {
     fn what_is_too_much_for_long_goes_together() {
         let together = Scaling::balanced().release(Release::Together).idle_timeout(Duration::from_millis(50));
         let mut scaler = Scaler::default();
-        let idle = View { workers: 8, idle: 8, ..view() };
-        let fewer = View { idle: 5, starts: 1, ..idle };
+        let idle = LoadView { workers: 8, idle: 8, ..view() };
+        let fewer = LoadView { idle: 5, starts: 1, ..idle };
         let looks: Vec<_> =
             (0..10).map(|look| scaler.decide(&together, if look == 4 { &fewer } else { &idle })).collect();
         assert!(looks[..9].iter().all(|&decision| decision == Decision::Stay), "{looks:?}");
         assert_eq!(looks[9], Decision::Shrink(5), "as many as were never needed: {looks:?}");
         assert_eq!(scaler.decide(&together, &idle), Decision::Stay, "the time begins anew");
-        let busy = View { workers: 8, ..view() };
+        let busy = LoadView { workers: 8, ..view() };
         assert!((0..100).all(|_| scaler.decide(&Scaling::balanced(), &busy) == Decision::Stay));
     }
 
@@ -437,7 +437,7 @@ mod tests {
                 let (waiting, arrivals, starts) = (rng.below(50), rng.below(1_000), rng.below(1_000));
                 let elapsed = Duration::from_micros(rng.below(10_000) as u64);
                 let (waiting, arrivals, starts) = (waiting as u64, arrivals as u64, starts as u64);
-                let view = View { workers, floor, ceiling, idle, waiting, arrivals, starts, elapsed };
+                let view = LoadView { workers, floor, ceiling, idle, waiting, arrivals, starts, elapsed };
                 match scaler.decide(&scaling, &view) {
                     Decision::Stay => {}
                     Decision::Grow(n) => workers += n,
@@ -470,8 +470,16 @@ mod tests {
             }
             let idle = workers.saturating_sub(ends.len());
             let elapsed = scaling.period;
-            let view =
-                View { workers, floor: 1, ceiling: 32, idle, waiting, arrivals: arrived, starts, elapsed };
+            let view = LoadView {
+                workers,
+                floor: 1,
+                ceiling: 32,
+                idle,
+                waiting,
+                arrivals: arrived,
+                starts,
+                elapsed,
+            };
             match scaler.decide(scaling, &view) {
                 Decision::Stay => {}
                 Decision::Grow(n) => workers += n,

@@ -4,19 +4,19 @@ use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 
 use crate::base::error::SubmitErrorKind;
-use crate::pull::shared::Shared;
-use crate::pull::worker::Worker;
+use crate::pull::shared::PullShared;
+use crate::pull::worker::PullWorker;
 use crate::queue::batch::BATCH;
 use crate::runtime::control::Phase;
 use crate::runtime::control::Request;
 use crate::runtime::intake::{Intake, Rejected, Route, in_portions};
 use crate::task::erased::Task;
 
-impl Shared {
+impl PullShared {
     /// Lets `tasks` tasks in and counts them: those of a worker's task with that worker, others at a door.
     #[inline]
     fn accept(&self, tasks: u64) -> Result<(), SubmitErrorKind> {
-        let accepted = Worker::with_current(|worker| match worker {
+        let accepted = PullWorker::with_current(|worker| match worker {
             Some(worker) if worker.belongs_to(self) => {
                 // In the phase after the last task only exit hooks run, and nobody would run what they submit.
                 let runs = self.phase() < Phase::Ended;
@@ -31,7 +31,7 @@ impl Shared {
     }
 }
 
-impl Intake for Shared {
+impl Intake for PullShared {
     #[inline]
     unsafe fn dispatch<F>(
         &self,
@@ -63,12 +63,12 @@ impl Intake for Shared {
         // SAFETY: the caller says that `pack` has initialised it.
         let task = unsafe { task.assume_init() };
         match route {
-            Route::Ranked(priority) if let Some(queue) = self.ranks.queue(priority) => {
-                self.ask(Request::Ranks); // in a pool that drains, workers find it when they look everywhere
+            Route::Priority(priority) if let Some(queue) = self.priorities.queue(priority) => {
+                self.request(Request::PriorityQueues); // in a pool that drains, workers find it when they look everywhere
                 queue.push(task);
             }
             // All workers take from one queue, so there is nobody to send a task to.
-            Route::Worker(_) | Route::Key(_) | Route::Ranked(_) | Route::Any => self.queue.push(task),
+            Route::Worker(_) | Route::Key(_) | Route::Priority(_) | Route::Any => self.queue.push(task),
         }
         self.idle.notify();
         Ok(())

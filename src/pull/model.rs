@@ -3,23 +3,23 @@
 use std::sync::Arc;
 
 use super::queue::Queue;
-use crate::pull::shared::Shared;
-use crate::pull::worker::Worker;
+use crate::pull::shared::PullShared;
+use crate::pull::worker::PullWorker;
 use crate::runtime::config::Config;
 use crate::runtime::control::Phase;
 use crate::runtime::core::Core;
-use crate::runtime::metrics::{PoolStats, Reading};
-use crate::runtime::model::{Doors, Model};
+use crate::runtime::metrics::{LoadSample, PoolStats};
+use crate::runtime::model::{Model, OutsideWork};
 use crate::task::erased::Task;
 
-impl Model for Shared {
-    type Worker = Worker;
+impl Model for PullShared {
+    type Worker = PullWorker;
 
     fn new(config: Config) -> Self {
-        Shared { core: Core::new(config), queue: Queue::new() }
+        PullShared { core: Core::new(config), queue: Queue::new() }
     }
 
-    fn admit(&self, _: usize, _: Doors) {} // nobody needs to know who takes
+    fn admit(&self, _: usize, _: OutsideWork) {} // nobody needs to know who takes
 
     fn withdraw(&self, _: usize) {}
 
@@ -27,8 +27,8 @@ impl Model for Shared {
         0 // it has nothing of its own
     }
 
-    fn worker(shared: Arc<Self>, index: usize) -> Worker {
-        Worker::new(shared, index)
+    fn worker(shared: Arc<Self>, index: usize) -> PullWorker {
+        PullWorker::new(shared, index)
     }
 
     fn members(&self) -> Vec<usize> {
@@ -36,11 +36,11 @@ impl Model for Shared {
     }
 
     fn stats(&self) -> PoolStats {
-        self.core.stats(|| self.queue.let_in(), |_| 0)
+        self.core.stats(|| self.queue.entered(), |_| 0)
     }
 
-    fn read(&self) -> Reading {
-        self.core.read(|| self.queue.let_in())
+    fn read(&self) -> LoadSample {
+        self.core.read(|| self.queue.entered())
     }
 
     fn close_queues(&self) {
@@ -49,18 +49,18 @@ impl Model for Shared {
 
     /// The queue is the only source of work, but for those of other priorities.
     fn has_work(&self) -> bool {
-        !self.queue.is_empty() || !self.ranks.are_empty()
+        !self.queue.is_empty() || !self.priorities.are_empty()
     }
 
-    /// While everyone is in the list of the parked nobody takes a task and none submits any, and the doors are closed;
+    /// While everyone is in the list of the parked nobody takes a task and none submits any, and the outside_work are closed;
     /// so if all that was accepted has been taken, that is the end.
     ///
-    /// Of several workers that lie down together the last to announce sees all of them, so somebody finds out.
+    /// Of several workers that lie down together the last to prepare_park sees all of them, so somebody finds out.
     fn ends_now(&self) -> bool {
         if self.phase() == Phase::Open {
             return false;
         }
-        let is_drained = || self.is_drained() && self.is_out_of_orders();
+        let is_drained = || self.is_drained() && self.is_out_of_broadcasts();
         if !self.idle.while_all_rest(is_drained) {
             return self.has_ended();
         }
@@ -69,18 +69,18 @@ impl Model for Shared {
         true
     }
 
-    fn throw_away_queued(&self) {
-        let throw = |task| _ = self.throw_away(task);
-        self.queue.sweep(throw);
-        self.queue.sweep_of(|| self.ranks.take_any(), throw);
-        self.throw_away_orders(throw);
+    fn discard_queued(&self) {
+        let throw = |task| _ = self.discard(task);
+        self.queue.drain(throw);
+        self.queue.drain_from(|| self.priorities.take_any(), throw);
+        self.drain_broadcasts(throw);
     }
 
-    fn sift(&self, sort: &mut dyn FnMut(Task) -> Option<Task>) {
-        self.queue.sift(sort);
+    fn retain_queued(&self, sort: &mut dyn FnMut(Task) -> Option<Task>) {
+        self.queue.retain(sort);
         // Orders are never structured, so none comes back.
-        self.throw_away_orders(|order| _ = sort(order));
-        self.ranks.sift(|task| self.queue.sort(task, sort));
+        self.drain_broadcasts(|order| _ = sort(order));
+        self.priorities.retain(|task| self.queue.retain_one(task, sort));
         self.idle.notify();
     }
 
@@ -88,7 +88,7 @@ impl Model for Shared {
     /// moment.
     fn wait_for_producers(&self) {
         while !self.is_drained() {
-            self.throw_away_queued();
+            self.discard_queued();
             std::thread::yield_now();
         }
     }

@@ -1,45 +1,45 @@
 //! The one queue of a pull pool. It belongs to all threads; producers put in at one end, workers take from the other.
 //!
 //! It is crossbeam's injector: of what was measured (also an unbounded `crossbeam-channel` and `SegQueue`) the fastest, or
-//! as fast. That cannot be closed, so producers from outside pass [`Doors`].
+//! as fast. That cannot be closed, so producers from outside pass [`EntryCounter`].
 
 use crossbeam_deque::{Injector, Steal};
 use crossbeam_utils::Backoff;
 
 use crate::base::counter::Counter;
-use crate::queue::entry_counter::Doors;
-use crate::runtime::stripe::{self, DOORS};
+use crate::queue::entry_counter::EntryCounter;
+use crate::runtime::stripe::{self, STRIPES};
 use crate::task::erased::Task;
 
 /// See the module's text.
 #[derive(Debug)]
 pub struct Queue {
     tasks: Injector<Task>,
-    doors: Doors<DOORS>,
+    entries: EntryCounter<STRIPES>,
     /// Places emptied by threads that are no workers, at shutdown.
-    swept: Counter,
+    discarded: Counter,
 }
 
 impl Queue {
     /// Open and empty.
     pub fn new() -> Self {
-        Queue { tasks: Injector::new(), doors: Doors::new(), swept: Counter::default() }
+        Queue { tasks: Injector::new(), entries: EntryCounter::new(), discarded: Counter::default() }
     }
 
     /// Lets in `tasks` tasks from outside, which the caller then pushes; `false` if the queue is closed.
     #[inline]
     pub fn enter(&self, tasks: u64) -> bool {
-        self.doors.enter(stripe::mine(), tasks)
+        self.entries.enter(stripe::current(), tasks)
     }
 
     /// Tasks let in so far from outside.
-    pub fn let_in(&self) -> u64 {
-        self.doors.let_in()
+    pub fn entered(&self) -> u64 {
+        self.entries.entered()
     }
 
     /// Lets nobody in any more.
     pub fn close(&self) {
-        self.doors.close();
+        self.entries.close();
     }
 
     /// Puts in a task that was let in.
@@ -69,37 +69,37 @@ impl Queue {
     }
 
     /// Gives all tasks to `throw`, on any thread.
-    pub fn sweep(&self, throw: impl Fn(Task)) {
-        self.sweep_of(|| self.take(), throw);
+    pub fn drain(&self, throw: impl Fn(Task)) {
+        self.drain_from(|| self.take(), throw);
     }
 
-    /// As [`Queue::sweep`], of tasks that were let in here and lie elsewhere.
-    pub fn sweep_of(&self, take: impl Fn() -> Option<Task>, throw: impl Fn(Task)) {
+    /// As [`Queue::drain`], of tasks that were let in here and lie elsewhere.
+    pub fn drain_from(&self, take: impl Fn() -> Option<Task>, throw: impl Fn(Task)) {
         while let Some(task) = take() {
-            self.swept.add_shared(1);
+            self.discarded.add_shared(1);
             throw(task);
         }
     }
 
     /// Gives as many tasks as there are now to `sort`, on any thread; what comes back returns to the end of the queue.
-    pub fn sift(&self, sort: &mut dyn FnMut(Task) -> Option<Task>) {
+    pub fn retain(&self, sort: &mut dyn FnMut(Task) -> Option<Task>) {
         for _ in 0..self.tasks.len() {
             let Some(task) = self.take() else { return };
-            self.sort(task, sort);
+            self.retain_one(task, sort);
         }
     }
 
     /// Gives one to `sort` that was let in.
-    pub fn sort(&self, task: Task, sort: &mut dyn FnMut(Task) -> Option<Task>) {
+    pub fn retain_one(&self, task: Task, sort: &mut dyn FnMut(Task) -> Option<Task>) {
         match sort(task) {
             // Its place is not counted as emptied, so the pool is not drained while it is in hand.
             Some(task) => self.tasks.push(task),
-            None => _ = self.swept.add_shared(1),
+            None => _ = self.discarded.add_shared(1),
         }
     }
 
-    /// Places emptied by [`Queue::sweep`] and [`Queue::sift`].
-    pub fn swept(&self) -> u64 {
-        self.swept.get()
+    /// Places emptied by [`Queue::drain`] and [`Queue::retain`].
+    pub fn discarded(&self) -> u64 {
+        self.discarded.get()
     }
 }

@@ -11,13 +11,13 @@ use crate::runtime::core::Core;
 
 /// See the module's text.
 #[derive(Debug)]
-pub struct Shared {
+pub struct PullShared {
     pub(super) core: Core,
     pub(super) queue: Queue,
 }
 
 /// A pool is its core, with queues.
-impl Deref for Shared {
+impl Deref for PullShared {
     type Target = Core;
 
     #[inline]
@@ -26,13 +26,13 @@ impl Deref for Shared {
     }
 }
 
-impl Shared {
-    /// Whether all that was accepted has been taken out of the queue. Exact when the doors are closed and no worker is
+impl PullShared {
+    /// Whether all that was accepted has been taken out of the queue. Exact when the outside_work are closed and no worker is
     /// in between; else a guess.
     pub(super) fn is_drained(&self) -> bool {
         // In reverse causal order, as in `Core::stats`: what was taken has been accepted before.
-        let taken = self.sum(|m| m.taken.get()) + self.queue.swept();
-        let accepted = self.sum(|m| m.submitted.get()) + self.queue.let_in();
+        let taken = self.sum(|m| m.taken.get()) + self.queue.discarded();
+        let accepted = self.sum(|m| m.submitted.get()) + self.queue.entered();
         taken == accepted
     }
 }

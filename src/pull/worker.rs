@@ -22,46 +22,46 @@ use std::time::Instant;
 use crossbeam_utils::CachePadded;
 
 use crate::policy::spin::SpinTime;
-use crate::pull::shared::Shared;
+use crate::pull::shared::PullShared;
 use crate::runtime::core::Core;
 use crate::runtime::current::{CurrentWorker, Slot};
 use crate::runtime::metrics::WorkerMetrics;
-use crate::runtime::model::{Owner, Parting};
+use crate::runtime::model::{ExitReason, Owner};
 use crate::runtime::priority::Turn;
 use crate::runtime::record::Record;
-use crate::runtime::thread_role::hire;
+use crate::runtime::thread_role::enter_pool;
 use crate::runtime::wait::{self, Awaited, Waited};
-use crate::runtime::worker_loop::{Goal, Seeker};
-use crate::runtime::worker_thread::Absence;
+use crate::runtime::worker_loop::{RunUntil, WorkerLoop};
+use crate::runtime::worker_thread::Compensation;
 use crate::task::erased::{Finished, Task};
-use crate::workers::idle::Seat;
+use crate::workers::idle::ParkSlot;
 
 /// See the module's text. Belongs to one thread.
 #[derive(Debug)]
-pub struct Worker {
-    shared: Arc<Shared>,
+pub struct PullWorker {
+    shared: Arc<PullShared>,
     index: usize,
-    seat: Arc<Seat>,
+    park_slot: Arc<ParkSlot>,
     spin: Cell<SpinTime>,
     /// Its own record in `shared`.
     record: Arc<CachePadded<Record>>,
-    has_resigned: Cell<bool>,
+    has_retired: Cell<bool>,
     /// Numbers the turns in which it has looked at tasks of other priorities.
     turn: Cell<u32>,
 }
 
 thread_local! {
-    static CURRENT: Slot<Worker> = const { Slot::new() };
+    static CURRENT: Slot<PullWorker> = const { Slot::new() };
 }
 
-impl Worker {
+impl PullWorker {
     /// The owner half of worker `index`, for the calling thread.
-    pub fn new(shared: Arc<Shared>, index: usize) -> Self {
-        Worker {
-            seat: Arc::new(Seat::new(index)),
+    pub fn new(shared: Arc<PullShared>, index: usize) -> Self {
+        PullWorker {
+            park_slot: Arc::new(ParkSlot::new(index)),
             spin: Cell::new(SpinTime::new(shared.config.spin)),
             record: shared.record(index).clone(),
-            has_resigned: Cell::new(false),
+            has_retired: Cell::new(false),
             turn: Cell::new(0),
             shared,
             index,
@@ -70,18 +70,18 @@ impl Worker {
 
     /// Calls `f` with the worker that this thread acts as, if any.
     #[inline]
-    pub fn with_current<R>(f: impl FnOnce(Option<&Worker>) -> R) -> R {
+    pub fn with_current<R>(f: impl FnOnce(Option<&PullWorker>) -> R) -> R {
         Slot::with(&CURRENT, f)
     }
 
     /// Whether it is one of `shared`'s workers.
     #[inline]
-    pub fn belongs_to(&self, shared: &Shared) -> bool {
+    pub fn belongs_to(&self, shared: &PullShared) -> bool {
         std::ptr::eq(&*self.shared, shared)
     }
 
     /// The pool.
-    pub fn shared(&self) -> &Arc<Shared> {
+    pub fn shared(&self) -> &Arc<PullShared> {
         &self.shared
     }
 
@@ -97,7 +97,7 @@ impl Worker {
     }
 }
 
-impl CurrentWorker for Worker {
+impl CurrentWorker for PullWorker {
     fn core(&self) -> &Core {
         &self.shared
     }
@@ -115,45 +115,45 @@ impl CurrentWorker for Worker {
     }
 
     fn begin_blocking(&self) -> Option<Box<dyn Any>> {
-        Absence::begin(&self.shared).map(|absence| Box::new(absence) as Box<dyn Any>)
+        Compensation::begin(&self.shared).map(|absence| Box::new(absence) as Box<dyn Any>)
     }
 }
 
-impl Owner for Worker {
+impl Owner for PullWorker {
     fn as_current<R>(&self, f: impl FnOnce() -> R) -> R {
         let _current = Slot::enter(&CURRENT, self);
         f()
     }
 
-    fn run(&self) -> Parting {
-        self.as_current(|| self.work_until(&mut Goal::PoolEnd));
-        if self.has_resigned.get() { Parting::Resigned } else { Parting::PoolEnd }
+    fn run(&self) -> ExitReason {
+        self.as_current(|| self.work_until(&mut RunUntil::PoolEnd));
+        if self.has_retired.get() { ExitReason::Retired } else { ExitReason::PoolEnd }
     }
 
-    fn run_orders(&self) {
+    fn run_broadcasts(&self) {
         self.as_current(|| {
-            while let Some(order) = self.shared.take_order(self.index) {
+            while let Some(order) = self.shared.take_broadcast(self.index) {
                 self.run_task(order);
             }
         });
     }
 
-    fn put_down(self) {} // it has nothing that another needs
+    fn release_deque(self) {} // it has nothing that another needs
 }
 
-impl Seeker for Worker {
-    type Pool = Shared;
+impl WorkerLoop for PullWorker {
+    type Pool = PullShared;
 
-    fn shared(&self) -> &Shared {
+    fn shared(&self) -> &PullShared {
         &self.shared
     }
 
-    fn has_resigned(&self) -> &Cell<bool> {
-        &self.has_resigned
+    fn has_retired(&self) -> &Cell<bool> {
+        &self.has_retired
     }
 
-    fn seat(&self) -> &Arc<Seat> {
-        &self.seat
+    fn park_slot(&self) -> &Arc<ParkSlot> {
+        &self.park_slot
     }
 
     fn spin(&self) -> &Cell<SpinTime> {
@@ -165,13 +165,13 @@ impl Seeker for Worker {
     }
 
     #[inline]
-    fn sweep(&self) -> Option<Task> {
-        match self.shared.queue.take().or_else(|| self.shared.ranks.take_any()) {
+    fn find_task(&self) -> Option<Task> {
+        match self.shared.queue.take().or_else(|| self.shared.priorities.take_any()) {
             Some(task) => {
                 self.metrics().taken.add(1);
                 Some(task)
             }
-            None => self.shared.take_order(self.index),
+            None => self.shared.take_broadcast(self.index),
         }
     }
 
@@ -183,9 +183,9 @@ impl Seeker for Worker {
         None // nothing is sent to anybody
     }
 
-    fn take_ranked(&self) -> Option<Task> {
+    fn take_by_priority(&self) -> Option<Task> {
         self.turn.set(self.turn.get().wrapping_add(1));
-        let task = self.shared.ranks.take_first(Turn::of(self.turn.get()))?;
+        let task = self.shared.priorities.take_first(Turn::of(self.turn.get()))?;
         self.metrics().taken.add(1);
         Some(task)
     }
@@ -196,14 +196,14 @@ impl Seeker for Worker {
 }
 
 /// The loop.
-impl Worker {
-    /// Runs tasks, and sleeps when there are none, until the goal is reached.
-    fn work_until(&self, goal: &mut Goal<'_>) {
-        while !goal.is_reached(&self.shared) && !self.has_resigned.get() {
-            if self.shared.condition().wants_care() && self.attend(goal) {
+impl PullWorker {
+    /// Runs tasks, and sleeps when there are none, until the until is reached.
+    fn work_until(&self, until: &mut RunUntil<'_>) {
+        while !until.is_reached(&self.shared) && !self.has_retired.get() {
+            if self.shared.control().needs_maintenance() && self.maintain(until) {
                 continue;
             }
-            if let Some(task) = self.sweep().or_else(|| self.search_or_rest(goal)) {
+            if let Some(task) = self.find_task().or_else(|| self.search_or_park(until)) {
                 self.run_task(task);
             }
         }
@@ -212,28 +212,28 @@ impl Worker {
     /// Runs one task.
     #[inline]
     fn run_task(&self, task: Task) {
-        if let Finished::Orphaned(payload) = task.run(&self.metrics().tally) {
+        if let Finished::UnobservedPanic(payload) = task.run(&self.metrics().counts) {
             self.shared.report_panic(payload);
         }
     }
 }
 
 /// Tasks submitted by tasks.
-impl Worker {
+impl PullWorker {
     /// Runs a task that the present task has submitted and for which there is no room, at once.
     pub fn run_submitted(&self, task: Task) {
         let metrics = self.metrics();
         metrics.submitted.add(1);
         metrics.taken.add(1); // it never was in the queue, which is drained without it
-        if let Some(admission) = &self.shared.admission {
-            admission.room.overdraw(self.index); // its tally gives a permit back
+        if let Some(admission) = &self.shared.capacity {
+            admission.permits.overdraw_by(self.index); // its counts gives a permit back
         }
         self.run_task(task);
     }
 }
 
 /// Waiting inside a task.
-impl Worker {
+impl PullWorker {
     /// Waits until `awaited` is done or the deadline has passed. Called from inside a task.
     pub fn wait_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
         if wait::is_deep(&self.shared.config) {
@@ -252,7 +252,7 @@ impl Worker {
         if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             return Waited::TimedOut;
         }
-        if awaited.run_here(&self.metrics().tally) {
+        if awaited.run_here(&self.metrics().counts) {
             return Waited::Done;
         }
         wait::block(awaited, deadline)
@@ -260,8 +260,8 @@ impl Worker {
 
     /// Works for the pool as if there were no task that waits.
     fn serve_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
-        let mut goal = Goal::Await { awaited, deadline };
-        self.work_until(&mut goal);
+        let mut until = RunUntil::Await { awaited, deadline };
+        self.work_until(&mut until);
         if awaited.is_done() { Waited::Done } else { Waited::TimedOut }
     }
 
@@ -270,8 +270,8 @@ impl Worker {
     fn on_fresh_stack(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
         let (shared, index) = (&self.shared, self.index);
         let waited = wait::on_thread(&shared.config, index, move || {
-            hire(shared.id);
-            let stand_in = Worker::new(shared.clone(), index);
+            enter_pool(shared.id);
+            let stand_in = PullWorker::new(shared.clone(), index);
             stand_in.as_current(|| stand_in.wait_here(awaited, deadline))
         });
         waited.unwrap_or_else(Waited::NoStack)

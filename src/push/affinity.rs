@@ -9,11 +9,11 @@ use std::mem::MaybeUninit;
 
 use crate::base::error::SubmitErrorKind;
 use crate::policy::placement;
-use crate::push::shared::Shared;
+use crate::push::shared::PushShared;
 use crate::runtime::intake::Intake;
 use crate::task::erased::Task;
 
-impl Shared {
+impl PushShared {
     /// As [`Intake::dispatch`], to a certain worker. There has been one of this number.
     ///
     /// # Safety
@@ -27,7 +27,7 @@ impl Shared {
         if self.is_forked() {
             return Err((closure, SubmitErrorKind::Forked));
         }
-        match self.remote(worker).affine.open() {
+        match self.remote(worker).mailbox.open() {
             Some(opening) => {
                 let mut task = MaybeUninit::uninit();
                 pack(&mut task, closure);
@@ -45,7 +45,7 @@ impl Shared {
 
     /// The worker for tasks with this key.
     pub fn worker_for(&self, key: u64) -> usize {
-        let load = |worker: usize| self.remote(worker).affine.len();
+        let load = |worker: usize| self.remote(worker).mailbox.len();
         self.members.read(|members| placement::worker_for(key, self.config.limits.max, members, load))
     }
 }

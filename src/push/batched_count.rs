@@ -9,20 +9,20 @@
 use std::cell::Cell;
 use std::ptr::NonNull;
 
-use crate::push::scope_state::Scope;
+use crate::push::scope_state::ScopeState;
 
 /// Ends of tasks of one scope that ran on one worker, which the scope still counts as pending.
 #[derive(Debug, Default)]
-pub struct Credit {
+pub struct BatchedCount {
     /// Null if there is none. The scope is alive as long as there is some, for it waits.
-    scope: Cell<Option<NonNull<Scope>>>,
+    scope: Cell<Option<NonNull<ScopeState>>>,
     ends: Cell<usize>,
 }
 
 /// Tasks that a worker has counted at once.
 const CHUNK: usize = 64;
 
-impl Credit {
+impl BatchedCount {
     /// Whether there is no credit but of the scope at this address.
     #[inline]
     pub fn is_of(&self, scope: Option<usize>) -> bool {
@@ -31,9 +31,9 @@ impl Credit {
 
     /// Counts a new task of `scope`.
     #[inline]
-    pub fn draw(&self, scope: &Scope) {
+    pub fn count_spawn(&self, scope: &ScopeState) {
         if self.scope.get() != Some(NonNull::from(scope)) || self.ends.get() == 0 {
-            self.settle();
+            self.flush();
             scope.count(CHUNK);
             self.scope.set(Some(NonNull::from(scope)));
             self.ends.set(CHUNK);
@@ -44,12 +44,12 @@ impl Credit {
     /// Counts the end of a task of `scope`.
     ///
     /// # Safety
-    /// As for `Scope::end_one`.
+    /// As for `ScopeState::end_one`.
     #[inline]
-    pub unsafe fn earn(&self, scope: *const Scope) {
+    pub unsafe fn count_end(&self, scope: *const ScopeState) {
         let scope = NonNull::new(scope.cast_mut());
         if self.scope.get() != scope {
-            self.settle();
+            self.flush();
             self.scope.set(scope);
         }
         self.ends.set(self.ends.get() + 1);
@@ -57,18 +57,18 @@ impl Credit {
 
     /// Tells the scope.
     #[inline]
-    pub fn settle(&self) {
+    pub fn flush(&self) {
         if self.scope.get().is_some() {
-            self.settle_now();
+            self.flush_now();
         }
     }
 
     #[cold]
-    fn settle_now(&self) {
+    fn flush_now(&self) {
         let (Some(scope), ends) = (self.scope.take(), self.ends.take()) else { return };
         if ends > 0 {
             // SAFETY: so many are counted and have ended, or were counted for tasks that were never spawned.
-            unsafe { Scope::end_many(scope.as_ptr(), ends) };
+            unsafe { ScopeState::end_many(scope.as_ptr(), ends) };
         }
     }
 }

@@ -12,15 +12,15 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 
-use crate::push::shared::{Passage, Shared, TaskBatch};
-use crate::push::worker::Worker;
+use crate::push::shared::{InFlight, PushShared, TaskBatch};
+use crate::push::worker::PushWorker;
 use crate::runtime::control::Phase;
 use crate::runtime::control::Request;
 use crossbeam_deque::Injector;
 
 use crate::base::error::SubmitErrorKind;
 use crate::base::rng::{Draws, Rng};
-use crate::policy::placement::{self, PlaceView, Placement, REVIEW_INTERVAL};
+use crate::policy::placement::{self, Placement, PlacementView, REVIEW_INTERVAL};
 use crate::queue::batch::BATCH;
 use crate::queue::inbox::{Refusal, Reserved, Taken};
 use crate::task::erased::Task;
@@ -42,7 +42,7 @@ thread_local! {
     };
 }
 
-impl Intake for Shared {
+impl Intake for PushShared {
     #[inline]
     unsafe fn dispatch<F>(
         &self,
@@ -52,7 +52,7 @@ impl Intake for Shared {
         if self.is_forked() {
             return Err((closure, SubmitErrorKind::Forked));
         }
-        Worker::with_current(|worker| match worker {
+        PushWorker::with_current(|worker| match worker {
             Some(worker) if worker.belongs_to(self) => {
                 // In the phase after the last task only exit hooks run, and nobody would run what they submit.
                 if self.phase() >= Phase::Ended {
@@ -61,7 +61,7 @@ impl Intake for Shared {
                 let mut task = MaybeUninit::uninit();
                 pack(&mut task, closure);
                 // SAFETY: the caller says that `pack` has initialised it.
-                worker.keep(unsafe { task.assume_init() });
+                worker.push_local(unsafe { task.assume_init() });
                 Ok(())
             }
             _ => {
@@ -70,14 +70,14 @@ impl Intake for Shared {
                     Ok(Reservation::Inbox(reserved)) => unsafe {
                         reserved.fill_in_place(|place| pack(place, closure));
                     },
-                    Ok(Reservation::Injector(passage)) => {
+                    Ok(Reservation::Injector(in_flight)) => {
                         let mut task = MaybeUninit::uninit();
                         pack(&mut task, closure);
                         let mut alone = TaskBatch::new();
                         // SAFETY: as above.
                         alone.push(unsafe { task.assume_init() });
                         self.metrics.injected.add_shared(1);
-                        passage.inject(alone);
+                        in_flight.inject(alone);
                     }
                     Err(kind) => return Err((closure, kind)),
                 }
@@ -97,16 +97,16 @@ impl Intake for Shared {
             return Err((closure, kind));
         }
         match route {
-            Route::Ranked(priority) if let Some(queue) = self.ranks.queue(priority) => {
+            Route::Priority(priority) if let Some(queue) = self.priorities.queue(priority) => {
                 // SAFETY: the caller's promise.
-                unsafe { self.rank(queue, closure, pack) }
+                unsafe { self.push_by_priority(queue, closure, pack) }
             }
             // SAFETY: the caller's promise.
             Route::Worker(worker) => unsafe { self.send_to(worker, closure, pack) },
             // SAFETY: the caller's promise.
             Route::Key(key) => unsafe { self.send_to(self.worker_for(key), closure, pack) },
             // SAFETY: the caller's promise.
-            Route::Ranked(_) | Route::Any => unsafe { self.dispatch(closure, pack) },
+            Route::Priority(_) | Route::Any => unsafe { self.dispatch(closure, pack) },
         }
     }
 
@@ -118,21 +118,21 @@ impl Intake for Shared {
         if self.is_forked() {
             return Err(Rejected { accepted: 0, returned: Vec::new(), kind: SubmitErrorKind::Forked });
         }
-        Worker::with_current(|worker| match worker {
-            Some(worker) if worker.belongs_to(self) => worker.keep_batch(closures, pack),
+        PushWorker::with_current(|worker| match worker {
+            Some(worker) if worker.belongs_to(self) => worker.push_local_batch(closures, pack),
             _ => self.push_batch_from_outside(closures, pack),
         })
     }
 }
 
-impl Shared {
+impl PushShared {
     /// A place for a task from outside.
     #[inline]
     fn reserve(&self) -> Result<Reservation<'_>, SubmitErrorKind> {
         let target = self.target();
         match self.remote(target).inbox.reserve() {
             Ok(reserved) => Ok(Reservation::Inbox(reserved)),
-            Err(Refusal::Full) => self.make_room(target),
+            Err(Refusal::Full) => self.push_overflow(target),
             Err(Refusal::Closed) => self.reserve_elsewhere(),
         }
     }
@@ -141,12 +141,12 @@ impl Shared {
     #[cold]
     fn reserve_elsewhere(&self) -> Result<Reservation<'_>, SubmitErrorKind> {
         // Says whether the pool is open; and if it is, the injector takes what the next worker, gone as well, does not.
-        let passage = self.passage().ok_or(SubmitErrorKind::Closed)?;
+        let in_flight = self.start_push().ok_or(SubmitErrorKind::Closed)?;
         let worker = HOME.with(|home| self.move_to_next(home));
         self.idle.correct_hint(worker);
         match self.remote(worker).inbox.reserve() {
             Ok(reserved) => Ok(Reservation::Inbox(reserved)),
-            Err(Refusal::Full | Refusal::Closed) => Ok(Reservation::Injector(passage)),
+            Err(Refusal::Full | Refusal::Closed) => Ok(Reservation::Injector(in_flight)),
         }
     }
 
@@ -166,7 +166,7 @@ impl Shared {
     ///
     /// # Safety
     /// As [`Intake::dispatch`].
-    unsafe fn rank<F>(
+    unsafe fn push_by_priority<F>(
         &self,
         queue: &Injector<Task>,
         closure: F,
@@ -175,13 +175,13 @@ impl Shared {
         if self.is_forked() {
             return Err((closure, SubmitErrorKind::Forked));
         }
-        self.ask(Request::Ranks); // in a pool that drains, workers find it when they look everywhere
-        Worker::with_current(|worker| {
+        self.request(Request::PriorityQueues); // in a pool that drains, workers find it when they look everywhere
+        PushWorker::with_current(|worker| {
             let own = worker.filter(|worker| worker.belongs_to(self));
-            // A worker's task keeps the pool from ending; from outside a passage does.
-            let passage = match own {
+            // A worker's task keeps the pool from ending; from outside a in_flight does.
+            let in_flight = match own {
                 Some(_) if self.phase() < Phase::Ended => None,
-                None if let Some(passage) = self.passage() => Some(passage),
+                None if let Some(in_flight) = self.start_push() => Some(in_flight),
                 _ => return Err((closure, SubmitErrorKind::Closed)),
             };
             let mut task = MaybeUninit::uninit();
@@ -193,7 +193,7 @@ impl Shared {
             }
             // SAFETY: the caller says that `pack` has initialised it.
             queue.push(unsafe { task.assume_init() });
-            drop(passage);
+            drop(in_flight);
             self.idle.notify();
             Ok(())
         })
@@ -230,7 +230,7 @@ impl Shared {
             home.countdown.replace(home.countdown.get().wrapping_add(1)) as usize
         });
         let choose = |members: &[usize], draws: &Draws| {
-            let view = PlaceView {
+            let view = PlacementView {
                 members,
                 depth: &|worker| self.depth(worker),
                 is_parked: &|worker| self.idle.is_parked(worker),
@@ -274,18 +274,18 @@ impl Shared {
     /// That does not help while a taker is between claim and hand-over (preempted there, perhaps): the oldest places
     /// are then neither full nor free. So it is tried once; after that the task goes to the injector itself.
     #[cold]
-    fn make_room(&self, target: usize) -> Result<Reservation<'_>, SubmitErrorKind> {
+    fn push_overflow(&self, target: usize) -> Result<Reservation<'_>, SubmitErrorKind> {
         HOME.with(|home| home.countdown.set(0)); // time for a review
-        let passage = self.passage().ok_or(SubmitErrorKind::Closed)?;
+        let in_flight = self.start_push().ok_or(SubmitErrorKind::Closed)?;
         let inbox = &self.remote(target).inbox;
         let mut oldest = TaskBatch::new();
         if inbox.take(BATCH, &mut oldest) == Taken::Some {
-            passage.inject(oldest);
+            in_flight.inject(oldest);
         }
         match inbox.reserve() {
             Ok(reserved) => Ok(Reservation::Inbox(reserved)),
-            // It has left the pool meanwhile, or the pool closes: not yet, as far as the passage goes.
-            Err(Refusal::Full | Refusal::Closed) => Ok(Reservation::Injector(passage)),
+            // It has left the pool meanwhile, or the pool closes: not yet, as far as the in_flight goes.
+            Err(Refusal::Full | Refusal::Closed) => Ok(Reservation::Injector(in_flight)),
         }
     }
 }
@@ -293,10 +293,10 @@ impl Shared {
 /// Where a task from outside will be put.
 enum Reservation<'a> {
     Inbox(Reserved<'a, Task>),
-    Injector(Passage<'a>),
+    Injector(InFlight<'a>),
 }
 
-impl Shared {
+impl PushShared {
     fn push_batch_from_outside<F>(
         &self,
         closures: impl Iterator<Item = F>,
@@ -331,17 +331,17 @@ impl Shared {
         let drawn = portion.len();
         let next = || pack(portion.pop_front().expect("as many as were counted"));
         match self.remote(target).inbox.push_batch(drawn, next) {
-            // Closed: the worker has left the pool, or the pool closes. The passage will say.
+            // Closed: the worker has left the pool, or the pool closes. The in_flight will say.
             Ok(_) | Err(Refusal::Full | Refusal::Closed) => {}
         }
         if portion.is_empty() {
             return Ok(());
         }
-        let passage = self.passage().ok_or(SubmitErrorKind::Closed)?;
+        let in_flight = self.start_push().ok_or(SubmitErrorKind::Closed)?;
         let mut rest = TaskBatch::new();
         rest.extend(portion.drain(..).map(pack));
         self.metrics.injected.add_shared(rest.len() as u64);
-        passage.inject(rest);
+        in_flight.inject(rest);
         Ok(())
     }
 }

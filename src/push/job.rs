@@ -5,12 +5,12 @@ use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU32;
 
-use crate::sync::latch::{Latch, Verdict};
+use crate::sync::latch::{Latch, LatchResult};
 use crate::task::erased::Word;
 
 /// Who runs a piece of forked work: the worker that has forked it, or a thief.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum By {
+pub enum RanBy {
     /// The worker that forked it.
     Owner,
     /// Another one.
@@ -18,7 +18,7 @@ pub enum By {
 }
 
 /// How a job ended: the payload itself is the owner's.
-pub type End = Result<(), Panicked>;
+pub type JobEnd = Result<(), Panicked>;
 
 /// It panicked.
 #[derive(Debug)]
@@ -28,21 +28,21 @@ pub struct Panicked;
 #[derive(Debug)]
 pub struct Job {
     /// Calls the closure and keeps what it returns, or panics with, for the owner.
-    perform: unsafe fn(NonNull<Job>) -> End,
+    perform: unsafe fn(NonNull<Job>) -> JobEnd,
     /// The next younger fork of the same worker, while there is one. For the owner.
     younger: Cell<MaybeUninit<*const Job>>,
     /// What owner and thief know each other by. Made when the job is offered: most never are.
-    meeting: UnsafeCell<MaybeUninit<Meeting>>,
+    steal_state: UnsafeCell<MaybeUninit<StealState>>,
 }
 
 /// Where the owner of a job and its thief meet.
 #[derive(Debug)]
-pub struct Meeting {
+pub struct StealState {
     /// The number of the worker that runs the job, plus one; 0 as long as nobody does who has not forked it, or if what
     /// that one offers does not descend from the job.
     pub thief: AtomicU32,
     /// The number of the service in which it was begun.
-    pub service: AtomicU32,
+    pub epoch: AtomicU32,
     /// Set when the thief is done; it touches the job no more.
     pub latch: Latch,
 }
@@ -50,27 +50,28 @@ pub struct Meeting {
 impl Job {
     /// A job that `perform` performs.
     #[inline(always)]
-    pub fn new(perform: unsafe fn(NonNull<Job>) -> End) -> Self {
+    pub fn new(perform: unsafe fn(NonNull<Job>) -> JobEnd) -> Self {
         Job {
             perform,
             younger: Cell::new(MaybeUninit::uninit()),
-            meeting: UnsafeCell::new(MaybeUninit::uninit()),
+            steal_state: UnsafeCell::new(MaybeUninit::uninit()),
         }
     }
 
     /// Makes it ready to be given away. For the owner, who has it alone, once.
     pub fn prepare(&self) {
-        let meeting = Meeting { thief: AtomicU32::new(0), service: AtomicU32::new(0), latch: Latch::new() };
+        let steal_state =
+            StealState { thief: AtomicU32::new(0), epoch: AtomicU32::new(0), latch: Latch::new() };
         // SAFETY: nobody else knows the job yet.
-        unsafe { &mut *self.meeting.get() }.write(meeting);
+        unsafe { &mut *self.steal_state.get() }.write(steal_state);
     }
 
     /// Only of a job that has been offered (and for a thief, as long as it has not set the latch).
-    pub fn meeting(&self) -> &Meeting {
+    pub fn steal_state(&self) -> &StealState {
         // SAFETY: no reference that could write it is made after `prepare`.
-        let meeting = unsafe { &*self.meeting.get() };
+        let steal_state = unsafe { &*self.steal_state.get() };
         // SAFETY: `prepare` was called: private to this module, nobody else asks for it.
-        unsafe { meeting.assume_init_ref() }
+        unsafe { steal_state.assume_init_ref() }
     }
 
     /// # Safety
@@ -86,7 +87,7 @@ impl Job {
     ///
     /// # Safety
     /// The caller has the job for itself.
-    pub unsafe fn perform(job: NonNull<Job>) -> End {
+    pub unsafe fn perform(job: NonNull<Job>) -> JobEnd {
         // SAFETY: alive until its latch is set.
         let perform = unsafe { job.as_ref() }.perform;
         // SAFETY: the caller's promise.
@@ -95,14 +96,14 @@ impl Job {
 
     /// Who waits for the job waits for this.
     pub fn latch(&self) -> &Latch {
-        &self.meeting().latch
+        &self.steal_state().latch
     }
 
     /// Lets the owner go on.
     ///
     /// # Safety
     /// As for [`Latch::set`]; the job was this caller's.
-    pub unsafe fn set(job: NonNull<Job>, verdict: Verdict) {
+    pub unsafe fn set(job: NonNull<Job>, verdict: LatchResult) {
         // SAFETY: alive until the latch is set.
         let latch = &raw const *unsafe { job.as_ref() }.latch();
         // SAFETY: the caller's promise.
@@ -124,7 +125,7 @@ pub struct Forks {
 impl Forks {
     /// No forks.
     pub fn new() -> Self {
-        unsafe fn never(_: NonNull<Job>) -> End {
+        unsafe fn never(_: NonNull<Job>) -> JobEnd {
             unreachable!("the root is never offered")
         }
         let root = Box::new(Job::new(never));
@@ -177,9 +178,9 @@ impl Forks {
 }
 
 /// A job of another worker that runs on this one, and the one that it interrupted. They form a chain on the stack.
-pub struct Execution {
+pub struct RunningJob {
     /// The job.
     pub job: NonNull<Job>,
     /// What it interrupted, or null.
-    pub beneath: *const Execution,
+    pub beneath: *const RunningJob,
 }

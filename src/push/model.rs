@@ -7,51 +7,51 @@ use crossbeam_deque::{Injector, Steal, Stealer};
 use crossbeam_utils::CachePadded;
 
 use crate::policy::victim::Neighbours;
-use crate::push::shared::{Remote, Shared, TaskBatch};
-use crate::push::worker::Worker;
+use crate::push::shared::{PushShared, Remote, TaskBatch};
+use crate::push::worker::PushWorker;
 use crate::queue::batch::BATCH;
 use crate::queue::inbox::Taken;
 use crate::runtime::config::Config;
 use crate::runtime::control::Phase;
 use crate::runtime::core::Core;
-use crate::runtime::metrics::{PoolStats, Reading};
-use crate::runtime::model::{Doors, Model};
-use crate::sync::grow_table::Numbered;
-use crate::sync::snapshot::Members;
+use crate::runtime::metrics::{LoadSample, PoolStats};
+use crate::runtime::model::{Model, OutsideWork};
+use crate::sync::grow_table::GrowTable;
+use crate::sync::snapshot::Snapshot;
 use crate::task::erased::Task;
 
-impl Model for Shared {
-    type Worker = Worker;
+impl Model for PushShared {
+    type Worker = PushWorker;
 
     fn new(config: Config) -> Self {
         let limits = config.limits;
-        let remotes = (0..limits.min).map(|_| Remote::new(Self::first_offer(limits.max))).collect();
+        let remotes = (0..limits.min).map(|_| Remote::new(Self::first_fork_slot(limits.max))).collect();
         let neighbours = config.paths.as_ref().and_then(|paths| {
             let of_worker: Vec<_> = (0..limits.max).map(|worker| paths[worker % paths.len()]).collect();
             Neighbours::new(&of_worker)
         });
-        Shared {
+        PushShared {
             neighbours,
             core: Core::new(config),
-            remotes: Numbered::new(remotes, limits.capacity()),
-            members: Members::new(Box::default()),
+            remotes: GrowTable::new(remotes, limits.capacity()),
+            members: Snapshot::new(Box::default()),
             injector: Injector::new(),
             scope_sleepers: CachePadded::default(),
-            passages: CachePadded::new(AtomicUsize::new(0)),
+            in_flight: CachePadded::new(AtomicUsize::new(0)),
         }
     }
 
-    fn admit(&self, index: usize, doors: Doors) {
-        let offer = || Self::first_offer(self.config.limits.max);
+    fn admit(&self, index: usize, outside_work: OutsideWork) {
+        let offer = || Self::first_fork_slot(self.config.limits.max);
         let remote = self.remotes.get_or_make(index, || Remote::new(offer()));
-        match doors {
-            Doors::Open => {
+        match outside_work {
+            OutsideWork::Open => {
                 remote.inbox.reopen();
-                remote.affine.reopen();
+                remote.mailbox.reopen();
             }
-            Doors::Closed => {
+            OutsideWork::Closed => {
                 remote.inbox.close();
-                remote.affine.close();
+                remote.mailbox.close();
             }
         }
         let grown = self.members.read(|members| members.iter().copied().chain([index]).collect());
@@ -61,7 +61,7 @@ impl Model for Shared {
     fn withdraw(&self, index: usize) {
         // The queues first: a dispatcher that is refused reads the set again.
         self.remote(index).inbox.close();
-        self.remote(index).affine.close();
+        self.remote(index).mailbox.close();
         let is_another = |member: &usize| *member != index;
         let left = self.members.read(|members| members.iter().copied().filter(is_another).collect());
         self.members.replace(left);
@@ -79,7 +79,7 @@ impl Model for Shared {
         };
         let remote = self.remote(index);
         steal_all(&remote.stealer, &mut sink);
-        std::iter::from_fn(|| remote.affine.take()).for_each(&mut sink);
+        std::iter::from_fn(|| remote.mailbox.take()).for_each(&mut sink);
         remote.inbox.drain_closed(sink);
         if !batch.is_empty() {
             self.injector.push(batch);
@@ -87,8 +87,8 @@ impl Model for Shared {
         moved
     }
 
-    fn worker(shared: Arc<Self>, index: usize) -> Worker {
-        Worker::new(shared, index)
+    fn worker(shared: Arc<Self>, index: usize) -> PushWorker {
+        PushWorker::new(shared, index)
     }
 
     fn members(&self) -> Vec<usize> {
@@ -99,23 +99,23 @@ impl Model for Shared {
         self.core.stats(|| self.pushed(), |index| self.depth(index))
     }
 
-    fn read(&self) -> Reading {
+    fn read(&self) -> LoadSample {
         self.core.read(|| self.pushed())
     }
 
     fn close_queues(&self) {
         for remote in self.remotes.values() {
             remote.inbox.close();
-            remote.affine.close();
+            remote.mailbox.close();
         }
     }
 
     /// Every source of work is named here, and nowhere else: the inboxes and mailboxes (one's own among them), the
     /// offers, the deques, the injector, and the queues of other priorities. Orders, which concern one worker alone, are in
-    /// `Core::has_orders`.
+    /// `Core::has_broadcast`.
     fn has_work(&self) -> bool {
         !self.injector.is_empty()
-            || !self.ranks.are_empty()
+            || !self.priorities.are_empty()
             // All that there ever were: the queues of those who have gone are empty, and the set costs a fence to read.
             || self.remotes.values().any(Remote::has_work)
     }
@@ -123,13 +123,13 @@ impl Model for Shared {
     /// When no task is left and all workers rest nothing can bring a new task: outside is shut out, and inside nobody
     /// runs.
     ///
-    /// Of several workers that lie down together the last to announce sees all of them, so somebody finds out. What
-    /// the others pushed before they lay down this worker sees, for the announcements are ordered by their lock.
+    /// Of several workers that lie down together the last to prepare_park sees all of them, so somebody finds out. What
+    /// the others pushed before they lay down this worker sees, for the announcements are broadcast by their lock.
     fn ends_now(&self) -> bool {
         if self.phase() == Phase::Open {
             return false;
         }
-        // Pairs with the fence in `passage`: a producer that still saw the pool open has its passage counted in what we
+        // Pairs with the fence in `in_flight`: a producer that still saw the pool open has its in_flight counted in what we
         // read from here on.
         fence(Ordering::SeqCst);
         // Both at one moment. Looked at one after the other, a worker could be at rest, be chosen or borrowed, and rest
@@ -142,30 +142,30 @@ impl Model for Shared {
         true
     }
 
-    fn throw_away_queued(&self) {
-        let throw = |task| _ = self.throw_away(task);
-        self.throw_away_orders(throw);
+    fn discard_queued(&self) {
+        let throw = |task| _ = self.discard(task);
+        self.drain_broadcasts(throw);
         for remote in self.remotes.values() {
             remote.inbox.drain_closed(throw);
-            std::iter::from_fn(|| remote.affine.take()).for_each(throw);
+            std::iter::from_fn(|| remote.mailbox.take()).for_each(throw);
         }
         while let Some(mut batch) = self.take_injected() {
             std::iter::from_fn(|| batch.pop()).for_each(throw);
         }
-        std::iter::from_fn(|| self.ranks.take_any()).for_each(throw);
+        std::iter::from_fn(|| self.priorities.take_any()).for_each(throw);
         self.remotes.values().for_each(|remote| steal_all(&remote.stealer, throw));
     }
 
-    fn sift(&self, sort: &mut dyn FnMut(Task) -> Option<Task>) {
-        // Held while tasks are in hand that no queue shows.
-        let Some(passage) = self.passage() else { return };
+    fn retain_queued(&self, sort: &mut dyn FnMut(Task) -> Option<Task>) {
+        // PermitScope while tasks are in hand that no queue shows.
+        let Some(in_flight) = self.start_push() else { return };
         let mut batch = Vec::with_capacity(BATCH);
         let mut kept = TaskBatch::new();
         let mut sort = |task| {
             if let Some(task) = sort(task) {
                 kept.push(task);
                 if kept.len() == BATCH {
-                    passage.inject(std::mem::replace(&mut kept, TaskBatch::new()));
+                    in_flight.inject(std::mem::replace(&mut kept, TaskBatch::new()));
                 }
             }
         };
@@ -176,7 +176,7 @@ impl Model for Shared {
                 batch.drain(..).for_each(&mut sort);
             }
             // None of them is structured, so none is given another place.
-            (0..remote.affine.len()).map_while(|_| remote.affine.take()).for_each(&mut sort);
+            (0..remote.mailbox.len()).map_while(|_| remote.mailbox.take()).for_each(&mut sort);
         }
         for _ in 0..self.injector.len() {
             let Some(mut batch) = self.take_injected() else { break };
@@ -191,35 +191,35 @@ impl Model for Shared {
                 }
             }
         }
-        self.throw_away_orders(&mut sort);
-        self.ranks.sift(&mut sort);
+        self.drain_broadcasts(&mut sort);
+        self.priorities.retain(&mut sort);
         if !kept.is_empty() {
-            passage.inject(kept);
+            in_flight.inject(kept);
         }
         // What went to the injector may have been in the inbox of a worker that sleeps by now.
         self.idle.notify();
     }
 
     fn wait_for_producers(&self) {
-        while self.passages.load(Ordering::Acquire) != 0 {
+        while self.in_flight.load(Ordering::Acquire) != 0 {
             std::thread::yield_now();
         }
     }
 }
 
-impl Shared {
+impl PushShared {
     /// Whether no queue holds a task and nobody is on the way with one.
     fn is_drained(&self) -> bool {
         let inboxes_empty = self.remotes.values().all(|r| r.inbox.len() == 0);
-        // In this order: tasks leave an inbox inside a passage, which ends when they are in the injector. Acquire
-        // pairs with the Release at the passage's end.
-        let nobody_between = self.passages.load(Ordering::Acquire) == 0;
+        // In this order: tasks leave an inbox inside a in_flight, which ends when they are in the injector. Acquire
+        // pairs with the Release at the in_flight's end.
+        let none_in_flight = self.in_flight.load(Ordering::Acquire) == 0;
         inboxes_empty
-            && nobody_between
-            && self.remotes.values().all(|r| r.affine.is_empty())
-            && self.is_out_of_orders()
+            && none_in_flight
+            && self.remotes.values().all(|r| r.mailbox.is_empty())
+            && self.is_out_of_broadcasts()
             && self.injector.is_empty()
-            && self.ranks.are_empty()
+            && self.priorities.are_empty()
             && self.remotes.values().all(|r| r.stealer.is_empty())
     }
 }

@@ -14,7 +14,7 @@
 //! comes back to it, for what this worker runs or waits for meanwhile lies on top and does not need the task; or with
 //! its scope, whose opener runs it when it waits.
 
-use crate::push::scope_state::Scope;
+use crate::push::scope_state::ScopeState;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::sync::atomic::{Ordering, fence};
@@ -24,19 +24,19 @@ use std::time::Instant;
 use crate::base::facade::lock;
 use crate::base::unwind::{self, Payload};
 use crate::push::scope_state::belongs;
-use crate::push::shared::Shared;
-use crate::push::worker::Worker;
+use crate::push::shared::PushShared;
+use crate::push::worker::PushWorker;
 use crate::runtime::awaited_latch::AwaitedLatch;
 use crate::runtime::control::Phase;
 use crate::runtime::intake::Intake;
 use crate::runtime::wait::is_deep;
 use crate::runtime::wait::join_spin;
-use crate::task::counts::{End, Tally};
+use crate::task::counts::{TaskCounts, TaskEnd};
 use crate::task::erased::{Discarded, Finished, Task, TaskKind, TaskTable, Word, Words};
 use crate::task::recycle;
 use crate::task::work::Unstarted;
 
-impl Scope {
+impl ScopeState {
     /// Spawns a task.
     ///
     /// # Safety
@@ -44,9 +44,9 @@ impl Scope {
     #[inline]
     pub unsafe fn spawn<B: Body>(&self, body: B) {
         let shared = self.shared();
-        let refused = Worker::with_current(|worker| match worker {
+        let refused = PushWorker::with_current(|worker| match worker {
             Some(worker) if worker.belongs_to(shared) => {
-                worker.credit().draw(self);
+                worker.batched_count().count_spawn(self);
                 self.spawn_on(worker, body)
             }
             _ => {
@@ -56,13 +56,13 @@ impl Scope {
         });
         let Err(body) = refused else { return self.nudge_waiters() };
         // What is structured cannot be refused: the pool has ended, so the caller does it.
-        body.run(self, &Tally::default());
+        body.run(self, &TaskCounts::default());
         // SAFETY: it is counted, and has ended.
-        unsafe { Scope::end_one(self) };
+        unsafe { ScopeState::end_one(self) };
     }
 
     #[inline]
-    fn spawn_on<B: Body>(&self, worker: &Worker, body: B) -> Result<(), B> {
+    fn spawn_on<B: Body>(&self, worker: &PushWorker, body: B) -> Result<(), B> {
         if self.shared().phase() >= Phase::Ended {
             return Err(body);
         }
@@ -71,7 +71,7 @@ impl Scope {
         // SAFETY: just initialised.
         let task = unsafe { task.assume_init() };
         worker.overdraw();
-        worker.keep(task);
+        worker.push_local(task);
         Ok(())
     }
 
@@ -100,7 +100,7 @@ impl Scope {
     /// task's publication.
     #[inline]
     fn nudge_waiters(&self) {
-        // Relaxed: ordered by that fence; pairs with the fence after the increment in `Worker::await_scope`.
+        // Relaxed: broadcast by that fence; pairs with the fence after the increment in `PushWorker::await_scope`.
         if self.shared().scope_sleepers.load(Ordering::Relaxed) > 0 {
             self.nudge_chain();
         }
@@ -108,7 +108,7 @@ impl Scope {
 
     #[cold]
     fn nudge_chain(&self) {
-        let mut scope: *const Scope = self;
+        let mut scope: *const ScopeState = self;
         // SAFETY: as in `descends_from`; the caller is a part of this scope that has not ended.
         while let Some(this) = unsafe { scope.as_ref() } {
             this.end.nudge();
@@ -118,15 +118,15 @@ impl Scope {
 }
 
 /// Opens a scope on the calling thread, calls `body` and waits for the tasks.
-pub fn open<R>(shared: &Shared, body: impl FnOnce(&Scope) -> R) -> R {
-    let worker = Worker::with_current(|worker| {
+pub fn open<R>(shared: &PushShared, body: impl FnOnce(&ScopeState) -> R) -> R {
+    let worker = PushWorker::with_current(|worker| {
         worker.filter(|worker| worker.belongs_to(shared)).map_or(std::ptr::null(), std::ptr::from_ref)
     });
     // SAFETY: null, or what this thread acts as at least until the end of this function, which is further down the stack.
-    let worker: Option<&Worker> = unsafe { worker.as_ref() };
-    let parent = worker.map_or(std::ptr::null(), Worker::current_scope);
-    let scope = Scope::new(shared, parent, worker.is_some());
-    let kept_below = worker.map(Worker::kept);
+    let worker: Option<&PushWorker> = unsafe { worker.as_ref() };
+    let parent = worker.map_or(std::ptr::null(), PushWorker::current_scope);
+    let scope = ScopeState::new(shared, parent, worker.is_some());
+    let depth_below = worker.map(PushWorker::local_depth);
     let result = {
         let _inside = worker.map(|worker| worker.enter_scope(&scope));
         unwind::catch(|| body(&scope))
@@ -134,9 +134,9 @@ pub fn open<R>(shared: &Shared, body: impl FnOnce(&Scope) -> R) -> R {
     // From here on, until all tasks have ended, this frame must not be left.
     let abort = unwind::AbortOnUnwind;
     // SAFETY: the frame's own count; the latch is waited for below.
-    unsafe { Scope::end_one(&scope) };
+    unsafe { ScopeState::end_one(&scope) };
     match worker {
-        Some(worker) => worker.await_scope(&scope, kept_below.unwrap_or_default()),
+        Some(worker) => worker.await_scope(&scope, depth_below.unwrap_or_default()),
         None => _ = AwaitedLatch::new(&scope.end, shared.id).wait(),
     }
     std::mem::forget(abort);
@@ -160,7 +160,7 @@ pub fn open<R>(shared: &Shared, body: impl FnOnce(&Scope) -> R) -> R {
 /// What a task of a scope does. User code in it stays inside the panic guard.
 pub trait Body: Send {
     /// Does it, counts it, and gives a panic to the scope.
-    fn run(self, scope: &Scope, tally: &Tally);
+    fn run(self, scope: &ScopeState, counts: &TaskCounts);
     /// Drops it unstarted.
     fn discard(self, why: Unstarted) -> Result<Discarded, Payload>;
 }
@@ -170,12 +170,12 @@ pub struct Closure<F>(pub F);
 
 impl<F: FnOnce() + Send> Body for Closure<F> {
     #[inline]
-    fn run(self, scope: &Scope, tally: &Tally) {
-        tally.begin();
+    fn run(self, scope: &ScopeState, counts: &TaskCounts) {
+        counts.begin();
         match unwind::catch(self.0) {
-            Ok(()) => tally.end(End::Completed),
+            Ok(()) => counts.end(TaskEnd::Completed),
             Err(payload) => {
-                tally.end(End::Panicked);
+                counts.end(TaskEnd::Panicked);
                 scope.keep_panic(payload);
             }
         }
@@ -188,8 +188,8 @@ impl<F: FnOnce() + Send> Body for Closure<F> {
 
 /// A task with a handle, which counts itself, whoever runs it.
 impl Body for Task {
-    fn run(self, scope: &Scope, tally: &Tally) {
-        if let Finished::Orphaned(payload) = Task::run(self, tally) {
+    fn run(self, scope: &ScopeState, counts: &TaskCounts) {
+        if let Finished::UnobservedPanic(payload) = Task::run(self, counts) {
             scope.keep_panic(payload);
         }
     }
@@ -208,14 +208,14 @@ impl Packed {
     }
 
     #[inline]
-    fn pack<B: Body>(place: &mut MaybeUninit<Task>, scope: &Scope, body: B) {
+    fn pack<B: Body>(place: &mut MaybeUninit<Task>, scope: &ScopeState, body: B) {
         let mut words: Words = [const { Word::uninit() }; 3];
         words[0].write(std::ptr::from_ref(scope).expose_provenance());
         if Self::is_inline::<B>() {
             // SAFETY: size and alignment were checked.
             unsafe { words[1..].as_mut_ptr().cast::<B>().write(body) };
         } else {
-            let block = recycle::take_for::<B>();
+            let block = recycle::alloc::<B>();
             // SAFETY: the block is ours, large enough and aligned for a `B`.
             unsafe { block.write(body) };
             words[1].write(block.as_ptr().expose_provenance());
@@ -228,7 +228,7 @@ impl Packed {
 
     /// # Safety
     /// The words were made by `pack` of a `B` and are not used again.
-    unsafe fn unpack<B>(scope: Word, a: Word, b: Word) -> (*const Scope, B) {
+    unsafe fn unpack<B>(scope: Word, a: Word, b: Word) -> (*const ScopeState, B) {
         // SAFETY: `pack` wrote it.
         let scope = std::ptr::with_exposed_provenance(unsafe { scope.assume_init() });
         if Self::is_inline::<B>() {
@@ -242,27 +242,27 @@ impl Packed {
         // SAFETY: the block holds a `B` that nobody else reads.
         let body = unsafe { block.read() };
         // SAFETY: taken for this type, and its content has just moved out.
-        unsafe { recycle::give_back_for::<B>(block) };
+        unsafe { recycle::free::<B>(block) };
         (scope, body)
     }
 
-    unsafe fn run<B: Body>(scope: Word, a: Word, b: Word, tally: &Tally) -> Finished {
+    unsafe fn run<B: Body>(scope: Word, a: Word, b: Word, counts: &TaskCounts) -> Finished {
         // SAFETY: the contract of the table.
         let (scope, body) = unsafe { Self::unpack::<B>(scope, a, b) };
         // SAFETY: it waits for this task.
         let alive = unsafe { &*scope };
-        Worker::with_current(|worker| match worker {
+        PushWorker::with_current(|worker| match worker {
             Some(worker) => {
                 let inside = worker.enter_scope(alive);
-                body.run(alive, tally);
+                body.run(alive, counts);
                 drop(inside);
                 // SAFETY: this task is counted, and touches nothing of the scope after this.
-                unsafe { worker.credit().earn(scope) };
+                unsafe { worker.batched_count().count_end(scope) };
             }
             // A scope's task whose place in a queue is discarded by a thread that is no worker is not run.
             None => unreachable!("tasks run on workers"),
         });
-        Finished::Quietly
+        Finished::Done
     }
 
     unsafe fn discard<B: Body>(scope: Word, a: Word, b: Word, why: Unstarted) -> Result<Discarded, Payload> {
@@ -272,15 +272,15 @@ impl Packed {
         // SAFETY: it waits for this task.
         unsafe { &*scope }.incomplete.store(true, Ordering::Relaxed); // read after the latch
         // SAFETY: this task is counted, and touches nothing of the scope after this.
-        unsafe { Scope::end_one(scope) };
+        unsafe { ScopeState::end_one(scope) };
         discarded
     }
 }
 
 /// Marks what runs on a worker as part of a scope, for as long as the value lives.
 pub struct Inside<'a> {
-    worker: &'a Worker,
-    around: *const Scope,
+    worker: &'a PushWorker,
+    around: *const ScopeState,
 }
 
 impl Drop for Inside<'_> {
@@ -289,32 +289,32 @@ impl Drop for Inside<'_> {
     }
 }
 
-impl Worker {
-    fn enter_scope<'a>(&'a self, scope: &Scope) -> Inside<'a> {
+impl PushWorker {
+    fn enter_scope<'a>(&'a self, scope: &ScopeState) -> Inside<'a> {
         Inside { worker: self, around: self.set_current_scope(scope) }
     }
 
-    /// Waits until all tasks of `scope`, which was opened on this worker, have ended. `kept_below`: tasks in the deque
+    /// Waits until all tasks of `scope`, which was opened on this worker, have ended. `depth_below`: tasks in the deque
     /// that are older than the scope, at most.
-    fn await_scope(&self, scope: &Scope, kept_below: u32) {
+    fn await_scope(&self, scope: &ScopeState, depth_below: u32) {
         if scope.end.is_set() {
             return;
         }
         if is_deep(&self.shared().config) {
-            let go_on = |worker: &Worker| worker.work_for_scope(scope, kept_below);
+            let go_on = |worker: &PushWorker| worker.work_for_scope(scope, depth_below);
             if self.on_fresh_stack(go_on).is_ok() {
                 return;
             }
             // No thread to be had: half of the stack is left.
         }
-        self.work_for_scope(scope, kept_below);
+        self.work_for_scope(scope, depth_below);
     }
 
-    fn work_for_scope(&self, scope: &Scope, kept_below: u32) {
+    fn work_for_scope(&self, scope: &ScopeState, depth_below: u32) {
         let shared = self.shared();
         let mut spin_until = None;
         while !scope.end.is_set() {
-            if self.run_part_of(scope, kept_below) {
+            if self.run_part_of(scope, depth_below) {
                 spin_until = None;
                 continue;
             }
@@ -323,10 +323,10 @@ impl Worker {
                 (0..32).for_each(|_| std::hint::spin_loop());
                 continue;
             }
-            // Relaxed: ordered by the fence in `arm`.
+            // Relaxed: broadcast by the fence in `arm`.
             shared.scope_sleepers.fetch_add(1, Ordering::Relaxed);
             // SAFETY: this thread has opened the scope, or stands in for the one that has: it is the one that waits.
-            if unsafe { scope.end.arm() } && !self.run_part_of(scope, kept_below) {
+            if unsafe { scope.end.arm() } && !self.run_part_of(scope, depth_below) {
                 thread::park();
             }
             shared.scope_sleepers.fetch_sub(1, Ordering::Relaxed);
@@ -335,13 +335,13 @@ impl Worker {
 
     /// Runs something that descends from `scope`: from the own deque, what came back to it, from a peer. Whether there was
     /// any.
-    fn run_part_of(&self, scope: &Scope, kept_below: u32) -> bool {
-        self.run_kept(kept_below) || self.run_rare_part_of(scope)
+    fn run_part_of(&self, scope: &ScopeState, depth_below: u32) -> bool {
+        self.run_local(depth_below) || self.run_rare_part_of(scope)
     }
 
     #[cold]
-    fn run_rare_part_of(&self, scope: &Scope) -> bool {
-        self.settle();
+    fn run_rare_part_of(&self, scope: &ScopeState) -> bool {
+        self.flush();
         if scope.end.is_set() {
             return true; // that was all
         }

@@ -8,14 +8,14 @@ use std::sync::{Arc, OnceLock};
 
 use crate::base::facade::{Mutex, lock};
 use crate::base::unwind::{self, Payload};
-use crate::push::shared::Shared;
-use crate::sync::latch::{Latch, Verdict};
-use crate::task::counts::Tally;
+use crate::push::shared::PushShared;
+use crate::sync::latch::{Latch, LatchResult};
+use crate::task::counts::TaskCounts;
 use crate::task::erased::{Discarded, Finished, Task, TaskKind, TaskTable, Word, Words};
 use crate::task::work::Unstarted;
 
 /// A scope, on the frame of whoever opened it.
-pub struct Scope {
+pub struct ScopeState {
     /// Tasks that have not ended, and one for the frame itself while it may spawn.
     pub pending: AtomicUsize,
     /// Set by the last task, if the frame has come to its end before.
@@ -25,8 +25,8 @@ pub struct Scope {
     /// A task has been thrown away by the end of the pool.
     pub incomplete: AtomicBool,
     /// The scope in whose task (or frame) this one was opened, or null.
-    pub parent: *const Scope,
-    shared: NonNull<Shared>,
+    pub parent: *const ScopeState,
+    shared: NonNull<PushShared>,
     /// Tasks for the worker that waits: spawned by threads that are no workers, or handed back by one that had taken
     /// them. A queue of the pool holds a [`Note`] for each.
     pub returned: OnceLock<Arc<Returned>>,
@@ -37,11 +37,11 @@ pub struct Scope {
 type Returned = Mutex<VecDeque<Task>>;
 
 // SAFETY: the pointers are read only, and what is behind them lives longer; the rest is made to be shared.
-unsafe impl Sync for Scope {}
+unsafe impl Sync for ScopeState {}
 
-impl Scope {
-    pub fn new(shared: &Shared, parent: *const Scope, is_on_worker: bool) -> Self {
-        Scope {
+impl ScopeState {
+    pub fn new(shared: &PushShared, parent: *const ScopeState, is_on_worker: bool) -> Self {
+        ScopeState {
             pending: AtomicUsize::new(1),
             end: Latch::new(),
             panic: Mutex::new(None),
@@ -54,14 +54,14 @@ impl Scope {
     }
 
     /// The pool.
-    pub fn shared(&self) -> &Shared {
+    pub fn shared(&self) -> &PushShared {
         // SAFETY: whoever opened the scope has borrowed the pool until the end of it.
         unsafe { self.shared.as_ref() }
     }
 
     /// Whether this scope is `ancestor`, or was opened inside of it.
-    pub fn descends_from(&self, ancestor: *const Scope) -> bool {
-        let mut scope: *const Scope = self;
+    pub fn descends_from(&self, ancestor: *const ScopeState) -> bool {
+        let mut scope: *const ScopeState = self;
         // SAFETY: null, or a scope that cannot end before this one (see the module's text).
         while let Some(this) = unsafe { scope.as_ref() } {
             if std::ptr::eq(this, ancestor) {
@@ -100,29 +100,30 @@ impl Scope {
     ///
     /// # Safety
     /// It is counted, and `this` is alive until then. Nothing of the scope is touched after this.
-    pub unsafe fn end_one(this: *const Scope) {
+    pub unsafe fn end_one(this: *const ScopeState) {
         // SAFETY: the caller's promise.
-        unsafe { Scope::end_many(this, 1) };
+        unsafe { ScopeState::end_many(this, 1) };
     }
 
     /// # Safety
     /// As for `end_one`, of so many.
-    pub unsafe fn end_many(this: *const Scope, tasks: usize) {
+    pub unsafe fn end_many(this: *const ScopeState, tasks: usize) {
         // SAFETY: the caller's promise.
         let scope = unsafe { &*this };
         // AcqRel. Release: what the tasks did comes before the end of the scope. Acquire: the last one passes on what all
         // others did.
         if scope.pending.fetch_sub(tasks, Ordering::AcqRel) == tasks {
             // SAFETY: only the last comes here, and whoever opened the scope waits for this.
-            unsafe { Latch::set(&raw const scope.end, Verdict::Done) };
+            unsafe { Latch::set(&raw const scope.end, LatchResult::Done) };
         }
     }
 }
 
 /// Gives away a task that a worker has taken and may not run now.
-pub fn hand_back(shared: &Shared, task: Task) {
+pub fn hand_back(shared: &PushShared, task: Task) {
     // SAFETY: a scope outlives its tasks, and this one is still to be run.
-    let scope = task.scope().map(|address| unsafe { &*std::ptr::with_exposed_provenance::<Scope>(address) });
+    let scope =
+        task.scope().map(|address| unsafe { &*std::ptr::with_exposed_provenance::<ScopeState>(address) });
     match scope {
         Some(scope) if scope.is_on_worker => {
             // Counted in, so that the scope is there for the nudge even if somebody runs the task at once.
@@ -130,7 +131,7 @@ pub fn hand_back(shared: &Shared, task: Task) {
             shared.inject(scope.keep_for_waiter(task));
             scope.end.nudge(); // after the fence of the notification
             // SAFETY: counted above.
-            unsafe { Scope::end_one(scope) };
+            unsafe { ScopeState::end_one(scope) };
         }
         _ => shared.inject(task),
     }
@@ -158,11 +159,11 @@ impl Note {
         unsafe { Arc::from_raw(std::ptr::with_exposed_provenance(address)) }
     }
 
-    unsafe fn run(address: Word, _: Word, _: Word, tally: &Tally) -> Finished {
+    unsafe fn run(address: Word, _: Word, _: Word, counts: &TaskCounts) -> Finished {
         // SAFETY: the contract of the table.
         let returned = unsafe { Self::unpack(address) };
         let task = lock(&returned).pop_front();
-        task.map_or(Finished::Quietly, |task| task.run(tally))
+        task.map_or(Finished::Done, |task| task.run(counts))
     }
 
     unsafe fn discard(address: Word, _: Word, _: Word, _: Unstarted) -> Result<Discarded, Payload> {
@@ -173,16 +174,16 @@ impl Note {
     }
 }
 
-impl fmt::Debug for Scope {
+impl fmt::Debug for ScopeState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scope").field("pending", &self.pending).finish_non_exhaustive()
     }
 }
 
 /// Whether `task`, which the caller has for itself, belongs to `scope` or to one opened inside of it.
-pub fn belongs(task: &Task, scope: &Scope) -> bool {
+pub fn belongs(task: &Task, scope: &ScopeState) -> bool {
     let Some(address) = task.scope() else { return false };
-    let its_own = std::ptr::with_exposed_provenance::<Scope>(address);
+    let its_own = std::ptr::with_exposed_provenance::<ScopeState>(address);
     // SAFETY: a scope outlives its tasks, and this one is still to be run.
     unsafe { &*its_own }.descends_from(scope)
 }

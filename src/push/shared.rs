@@ -14,13 +14,13 @@ use crate::base::facade::lock;
 use crate::policy::victim::Neighbours;
 use crate::push::job::Job;
 use crate::queue::batch::Batch;
-use crate::queue::fork_slot::Offer;
+use crate::queue::fork_slot::ForkSlot;
 use crate::queue::inbox::Inbox;
 use crate::queue::injector::take;
 use crate::queue::mailbox::Mailbox;
 use crate::runtime::core::Core;
-use crate::sync::grow_table::Numbered;
-use crate::sync::snapshot::Members;
+use crate::sync::grow_table::GrowTable;
+use crate::sync::snapshot::Snapshot;
 use crate::task::erased::Task;
 
 /// Tasks that an inbox holds: eight batches. More would only postpone the moment at which a producer that is faster
@@ -36,14 +36,14 @@ pub struct Remote {
     /// Where dispatchers push.
     pub inbox: Inbox<Task>,
     /// Tasks that were sent to this worker on purpose (see `addressed`). Padded, for producers write it.
-    pub affine: CachePadded<Mailbox<Task>>,
+    pub mailbox: CachePadded<Mailbox<Task>>,
     /// Thieves' access to the worker's deque.
     pub stealer: Stealer<Task>,
     /// The oldest work that the worker has forked. Padded, for the worker looks at it at each fork.
-    pub offer: CachePadded<Offer<Job>>,
+    pub fork_slot: CachePadded<ForkSlot<Job>>,
     /// What the worker is in the middle of: 0, or the number of a service (see `worker::fork`). Written by the worker.
-    pub service: AtomicU32,
-    /// The owner half, for whoever has borrowed the worker (see `guest`); null before the worker's first rest.
+    pub epoch: AtomicU32,
+    /// The owner half, for whoever has borrowed the worker (see `leased`); null before the worker's first rest.
     pub owner: AtomicPtr<()>,
     /// The deque itself, while no worker has it. A later worker of the same number takes it on, so that `stealer` stays
     /// what it is.
@@ -52,14 +52,14 @@ pub struct Remote {
 
 impl Remote {
     /// The remote half of a worker that shows others `offer`.
-    pub fn new(offer: Offer<Job>) -> Self {
+    pub fn new(offer: ForkSlot<Job>) -> Self {
         let deque = Deque::new_lifo();
         Remote {
             inbox: Inbox::new(INBOX_CAPACITY),
-            affine: CachePadded::default(),
+            mailbox: CachePadded::default(),
             stealer: deque.stealer(),
-            offer: CachePadded::new(offer),
-            service: AtomicU32::new(0),
+            fork_slot: CachePadded::new(offer),
+            epoch: AtomicU32::new(0),
             owner: AtomicPtr::default(),
             deque: Mutex::new(Some(deque)),
         }
@@ -77,30 +77,33 @@ impl Remote {
 
     /// Whether a thief would find something here (at the latest when it is about to lie down).
     pub fn has_work(&self) -> bool {
-        self.inbox.has_ready() || self.offer.has_any() || !self.stealer.is_empty() || !self.affine.is_empty()
+        self.inbox.has_ready()
+            || self.fork_slot.has_any()
+            || !self.stealer.is_empty()
+            || !self.mailbox.is_empty()
     }
 }
 
 /// See the module's text.
 #[derive(Debug)]
-pub struct Shared {
+pub struct PushShared {
     pub(super) core: Core,
     /// Remote halves by the number of their worker. They live as long as this struct, whoever leaves the pool.
-    pub(super) remotes: Numbered<Remote>,
+    pub(super) remotes: GrowTable<Remote>,
     /// The numbers of the workers that take tasks from others. Replaced under the lock of the roster.
-    pub members: Members<usize>,
+    pub members: Snapshot<usize>,
     /// Who is near whom, if workers are pinned and the machine makes a difference.
     pub neighbours: Option<Neighbours>,
     /// What no inbox had room for.
     pub(super) injector: Injector<TaskBatch>,
     /// Workers that sleep while they wait for a scope.
     pub scope_sleepers: CachePadded<AtomicUsize>,
-    /// Producers on their way to the injector with tasks that no queue shows; see [`Passage`].
-    pub(super) passages: CachePadded<AtomicUsize>,
+    /// Producers on their way to the injector with tasks that no queue shows; see [`InFlight`].
+    pub(super) in_flight: CachePadded<AtomicUsize>,
 }
 
 /// A pool is its core, with queues.
-impl Deref for Shared {
+impl Deref for PushShared {
     type Target = Core;
 
     #[inline]
@@ -109,7 +112,7 @@ impl Deref for Shared {
     }
 }
 
-impl Shared {
+impl PushShared {
     /// The remote half of worker `index`.
     #[inline]
     pub fn remote(&self, index: usize) -> &Remote {
@@ -122,28 +125,28 @@ impl Shared {
     }
 
     /// What a worker of a pool of up to `max` workers has on offer at first. One without peers keeps what it forks.
-    pub(super) fn first_offer(max: usize) -> Offer<Job> {
-        if max > 1 { Offer::free() } else { Offer::closed() }
+    pub(super) fn first_fork_slot(max: usize) -> ForkSlot<Job> {
+        if max > 1 { ForkSlot::free() } else { ForkSlot::closed() }
     }
 
     /// Tasks that were accepted from outside.
     pub(super) fn pushed(&self) -> u64 {
-        let sent = |r: &Remote| r.inbox.pushed() + r.affine.pushed();
+        let sent = |r: &Remote| r.inbox.pushed() + r.mailbox.pushed();
         self.remotes.values().map(sent).sum::<u64>() + self.metrics.injected.get()
     }
 
     /// Tasks in the queues of worker `index`.
     pub fn depth(&self, index: usize) -> usize {
         // A thread that is only kept for a worker to come has none.
-        self.remotes.find(index).map_or(0, |r| r.inbox.len() + r.affine.len() + r.stealer.len())
+        self.remotes.find(index).map_or(0, |r| r.inbox.len() + r.mailbox.len() + r.stealer.len())
     }
 
-    /// Opens a passage to the injector; `None` once the pool is closed to work from outside.
-    pub fn passage(&self) -> Option<Passage<'_>> {
-        self.passages.fetch_add(1, Ordering::Relaxed); // ordered by the fence
-        let passage = Passage { shared: self };
+    /// Opens a in_flight to the injector; `None` once the pool is closed to work from outside.
+    pub fn start_push(&self) -> Option<InFlight<'_>> {
+        self.in_flight.fetch_add(1, Ordering::Relaxed); // broadcast by the fence
+        let in_flight = InFlight { shared: self };
         fence(Ordering::SeqCst); // see `ends_now`
-        (self.phase() == Phase::Open).then_some(passage)
+        (self.phase() == Phase::Open).then_some(in_flight)
     }
 
     /// Gives everyone a task that a worker has taken and may not run. (The worker is not at rest, so the pool does not
@@ -164,11 +167,11 @@ impl Shared {
 /// The right to put tasks into the injector. While one is open the pool does not end: its holder may have tasks in
 /// hand that no queue shows.
 #[derive(Debug)]
-pub struct Passage<'a> {
-    shared: &'a Shared,
+pub struct InFlight<'a> {
+    shared: &'a PushShared,
 }
 
-impl Passage<'_> {
+impl InFlight<'_> {
     /// Puts `batch` (not empty) into the injector.
     pub fn inject(&self, batch: TaskBatch) {
         debug_assert!(!batch.is_empty());
@@ -176,10 +179,10 @@ impl Passage<'_> {
     }
 }
 
-impl Drop for Passage<'_> {
+impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        // Release: who sees the passage closed sees what it put into the injector.
-        self.shared.passages.fetch_sub(1, Ordering::Release);
+        // Release: who sees the in_flight closed sees what it put into the injector.
+        self.shared.in_flight.fetch_sub(1, Ordering::Release);
         // A pool that was closed in the meantime may have found us here and gone to sleep instead of ending.
         fence(Ordering::SeqCst);
         if self.shared.phase() != Phase::Open {

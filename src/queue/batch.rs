@@ -28,7 +28,7 @@ unsafe impl<T: Send> Send for Batch<T> {}
 impl<T> Batch<T> {
     /// An empty batch.
     pub fn new() -> Self {
-        Batch { places: recycle::take_for(), len: 0 }
+        Batch { places: recycle::alloc(), len: 0 }
     }
 
     /// How many values are inside.
@@ -83,7 +83,7 @@ impl<T> Drop for Batch<T> {
             drop(value);
         }
         // SAFETY: taken for this type, nothing lives in it, used no more.
-        unsafe { recycle::give_back_for(self.places) };
+        unsafe { recycle::free(self.places) };
     }
 }
 

@@ -1,4 +1,4 @@
-//! Doors of a queue that cannot be closed itself: whoever wants to put something in is counted at one of them first, and
+//! EntryCounter of a queue that cannot be closed itself: whoever wants to put something in is counted at one of them first, and
 //! turned away once they are closed.
 //!
 //! The count answers whether everything that was let in has been taken out, also while somebody is between door and queue
@@ -16,14 +16,14 @@ use crate::base::facade::{AtomicU64, Ordering};
 const CLOSED: u64 = 1 << 63;
 
 /// See the module's text.
-pub struct Doors<const N: usize> {
+pub struct EntryCounter<const N: usize> {
     counts: [CachePadded<AtomicU64>; N],
 }
 
-impl<const N: usize> Doors<N> {
+impl<const N: usize> EntryCounter<N> {
     /// All open.
     pub fn new() -> Self {
-        Doors { counts: std::array::from_fn(|_| CachePadded::new(AtomicU64::new(0))) }
+        EntryCounter { counts: std::array::from_fn(|_| CachePadded::new(AtomicU64::new(0))) }
     }
 
     /// Lets `tasks` tasks in through door number `door`; `false` if it is closed.
@@ -42,8 +42,8 @@ impl<const N: usize> Doors<N> {
         false
     }
 
-    /// Tasks let in so far; final once the doors have been closed before.
-    pub fn let_in(&self) -> u64 {
+    /// Tasks let in so far; final once the entries have been closed before.
+    pub fn entered(&self) -> u64 {
         // Relaxed: who knows of the close, or of a task that was taken, reads no older count.
         self.counts.iter().map(|door| door.load(Ordering::Relaxed) & !CLOSED).sum()
     }
@@ -57,9 +57,9 @@ impl<const N: usize> Doors<N> {
     }
 }
 
-impl<const N: usize> fmt::Debug for Doors<N> {
+impl<const N: usize> fmt::Debug for EntryCounter<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Doors").field("let_in", &self.let_in()).finish_non_exhaustive()
+        f.debug_struct("EntryCounter").field("entered", &self.entered()).finish_non_exhaustive()
     }
 }
 
@@ -71,26 +71,26 @@ mod tests {
 
     #[test]
     fn what_is_let_in_is_counted_until_the_close() {
-        let doors = Doors::<3>::new();
-        assert!(doors.enter(0, 1) && doors.enter(2, 10) && doors.enter(0, 5));
-        assert_eq!(doors.let_in(), 16);
-        doors.close();
-        assert!((0..3).all(|door| !doors.enter(door, 1)));
-        doors.close();
-        assert_eq!(doors.let_in(), 16);
+        let entries = EntryCounter::<3>::new();
+        assert!(entries.enter(0, 1) && entries.enter(2, 10) && entries.enter(0, 5));
+        assert_eq!(entries.entered(), 16);
+        entries.close();
+        assert!((0..3).all(|door| !entries.enter(door, 1)));
+        entries.close();
+        assert_eq!(entries.entered(), 16);
     }
 
     #[test]
     fn the_count_is_final_after_the_close() {
-        let doors = Doors::<2>::new();
+        let entries = EntryCounter::<2>::new();
         thread::scope(|scope| {
-            let enter = |door| (0..100_000).filter(|_| doors.enter(door, 1)).count() as u64;
+            let enter = |door| (0..100_000).filter(|_| entries.enter(door, 1)).count() as u64;
             let entering: Vec<_> = (0..4).map(|n| scope.spawn(move || enter(n % 2))).collect();
             thread::yield_now();
-            doors.close();
-            let let_in = doors.let_in();
+            entries.close();
+            let counted = entries.entered();
             let entered: u64 = entering.into_iter().map(|thread| thread.join().expect("no panic")).sum();
-            assert_eq!((let_in, doors.let_in()), (entered, entered));
+            assert_eq!((counted, entries.entered()), (entered, entered));
         });
     }
 }

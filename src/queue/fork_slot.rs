@@ -15,7 +15,7 @@ use std::ptr::{self, NonNull};
 use crate::base::facade::{AtomicPtr, Ordering};
 
 /// See the module's text.
-pub struct Offer<T> {
+pub struct ForkSlot<T> {
     /// Null: free. [`closed`]: no thief will ever come. Else what is offered.
     place: AtomicPtr<T>,
 }
@@ -25,15 +25,15 @@ fn closed<T>() -> *mut T {
     ptr::dangling_mut()
 }
 
-impl<T> Offer<T> {
+impl<T> ForkSlot<T> {
     /// Nothing is offered yet.
     pub fn free() -> Self {
-        Offer { place: AtomicPtr::new(ptr::null_mut()) }
+        ForkSlot { place: AtomicPtr::new(ptr::null_mut()) }
     }
 
     /// Never free: of a worker that has no peers, and keeps everything to itself.
     pub fn closed() -> Self {
-        Offer { place: AtomicPtr::new(closed()) }
+        ForkSlot { place: AtomicPtr::new(closed()) }
     }
 
     /// Whether the owner should put something in. For the owner.
@@ -80,9 +80,9 @@ impl<T> Offer<T> {
     }
 }
 
-impl<T> fmt::Debug for Offer<T> {
+impl<T> fmt::Debug for ForkSlot<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Offer").field("has_any", &self.has_any()).finish_non_exhaustive()
+        f.debug_struct("ForkSlot").field("has_any", &self.has_any()).finish_non_exhaustive()
     }
 }
 
@@ -96,7 +96,7 @@ mod tests {
     fn each_piece_goes_to_the_owner_or_to_one_thief() {
         const PIECES: usize = 20_000;
         let taken: Vec<AtomicUsize> = (0..PIECES).map(|_| AtomicUsize::new(0)).collect();
-        let offer = Offer::<AtomicUsize>::free();
+        let offer = ForkSlot::<AtomicUsize>::free();
         let over = AtomicUsize::new(0);
         std::thread::scope(|scope| {
             for _ in 0..2 {
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_closed_offer_is_neither_free_nor_full() {
-        let offer = Offer::<u64>::closed();
+        let offer = ForkSlot::<u64>::closed();
         assert!(!offer.is_free() && !offer.has_any() && offer.take().is_none());
     }
 }

@@ -22,7 +22,7 @@ use std::mem::MaybeUninit;
 
 use crossbeam_utils::CachePadded;
 
-use crate::base::facade::{AtomicU64, Ordering, Place, spin_loop, thread};
+use crate::base::facade::{AtomicU64, Ordering, UninitCell, spin_loop, thread};
 
 /// Set in `tail` once the inbox is closed; positions use the bits below it. At a billion pushes a second they last
 /// for 292 years.
@@ -51,7 +51,7 @@ pub enum Taken {
 
 struct Slot<T> {
     turn: AtomicU64,
-    value: Place<T>,
+    value: UninitCell<T>,
 }
 
 /// A position that the holder has claimed and must fill. (Lost, it would block the inbox for ever; that the holder
@@ -119,7 +119,7 @@ impl<T> Inbox<T> {
         assert!(capacity.is_power_of_two() && capacity >= 2, "inbox capacity {capacity}");
         let mask = capacity as u64 - 1;
         assert!(start & mask == 0, "the first position {start} must be a multiple of the capacity");
-        let slot = |index| Slot { turn: AtomicU64::new(start + index), value: Place::empty() };
+        let slot = |index| Slot { turn: AtomicU64::new(start + index), value: UninitCell::empty() };
         Inbox {
             tail: CachePadded::new(AtomicU64::new(start)),
             head: CachePadded::new(AtomicU64::new(start)),

@@ -16,10 +16,10 @@ use crate::base::facade::{AtomicU64, Mutex, MutexGuard, Ordering, lock};
 pub struct Mailbox<T> {
     /// Values inside. Written under the lock.
     len: AtomicU64,
-    state: Mutex<State<T>>,
+    state: Mutex<MailboxState<T>>,
 }
 
-struct State<T> {
+struct MailboxState<T> {
     values: VecDeque<T>,
     /// How many were ever put in.
     pushed: u64,
@@ -31,7 +31,7 @@ struct State<T> {
 #[must_use]
 pub struct Opening<'a, T> {
     len: &'a AtomicU64,
-    state: MutexGuard<'a, State<T>>,
+    state: MutexGuard<'a, MailboxState<T>>,
 }
 
 impl<T> Opening<'_, T> {
@@ -54,7 +54,7 @@ impl<T> fmt::Debug for Opening<'_, T> {
 impl<T> Mailbox<T> {
     /// Open and empty.
     pub fn new() -> Self {
-        let state = State { values: VecDeque::new(), pushed: 0, is_closed: false };
+        let state = MailboxState { values: VecDeque::new(), pushed: 0, is_closed: false };
         Mailbox { len: AtomicU64::new(0), state: Mutex::new(state) }
     }
 

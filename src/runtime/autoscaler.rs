@@ -15,13 +15,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::policy::scaling::{Decision, Release, Scaler, View};
+use crate::policy::scaling::{Decision, LoadView, Release, Scaler};
 use crate::runtime::control::Phase;
 use crate::runtime::control::Request;
-use crate::runtime::metrics::Reading;
+use crate::runtime::metrics::LoadSample;
 use crate::runtime::model::Model;
 use crate::runtime::worker_thread;
-use crate::workers::roster::{Hiring, Purpose};
+use crate::workers::roster::{SpawnPolicy, SpawnReason};
 
 /// When a worker could not be added, the next attempt comes no sooner: what it has none of will not be there a
 /// moment later, and each attempt costs both of us.
@@ -31,10 +31,10 @@ const RETRY: Duration = Duration::from_millis(100);
 pub fn ensure<M: Model>(shared: &Arc<M>) -> io::Result<()> {
     // The lock is held while the thread starts, so that the pool does not end without it; this happens once.
     let mut roster = shared.roster.lock();
-    if roster.hiring() == Hiring::Open && !roster.is_supervised() {
+    if roster.spawn_policy() == SpawnPolicy::Open && !roster.is_supervised() {
         let supervised = shared.clone();
         shared.threads.start(shared.config.supervisor_thread(), move |_| {
-            Supervisor::new(&supervised).run();
+            Autoscaler::new(&supervised).run();
             supervised.idle.supervise(None);
             supervised.threads.gone();
         })?;
@@ -43,11 +43,11 @@ pub fn ensure<M: Model>(shared: &Arc<M>) -> io::Result<()> {
     Ok(())
 }
 
-struct Supervisor<'a, M: Model> {
+struct Autoscaler<'a, M: Model> {
     shared: &'a Arc<M>,
     scaler: Scaler,
     /// The look before, and when that was.
-    before: Reading,
+    before: LoadSample,
     looked: Instant,
     /// Workers that could not be added so far.
     failures: u64,
@@ -56,18 +56,18 @@ struct Supervisor<'a, M: Model> {
 }
 
 /// When the next look is due.
-enum Pause {
+enum PauseSince {
     /// When somebody calls.
     UntilCalled,
     /// After so much time.
     For(Duration),
 }
 
-impl<'a, M: Model> Supervisor<'a, M> {
+impl<'a, M: Model> Autoscaler<'a, M> {
     fn new(shared: &'a Arc<M>) -> Self {
         shared.config.mask.apply_to_current_thread(); // as for a worker: a pinned thread may have built the pool
         let (before, looked) = (shared.read(), Instant::now());
-        Supervisor { shared, scaler: Scaler::default(), before, looked, failures: 0, not_before: None }
+        Autoscaler { shared, scaler: Scaler::default(), before, looked, failures: 0, not_before: None }
     }
 
     fn run(mut self) {
@@ -81,12 +81,12 @@ impl<'a, M: Model> Supervisor<'a, M> {
                 return;
             }
             match pause {
-                Pause::UntilCalled => {
+                PauseSince::UntilCalled => {
                     thread::park();
                     self.begin_anew();
                     sleep_for(scaling.first_look(), &**self.shared);
                 }
-                Pause::For(time) => sleep_for(time, &**self.shared),
+                PauseSince::For(time) => sleep_for(time, &**self.shared),
             }
             if self.shared.phase() != Phase::Open {
                 return;
@@ -96,27 +96,27 @@ impl<'a, M: Model> Supervisor<'a, M> {
     }
 
     /// Asks for calls, and looks whether there is a reason not to wait for one.
-    fn pause(&mut self) -> Pause {
+    fn pause(&mut self) -> PauseSince {
         let shared = self.shared;
         let (missing, above_floor) = {
             let roster = shared.roster.lock();
-            if roster.room() > 0 {
+            if roster.vacancies() > 0 {
                 shared.idle.ask_for_a_call();
             }
             let missing = roster.missing() > 0;
             (missing, roster.live() > roster.range().0 + roster.blocked())
         };
         let scaling = &shared.config.scaling;
-        if shared.condition().asks(Request::Pause) {
-            return Pause::UntilCalled; // whoever ends that calls
+        if shared.control().asks(Request::Pause) {
+            return PauseSince::UntilCalled; // whoever ends that calls
         }
         let now = shared.read();
         let is_moving = now.submitted != self.before.submitted || now.started != self.before.started;
         let releases = above_floor && scaling.releases() == Release::Together;
         if shared.has_work() || is_moving || releases || missing {
-            return Pause::For(scaling.look_every());
+            return PauseSince::For(scaling.look_every());
         }
-        Pause::UntilCalled
+        PauseSince::UntilCalled
     }
 
     fn begin_anew(&mut self) {
@@ -133,7 +133,7 @@ impl<'a, M: Model> Supervisor<'a, M> {
             (roster.live().saturating_sub(roster.blocked()), roster.range())
         };
         let counts = shared.idle.counts();
-        let view = View {
+        let view = LoadView {
             workers,
             floor,
             ceiling,
@@ -145,16 +145,16 @@ impl<'a, M: Model> Supervisor<'a, M> {
             elapsed: now - self.looked,
         };
         (self.before, self.looked) = (reading, now);
-        if shared.condition().asks(Request::Pause) {
+        if shared.control().asks(Request::Pause) {
             return;
         }
         match self.scaler.decide(&shared.config.scaling, &view) {
             Decision::Stay => self.grow(0, now),
             Decision::Grow(n) => {
-                worker_thread::release(&**shared, 0); // those that were to go are needed after all
+                worker_thread::release_idle(&**shared, 0); // those that were to go are needed after all
                 self.grow(n, now);
             }
-            Decision::Shrink(n) => worker_thread::release(&**shared, n),
+            Decision::Shrink(n) => worker_thread::release_idle(&**shared, n),
         }
     }
 
@@ -172,9 +172,9 @@ impl<'a, M: Model> Supervisor<'a, M> {
             return;
         }
         let added = worker_thread::fill_up(self.shared)
-            .and_then(|()| worker_thread::add(self.shared, Purpose::Load, n));
+            .and_then(|()| worker_thread::add(self.shared, SpawnReason::Load, n));
         if added.is_ok() {
-            worker_thread::keep_warm(self.shared); // else the failure is counted, and found above by the next look
+            worker_thread::prestart_spares(self.shared); // else the failure is counted, and found above by the next look
         }
     }
 }

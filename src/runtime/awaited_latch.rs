@@ -4,8 +4,8 @@ use std::thread;
 
 use crate::runtime::current;
 use crate::runtime::wait::{self, Awaited, Waited};
-use crate::sync::latch::{Latch, Verdict};
-use crate::task::counts::Tally;
+use crate::sync::latch::{Latch, LatchResult};
+use crate::task::counts::TaskCounts;
 
 /// A latch on the calling thread's stack that work in the pool of number `pool` sets, to wait for.
 pub struct AwaitedLatch<'a> {
@@ -20,7 +20,7 @@ impl<'a> AwaitedLatch<'a> {
     }
 
     /// Waits until it is set; a worker of another pool serves that meanwhile.
-    pub fn wait(mut self) -> Verdict {
+    pub fn wait(mut self) -> LatchResult {
         loop {
             if let Some(verdict) = self.latch.verdict() {
                 return verdict;
@@ -43,7 +43,7 @@ impl Awaited for AwaitedLatch<'_> {
         self.pool == pool
     }
 
-    fn run_here(&mut self, _: &Tally) -> bool {
+    fn run_here(&mut self, _: &TaskCounts) -> bool {
         false // its pool is another one
     }
 

@@ -11,7 +11,7 @@ use crate::policy::scaling::Scaling;
 use crate::runtime::report::AtEnd;
 use crate::sys::{affinity, topology};
 use crate::task::cancel::CancelToken;
-use crate::workers::roster::Limits;
+use crate::workers::roster::WorkerLimits;
 
 /// Whether a pool measures how long its tasks wait and run, for [`WorkerStats::waits`](crate::WorkerStats::waits) and
 /// [`WorkerStats::runs`](crate::WorkerStats::runs).
@@ -64,7 +64,7 @@ impl fmt::Debug for Hooks {
 #[derive(Debug)]
 pub struct Config {
     /// How many workers and spare threads there may be.
-    pub limits: Limits,
+    pub limits: WorkerLimits,
     /// How the number of workers follows the load, if it may.
     pub scaling: Scaling,
     /// Beginning of the threads' names; without NUL.
@@ -103,9 +103,9 @@ pub struct Config {
 
 impl Config {
     /// For a pool of one worker without a thread, which does alone what this one's pool no longer does.
-    pub fn solo(&self) -> Config {
+    pub fn single_threaded(&self) -> Config {
         Config {
-            limits: Limits { min: 1, max: 1, stand_ins: 0, warm: 0, linger: Duration::ZERO },
+            limits: WorkerLimits { min: 1, max: 1, stand_ins: 0, warm: 0, linger: Duration::ZERO },
             scaling: Scaling::default(),
             name: self.name.clone(),
             stack_size: self.stack_size,

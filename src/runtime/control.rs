@@ -23,9 +23,9 @@ pub enum Request {
     /// Begin no task, until this is taken back.
     Pause = 1 << 2,
     /// Look at the tasks of other priorities before each of the normal ones. Never taken back.
-    Ranks = 1 << 3,
+    PriorityQueues = 1 << 3,
     /// Look whether there is an order for you (see `orders`).
-    Orders = 1 << 4,
+    Broadcast = 1 << 4,
     /// Look at the [`Roster`] whether to leave the pool.
     Leave = 1 << 5,
 }
@@ -35,17 +35,17 @@ pub(super) const PHASE: u32 = 0b11;
 
 /// A word without these bits asks nothing of a worker but to run tasks: the pool is open or drains, and there is no
 /// [`Request`].
-const WANTS_CARE: u32 = !(Phase::Draining as u32);
+const NEEDS_MAINTENANCE: u32 = !(Phase::Draining as u32);
 
 /// What else there may be while a worker that has nothing to do goes on looking for tasks: it comes to its orders by itself,
 /// and those of others are none of its business.
-const NO_REASON_TO_STOP: u32 = Phase::Draining as u32 | Request::Orders as u32;
+const NO_REASON_TO_STOP: u32 = Phase::Draining as u32 | Request::Broadcast as u32;
 
 /// The phase of a pool, and what it asks of its workers, at one moment.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Condition(pub(super) u32);
+pub struct ControlWord(pub(super) u32);
 
-impl Condition {
+impl ControlWord {
     /// How far the pool has come.
     #[inline]
     pub fn phase(self) -> Phase {
@@ -64,8 +64,8 @@ impl Condition {
 
     /// Whether there is anything that a worker must see to before it takes its next task.
     #[inline]
-    pub fn wants_care(self) -> bool {
-        self.0 & WANTS_CARE != 0
+    pub fn needs_maintenance(self) -> bool {
+        self.0 & NEEDS_MAINTENANCE != 0
     }
 
     /// Whether a worker that looks for a task must see to something else first.
@@ -74,9 +74,9 @@ impl Condition {
     }
 }
 
-impl fmt::Debug for Condition {
+impl fmt::Debug for ControlWord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Condition")
+        f.debug_struct("ControlWord")
             .field("phase", &self.phase())
             .field("requests", &(self.0 & !PHASE))
             .finish()

@@ -2,7 +2,7 @@
 //! its workers is idle, their records, and the threads. The queues are the business of the pools themselves, which
 //! contain this. Everything here may be touched by any thread at any time.
 
-use crate::runtime::control::Condition;
+use crate::runtime::control::ControlWord;
 use crate::runtime::control::PHASE;
 use crate::runtime::control::Phase;
 use crate::runtime::control::Request;
@@ -20,19 +20,19 @@ use crossbeam_utils::CachePadded;
 use crate::base::error::PanicPayload;
 use crate::base::unwind::{self, Payload};
 use crate::limits::budget::Budget;
-use crate::runtime::broadcast_gate::Gate;
-use crate::runtime::capacity::Admission;
+use crate::runtime::broadcast_gate::BroadcastGate;
+use crate::runtime::capacity::Capacity;
 use crate::runtime::config::Config;
 use crate::runtime::metrics::PoolMetrics;
-use crate::runtime::priority::Ranks;
+use crate::runtime::priority::PriorityQueues;
 use crate::runtime::threads::Threads;
-use crate::sync::grow_table::Numbered;
+use crate::sync::grow_table::GrowTable;
 use crate::sys::{clock, fork};
-use crate::task::cancel::Watch;
+use crate::task::cancel::CancelRegistration;
 use crate::task::erased::{Discarded, Task};
 use crate::task::work::Unstarted;
 use crate::workers::idle::Idle;
-use crate::workers::roster::{Hiring, Reason, Roster, State};
+use crate::workers::roster::{RetireReason, Roster, RosterState, SpawnPolicy};
 
 /// A number for a pool, or for what is waited for like one.
 pub fn next_id() -> u32 {
@@ -51,22 +51,22 @@ pub struct Core {
     pub(super) built: (Instant, u64),
     /// [`fork::generation`] at the time of building.
     fork_generation: u32,
-    /// A [`Condition`].
-    condition: CachePadded<AtomicU32>,
+    /// A [`ControlWord`].
+    control: CachePadded<AtomicU32>,
     /// Where workers wait while the pool is paused.
     pub pause: Pause,
     /// Where tasks for certain workers alone are handed in.
-    pub orders: Gate,
+    pub broadcast_gate: BroadcastGate,
     /// Who searches, who is parked.
     pub idle: Idle,
     /// Tasks of other priorities than normal.
-    pub ranks: Ranks,
+    pub priorities: PriorityQueues,
     /// Who is a worker.
     pub roster: Roster,
     /// By the number of the worker, which has its own at hand. Padded, for each is written by another thread.
-    pub(super) records: Numbered<Arc<CachePadded<Record>>>,
+    pub(super) records: GrowTable<Arc<CachePadded<Record>>>,
     /// The limit of a bounded pool.
-    pub admission: Option<Admission>,
+    pub capacity: Option<Capacity>,
     /// What tasks with a weight share.
     pub budget: Option<Arc<Budget>>,
     /// Rare events.
@@ -76,16 +76,16 @@ pub struct Core {
     /// The operating system's threads behind the workers.
     pub threads: Threads,
     /// Ends the pool when the user's token is cancelled.
-    pub watch: OnceLock<Watch>,
+    pub watch: OnceLock<CancelRegistration>,
 }
 
 impl Core {
     /// The common part of a pool that is built as `config` says.
     pub fn new(config: Config) -> Self {
         let limits = config.limits;
-        let admission = Admission::new(&config);
+        let capacity = Capacity::new(&config);
         let budget = config.budget.map(|limit| Arc::new(Budget::new(limit)));
-        let records = (0..limits.min).map(|index| Record::of(index, admission.as_ref())).collect();
+        let records = (0..limits.min).map(|index| Record::of(index, capacity.as_ref())).collect();
         Core {
             id: next_id(),
             config,
@@ -94,14 +94,14 @@ impl Core {
                 fork::register();
                 fork::generation()
             },
-            condition: CachePadded::new(AtomicU32::new(Phase::Open as u32)),
+            control: CachePadded::new(AtomicU32::new(Phase::Open as u32)),
             pause: Pause::default(),
-            orders: Gate::default(),
+            broadcast_gate: BroadcastGate::default(),
             idle: Idle::new(0),
-            ranks: Ranks::default(),
+            priorities: PriorityQueues::default(),
             roster: Roster::new(limits),
-            records: Numbered::new(records, limits.capacity()),
-            admission,
+            records: GrowTable::new(records, limits.capacity()),
+            capacity,
             budget,
             metrics: PoolMetrics::default(),
             per_worker: Mutex::default(),
@@ -123,7 +123,7 @@ impl Core {
 
     /// Makes sure that there is a record of worker `index`.
     pub fn make_record(&self, index: usize) -> &Record {
-        self.records.get_or_make(index, || Record::of(index, self.admission.as_ref()))
+        self.records.get_or_make(index, || Record::of(index, self.capacity.as_ref()))
     }
 
     /// The numbers of all workers that there ever were.
@@ -152,25 +152,25 @@ impl Core {
 
     /// The present phase and requests.
     #[inline]
-    pub fn condition(&self) -> Condition {
+    pub fn control(&self) -> ControlWord {
         // Acquire pairs with the Release in `advance` and `ask`: who sees the phase sees what was done before it was
         // entered.
-        Condition(self.condition.load(Ordering::Acquire))
+        ControlWord(self.control.load(Ordering::Acquire))
     }
 
     /// The present phase.
     #[inline]
     pub fn phase(&self) -> Phase {
-        self.condition().phase()
+        self.control().phase()
     }
 
     /// Enters `phase`, unless the pool is further already. A pool that closes is not paused any more.
     pub fn advance(&self, phase: Phase) {
-        let mut old = self.condition.load(Ordering::Relaxed); // only a guess for the CAS
+        let mut old = self.control.load(Ordering::Relaxed); // only a guess for the CAS
         while old & PHASE < phase as u32 {
             let new = old & !(PHASE | Request::Pause as u32 | Request::Leave as u32) | phase as u32;
             // AcqRel: see `condition`.
-            match self.condition.compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Relaxed) {
+            match self.control.compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => break,
                 Err(current) => old = current,
             }
@@ -181,7 +181,7 @@ impl Core {
         self.pause.look_again();
         if phase >= Phase::Ended {
             let mut roster = self.roster.lock();
-            roster.restrict(Hiring::Nobody);
+            roster.restrict(SpawnPolicy::Nobody);
             let spares = roster.dismiss_spares();
             drop(roster);
             spares.iter().for_each(std::thread::Thread::unpark);
@@ -191,13 +191,13 @@ impl Core {
     /// Tells everyone of a change of the roster: workers whether some of them are to leave, pushes whether the supervisor
     /// wants to hear that nobody is idle. If there may be more workers now, the caller looks at every source of work
     /// afterwards.
-    pub fn publish(&self, roster: &State) {
+    pub fn publish(&self, roster: &RosterState) {
         if self.roster.publish(roster) > 0 {
-            self.ask(Request::Leave);
-        } else if self.condition().asks(Request::Leave) {
-            self.no_longer_ask(Request::Leave);
+            self.request(Request::Leave);
+        } else if self.control().asks(Request::Leave) {
+            self.withdraw_request(Request::Leave);
         }
-        if roster.hiring() == Hiring::Open && roster.room() > 0 {
+        if roster.spawn_policy() == SpawnPolicy::Open && roster.vacancies() > 0 {
             self.idle.ask_for_a_call();
         } else {
             self.idle.no_calls();
@@ -205,26 +205,26 @@ impl Core {
     }
 
     /// Worker `number` leaves the pool, if it still has a reason to.
-    pub fn resign(&self, number: usize, reason: Reason) -> bool {
+    pub fn retire(&self, number: usize, reason: RetireReason) -> bool {
         let mut roster = self.roster.lock();
-        let resigns = roster.resign(self.roster.limits(), number, reason);
+        let resigns = roster.retire(self.roster.limits(), number, reason);
         if resigns {
             self.publish(&roster);
             match reason {
-                Reason::Orders | Reason::Idle => _ = self.metrics.retired.add_shared(1),
-                Reason::Unfit => {}
+                RetireReason::Requested | RetireReason::Idle => _ = self.metrics.retired.add_shared(1),
+                RetireReason::Unfit => {}
             }
         }
         resigns
     }
 
     /// Makes a request of all workers; `false` if the pool is not open, and it was not made.
-    pub fn ask(&self, request: Request) -> bool {
-        let mut old = self.condition.load(Ordering::Relaxed); // only a guess for the CAS
-        while Condition(old).phase() == Phase::Open {
+    pub fn request(&self, request: Request) -> bool {
+        let mut old = self.control.load(Ordering::Relaxed); // only a guess for the CAS
+        while ControlWord(old).phase() == Phase::Open {
             let new = old | request as u32;
             // AcqRel: see `condition`.
-            match self.condition.compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Relaxed) {
+            match self.control.compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => return true,
                 Err(current) => old = current,
             }
@@ -233,14 +233,14 @@ impl Core {
     }
 
     /// Takes a request back.
-    pub fn no_longer_ask(&self, request: Request) {
-        self.condition.fetch_and(!(request as u32), Ordering::AcqRel); // see `condition`
+    pub fn withdraw_request(&self, request: Request) {
+        self.control.fetch_and(!(request as u32), Ordering::AcqRel); // see `condition`
     }
 
     /// Has worker `number`, which calls it, wait for as long as the pool is paused and it is not to leave.
     #[cold]
-    pub fn rest_while_paused(&self, number: usize) {
-        self.pause.wait_while(|| self.condition().asks(Request::Pause) && !self.roster.is_to_leave(number));
+    pub fn wait_while_paused(&self, number: usize) {
+        self.pause.wait_while(|| self.control().asks(Request::Pause) && !self.roster.is_to_leave(number));
     }
 
     /// Whether every worker may go.
@@ -251,35 +251,35 @@ impl Core {
 
     /// Throws away a task: it never starts, and its handle says so. How many tasks that were: none if it had been run
     /// ahead of its turn.
-    pub fn throw_away(&self, task: Task) -> u64 {
+    pub fn discard(&self, task: Task) -> u64 {
         match task.discard(Unstarted::Cancelled) {
             Ok(Discarded::RunBefore) => return 0,
             Ok(Discarded::Unstarted) => {}
             Err(payload) => self.report_panic(payload),
         }
-        self.metrics.swept.add_shared(1);
-        if let Some(admission) = &self.admission {
-            admission.room.give_back_from_outside(1);
+        self.metrics.discarded.add_shared(1);
+        if let Some(admission) = &self.capacity {
+            admission.permits.release_from_outside(1);
         }
         1
     }
 
     /// In a pool in which no task may wait: `workers` more may work. May call wakers.
-    pub fn widen(&self, workers: usize) {
-        self.admission.iter().for_each(|admission| admission.widen(workers));
+    pub fn add_permits(&self, workers: usize) {
+        self.capacity.iter().for_each(|admission| admission.add_permits(workers));
     }
 
     /// Takes that back.
-    pub fn narrow(&self, workers: usize) {
-        self.admission.iter().for_each(|admission| admission.narrow(workers));
+    pub fn reduce_permits(&self, workers: usize) {
+        self.capacity.iter().for_each(|admission| admission.reduce_permits(workers));
     }
 
     /// Counts tasks that cannot be refused as if there were room for them; for threads that act as no worker of this pool.
     pub fn overdraw_from_outside(&self, tasks: u64) {
-        if let Some(admission) = &self.admission
+        if let Some(admission) = &self.capacity
             && !self.is_forked()
         {
-            admission.room.overdraw_from_outside(tasks);
+            admission.permits.overdraw_from_outside(tasks);
         }
     }
 
@@ -305,7 +305,7 @@ impl fmt::Debug for Core {
         f.debug_struct("Core")
             .field("name", &self.config.name)
             .field("id", &self.id)
-            .field("condition", &self.condition())
+            .field("condition", &self.control())
             .field("idle", &self.idle)
             .finish_non_exhaustive()
     }

@@ -83,9 +83,9 @@ impl<W: CurrentWorker + 'static> Slot<W> {
     }
 
     /// Makes `worker` the current one of the calling thread for as long as the returned value lives.
-    pub fn enter<'a>(slot: &'static LocalKey<Self>, worker: &'a W) -> Entered<'a, W> {
+    pub fn enter<'a>(slot: &'static LocalKey<Self>, worker: &'a W) -> CurrentGuard<'a, W> {
         let of_any_kind: &(dyn CurrentWorker + 'static) = worker;
-        Entered {
+        CurrentGuard {
             slot,
             previous: slot.with(|slot| slot.0.replace(worker)),
             previous_of_any_kind: CURRENT.replace(Some(NonNull::from(of_any_kind))),
@@ -95,14 +95,14 @@ impl<W: CurrentWorker + 'static> Slot<W> {
 }
 
 /// A thread acts as a worker for as long as this lives.
-pub struct Entered<'a, W: CurrentWorker + 'static> {
+pub struct CurrentGuard<'a, W: CurrentWorker + 'static> {
     slot: &'static LocalKey<Slot<W>>,
     previous: *const W,
     previous_of_any_kind: Option<NonNull<dyn CurrentWorker>>,
     worker: PhantomData<&'a W>,
 }
 
-impl<W: CurrentWorker + 'static> Drop for Entered<'_, W> {
+impl<W: CurrentWorker + 'static> Drop for CurrentGuard<'_, W> {
     fn drop(&mut self) {
         self.slot.with(|slot| slot.0.set(self.previous));
         CURRENT.set(self.previous_of_any_kind);

@@ -20,7 +20,7 @@ pub enum Route {
     #[default]
     Any,
     /// Before or after all others.
-    Ranked(Priority),
+    Priority(Priority),
     /// To the worker of this number.
     Worker(usize),
     /// To the worker that gets all tasks with this key, a hash of the user's.
@@ -32,16 +32,16 @@ impl Route {
     pub fn of(priority: Priority) -> Route {
         match priority {
             Priority::Normal => Route::Any,
-            other => Route::Ranked(other),
+            other => Route::Priority(other),
         }
     }
 }
 
 /// What decides when tasks that an [`Intake`] has accepted may run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Limits {
+pub enum RunLimit {
     /// Nothing: any thread may run one at any time.
-    Pool,
+    None,
     /// Only so many may run at a time, which whoever takes them up sees to.
     Concurrency,
 }
@@ -49,7 +49,7 @@ pub enum Limits {
 /// Where tasks are handed to a pool, of whatever kind.
 pub trait Intake: Deref<Target = Core> + Send + Sync + 'static {
     /// The number that handles know this intake by: that of the pool whose workers run the awaited task themselves.
-    fn slot_id(&self) -> u32 {
+    fn handle_pool_id(&self) -> u32 {
         self.id
     }
 
@@ -92,8 +92,8 @@ pub trait Intake: Deref<Target = Core> + Send + Sync + 'static {
     ) -> Result<usize, Rejected<F>>;
 
     /// What limits the tasks besides the room in the pool.
-    fn limits(&self) -> Limits {
-        Limits::Pool
+    fn run_limit(&self) -> RunLimit {
+        RunLimit::None
     }
 
     /// Whether the calling thread acts as one of the pool's workers.
@@ -115,14 +115,14 @@ pub trait Intake: Deref<Target = Core> + Send + Sync + 'static {
 }
 
 /// Has workers woken for the tasks of a batch that are out when it goes: also when the caller's iterator panics.
-pub struct Announcement<'a> {
+pub struct NotifyOnDrop<'a> {
     /// Who is to be woken.
     pub idle: &'a Idle,
     /// Tasks made visible so far.
     pub tasks: usize,
 }
 
-impl Drop for Announcement<'_> {
+impl Drop for NotifyOnDrop<'_> {
     fn drop(&mut self) {
         self.idle.notify_many(self.tasks);
     }
@@ -149,7 +149,7 @@ pub fn in_portions<F>(
 ) -> Result<usize, Rejected<F>> {
     // Drawn first and packed when the places are reserved, for between the two no user code may run.
     let mut portion = VecDeque::with_capacity(share);
-    let mut batch = Announcement { idle, tasks: 0 };
+    let mut batch = NotifyOnDrop { idle, tasks: 0 };
     loop {
         portion.extend(closures.by_ref().take(share));
         if portion.is_empty() {

@@ -15,8 +15,8 @@ use crate::runtime::control::Request;
 use crate::runtime::report::{self, AtEnd};
 use crate::runtime::thread_role;
 use crate::runtime::worker_thread;
-use crate::task::cancel::Watcher;
-use crate::workers::roster::{Hiring, Purpose};
+use crate::task::cancel::CancelCallback;
+use crate::workers::roster::{SpawnPolicy, SpawnReason};
 
 /// Starts the workers of a pool. If one of them cannot be started, those already running are stopped and joined.
 pub fn start<M: Model>(config: Config) -> Result<Arc<M>, BuildError> {
@@ -24,7 +24,7 @@ pub fn start<M: Model>(config: Config) -> Result<Arc<M>, BuildError> {
     let limits = *shared.roster.limits();
     let (ready, readiness) = mpsc::channel();
     for worker in 0..limits.min {
-        if let Err(source) = worker_thread::take_on(&shared, Purpose::Floor, Some(ready.clone())) {
+        if let Err(source) = worker_thread::add_worker(&shared, SpawnReason::Floor, Some(ready.clone())) {
             abandon(&*shared);
             return Err(BuildError::Spawn { worker, source });
         }
@@ -45,11 +45,11 @@ pub fn start<M: Model>(config: Config) -> Result<Arc<M>, BuildError> {
             }
         }
     }
-    worker_thread::keep_warm(&shared);
+    worker_thread::prestart_spares(&shared);
     if let Some(token) = &shared.config.token {
         let pool = Arc::downgrade(&shared);
         let stop = move || pool.upgrade().iter().for_each(|pool| stop(&**pool));
-        match token.watch(Watcher::Call(Box::new(stop))) {
+        match token.watch(CancelCallback::Call(Box::new(stop))) {
             Some(watch) => _ = shared.watch.set(watch),
             None => self::stop(&*shared),
         }
@@ -72,7 +72,7 @@ pub fn resize<M: Model>(shared: &Arc<M>, min: usize, max: usize) -> Result<(), R
     }
     let max_before = {
         let mut roster = shared.roster.lock();
-        if roster.hiring() != Hiring::Open {
+        if roster.spawn_policy() != SpawnPolicy::Open {
             return Err(ResizeError::Closed);
         }
         let (_, max_before) = roster.range();
@@ -81,8 +81,8 @@ pub fn resize<M: Model>(shared: &Arc<M>, min: usize, max: usize) -> Result<(), R
         max_before
     };
     // Outside of the lock, for this may call wakers. Of resizes at the same time each adds its own difference.
-    shared.widen(max.saturating_sub(max_before));
-    shared.narrow(max_before.saturating_sub(max));
+    shared.add_permits(max.saturating_sub(max_before));
+    shared.reduce_permits(max_before.saturating_sub(max));
     // All of them: some are to go, and others to rest no longer than an idle worker above the new minimum may.
     shared.idle.wake_all();
     shared.pause.look_again();
@@ -100,7 +100,7 @@ pub fn resize<M: Model>(shared: &Arc<M>, min: usize, max: usize) -> Result<(), R
 fn stop<M: Model>(shared: &M) {
     if !shared.is_forked() {
         close(shared, Phase::Stopping);
-        shared.throw_away_queued();
+        shared.discard_queued();
     }
 }
 
@@ -114,18 +114,18 @@ fn close<M: Model>(shared: &M, phase: Phase) {
     {
         // Under this lock, so that no worker that is taken on opens its queues after the others are closed.
         let mut roster = shared.roster.lock();
-        roster.restrict(Hiring::StandIns);
+        roster.restrict(SpawnPolicy::StandIns);
         shared.publish(&roster);
         // The queues first: a worker that sees the phase may end the pool as soon as they are empty.
         shared.close_queues();
-        shared.close_orders();
+        shared.close_broadcasts();
     }
     shared.advance(phase);
     // After the phase, for who finds the room full looks at that before it waits.
-    shared.admission.iter().for_each(|admission| admission.room.close());
+    shared.capacity.iter().for_each(|admission| admission.permits.close());
     shared.budget.iter().for_each(|budget| budget.close());
     shared.idle.wake_all();
-    shared.idle.call_supervisor(); // it goes
+    shared.idle.call_autoscaler(); // it goes
 }
 
 /// Closes the pool, begins `phase`, and waits until every thread has gone, or to the deadline.
@@ -133,12 +133,12 @@ pub fn end<M: Model>(shared: &M, phase: Phase, deadline: Option<Instant>) -> Res
     if shared.is_forked() {
         return Err(ShutdownError::Forked);
     }
-    if thread_role::is_one_of(shared) {
+    if thread_role::belongs_to_pool(shared) {
         return Err(ShutdownError::FromWorker);
     }
     close(shared, phase);
     if phase == Phase::Stopping {
-        shared.throw_away_queued();
+        shared.discard_queued();
     }
     if !shared.threads.wait(deadline) {
         return Err(ShutdownError::TimedOut);
@@ -146,7 +146,7 @@ pub fn end<M: Model>(shared: &M, phase: Phase, deadline: Option<Instant>) -> Res
     if shared.phase() == Phase::Stopping {
         // What producers had in hand when the pool stopped.
         shared.wait_for_producers();
-        shared.throw_away_queued();
+        shared.discard_queued();
     }
     if shared.config.at_end == AtEnd::Print && shared.metrics.reports.add_shared(1) == 0 {
         report::print(&shared.stats());
@@ -158,11 +158,11 @@ pub fn end<M: Model>(shared: &M, phase: Phase, deadline: Option<Instant>) -> Res
 pub fn purge<M: Model>(shared: &M) -> u64 {
     let mut purged = 0;
     if !shared.is_forked() {
-        shared.sift(&mut |task| {
+        shared.retain_queued(&mut |task| {
             if task.is_structured() {
                 return Some(task);
             }
-            purged += shared.throw_away(task);
+            purged += shared.discard(task);
             None
         });
     }
@@ -171,15 +171,15 @@ pub fn purge<M: Model>(shared: &M) -> u64 {
 
 /// Has the workers begin no task until [`resume`].
 pub fn pause<M: Model>(shared: &M) -> bool {
-    !shared.is_forked() && shared.ask(Request::Pause)
+    !shared.is_forked() && shared.request(Request::Pause)
 }
 
 /// Takes a [`pause`] back.
 pub fn resume<M: Model>(shared: &M) {
     if !shared.is_forked() {
-        shared.no_longer_ask(Request::Pause);
+        shared.withdraw_request(Request::Pause);
         shared.pause.look_again();
-        shared.idle.call_supervisor(); // it does not look at a pool that is paused
+        shared.idle.call_autoscaler(); // it does not look at a pool that is paused
     }
 }
 

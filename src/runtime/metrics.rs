@@ -8,9 +8,9 @@ use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::base::counter::{Counter, Stretch};
+use crate::base::counter::{Counter, StateTimer};
 use crate::base::histogram::Histogram;
-use crate::task::counts::{Exit, Tally};
+use crate::task::counts::{PermitReturn, TaskCounts};
 
 /// What one worker has measured.
 #[derive(Debug, Default)]
@@ -25,7 +25,7 @@ pub struct Timing {
 #[derive(Debug, Default)]
 pub struct WorkerMetrics {
     /// Ends of tasks.
-    pub tally: Tally,
+    pub counts: TaskCounts,
     /// Tasks submitted by tasks on this worker: straight to its own deque, or (pull) to the shared queue.
     pub submitted: Counter,
     /// Places that it has emptied in the shared queue of a pull pool.
@@ -37,19 +37,19 @@ pub struct WorkerMetrics {
     /// Times it went to sleep.
     pub parked: Counter,
     /// Time since its thread began, in nanoseconds since the pool was built. What is left of it by the next two is busy.
-    pub alive: Stretch,
-    /// Nanoseconds spent looking for work, but for the sweep in which it was found.
+    pub alive: StateTimer,
+    /// Nanoseconds spent looking for work, but for the find_task in which it was found.
     pub searching: Counter,
     /// Time asleep, for want of work or in a task that waits for another pool; as `alive`.
-    pub asleep: Stretch,
+    pub asleep: StateTimer,
     /// Ticks of [`clock`](crate::sys::clock) for which a thread from outside acted as this worker, which slept.
     pub lent: Counter,
 }
 
 impl WorkerMetrics {
     /// Of a worker that gives permits back at `exit`, if its pool is bounded.
-    pub fn new(exit: Option<Exit>) -> Self {
-        WorkerMetrics { tally: Tally::new(exit), ..Self::default() }
+    pub fn new(exit: Option<PermitReturn>) -> Self {
+        WorkerMetrics { counts: TaskCounts::new(exit), ..Self::default() }
     }
 }
 
@@ -59,12 +59,12 @@ pub struct PoolMetrics {
     /// Tasks that went straight to the injector.
     pub injected: Counter,
     /// Tasks given to certain workers alone.
-    pub ordered: Counter,
+    pub broadcast: Counter,
     /// Tasks thrown away by a thread that is not a worker, at shutdown.
-    pub swept: Counter,
+    pub discarded: Counter,
     /// Tasks that never were in a queue, because the pool was full: run by the thread from outside that submitted them, or
     /// dropped. Written by any thread.
-    pub by_callers: Tally,
+    pub by_callers: TaskCounts,
     /// Panics in the start, exit and panic hooks.
     pub hook_panics: Counter,
     /// Shutdowns that had waited for the end, if the statistics are to be printed then.
@@ -144,7 +144,7 @@ pub struct PoolStats {
 
 /// What a supervisor looks at.
 #[derive(Debug, Clone, Copy)]
-pub struct Reading {
+pub struct LoadSample {
     /// Tasks accepted so far.
     pub submitted: u64,
     /// Tasks begun so far.

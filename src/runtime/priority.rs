@@ -61,14 +61,14 @@ impl Turn {
 
 /// See the module's text.
 #[derive(Debug, Default)]
-pub struct Ranks {
+pub struct PriorityQueues {
     /// Before all others.
     pub high: Injector<Task>,
     /// After all others.
     pub low: Injector<Task>,
 }
 
-impl Ranks {
+impl PriorityQueues {
     /// The queue for tasks of this priority; the normal ones are not here.
     pub fn queue(&self, priority: Priority) -> Option<&Injector<Task>> {
         match priority {
@@ -98,7 +98,7 @@ impl Ranks {
     }
 
     /// Gives as many tasks as there are now to `sort`.
-    pub fn sift(&self, mut sort: impl FnMut(Task)) {
+    pub fn retain(&self, mut sort: impl FnMut(Task)) {
         for _ in 0..self.high.len() + self.low.len() {
             let Some(task) = self.take_any() else { return };
             sort(task);

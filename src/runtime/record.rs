@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use crossbeam_utils::CachePadded;
 
 use crate::queue::mailbox::Mailbox;
-use crate::runtime::capacity::Admission;
+use crate::runtime::capacity::Capacity;
 use crate::runtime::metrics::{PinRecord, Timing, WorkerMetrics};
 use crate::task::erased::Task;
 
@@ -18,7 +18,7 @@ pub struct Record {
     /// How long tasks waited and ran, from the first that is measured on.
     pub timing: OnceLock<Box<Timing>>,
     /// Tasks that this worker alone may run.
-    pub orders: Mailbox<Task>,
+    pub broadcasts: Mailbox<Task>,
     /// Set by the worker's thread when it begins.
     pub pin: PinRecord,
     /// Whether tasks may be sent to the worker of this number. Written under the lock of the roster.
@@ -26,12 +26,12 @@ pub struct Record {
 }
 
 impl Record {
-    /// That of worker `index`, which gives permits back to `admission`.
-    pub fn of(index: usize, admission: Option<&Admission>) -> Arc<CachePadded<Self>> {
+    /// That of worker `index`, which gives permits back to `capacity`.
+    pub fn of(index: usize, capacity: Option<&Capacity>) -> Arc<CachePadded<Self>> {
         Arc::new(CachePadded::new(Record {
-            metrics: WorkerMetrics::new(admission.map(|admission| admission.exit(index))),
+            metrics: WorkerMetrics::new(capacity.map(|capacity| capacity.permit_return(index))),
             timing: OnceLock::new(),
-            orders: Mailbox::default(),
+            broadcasts: Mailbox::default(),
             pin: PinRecord::default(),
             is_member: AtomicBool::new(false),
         }))

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use crossbeam_utils::CachePadded;
 
 use crate::base::counter::{Counter, nanos};
-use crate::limits::wait_queue::Office;
-use crate::runtime::capacity::Admission;
+use crate::limits::wait_queue::Semaphore;
+use crate::runtime::capacity::Capacity;
 use crate::runtime::core::Core;
-use crate::runtime::metrics::{PoolStats, Reading, WorkerMetrics, WorkerState, WorkerStats};
+use crate::runtime::metrics::{LoadSample, PoolStats, WorkerMetrics, WorkerState, WorkerStats};
 use crate::runtime::record::Record;
 use crate::sys::clock;
-use crate::task::counts::Tally;
+use crate::task::counts::TaskCounts;
 
 impl Core {
     /// How many threads and futures wait to get in.
@@ -21,7 +21,7 @@ impl Core {
         if self.is_forked() {
             return 0; // a lock may be held by a thread that does not exist here
         }
-        let for_room = self.admission.as_ref().map_or(0, Admission::blocked);
+        let for_room = self.capacity.as_ref().map_or(0, Capacity::blocked);
         for_room + self.budget.as_ref().map_or(0, |budget| budget.waiting())
     }
 
@@ -35,23 +35,23 @@ impl Core {
     pub fn stats(&self, pushed: impl Fn() -> u64, depth: impl Fn(usize) -> usize) -> PoolStats {
         let submitted = || {
             let by_workers = self.sum(|m| m.submitted.get());
-            by_workers + pushed() + self.metrics.ordered.get() + self.metrics.by_callers.started.get()
+            by_workers + pushed() + self.metrics.broadcast.get() + self.metrics.by_callers.started.get()
         };
         let by_callers = &self.metrics.by_callers;
         let submitted_before = submitted();
         // In reverse causal order: ends, then starts, then submissions, so that no difference comes out negative.
-        let ends = |get: fn(&Tally) -> &Counter| -> u64 {
-            self.records.values().map(|r| get(&r.metrics.tally).get()).sum::<u64>() + get(by_callers).get()
+        let ends = |get: fn(&TaskCounts) -> &Counter| -> u64 {
+            self.records.values().map(|r| get(&r.metrics.counts).get()).sum::<u64>() + get(by_callers).get()
         };
         let run_by_callers = by_callers.ended();
-        let completed = ends(|tally| &tally.completed);
-        let failed = ends(|tally| &tally.failed);
-        let panicked = ends(|tally| &tally.panicked);
-        let cancelled_by_workers = ends(|tally| &tally.cancelled);
-        let expired = ends(|tally| &tally.expired);
-        let dropped = ends(|tally| &tally.dropped);
-        let started = ends(|tally| &tally.started);
-        let swept = self.metrics.swept.get();
+        let completed = ends(|counts| &counts.completed);
+        let failed = ends(|counts| &counts.failed);
+        let panicked = ends(|counts| &counts.panicked);
+        let cancelled_by_workers = ends(|counts| &counts.cancelled);
+        let expired = ends(|counts| &counts.expired);
+        let dropped = ends(|counts| &counts.dropped);
+        let started = ends(|counts| &counts.started);
+        let discarded = self.metrics.discarded.get();
         let parked = self.idle.parked();
         let worker_stats = |(index, record): (usize, &Arc<CachePadded<Record>>)| {
             self.worker_stats(index, depth(index), parked.contains(&index), record)
@@ -64,10 +64,10 @@ impl Core {
             panicked,
             expired,
             dropped,
-            cancelled: cancelled_by_workers + swept,
+            cancelled: cancelled_by_workers + discarded,
             // Taken from what was submitted before the starts were read: a task that came and began in between would
             // otherwise look as if it waited.
-            waiting: submitted_before.saturating_sub(started + swept),
+            waiting: submitted_before.saturating_sub(started + discarded),
             capacity: self.config.capacity,
             blocked: self.blocked(),
             run_by_callers,
@@ -86,12 +86,12 @@ impl Core {
     }
 
     /// What a supervisor wants to know. `pushed` counts as in [`Core::stats`].
-    pub fn read(&self, pushed: impl FnOnce() -> u64) -> Reading {
+    pub fn read(&self, pushed: impl FnOnce() -> u64) -> LoadSample {
         // In reverse causal order, as above.
-        let started = self.sum(|m| m.tally.started.get());
-        let swept = self.metrics.swept.get();
-        let submitted = self.sum(|m| m.submitted.get()) + self.metrics.ordered.get() + pushed();
-        Reading { submitted, started, waiting: submitted.saturating_sub(started + swept) }
+        let started = self.sum(|m| m.counts.started.get());
+        let discarded = self.metrics.discarded.get();
+        let submitted = self.sum(|m| m.submitted.get()) + self.metrics.broadcast.get() + pushed();
+        LoadSample { submitted, started, waiting: submitted.saturating_sub(started + discarded) }
     }
 
     fn worker_stats(&self, index: usize, depth: usize, is_parked: bool, record: &Record) -> WorkerStats {
@@ -103,11 +103,11 @@ impl Core {
         let timing = record.timing.get();
         WorkerStats {
             index,
-            executed: metrics.tally.ended(),
+            executed: metrics.counts.ended(),
             stolen: metrics.stolen.get(),
             stolen_forks: metrics.stolen_forks.get(),
             parked: metrics.parked.get(),
-            queue_depth: depth + record.orders.len(),
+            queue_depth: depth + record.broadcasts.len(),
             state: match metrics.alive.is_under_way() {
                 false => WorkerState::Gone,
                 true if is_parked => WorkerState::Parked,

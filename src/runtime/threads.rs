@@ -22,12 +22,12 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// A thread's name for itself when it goes: numbers of workers are given again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ticket(u64);
+pub struct ThreadKey(u64);
 
 /// See the module's text.
 #[derive(Debug, Default)]
 pub struct Threads {
-    state: Mutex<State>,
+    state: Mutex<ThreadsState>,
     /// Signalled when the last running thread is about to go.
     all_gone: Condvar,
     /// Signalled when one that has gone is taken up to be joined.
@@ -35,13 +35,13 @@ pub struct Threads {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct ThreadsState {
     /// Threads that have been started and have not announced their end.
     running: usize,
     /// How many were ever started.
     tickets: u64,
     /// What is left to join.
-    handles: Vec<(Ticket, JoinHandle<()>)>,
+    handles: Vec<(ThreadKey, JoinHandle<()>)>,
     /// Those that have announced their end while the pool goes on. When all is quiet there is one at most: who joined the others.
     ended: VecDeque<JoinHandle<()>>,
     joining: Joining,
@@ -56,23 +56,23 @@ enum Joining {
 }
 
 impl Threads {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ThreadsState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Starts a thread that runs `life` and ends by calling [`Threads::gone`] or [`Threads::gone_early`].
-    pub fn start(&self, thread: Builder, life: impl FnOnce(Ticket) + Send + 'static) -> io::Result<()> {
+    pub fn start(&self, thread: Builder, life: impl FnOnce(ThreadKey) + Send + 'static) -> io::Result<()> {
         let mut state = self.state();
         if state.ended.len() > MOST_ENDED {
-            let too_many = |state: &mut State| state.ended.len() > MOST_ENDED;
+            let too_many = |state: &mut ThreadsState| state.ended.len() > MOST_ENDED;
             let waited = self.fewer_ended.wait_timeout_while(state, PAUSE, too_many);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        let ticket = Ticket(state.tickets);
-        let handle = thread.spawn(move || life(ticket))?;
+        let key = ThreadKey(state.tickets);
+        let handle = thread.spawn(move || life(key))?;
         state.tickets += 1;
         state.running += 1;
-        state.handles.push((ticket, handle));
+        state.handles.push((key, handle));
         Ok(())
     }
 
@@ -81,10 +81,10 @@ impl Threads {
         self.count_down(self.state());
     }
 
-    /// The calling thread, which has this ticket, is about to go while the pool goes on.
-    pub fn gone_early(&self, ticket: Ticket) {
+    /// The calling thread, which has this key, is about to go while the pool goes on.
+    pub fn gone_early(&self, key: ThreadKey) {
         let mut state = self.state();
-        let own = state.handles.iter().position(|(of, _)| *of == ticket);
+        let own = state.handles.iter().position(|(of, _)| *of == key);
         let own = own.map(|place| state.handles.swap_remove(place).1);
         if state.joining == Joining::Nobody {
             state.joining = Joining::Somebody;
@@ -102,7 +102,7 @@ impl Threads {
         self.count_down(state);
     }
 
-    fn count_down(&self, mut state: MutexGuard<'_, State>) {
+    fn count_down(&self, mut state: MutexGuard<'_, ThreadsState>) {
         state.running -= 1;
         if state.running == 0 {
             self.all_gone.notify_all();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::runtime::config::Config;
 use crate::sys::{affinity, stack};
-use crate::task::counts::Tally;
+use crate::task::counts::TaskCounts;
 
 /// How long a thread spins for a result before it sleeps: about what it takes to put it to sleep and wake it up. The next
 /// result of a program that submits and joins in turn usually comes sooner.
@@ -19,7 +19,7 @@ pub trait Awaited {
     /// Whether it comes from a task of the pool of this number.
     fn is_of(&self, pool: u32) -> bool;
     /// Runs the task that it comes from, if nobody has begun it; whether that was so.
-    fn run_here(&mut self, tally: &Tally) -> bool;
+    fn run_here(&mut self, counts: &TaskCounts) -> bool;
     /// Has the calling thread unparked when it comes (at once, if it has come already).
     fn unpark_me(&mut self);
 }

@@ -17,162 +17,162 @@ use crate::runtime::wait::Awaited;
 use crate::sys::memory;
 use crate::task::erased::Task;
 use crate::task::recycle;
-use crate::workers::idle::{Duty, Posture, Rest, Role, Seat};
-use crate::workers::roster::Reason;
+use crate::workers::idle::{Duty, ParkReason, ParkSlot, ParkState, Role};
+use crate::workers::roster::RetireReason;
 
 /// Busy-wait hints between two sweeps of a searching worker: a pause of some 100 ns, so that searchers do not take the
 /// cache lines away from those who fill them.
 const HINTS_PER_SWEEP: u32 = 8;
 
 /// What a worker is up to when it asks for the next task: until when it waits for one.
-pub enum Goal<'a> {
+pub enum RunUntil<'a> {
     /// The end of the pool.
     PoolEnd,
     /// A task on this worker waits for something.
     Await { awaited: &'a mut (dyn Awaited + Send), deadline: Option<Instant> },
 }
 
-impl Goal<'_> {
+impl RunUntil<'_> {
     /// Whether the worker may stop, of the pool around `core`.
     pub fn is_reached(&self, core: &Core) -> bool {
         match self {
-            Goal::PoolEnd => core.has_ended(),
-            Goal::Await { awaited, deadline } => {
+            RunUntil::PoolEnd => core.has_ended(),
+            RunUntil::Await { awaited, deadline } => {
                 awaited.is_done() || deadline.is_some_and(|deadline| Instant::now() >= deadline)
             }
         }
     }
 
-    /// Whether the worker must not take another task before it has seen to something else: see [`Seeker::attend`].
-    pub fn must_attend(&self, core: &Core, index: usize) -> bool {
-        let condition = core.condition();
-        condition.wants_care()
+    /// Whether the worker must not take another task before it has seen to something else: see [`WorkerLoop::maintain`].
+    pub fn must_maintain(&self, core: &Core, index: usize) -> bool {
+        let condition = core.control();
+        condition.needs_maintenance()
             && (condition.phase() >= Phase::Ended
                 // What a task waits for goes on in a paused pool, and a worker leaves only between two tasks.
-                || matches!(self, Goal::PoolEnd)
+                || matches!(self, RunUntil::PoolEnd)
                     && (condition.asks(Request::Pause)
                         || condition.asks(Request::Leave) && core.roster.is_to_leave(index)))
     }
 
-    fn rest(&self) -> Rest {
+    fn park_reason(&self) -> ParkReason {
         match self {
-            Goal::PoolEnd => Rest::Idle,
-            Goal::Await { .. } => Rest::Waiting,
+            RunUntil::PoolEnd => ParkReason::Idle,
+            RunUntil::Await { .. } => ParkReason::Waiting,
         }
     }
 
-    /// Sees to it that the thread is unparked when the goal is reached.
+    /// Sees to it that the thread is unparked when the until is reached.
     fn arm(&mut self) {
         match self {
-            Goal::PoolEnd => {} // whoever ends the pool wakes everyone in the list of the parked
-            Goal::Await { awaited, .. } => awaited.unpark_me(),
+            RunUntil::PoolEnd => {} // whoever ends the pool wakes everyone in the list of the parked
+            RunUntil::Await { awaited, .. } => awaited.unpark_me(),
         }
     }
 
     fn park(&self) {
         match self {
-            Goal::Await { deadline: Some(deadline), .. } => {
+            RunUntil::Await { deadline: Some(deadline), .. } => {
                 thread::park_timeout(deadline.saturating_duration_since(Instant::now()));
             }
-            Goal::PoolEnd | Goal::Await { deadline: None, .. } => thread::park(),
+            RunUntil::PoolEnd | RunUntil::Await { deadline: None, .. } => thread::park(),
         }
     }
 }
 
 /// A worker without a task: how it looks for one, lies down and gets up. The worker's half of the protocol in
 /// `docs/idle.md`, which is the same for every kind of pool.
-pub trait Seeker: Sized {
+pub trait WorkerLoop: Sized {
     /// The kind.
     type Pool: Model;
 
     /// The pool.
     fn shared(&self) -> &Self::Pool;
     /// Whether the worker has left the pool; set once.
-    fn has_resigned(&self) -> &Cell<bool>;
+    fn has_retired(&self) -> &Cell<bool>;
     /// The worker's place in the list of the parked.
-    fn seat(&self) -> &Arc<Seat>;
+    fn park_slot(&self) -> &Arc<ParkSlot>;
     /// How long it looks before it lies down.
     fn spin(&self) -> &Cell<SpinTime>;
     /// What it counts.
     fn metrics(&self) -> &WorkerMetrics;
     /// One look at every source of work, but for what is only looked at as a last resort.
-    fn sweep(&self) -> Option<Task>;
+    fn find_task(&self) -> Option<Task>;
     /// Whether a task has come to where most tasks come to: a look that costs next to nothing, between two sweeps.
     fn sees_push(&self) -> bool;
     /// A task that somebody else should run, but that this worker takes rather than lie down.
     fn last_resort(&self) -> Option<Task>;
     /// Takes the task of another priority that goes before the normal ones, if there is one.
-    fn take_ranked(&self) -> Option<Task>;
+    fn take_by_priority(&self) -> Option<Task>;
     /// Runs a task.
     fn run_task(&self, task: Task);
     /// Has others know what this worker still keeps to itself.
-    fn settle(&self) {}
+    fn flush(&self) {}
 
     /// Whether there is a task anywhere. Called after a sequentially consistent fence, by a worker that is awake.
     fn sees_work(&self) -> bool {
         self.shared().has_work()
     }
 
-    /// Finds a task elsewhere, or sleeps until there is one. `None` when the goal may have been reached.
+    /// Finds a task elsewhere, or sleeps until there is one. `None` when the until may have been reached.
     #[cold]
-    fn search_or_rest(&self, goal: &mut Goal<'_>) -> Option<Task> {
+    fn search_or_park(&self, until: &mut RunUntil<'_>) -> Option<Task> {
         let shared = self.shared();
-        let mut role = shared.idle.start_search(self.seat());
+        let mut role = shared.idle.start_search(self.park_slot());
         loop {
             if role == Role::Searching
-                && let Some(task) = search(self, goal)
+                && let Some(task) = search(self, until)
             {
                 self.end_search();
                 return Some(task);
             }
-            if goal.is_reached(shared) || goal.must_attend(shared, self.seat().index()) {
+            if until.is_reached(shared) || until.must_maintain(shared, self.park_slot().index()) {
                 if role == Role::Searching {
                     self.end_search();
                 }
                 return None;
             }
-            role = self.rest(role, goal);
-            if self.has_resigned().get() {
+            role = self.park(role, until);
+            if self.has_retired().get() {
                 return None;
             }
             if role == Role::Active {
-                role = shared.idle.start_search(self.seat());
+                role = shared.idle.start_search(self.park_slot());
             }
         }
     }
 
-    /// Lies down until there is work, the goal is reached, or the phase changes.
-    fn rest(&self, role: Role, goal: &mut Goal<'_>) -> Role {
-        let (shared, seat) = (self.shared(), self.seat());
-        goal.arm();
-        shared.idle.announce(seat, role, goal.rest());
+    /// Lies down until there is work, the until is reached, or the phase changes.
+    fn park(&self, role: Role, until: &mut RunUntil<'_>) -> Role {
+        let (shared, park_slot) = (self.shared(), self.park_slot());
+        until.arm();
+        shared.idle.prepare_park(park_slot, role, until.park_reason());
         // From here until `withdraw` this thread keeps its hands off what belongs to the worker's owner: another thread
         // may have borrowed the worker.
-        // The last look around: the fence in `announce` makes it count.
-        let role = if shared.has_work() || shared.has_orders(seat.index()) {
+        // The last look around: the fence in `prepare_park` makes it count.
+        let role = if shared.has_work() || shared.has_broadcast(park_slot.index()) {
             Some(Role::Searching)
-        } else if matches!(goal, Goal::PoolEnd)
-            && (shared.ends_now() || shared.roster.is_to_leave(seat.index()))
+        } else if matches!(until, RunUntil::PoolEnd)
+            && (shared.ends_now() || shared.roster.is_to_leave(park_slot.index()))
         {
             Some(Role::Active)
         } else {
             None
         };
         if let Some(role) = role {
-            if let Some(role) = shared.idle.withdraw(seat, role) {
+            if let Some(role) = shared.idle.cancel_park(park_slot, role) {
                 return role;
             }
-            // Lent. A push that saw this worker search relies on it to have seen its task: somebody else has to take it.
+            // Leased. A push that saw this worker search relies on it to have seen its task: somebody else has to take it.
             shared.idle.notify();
         }
-        if recycle::tidy_up() {
+        if recycle::trim() {
             memory::return_to_system();
         }
         // Shared, for whoever has borrowed the worker may sleep as well.
         self.metrics().parked.add_shared(1);
         let asleep = Instant::now();
         self.metrics().asleep.begin(shared.nanos(asleep));
-        let role = self.sleep(seat, goal);
+        let role = self.sleep(park_slot, until);
         let mut spin = self.spin().get();
         let slept = asleep.elapsed();
         self.metrics().asleep.end_after(nanos(slept));
@@ -181,32 +181,32 @@ pub trait Seeker: Sized {
         role
     }
 
-    /// Sleeps until it is chosen, the goal is reached, or it leaves the pool because it has been idle for long. `seat` is the
+    /// Sleeps until it is chosen, the until is reached, or it leaves the pool because it has been idle for long. `park_slot` is the
     /// one that it lay down with: whoever has borrowed the worker meanwhile has another.
-    fn sleep(&self, seat: &Arc<Seat>, goal: &mut Goal<'_>) -> Role {
+    fn sleep(&self, park_slot: &Arc<ParkSlot>, until: &mut RunUntil<'_>) -> Role {
         let shared = self.shared();
         let mut since = Instant::now();
         loop {
-            let timeout = self.idle_time(goal);
+            let timeout = self.idle_time(until);
             let is_overdue = timeout.is_some_and(|timeout| since.elapsed() >= timeout);
-            let is_up = match seat.posture() {
-                Posture::Up => true,
-                Posture::Parked => goal.is_reached(shared) || is_overdue,
-                Posture::Lent => {
+            let is_up = match park_slot.park_state() {
+                ParkState::Awake => true,
+                ParkState::Parked => until.is_reached(shared) || is_overdue,
+                ParkState::Leased => {
                     since = Instant::now(); // whoever acts as this worker is not idle
                     false
                 }
             };
-            match is_up.then(|| shared.idle.withdraw(seat, Role::Active)).flatten() {
-                Some(Role::Active) if is_overdue && shared.resign(seat.index(), Reason::Idle) => {
-                    self.has_resigned().set(true);
+            match is_up.then(|| shared.idle.cancel_park(park_slot, Role::Active)).flatten() {
+                Some(Role::Active) if is_overdue && shared.retire(park_slot.index(), RetireReason::Idle) => {
+                    self.has_retired().set(true);
                     return Role::Active;
                 }
                 Some(role) => return role,
                 None => {
-                    goal.arm(); // each time, see `wait::block`
+                    until.arm(); // each time, see `wait::block`
                     match timeout {
-                        None => goal.park(),
+                        None => until.park(),
                         Some(timeout) => thread::park_timeout(timeout.saturating_sub(since.elapsed())),
                     }
                 }
@@ -215,9 +215,9 @@ pub trait Seeker: Sized {
     }
 
     /// How long the worker may sleep before it leaves the pool; `None` if it is needed.
-    fn idle_time(&self, goal: &Goal<'_>) -> Option<Duration> {
+    fn idle_time(&self, until: &RunUntil<'_>) -> Option<Duration> {
         let shared = self.shared();
-        let leaves = matches!(goal, Goal::PoolEnd)
+        let leaves = matches!(until, RunUntil::PoolEnd)
             && shared.roster.has_too_many()
             && shared.config.scaling.releases() == Release::EachByItself;
         leaves.then(|| shared.config.scaling.idle_time())
@@ -233,30 +233,30 @@ pub trait Seeker: Sized {
 
     /// Sees to what the pool asks of its workers besides running tasks; whether the loop begins anew.
     #[cold]
-    fn attend(&self, goal: &mut Goal<'_>) -> bool {
+    fn maintain(&self, until: &mut RunUntil<'_>) -> bool {
         let shared = self.shared();
-        let condition = shared.condition();
+        let condition = shared.control();
         if condition.phase() == Phase::Stopping {
-            self.settle();
-            self.stop(goal);
+            self.flush();
+            self.stop(until);
             return true;
         }
-        if matches!(goal, Goal::PoolEnd) && condition.asks(Request::Leave) && self.leaves() {
+        if matches!(until, RunUntil::PoolEnd) && condition.asks(Request::Leave) && self.leaves() {
             return true;
         }
-        if matches!(goal, Goal::PoolEnd) && condition.asks(Request::Pause) {
-            self.settle();
-            shared.rest_while_paused(self.seat().index());
+        if matches!(until, RunUntil::PoolEnd) && condition.asks(Request::Pause) {
+            self.flush();
+            shared.wait_while_paused(self.park_slot().index());
             return true;
         }
-        if condition.asks(Request::Orders)
-            && let Some(order) = shared.take_order(self.seat().index())
+        if condition.asks(Request::Broadcast)
+            && let Some(order) = shared.take_broadcast(self.park_slot().index())
         {
             self.run_task(order);
             return true;
         }
-        if condition.asks(Request::Ranks)
-            && let Some(task) = self.take_ranked()
+        if condition.asks(Request::PriorityQueues)
+            && let Some(task) = self.take_by_priority()
         {
             self.run_task(task);
             return true;
@@ -266,46 +266,46 @@ pub trait Seeker: Sized {
 
     /// Leaves the pool, if it is among those who are to.
     fn leaves(&self) -> bool {
-        let (shared, index) = (self.shared(), self.seat().index());
-        let leaves = shared.roster.is_to_leave(index) && shared.resign(index, Reason::Orders);
+        let (shared, index) = (self.shared(), self.park_slot().index());
+        let leaves = shared.roster.is_to_leave(index) && shared.retire(index, RetireReason::Requested);
         if leaves {
-            self.has_resigned().set(true);
+            self.has_retired().set(true);
         }
         leaves
     }
 
     /// The pool stops: what this worker has in its queues never starts. A task that waits on this worker waits on,
     /// for something that runs, or has just been thrown away and says so.
-    fn stop(&self, goal: &mut Goal<'_>) {
+    fn stop(&self, until: &mut RunUntil<'_>) {
         let shared = self.shared();
-        shared.throw_away_queued();
-        goal.arm();
-        if !goal.is_reached(shared) {
-            goal.park();
+        shared.discard_queued();
+        until.arm();
+        if !until.is_reached(shared) {
+            until.park();
         }
     }
 }
 
 /// Looks everywhere, again and again for as long as spinning pays, and at last where it would rather not.
-fn search(seeker: &impl Seeker, goal: &Goal<'_>) -> Option<Task> {
+fn search(seeker: &impl WorkerLoop, until: &RunUntil<'_>) -> Option<Task> {
     let mut spin = seeker.spin().get();
     // The first and the last look at the clock.
     let mut looked: Option<(Instant, Instant)> = None;
     loop {
-        if goal.must_attend(seeker.shared(), seeker.seat().index()) {
+        if until.must_maintain(seeker.shared(), seeker.park_slot().index()) {
             return None;
         }
-        if let Some(task) = seeker.sweep() {
+        if let Some(task) = seeker.find_task() {
             // Found at the first look it has cost no time worth counting.
             if let Some((first, last)) = looked {
                 spin.rewarded();
                 seeker.spin().set(spin);
-                // Without the last sweep: the task would wait for one more look at the clock.
+                // Without the last find_task: the task would wait for one more look at the clock.
                 seeker.metrics().searching.add(nanos(last - first));
             }
             return Some(task);
         }
-        if goal.is_reached(seeker.shared()) {
+        if until.is_reached(seeker.shared()) {
             return None;
         }
         // A pool that closes ends when all its workers rest.

@@ -2,7 +2,7 @@
 //! that blocks. The numbers and counts behind that are in `roster`; the same for every [`Model`].
 //!
 //! # How a worker leaves
-//! It decides between two tasks, under the lock of the roster ([`Core::resign`]); from then on it does not count. Its exit
+//! It decides between two tasks, under the lock of the roster ([`Core::retire`]); from then on it does not count. Its exit
 //! hook runs while it is still a full worker, so that what that submits goes the usual way. Then no new task can reach it
 //! ([`Model::withdraw`]): a dispatcher with an old snapshot of the set is refused and chooses another. What is left in its
 //! queues goes to everyone ([`Model::hand_over`]), and whoever is needed for it is woken. Only then the pool may end without
@@ -23,30 +23,31 @@ use crate::base::unwind::{self, Payload};
 use crate::runtime::control::Phase;
 use crate::runtime::core::Core;
 use crate::runtime::metrics::PinStatus;
-use crate::runtime::model::Doors;
+use crate::runtime::model::ExitReason;
 use crate::runtime::model::Model;
+use crate::runtime::model::OutsideWork;
 use crate::runtime::model::Owner;
-use crate::runtime::model::Parting;
 use crate::runtime::thread_role;
-use crate::runtime::threads::Ticket;
+use crate::runtime::threads::ThreadKey;
 use crate::sys::{affinity, stack};
-use crate::workers::roster::{Hiring, Next, Purpose, Reason, Vacancy};
+use crate::workers::roster::{AssignedNumber, Next, RetireReason, SpawnPolicy, SpawnReason};
 
 /// Tells whoever builds the pool that a worker is ready, or what its start hook panicked with.
 pub type Ready = mpsc::Sender<Result<(), (usize, Payload)>>;
 
 /// Takes on one more worker, or spare thread, if there is room for that purpose; whether there was.
-pub fn take_on<M: Model>(shared: &Arc<M>, purpose: Purpose, ready: Option<Ready>) -> io::Result<bool> {
-    let Some(Vacancy { number, spare }) = enter(&**shared, purpose) else { return Ok(false) };
+pub fn add_worker<M: Model>(shared: &Arc<M>, purpose: SpawnReason, ready: Option<Ready>) -> io::Result<bool> {
+    let Some(AssignedNumber { number, spare }) = assign_number(&**shared, purpose) else { return Ok(false) };
     if let Some(thread) = spare {
         thread.unpark();
     } else {
         let thread = shared.config.thread(number);
-        let begin = if purpose == Purpose::Spare { Begin::AsSpare } else { Begin::AsWorker(ready) };
+        let begin =
+            if purpose == SpawnReason::Spare { ThreadStart::AsSpare } else { ThreadStart::AsWorker(ready) };
         let for_thread = shared.clone();
-        let life = move |ticket| live(&for_thread, number, ticket, begin);
+        let life = move |key| thread_main(&for_thread, number, key, begin);
         if let Err(error) = shared.threads.start(thread, life) {
-            undo(&**shared, purpose, number);
+            roll_back(&**shared, purpose, number);
             return Err(error);
         }
     }
@@ -54,69 +55,72 @@ pub fn take_on<M: Model>(shared: &Arc<M>, purpose: Purpose, ready: Option<Ready>
 }
 
 /// Gives a number, and makes its worker known.
-fn enter<M: Model>(shared: &M, purpose: Purpose) -> Option<Vacancy> {
+fn assign_number<M: Model>(shared: &M, purpose: SpawnReason) -> Option<AssignedNumber> {
     let mut roster = shared.roster.lock();
-    let vacancy = roster.take(shared.roster.limits(), purpose)?;
+    let vacancy = roster.assign(shared.roster.limits(), purpose)?;
     let record = shared.make_record(vacancy.number);
-    if purpose != Purpose::Spare {
+    if purpose != SpawnReason::Spare {
         // Whoever closes the pool takes the lock first, and who takes on a stand-in is a worker that does not rest: the
         // pool does not end meanwhile.
-        shared.idle.enlist();
-        let doors = if roster.hiring() == Hiring::Open { Doors::Open } else { Doors::Closed };
-        shared.admit(vacancy.number, doors);
+        shared.idle.register();
+        let outside_work =
+            if roster.spawn_policy() == SpawnPolicy::Open { OutsideWork::Open } else { OutsideWork::Closed };
+        shared.admit(vacancy.number, outside_work);
         record.is_member.store(true, Ordering::Relaxed); // see `Core::is_member`
-        record.orders.reopen(); // whether orders are accepted at all is decided elsewhere
+        record.broadcasts.reopen(); // whether orders are accepted at all is decided elsewhere
         shared.publish(&roster);
     }
     Some(vacancy)
 }
 
 /// There is no thread for that number.
-fn undo<M: Model>(shared: &M, purpose: Purpose, number: usize) {
-    if purpose == Purpose::Spare {
+fn roll_back<M: Model>(shared: &M, purpose: SpawnReason, number: usize) {
+    if purpose == SpawnReason::Spare {
         shared.roster.lock().vacate(number);
     } else {
-        shared.resign(number, Reason::Unfit);
+        shared.retire(number, RetireReason::Unfit);
         // There is nobody to run those that came meanwhile: their handles say that they never will.
-        shared.record(number).orders.close();
-        while let Some(order) = shared.take_order(number) {
-            shared.throw_away(order);
+        shared.record(number).broadcasts.close();
+        while let Some(order) = shared.take_broadcast(number) {
+            shared.discard(order);
         }
-        discharge(shared, number, None);
+        deregister_worker(shared, number, None);
     }
 }
 
 /// As what a thread begins.
-enum Begin {
+enum ThreadStart {
     AsWorker(Option<Ready>),
     AsSpare,
 }
 
 /// The life of one thread.
-fn live<M: Model>(shared: &Arc<M>, number: usize, ticket: Ticket, begin: Begin) {
-    thread_role::hire(shared.id);
+fn thread_main<M: Model>(shared: &Arc<M>, number: usize, key: ThreadKey, begin: ThreadStart) {
+    thread_role::enter_pool(shared.id);
     stack::begin(shared.config.stack_size);
     pin(shared, number);
     let mut fate = match begin {
-        Begin::AsWorker(ready) => serve(shared, number, ready),
-        Begin::AsSpare if shared.roster.lock().keep(number, thread::current()) => Fate::Spare,
-        Begin::AsSpare => Fate::Gone,
+        ThreadStart::AsWorker(ready) => run_worker(shared, number, ready),
+        ThreadStart::AsSpare if shared.roster.lock().keep_spare(number, thread::current()) => {
+            ThreadEnd::Spare
+        }
+        ThreadStart::AsSpare => ThreadEnd::Gone,
     };
-    while fate == Fate::Spare {
+    while fate == ThreadEnd::Spare {
         fate = match shared.roster.wait_as_spare(number) {
-            Next::Serve => serve(shared, number, None),
-            Next::End => Fate::Gone,
+            Next::Serve => run_worker(shared, number, None),
+            Next::End => ThreadEnd::Gone,
         };
     }
     match fate {
-        Fate::PoolEnd => shared.threads.gone(),
-        Fate::Gone | Fate::Spare => shared.threads.gone_early(ticket),
+        ThreadEnd::PoolEnd => shared.threads.gone(),
+        ThreadEnd::Gone | ThreadEnd::Spare => shared.threads.gone_early(key),
     }
 }
 
 /// What becomes of a thread that works no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
+enum ThreadEnd {
     /// It goes with the pool.
     PoolEnd,
     /// It goes, and its number may be another's already.
@@ -126,7 +130,7 @@ enum Fate {
 }
 
 /// Works as worker `number`, from the start hook to the exit hook.
-fn serve<M: Model>(shared: &Arc<M>, number: usize, ready: Option<Ready>) -> Fate {
+fn run_worker<M: Model>(shared: &Arc<M>, number: usize, ready: Option<Ready>) -> ThreadEnd {
     let worker = M::worker(shared.clone(), number);
     shared.record(number).metrics.alive.begin(shared.nanos(Instant::now()));
     span::worker_started(&shared.config.name, number);
@@ -145,30 +149,30 @@ fn serve<M: Model>(shared: &Arc<M>, number: usize, ready: Option<Ready>) -> Fate
             unwind::drop_silently(payload);
         }
     }
-    let mut parting = Parting::Resigned;
+    let mut parting = ExitReason::Retired;
     if is_fit {
         parting = worker.run();
-        if parting == Parting::Resigned {
+        if parting == ExitReason::Retired {
             // No more come, and nobody else may run those that are there.
-            shared.record(number).orders.close();
-            worker.run_orders();
+            shared.record(number).broadcasts.close();
+            worker.run_broadcasts();
         }
         if let Some(hook) = &shared.config.hooks.exit {
             worker.as_current(|| shared.run_hook(|| hook(number)));
         }
     } else {
-        shared.resign(number, Reason::Unfit);
-        shared.record(number).orders.close();
-        worker.run_orders();
+        shared.retire(number, RetireReason::Unfit);
+        shared.record(number).broadcasts.close();
+        worker.run_broadcasts();
     }
     worker.as_current(|| shared.forget_per_worker(number));
-    worker.put_down();
+    worker.release_deque();
     shared.record(number).metrics.alive.end(shared.nanos(Instant::now()));
     span::worker_ended(&shared.config.name, number);
     match parting {
-        Parting::PoolEnd => Fate::PoolEnd,
-        Parting::Resigned => {
-            let fate = discharge(&**shared, number, is_fit.then(thread::current));
+        ExitReason::PoolEnd => ThreadEnd::PoolEnd,
+        ExitReason::Retired => {
+            let fate = deregister_worker(&**shared, number, is_fit.then(thread::current));
             if is_fit {
                 // A number may be free now that was missing. If there is no thread to be had, that is counted.
                 let _ = fill_up(shared);
@@ -179,7 +183,7 @@ fn serve<M: Model>(shared: &Arc<M>, number: usize, ready: Option<Ready>) -> Fate
 }
 
 /// The end of a worker that has resigned and runs no more: see the module's text. Its thread, if there is one, may be kept.
-fn discharge<M: Model>(shared: &M, number: usize, thread: Option<thread::Thread>) -> Fate {
+fn deregister_worker<M: Model>(shared: &M, number: usize, thread: Option<thread::Thread>) -> ThreadEnd {
     {
         let _roster = shared.roster.lock();
         shared.record(number).is_member.store(false, Ordering::Relaxed); // see `Core::is_member`
@@ -189,15 +193,15 @@ fn discharge<M: Model>(shared: &M, number: usize, thread: Option<thread::Thread>
     if moved > 0 {
         shared.idle.notify_many(moved);
     }
-    shared.idle.dismiss();
-    let is_kept = shared.roster.lock().leave(shared.roster.limits(), number, thread);
+    shared.idle.deregister();
+    let is_kept = shared.roster.lock().free_number(shared.roster.limits(), number, thread);
     if shared.phase() != Phase::Open {
         shared.idle.wake_all(); // those who wait for the end of the pool may have waited for this worker alone
     }
     if shared.has_work() {
         shared.idle.notify();
     }
-    if is_kept { Fate::Spare } else { Fate::Gone }
+    if is_kept { ThreadEnd::Spare } else { ThreadEnd::Gone }
 }
 
 fn pin(shared: &Core, number: usize) {
@@ -223,13 +227,13 @@ fn pin(shared: &Core, number: usize) {
 /// says that there was no thread for one of them.
 pub fn fill_up<M: Model>(shared: &Arc<M>) -> io::Result<()> {
     let missing = shared.roster.lock().missing();
-    add(shared, Purpose::Floor, missing)
+    add(shared, SpawnReason::Floor, missing)
 }
 
 /// Takes on up to `most` workers, as far as there is room.
-pub fn add<M: Model>(shared: &Arc<M>, purpose: Purpose, most: usize) -> io::Result<()> {
+pub fn add<M: Model>(shared: &Arc<M>, purpose: SpawnReason, most: usize) -> io::Result<()> {
     for _ in 0..most {
-        match take_on(shared, purpose, None) {
+        match add_worker(shared, purpose, None) {
             Ok(true) => _ = shared.metrics.grown.add_shared(1),
             Ok(false) => break,
             Err(error) => {
@@ -242,9 +246,9 @@ pub fn add<M: Model>(shared: &Arc<M>, purpose: Purpose, most: usize) -> io::Resu
 }
 
 /// Sees to it that there are as many spare threads as the user wants, or as can be had.
-pub fn keep_warm<M: Model>(shared: &Arc<M>) {
+pub fn prestart_spares<M: Model>(shared: &Arc<M>) {
     loop {
-        match take_on(shared, Purpose::Spare, None) {
+        match add_worker(shared, SpawnReason::Spare, None) {
             Ok(true) => {}
             Ok(false) => return,
             Err(_) => {
@@ -256,22 +260,22 @@ pub fn keep_warm<M: Model>(shared: &Arc<M>) {
 }
 
 /// Lets up to `most` workers go that the pool does not need.
-pub fn release<M: Model>(shared: &M, most: usize) {
+pub fn release_idle<M: Model>(shared: &M, most: usize) {
     {
         let mut roster = shared.roster.lock();
         roster.release(most);
         shared.publish(&roster);
     }
-    shared.idle.summon(most, |_| true);
+    shared.idle.wake_where(most, |_| true);
 }
 
 /// A worker whose task blocks, in whose place another one works meanwhile.
 #[must_use]
-pub struct Absence<M: Model> {
+pub struct Compensation<M: Model> {
     shared: Arc<M>,
 }
 
-impl<M: Model> Absence<M> {
+impl<M: Model> Compensation<M> {
     /// Of one of the workers of `shared`. Nothing, if so many are absent that nobody may stand in any more.
     pub fn begin(shared: &Arc<M>) -> Option<Self> {
         if shared.is_forked() {
@@ -286,10 +290,10 @@ impl<M: Model> Absence<M> {
             shared.publish(&roster);
             // Where all that there should be are there, one is missing now; in between, only if nobody is idle. When the next
             // task finds nobody, the supervisor hears of it.
-            roster.missing() > 0 || (roster.room() > 0 && !shared.idle.counts().any_idle())
+            roster.missing() > 0 || (roster.vacancies() > 0 && !shared.idle.counts().any_idle())
         };
         if needs_one {
-            match take_on(shared, Purpose::StandIn, None) {
+            match add_worker(shared, SpawnReason::StandIn, None) {
                 Ok(true) => {
                     shared.metrics.grown.add_shared(1);
                     shared.metrics.stand_ins.add_shared(1);
@@ -298,12 +302,12 @@ impl<M: Model> Absence<M> {
                 Err(_) => _ = shared.metrics.failed_starts.add_shared(1),
             }
         }
-        shared.widen(1);
-        Some(Absence { shared: shared.clone() })
+        shared.add_permits(1);
+        Some(Compensation { shared: shared.clone() })
     }
 }
 
-impl<M: Model> Drop for Absence<M> {
+impl<M: Model> Drop for Compensation<M> {
     fn drop(&mut self) {
         let shared = &*self.shared;
         if shared.is_forked() {
@@ -315,10 +319,10 @@ impl<M: Model> Drop for Absence<M> {
             roster.unblock();
             shared.publish(&roster);
         }
-        shared.narrow(1);
+        shared.reduce_permits(1);
         // One that rests goes at once; another one between two tasks.
         if shared.roster.is_to_leave(max) {
-            shared.idle.summon(1, |number| number >= max);
+            shared.idle.wake_where(1, |number| number >= max);
         }
     }
 }

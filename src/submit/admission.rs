@@ -1,170 +1,188 @@
-//! The limits of a bounded pool: how a task gets in, and what becomes of it if there is no room.
+//! Admission: how a task gets into a pool with limits, and what becomes of it if there is no room.
 //!
-//! A producer takes a permit before its task is queued; the tally of the worker that begins the task gives it back (see
-//! `primitives::tally`). Any thread comes through here with what it submits; what is structured (scopes, joins, loops) is let
-//! in without a permit, for it cannot be refused.
+//! A producer acquires a permit of the pool's capacity before its task is queued; the counts of the worker that starts the
+//! task release it (`task/counts.rs`). A task with a weight acquires a permit of the budget first. Structured work (scopes,
+//! joins, loops) takes permits without asking, because it cannot be refused.
+//!
+//! Both limits are a [`Semaphore`]. What happens when one has nothing left is decided once, in [`acquire`], by the
+//! [`OverflowAction`]; a future decides the same way and waits by itself (`future.rs`).
 
-use crate::limits::budget::Share;
-use crate::runtime::capacity::Admission;
-use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::base::error::SubmitErrorKind;
-use crate::limits::budget::Budget;
-use crate::limits::wait_queue::{Joined, Manner, Office, Ticket, Verdict};
-use crate::policy::overflow::{Caller, Measure, OnFull, Overweight, measure};
+use crate::limits::budget::{Budget, BudgetPermit};
+use crate::limits::wait_queue::{Acquire, Semaphore, WaitMode, WaitState};
+use crate::policy::overflow::{Caller, OnFull, OverflowAction, Overweight, overflow_action};
 use crate::runtime::config::Config;
 use crate::runtime::control::Phase;
 use crate::runtime::core::Core;
 use crate::runtime::current;
-use crate::runtime::intake::Intake;
-use crate::runtime::intake::Limits;
-use crate::runtime::stripe::{self};
-use crate::runtime::wait::Waited;
-use crate::runtime::wait::{self, Awaited};
+use crate::runtime::intake::{Intake, RunLimit};
+use crate::runtime::stripe;
+use crate::runtime::wait::{self, Awaited, Waited};
+use crate::submit::options::TaskOptions;
 use crate::sync::waiter::Waiter;
 use crate::sys::stack;
-use crate::task::counts::Tally;
+use crate::task::counts::TaskCounts;
 use crate::task::erased::{Finished, Task};
 use crate::task::work::Unstarted;
 
-/// How a task gets into a pool.
+/// How a task was admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub enum Entry {
-    /// There is room: it is to be queued. If that fails, [`refund`] is called.
-    Queue,
-    /// The calling thread is to run it: [`run_here`].
-    RunHere,
-    /// It is to be thrown away and counted.
+pub enum Admitted {
+    /// The task holds its permits and is to be queued. If that fails, [`refund`] is called.
+    Enqueue,
+    /// The calling thread is to run the task: [`run_inline`].
+    RunInline,
+    /// The task is to be discarded and counted: [`discard`].
     Drop,
 }
 
-/// Lets one task in; `on_full` is used instead of what the pool was built with.
+/// Admits one task without a weight. `on_full` replaces what the pool was built with.
 #[inline]
-pub fn admit(shared: &impl Intake, on_full: Option<OnFull>) -> Result<Entry, SubmitErrorKind> {
-    let Some(admission) = &shared.admission else { return Ok(Entry::Queue) };
-    if shared.is_forked() {
-        return Err(SubmitErrorKind::Forked); // in the child locks may be held by threads that do not exist
+pub fn admit(intake: &impl Intake, on_full: Option<OnFull>) -> Result<Admitted, SubmitErrorKind> {
+    let Some(capacity) = &intake.capacity else { return Ok(Admitted::Enqueue) };
+    if intake.is_forked() {
+        return Err(SubmitErrorKind::Forked); // in the child, locks may be held by threads that do not exist
     }
-    if admission.room.take(stripe::mine(), 1) == 1 {
-        return Ok(Entry::Queue);
+    if capacity.permits.try_acquire(stripe::current(), 1) == 1 {
+        return Ok(Admitted::Enqueue);
     }
-    admit_to_full(shared, admission, on_full.unwrap_or(shared.config.on_full))
+    admit_to_full(intake, on_full.unwrap_or(intake.config.on_full))
 }
 
 #[cold]
-fn admit_to_full<S: Intake>(
-    shared: &S,
-    admission: &Admission,
-    on_full: OnFull,
-) -> Result<Entry, SubmitErrorKind> {
-    match measure(on_full, caller(shared)?) {
-        Measure::Wait => wait_for(&*admission.room, 1, None).map(|()| Entry::Queue),
-        Measure::WaitFor(time) => wait_for(&*admission.room, 1, Some(time)).map(|()| Entry::Queue),
-        Measure::Refuse => Err(SubmitErrorKind::Full),
-        Measure::Drop => Ok(Entry::Drop),
-        Measure::RunHere => Ok(Entry::RunHere),
-        Measure::Exceed => {
-            admission.room.overdraw_from_outside(1);
-            Ok(Entry::Queue)
-        }
-    }
+fn admit_to_full(intake: &impl Intake, on_full: OnFull) -> Result<Admitted, SubmitErrorKind> {
+    let capacity = intake.capacity.as_ref().expect("only a pool with a capacity can be full");
+    acquire(&*capacity.permits, 1, overflow_action(on_full, caller(intake)?))
 }
 
-/// Who calls, as far as that matters for a task for which there is no room.
-fn caller(shared: &impl Intake) -> Result<Caller, SubmitErrorKind> {
-    let is_inside = shared.is_inside();
-    // Tasks of the pool may submit while it drains.
-    if shared.phase() >= if is_inside { Phase::Ended } else { Phase::Draining } {
-        return Err(SubmitErrorKind::Closed);
-    }
-    Ok(match (is_inside, shared.limits()) {
-        (true, Limits::Pool) if !wait::is_deep(&shared.config) => Caller::Inside,
-        (true, _) => Caller::InsideBound,
-        (false, Limits::Pool) if !stack::is_half_used() => Caller::Outside,
-        (false, Limits::Pool) => Caller::OutsideDeep,
-        (false, Limits::Concurrency) => Caller::OutsideBound,
-    })
-}
-
-/// Lets a task in that weighs `weight`: it gets its share of the budget, if the pool has one, and then room.
-pub fn admit_heavy(
-    shared: &impl Intake,
-    weight: u64,
-    on_full: Option<OnFull>,
-) -> Result<(Entry, Option<Share>), SubmitErrorKind> {
-    let Some(budget) = shared.budget.as_ref().filter(|_| weight > 0) else {
-        return admit(shared, on_full).map(|entry| (entry, None));
+/// Admits one task with options: a permit of the budget if the task has a weight and the pool a budget, then one of the
+/// capacity.
+pub fn admit_with(
+    intake: &impl Intake,
+    options: &TaskOptions,
+) -> Result<(Admitted, Option<BudgetPermit>), SubmitErrorKind> {
+    intake.check(options.route)?;
+    let Some(budget) = intake.budget.as_ref().filter(|_| options.weight > 0) else {
+        return admit(intake, options.on_full).map(|admitted| (admitted, None));
     };
-    if shared.is_forked() {
+    if intake.is_forked() {
         return Err(SubmitErrorKind::Forked);
     }
-    let weight = fitting(&shared.config, budget, weight)?;
-    let mut on_full = on_full.unwrap_or(shared.config.on_full);
-    if !budget.take(weight) {
+    let weight = weight_in(&intake.config, budget, options.weight)?;
+    let mut on_full = options.on_full.unwrap_or(intake.config.on_full);
+    if !budget.try_acquire(weight) {
         let begin = Instant::now();
-        match measure(on_full, caller(shared)?) {
-            // Whoever runs it, it weighs what it weighs. So one from outside waits; a task of the pool cannot.
-            Measure::RunHere | Measure::Exceed if shared.is_inside() => budget.overdraw(weight),
-            Measure::Wait | Measure::RunHere | Measure::Exceed => wait_for(&**budget, weight, None)?,
-            Measure::WaitFor(time) => wait_for(&**budget, weight, Some(time))?,
-            Measure::Refuse => return Err(SubmitErrorKind::Full),
-            Measure::Drop => return Ok((Entry::Drop, None)),
+        let action = match overflow_action(on_full, caller(intake)?) {
+            // The task weighs the same on whichever thread it runs. So a thread from outside waits; a task of the pool
+            // must not wait, and exceeds the budget.
+            OverflowAction::RunInline | OverflowAction::Exceed if intake.is_inside() => {
+                OverflowAction::Exceed
+            }
+            OverflowAction::RunInline | OverflowAction::Exceed => OverflowAction::Wait,
+            action => action,
+        };
+        match acquire(&**budget, weight, action)? {
+            Admitted::Enqueue => {}
+            dropped => return Ok((dropped, None)),
         }
         if let OnFull::BlockFor(time) = &mut on_full {
             *time = time.saturating_sub(begin.elapsed());
         }
     }
-    let share = Share::granted(budget.clone(), weight);
-    admit(shared, Some(on_full)).map(|entry| (entry, Some(share)))
+    let permit = BudgetPermit::new(budget.clone(), weight);
+    admit(intake, Some(on_full)).map(|admitted| (admitted, Some(permit)))
 }
 
-/// What a task that weighs `weight` takes from the budget.
-pub fn fitting(config: &Config, budget: &Budget, weight: u64) -> Result<u64, SubmitErrorKind> {
+/// Acquires `weight` of a semaphore that had less than that a moment ago, or does what `action` says instead.
+fn acquire<S>(semaphore: &S, weight: u64, action: OverflowAction) -> Result<Admitted, SubmitErrorKind>
+where
+    S: Semaphore + Sync,
+{
+    match action {
+        OverflowAction::Wait => wait_for(semaphore, weight, None).map(|()| Admitted::Enqueue),
+        OverflowAction::WaitFor(time) => wait_for(semaphore, weight, Some(time)).map(|()| Admitted::Enqueue),
+        OverflowAction::Refuse => Err(SubmitErrorKind::Full),
+        OverflowAction::Drop => Ok(Admitted::Drop),
+        OverflowAction::RunInline => Ok(Admitted::RunInline),
+        OverflowAction::Exceed => {
+            semaphore.overdraw(weight);
+            Ok(Admitted::Enqueue)
+        }
+    }
+}
+
+/// What the calling thread is to the pool, as far as that matters for a task without room.
+fn caller(intake: &impl Intake) -> Result<Caller, SubmitErrorKind> {
+    let is_inside = intake.is_inside();
+    // Tasks of the pool may submit while it drains.
+    if intake.phase() >= if is_inside { Phase::Ended } else { Phase::Draining } {
+        return Err(SubmitErrorKind::Closed);
+    }
+    Ok(match (is_inside, intake.run_limit()) {
+        (true, RunLimit::None) if !wait::is_deep(&intake.config) => Caller::Inside,
+        (true, _) => Caller::InsideBound,
+        (false, RunLimit::None) if !stack::is_half_used() => Caller::Outside,
+        (false, RunLimit::None) => Caller::OutsideDeep,
+        (false, RunLimit::Concurrency) => Caller::OutsideBound,
+    })
+}
+
+/// How much of the budget a task of `weight` acquires.
+pub fn weight_in(config: &Config, budget: &Budget, weight: u64) -> Result<u64, SubmitErrorKind> {
     match config.overweight {
         Overweight::Reject if weight > budget.limit() => Err(SubmitErrorKind::Overweight),
         Overweight::Reject | Overweight::RunAlone => Ok(weight.min(budget.limit())),
     }
 }
 
-/// Lets up to `tasks` tasks in for which there is room now; how many. (All of them if there is no limit.)
-pub fn admit_some(shared: &impl Intake, tasks: usize) -> usize {
-    match &shared.admission {
-        Some(_) if shared.is_forked() => 0,
-        Some(admission) => admission.room.take(stripe::mine(), tasks as u64) as usize,
+/// Admits as many of `tasks` tasks as there are permits for now, and returns that number. Without a limit it is all.
+pub fn admit_some(intake: &impl Intake, tasks: usize) -> usize {
+    match &intake.capacity {
+        Some(_) if intake.is_forked() => 0,
+        Some(capacity) => capacity.permits.try_acquire(stripe::current(), tasks as u64) as usize,
         None => tasks,
     }
 }
 
-/// Gives back what was taken for `tasks` tasks that have not been queued.
+/// Returns the permits of `tasks` admitted tasks that were not queued.
 #[cold]
 pub fn refund(core: &Core, tasks: usize) {
-    if let Some(admission) = &core.admission
+    if let Some(capacity) = &core.capacity
         && tasks > 0
         && !core.is_forked()
     {
-        admission.room.give_back_from_outside(tasks as u64);
+        capacity.permits.release_from_outside(tasks as u64);
     }
 }
 
-/// Runs a task that was let in as [`Entry::RunHere`].
-pub fn run_here(shared: &impl Intake, task: Task) {
-    let Err(task) = shared.run_inside(task) else { return };
-    let counts = &shared.metrics.by_callers;
-    counts.started.add_shared(1);
-    let tally = Tally::default();
-    let finished = task.run(&tally);
+/// Runs or discards a task that is not to be queued.
+#[cold]
+pub fn run_or_drop(intake: &impl Intake, admitted: Admitted, task: Task) {
+    match admitted {
+        Admitted::RunInline => run_inline(intake, task),
+        Admitted::Drop => discard(intake, task),
+        Admitted::Enqueue => unreachable!("it was queued"),
+    }
+}
+
+fn run_inline(intake: &impl Intake, task: Task) {
+    let Err(task) = intake.run_inside(task) else { return };
+    let totals = &intake.metrics.by_callers;
+    totals.started.add_shared(1);
+    let counts = TaskCounts::default();
+    let finished = task.run(&counts);
     // Counted before the caller gets its handle.
-    counts.add_ends_of(&tally);
-    if let Finished::Orphaned(payload) = finished {
-        shared.report_panic(payload);
+    totals.add_ends_of(&counts);
+    if let Finished::UnobservedPanic(payload) = finished {
+        intake.report_panic(payload);
     }
 }
 
-/// Throws a task away that was let in as [`Entry::Drop`].
-pub fn throw_away(core: &Core, task: Task) {
+fn discard(core: &Core, task: Task) {
     // Counted before the caller gets its handle.
     core.metrics.by_callers.started.add_shared(1);
     core.metrics.by_callers.dropped.add_shared(1);
@@ -173,82 +191,70 @@ pub fn throw_away(core: &Core, task: Task) {
     }
 }
 
-/// Waits in front of `office` for `weight`, for as long as that takes or for `time`. Not for workers of the office's own pool.
+/// Waits until `weight` of `semaphore` is acquired, for at most `time`. Not for workers of the semaphore's own pool.
 ///
-/// A worker of another pool serves that one meanwhile: it may be what the other waits for.
-pub fn wait_for<O: Office + Sync>(
-    office: &O,
-    weight: u64,
-    time: Option<Duration>,
-) -> Result<(), SubmitErrorKind> {
+/// A worker of another pool serves that pool while it waits, because this pool may be waiting for it.
+fn wait_for<S>(semaphore: &S, weight: u64, time: Option<Duration>) -> Result<(), SubmitErrorKind>
+where
+    S: Semaphore + Sync,
+{
     let deadline = match time {
         Some(Duration::ZERO) => return Err(SubmitErrorKind::TimedOut),
         Some(time) => Instant::now().checked_add(time),
         None => None,
     };
-    // A worker may take up another task just when the turn comes, which waits for the same on top of this one. So nothing is
-    // kept for it.
-    let manner = if current::is_worker() { Manner::Watching } else { Manner::InLine };
+    // While it waits, a worker may start another task that needs the same permit. A permit reserved for the outer wait would
+    // then never be used. So a worker is only notified, and tries again.
+    let mode = if current::is_worker() { WaitMode::Retry } else { WaitMode::Handoff };
     loop {
-        let mut wait = Wait::new(office, weight, manner);
+        let mut wait = BlockingAcquire::new(semaphore, weight, mode);
         if let Waited::NoStack(_) = current::wait_until(&mut wait, deadline) {
-            // No thread to be had that serves the worker's pool meanwhile: the wait goes on without.
+            // The operating system gives no thread that could run_worker the worker's pool: the wait goes on without.
             let _ = wait::block(&mut wait, deadline);
         }
-        match wait.end() {
-            Ended::Taken => return Ok(()),
-            Ended::Closed => return Err(SubmitErrorKind::Closed),
-            Ended::TimedOut => return Err(SubmitErrorKind::TimedOut),
-            Ended::Told => {}
+        if let Some(result) = wait.end() {
+            return result;
         }
     }
 }
 
-/// A thread that waits in front of an office.
-struct Wait<'a, O: Office> {
-    office: &'a O,
-    manner: Manner,
-    standing: Joined,
+/// An acquire that a thread waits for.
+struct BlockingAcquire<'a, S: Semaphore> {
+    semaphore: &'a S,
+    mode: WaitMode,
+    acquire: Acquire,
 }
 
-/// How a wait has ended.
-enum Ended {
-    Taken,
-    /// There is something, for whoever is the first to take it.
-    Told,
-    Closed,
-    TimedOut,
-}
-
-impl<'a, O: Office> Wait<'a, O> {
-    fn new(office: &'a O, weight: u64, manner: Manner) -> Self {
-        let standing = office.join(weight, manner, Waiter::Thread(thread::current()));
-        Wait { office, manner, standing }
+impl<'a, S: Semaphore> BlockingAcquire<'a, S> {
+    fn new(semaphore: &'a S, weight: u64, mode: WaitMode) -> Self {
+        let acquire = semaphore.enqueue(weight, mode, Waiter::Thread(thread::current()));
+        BlockingAcquire { semaphore, mode, acquire }
     }
 
-    /// What came of it, now that nobody waits any more.
-    fn end(self) -> Ended {
-        match self.standing {
-            Joined::Taken => Ended::Taken,
-            Joined::Closed => Ended::Closed,
-            Joined::Waits(ticket) => match (ticket.verdict(), self.manner) {
-                (Verdict::Granted, Manner::InLine) => Ended::Taken,
-                (Verdict::Granted, Manner::Watching) => Ended::Told,
-                (Verdict::Closed, _) => Ended::Closed,
-                (Verdict::Waiting, _) => {
-                    self.office.leave(ticket); // also if the turn comes just now
-                    Ended::TimedOut
-                }
-            },
+    /// The result, after the wait. `None`: there may be a permit, for the first that takes it.
+    fn end(self) -> Option<Result<(), SubmitErrorKind>> {
+        let node = match self.acquire {
+            Acquire::Ready => return Some(Ok(())),
+            Acquire::Closed => return Some(Err(SubmitErrorKind::Closed)),
+            Acquire::Queued(node) => node,
+        };
+        match (node.state(), self.mode) {
+            (WaitState::Granted, WaitMode::Handoff) => Some(Ok(())),
+            (WaitState::Granted, WaitMode::Retry) => None,
+            (WaitState::Closed, _) => Some(Err(SubmitErrorKind::Closed)),
+            (WaitState::Waiting, _) => {
+                self.semaphore.cancel(node); // also if it is granted just now
+                Some(Err(SubmitErrorKind::TimedOut))
+            }
         }
     }
 }
 
-impl<O: Office + Sync> Awaited for Wait<'_, O> {
+impl<S: Semaphore + Sync> Awaited for BlockingAcquire<'_, S> {
     fn is_done(&self) -> bool {
-        match &self.standing {
-            Joined::Waits(ticket) => ticket.verdict() != Verdict::Waiting,
-            Joined::Taken | Joined::Closed => true,
+        match &self.acquire {
+            Acquire::Queued(node) => node.state() != WaitState::Waiting,
+            Acquire::Ready | Acquire::Closed => true,
         }
     }
 
@@ -256,52 +262,17 @@ impl<O: Office + Sync> Awaited for Wait<'_, O> {
         false
     }
 
-    fn run_here(&mut self, _: &Tally) -> bool {
+    fn run_here(&mut self, _: &TaskCounts) -> bool {
         false
     }
 
     fn unpark_me(&mut self) {
-        let waits = match &self.standing {
-            Joined::Waits(ticket) => self.office.rewake(ticket, Waiter::Thread(thread::current())),
-            Joined::Taken | Joined::Closed => false,
+        let waits = match &self.acquire {
+            Acquire::Queued(node) => self.semaphore.set_waker(node, Waiter::Thread(thread::current())),
+            Acquire::Ready | Acquire::Closed => false,
         };
         if !waits {
-            thread::current().unpark(); // the verdict is there; the park that follows returns at once
-        }
-    }
-}
-
-/// One place in front of an office, for a future. Goes to the next when it is dropped.
-#[derive(Debug)]
-pub struct Place<O: Office> {
-    office: Arc<O>,
-    ticket: Option<Ticket>,
-}
-
-impl<O: Office> Place<O> {
-    /// The place of `ticket`.
-    pub fn new(office: Arc<O>, ticket: Ticket) -> Self {
-        Place { office, ticket: Some(ticket) }
-    }
-
-    /// Has `waiter` woken from now on, unless the verdict is there; returns the verdict.
-    pub fn look(&self, waiter: Waiter) -> Verdict {
-        let ticket = self.ticket.as_ref().expect("there until it is used");
-        self.office.rewake(ticket, waiter);
-        ticket.verdict()
-    }
-
-    /// Uses what has been granted; returns by whom.
-    pub fn use_up(mut self) -> Arc<O> {
-        self.ticket = None;
-        self.office.clone()
-    }
-}
-
-impl<O: Office> Drop for Place<O> {
-    fn drop(&mut self) {
-        if let Some(ticket) = self.ticket.take() {
-            self.office.leave(ticket);
+            thread::current().unpark(); // it is decided; the park that follows returns at once
         }
     }
 }

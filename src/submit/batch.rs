@@ -1,21 +1,18 @@
 //! Batches on a bounded pool. The submitting thread draws tasks in portions; as many of a portion as there is room for go in
 //! together, the others one by one, in the way that the pool treats tasks for which there is no room.
 
-use crate::base::error::BatchError;
 use std::collections::VecDeque;
 
-use crate::base::error::SubmitError;
+use crate::base::error::{BatchError, SubmitError};
 use crate::queue::batch::BATCH;
-use crate::runtime::intake::Intake;
-use crate::runtime::intake::Rejected;
+use crate::runtime::intake::{Intake, Rejected};
 use crate::submit::admission;
 use crate::submit::handle::JoinHandle;
-use crate::submit::pack;
-use crate::submit::pack::with_handle_in;
+use crate::submit::pack::{self, collecting_handles};
 use crate::submit::single;
 
 /// A part of a portion, the oldest first.
-enum Part<'a, F> {
+enum BatchPart<'a, F> {
     /// There is room for all of it.
     Admitted(Oldest<'a, F>),
     /// There was no room just now.
@@ -42,17 +39,17 @@ impl<F> Iterator for Oldest<'_, F> {
 }
 
 /// See [`Pool::execute_batch`](crate::Pool::execute_batch).
-pub fn execute_batch<I, F>(shared: &impl Intake, tasks: I) -> Result<usize, BatchError<F, ()>>
+pub fn execute_batch<I, F>(intake: &impl Intake, tasks: I) -> Result<usize, BatchError<F, ()>>
 where
     I: IntoIterator<Item = F>,
     F: FnOnce() + Send + 'static,
 {
     let mut tasks = tasks.into_iter();
-    let result = if shared.admission.is_none() {
-        let escorts = shared.escorts();
-        shared.dispatch_batch(tasks.by_ref(), |task| pack::packed(&escorts, task))
+    let result = if intake.capacity.is_none() {
+        let instrumentation = intake.instrumentation();
+        intake.dispatch_batch(tasks.by_ref(), |task| pack::packed(task, instrumentation.next()))
     } else {
-        execute(shared, tasks.by_ref())
+        execute(intake, tasks.by_ref())
     };
     result.map_err(|Rejected { accepted, mut returned, kind }| {
         returned.extend(tasks);
@@ -62,7 +59,7 @@ where
 
 /// See [`Pool::submit_batch`](crate::Pool::submit_batch).
 pub fn submit_batch<I, F, T>(
-    shared: &impl Intake,
+    intake: &impl Intake,
     tasks: I,
 ) -> Result<Vec<JoinHandle<T>>, BatchError<F, JoinHandle<T>>>
 where
@@ -72,10 +69,10 @@ where
 {
     let mut tasks = tasks.into_iter();
     let mut handles = Vec::with_capacity(tasks.size_hint().0);
-    let result = if shared.admission.is_none() {
-        shared.dispatch_batch(tasks.by_ref(), with_handle_in(shared, &mut handles))
+    let result = if intake.capacity.is_none() {
+        intake.dispatch_batch(tasks.by_ref(), collecting_handles(intake, &mut handles))
     } else {
-        submit(shared, tasks.by_ref(), &mut handles)
+        submit(intake, tasks.by_ref(), &mut handles)
     };
     match result {
         Ok(_) => Ok(handles),
@@ -87,20 +84,22 @@ where
 }
 
 /// See [`single::execute_batch`].
-fn execute<F>(shared: &impl Intake, tasks: impl Iterator<Item = F>) -> Result<usize, Rejected<F>>
+fn execute<F>(intake: &impl Intake, tasks: impl Iterator<Item = F>) -> Result<usize, Rejected<F>>
 where
     F: FnOnce() + Send + 'static,
 {
-    let escorts = shared.escorts();
-    in_portions(shared, tasks, |part| match part {
-        Part::Admitted(tasks) => shared.dispatch_batch(tasks, |task| pack::packed(&escorts, task)),
-        Part::Single(task) => single::execute(shared, task, None).map_err(alone).map(|()| 1),
+    let instrumentation = intake.instrumentation();
+    in_portions(intake, tasks, |part| match part {
+        BatchPart::Admitted(tasks) => {
+            intake.dispatch_batch(tasks, |task| pack::packed(task, instrumentation.next()))
+        }
+        BatchPart::Single(task) => single::execute(intake, task, None).map_err(alone).map(|()| 1),
     })
 }
 
 /// See [`single::submit_batch`]. The handles of what was accepted are in `handles`, also after an error.
 fn submit<F, T>(
-    shared: &impl Intake,
+    intake: &impl Intake,
     tasks: impl Iterator<Item = F>,
     handles: &mut Vec<JoinHandle<T>>,
 ) -> Result<usize, Rejected<F>>
@@ -108,10 +107,10 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    in_portions(shared, tasks, |part| match part {
-        Part::Admitted(tasks) => shared.dispatch_batch(tasks, with_handle_in(shared, handles)),
-        Part::Single(task) => {
-            handles.push(single::submit(shared, task, None).map_err(alone)?);
+    in_portions(intake, tasks, |part| match part {
+        BatchPart::Admitted(tasks) => intake.dispatch_batch(tasks, collecting_handles(intake, handles)),
+        BatchPart::Single(task) => {
+            handles.push(single::submit(intake, task, None).map_err(alone)?);
             Ok(1)
         }
     })
@@ -125,9 +124,9 @@ fn alone<F>(refused: SubmitError<F>) -> Rejected<F> {
 ///
 /// They are drawn before there is room for them: while the caller's iterator is at work, room is left to others.
 fn in_portions<F>(
-    shared: &impl Intake,
+    intake: &impl Intake,
     mut tasks: impl Iterator<Item = F>,
-    mut put: impl FnMut(Part<'_, F>) -> Result<usize, Rejected<F>>,
+    mut put: impl FnMut(BatchPart<'_, F>) -> Result<usize, Rejected<F>>,
 ) -> Result<usize, Rejected<F>> {
     let share = tasks.size_hint().0.clamp(1, BATCH);
     let mut portion = VecDeque::with_capacity(share);
@@ -138,16 +137,16 @@ fn in_portions<F>(
             return Ok(accepted);
         }
         while !portion.is_empty() {
-            let room = admission::admit_some(shared, portion.len());
+            let room = admission::admit_some(intake, portion.len());
             let part = if room > 0 {
-                Part::Admitted(Oldest { portion: &mut portion, left: room })
+                BatchPart::Admitted(Oldest { portion: &mut portion, left: room })
             } else {
-                Part::Single(portion.pop_front().expect("it is not empty"))
+                BatchPart::Single(portion.pop_front().expect("it is not empty"))
             };
             match put(part) {
                 Ok(taken) => accepted += taken,
                 Err(mut rejected) => {
-                    admission::refund(shared, room - rejected.accepted);
+                    admission::refund(intake, room - rejected.accepted);
                     rejected.accepted += accepted;
                     rejected.returned.extend(portion);
                     return Err(rejected);

@@ -1,109 +1,119 @@
-//! What travels with some tasks besides their work: the moment of their submission, if the pool measures how long tasks wait
-//! and run, and the span of their submitter, if somebody traces. Most tasks have none, and are as if this did not exist.
+//! The envelope of a task: everything that travels with it besides its work.
 //!
-//! The submitting thread makes an escort; the worker that runs the task writes down what it measured, in its own record.
+//! Most tasks have none and are stored as if this file did not exist. A task with [`Extras`] is an [`Envelope`]: extras and
+//! work side by side in one block. The submitting thread fills the extras in; the worker that runs the task asks the
+//! conditions, enters the span, records the times, and releases the budget permit.
 
-use crate::limits::budget::Share;
-use crate::task::conditions::Conditions;
 use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::base::span::Span;
+use crate::limits::budget::BudgetPermit;
 use crate::runtime::config::Histograms;
 use crate::runtime::core::Core;
 use crate::runtime::current;
-use crate::runtime::record::Record;
+use crate::task::conditions::Conditions;
 use crate::task::work::{Unstarted, Work};
 
-/// Every so many tasks of a submitting thread are measured by [`Histograms::Sampled`]. That the number is prime keeps it out of
-/// step with programs that submit tasks of several kinds in turn.
+/// [`Histograms::Sampled`] measures one in this many tasks of a submitting thread. The number is prime, so that it does not
+/// fall into step with programs that submit tasks of several kinds in turn.
 const SAMPLE_INTERVAL: u32 = 61;
 
-/// What travels with a task.
-#[derive(Debug)]
-pub struct Escort {
+/// What travels with a task besides its work.
+#[derive(Debug, Default)]
+pub struct Extras {
+    /// What must hold for the task to start. Shared with the handle.
+    pub conditions: Option<Arc<Conditions>>,
+    /// The task's part of the pool's budget, released when the task has ended or is dropped.
+    pub permit: Option<BudgetPermit>,
+    /// When the task was submitted, if its times are measured.
     submitted: Option<Instant>,
+    /// The span of the submitter, if the program traces.
     span: Option<Arc<Span>>,
 }
 
-/// Makes escorts for what the calling thread submits now.
+/// What the pool and the calling thread add to each task of one submission: a time stamp, a span.
 #[derive(Debug)]
-pub struct Escorts {
+pub struct Instrumentation {
     histograms: Histograms,
     span: Option<Arc<Span>>,
 }
 
 impl Core {
-    /// The maker of escorts for this submission. Asks the program's tracing for the present span, which is user code: not to
-    /// be called with a place for the task in hand.
+    /// The instrumentation of this submission. Asks the program's tracing for the present span, which is user code: must not
+    /// be called while a reserved place in a queue is held.
     #[inline]
-    pub fn escorts(&self) -> Escorts {
-        Escorts { histograms: self.config.histograms, span: Span::current().map(Arc::new) }
+    pub fn instrumentation(&self) -> Instrumentation {
+        Instrumentation { histograms: self.config.histograms, span: Span::current().map(Arc::new) }
     }
 }
 
-impl Escorts {
-    /// What is to travel with the next task, if anything. Runs no user code.
+impl Instrumentation {
+    /// The extras of the next task, if it has any. Runs no user code.
     #[inline(always)]
-    pub fn next(&self) -> Option<Escort> {
+    pub fn next(&self) -> Option<Extras> {
         if self.histograms == Histograms::Off && self.span.is_none() {
             return None;
         }
-        self.meet()
+        self.measured()
+    }
+
+    /// The extras of the next task, which has these conditions and this permit, if it has any. Runs no user code.
+    pub fn next_with(
+        &self,
+        conditions: Option<Arc<Conditions>>,
+        permit: Option<BudgetPermit>,
+    ) -> Option<Extras> {
+        match self.next() {
+            None if conditions.is_none() && permit.is_none() => None,
+            extras => Some(Extras { conditions, permit, ..extras.unwrap_or_default() }),
+        }
     }
 
     #[cold]
-    fn meet(&self) -> Option<Escort> {
+    fn measured(&self) -> Option<Extras> {
         let submitted = match self.histograms {
             Histograms::Off => None,
-            Histograms::Sampled => is_due().then(Instant::now),
+            Histograms::Sampled => is_sampled().then(Instant::now),
             Histograms::All => Some(Instant::now()),
         };
-        (submitted.is_some() || self.span.is_some()).then(|| Escort { submitted, span: self.span.clone() })
+        let has_extras = submitted.is_some() || self.span.is_some();
+        has_extras.then(|| Extras { submitted, span: self.span.clone(), ..Extras::default() })
     }
 }
 
-/// Whether the calling thread's next submission is one to be measured.
-fn is_due() -> bool {
+/// Whether the next submission of the calling thread is one that is measured.
+fn is_sampled() -> bool {
     thread_local! {
-        /// Submissions until then, of all pools together. The first is measured.
+        /// Submissions until the next measured one, to all pools together. The first submission is measured.
         static COUNTDOWN: Cell<u32> = const { Cell::new(0) };
     }
-    match COUNTDOWN.get() {
-        0 => {
-            COUNTDOWN.set(SAMPLE_INTERVAL - 1);
-            true
-        }
-        left => {
-            COUNTDOWN.set(left - 1);
-            false
-        }
-    }
+    let left = COUNTDOWN.get();
+    COUNTDOWN.set(left.checked_sub(1).unwrap_or(SAMPLE_INTERVAL - 1));
+    left == 0
 }
 
-/// Work with an escort.
-pub struct Escorted<W> {
+/// Work with extras.
+pub struct Envelope<W> {
+    /// What travels with the work.
+    pub extras: Extras,
     /// The work.
     pub work: W,
-    /// What travels with it.
-    pub escort: Escort,
 }
 
-impl<W: Work> Work for Escorted<W> {
+impl<W: Work> Work for Envelope<W> {
     type Output = W::Output;
 
     fn refusal(&self) -> Option<Unstarted> {
-        self.work.refusal()
+        self.extras.conditions.as_ref().and_then(|conditions| conditions.refusal())
     }
 
     fn call(self) -> W::Output {
-        let Escorted { work, escort } = self;
-        let _measured = escort.submitted.map(|submitted| {
-            let begun = Instant::now();
-            Measured { waited: begun.saturating_duration_since(submitted), begun }
-        });
-        match escort.span {
+        let Envelope { extras: Extras { permit, submitted, span, .. }, work } = self;
+        let _timing = submitted.map(TimingGuard::start);
+        let _permit = permit; // released first, also by a panic
+        match span {
             Some(span) => span.enter(|| work.call()),
             None => work.call(),
         }
@@ -114,85 +124,68 @@ impl<W: Work> Work for Escorted<W> {
     }
 }
 
-/// Writes down, when the task ends in whatever way, how long it waited and ran.
-struct Measured {
+/// Records how long a task waited and ran, in whatever way it ends.
+struct TimingGuard {
     waited: Duration,
-    begun: Instant,
+    started: Instant,
 }
 
-impl Drop for Measured {
-    fn drop(&mut self) {
-        let note = |record: &Record| {
-            let timing = record.timing.get_or_init(Box::default);
-            timing.waits.record(self.waited);
-            timing.runs.record(self.begun.elapsed());
-        };
-        // Without a worker it was run by its submitter, because the pool had no room: it has not waited.
-        current::with(|worker| worker.into_iter().for_each(|worker| note(worker.core().record(worker.index()))));
+impl TimingGuard {
+    fn start(submitted: Instant) -> Self {
+        let started = Instant::now();
+        TimingGuard { waited: started.saturating_duration_since(submitted), started }
     }
 }
 
-/// A closure that begins only under conditions, and somebody who judges what comes out.
-pub struct Ticketed<F, J = Plain> {
-    /// Shared with the handle.
-    pub conditions: Option<Arc<Conditions>>,
-    /// What to do.
-    pub closure: F,
-    /// Who judges it.
-    pub judge: J,
-    /// Its part of the pool's budget, which goes when this goes.
-    pub share: Option<Share>,
+impl Drop for TimingGuard {
+    fn drop(&mut self) {
+        // A thread that is no worker runs its own task because the pool is full: the task has not waited in a queue.
+        current::with(|worker| {
+            let Some(worker) = worker else { return };
+            let timing = worker.core().record(worker.index()).timing.get_or_init(Box::default);
+            timing.waits.record(self.waited);
+            timing.runs.record(self.started.elapsed());
+        });
+    }
 }
 
-/// Turns what a closure returns into the task's result.
-pub trait Judge<T>: Send {
+/// Turns what a closure returns into the result of its task.
+pub trait OutputAdapter<T>: Send {
     /// The result.
     type Output: Send + 'static;
 
-    /// The closure is about to begin. If nothing is judged after this, it has panicked.
-    fn begin(&mut self) {}
+    /// The closure is about to start. If nothing is adapted after this, the closure has panicked.
+    fn start(&mut self);
 
-    /// It returned this.
-    fn judge(self, output: T) -> Self::Output;
+    /// The closure has returned `output`.
+    fn adapt(self, output: T) -> Self::Output;
 
     /// Whether the task counts as failed.
-    fn has_failed(_: &Self::Output) -> bool {
-        false
-    }
+    fn has_failed(output: &Self::Output) -> bool;
 }
 
-/// Whatever is returned is the result.
-pub struct Plain;
-
-impl<T: Send + 'static> Judge<T> for Plain {
-    type Output = T;
-
-    fn judge(self, output: T) -> T {
-        output
-    }
+/// A closure whose output is adapted.
+pub struct Adapted<F, A> {
+    /// The closure.
+    pub closure: F,
+    /// The adapter.
+    pub adapter: A,
 }
 
-impl<F, T, J> Work for Ticketed<F, J>
+impl<F, T, A> Work for Adapted<F, A>
 where
     F: FnOnce() -> T + Send,
-    T: Send,
-    J: Judge<T>,
+    A: OutputAdapter<T>,
 {
-    type Output = J::Output;
+    type Output = A::Output;
 
-    fn refusal(&self) -> Option<Unstarted> {
-        self.conditions.as_ref().and_then(|conditions| conditions.refusal())
+    fn call(self) -> A::Output {
+        let mut adapter = self.adapter;
+        adapter.start();
+        adapter.adapt((self.closure)())
     }
 
-    fn call(self) -> J::Output {
-        let _share = self.share; // until the end, also by a panic
-        let mut judge = self.judge;
-        judge.begin();
-        let output = (self.closure)();
-        judge.judge(output)
-    }
-
-    fn has_failed(output: &J::Output) -> bool {
-        J::has_failed(output)
+    fn has_failed(output: &A::Output) -> bool {
+        A::has_failed(output)
     }
 }

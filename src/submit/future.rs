@@ -1,5 +1,5 @@
-//! The future behind [`Pool::submit_async`](crate::Pool::submit_async): a task on its way into a pool that may be full. It
-//! belongs to whoever polls it; no thread waits.
+//! The future behind [`Pool::submit_async`](crate::Pool::submit_async): a task on its way into a pool that may be full. No
+//! thread waits.
 
 use std::future::Future;
 use std::marker::PhantomData;
@@ -9,121 +9,158 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::base::error::{SubmitError, SubmitErrorKind};
-use crate::limits::budget::Budget;
-use crate::limits::budget::Share;
-use crate::limits::permits::Room;
-use crate::limits::wait_queue::{Joined, Manner, Office, Verdict};
+use crate::limits::budget::{Budget, BudgetPermit};
+use crate::limits::permits::Permits;
+use crate::limits::wait_queue::{Acquire, Semaphore, WaitMode, WaitNode, WaitState};
 use crate::policy::overflow::OnFull;
 use crate::runtime::intake::Intake;
-use crate::runtime::stripe;
-use crate::submit::admission::{self, Entry, Place};
+use crate::submit::admission::{self, Admitted};
 use crate::submit::handle::JoinHandle;
-use crate::submit::options::Ticket;
-use crate::submit::single::{self, Admitted};
+use crate::submit::options::TaskOptions;
+use crate::submit::single;
 use crate::sync::waiter::Waiter;
 
-/// See the module's text.
-pub struct Submitting<S, F, T> {
-    shared: Arc<S>,
-    ticket: Ticket,
-    /// Gone when the future is ready.
+/// See the module's text. Owned by the task that polls it.
+pub struct SubmitFuture<I, F, T> {
+    intake: Arc<I>,
+    options: TaskOptions,
+    /// `None` once the future is ready.
     task: Option<F>,
     stage: Stage,
     result: PhantomData<fn() -> T>,
 }
 
-/// How far it has come.
+/// How far the submission has come.
 enum Stage {
     /// Nothing has happened.
     New,
-    /// Its turn for a share of the budget, of this weight, has not come.
-    InLineForShare(Place<Budget>, u64),
-    /// It has what it needs of the budget, and wants room.
-    HasShare(Option<Share>),
-    /// Its turn for room has not come.
-    InLineForRoom(Place<Room>, Option<Share>),
+    /// It is queued for this much of the budget.
+    WaitsForBudget(PendingAcquire<Budget>, u64),
+    /// It holds what it needs of the budget, and needs a permit of the capacity.
+    HasBudget(Option<BudgetPermit>),
+    /// It is queued for a permit of the capacity.
+    WaitsForPermit(PendingAcquire<Permits>, Option<BudgetPermit>),
 }
 
 // The closure is moved out whole; nothing in here is pinned.
-impl<S, F, T> Unpin for Submitting<S, F, T> {}
+impl<I, F, T> Unpin for SubmitFuture<I, F, T> {}
 
-impl<S: Intake, F, T> Submitting<S, F, T>
+impl<I: Intake, F, T> SubmitFuture<I, F, T>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
     /// Submits `task` when it is polled.
-    pub fn new(shared: Arc<S>, ticket: Ticket, task: F) -> Self {
-        Submitting { shared, ticket, task: Some(task), stage: Stage::New, result: PhantomData }
+    pub fn new(intake: Arc<I>, options: TaskOptions, task: F) -> Self {
+        SubmitFuture { intake, options, task: Some(task), stage: Stage::New, result: PhantomData }
     }
 
-    /// Goes on until it is in, or has to wait.
-    fn poll_admission(&mut self, cx: &Context<'_>) -> Poll<Result<Admitted, SubmitErrorKind>> {
-        if self.shared.is_forked() {
+    /// Proceeds until the task is admitted or has to wait.
+    fn poll_admission(
+        &mut self,
+        cx: &Context<'_>,
+    ) -> Poll<Result<(Admitted, Option<BudgetPermit>), SubmitErrorKind>> {
+        if self.intake.is_forked() {
             return Poll::Ready(Err(SubmitErrorKind::Forked));
         }
-        self.shared.check(self.ticket.route)?;
-        if self.shared.is_inside() {
-            // A task that blocks on this must not wait in front of its own pool.
+        self.intake.check(self.options.route)?;
+        if self.intake.is_inside() {
+            // A task that blocks on this future must not wait for its own pool.
             self.stage = Stage::New;
-            return Poll::Ready(admission::admit_heavy(
-                &*self.shared,
-                self.ticket.weight,
-                Some(OnFull::Block),
-            ));
+            self.options.on_full = Some(OnFull::Block);
+            return Poll::Ready(admission::admit_with(&*self.intake, &self.options));
         }
         loop {
             self.stage = match mem::replace(&mut self.stage, Stage::New) {
-                Stage::New => self.want_share(cx)?,
-                Stage::InLineForShare(place, weight) => match look(&place, cx) {
-                    Verdict::Waiting => {
-                        self.stage = Stage::InLineForShare(place, weight);
+                Stage::New => self.acquire_budget(cx)?,
+                Stage::WaitsForBudget(pending, weight) => match pending.poll(cx) {
+                    WaitState::Waiting => {
+                        self.stage = Stage::WaitsForBudget(pending, weight);
                         return Poll::Pending;
                     }
-                    Verdict::Closed => return Poll::Ready(Err(SubmitErrorKind::Closed)),
-                    Verdict::Granted => Stage::HasShare(Some(Share::granted(place.use_up(), weight))),
+                    WaitState::Closed => return Poll::Ready(Err(SubmitErrorKind::Closed)),
+                    WaitState::Granted => {
+                        Stage::HasBudget(Some(BudgetPermit::new(pending.into_granted(), weight)))
+                    }
                 },
-                Stage::HasShare(share) => match self.want_room(cx)? {
-                    None => return Poll::Ready(Ok((Entry::Queue, share))),
-                    Some(place) => Stage::InLineForRoom(place, share),
+                Stage::HasBudget(budget) => match self.acquire_permit(cx)? {
+                    None => return Poll::Ready(Ok((Admitted::Enqueue, budget))),
+                    Some(pending) => Stage::WaitsForPermit(pending, budget),
                 },
-                Stage::InLineForRoom(place, share) => match look(&place, cx) {
-                    Verdict::Waiting => {
-                        self.stage = Stage::InLineForRoom(place, share);
+                Stage::WaitsForPermit(pending, budget) => match pending.poll(cx) {
+                    WaitState::Waiting => {
+                        self.stage = Stage::WaitsForPermit(pending, budget);
                         return Poll::Pending;
                     }
-                    Verdict::Closed => return Poll::Ready(Err(SubmitErrorKind::Closed)),
-                    Verdict::Granted => {
-                        place.use_up();
-                        return Poll::Ready(Ok((Entry::Queue, share)));
+                    WaitState::Closed => return Poll::Ready(Err(SubmitErrorKind::Closed)),
+                    WaitState::Granted => {
+                        pending.into_granted();
+                        return Poll::Ready(Ok((Admitted::Enqueue, budget)));
                     }
                 },
             };
         }
     }
 
-    fn want_share(&self, cx: &Context<'_>) -> Result<Stage, SubmitErrorKind> {
-        let Some(budget) = self.shared.budget.as_ref().filter(|_| self.ticket.weight > 0) else {
-            return Ok(Stage::HasShare(None));
+    fn acquire_budget(&self, cx: &Context<'_>) -> Result<Stage, SubmitErrorKind> {
+        let Some(budget) = self.intake.budget.as_ref().filter(|_| self.options.weight > 0) else {
+            return Ok(Stage::HasBudget(None));
         };
-        let weight = admission::fitting(&self.shared.config, budget, self.ticket.weight)?;
-        match budget.join(weight, Manner::InLine, waiter(cx)) {
-            Joined::Taken => Ok(Stage::HasShare(Some(Share::granted(budget.clone(), weight)))),
-            Joined::Closed => Err(SubmitErrorKind::Closed),
-            Joined::Waits(ticket) => Ok(Stage::InLineForShare(Place::new(budget.clone(), ticket), weight)),
+        let weight = admission::weight_in(&self.intake.config, budget, self.options.weight)?;
+        Ok(match PendingAcquire::start(budget, weight, cx)? {
+            None => Stage::HasBudget(Some(BudgetPermit::new(budget.clone(), weight))),
+            Some(pending) => Stage::WaitsForBudget(pending, weight),
+        })
+    }
+
+    /// A pending acquire, or nothing if there was a permit.
+    fn acquire_permit(&self, cx: &Context<'_>) -> Result<Option<PendingAcquire<Permits>>, SubmitErrorKind> {
+        match &self.intake.capacity {
+            Some(_) if admission::admit_some(&*self.intake, 1) == 0 => {}
+            _ => return Ok(None),
+        }
+        let capacity = self.intake.capacity.as_ref().expect("matched above");
+        PendingAcquire::start(&capacity.permits, 1, cx)
+    }
+}
+
+/// An acquire that a future waits for. Dropped before it is used, it passes what was granted to the next waiter.
+#[derive(Debug)]
+struct PendingAcquire<S: Semaphore> {
+    semaphore: Arc<S>,
+    node: Option<WaitNode>,
+}
+
+impl<S: Semaphore> PendingAcquire<S> {
+    /// Acquires `weight` at once (`None`), or queues for it.
+    fn start(semaphore: &Arc<S>, weight: u64, cx: &Context<'_>) -> Result<Option<Self>, SubmitErrorKind> {
+        match semaphore.enqueue(weight, WaitMode::Handoff, waiter(cx)) {
+            Acquire::Ready => Ok(None),
+            Acquire::Closed => Err(SubmitErrorKind::Closed),
+            Acquire::Queued(node) => {
+                Ok(Some(PendingAcquire { semaphore: semaphore.clone(), node: Some(node) }))
+            }
         }
     }
 
-    /// A place to wait at, or nothing if there is room.
-    fn want_room(&self, cx: &Context<'_>) -> Result<Option<Place<Room>>, SubmitErrorKind> {
-        let Some(admission) = &self.shared.admission else { return Ok(None) };
-        if admission.room.take(stripe::mine(), 1) == 1 {
-            return Ok(None);
-        }
-        match admission.room.join(1, Manner::InLine, waiter(cx)) {
-            Joined::Taken => Ok(None),
-            Joined::Closed => Err(SubmitErrorKind::Closed),
-            Joined::Waits(ticket) => Ok(Some(Place::new(admission.room.clone(), ticket))),
+    /// Has the future's task woken from now on, unless it is decided; returns the state.
+    fn poll(&self, cx: &Context<'_>) -> WaitState {
+        let node = self.node.as_ref().expect("there until it is used");
+        self.semaphore.set_waker(node, waiter(cx));
+        node.state()
+    }
+
+    /// Uses what has been granted; returns the semaphore.
+    fn into_granted(mut self) -> Arc<S> {
+        self.node = None;
+        self.semaphore.clone()
+    }
+}
+
+impl<S: Semaphore> Drop for PendingAcquire<S> {
+    fn drop(&mut self) {
+        if let Some(node) = self.node.take() {
+            self.semaphore.cancel(node);
         }
     }
 }
@@ -132,11 +169,7 @@ fn waiter(cx: &Context<'_>) -> Waiter {
     Waiter::Waker(cx.waker().clone())
 }
 
-fn look<O: Office>(place: &Place<O>, cx: &Context<'_>) -> Verdict {
-    place.look(waiter(cx))
-}
-
-impl<S: Intake, F, T> Future for Submitting<S, F, T>
+impl<I: Intake, F, T> Future for SubmitFuture<I, F, T>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
@@ -151,7 +184,9 @@ where
         let Poll::Ready(admitted) = this.poll_admission(cx) else { return Poll::Pending };
         let task = this.task.take().expect("asserted above");
         Poll::Ready(match admitted {
-            Ok(admitted) => single::enter(&*this.shared, admitted, mem::take(&mut this.ticket), task),
+            Ok((admitted, permit)) => {
+                single::finish_submit(&*this.intake, admitted, permit, mem::take(&mut this.options), task)
+            }
             Err(kind) => Err(SubmitError { task, kind }),
         })
     }

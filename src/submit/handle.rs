@@ -14,9 +14,9 @@ use crate::runtime::wait::Awaited;
 use crate::runtime::wait::Waited;
 use crate::sync::waiter::Waiter;
 use crate::sys::fork;
-use crate::task::cancel::{Watch, Watcher};
+use crate::task::cancel::{CancelCallback, CancelRegistration};
 use crate::task::conditions::Conditions;
-use crate::task::counts::Tally;
+use crate::task::counts::TaskCounts;
 use crate::task::result_slot::{Outcome, SlotHandle};
 use crate::task::work::Unstarted;
 
@@ -59,7 +59,7 @@ pub struct JoinHandle<T> {
 struct Watched {
     conditions: Arc<Conditions>,
     /// Has whoever waits for the handle woken when the token is cancelled.
-    watch: Option<Watch>,
+    watch: Option<CancelRegistration>,
 }
 
 impl Watched {
@@ -76,7 +76,7 @@ impl Watched {
     fn wake(&mut self, waiter: Waiter) -> bool {
         let Some(token) = &self.conditions.token else { return true };
         self.watch = None; // two at a time would be one too many to wake
-        self.watch = token.watch(Watcher::Wake(waiter));
+        self.watch = token.watch(CancelCallback::Wake(waiter));
         self.watch.is_some()
     }
 }
@@ -217,8 +217,8 @@ impl<T: Send> Awaited for Pending<'_, T> {
         self.slot.is_of(pool)
     }
 
-    fn run_here(&mut self, tally: &Tally) -> bool {
-        Awaited::run_here(self.slot, tally)
+    fn run_here(&mut self, counts: &TaskCounts) -> bool {
+        Awaited::run_here(self.slot, counts)
     }
 
     fn unpark_me(&mut self) {
@@ -238,8 +238,8 @@ impl<T: Send> Awaited for SlotHandle<T> {
         self.pool() == pool
     }
 
-    fn run_here(&mut self, tally: &Tally) -> bool {
-        SlotHandle::run_here(self, tally)
+    fn run_here(&mut self, counts: &TaskCounts) -> bool {
+        SlotHandle::run_here(self, counts)
     }
 
     fn unpark_me(&mut self) {

@@ -15,11 +15,11 @@ use crate::base::unwind::{self, Payload};
 use crate::runtime::control::Phase;
 use crate::runtime::core::{self, Core};
 use crate::runtime::intake::Intake;
-use crate::runtime::intake::Limits;
 use crate::runtime::intake::Rejected;
 use crate::runtime::intake::Route;
+use crate::runtime::intake::RunLimit;
 use crate::runtime::thread_role;
-use crate::task::counts::Tally;
+use crate::task::counts::TaskCounts;
 use crate::task::erased::{Discarded, Finished, Task, TaskKind, TaskTable, Word};
 use crate::task::work::Unstarted;
 
@@ -36,13 +36,13 @@ pub struct LaneShared<S> {
     pub capacity: usize,
     /// Which way passes go.
     pub route: Route,
-    state: Mutex<State>,
+    state: Mutex<LaneState>,
     /// Told when it is known whether the pool takes a pass that it was asked to take, if anybody wants to know.
     decided: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct LaneState {
     /// Passes under way: about to be sent, in the pool's queues, or with their task.
     passes: usize,
     /// Those of them that the pool may still refuse.
@@ -58,7 +58,7 @@ struct State {
     finished: u64,
 }
 
-impl State {
+impl LaneState {
     /// Whether a task that gets no pass now would be left alone if the pool refused those who are asking.
     fn is_uncertain(&self) -> bool {
         self.passes == self.undecided
@@ -112,12 +112,12 @@ impl<S: Intake> LaneShared<S> {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, LaneState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The pool has taken a pass, or refused it.
-    fn decide(&self, mut state: MutexGuard<'_, State>) {
+    fn decide(&self, mut state: MutexGuard<'_, LaneState>) {
         state.undecided -= 1;
         let is_awaited = state.curious > 0; // telling nobody would be a system call
         drop(state);
@@ -193,10 +193,10 @@ impl<S: Intake> LaneShared<S> {
         state.finished += 1;
     }
 
-    unsafe fn run_pass(address: Word, _: Word, _: Word, tally: &Tally) -> Finished {
+    unsafe fn run_pass(address: Word, _: Word, _: Word, counts: &TaskCounts) -> Finished {
         // SAFETY: the contract of the table.
         let lane = unsafe { Self::from_word(address) };
-        let finished = lane.take().run(tally);
+        let finished = lane.take().run(counts);
         lane.ended();
         lane.send_next();
         finished
@@ -226,7 +226,7 @@ impl<S: Intake> Deref for LaneIntake<S> {
 }
 
 impl<S: Intake> Intake for LaneIntake<S> {
-    fn slot_id(&self) -> u32 {
+    fn handle_pool_id(&self) -> u32 {
         self.0.id
     }
 
@@ -261,7 +261,7 @@ impl<S: Intake> Intake for LaneIntake<S> {
                 // A pass that is under way will send one for this task, or throw it away if the pool stops meanwhile.
                 match self.phase() {
                     Phase::Open => {}
-                    Phase::Draining if thread_role::is_one_of(self) => {}
+                    Phase::Draining if thread_role::belongs_to_pool(self) => {}
                     _ => return Err((closure, SubmitErrorKind::Closed)),
                 }
                 state.submitted += 1;
@@ -292,8 +292,8 @@ impl<S: Intake> Intake for LaneIntake<S> {
         result
     }
 
-    fn limits(&self) -> Limits {
-        Limits::Concurrency
+    fn run_limit(&self) -> RunLimit {
+        RunLimit::Concurrency
     }
 
     /// Beyond the limit, which is why nobody asks for it.

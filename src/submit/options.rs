@@ -1,18 +1,18 @@
-//! What a submission may say of its task: the route, the conditions, the weight, and what happens in a full pool.
+//! What a submission says of its task: the route, the conditions, the weight, and what happens in a full pool.
 
 use crate::policy::overflow::OnFull;
 use crate::runtime::intake::Route;
 use crate::task::conditions::Conditions;
 
-/// What has been said of a task.
+/// The options of one task. The default is a task without any.
 #[derive(Debug, Clone, Default)]
-pub struct Ticket {
-    /// Which way it goes.
+pub struct TaskOptions {
+    /// Which queue the task goes to.
     pub route: Route,
-    /// What it must meet to begin.
+    /// What must hold for the task to start.
     pub conditions: Conditions,
-    /// What it takes of the pool's budget.
+    /// How much of the pool's budget the task holds.
     pub weight: u64,
-    /// What happens when there is no room, if not what the pool was built with.
+    /// What happens if the pool is full, instead of what the pool was built with.
     pub on_full: Option<OnFull>,
 }

@@ -1,132 +1,148 @@
-//! How closures are made into tasks, with and without handles, together with what travels with some of them.
+//! Packing: how a closure becomes a task, with or without a handle, with or without extras.
+//!
+//! A closure of up to [`LARGEST_CLOSURE`] bytes is moved into the task or into a recycled block. A larger one is boxed and
+//! called where it is, because it may be larger than the stack of the worker. Nothing here panics or runs user code.
 
-use crate::runtime::intake::Intake;
-use crate::submit::handle::JoinHandle;
 use std::mem::MaybeUninit;
 
-use crate::submit::envelope::Ticketed;
-use crate::submit::envelope::{Escort, Escorted, Escorts};
+use crate::runtime::intake::Intake;
+use crate::submit::envelope::{Adapted, Envelope, Extras, OutputAdapter};
+use crate::submit::handle::JoinHandle;
 use crate::task::erased::Task;
 use crate::task::recycle;
 use crate::task::result_slot::{self, SlotHandle};
 use crate::task::work::Work;
 
-/// The largest closure that goes into a recycled block with a ticket.
-pub const LARGEST_TICKETED: usize =
-    recycle::LARGEST - LARGEST_JUDGE - LARGEST_ESCORT - size_of::<Ticketed<()>>();
+/// The largest closure that is moved, in bytes: with extras and an adapter it still fits into a recycled block.
+pub const LARGEST_CLOSURE: usize = recycle::LARGEST - size_of::<Extras>() - LARGEST_ADAPTER;
 
-/// Room for whoever judges the result.
-const LARGEST_JUDGE: usize = 32;
+/// The largest output adapter, in bytes.
+const LARGEST_ADAPTER: usize = 32;
 
-/// Room for what travels with some tasks.
-const LARGEST_ESCORT: usize = size_of::<Escorted<()>>();
-
-/// Puts together a task without a handle, with what is to travel with it. Does not panic.
-pub fn put<F: FnOnce() + Send + 'static>(escorts: &Escorts, place: &mut MaybeUninit<Task>, closure: F) {
-    match escorts.next() {
-        None => Task::new_in(place, closure),
-        Some(escort) => put_escorted(place, closure, escort),
-    }
-}
-
-/// Puts together a task with an escort. Does not panic.
-pub fn put_escorted<F: FnOnce() + Send + 'static>(place: &mut MaybeUninit<Task>, closure: F, escort: Escort) {
-    // Above this size it is called where it is, as in `slotted_closure`.
-    if size_of::<F>() > recycle::LARGEST - LARGEST_ESCORT {
-        Task::of_in(place, Escorted { work: Box::new(closure), escort });
-    } else {
-        Task::of_in(place, Escorted { work: closure, escort });
-    }
-}
-
-/// As [`put`], by value.
+/// Packs a closure without extras and without a handle into `place`.
 #[inline]
-pub fn packed<F: FnOnce() + Send + 'static>(escorts: &Escorts, closure: F) -> Task {
+pub fn pack_plain<F: FnOnce() + Send + 'static>(place: &mut MaybeUninit<Task>, closure: F) {
+    pack(place, closure, None);
+}
+
+/// Packs a closure without a handle into `place`.
+#[inline]
+pub fn pack<F>(place: &mut MaybeUninit<Task>, closure: F, extras: Option<Extras>)
+where
+    F: FnOnce() + Send + 'static,
+{
+    if size_of::<F>() > LARGEST_CLOSURE {
+        pack_work(place, Box::new(closure), extras);
+    } else {
+        pack_work(place, closure, extras);
+    }
+}
+
+#[inline(always)]
+fn pack_work<W: Work<Output = ()> + 'static>(place: &mut MaybeUninit<Task>, work: W, extras: Option<Extras>) {
+    match extras {
+        None => Task::of_in(place, work),
+        Some(extras) => Task::of_in(place, Envelope { extras, work }),
+    }
+}
+
+/// As [`pack`], by value.
+#[inline]
+pub fn packed<F: FnOnce() + Send + 'static>(closure: F, extras: Option<Extras>) -> Task {
     let mut place = MaybeUninit::uninit();
-    put(escorts, &mut place, closure);
-    // SAFETY: `put` has initialised it.
+    pack(&mut place, closure, extras);
+    // SAFETY: `pack` has initialised it.
     unsafe { place.assume_init() }
 }
 
-/// As [`put`], of work that leaves room for an escort.
-pub fn put_work<W: Work<Output = ()> + 'static>(escorts: &Escorts, place: &mut MaybeUninit<Task>, work: W) {
-    match escorts.next() {
-        None => Task::of_in(place, work),
-        Some(escort) => Task::of_in(place, Escorted { work, escort }),
-    }
-}
-
-/// A task with a handle, of work that leaves room for an escort. Does not panic.
-#[inline]
-pub fn slotted<W, T>(escorts: &Escorts, pool: u32, work: W) -> (Task, SlotHandle<T>)
-where
-    W: Work<Output = T> + 'static,
-    T: Send + 'static,
-{
-    match escorts.next() {
-        None => in_slot(pool, work),
-        Some(escort) => in_slot(pool, Escorted { work, escort }),
-    }
-}
-
+/// Packs a closure with a handle that belongs to the pool of this id.
 #[inline(always)]
-fn in_slot<W, T>(pool: u32, work: W) -> (Task, SlotHandle<T>)
+pub fn pack_with_handle<F, T>(pool: u32, closure: F, extras: Option<Extras>) -> (Task, JoinHandle<T>)
 where
-    W: Work<Output = T> + 'static,
+    F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let (task, handle) = result_slot::new_in(pool, work);
     // SAFETY: nothing is borrowed.
-    (unsafe { task.into_task() }, handle)
+    unsafe { pack_borrowing(pool, closure, extras) }
 }
 
-/// As [`slotted`], of a closure of any size: above this size it may be larger than the worker's stack, and is called where
-/// it is.
-#[inline]
-pub fn slotted_closure<F, T>(escorts: &Escorts, pool: u32, closure: F) -> (Task, SlotHandle<T>)
-where
-    F: FnOnce() -> T + Send + 'static,
-    T: Send + 'static,
-{
-    match escorts.next() {
-        None => in_slot_plain(pool, closure),
-        Some(escort) => in_slot_escorted(pool, closure, escort),
-    }
-}
-
-/// As [`slotted_closure`], without an escort.
+/// As [`pack_with_handle`], for a closure that may borrow.
+///
+/// # Safety
+/// The task is run or dropped while everything that the closure and its result borrow is alive.
 #[inline(always)]
-pub fn in_slot_plain<F, T>(pool: u32, closure: F) -> (Task, SlotHandle<T>)
+pub unsafe fn pack_borrowing<F, T>(pool: u32, closure: F, extras: Option<Extras>) -> (Task, JoinHandle<T>)
 where
-    F: FnOnce() -> T + Send + 'static,
-    T: Send + 'static,
+    F: FnOnce() -> T + Send,
+    T: Send,
 {
-    if size_of::<F>() > recycle::LARGEST { in_slot(pool, Box::new(closure)) } else { in_slot(pool, closure) }
+    let (task, handle) = if size_of::<F>() > LARGEST_CLOSURE {
+        // SAFETY: the caller's promise.
+        unsafe { in_slot(pool, Box::new(closure), extras) }
+    } else {
+        // SAFETY: the caller's promise.
+        unsafe { in_slot(pool, closure, extras) }
+    };
+    (task, JoinHandle::new(handle))
 }
 
-/// As [`slotted_closure`], with this escort.
-pub fn in_slot_escorted<F, T>(pool: u32, closure: F, escort: Escort) -> (Task, SlotHandle<T>)
+/// Packs a closure with a handle for what `adapter` makes of its output.
+pub fn pack_adapted<F, T, A>(
+    pool: u32,
+    closure: F,
+    adapter: A,
+    extras: Option<Extras>,
+) -> (Task, JoinHandle<A::Output>)
 where
     F: FnOnce() -> T + Send + 'static,
-    T: Send + 'static,
+    A: OutputAdapter<T> + 'static,
 {
-    if size_of::<F>() > recycle::LARGEST - LARGEST_ESCORT {
-        in_slot(pool, Escorted { work: Box::new(closure), escort })
+    const { assert!(size_of::<A>() <= LARGEST_ADAPTER, "the block of a closure has no room for this adapter") }
+    let (task, handle) = if size_of::<F>() > LARGEST_CLOSURE {
+        // SAFETY: nothing is borrowed.
+        unsafe { in_slot(pool, Adapted { closure: Box::new(closure), adapter }, extras) }
     } else {
-        in_slot(pool, Escorted { work: closure, escort })
+        // SAFETY: nothing is borrowed.
+        unsafe { in_slot(pool, Adapted { closure, adapter }, extras) }
+    };
+    (task, JoinHandle::new(handle))
+}
+
+/// # Safety
+/// The task is run or dropped while everything that the work and its result borrow is alive.
+#[inline(always)]
+unsafe fn in_slot<W, T>(pool: u32, work: W, extras: Option<Extras>) -> (Task, SlotHandle<T>)
+where
+    W: Work<Output = T>,
+    T: Send,
+{
+    match extras {
+        None => {
+            let (task, handle) = result_slot::new_in(pool, work);
+            // SAFETY: the caller's promise.
+            (unsafe { task.into_task() }, handle)
+        }
+        Some(extras) => {
+            let (task, handle) = result_slot::new_in(pool, Envelope { extras, work });
+            // SAFETY: the caller's promise; the extras borrow nothing.
+            (unsafe { task.into_task() }, handle)
+        }
     }
 }
 
-/// Makes tasks with handles, which go to `handles`.
-pub fn with_handle_in<F, T>(shared: &impl Intake, handles: &mut Vec<JoinHandle<T>>) -> impl FnMut(F) -> Task
+/// Packs closures with handles, which it collects in `handles`.
+pub fn collecting_handles<F, T>(
+    intake: &impl Intake,
+    handles: &mut Vec<JoinHandle<T>>,
+) -> impl FnMut(F) -> Task
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let (escorts, pool) = (shared.escorts(), shared.slot_id());
-    move |task| {
-        let (task, handle) = slotted_closure(&escorts, pool, task);
-        handles.push(JoinHandle::new(handle));
+    let (instrumentation, pool) = (intake.instrumentation(), intake.handle_pool_id());
+    move |closure| {
+        let (task, handle) = pack_with_handle(pool, closure, instrumentation.next());
+        handles.push(handle);
         task
     }
 }

@@ -7,15 +7,15 @@ use crate::runtime::config::Config;
 use crate::runtime::intake::Intake;
 
 /// Something that takes tasks.
-pub trait Outlet {
+pub trait SubmitTarget {
     /// Where it takes them.
-    type Shared: Intake;
+    type Intake: Intake;
     /// Where it takes them.
-    fn shared(&self) -> &Arc<Self::Shared>;
+    fn intake(&self) -> &Arc<Self::Intake>;
 }
 
 /// A pool that a builder can start.
-pub trait Start: Outlet + Sized {
+pub trait Start: SubmitTarget + Sized {
     /// Starts it.
     fn start(config: Config) -> Result<Self, BuildError>;
 }

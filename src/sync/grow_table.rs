@@ -11,23 +11,27 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// that the table of groups stays small.
 const GROUP: usize = 16;
 
-type Group<T> = Box<[OnceLock<T>]>;
+type Segment<T> = Box<[OnceLock<T>]>;
 
 /// See the module's text.
 #[derive(Debug)]
-pub struct Numbered<T> {
+pub struct GrowTable<T> {
     first: Box<[T]>,
-    /// Group `g` holds the numbers from `first.len() + g * GROUP` on.
-    groups: Box<[OnceLock<Group<T>>]>,
+    /// Segment `g` holds the numbers from `first.len() + g * GROUP` on.
+    groups: Box<[OnceLock<Segment<T>>]>,
     /// Groups that may have entries: spares a pool that has none the look at each.
     begun: AtomicUsize,
 }
 
-impl<T> Numbered<T> {
+impl<T> GrowTable<T> {
     /// With the entries `first`, and room for numbers below `capacity`.
     pub fn new(first: Box<[T]>, capacity: usize) -> Self {
         let groups = capacity.saturating_sub(first.len()).div_ceil(GROUP);
-        Numbered { first, groups: (0..groups).map(|_| OnceLock::new()).collect(), begun: AtomicUsize::new(0) }
+        GrowTable {
+            first,
+            groups: (0..groups).map(|_| OnceLock::new()).collect(),
+            begun: AtomicUsize::new(0),
+        }
     }
 
     /// The entry of `number`.
@@ -76,7 +80,7 @@ impl<T> Numbered<T> {
         self.first.iter().enumerate().chain(later)
     }
 
-    /// As [`Numbered::iter`], without the numbers.
+    /// As [`GrowTable::iter`], without the numbers.
     pub fn values(&self) -> impl Iterator<Item = &T> {
         self.iter().map(|(_, entry)| entry)
     }
@@ -88,7 +92,7 @@ mod tests {
 
     #[test]
     fn entries_are_made_once_and_found_in_order() {
-        let table = Numbered::new(Box::new([10, 11]), 1000);
+        let table = GrowTable::new(Box::new([10, 11]), 1000);
         assert_eq!(table.iter().collect::<Vec<_>>(), [(0, &10), (1, &11)]);
         assert_eq!(*table.get_or_make(1, || unreachable!("it is there")), 11);
         assert_eq!(*table.get_or_make(999, || 7), 7);
@@ -100,7 +104,7 @@ mod tests {
 
     #[test]
     fn nothing_moves() {
-        let table = Numbered::new(Box::new([0usize; 1]), 64);
+        let table = GrowTable::new(Box::new([0usize; 1]), 64);
         let places: Vec<*const usize> = (0..64).map(|n| &raw const *table.get_or_make(n, || n)).collect();
         assert!((0..64).all(|n| std::ptr::eq(table.get(n), places[n])));
     }
@@ -108,6 +112,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "made when its number")]
     fn what_was_never_made_is_not_found() {
-        Numbered::new(Box::<[u8]>::default(), 4).get(3);
+        GrowTable::new(Box::<[u8]>::default(), 4).get(3);
     }
 }

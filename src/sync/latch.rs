@@ -16,7 +16,7 @@
 
 use std::fmt;
 
-use crate::base::facade::{AtomicU32, Ordering, Place, Tomb, fence, spin_loop, thread};
+use crate::base::facade::{AtomicU32, Ordering, Tomb, UninitCell, fence, spin_loop, thread};
 
 const WAITED: u32 = 0;
 const ASLEEP: u32 = 1;
@@ -26,7 +26,7 @@ const TAKING: u32 = 4;
 
 /// What a latch was set to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum LatchResult {
     /// What was waited for has been done.
     Done,
     /// It has not been begun, and never will be by anybody but the waiter.
@@ -36,7 +36,7 @@ pub enum Verdict {
 /// See the module's text.
 pub struct Latch {
     state: AtomicU32,
-    sleeper: Place<thread::Thread>,
+    sleeper: UninitCell<thread::Thread>,
     tomb: Tomb,
 }
 
@@ -44,16 +44,16 @@ impl Latch {
     /// Not set.
     #[inline(always)]
     pub fn new() -> Self {
-        Latch { state: AtomicU32::new(WAITED), sleeper: Place::empty(), tomb: Tomb::new() }
+        Latch { state: AtomicU32::new(WAITED), sleeper: UninitCell::empty(), tomb: Tomb::new() }
     }
 
     /// What it was set to, if it was.
     #[inline]
-    pub fn verdict(&self) -> Option<Verdict> {
+    pub fn verdict(&self) -> Option<LatchResult> {
         // Acquire pairs with the Release in `set`: who sees the verdict sees what was done before.
         match self.state.load(Ordering::Acquire) {
-            DONE => Some(Verdict::Done),
-            RETURNED => Some(Verdict::Returned),
+            DONE => Some(LatchResult::Done),
+            RETURNED => Some(LatchResult::Returned),
             _ => None,
         }
     }
@@ -68,10 +68,10 @@ impl Latch {
     ///
     /// # Safety
     /// `this` is a latch that lives until it is set, and this is the only call that sets it.
-    pub unsafe fn set(this: *const Latch, verdict: Verdict) {
+    pub unsafe fn set(this: *const Latch, verdict: LatchResult) {
         let word = match verdict {
-            Verdict::Done => DONE,
-            Verdict::Returned => RETURNED,
+            LatchResult::Done => DONE,
+            LatchResult::Returned => RETURNED,
         };
         // SAFETY: alive until the exchange below succeeds, and not used after that.
         let latch = unsafe { &*this };
@@ -174,7 +174,7 @@ mod tests {
                     fence(Ordering::SeqCst);
                     latch.nudge();
                     // SAFETY: the scope keeps the latch alive; set once.
-                    unsafe { Latch::set(&latch, Verdict::Done) };
+                    unsafe { Latch::set(&latch, LatchResult::Done) };
                 });
                 let mut heard = round % 2 == 0;
                 while !latch.is_set() {
@@ -186,7 +186,7 @@ mod tests {
                 }
                 // SAFETY: this thread is the waiter.
                 assert!(!unsafe { latch.arm() }, "it is set");
-                assert_eq!(latch.verdict(), Some(Verdict::Done));
+                assert_eq!(latch.verdict(), Some(LatchResult::Done));
             });
         }
     }
@@ -196,7 +196,7 @@ mod tests {
         let latch = Latch::new();
         assert_eq!(latch.verdict(), None);
         // SAFETY: alive, set once.
-        unsafe { Latch::set(&latch, Verdict::Returned) };
-        assert_eq!(latch.verdict(), Some(Verdict::Returned));
+        unsafe { Latch::set(&latch, LatchResult::Returned) };
+        assert_eq!(latch.verdict(), Some(LatchResult::Returned));
     }
 }

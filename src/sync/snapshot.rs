@@ -12,7 +12,7 @@ mod imp {
     use crossbeam_epoch::{self as epoch, Atomic, Owned};
     use std::sync::atomic::Ordering;
 
-    /// Storage behind [`super::Members`]: an epoch-protected pointer.
+    /// Storage behind [`super::Snapshot`]: an epoch-protected pointer.
     pub struct Cell<T>(Atomic<T>);
 
     impl<T: Send + Sync + 'static> Cell<T> {
@@ -69,14 +69,14 @@ mod imp {
 }
 
 /// See the module's text.
-pub struct Members<T: 'static> {
+pub struct Snapshot<T: 'static> {
     current: imp::Cell<Box<[T]>>,
 }
 
-impl<T: Send + Sync + 'static> Members<T> {
+impl<T: Send + Sync + 'static> Snapshot<T> {
     /// A set with these members.
     pub fn new(members: Box<[T]>) -> Self {
-        Members { current: imp::Cell::new(members) }
+        Snapshot { current: imp::Cell::new(members) }
     }
 
     /// Looks at the present snapshot. `f` should be short: it holds reclamation back.
@@ -91,9 +91,9 @@ impl<T: Send + Sync + 'static> Members<T> {
     }
 }
 
-impl<T> fmt::Debug for Members<T> {
+impl<T> fmt::Debug for Snapshot<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Members").finish_non_exhaustive()
+        f.debug_struct("Snapshot").finish_non_exhaustive()
     }
 }
 
@@ -122,7 +122,7 @@ mod tests {
             };
             (0..4).map(tracked).collect::<Box<[_]>>()
         };
-        let members = Members::new(snapshot(0));
+        let members = Snapshot::new(snapshot(0));
         std::thread::scope(|s| {
             for _ in 0..2 {
                 s.spawn(|| {

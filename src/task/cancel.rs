@@ -50,12 +50,12 @@ struct Links {
     children: Vec<Weak<Node>>,
     /// Children at which those that are gone are sorted out next.
     tidy_at: usize,
-    watchers: BTreeMap<u64, Watcher>,
+    watchers: BTreeMap<u64, CancelCallback>,
     next: u64,
 }
 
 /// What happens when a token is cancelled.
-pub enum Watcher {
+pub enum CancelCallback {
     /// Somebody who waits is woken, to look again.
     Wake(Waiter),
     /// This is called, by the thread that cancels.
@@ -64,7 +64,7 @@ pub enum Watcher {
 
 /// A watcher that a token knows of, for as long as this lives.
 #[must_use = "dropped, the watcher is forgotten"]
-pub struct Watch {
+pub struct CancelRegistration {
     node: Weak<Node>,
     number: u64,
 }
@@ -107,14 +107,14 @@ impl CancelToken {
         let Some(links) = is_first else { return false };
         let mut told = vec![links];
         while let Some(Links { children, watchers, .. }) = told.pop() {
-            watchers.into_values().for_each(Watcher::tell);
+            watchers.into_values().for_each(CancelCallback::tell);
             told.extend(children.iter().filter_map(Weak::upgrade).filter_map(|child| child.cancel_alone()));
         }
         true
     }
 
     /// Has `watcher` told when the token is cancelled; `None`, and it is not told, if that has happened.
-    pub(crate) fn watch(&self, watcher: Watcher) -> Option<Watch> {
+    pub(crate) fn watch(&self, watcher: CancelCallback) -> Option<CancelRegistration> {
         let mut links = lock(&self.node.links);
         if self.is_cancelled() {
             drop(links);
@@ -124,7 +124,7 @@ impl CancelToken {
         let number = links.next;
         links.next += 1;
         links.watchers.insert(number, watcher);
-        Some(Watch { node: Arc::downgrade(&self.node), number })
+        Some(CancelRegistration { node: Arc::downgrade(&self.node), number })
     }
 }
 
@@ -144,11 +144,11 @@ impl Node {
     }
 }
 
-impl Watcher {
+impl CancelCallback {
     fn tell(self) {
         match self {
-            Watcher::Wake(waiter) => waiter.wake(),
-            Watcher::Call(call) => {
+            CancelCallback::Wake(waiter) => waiter.wake(),
+            CancelCallback::Call(call) => {
                 if let Err(payload) = unwind::catch(call) {
                     unwind::drop_silently(payload);
                 }
@@ -157,16 +157,16 @@ impl Watcher {
     }
 }
 
-impl fmt::Debug for Watcher {
+impl fmt::Debug for CancelCallback {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Watcher::Wake(_) => "Wake",
-            Watcher::Call(_) => "Call",
+            CancelCallback::Wake(_) => "Wake",
+            CancelCallback::Call(_) => "Call",
         })
     }
 }
 
-impl Drop for Watch {
+impl Drop for CancelRegistration {
     fn drop(&mut self) {
         if let Some(node) = self.node.upgrade() {
             let watcher = lock(&node.links).watchers.remove(&self.number);
@@ -187,8 +187,8 @@ impl fmt::Debug for CancelToken {
     }
 }
 
-impl fmt::Debug for Watch {
+impl fmt::Debug for CancelRegistration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watch").field("number", &self.number).finish_non_exhaustive()
+        f.debug_struct("CancelRegistration").field("number", &self.number).finish_non_exhaustive()
     }
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use crate::base::counter::Counter;
-use crate::limits::permits::Room;
+use crate::limits::permits::Permits;
 use crate::task::work::Unstarted;
 
 /// Starts and ends of tasks. `started = completed + failed + panicked + cancelled + expired + dropped + those running now`.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub struct TaskCounts {
     /// Taken out of a queue for good.
     pub started: Counter,
     /// Returned normally.
@@ -24,12 +24,12 @@ pub struct Tally {
     /// Turned away for want of room.
     pub dropped: Counter,
     /// Where the permits of a bounded pool go.
-    exit: Option<Exit>,
+    exit: Option<PermitReturn>,
 }
 
 /// How a task ended that had begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub enum TaskEnd {
     /// It returned.
     Completed,
     /// It returned an error, and its kind of task counts that as a failure.
@@ -40,33 +40,33 @@ pub enum End {
 
 /// Gives the permits of the tasks that a worker takes back to the room.
 #[derive(Debug)]
-pub struct Exit {
+pub struct PermitReturn {
     /// The room.
-    pub room: Arc<Room>,
+    pub permits: Arc<Permits>,
     /// The number of the worker.
     pub worker: usize,
     /// When a task leaves the room.
-    pub held: Held,
+    pub held: PermitScope,
 }
 
 /// How long a task has its permit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Held {
+pub enum PermitScope {
     /// Until it begins: tasks that wait are limited.
-    UntilBegin,
+    UntilStart,
     /// Until it has ended: tasks that run are limited, and none waits.
     UntilEnd,
 }
 
-impl Tally {
-    /// The tally of a worker, in a bounded pool with an exit.
-    pub fn new(exit: Option<Exit>) -> Self {
-        Tally { exit, ..Tally::default() }
+impl TaskCounts {
+    /// The counts of a worker, in a bounded pool with an exit.
+    pub fn new(exit: Option<PermitReturn>) -> Self {
+        TaskCounts { exit, ..TaskCounts::default() }
     }
 
-    /// Adds the ends that `other` has counted, from any thread. Only for a tally of which nothing is counted by one thread
+    /// Adds the ends that `other` has counted, from any thread. Only for a counts of which nothing is counted by one thread
     /// alone.
-    pub fn add_ends_of(&self, other: &Tally) {
+    pub fn add_ends_of(&self, other: &TaskCounts) {
         self.completed.add_shared(other.completed.get());
         self.failed.add_shared(other.failed.get());
         self.panicked.add_shared(other.panicked.get());
@@ -79,19 +79,19 @@ impl Tally {
     #[inline(always)]
     pub fn begin(&self) {
         self.started.add(1);
-        self.leave_room(Held::UntilBegin);
+        self.leave_room(PermitScope::UntilStart);
     }
 
     /// One that has begun ends. Called before its handle says so: who has joined it sees it in the statistics.
     #[inline(always)]
-    pub fn end(&self, end: End) {
+    pub fn end(&self, end: TaskEnd) {
         let count = match end {
-            End::Completed => &self.completed,
-            End::Failed => &self.failed,
-            End::Panicked => &self.panicked,
+            TaskEnd::Completed => &self.completed,
+            TaskEnd::Failed => &self.failed,
+            TaskEnd::Panicked => &self.panicked,
         };
         count.add(1);
-        self.leave_room(Held::UntilEnd);
+        self.leave_room(PermitScope::UntilEnd);
     }
 
     /// Tasks that have run to their end, whatever came of them.
@@ -109,15 +109,15 @@ impl Tally {
             Unstarted::Dropped => &self.dropped,
         };
         count.add(1);
-        self.leave_room(Held::UntilEnd);
+        self.leave_room(PermitScope::UntilEnd);
     }
 
     #[inline(always)]
-    fn leave_room(&self, at: Held) {
+    fn leave_room(&self, at: PermitScope) {
         if let Some(exit) = &self.exit
             && exit.held == at
         {
-            exit.room.give_back(exit.worker);
+            exit.permits.release(exit.worker);
         }
     }
 }

@@ -18,7 +18,7 @@ use std::mem::{self, ManuallyDrop, MaybeUninit};
 use std::ptr::NonNull;
 
 use crate::base::unwind::{self, Payload};
-use crate::task::counts::{End, Tally};
+use crate::task::counts::{TaskCounts, TaskEnd};
 use crate::task::recycle;
 use crate::task::work::{Unstarted, Work};
 
@@ -33,19 +33,19 @@ pub type Words = [Word; 3];
 #[must_use]
 pub enum Finished {
     /// Nothing: the result, if anybody waits for one, has been delivered.
-    Quietly,
+    Done,
     /// The task panicked and nobody holds a handle: the payload belongs to the pool's panic handler.
-    Orphaned(Payload),
+    UnobservedPanic(Payload),
 }
 
 /// How to run or discard one kind of task.
 #[derive(Debug)]
 pub struct TaskTable {
-    /// Runs the task, counts its start and end in the tally and delivers its result.
+    /// Runs the task, counts its start and end in the counts and delivers its result.
     ///
     /// # Safety
     /// The words are those of a task made with this table; they are not used again.
-    pub run: unsafe fn(Word, Word, Word, &Tally) -> Finished,
+    pub run: unsafe fn(Word, Word, Word, &TaskCounts) -> Finished,
     /// Drops the task unstarted and tells whoever waits for it why. A panic in a drop is returned.
     ///
     /// # Safety
@@ -103,11 +103,11 @@ impl Task {
     /// As [`Task::new`], put together in `place`, which is initialised afterwards. Does not panic.
     #[inline]
     pub fn new_in<F: FnOnce() + Send + 'static>(place: &mut MaybeUninit<Task>, f: F) {
-        match Kept::of::<F>() {
-            Kept::Inline | Kept::Block => Task::of_in(place, f),
+        match Storage::of::<F>() {
+            Storage::Inline | Storage::Block => Task::of_in(place, f),
             // Calling a boxed closure runs it where it is, so that a closure of several megabytes never visits the
             // (possibly small) stack of the worker.
-            Kept::Boxed => Task::of_in(place, Box::new(f)),
+            Storage::Boxed => Task::of_in(place, Box::new(f)),
         }
     }
 
@@ -115,11 +115,11 @@ impl Task {
     /// afterwards. Does not panic.
     #[inline]
     pub fn of_in<W: Work<Output = ()> + 'static>(place: &mut MaybeUninit<Task>, work: W) {
-        match Kept::of::<W>() {
-            Kept::Inline => Inline::pack(place, work),
-            Kept::Block => InBlock::pack(place, work),
+        match Storage::of::<W>() {
+            Storage::Inline => Inline::pack(place, work),
+            Storage::Block => InBlock::pack(place, work),
             // Decided at compile time. (Zero-sized and over-aligned work is not worth a case of its own.)
-            Kept::Boxed => Inline::pack(place, Alone(Box::new(work))),
+            Storage::Boxed => Inline::pack(place, BoxedWork(Box::new(work))),
         }
     }
 
@@ -146,11 +146,11 @@ impl Task {
 
     /// Runs the task. No panic of user code comes out.
     #[inline(always)]
-    pub fn run(self, tally: &Tally) -> Finished {
+    pub fn run(self, counts: &TaskCounts) -> Finished {
         let this = ManuallyDrop::new(self);
         let [a, b, c] = this.words;
         // SAFETY: table and words belong together, and nobody uses the task again.
-        unsafe { (this.table.run)(a, b, c, tally) }
+        unsafe { (this.table.run)(a, b, c, counts) }
     }
 
     /// Drops the task unstarted and tells whoever waits for it why; a panic in a drop is returned.
@@ -180,29 +180,29 @@ impl fmt::Debug for Task {
 
 /// Where a closure of a certain type is kept.
 #[derive(Clone, Copy)]
-enum Kept {
+enum Storage {
     Inline,
     Block,
     Boxed,
 }
 
-impl Kept {
+impl Storage {
     #[inline]
-    const fn of<F>() -> Kept {
+    const fn of<F>() -> Storage {
         if size_of::<F>() <= size_of::<Words>() && align_of::<F>() <= align_of::<Words>() {
-            Kept::Inline
+            Storage::Inline
         } else if size_of::<F>() > 0 && size_of::<F>() <= recycle::LARGEST {
-            Kept::Block
+            Storage::Block
         } else {
-            Kept::Boxed
+            Storage::Boxed
         }
     }
 }
 
 /// Work in a box of its own.
-struct Alone<W>(Box<W>);
+struct BoxedWork<W>(Box<W>);
 
-impl<W: Work> Work for Alone<W> {
+impl<W: Work> Work for BoxedWork<W> {
     type Output = W::Output;
 
     fn refusal(&self) -> Option<Unstarted> {
@@ -220,23 +220,23 @@ impl<W: Work> Work for Alone<W> {
 
 /// Does fire-and-forget work and counts how it ended.
 #[inline]
-fn perform<W: Work<Output = ()>>(work: W, tally: &Tally) -> Finished {
+fn perform<W: Work<Output = ()>>(work: W, counts: &TaskCounts) -> Finished {
     if let Some(why) = work.refusal() {
-        tally.unstarted(why);
+        counts.unstarted(why);
         return match unwind::drop_guarded(work) {
-            Ok(()) => Finished::Quietly,
-            Err(payload) => Finished::Orphaned(payload),
+            Ok(()) => Finished::Done,
+            Err(payload) => Finished::UnobservedPanic(payload),
         };
     }
-    tally.begin();
+    counts.begin();
     match unwind::catch(|| work.call()) {
         Ok(()) => {
-            tally.end(if W::has_failed(&()) { End::Failed } else { End::Completed });
-            Finished::Quietly
+            counts.end(if W::has_failed(&()) { TaskEnd::Failed } else { TaskEnd::Completed });
+            Finished::Done
         }
         Err(payload) => {
-            tally.end(End::Panicked);
-            Finished::Orphaned(payload)
+            counts.end(TaskEnd::Panicked);
+            Finished::UnobservedPanic(payload)
         }
     }
 }
@@ -260,7 +260,7 @@ impl Inline {
     #[inline]
     fn pack<F: Work<Output = ()> + 'static>(place: &mut MaybeUninit<Task>, f: F) {
         // Decided at compile time, like the choice that led here.
-        assert!(matches!(Kept::of::<F>(), Kept::Inline));
+        assert!(matches!(Storage::of::<F>(), Storage::Inline));
         let table =
             const { &TaskTable { run: Self::run::<F>, discard: Self::discard::<F>, kind: TaskKind::Free } };
         let words = put_table(place, table);
@@ -276,10 +276,10 @@ impl Inline {
         unsafe { words.as_ptr().cast::<F>().read() }
     }
 
-    unsafe fn run<F: Work<Output = ()>>(a: Word, b: Word, c: Word, tally: &Tally) -> Finished {
+    unsafe fn run<F: Work<Output = ()>>(a: Word, b: Word, c: Word, counts: &TaskCounts) -> Finished {
         // SAFETY: the contract of the table.
         let f = unsafe { Self::unpack::<F>([a, b, c]) };
-        perform(f, tally)
+        perform(f, counts)
     }
 
     unsafe fn discard<F>(a: Word, b: Word, c: Word, _: Unstarted) -> Result<Discarded, Payload> {
@@ -295,7 +295,7 @@ struct InBlock;
 impl InBlock {
     #[inline]
     fn pack<F: Work<Output = ()> + 'static>(place: &mut MaybeUninit<Task>, f: F) {
-        let block = recycle::take_for::<F>();
+        let block = recycle::alloc::<F>();
         // SAFETY: the block is ours, large enough and aligned for an `F`.
         unsafe { block.write(f) };
         let table =
@@ -316,14 +316,14 @@ impl InBlock {
         // SAFETY: the block holds an `F` that nobody else reads.
         let f = unsafe { place.read() };
         // SAFETY: the block came from `take_for::<F>` and its content has just moved out.
-        unsafe { recycle::give_back_for::<F>(place) };
+        unsafe { recycle::free::<F>(place) };
         f
     }
 
-    unsafe fn run<F: Work<Output = ()>>(address: Word, _: Word, _: Word, tally: &Tally) -> Finished {
+    unsafe fn run<F: Work<Output = ()>>(address: Word, _: Word, _: Word, counts: &TaskCounts) -> Finished {
         // SAFETY: the contract of the table.
         let f = unsafe { Self::unpack::<F>(address) };
-        perform(f, tally)
+        perform(f, counts)
     }
 
     unsafe fn discard<F>(address: Word, _: Word, _: Word, _: Unstarted) -> Result<Discarded, Payload> {
@@ -354,9 +354,9 @@ mod tests {
 
     fn runs_or_is_dropped<const N: usize>() {
         let runs = Arc::new(AtomicUsize::new(0));
-        let tally = Tally::default();
-        assert!(matches!(Task::new(counted::<N>(&runs)).run(&tally), Finished::Quietly));
-        assert_eq!((runs.load(Ordering::Relaxed), tally.completed.get()), (1, 1));
+        let counts = TaskCounts::default();
+        assert!(matches!(Task::new(counted::<N>(&runs)).run(&counts), Finished::Done));
+        assert_eq!((runs.load(Ordering::Relaxed), counts.completed.get()), (1, 1));
 
         drop(Task::new(counted::<N>(&runs)));
         assert_eq!(runs.load(Ordering::Relaxed), 1, "a discarded task never starts");
@@ -379,24 +379,25 @@ mod tests {
     fn an_over_aligned_closure_is_placed_properly() {
         #[repr(align(128))]
         struct Wide(u8);
-        let tally = Tally::default();
+        let counts = TaskCounts::default();
         let wide = Wide(3);
         let f = move || {
             let wide = &wide;
             assert_eq!(std::ptr::from_ref(wide).addr() % 128, 0);
             assert_eq!(wide.0, 3);
         };
-        assert!(matches!(Task::new(f).run(&tally), Finished::Quietly));
+        assert!(matches!(Task::new(f).run(&counts), Finished::Done));
     }
 
     #[test]
     fn a_panic_comes_back_as_a_payload() {
-        let tally = Tally::default();
-        let Finished::Orphaned(payload) = Task::new(|| std::panic::resume_unwind(Box::new(5u8))).run(&tally)
+        let counts = TaskCounts::default();
+        let Finished::UnobservedPanic(payload) =
+            Task::new(|| std::panic::resume_unwind(Box::new(5u8))).run(&counts)
         else {
             panic!("the payload is for the pool");
         };
         assert_eq!(payload.downcast_ref::<u8>(), Some(&5));
-        assert_eq!(tally.panicked.get(), 1);
+        assert_eq!(counts.panicked.get(), 1);
     }
 }

@@ -6,7 +6,7 @@
 //! between threads, through a *depot* behind a lock, so that the lock is taken once in [`MAGAZINE`] tasks.
 //!
 //! What the depot does not want goes back to the global allocator: at most [`DEPOT_BYTES`] stay there, besides
-//! two magazines a class and thread. A worker that goes to sleep after a burst gives those back as well ([`tidy_up`]).
+//! two magazines a class and thread. A worker that goes to sleep after a burst gives those back as well ([`trim`]).
 
 use std::alloc::{self, Layout};
 use std::cell::RefCell;
@@ -34,7 +34,7 @@ const RECYCLES: bool = !cfg!(longshore_no_recycling);
 
 /// Memory for one `T` (not zero-sized), uninitialised, aligned for it. Aborts like `Box` when there is no memory.
 #[inline]
-pub fn take_for<T>() -> NonNull<T> {
+pub fn alloc<T>() -> NonNull<T> {
     assert!(size_of::<T>() > 0); // known at compile time, like the choice that follows
     match class_of(Layout::new::<T>()) {
         Some(class) if RECYCLES => CACHE
@@ -51,10 +51,10 @@ pub fn take_for<T>() -> NonNull<T> {
 /// Takes memory back.
 ///
 /// # Safety
-/// `place` came from `take_for::<T>` (of any type with the same size and alignment) and is not used again; its
+/// `place` came from `alloc::<T>` (of any type with the same size and alignment) and is not used again; its
 /// content has been moved out or dropped.
 #[inline]
-pub unsafe fn give_back_for<T>(place: NonNull<T>) {
+pub unsafe fn free<T>(place: NonNull<T>) {
     let place = place.cast::<u8>();
     match class_of(Layout::new::<T>()) {
         Some(class) if RECYCLES => {
@@ -63,11 +63,11 @@ pub unsafe fn give_back_for<T>(place: NonNull<T>) {
             unsafe { free.write(FreeBlock { next: None }) };
             let kept = CACHE.try_with(|cache| cache.borrow_mut().give_back(free, class));
             if kept.is_err() {
-                // SAFETY: `take_for` allocated it with the layout of its class.
+                // SAFETY: `alloc` allocated it with the layout of its class.
                 unsafe { alloc::dealloc(place.as_ptr(), class_layout(class)) };
             }
         }
-        // SAFETY: `take_for` allocated it with this layout.
+        // SAFETY: `alloc` allocated it with this layout.
         _ => unsafe { alloc::dealloc(place.as_ptr(), Layout::new::<T>()) },
     }
 }
@@ -91,7 +91,7 @@ const fn class_layout(class: usize) -> Layout {
 
 #[cold]
 fn allocate(layout: Layout) -> NonNull<u8> {
-    // SAFETY: no layout here has size 0: classes start at 64 bytes and `take_for` refuses zero-sized types.
+    // SAFETY: no layout here has size 0: classes start at 64 bytes and `alloc` refuses zero-sized types.
     let place = unsafe { alloc::alloc(layout) };
     NonNull::new(place).unwrap_or_else(|| alloc::handle_alloc_error(layout))
 }
@@ -138,15 +138,15 @@ impl Magazine {
     }
 }
 
-/// Bytes that went back to the allocator since [`tidy_up`] last said that it was much.
+/// Bytes that went back to the allocator since [`trim`] last said that it was much.
 static RETURNED: AtomicUsize = AtomicUsize::new(0);
 
 /// So many returned bytes are much: allocators keep a heap of that size although nearly all of it is free.
-const MUCH: usize = 64 << 20;
+const TRIM_THRESHOLD: usize = 64 << 20;
 
 /// Gives the calling thread's free blocks back, if it has had more lately than the depot takes. Returns whether all
 /// threads together have given back much since this was last said.
-pub fn tidy_up() -> bool {
+pub fn trim() -> bool {
     let overflowed = CACHE.try_with(|cache| {
         let mut cache = cache.borrow_mut();
         let overflowed = std::mem::take(&mut cache.overflowed);
@@ -157,8 +157,8 @@ pub fn tidy_up() -> bool {
     });
     // An error means that the thread is ending. Relaxed: a rough sum that orders nothing.
     overflowed == Ok(true)
-        && RETURNED.load(Ordering::Relaxed) >= MUCH
-        && RETURNED.swap(0, Ordering::Relaxed) >= MUCH
+        && RETURNED.load(Ordering::Relaxed) >= TRIM_THRESHOLD
+        && RETURNED.swap(0, Ordering::Relaxed) >= TRIM_THRESHOLD
 }
 
 static DEPOTS: [Mutex<Vec<Magazine>>; CLASSES] = [const { Mutex::new(Vec::new()) }; CLASSES];
@@ -282,7 +282,7 @@ mod tests {
         let round = |seed: u64| {
             let blocks: Vec<usize> = (0..MAGAZINE as u64 * 5)
                 .map(|i| {
-                    let place = take_for::<Content>();
+                    let place = alloc::<Content>();
                     assert_eq!(place.addr().get() % ALIGNMENT, 0);
                     // SAFETY: the block is ours and large enough.
                     unsafe { place.write([seed + i; 12]) };
@@ -297,7 +297,7 @@ mod tests {
                     let content = unsafe { place.read() };
                     assert_eq!(content, [seed + i as u64; 12], "no two blocks overlap");
                     // SAFETY: taken for this type, used no more.
-                    unsafe { give_back_for(place) };
+                    unsafe { free(place) };
                 }
                 blocks.len()
             });
@@ -312,11 +312,11 @@ mod tests {
         type Content = [u8; 1000];
         let class = class_of(Layout::new::<Content>()).expect("recycled");
         let places: Vec<_> = (0..DEPOT_BYTES / class_layout(class).size() + 8 * MAGAZINE)
-            .map(|_| take_for::<Content>())
+            .map(|_| alloc::<Content>())
             .collect();
         for place in places {
             // SAFETY: taken for this type, nothing was written, used no more.
-            unsafe { give_back_for(place) };
+            unsafe { free(place) };
         }
         let kept = KEPT.load(Ordering::Relaxed);
         assert!(kept <= DEPOT_BYTES, "{kept} bytes kept");

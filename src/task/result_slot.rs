@@ -37,9 +37,9 @@ use crate::task::outcome::{
     CANCELLED, COMPLETE, HANDLE, RUNNING, TASK, UNSTARTED, WAITING, reason, reason_in,
 };
 
-use crate::base::facade::{AtomicU32, Ordering, Place, Tomb};
+use crate::base::facade::{AtomicU32, Ordering, Tomb, UninitCell};
 use crate::base::unwind::{self, Payload};
-use crate::task::counts::{End, Tally};
+use crate::task::counts::{TaskCounts, TaskEnd};
 use crate::task::erased::{Discarded, Finished, Task, TaskKind, TaskTable, Word, Words};
 use crate::task::recycle;
 use crate::task::work::{Unstarted, Work};
@@ -51,8 +51,8 @@ struct Header<T> {
     pool: u32,
     /// What freeing or cancelling needs to know of the closure's type.
     table: &'static SlotTable,
-    waiter: Place<Waiter>,
-    outcome: Place<Result<T, Payload>>,
+    waiter: UninitCell<Waiter>,
+    outcome: UninitCell<Result<T, Payload>>,
     tomb: Tomb,
 }
 
@@ -60,7 +60,7 @@ struct Header<T> {
 struct SlotTable {
     /// Calls the closure, counts it and writes the outcome, or finds that it must not begin. Only for the closure's owner.
     /// Returns what is to be published with the outcome: nothing, or why there is none.
-    call_closure: unsafe fn(NonNull<()>, &Tally) -> u32,
+    call_closure: unsafe fn(NonNull<()>, &TaskCounts) -> u32,
     /// Drops the closure in place. Only for its owner.
     drop_closure: unsafe fn(NonNull<()>) -> Result<(), Payload>,
     /// Frees the memory of a slot in which nothing lives any more.
@@ -69,7 +69,7 @@ struct SlotTable {
 
 /// What a publisher that leaves the slot has to clean up.
 #[must_use]
-enum Remains {
+enum Cleanup {
     /// Nothing: the handle is there, or the caller keeps its own bit.
     Nothing,
     /// The outcome and the memory: the handle had gone before the outcome came.
@@ -82,7 +82,7 @@ enum Remains {
 #[repr(C)]
 struct Slot<F, T> {
     header: Header<T>,
-    closure: Place<F>,
+    closure: UninitCell<F>,
 }
 
 /// As [`new_in`], of no pool in particular: for the models.
@@ -102,7 +102,7 @@ where
     F: Work<Output = T>,
     T: Send,
 {
-    let place = recycle::take_for::<Slot<F, T>>();
+    let place = recycle::alloc::<Slot<F, T>>();
     let slot = Slot {
         header: Header {
             state: AtomicU32::new(TASK | HANDLE),
@@ -114,11 +114,11 @@ where
                     free: free::<F, T>,
                 }
             },
-            waiter: Place::empty(),
-            outcome: Place::empty(),
+            waiter: UninitCell::empty(),
+            outcome: UninitCell::empty(),
             tomb: Tomb::new(),
         },
-        closure: Place::holding(f),
+        closure: UninitCell::holding(f),
     };
     // SAFETY: the block is ours, large enough and aligned.
     unsafe { place.write(slot) };
@@ -126,22 +126,22 @@ where
 }
 
 #[inline]
-unsafe fn call_closure<F: Work<Output = T>, T>(slot: NonNull<()>, tally: &Tally) -> u32 {
+unsafe fn call_closure<F: Work<Output = T>, T>(slot: NonNull<()>, counts: &TaskCounts) -> u32 {
     // SAFETY: the caller's reference bit keeps the slot, which is of this very type, alive.
     let slot = unsafe { slot.cast::<Slot<F, T>>().as_ref() };
     // SAFETY: the caller owns the closure (RUNNING); it is read once.
     let closure = unsafe { slot.closure.read() };
     if let Some(why) = closure.refusal() {
-        tally.unstarted(why);
+        counts.unstarted(why);
         unwind::drop_silently(closure);
         return reason(why);
     }
-    tally.begin();
+    counts.begin();
     let result = unwind::catch(|| closure.call());
-    tally.end(match &result {
-        Ok(output) if F::has_failed(output) => End::Failed,
-        Ok(_) => End::Completed,
-        Err(_) => End::Panicked,
+    counts.end(match &result {
+        Ok(output) if F::has_failed(output) => TaskEnd::Failed,
+        Ok(_) => TaskEnd::Completed,
+        Err(_) => TaskEnd::Panicked,
     });
     // SAFETY: before COMPLETE the outcome belongs to the closure's owner.
     unsafe { slot.header.outcome.write(result) };
@@ -167,7 +167,7 @@ unsafe fn free<F, T>(slot: NonNull<()>) {
     #[cfg(not(longshore_loom))]
     {
         // SAFETY: taken for this type by `new`; the caller is the last user and has moved out all it held.
-        unsafe { recycle::give_back_for(slot.cast::<Slot<F, T>>()) };
+        unsafe { recycle::free(slot.cast::<Slot<F, T>>()) };
     }
 }
 
@@ -196,7 +196,7 @@ impl<T> Header<T> {
     /// # Safety
     /// The caller owns the closure, has moved it out or dropped it, and has written the outcome unless the task is unstarted.
     /// With `leaving`, the caller touches the slot no more, but for what is returned.
-    unsafe fn publish(this: NonNull<Self>, why: u32, leaving: u32) -> Remains {
+    unsafe fn publish(this: NonNull<Self>, why: u32, leaving: u32) -> Cleanup {
         // SAFETY: the caller's reference bit keeps the slot alive until the CAS below.
         let header = unsafe { this.as_ref() };
         header.tomb.touch();
@@ -220,9 +220,9 @@ impl<T> Header<T> {
         if state & WAITING == 0 {
             let last = leaving != 0 && state & HANDLE == 0;
             return match last {
-                false => Remains::Nothing,
-                true if (state | why) & UNSTARTED != 0 => Remains::Memory,
-                true => Remains::OutcomeAndMemory,
+                false => Cleanup::Nothing,
+                true if (state | why) & UNSTARTED != 0 => Cleanup::Memory,
+                true => Cleanup::OutcomeAndMemory,
             };
         }
         // SAFETY: WAITING was set, so the place holds a waiter; we cleared it, so it is ours.
@@ -231,9 +231,9 @@ impl<T> Header<T> {
         header.tomb.touch(); // what the last user's free must come after
         // AcqRel as above. Nobody touches `header` after this but the last user.
         if leaving != 0 && header.state.fetch_and(!leaving, Ordering::AcqRel) & HANDLE == 0 {
-            return Remains::Memory;
+            return Cleanup::Memory;
         }
-        Remains::Nothing
+        Cleanup::Nothing
     }
 }
 
@@ -274,9 +274,9 @@ where
         SlotTask { slot }
     }
 
-    unsafe fn run_packed(address: Word, _: Word, _: Word, tally: &Tally) -> Finished {
+    unsafe fn run_packed(address: Word, _: Word, _: Word, counts: &TaskCounts) -> Finished {
         // SAFETY: the contract of the task's table.
-        unsafe { Self::from_word(address) }.run(tally)
+        unsafe { Self::from_word(address) }.run(counts)
     }
 
     unsafe fn discard_packed(address: Word, _: Word, _: Word, why: Unstarted) -> Result<Discarded, Payload> {
@@ -288,35 +288,35 @@ where
         self.slot.cast()
     }
 
-    fn run(self, tally: &Tally) -> Finished {
+    fn run(self, counts: &TaskCounts) -> Finished {
         // SAFETY: our TASK bit keeps the slot alive.
         let slot = unsafe { self.slot.as_ref() };
         if !slot.header.claim_closure(RUNNING) {
             if let Some(why) = self.leave() {
-                tally.unstarted(why);
+                counts.unstarted(why);
             }
-            return Finished::Quietly;
+            return Finished::Done;
         }
         // SAFETY: RUNNING makes the closure ours.
-        let why = unsafe { call_closure::<F, T>(self.slot.cast(), tally) };
+        let why = unsafe { call_closure::<F, T>(self.slot.cast(), counts) };
         let header = self.header();
         // SAFETY: closure moved out, outcome written unless `why` says otherwise, and our bit is given up.
         let remains = unsafe { Header::publish(header, why, TASK) };
         let outcome = match remains {
-            Remains::Nothing => return Finished::Quietly,
-            Remains::Memory => None,
+            Cleanup::Nothing => return Finished::Done,
+            Cleanup::Memory => None,
             // SAFETY: no handle, so the outcome is ours.
-            Remains::OutcomeAndMemory => Some(unsafe { take_outcome(header) }),
+            Cleanup::OutcomeAndMemory => Some(unsafe { take_outcome(header) }),
         };
         // SAFETY: we are the last user and the slot is empty.
         unsafe { free::<F, T>(header.cast()) };
         match outcome {
-            None => Finished::Quietly,
+            None => Finished::Done,
             Some(Ok(value)) => match unwind::drop_guarded(value) {
-                Ok(()) => Finished::Quietly,
-                Err(payload) => Finished::Orphaned(payload),
+                Ok(()) => Finished::Done,
+                Err(payload) => Finished::UnobservedPanic(payload),
             },
-            Some(Err(payload)) => Finished::Orphaned(payload),
+            Some(Err(payload)) => Finished::UnobservedPanic(payload),
         }
     }
 
@@ -333,7 +333,7 @@ where
         let dropped = unsafe { drop_closure::<F, T>(self.slot.cast()) };
         // SAFETY: closure dropped, cancelled (no outcome), and our bit is given up.
         let remains = unsafe { Header::publish(self.header(), 0, TASK) };
-        if !matches!(remains, Remains::Nothing) {
+        if !matches!(remains, Cleanup::Nothing) {
             // SAFETY: we are the last user and the slot is empty.
             unsafe { free::<F, T>(self.slot.cast()) };
         }
@@ -484,17 +484,17 @@ impl<T> SlotHandle<T> {
 
     /// Runs the task here and now, ahead of its turn, if nobody has begun it; whether that was so. Its place in the
     /// queue stays, and is found empty later.
-    pub fn run_here(&mut self, tally: &Tally) -> bool {
+    pub fn run_here(&mut self, counts: &TaskCounts) -> bool {
         self.stop_waiting();
         let header = self.header();
         if !header.claim_closure(RUNNING) {
             return false;
         }
         // SAFETY: RUNNING makes the closure ours, and our HANDLE bit keeps the slot alive.
-        let why = unsafe { (header.table.call_closure)(self.header.cast(), tally) };
+        let why = unsafe { (header.table.call_closure)(self.header.cast(), counts) };
         // SAFETY: closure moved out, outcome written unless `why` says otherwise; our bit stays.
         let remains = unsafe { Header::publish(self.header, why, 0) };
-        debug_assert!(matches!(remains, Remains::Nothing), "our own bit is still set");
+        debug_assert!(matches!(remains, Cleanup::Nothing), "our own bit is still set");
         true
     }
 
@@ -509,7 +509,7 @@ impl<T> SlotHandle<T> {
         let dropped = unsafe { (header.table.drop_closure)(self.header.cast()) };
         // SAFETY: closure dropped, cancelled; our bit stays.
         let remains = unsafe { Header::publish(self.header, 0, 0) };
-        debug_assert!(matches!(remains, Remains::Nothing), "our own bit is still set");
+        debug_assert!(matches!(remains, Cleanup::Nothing), "our own bit is still set");
         if let Err(payload) = dropped {
             unwind::drop_silently(payload);
         }

@@ -82,7 +82,7 @@ impl fmt::Debug for Counts {
 
 /// Why a worker lies down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rest {
+pub enum ParkReason {
     /// It has nothing to do.
     Idle,
     /// A task on it waits for a result and there is nothing to help with.
@@ -113,13 +113,13 @@ pub enum Duty {
 /// What a worker's thread that has lain down finds when it wakes up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub enum Posture {
+pub enum ParkState {
     /// It was chosen for work.
-    Up,
+    Awake,
     /// It is in the list, and may sleep on.
     Parked,
     /// Another thread has borrowed the worker; this one must sleep until the worker is back.
-    Lent,
+    Leased,
 }
 
 const UP: u32 = 0;
@@ -128,25 +128,25 @@ const LENT: u32 = 2;
 
 /// A worker's place in the list of the parked. Kept in an `Arc` by the worker and, while it is parked, by the list.
 #[derive(Debug)]
-pub struct Seat {
+pub struct ParkSlot {
     index: u32,
-    /// A [`Posture`]. Written under the list's lock; read without it by the worker, which sleeps unless it is up.
-    posture: AtomicU32,
+    /// A [`ParkState`]. Written under the list's lock; read without it by the worker, which sleeps unless it is up.
+    park_state: AtomicU32,
 }
 
-impl Seat {
-    /// The seat of worker `index`.
+impl ParkSlot {
+    /// The park_slot of worker `index`.
     pub fn new(index: usize) -> Self {
-        Seat { index: index as u32, posture: AtomicU32::new(UP) }
+        ParkSlot { index: index as u32, park_state: AtomicU32::new(UP) }
     }
 
     /// Whether the worker has been chosen, may sleep on, or must.
-    pub fn posture(&self) -> Posture {
+    pub fn park_state(&self) -> ParkState {
         // Acquire pairs with the Release in `choose`. "Up" is final: only a parked worker is lent.
-        match self.posture.load(Ordering::Acquire) {
-            UP => Posture::Up,
-            PARKED_SEAT => Posture::Parked,
-            _ => Posture::Lent,
+        match self.park_state.load(Ordering::Acquire) {
+            UP => ParkState::Awake,
+            PARKED_SEAT => ParkState::Parked,
+            _ => ParkState::Leased,
         }
     }
 
@@ -156,23 +156,23 @@ impl Seat {
     }
 }
 
-/// A parked worker: its seat, and the thread that acts as this worker just now (see `Worker::on_fresh_stack`).
+/// A parked worker: its park_slot, and the thread that acts as this worker just now (see `Worker::on_fresh_stack`).
 #[derive(Debug)]
 struct Parked {
-    seat: Arc<Seat>,
+    park_slot: Arc<ParkSlot>,
     thread: thread::Thread,
-    rest: Rest,
+    rest: ParkReason,
 }
 
 /// A worker that is on loan: out of the list, while its own thread sleeps on.
 #[derive(Debug)]
 #[must_use = "the worker's own thread sleeps until it is given back"]
-pub struct Loan(Parked);
+pub struct Lease(Parked);
 
-impl Loan {
+impl Lease {
     /// The number of the worker.
     pub fn worker(&self) -> usize {
-        self.0.seat.index()
+        self.0.park_slot.index()
     }
 }
 
@@ -200,7 +200,7 @@ struct List {
 impl List {
     /// Takes the entry of worker `index` out, if it has one.
     fn take_out(&mut self, index: usize) -> Option<Parked> {
-        let place = self.parked.iter().rposition(|parked| parked.seat.index() == index)?;
+        let place = self.parked.iter().rposition(|parked| parked.park_slot.index() == index)?;
         Some(self.parked.remove(place))
     }
 }
@@ -218,7 +218,7 @@ impl Idle {
     }
 
     /// Counts one worker more. Before its thread begins, by somebody who keeps the pool from ending meanwhile.
-    pub fn enlist(&self) {
+    pub fn register(&self) {
         let mut list = lock(&self.list);
         list.enlisted += 1;
         self.search_limit.store(Self::limit_for(list.enlisted), Ordering::Relaxed); // see `start_search`
@@ -227,7 +227,7 @@ impl Idle {
     /// Counts one worker less: it is not idle, has nothing left in its queues, and brings no task any more. The caller then
     /// looks whether the pool closes, for the others may be waiting for this one alone; and at every source of work, for a
     /// push that found nobody idle may have counted on this worker.
-    pub fn dismiss(&self) {
+    pub fn deregister(&self) {
         let mut list = lock(&self.list);
         list.enlisted -= 1;
         self.search_limit.store(Self::limit_for(list.enlisted), Ordering::Relaxed); // see `start_search`
@@ -244,7 +244,7 @@ impl Idle {
 
     /// Wakes the supervisor, if there is one, for a change of the pool's state.
     #[cfg_attr(longshore_loom, allow(dead_code, reason = "the models call without a supervisor's thread"))]
-    pub fn call_supervisor(&self) {
+    pub fn call_autoscaler(&self) {
         let supervisor = lock(&self.list).supervisor.clone();
         supervisor.iter().for_each(thread::Thread::unpark);
     }
@@ -288,7 +288,7 @@ impl Idle {
     }
 
     /// Becomes a searcher, unless the limit is reached.
-    pub fn start_search(&self, seat: &Seat) -> Role {
+    pub fn start_search(&self, park_slot: &ParkSlot) -> Role {
         let limit = u64::from(self.search_limit.load(Ordering::Relaxed)); // changes only with the pool's size
         let mut counts = self.counts.load(Ordering::Relaxed); // only a guess for the CAS
         while Counts(counts).searching() < limit {
@@ -300,7 +300,7 @@ impl Idle {
                 Ordering::Relaxed,
             ) {
                 Ok(_) => {
-                    self.hint.store(seat.index, Ordering::Relaxed); // a guess
+                    self.hint.store(park_slot.index, Ordering::Relaxed); // a guess
                     return Role::Searching;
                 }
                 Err(current) => counts = current,
@@ -324,14 +324,14 @@ impl Idle {
     }
 
     /// Announces that this worker lies down. The caller then looks at **every** source of work once more; if it finds
-    /// something (or has another reason to stay up) it calls [`Idle::withdraw`], else it sleeps until its seat is
+    /// something (or has another reason to stay up) it calls [`Idle::withdraw`], else it sleeps until its park_slot is
     /// free again.
-    pub fn announce(&self, seat: &Arc<Seat>, role: Role, rest: Rest) {
+    pub fn prepare_park(&self, park_slot: &Arc<ParkSlot>, role: Role, rest: ParkReason) {
         let thread = thread::current();
         let mut list = lock(&self.list);
-        seat.posture.store(PARKED_SEAT, Ordering::Relaxed); // read by others under the lock only
-        list.parked.push(Parked { seat: seat.clone(), thread, rest });
-        self.hint.store(seat.index, Ordering::Relaxed); // a guess
+        park_slot.park_state.store(PARKED_SEAT, Ordering::Relaxed); // read by others under the lock only
+        list.parked.push(Parked { park_slot: park_slot.clone(), thread, rest });
+        self.hint.store(park_slot.index, Ordering::Relaxed); // a guess
         // Wrapping: a searcher leaves one count and enters another in one step. Relaxed: ordered by the fence.
         self.counts.fetch_add(resting(rest).wrapping_sub(searching(role)), Ordering::Relaxed);
         drop(list);
@@ -343,44 +343,44 @@ impl Idle {
     /// Leaves the list again, after a look around, a latch or a timeout said so; counts as `role` from then on,
     /// whatever the limit. Returns what the worker really counts as: [`Role::Searching`] if somebody had chosen it
     /// for work in the meantime. `None` if the worker is on loan: then its thread sleeps on.
-    pub fn withdraw(&self, seat: &Arc<Seat>, role: Role) -> Option<Role> {
+    pub fn cancel_park(&self, park_slot: &Arc<ParkSlot>, role: Role) -> Option<Role> {
         let parked = &mut lock(&self.list).parked;
-        match seat.posture.load(Ordering::Relaxed) {
+        match park_slot.park_state.load(Ordering::Relaxed) {
             UP => return Some(Role::Searching), // chosen; it changes under the lock only
             LENT => return None,
             _ => {}
         }
-        let place = parked.iter().rposition(|p| Arc::ptr_eq(&p.seat, seat));
-        let entry = parked.remove(place.expect("a seat that says so is in the list"));
-        seat.posture.store(UP, Ordering::Relaxed); // under the lock
-        // Wrapping and Relaxed as in `announce`; becoming a searcher publishes nothing.
+        let place = parked.iter().rposition(|p| Arc::ptr_eq(&p.park_slot, park_slot));
+        let entry = parked.remove(place.expect("a park_slot that says so is in the list"));
+        park_slot.park_state.store(UP, Ordering::Relaxed); // under the lock
+        // Wrapping and Relaxed as in `prepare_park`; becoming a searcher publishes nothing.
         self.counts.fetch_add(searching(role).wrapping_sub(resting(entry.rest)), Ordering::Relaxed);
         Some(role)
     }
 
     /// Borrows the most recently parked worker that has nothing to do: the caller acts as this worker, whose own thread
     /// sleeps until [`Idle::give_back`].
-    pub fn borrow(&self) -> Option<Loan> {
+    pub fn lease(&self) -> Option<Lease> {
         if self.counts().parked() == 0 {
             return None; // spares the lock
         }
         let parked = &mut lock(&self.list).parked;
-        let place = parked.iter().rposition(|p| p.rest == Rest::Idle)?;
+        let place = parked.iter().rposition(|p| p.rest == ParkReason::Idle)?;
         let entry = parked.remove(place);
-        entry.seat.posture.store(LENT, Ordering::Relaxed); // decided under the lock, see `withdraw`
-        self.counts.fetch_sub(resting(entry.rest), Ordering::Relaxed); // as in `announce`
-        Some(Loan(entry))
+        entry.park_slot.park_state.store(LENT, Ordering::Relaxed); // decided under the lock, see `withdraw`
+        self.counts.fetch_sub(resting(entry.rest), Ordering::Relaxed); // as in `prepare_park`
+        Some(Lease(entry))
     }
 
     /// Puts a borrowed worker back into the list. It lies down by this as if it had announced its rest: the caller then
     /// looks at every source of work and at the phase of the pool, and has somebody woken if there is a reason.
-    pub fn give_back(&self, loan: Loan) {
+    pub fn end_lease(&self, loan: Lease) {
         let mut list = lock(&self.list);
-        loan.0.seat.posture.store(PARKED_SEAT, Ordering::Relaxed); // as in `announce`
-        self.counts.fetch_add(resting(loan.0.rest), Ordering::Relaxed); // as in `announce`
+        loan.0.park_slot.park_state.store(PARKED_SEAT, Ordering::Relaxed); // as in `prepare_park`
+        self.counts.fetch_add(resting(loan.0.rest), Ordering::Relaxed); // as in `prepare_park`
         list.parked.push(loan.0);
         drop(list);
-        fence(Ordering::SeqCst); // [rest], as in `announce`
+        fence(Ordering::SeqCst); // [rest], as in `prepare_park`
     }
 
     /// After one task was made visible: wakes a worker if nobody would find it otherwise.
@@ -431,12 +431,12 @@ impl Idle {
 
     /// The numbers of the workers that sleep just now.
     pub fn parked(&self) -> Vec<usize> {
-        lock(&self.list).parked.iter().map(|parked| parked.seat.index()).collect()
+        lock(&self.list).parked.iter().map(|parked| parked.park_slot.index()).collect()
     }
 
     /// Whether worker `index` sleeps, or did a moment ago.
     pub fn is_parked(&self, index: usize) -> bool {
-        self.counts().parked() > 0 && lock(&self.list).parked.iter().any(|p| p.seat.index() == index)
+        self.counts().parked() > 0 && lock(&self.list).parked.iter().any(|p| p.park_slot.index() == index)
     }
 
     /// After `tasks` were made visible: wakes as many workers, as far as there are any asleep. Searchers are
@@ -481,13 +481,13 @@ impl Idle {
 
     /// Wakes up to `most` of those that rest with nothing to do and are `wanted`, the longest parked first: they have
     /// something to see to.
-    pub fn summon(&self, most: usize, wanted: impl Fn(usize) -> bool) {
+    pub fn wake_where(&self, most: usize, wanted: impl Fn(usize) -> bool) {
         let mut list = lock(&self.list);
         let mut chosen = Vec::new();
         let mut place = 0;
         while chosen.len() < most && place < list.parked.len() {
             let parked = &list.parked[place];
-            if parked.rest == Rest::Idle && wanted(parked.seat.index()) {
+            if parked.rest == ParkReason::Idle && wanted(parked.park_slot.index()) {
                 let parked = list.parked.remove(place);
                 chosen.push(self.raise(parked));
             } else {
@@ -503,7 +503,7 @@ impl Idle {
     /// or left, is visible.
     pub fn while_all_rest(&self, condition: impl FnOnce() -> bool) -> bool {
         let list = lock(&self.list);
-        let resting = list.parked.iter().filter(|parked| parked.rest == Rest::Idle).count();
+        let resting = list.parked.iter().filter(|parked| parked.rest == ParkReason::Idle).count();
         resting == list.enlisted && condition()
     }
 
@@ -519,12 +519,12 @@ impl Idle {
     }
 
     /// Turns a worker that has been taken out of the list into a searcher.
-    fn raise(&self, Parked { seat, thread, rest }: Parked) -> thread::Thread {
-        self.hint.store(seat.index, Ordering::Relaxed); // a guess
-        // The count comes first: once the seat is free the worker may run and leave the search.
+    fn raise(&self, Parked { park_slot, thread, rest }: Parked) -> thread::Thread {
+        self.hint.store(park_slot.index, Ordering::Relaxed); // a guess
+        // The count comes first: once the park_slot is free the worker may run and leave the search.
         self.counts.fetch_add(SEARCHING.wrapping_sub(resting(rest)), Ordering::Relaxed);
-        // Release pairs with the Acquire in `posture`: the worker sees the count that it will give back.
-        seat.posture.store(UP, Ordering::Release);
+        // Release pairs with the Acquire in `park_state`: the worker sees the count that it will give back.
+        park_slot.park_state.store(UP, Ordering::Release);
         thread
     }
 }
@@ -536,10 +536,10 @@ fn searching(role: Role) -> u64 {
     }
 }
 
-fn resting(rest: Rest) -> u64 {
+fn resting(rest: ParkReason) -> u64 {
     match rest {
-        Rest::Idle => PARKED,
-        Rest::Waiting => PARKED + WAITING,
+        ParkReason::Idle => PARKED,
+        ParkReason::Waiting => PARKED + WAITING,
     }
 }
 

@@ -4,7 +4,7 @@
 //! they take:
 //!
 //! ```text
-//!          take                 resign                 leave
+//!          take                 retire                 leave
 //!  VACANT ───────► MEMBER ──────────────► LEAVING ──────────────► VACANT, or SPARE: its thread sleeps,
 //!                                                     take again: SPARE ───► MEMBER       and may come back
 //! ```
@@ -12,7 +12,7 @@
 //! How many there should be is a range, `floor..=ceiling`. A worker whose task blocks (`longshore::blocking`) does not
 //! count: the range is above those. If there are more than the ceiling allows the difference is *ordered* to leave; who
 //! comes first goes, between two tasks. What a worker must know for each task (whether there is anything to see to at all)
-//! is a bit beside the phase of the pool; the orders themselves are one word, which it reads only then.
+//! is a bit beside the phase of the pool; the retire_requests themselves are one word, which it reads only then.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ use crate::base::facade::{AtomicU64, Mutex, MutexGuard, Ordering, lock};
 
 /// What a number is to the pool.
 #[derive(Debug, Default)]
-pub enum Standing {
+pub enum NumberState {
     /// Nobody's.
     #[default]
     Vacant,
@@ -37,9 +37,9 @@ pub enum Standing {
 
 /// Why a worker asks whether it may leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
-    /// There are orders.
-    Orders,
+pub enum RetireReason {
+    /// The pool has more workers than it should have.
+    Requested,
     /// It has been idle for as long as workers above the floor are kept.
     Idle,
     /// It cannot work: its start hook has panicked.
@@ -48,7 +48,7 @@ pub enum Reason {
 
 /// For what a worker is taken on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
+pub enum SpawnReason {
     /// The pool has fewer than it should have.
     Floor,
     /// There is more to do than the workers can, and the ceiling is not reached.
@@ -61,7 +61,7 @@ pub enum Purpose {
 
 /// A number that was given.
 #[derive(Debug)]
-pub struct Vacancy {
+pub struct AssignedNumber {
     /// The number.
     pub number: usize,
     /// The thread that has been kept for it; otherwise one must be started.
@@ -80,7 +80,7 @@ pub enum Next {
 
 /// The limits that a pool is built with.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub struct WorkerLimits {
     /// Workers that are there from the beginning.
     pub min: usize,
     /// The most that there ever are, apart from those that stand in.
@@ -93,7 +93,7 @@ pub struct Limits {
     pub linger: Duration,
 }
 
-impl Limits {
+impl WorkerLimits {
     /// Numbers are below this.
     pub fn capacity(&self) -> usize {
         self.max + self.stand_ins
@@ -103,22 +103,22 @@ impl Limits {
 /// See the module's text.
 #[derive(Debug)]
 pub struct Roster {
-    limits: Limits,
-    state: Mutex<State>,
-    /// `State::live`, for those who do not need the lock.
+    limits: WorkerLimits,
+    state: Mutex<RosterState>,
+    /// `RosterState::live`, for those who do not need the lock.
     live: AtomicU64,
     /// Workers at which one that is idle may leave for that reason; `u64::MAX` if it may not.
     leave_above: AtomicU64,
-    orders: AtomicU64,
+    retire_requests: AtomicU64,
 }
 
-/// Orders to leave, packed: in the upper half for stand-ins alone, in the lower for anybody.
+/// Requests to leave, packed: in the upper half for stand-ins alone, in the lower for anybody.
 #[derive(Debug, Clone, Copy)]
-struct Orders(u64);
+struct RetireRequests(u64);
 
-impl Orders {
+impl RetireRequests {
     fn new(anybody: usize, stand_ins: usize) -> Self {
-        Orders((stand_ins as u64) << 32 | anybody as u64)
+        RetireRequests((stand_ins as u64) << 32 | anybody as u64)
     }
 
     fn anybody(self) -> usize {
@@ -137,12 +137,12 @@ impl Orders {
 
 /// What the lock is for.
 #[derive(Debug)]
-pub struct State {
+pub struct RosterState {
     /// By number; those beyond its end are vacant.
-    standings: Vec<Standing>,
+    standings: Vec<NumberState>,
     /// Members.
     live: usize,
-    /// Those of them that stand in: their numbers are not below `Limits::max`.
+    /// Those of them that stand in: their numbers are not below `WorkerLimits::max`.
     stand_ins: usize,
     floor: usize,
     ceiling: usize,
@@ -151,7 +151,7 @@ pub struct State {
     /// Members that the pool can spare just now, by the reaper's decision.
     released: usize,
     spares: usize,
-    hiring: Hiring,
+    policy: SpawnPolicy,
     supervision: Supervision,
 }
 
@@ -164,7 +164,7 @@ enum Supervision {
 
 /// Whom the pool takes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hiring {
+pub enum SpawnPolicy {
     /// Anybody there is room for.
     Open,
     /// Only those who stand in: it closes.
@@ -175,8 +175,8 @@ pub enum Hiring {
 
 impl Roster {
     /// For a pool that has no worker yet.
-    pub fn new(limits: Limits) -> Self {
-        let state = State {
+    pub fn new(limits: WorkerLimits) -> Self {
+        let state = RosterState {
             standings: Vec::new(),
             live: 0,
             stand_ins: 0,
@@ -185,7 +185,7 @@ impl Roster {
             blocked: 0,
             released: 0,
             spares: 0,
-            hiring: Hiring::Open,
+            policy: SpawnPolicy::Open,
             supervision: Supervision::Absent,
         };
         Roster {
@@ -193,12 +193,12 @@ impl Roster {
             state: Mutex::new(state),
             live: AtomicU64::new(0),
             leave_above: AtomicU64::new(u64::MAX),
-            orders: AtomicU64::new(0),
+            retire_requests: AtomicU64::new(0),
         }
     }
 
     /// What it was built with.
-    pub fn limits(&self) -> &Limits {
+    pub fn limits(&self) -> &WorkerLimits {
         &self.limits
     }
 
@@ -209,15 +209,15 @@ impl Roster {
     }
 
     /// To look at the state, or change it; [`Roster::publish`] then tells those who do not take the lock.
-    pub fn lock(&self) -> MutexGuard<'_, State> {
+    pub fn lock(&self) -> MutexGuard<'_, RosterState> {
         lock(&self.state)
     }
 
     /// Whether worker `number` is among those who are to leave.
     pub fn is_to_leave(&self, number: usize) -> bool {
         // Relaxed: decided under the lock. Who lies down looks after it has taken the lock of the list of the parked, and
-        // who gives orders takes that after this was written.
-        Orders(self.orders.load(Ordering::Relaxed)).concern(number, self.limits.max)
+        // who gives retire_requests takes that after this was written.
+        RetireRequests(self.retire_requests.load(Ordering::Relaxed)).concern(number, self.limits.max)
     }
 
     /// Whether an idle worker may ask to leave: a guess, decided under the lock.
@@ -226,14 +226,14 @@ impl Roster {
     }
 
     /// Tells the others what `state` says. Returns how many workers are ordered to leave.
-    pub fn publish(&self, state: &State) -> usize {
+    pub fn publish(&self, state: &RosterState) -> usize {
         self.live.store(state.live as u64, Ordering::Relaxed); // see `live`
-        let may_leave = state.hiring == Hiring::Open;
+        let may_leave = state.policy == SpawnPolicy::Open;
         let leave_above = if may_leave { (state.floor + state.blocked) as u64 } else { u64::MAX };
         self.leave_above.store(leave_above, Ordering::Relaxed); // see `has_too_many`
-        let orders = state.orders();
-        self.orders.store(orders.0, Ordering::Relaxed); // see `is_to_leave`
-        orders.anybody() + orders.stand_ins()
+        let retire_requests = state.retire_requests();
+        self.retire_requests.store(retire_requests.0, Ordering::Relaxed); // see `is_to_leave`
+        retire_requests.anybody() + retire_requests.stand_ins()
     }
 
     /// What is to become of a spare thread, which calls it; sleeps as long as it is not needed.
@@ -243,9 +243,9 @@ impl Roster {
             let linger = {
                 let mut state = self.lock();
                 match state.standings[number] {
-                    Standing::Member => return Next::Serve,
-                    Standing::Spare(_) => {}
-                    Standing::Vacant | Standing::Leaving | Standing::Warming => return Next::End,
+                    NumberState::Member => return Next::Serve,
+                    NumberState::Spare(_) => {}
+                    NumberState::Vacant | NumberState::Leaving | NumberState::Warming => return Next::End,
                 }
                 let surplus = state.spares > self.limits.warm;
                 if surplus && since.elapsed() >= self.limits.linger {
@@ -263,20 +263,20 @@ impl Roster {
     }
 }
 
-impl State {
+impl RosterState {
     /// A worker leaves, if it still has a reason to: it is no member any more from now on.
-    pub fn resign(&mut self, limits: &Limits, number: usize, reason: Reason) -> bool {
-        let orders = self.orders();
+    pub fn retire(&mut self, limits: &WorkerLimits, number: usize, reason: RetireReason) -> bool {
+        let retire_requests = self.retire_requests();
         let may_leave = match reason {
-            Reason::Orders => orders.concern(number, limits.max),
-            Reason::Idle => self.hiring == Hiring::Open && self.live > self.floor + self.blocked,
-            Reason::Unfit => true,
+            RetireReason::Requested => retire_requests.concern(number, limits.max),
+            RetireReason::Idle => self.policy == SpawnPolicy::Open && self.live > self.floor + self.blocked,
+            RetireReason::Unfit => true,
         };
         if may_leave {
-            if reason == Reason::Orders && self.excess() == 0 {
+            if reason == RetireReason::Requested && self.excess() == 0 {
                 self.released -= 1;
             }
-            self.standings[number] = Standing::Leaving;
+            self.standings[number] = NumberState::Leaving;
             self.live -= 1;
             self.stand_ins -= usize::from(number >= limits.max);
             self.released = self.released.min(self.spareable());
@@ -286,7 +286,7 @@ impl State {
 
     /// The numbers of the workers.
     pub fn members(&self) -> Vec<usize> {
-        let is_member = |&number: &usize| matches!(self.standings[number], Standing::Member);
+        let is_member = |&number: &usize| matches!(self.standings[number], NumberState::Member);
         (0..self.standings.len()).filter(is_member).collect()
     }
 
@@ -333,8 +333,8 @@ impl State {
     }
 
     /// Whom the pool takes on.
-    pub fn hiring(&self) -> Hiring {
-        self.hiring
+    pub fn spawn_policy(&self) -> SpawnPolicy {
+        self.policy
     }
 
     /// Workers that are missing.
@@ -343,7 +343,7 @@ impl State {
     }
 
     /// Workers that there may be more.
-    pub fn room(&self) -> usize {
+    pub fn vacancies(&self) -> usize {
         (self.ceiling + self.blocked).saturating_sub(self.live)
     }
 
@@ -363,92 +363,95 @@ impl State {
     }
 
     /// Those who stand in go first, so that the pool keeps the numbers that it was built with.
-    fn orders(&self) -> Orders {
-        if self.hiring != Hiring::Open {
-            return Orders(0);
+    fn retire_requests(&self) -> RetireRequests {
+        if self.policy != SpawnPolicy::Open {
+            return RetireRequests(0);
         }
         let stand_ins = self.excess().min(self.stand_ins);
-        Orders::new(self.excess() - stand_ins + self.released, stand_ins)
+        RetireRequests::new(self.excess() - stand_ins + self.released, stand_ins)
     }
 
-    fn standing(&mut self, number: usize) -> &mut Standing {
+    fn standing(&mut self, number: usize) -> &mut NumberState {
         if self.standings.len() <= number {
-            self.standings.resize_with(number + 1, Standing::default);
+            self.standings.resize_with(number + 1, NumberState::default);
         }
         &mut self.standings[number]
     }
 
     /// Gives the lowest number that is free, if `purpose` allows one more: to a member, or to a spare thread that the
-    /// caller starts and that says itself when it is there ([`State::keep`]).
-    pub fn take(&mut self, limits: &Limits, purpose: Purpose) -> Option<Vacancy> {
+    /// caller starts and that says itself when it is there ([`RosterState::keep`]).
+    pub fn assign(&mut self, limits: &WorkerLimits, purpose: SpawnReason) -> Option<AssignedNumber> {
         let (allowed, end) = match purpose {
-            Purpose::Floor => (self.missing() > 0, limits.max),
-            Purpose::Load => (self.room() > 0, limits.max),
+            SpawnReason::Floor => (self.missing() > 0, limits.max),
+            SpawnReason::Load => (self.vacancies() > 0, limits.max),
             // Also in a pool that closes: what a task waits for may be queued behind it.
-            Purpose::StandIn => (self.room() > 0, limits.capacity()),
-            Purpose::Spare => (self.live + self.spares < limits.max && self.spares < limits.warm, limits.max),
+            SpawnReason::StandIn => (self.vacancies() > 0, limits.capacity()),
+            SpawnReason::Spare => {
+                (self.live + self.spares < limits.max && self.spares < limits.warm, limits.max)
+            }
         };
-        let admits = match self.hiring {
-            Hiring::Open => true,
-            Hiring::StandIns => purpose == Purpose::StandIn,
-            Hiring::Nobody => false,
+        let admits = match self.policy {
+            SpawnPolicy::Open => true,
+            SpawnPolicy::StandIns => purpose == SpawnReason::StandIn,
+            SpawnPolicy::Nobody => false,
         };
         if !allowed || !admits {
             return None;
         }
-        let is_free = |standing: &Standing| match standing {
-            Standing::Vacant => true,
-            Standing::Spare(_) => purpose != Purpose::Spare,
-            Standing::Member | Standing::Leaving | Standing::Warming => false,
+        let is_free = |standing: &NumberState| match standing {
+            NumberState::Vacant => true,
+            NumberState::Spare(_) => purpose != SpawnReason::Spare,
+            NumberState::Member | NumberState::Leaving | NumberState::Warming => false,
         };
         // A spare thread is at hand at once; the first number that is free otherwise.
-        let has_spare = |standing: &Standing| matches!(standing, Standing::Spare(_)) && is_free(standing);
+        let has_spare =
+            |standing: &NumberState| matches!(standing, NumberState::Spare(_)) && is_free(standing);
         let known = &self.standings[..self.standings.len().min(end)];
         let spare = known.iter().position(has_spare);
         let number = spare.or_else(|| known.iter().position(is_free)).unwrap_or(known.len());
         if number >= end {
             return None;
         }
-        let new = if purpose == Purpose::Spare { Standing::Warming } else { Standing::Member };
+        let new = if purpose == SpawnReason::Spare { NumberState::Warming } else { NumberState::Member };
         let old = std::mem::replace(self.standing(number), new);
         let spare = match old {
-            Standing::Spare(thread) => {
+            NumberState::Spare(thread) => {
                 self.spares -= 1;
                 Some(thread)
             }
             _ => None,
         };
-        if purpose == Purpose::Spare {
+        if purpose == SpawnReason::Spare {
             self.spares += 1;
         } else {
             self.live += 1;
             self.stand_ins += usize::from(number >= limits.max);
         }
-        Some(Vacancy { number, spare })
+        Some(AssignedNumber { number, spare })
     }
 
     /// The number of a worker that has left is free; its thread is kept if `thread` is given and it may be needed soon. Whether
     /// it is: else the number may be another thread's by the next moment.
-    pub fn leave(&mut self, limits: &Limits, number: usize, thread: Option<Thread>) -> bool {
+    pub fn free_number(&mut self, limits: &WorkerLimits, number: usize, thread: Option<Thread>) -> bool {
         let is_wanted = number >= limits.max || self.spares < limits.warm;
-        match thread.filter(|_| is_wanted && self.hiring == Hiring::Open) {
+        match thread.filter(|_| is_wanted && self.policy == SpawnPolicy::Open) {
             Some(thread) => {
                 self.spares += 1;
-                *self.standing(number) = Standing::Spare(thread);
+                *self.standing(number) = NumberState::Spare(thread);
                 true
             }
             None => {
-                *self.standing(number) = Standing::Vacant;
+                *self.standing(number) = NumberState::Vacant;
                 false
             }
         }
     }
 
     /// A thread that was started to be a spare one is there. Whether it is needed.
-    pub fn keep(&mut self, number: usize, thread: Thread) -> bool {
-        let is_open = self.hiring == Hiring::Open;
+    pub fn keep_spare(&mut self, number: usize, thread: Thread) -> bool {
+        let is_open = self.policy == SpawnPolicy::Open;
         if is_open {
-            self.standings[number] = Standing::Spare(thread);
+            self.standings[number] = NumberState::Spare(thread);
         } else {
             self.vacate(number);
         }
@@ -458,20 +461,20 @@ impl State {
     /// A spare thread ends, or could not be started.
     pub fn vacate(&mut self, number: usize) {
         self.spares -= 1;
-        self.standings[number] = Standing::Vacant;
+        self.standings[number] = NumberState::Vacant;
     }
 
     /// Takes on fewer from now on.
-    pub fn restrict(&mut self, hiring: Hiring) {
-        if self.hiring != Hiring::Nobody {
-            self.hiring = hiring;
+    pub fn restrict(&mut self, policy: SpawnPolicy) {
+        if self.policy != SpawnPolicy::Nobody {
+            self.policy = policy;
         }
     }
 
     /// Sends the spare threads home. The caller unparks them.
     pub fn dismiss_spares(&mut self) -> Vec<Thread> {
-        let spare = |standing: &mut Standing| match std::mem::take(standing) {
-            Standing::Spare(thread) => Some(thread),
+        let spare = |standing: &mut NumberState| match std::mem::take(standing) {
+            NumberState::Spare(thread) => Some(thread),
             other => {
                 *standing = other;
                 None

@@ -19,7 +19,7 @@ const HEAD_START: Duration = Duration::from_millis(100);
 fn what_a_lane_has_accepted_runs_although_the_pool_closes() {
     let (gate, held) = (Gate::new(), "the first");
     let visitor = gate.visitor();
-    let rule = move |_: &longshore::PlaceView<'_>| {
+    let rule = move |_: &longshore::PlacementView<'_>| {
         if thread::current().name() == Some(held) {
             visitor.pass();
         }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use longshore::{JoinHandle, PlaceView, Placement, Pool, WorkerState, WorkerStats, current_worker};
+use longshore::{JoinHandle, Placement, PlacementView, Pool, WorkerState, WorkerStats, current_worker};
 
 use crate::support::{Gate, Hits, Rig, quiet_panic, wait_until};
 
@@ -169,7 +169,7 @@ fn tasks_for_a_worker_are_begun_in_order_and_not_by_its_peers_in_passing() {
 fn a_placement_rule_sees_the_workers() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let notes = seen.clone();
-    let rule = move |pool: &PlaceView<'_>| {
+    let rule = move |pool: &PlacementView<'_>| {
         let parked = (0..pool.workers()).map(|i| pool.is_parked(i)).collect::<Vec<_>>();
         let depths = (0..pool.workers()).map(|i| pool.depth(i)).collect::<Vec<_>>();
         notes.lock().expect("no panic").push((parked, depths));
@@ -189,7 +189,7 @@ fn a_placement_rule_sees_the_workers() {
 
 #[test]
 fn a_rule_that_panics_is_counted() {
-    let rule = |_: &PlaceView<'_>| -> usize { quiet_panic("a bad rule") };
+    let rule = |_: &PlacementView<'_>| -> usize { quiet_panic("a bad rule") };
     let rig = Rig::with(Pool::builder().workers(2).placement(Placement::Custom(Arc::new(rule))));
     (0..10).for_each(|_| rig.execute(|| ()).expect("open"));
     let stats = rig.finish();

@@ -70,11 +70,11 @@ mutants! {
     batch_without_its_fence: parking::a_batch_wakes_as_many_as_it_needs, 2,
         removed("idle.rs", "notify_many", "fence");
     rest_without_its_fence: parking::a_push_wakes_a_parking_worker, 6,
-        removed("idle.rs", "announce", "fence");
+        removed("idle.rs", "prepare_park", "fence");
     rest_without_the_last_look: parking::a_push_wakes_a_parking_worker, 6,
         without("the last look around");
     rest_that_is_not_counted: parking::a_push_wakes_a_parking_worker, 6,
-        removed("idle.rs", "announce", "fetch_add");
+        removed("idle.rs", "prepare_park", "fetch_add");
     leave_without_the_check: parking::a_task_pushed_behind_a_blocked_one_runs_elsewhere, 2,
         without("the last searcher's check");
     leave_without_its_fence: parking::a_task_pushed_behind_a_blocked_one_runs_elsewhere, 2,
@@ -86,7 +86,7 @@ mutants! {
     chosen_without_freeing_the_seat: parking::a_push_wakes_a_parking_worker, 6,
         removed("idle.rs", "raise", "store");
     withdrawn_torn: parking::a_task_pushed_behind_a_blocked_one_runs_elsewhere, 2,
-        torn("idle.rs", "withdraw", "fetch_add");
+        torn("idle.rs", "cancel_park", "fetch_add");
     tasks_moved_in_silence: parking::a_task_on_its_way_to_a_deque_is_not_forgotten, 2,
         without("notifying for tasks that were on their way");
     close_that_wakes_nobody: parking::everyone_hears_of_the_end, 3,
@@ -102,7 +102,7 @@ mutants! {
     door_closed_torn: pull::each_door_divides_those_who_come, 3,
         torn("entry_counter.rs", "close", "fetch_or");
     doors_left_open: pull::a_producer_behind_the_door_keeps_the_pool_from_ending, 3,
-        without("closing the doors");
+        without("closing the entries");
     shared_queue_filled_in_silence: pull::a_producer_behind_the_door_keeps_the_pool_from_ending, 3,
         without("notifying for a task in the shared queue");
     end_without_the_lock: pull::nobody_goes_while_a_pulled_task_runs, 3,
@@ -245,7 +245,7 @@ mutants! {
         without("waking the spare thread that is taken");
 }
 
-// Offer.
+// ForkSlot.
 mutants! {
     work_offered_relaxed: offers::a_piece_goes_to_its_owner_or_to_a_thief, 6,
         relaxed("fork_slot.rs", "put", "store");
@@ -320,7 +320,7 @@ mutants! {
     fork_without_its_fence: forks::a_fork_wakes_a_parking_worker, 3,
         removed("idle.rs", "notify", "fence");
     rest_without_its_fence_before_offers: forks::a_fork_wakes_a_parking_worker, 3,
-        removed("idle.rs", "announce", "fence");
+        removed("idle.rs", "prepare_park", "fence");
     offers_not_looked_at: forks::a_fork_wakes_a_parking_worker, 3,
         without("the offers in the look around");
     own_offer_not_taken: forks::a_worker_that_waits_runs_its_own_fork, 3,
@@ -330,13 +330,13 @@ mutants! {
 // Loans.
 mutants! {
     lent_without_saying_so: loans::a_task_finds_its_worker_on_loan, 3,
-        removed("idle.rs", "borrow", "store");
+        removed("idle.rs", "lease", "store");
     lent_but_counted_at_rest: loans::a_task_finds_its_worker_on_loan, 3,
-        removed("idle.rs", "borrow", "fetch_sub");
+        removed("idle.rs", "lease", "fetch_sub");
     home_but_not_counted: loans::a_task_finds_its_worker_on_loan, 3,
-        removed("idle.rs", "give_back", "fetch_add");
+        removed("idle.rs", "end_lease", "fetch_add");
     home_without_its_fence: loans::a_task_finds_its_worker_on_loan, 3,
-        removed("idle.rs", "give_back", "fence");
+        removed("idle.rs", "end_lease", "fence");
     home_without_a_look_at_work: loans::a_task_finds_its_worker_on_loan, 3,
         without("the look at work after a loan");
     left_behind_without_a_look: loans::what_a_guest_leaves_behind_is_done, 4,
@@ -348,27 +348,27 @@ mutants! {
     rest_and_queues_looked_at_in_turn: loans::a_closing_pool_waits_for_a_loan, 3,
         without("looking at the queues while all rest");
     lent_worker_gets_up_without_a_cause: loans::a_wake_up_without_a_cause_changes_nothing, 2,
-        removed("idle.rs", "borrow", "store");
+        removed("idle.rs", "lease", "store");
 }
 
 // The room of a bounded pool (M11).
 mutants! {
     permit_given_back_without_its_barrier: rooms::who_waits_gets_what_is_given_back, 6,
-        removed("permits.rs", "look_who_waits", "fence");
+        removed("permits.rs", "serve_waiters", "fence");
     waiting_without_its_barrier: rooms::who_waits_gets_what_is_given_back, 6,
-        removed("permits.rs", "join", "fence");
+        removed("permits.rs", "enqueue", "fence");
     waiting_without_saying_so: rooms::who_waits_gets_what_is_given_back, 6,
-        removed("permits.rs", "join", "store");
+        removed("permits.rs", "enqueue", "store");
     permit_not_counted: rooms::who_waits_gets_what_is_given_back, 6,
         removed("permits.rs", "count_alone", "store");
     permits_from_outside_torn: rooms::a_permit_goes_from_hand_to_hand, 2,
-        removed("permits.rs", "give_back_from_outside", "fetch_add");
+        removed("permits.rs", "release_from_outside", "fetch_add");
     permit_taken_torn: rooms::the_last_permit_goes_to_one, 6,
-        torn("permits.rs", "take", "compare_exchange");
+        torn("permits.rs", "try_acquire", "compare_exchange");
     doors_swept_torn: rooms::the_last_permit_goes_to_one, 6,
-        torn("permits.rs", "sweep_doors", "swap");
+        torn("permits.rs", "drain_stripes", "swap");
     doors_not_swept: rooms::the_last_permit_goes_to_one, 6,
-        removed("permits.rs", "sweep_doors", "swap");
+        removed("permits.rs", "drain_stripes", "swap");
     overdraft_counted_relaxed: rooms::an_overdraft_is_never_taken_for_room, 6,
         relaxed("permits.rs", "count_alone", "store");
     exits_read_relaxed: rooms::an_overdraft_is_never_taken_for_room, 6,
@@ -384,7 +384,7 @@ mutants! {
     weight_granted_relaxed: budgets::who_waits_gets_the_weight_that_comes_back, 6,
         relaxed("wait_queue.rs", "settle", "store");
     verdict_on_weight_read_relaxed: budgets::who_waits_gets_the_weight_that_comes_back, 6,
-        relaxed("wait_queue.rs", "verdict", "load");
+        relaxed("wait_queue.rs", "state", "load");
     weight_not_granted: budgets::weights_are_conserved, 4,
         removed("wait_queue.rs", "settle", "store");
     heavy_one_overtaken: budgets::a_heavy_one_is_not_overtaken, 6,

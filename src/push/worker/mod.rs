@@ -1,7 +1,7 @@
 //! The owner half of a worker: what it keeps, and the loop in which it runs tasks and lies down. Where it looks for work
 //! is in `search.rs`, how a task on it waits in `wait.rs`, how it forks and joins in `fork.rs`.
 //!
-//! A [`Worker`] belongs to one thread at a time. It is lent to another only while its own thread is blocked, see
+//! A [`PushWorker`] belongs to one thread at a time. It is lent to another only while its own thread is blocked, see
 //! `on_fresh_stack`.
 
 pub mod fork;
@@ -22,24 +22,24 @@ use crossbeam_utils::CachePadded;
 use crate::base::error::SubmitErrorKind;
 use crate::base::rng::Rng;
 use crate::policy::spin::SpinTime;
-use crate::push::batched_count::Credit;
-use crate::push::job::{Execution, Forks, Job};
-use crate::push::scope_state::Scope;
-use crate::push::shared::{Remote, Shared, TaskBatch};
+use crate::push::batched_count::BatchedCount;
+use crate::push::job::{Forks, Job, RunningJob};
+use crate::push::scope_state::ScopeState;
+use crate::push::shared::{PushShared, Remote, TaskBatch};
 use crate::queue::batch::BATCH;
-use crate::queue::fork_slot::Offer;
+use crate::queue::fork_slot::ForkSlot;
 use crate::runtime::control::Phase;
 use crate::runtime::core::Core;
 use crate::runtime::current::{CurrentWorker, Slot};
-use crate::runtime::intake::{Announcement, Rejected};
+use crate::runtime::intake::{NotifyOnDrop, Rejected};
 use crate::runtime::metrics::WorkerMetrics;
-use crate::runtime::model::{Model, Owner, Parting};
+use crate::runtime::model::{ExitReason, Model, Owner};
 use crate::runtime::record::Record;
 use crate::runtime::wait::{Awaited, Waited};
-use crate::runtime::worker_loop::{Goal, Seeker};
-use crate::runtime::worker_thread::Absence;
+use crate::runtime::worker_loop::{RunUntil, WorkerLoop};
+use crate::runtime::worker_thread::Compensation;
 use crate::task::erased::{Finished, Task};
-use crate::workers::idle::Seat;
+use crate::workers::idle::ParkSlot;
 
 /// Every so many tasks a worker looks first where it would otherwise look last, so that neither work from outside nor
 /// the oldest of its own waits for ever behind tasks that spawn tasks. tokio and Go use 61; our look is cheap.
@@ -47,16 +47,16 @@ const FAIRNESS_INTERVAL: u32 = 31;
 
 /// See the module's text.
 #[derive(Debug)]
-pub struct Worker {
-    shared: Arc<Shared>,
+pub struct PushWorker {
+    shared: Arc<PushShared>,
     index: usize,
     deque: Deque<Task>,
     /// Its place in the list of the parked.
-    seat: Arc<Seat>,
+    park_slot: Arc<ParkSlot>,
     /// The same for a thread that has borrowed the worker: the other one is taken, for its own thread sleeps on it.
-    guest_seat: Arc<Seat>,
+    leased_slot: Arc<ParkSlot>,
     /// Whether the thread that acts as this worker has borrowed it.
-    is_lent: Cell<bool>,
+    is_leased: Cell<bool>,
     rng: Rng,
     spin: Cell<SpinTime>,
     tick: Cell<u32>,
@@ -65,51 +65,51 @@ pub struct Worker {
     /// Tasks on their way from an inbox to the deque; empty otherwise.
     batch: RefCell<TaskBatch>,
     /// Tasks at the top of the deque that the present task has put there (at most so many: thieves may have some).
-    kept: Cell<u32>,
+    local_depth: Cell<u32>,
     /// What was forked on this worker and not joined yet.
     forks: Forks,
     /// The innermost job of another worker that runs here; null if there is none.
-    executing: Cell<*const Execution>,
+    running_job: Cell<*const RunningJob>,
     /// The innermost scope whose frame, or one of whose tasks, runs here; null if there is none.
-    scope: Cell<*const Scope>,
+    scope: Cell<*const ScopeState>,
     /// Ends of tasks of a scope that the scope has not been told of.
-    credit: Credit,
-    /// How many services it has begun (see `fork`).
-    services: Cell<u32>,
-    /// This worker's own offer, in `shared`.
-    offer: NonNull<Offer<Job>>,
+    batched_count: BatchedCount,
+    /// How many epochs it has begun (see `fork`).
+    epochs: Cell<u32>,
+    /// This worker's own fork_slot, in `shared`.
+    fork_slot: NonNull<ForkSlot<Job>>,
     /// Its own record in `shared`.
     record: Arc<CachePadded<Record>>,
     /// Whether it has left the pool.
-    has_resigned: Cell<bool>,
+    has_retired: Cell<bool>,
 }
 
 thread_local! {
-    static CURRENT: Slot<Worker> = const { Slot::new() };
+    static CURRENT: Slot<PushWorker> = const { Slot::new() };
 }
 
-impl Worker {
+impl PushWorker {
     /// The owner half of worker `index`.
-    pub fn new(shared: Arc<Shared>, index: usize) -> Self {
+    pub fn new(shared: Arc<PushShared>, index: usize) -> Self {
         let config = &shared.config;
-        Worker {
+        PushWorker {
             rng: Rng::new(config.seed, index as u64),
             spin: Cell::new(SpinTime::new(config.spin)),
-            seat: Arc::new(Seat::new(index)),
-            guest_seat: Arc::new(Seat::new(index)),
-            is_lent: Cell::new(false),
+            park_slot: Arc::new(ParkSlot::new(index)),
+            leased_slot: Arc::new(ParkSlot::new(index)),
+            is_leased: Cell::new(false),
             tick: Cell::new(0),
             turn: Cell::new(0),
             batch: RefCell::new(TaskBatch::new()),
-            kept: Cell::new(0),
+            local_depth: Cell::new(0),
             forks: Forks::new(),
-            executing: Cell::new(std::ptr::null()),
+            running_job: Cell::new(std::ptr::null()),
             scope: Cell::new(std::ptr::null()),
-            credit: Credit::default(),
-            services: Cell::new(0),
-            offer: NonNull::from(&*shared.remote(index).offer),
+            batched_count: BatchedCount::default(),
+            epochs: Cell::new(0),
+            fork_slot: NonNull::from(&*shared.remote(index).fork_slot),
             record: shared.record(index).clone(),
-            has_resigned: Cell::new(false),
+            has_retired: Cell::new(false),
             deque: shared.remote(index).take_deque(),
             shared,
             index,
@@ -118,18 +118,18 @@ impl Worker {
 
     /// Calls `f` with the worker that this thread acts as, if any.
     #[inline]
-    pub fn with_current<R>(f: impl FnOnce(Option<&Worker>) -> R) -> R {
+    pub fn with_current<R>(f: impl FnOnce(Option<&PushWorker>) -> R) -> R {
         Slot::with(&CURRENT, f)
     }
 
     /// Whether it is one of `shared`'s workers.
     #[inline]
-    pub fn belongs_to(&self, shared: &Shared) -> bool {
+    pub fn belongs_to(&self, shared: &PushShared) -> bool {
         std::ptr::eq(&*self.shared, shared)
     }
 
     /// The pool.
-    pub fn shared(&self) -> &Arc<Shared> {
+    pub fn shared(&self) -> &Arc<PushShared> {
         &self.shared
     }
 
@@ -139,50 +139,50 @@ impl Worker {
     }
 
     /// The innermost scope that what runs here is part of, or null.
-    pub fn current_scope(&self) -> *const Scope {
+    pub fn current_scope(&self) -> *const ScopeState {
         self.scope.get()
     }
 
     /// Changes that. Returns what it was.
-    pub fn set_current_scope(&self, scope: *const Scope) -> *const Scope {
+    pub fn set_current_scope(&self, scope: *const ScopeState) -> *const ScopeState {
         self.scope.replace(scope)
     }
 
     /// Tasks in the deque that descend from the present task, at most.
-    pub fn kept(&self) -> u32 {
-        self.kept.get()
+    pub fn local_depth(&self) -> u32 {
+        self.local_depth.get()
     }
 
     /// Begins to act for another thread than its own, which sleeps.
-    pub fn lend(&self) {
-        self.is_lent.set(true);
-        self.kept.set(0);
+    pub fn start_lease(&self) {
+        self.is_leased.set(true);
+        self.local_depth.set(0);
     }
 
     /// Ends what `lend` began.
-    pub fn take_home(&self) {
-        self.settle();
-        self.is_lent.set(false);
+    pub fn end_lease(&self) {
+        self.flush();
+        self.is_leased.set(false);
     }
 
     /// Runs what lies in its own deque, until that is empty.
-    pub fn run_own(&self) {
+    pub fn drain_local(&self) {
         while let Some(task) = self.deque.pop() {
             self.run_task(task);
         }
-        self.settle();
+        self.flush();
     }
 
     /// The ends of tasks that their scope has not been told of.
     #[inline]
-    pub fn credit(&self) -> &Credit {
-        &self.credit
+    pub fn batched_count(&self) -> &BatchedCount {
+        &self.batched_count
     }
 
     /// Tells the scope of them.
     #[inline]
-    pub fn settle(&self) {
-        self.credit.settle();
+    pub fn flush(&self) {
+        self.batched_count.flush();
     }
 
     #[inline]
@@ -191,9 +191,9 @@ impl Worker {
     }
 
     #[inline(always)]
-    fn offer(&self) -> &Offer<Job> {
+    fn fork_slot(&self) -> &ForkSlot<Job> {
         // SAFETY: it lies in `shared`, which lives at least as long as this worker.
-        unsafe { self.offer.as_ref() }
+        unsafe { self.fork_slot.as_ref() }
     }
 
     #[inline]
@@ -202,19 +202,19 @@ impl Worker {
     }
 
     /// Leaves to others what it can, for the task on it is about to block.
-    pub fn make_way(&self) {
-        self.settle(); // a scope must not wait for what this worker has kept to itself
+    pub fn hand_off(&self) {
+        self.flush(); // a scope must not wait for what this worker has kept to itself
         self.offer_oldest();
     }
 }
 
 /// Tasks submitted by tasks.
-impl Worker {
+impl PushWorker {
     /// Keeps a task submitted by the task that runs on this worker; thieves may take it.
     #[inline]
-    pub fn keep(&self, task: Task) {
+    pub fn push_local(&self, task: Task) {
         self.metrics().submitted.add(1);
-        self.kept.set(self.kept.get() + 1);
+        self.local_depth.set(self.local_depth.get() + 1);
         self.deque.push(task);
         self.shared.idle.notify();
     }
@@ -222,15 +222,15 @@ impl Worker {
     /// Counts a task, which is about to be kept, as if there were room for it in a bounded pool.
     #[inline]
     pub fn overdraw(&self) {
-        if let Some(admission) = &self.shared.admission {
-            admission.room.overdraw(self.index);
+        if let Some(admission) = &self.shared.capacity {
+            admission.permits.overdraw_by(self.index);
         }
     }
 
     /// Runs a task that the present task has submitted and for which there is no room, at once.
     pub fn run_submitted(&self, task: Task) {
         self.metrics().submitted.add(1);
-        self.overdraw(); // its tally gives a permit back
+        self.overdraw(); // its counts gives a permit back
         self.run_task(task);
     }
 
@@ -240,25 +240,25 @@ impl Worker {
     }
 
     /// Keeps many, unless the pool stops meanwhile.
-    pub fn keep_batch<F>(
+    pub fn push_local_batch<F>(
         &self,
         closures: impl Iterator<Item = F>,
         mut pack: impl FnMut(F) -> Task,
     ) -> Result<usize, Rejected<F>> {
-        let mut batch = Announcement { idle: &self.shared.idle, tasks: 0 };
+        let mut batch = NotifyOnDrop { idle: &self.shared.idle, tasks: 0 };
         for closure in closures {
             if self.shared.phase() >= Phase::Ended {
                 let kind = SubmitErrorKind::Closed;
                 return Err(Rejected { accepted: batch.tasks, returned: vec![closure], kind });
             }
-            self.keep(pack(closure));
+            self.push_local(pack(closure));
             batch.tasks += 1;
         }
         Ok(batch.tasks)
     }
 }
 
-impl CurrentWorker for Worker {
+impl CurrentWorker for PushWorker {
     fn core(&self) -> &Core {
         &self.shared
     }
@@ -276,49 +276,49 @@ impl CurrentWorker for Worker {
     }
 
     fn begin_blocking(&self) -> Option<Box<dyn Any>> {
-        self.make_way();
-        Absence::begin(&self.shared).map(|absence| Box::new(absence) as Box<dyn Any>)
+        self.hand_off();
+        Compensation::begin(&self.shared).map(|absence| Box::new(absence) as Box<dyn Any>)
     }
 }
 
-impl Owner for Worker {
+impl Owner for PushWorker {
     fn as_current<R>(&self, f: impl FnOnce() -> R) -> R {
         let _current = Slot::enter(&CURRENT, self);
         f()
     }
 
-    fn run(&self) -> Parting {
+    fn run(&self) -> ExitReason {
         // Relaxed: whoever borrows this worker has got it out of the list of the parked, whose lock orders the two.
         self.remote().owner.store(std::ptr::from_ref(self).cast_mut().cast(), Ordering::Relaxed);
-        self.as_current(|| self.work_until(&mut Goal::PoolEnd));
-        if self.has_resigned.get() { Parting::Resigned } else { Parting::PoolEnd }
+        self.as_current(|| self.work_until(&mut RunUntil::PoolEnd));
+        if self.has_retired.get() { ExitReason::Retired } else { ExitReason::PoolEnd }
     }
 
-    fn run_orders(&self) {
+    fn run_broadcasts(&self) {
         self.as_current(|| {
-            while let Some(order) = self.shared.take_order(self.index) {
+            while let Some(order) = self.shared.take_broadcast(self.index) {
                 self.run_task(order);
             }
-            self.settle();
+            self.flush();
         });
     }
 
-    fn put_down(self) {
+    fn release_deque(self) {
         self.shared.remote(self.index).put_deque(self.deque);
     }
 }
 
 /// The loop.
-impl Worker {
-    /// Runs tasks, and sleeps when there are none, until the goal is reached.
+impl PushWorker {
+    /// Runs tasks, and sleeps when there are none, until the until is reached.
     ///
     /// Written so that a task goes from the deque to its call without being handed through other functions: each
     /// would copy it.
-    fn work_until(&self, goal: &mut Goal<'_>) {
-        while !goal.is_reached(&self.shared) {
-            if self.shared.condition().wants_care() {
-                match self.attend(goal) {
-                    true if self.has_resigned.get() => break,
+    fn work_until(&self, until: &mut RunUntil<'_>) {
+        while !until.is_reached(&self.shared) {
+            if self.shared.control().needs_maintenance() {
+                match self.maintain(until) {
+                    true if self.has_retired.get() => break,
                     true => continue,
                     false => {}
                 }
@@ -328,44 +328,44 @@ impl Worker {
             }
             if let Some(task) = self.deque.pop() {
                 self.run_task(task);
-            } else if let Some(task) = self.refill().or_else(|| self.search_or_rest(goal)) {
+            } else if let Some(task) = self.refill().or_else(|| self.search_or_park(until)) {
                 self.run_task(task);
-            } else if self.has_resigned.get() {
+            } else if self.has_retired.get() {
                 break;
             }
         }
-        self.settle();
+        self.flush();
     }
 
     /// Runs one task.
     #[inline]
     pub fn run_task(&self, task: Task) {
-        if !self.credit.is_of(task.scope()) {
-            self.settle(); // the scope must not wait for what comes now
+        if !self.batched_count.is_of(task.scope()) {
+            self.flush(); // the scope must not wait for what comes now
         }
-        let kept_below = self.kept.replace(0);
-        if let Finished::Orphaned(payload) = task.run(&self.metrics().tally) {
+        let depth_below = self.local_depth.replace(0);
+        if let Finished::UnobservedPanic(payload) = task.run(&self.metrics().counts) {
             self.shared.report_panic(payload);
         }
         // What it has left behind descends from the task beneath as well. Wrapping: beneath no task at all it adds up for
         // ever, and nobody looks at it.
-        self.kept.set(kept_below.wrapping_add(self.kept.get()));
+        self.local_depth.set(depth_below.wrapping_add(self.local_depth.get()));
     }
 }
 
-impl Seeker for Worker {
-    type Pool = Shared;
+impl WorkerLoop for PushWorker {
+    type Pool = PushShared;
 
-    fn shared(&self) -> &Shared {
+    fn shared(&self) -> &PushShared {
         &self.shared
     }
 
-    fn has_resigned(&self) -> &Cell<bool> {
-        &self.has_resigned
+    fn has_retired(&self) -> &Cell<bool> {
+        &self.has_retired
     }
 
-    fn seat(&self) -> &Arc<Seat> {
-        if self.is_lent.get() { &self.guest_seat } else { &self.seat }
+    fn park_slot(&self) -> &Arc<ParkSlot> {
+        if self.is_leased.get() { &self.leased_slot } else { &self.park_slot }
     }
 
     fn spin(&self) -> &Cell<SpinTime> {
@@ -377,29 +377,29 @@ impl Seeker for Worker {
     }
 
     /// Its own deque too, in which a thread that had borrowed the worker may have left something; and at last its own
-    /// offer, for `has_work` sees that too.
-    fn sweep(&self) -> Option<Task> {
+    /// fork_slot, for `has_work` sees that too.
+    fn find_task(&self) -> Option<Task> {
         self.deque
             .pop()
-            .or_else(|| self.shared.take_order(self.index))
-            .or_else(|| self.remote().affine.take())
+            .or_else(|| self.shared.take_broadcast(self.index))
+            .or_else(|| self.remote().mailbox.take())
             .or_else(|| self.take_from_inbox(BATCH))
             .or_else(|| self.take_from_injector())
             .or_else(|| self.steal())
-            .or_else(|| self.take_own_offer())
-            .or_else(|| self.shared.ranks.take_any())
+            .or_else(|| self.take_own_fork())
+            .or_else(|| self.shared.priorities.take_any())
     }
 
-    fn take_ranked(&self) -> Option<Task> {
-        self.shared.ranks.take_first(self.next_turn())
+    fn take_by_priority(&self) -> Option<Task> {
+        self.shared.priorities.take_first(self.next_turn())
     }
 
     fn run_task(&self, task: Task) {
         self.run_task(task);
     }
 
-    fn settle(&self) {
-        self.settle();
+    fn flush(&self) {
+        self.flush();
     }
 
     fn sees_push(&self) -> bool {
@@ -407,7 +407,7 @@ impl Seeker for Worker {
     }
 
     fn last_resort(&self) -> Option<Task> {
-        self.take_from_others_mail()
+        self.steal_from_mailboxes()
     }
 
     fn sees_work(&self) -> bool {

@@ -5,13 +5,13 @@ use crossbeam_deque::Steal;
 use crate::policy::victim;
 use crate::push::scope_state;
 use crate::push::shared::{Remote, TaskBatch};
-use crate::push::worker::{FAIRNESS_INTERVAL, Worker};
+use crate::push::worker::{FAIRNESS_INTERVAL, PushWorker};
 use crate::queue::batch::BATCH;
 use crate::queue::inbox::Taken;
 use crate::runtime::priority::Turn;
 use crate::task::erased::Task;
 
-impl Worker {
+impl PushWorker {
     #[inline]
     pub(super) fn is_fair_turn(&self) -> bool {
         let tick = self.tick.get().wrapping_add(1);
@@ -30,7 +30,7 @@ impl Worker {
         let task = match self.tick.get() / FAIRNESS_INTERVAL % 4 {
             0 => self.take_from_injector(),
             1 => self.take_from_inbox(1),
-            2 => self.remote().affine.take(),
+            2 => self.remote().mailbox.take(),
             _ => oldest_own(),
         };
         if let Some(task) = task {
@@ -48,8 +48,8 @@ impl Worker {
     /// only one, for in the deque all could take what was sent to this worker.
     #[inline(never)]
     pub(super) fn refill(&self) -> Option<Task> {
-        self.settle(); // there is nothing more in the deque, of a scope or otherwise
-        let mailbox = || self.remote().affine.take();
+        self.flush(); // there is nothing more in the deque, of a scope or otherwise
+        let mailbox = || self.remote().mailbox.take();
         let (inbox, injector) = (|| self.take_from_inbox(BATCH), || self.take_from_injector());
         match self.tick.get() % 4 {
             0 => inbox().or_else(injector).or_else(mailbox),
@@ -63,10 +63,10 @@ impl Worker {
     /// may be blocked. (To let a task wait a little for the worker that has its data is "delay scheduling": Zaharia et al.,
     /// EuroSys 2010. Two queues for a task that has an affinity are the mailboxes of Acar, Blelloch and Blumofe, 2000.)
     #[cold]
-    pub(super) fn take_from_others_mail(&self) -> Option<Task> {
+    pub(super) fn steal_from_mailboxes(&self) -> Option<Task> {
         let task = self.shared.members.read(|members| {
             let mut peers = victim::rotation(members.len(), &self.rng).map(|i| members[i]);
-            peers.find_map(|peer| self.shared.remote(peer).affine.take())
+            peers.find_map(|peer| self.shared.remote(peer).mailbox.take())
         })?;
         self.metrics().stolen.add(1);
         Some(task)
@@ -142,7 +142,7 @@ impl Worker {
 
     fn steal_from(&self, victim: usize) -> Option<Task> {
         let victim = self.shared.remote(victim);
-        let (fork, task) = (|| self.take_offered(&victim.offer), || self.steal_task(victim));
+        let (fork, task) = (|| self.take_offered_fork(&victim.fork_slot), || self.steal_task(victim));
         // In turn the one or the other first: behind an endless tree of forks tasks would wait for ever.
         if self.tick.get().is_multiple_of(2) { fork().or_else(task) } else { task().or_else(fork) }
     }

@@ -2,28 +2,32 @@
 
 use std::ptr::NonNull;
 
-use crate::base::facade::Place;
+use crate::base::facade::UninitCell;
 use crate::base::unwind::{self, Payload};
-use crate::push::job::{By, End, Job, Panicked};
-use crate::push::worker::Worker;
+use crate::push::job::{Job, JobEnd, Panicked, RanBy};
+use crate::push::worker::PushWorker;
 use crate::sync::latch::Latch;
 
 /// A job on the stack of whoever waits for it: first of all the header, so that a pointer to it is a pointer to that.
 #[repr(C)]
 pub struct StackJob<F, R> {
     job: Job,
-    closure: Place<F>,
-    result: Place<Result<R, Payload>>,
+    closure: UninitCell<F>,
+    result: UninitCell<Result<R, Payload>>,
 }
 
 impl<F, R> StackJob<F, R>
 where
-    F: FnOnce(&Worker, By) -> R,
+    F: FnOnce(&PushWorker, RanBy) -> R,
 {
     /// A job that calls `closure`.
     #[inline(always)]
     pub fn new(closure: F) -> Self {
-        StackJob { job: Job::new(Self::perform), closure: Place::holding(closure), result: Place::empty() }
+        StackJob {
+            job: Job::new(Self::perform),
+            closure: UninitCell::holding(closure),
+            result: UninitCell::empty(),
+        }
     }
 
     /// The header, for the list of forks.
@@ -45,14 +49,14 @@ where
 
     /// # Safety
     /// `job` heads a job of this type that is alive until its latch is set; the caller alone may run it, once.
-    unsafe fn perform(job: NonNull<Job>) -> End {
+    unsafe fn perform(job: NonNull<Job>) -> JobEnd {
         // SAFETY: the caller's promise.
         let this = unsafe { job.cast::<Self>().as_ref() };
         // SAFETY: nobody else runs it, so the closure is read once.
         let closure = unsafe { this.closure.read() };
-        let result = Worker::with_current(|worker| {
+        let result = PushWorker::with_current(|worker| {
             let worker = worker.expect("tasks run on workers");
-            unwind::catch(|| closure(worker, By::Thief))
+            unwind::catch(|| closure(worker, RanBy::Thief))
         });
         let end = if result.is_ok() { Ok(()) } else { Err(Panicked) };
         // SAFETY: the owner reads it after the latch is set.
@@ -65,7 +69,7 @@ where
     /// # Safety
     /// Nobody else has it or will have it.
     #[inline(always)]
-    pub unsafe fn call(&self, worker: &Worker, by: By) -> R {
+    pub unsafe fn call(&self, worker: &PushWorker, by: RanBy) -> R {
         // SAFETY: the caller's promise.
         let closure = unsafe { self.closure.read() };
         closure(worker, by)

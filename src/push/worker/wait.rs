@@ -18,17 +18,17 @@
 use std::io;
 use std::time::Instant;
 
-use crate::push::worker::Worker;
+use crate::push::worker::PushWorker;
 use crate::runtime::model::Owner;
-use crate::runtime::thread_role::hire;
+use crate::runtime::thread_role::enter_pool;
 use crate::runtime::wait::{Awaited, Waited, block, is_deep, on_thread};
-use crate::runtime::worker_loop::{Goal, Seeker};
+use crate::runtime::worker_loop::{RunUntil, WorkerLoop};
 
-impl Worker {
+impl PushWorker {
     /// Waits until `awaited` is done or the deadline has passed. Called from inside a task.
     pub fn wait_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
         if is_deep(&self.shared.config) {
-            let wait = move |worker: &Worker| worker.wait_here(awaited, deadline);
+            let wait = move |worker: &PushWorker| worker.wait_here(awaited, deadline);
             return self.on_fresh_stack(wait).unwrap_or_else(Waited::NoStack);
         }
         self.wait_here(awaited, deadline)
@@ -40,17 +40,17 @@ impl Worker {
         }
         loop {
             // Before it sleeps, or goes on with something else.
-            self.settle();
+            self.flush();
             if awaited.is_done() {
                 return Waited::Done;
             }
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 return Waited::TimedOut;
             }
-            let kept_below = self.kept.replace(0);
-            let ran = awaited.run_here(&self.metrics().tally);
-            self.kept.set(kept_below.wrapping_add(self.kept.get()));
-            if !ran && !self.run_own_child() {
+            let depth_below = self.local_depth.replace(0);
+            let ran = awaited.run_here(&self.metrics().counts);
+            self.local_depth.set(depth_below.wrapping_add(self.local_depth.get()));
+            if !ran && !self.run_local_child() {
                 return block(awaited, deadline);
             }
         }
@@ -62,50 +62,50 @@ impl Worker {
     /// Written so that the task goes from the deque to its call without being handed through other functions: each would
     /// copy it.
     #[inline]
-    pub fn run_kept(&self, below: u32) -> bool {
-        let kept = self.kept.get();
-        if kept <= below {
+    pub fn run_local(&self, below: u32) -> bool {
+        let depth = self.local_depth.get();
+        if depth <= below {
             return false;
         }
         match self.deque.pop() {
             Some(task) => {
-                self.kept.set(kept - 1);
+                self.local_depth.set(depth - 1);
                 self.run_task(task);
                 true
             }
             None => {
-                self.kept.set(below); // thieves take the oldest first: the others are gone as well
+                self.local_depth.set(below); // thieves take the oldest first: the others are gone as well
                 false
             }
         }
     }
 
     /// Runs a task that the present task has submitted. Whether there was one.
-    pub fn run_own_child(&self) -> bool {
-        let ran = self.run_kept(0);
-        self.settle();
+    pub fn run_local_child(&self) -> bool {
+        let ran = self.run_local(0);
+        self.flush();
         ran
     }
 
     /// Runs any task. Whether there was one.
     pub fn run_any(&self) -> bool {
-        if self.run_own_child() {
+        if self.run_local_child() {
             return true;
         }
         // Nothing in the deque is the present task's any more: what comes from others may lie on top.
-        // In service, for what others fork on top of this task is no part of it (see `fork`).
-        let ran = self.in_service(|| self.sweep().map(|task| self.run_task(task)).is_some());
-        self.settle();
+        // In epoch, for what others fork on top of this task is no part of it (see `fork`).
+        let ran = self.in_nested_run(|| self.find_task().map(|task| self.run_task(task)).is_some());
+        self.flush();
         ran
     }
 
     /// Works for the pool as if there were no task that waits.
     fn serve_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
-        let mut goal = Goal::Await { awaited, deadline };
-        self.in_service(|| self.work_until(&mut goal));
+        let mut until = RunUntil::Await { awaited, deadline };
+        self.in_nested_run(|| self.work_until(&mut until));
         // What the present task had submitted may lie below what has come since, so that all of it counts.
-        self.kept.set(self.kept.get().wrapping_add(self.deque.len() as u32));
-        let Goal::Await { awaited, .. } = goal else { unreachable!("set above") };
+        self.local_depth.set(self.local_depth.get().wrapping_add(self.deque.len() as u32));
+        let RunUntil::Await { awaited, .. } = until else { unreachable!("set above") };
         if awaited.is_done() { Waited::Done } else { Waited::TimedOut }
     }
 
@@ -116,18 +116,18 @@ impl Worker {
     /// is acceptable, so the stack is continued on another thread. It costs a thread creation once in half a stack of
     /// nesting.
     #[cold]
-    pub fn on_fresh_stack<R: Send>(&self, work: impl FnOnce(&Worker) -> R + Send) -> io::Result<R> {
-        struct Lent<'a>(&'a Worker);
+    pub fn on_fresh_stack<R: Send>(&self, work: impl FnOnce(&PushWorker) -> R + Send) -> io::Result<R> {
+        struct Leased<'a>(&'a PushWorker);
         // SAFETY: the worker is not `Sync`, but this thread does not touch it until the other one has ended.
-        unsafe impl Send for Lent<'_> {}
-        impl Lent<'_> {
-            fn act<R>(self, work: impl FnOnce(&Worker) -> R) -> R {
-                hire(self.0.shared.id);
+        unsafe impl Send for Leased<'_> {}
+        impl Leased<'_> {
+            fn act<R>(self, work: impl FnOnce(&PushWorker) -> R) -> R {
+                enter_pool(self.0.shared.id);
                 self.0.as_current(|| work(self.0))
             }
         }
 
-        let lent = Lent(self);
+        let lent = Leased(self);
         on_thread(&self.shared.config, self.index, move || lent.act(work))
     }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 
 /// The cores that share a last-level cache.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Group {
+pub struct CpuGroup {
     /// The socket.
     pub package: usize,
     /// The memory that is near (NUMA).
@@ -50,8 +50,8 @@ impl Description {
     }
 
     /// Its package, die and cache, each 0 if not known.
-    pub fn group(&self) -> Group {
-        Group {
+    pub fn group(&self) -> CpuGroup {
+        CpuGroup {
             package: self.package.unwrap_or(0),
             node: self.node.unwrap_or(0),
             die: self.die.unwrap_or(0),

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use description::{Description, Group};
+use description::{CpuGroup, Description};
 
 /// Where Linux describes its CPUs; on other systems missing, so that nothing is known about any.
 const SYSTEM_CPUS: &str = "/sys/devices/system/cpu";
@@ -35,8 +35,8 @@ pub type Path5 = [usize; 5];
 
 /// Where a hardware thread sits, from the outside in, and sorted in that order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    group: Group,
+struct CpuPosition {
+    group: CpuGroup,
     /// The physical core, named by the lowest of its hardware threads.
     core: usize,
 }
@@ -47,7 +47,7 @@ struct Place {
 /// described at all is a core of its own, so with nothing known both orders are ascending.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Topology {
-    places: BTreeMap<usize, Place>,
+    places: BTreeMap<usize, CpuPosition>,
 }
 
 impl Topology {
@@ -71,7 +71,7 @@ impl Topology {
         let place = |(cpu, description): (usize, Description)| {
             let numbered = description.numbered_core().and_then(|key| lowest.get(&key).copied());
             let core = description.siblings.or(numbered).unwrap_or(cpu);
-            (cpu, Place { group: description.group(), core })
+            (cpu, CpuPosition { group: description.group(), core })
         };
         Self { places: described.into_iter().map(place).collect() }
     }
@@ -119,14 +119,14 @@ impl Topology {
     /// Where each of `cores` sits; `None` if that is not known of all of them.
     pub fn paths(&self, cores: &[usize]) -> Option<Vec<Path5>> {
         let path = |cpu| {
-            let Place { group: Group { package, node, die, cache }, core } = self.places.get(cpu)?;
+            let CpuPosition { group: CpuGroup { package, node, die, cache }, core } = self.places.get(cpu)?;
             Some([*package, *node, *die, *cache, *core])
         };
         cores.iter().map(path).collect()
     }
 
-    fn compact(&self, allowed: &[usize]) -> Vec<(Place, usize)> {
-        let unknown = |cpu| Place { group: Group::default(), core: cpu };
+    fn compact(&self, allowed: &[usize]) -> Vec<(CpuPosition, usize)> {
+        let unknown = |cpu| CpuPosition { group: CpuGroup::default(), core: cpu };
         let mut order: Vec<_> = allowed
             .iter()
             .map(|&cpu| (self.places.get(&cpu).copied().unwrap_or_else(|| unknown(cpu)), cpu))

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use longshore::{AnyPool, PlaceView, Placement};
+use longshore::{AnyPool, Placement, PlacementView};
 
 use super::*;
 use crate::support::{Gate, quiet_panic};
 
 fn rules() -> Vec<Placement> {
-    let custom = |rule: fn(&PlaceView<'_>) -> usize| Placement::Custom(Arc::new(rule));
+    let custom = |rule: fn(&PlacementView<'_>) -> usize| Placement::Custom(Arc::new(rule));
     vec![
         Placement::Home,
         Placement::RoundRobin,

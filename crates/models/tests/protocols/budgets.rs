@@ -7,8 +7,8 @@ use longshore_models::mutation::leaves_out;
 
 use super::offices::{me, sleep, wait};
 use crate::code::budget::Budget;
-use crate::code::facade::Place;
-use crate::code::wait_queue::{Joined, Manner, Office, Ticket, Verdict};
+use crate::code::facade::UninitCell;
+use crate::code::wait_queue::{Acquire, Semaphore, WaitMode, WaitNode, WaitState};
 
 fn join<T>(thread: loom::thread::JoinHandle<T>) -> T {
     thread.join().expect("a panic ends the process")
@@ -17,39 +17,39 @@ fn join<T>(thread: loom::thread::JoinHandle<T>) -> T {
 /// A budget of which all is used.
 fn used_up(limit: u64) -> Arc<Budget> {
     let budget = Arc::new(Budget::new(limit));
-    assert!(budget.take(limit));
+    assert!(budget.try_acquire(limit));
     budget
 }
 
 /// The place of somebody who comes now and has to wait in the line.
-fn place(budget: &Budget, weight: u64) -> Ticket {
-    match budget.join(weight, Manner::InLine, me()) {
-        Joined::Waits(ticket) => ticket,
+fn place(budget: &Budget, weight: u64) -> WaitNode {
+    match budget.enqueue(weight, WaitMode::Handoff, me()) {
+        Acquire::Queued(node) => node,
         other => panic!("it is used up, and says {other:?}"),
     }
 }
 
 /// Nothing is lost and nothing gained: `free` can be taken, and no more.
 fn assert_free(budget: &Budget, free: u64) {
-    assert!(!budget.take(free + 1));
-    assert!(budget.take(free));
+    assert!(!budget.try_acquire(free + 1));
+    assert!(budget.try_acquire(free));
 }
 
 /// Somebody waits for as much as two others give back one after the other, and sees what both did before.
 pub fn who_waits_gets_the_weight_that_comes_back() {
     let budget = used_up(2);
-    let written = Arc::new([Place::empty(), Place::empty()]);
+    let written = Arc::new([UninitCell::empty(), UninitCell::empty()]);
     let givers = [0, 1].map(|giver| {
         let (budget, written) = (budget.clone(), written.clone());
         loom::thread::spawn(move || {
             // SAFETY: its own place, which is read once the weight is here.
             unsafe { written[giver].write(giver) };
-            budget.give_back(1);
+            budget.release(1);
         })
     });
-    let ticket = budget.join(2, Manner::InLine, me());
-    if let Joined::Waits(ticket) = &ticket {
-        assert_eq!(sleep(&*budget, ticket), Verdict::Granted);
+    let node = budget.enqueue(2, WaitMode::Handoff, me());
+    if let Acquire::Queued(node) = &node {
+        assert_eq!(sleep(&*budget, node), WaitState::Granted);
     }
     for giver in [0, 1] {
         // SAFETY: it was written before the weight was given back.
@@ -65,11 +65,11 @@ pub fn weights_are_conserved() {
     let tasks = [1, 2].map(|weight| {
         let budget = budget.clone();
         loom::thread::spawn(move || {
-            assert!(wait(&*budget, weight, Manner::InLine));
-            budget.give_back(weight);
+            assert!(wait(&*budget, weight, WaitMode::Handoff));
+            budget.release(weight);
         })
     });
-    budget.give_back(2);
+    budget.release(2);
     tasks.into_iter().for_each(join);
     assert_free(&budget, 2);
 }
@@ -82,15 +82,15 @@ pub fn a_heavy_one_is_not_overtaken() {
     let light = loom::thread::spawn(move || {
         if leaves_out("standing in the line") {
             lights.overdraw(1);
-        } else if !lights.take(1) {
-            assert!(wait(&*lights, 1, Manner::InLine));
+        } else if !lights.try_acquire(1) {
+            assert!(wait(&*lights, 1, WaitMode::Handoff));
         }
-        assert_eq!(first.verdict(), Verdict::Granted, "it was there before");
+        assert_eq!(first.state(), WaitState::Granted, "it was there before");
     });
-    budget.give_back(1);
-    budget.give_back(1);
-    assert_eq!(sleep(&*budget, &heavy), Verdict::Granted);
-    budget.give_back(2);
+    budget.release(1);
+    budget.release(1);
+    assert_eq!(sleep(&*budget, &heavy), WaitState::Granted);
+    budget.release(2);
     join(light);
     assert_free(&budget, 1);
 }
@@ -100,12 +100,12 @@ pub fn a_place_that_is_given_up_goes_to_the_next() {
     let budget = used_up(2);
     let heavy = place(&budget, 2);
     let (lights, givers) = (budget.clone(), budget.clone());
-    let light = loom::thread::spawn(move || assert!(wait(&*lights, 1, Manner::InLine)));
-    let giver = loom::thread::spawn(move || givers.give_back(1));
+    let light = loom::thread::spawn(move || assert!(wait(&*lights, 1, WaitMode::Handoff)));
+    let giver = loom::thread::spawn(move || givers.release(1));
     if leaves_out("giving the place up") {
         drop(heavy);
     } else {
-        budget.leave(heavy);
+        budget.cancel(heavy);
     }
     join(light);
     join(giver);
@@ -115,13 +115,13 @@ pub fn a_place_that_is_given_up_goes_to_the_next() {
 /// A future gives up its place when it may have been granted already: nothing of that is lost.
 pub fn what_was_granted_and_not_used_comes_back() {
     let budget = used_up(2);
-    let ticket = place(&budget, 2);
+    let node = place(&budget, 2);
     let givers = budget.clone();
-    let giver = loom::thread::spawn(move || givers.give_back(2));
+    let giver = loom::thread::spawn(move || givers.release(2));
     if leaves_out("giving the place up") {
-        drop(ticket);
+        drop(node);
     } else {
-        budget.leave(ticket);
+        budget.cancel(node);
     }
     join(giver);
     assert_free(&budget, 2);
@@ -130,10 +130,10 @@ pub fn what_was_granted_and_not_used_comes_back() {
 /// A future that was polled by one thread is polled by another from then on: that one is woken.
 pub fn who_asked_last_is_woken() {
     let budget = used_up(1);
-    let ticket = place(&budget, 1);
+    let node = place(&budget, 1);
     let takers = budget.clone();
-    let taker = loom::thread::spawn(move || assert_eq!(sleep(&*takers, &ticket), Verdict::Granted));
-    budget.give_back(1);
+    let taker = loom::thread::spawn(move || assert_eq!(sleep(&*takers, &node), WaitState::Granted));
+    budget.release(1);
     join(taker);
     assert_free(&budget, 0);
 }
@@ -141,12 +141,12 @@ pub fn who_asked_last_is_woken() {
 /// One who watches and one who stands in the line, and enough for both.
 pub fn who_watches_is_told_of_free_weight() {
     let budget = used_up(2);
-    let tasks = [Manner::Watching, Manner::InLine].map(|manner| {
+    let tasks = [WaitMode::Retry, WaitMode::Handoff].map(|manner| {
         let budget = budget.clone();
         loom::thread::spawn(move || assert!(wait(&*budget, 1, manner)))
     });
-    budget.give_back(1);
-    budget.give_back(1);
+    budget.release(1);
+    budget.release(1);
     tasks.into_iter().for_each(join);
     assert_free(&budget, 0);
 }
@@ -154,12 +154,12 @@ pub fn who_watches_is_told_of_free_weight() {
 /// Everyone who waits hears of the close, and weight that comes at the same time is not lost.
 pub fn a_close_sends_all_away_from_the_budget() {
     let budget = used_up(1);
-    let tasks = [Manner::InLine, Manner::Watching].map(|manner| {
+    let tasks = [WaitMode::Handoff, WaitMode::Retry].map(|manner| {
         let budget = budget.clone();
         loom::thread::spawn(move || u64::from(wait(&*budget, 1, manner)))
     });
     let givers = budget.clone();
-    let giver = loom::thread::spawn(move || givers.give_back(1));
+    let giver = loom::thread::spawn(move || givers.release(1));
     if !leaves_out("the close") {
         budget.close();
     }
@@ -173,14 +173,14 @@ pub fn a_close_sends_all_away_from_the_budget() {
 pub fn an_overdraft_is_paid_back_first() {
     let budget = used_up(1);
     budget.overdraw(1);
-    let ticket = Arc::new(place(&budget, 1));
-    let (givers, waits) = (budget.clone(), ticket.clone());
+    let node = Arc::new(place(&budget, 1));
+    let (givers, waits) = (budget.clone(), node.clone());
     let giver = loom::thread::spawn(move || {
-        givers.give_back(1);
-        assert_eq!(waits.verdict(), Verdict::Waiting, "all of it is still used");
-        givers.give_back(1);
+        givers.release(1);
+        assert_eq!(waits.state(), WaitState::Waiting, "all of it is still used");
+        givers.release(1);
     });
-    assert_eq!(sleep(&*budget, &ticket), Verdict::Granted);
+    assert_eq!(sleep(&*budget, &node), WaitState::Granted);
     join(giver);
     assert_free(&budget, 0);
 }

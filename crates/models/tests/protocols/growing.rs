@@ -51,11 +51,11 @@ impl Pool {
         }
     }
 
-    /// A worker that is one too many goes: `resign` and `discharge`.
+    /// A worker that is one too many goes: `retire` and `discharge`.
     fn leave(&self) {
         self.has_room.store(1, Ordering::Relaxed);
         self.idle.ask_for_a_call();
-        self.idle.dismiss();
+        self.idle.deregister();
         if !leaves_out("the look after a worker has left") && self.inbox.has_ready() {
             self.idle.notify();
         }

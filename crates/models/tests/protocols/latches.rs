@@ -6,23 +6,23 @@ use std::sync::Arc;
 use longshore_models::mutation::leaves_out;
 
 use super::mini::Gate;
-use crate::code::facade::{AtomicU32, Ordering, Place, fence, thread};
-use crate::code::latch::{Latch, Verdict};
+use crate::code::facade::{AtomicU32, Ordering, UninitCell, fence, thread};
+use crate::code::latch::{Latch, LatchResult};
 
 /// A latch with what is waited for, as in a frame.
 struct Frame {
     latch: Latch,
-    result: Place<u32>,
+    result: UninitCell<u32>,
     news: AtomicU32,
 }
 
 impl Frame {
     fn new() -> Arc<Self> {
-        Arc::new(Frame { latch: Latch::new(), result: Place::empty(), news: AtomicU32::new(0) })
+        Arc::new(Frame { latch: Latch::new(), result: UninitCell::empty(), news: AtomicU32::new(0) })
     }
 
     /// The setter.
-    fn finish(&self, verdict: Verdict) {
+    fn finish(&self, verdict: LatchResult) {
         // SAFETY: the waiter reads it after it has seen the verdict. That is what is checked.
         unsafe { self.result.write(7) };
         // SAFETY: called once, and the model keeps the memory; `Tomb` reports what would be too late.
@@ -48,7 +48,7 @@ impl Frame {
     }
 
     /// The waiter, as `Worker::await_job` for a waiter that does not spin.
-    fn wait(&self) -> Verdict {
+    fn wait(&self) -> LatchResult {
         loop {
             if let Some(verdict) = self.latch.verdict() {
                 return verdict;
@@ -65,7 +65,7 @@ impl Frame {
     }
 
     /// The end of the waiter's frame.
-    fn leave(&self, verdict: Verdict) {
+    fn leave(&self, verdict: LatchResult) {
         assert_eq!(self.wait(), verdict);
         // SAFETY: the verdict is there. That is what is checked.
         assert_eq!(unsafe { self.result.read() }, 7);
@@ -84,26 +84,26 @@ fn end(thread: loom::thread::JoinHandle<()>) {
 
 pub fn a_verdict_wakes_a_waiter_that_lies_down() {
     let frame = Frame::new();
-    let setter = spawn(&frame, |frame| frame.finish(Verdict::Done));
-    frame.leave(Verdict::Done);
+    let setter = spawn(&frame, |frame| frame.finish(LatchResult::Done));
+    frame.leave(LatchResult::Done);
     end(setter);
 }
 
 /// The waiter arms the latch, finds something else to do, and arms it anew.
 pub fn a_verdict_meets_a_waiter_that_arms_anew() {
     let frame = Frame::new();
-    let setter = spawn(&frame, |frame| frame.finish(Verdict::Returned));
+    let setter = spawn(&frame, |frame| frame.finish(LatchResult::Returned));
     frame.arm();
-    frame.leave(Verdict::Returned);
+    frame.leave(LatchResult::Returned);
     end(setter);
 }
 
 /// As before; but another thread waits in the end, as when a waiter goes on on a fresh stack.
 pub fn a_verdict_reaches_the_thread_that_waits_last() {
     let frame = Frame::new();
-    let setter = spawn(&frame, |frame| frame.finish(Verdict::Done));
+    let setter = spawn(&frame, |frame| frame.finish(LatchResult::Done));
     end(spawn(&frame, |frame| _ = frame.arm()));
-    frame.leave(Verdict::Done);
+    frame.leave(LatchResult::Done);
     end(setter);
 }
 
@@ -114,7 +114,7 @@ pub fn a_nudge_has_the_waiter_look_around() {
     let teller = spawn(&frame, move |frame| {
         frame.tell();
         has_heard.wait();
-        frame.finish(Verdict::Done);
+        frame.finish(LatchResult::Done);
     });
     while !frame.has_news() {
         if frame.arm() && !frame.has_news() {
@@ -122,7 +122,7 @@ pub fn a_nudge_has_the_waiter_look_around() {
         }
     }
     heard.open();
-    frame.leave(Verdict::Done);
+    frame.leave(LatchResult::Done);
     end(teller);
 }
 
@@ -130,10 +130,10 @@ pub fn a_nudge_has_the_waiter_look_around() {
 pub fn a_nudge_meets_a_verdict_and_a_new_arm() {
     let frame = Frame::new();
     let teller = spawn(&frame, Frame::tell);
-    let setter = spawn(&frame, |frame| frame.finish(Verdict::Returned));
+    let setter = spawn(&frame, |frame| frame.finish(LatchResult::Returned));
     frame.arm();
-    assert_eq!(frame.wait(), Verdict::Returned);
+    assert_eq!(frame.wait(), LatchResult::Returned);
     end(teller);
-    frame.leave(Verdict::Returned);
+    frame.leave(LatchResult::Returned);
     end(setter);
 }

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use longshore_models::mutation::leaves_out;
 
 use crate::code::facade::thread;
-use crate::code::idle::{Idle, Posture, Rest, Role, Seat};
+use crate::code::idle::{Idle, ParkReason, ParkSlot, ParkState, Role};
 use crate::code::inbox::{Inbox, Refusal, Taken};
 use crate::code::mailbox::Mailbox;
-use crate::code::snapshot::Members;
+use crate::code::snapshot::Snapshot;
 
 /// Worker 0 leaves, worker 1 stays.
 struct Pool {
-    members: Members<usize>,
+    members: Snapshot<usize>,
     inboxes: [Inbox<u32>; 2],
     mailboxes: [Mailbox<u32>; 2],
     /// Of worker 0; the other's stays empty.
@@ -26,7 +26,7 @@ struct Pool {
 impl Pool {
     fn new() -> Arc<Self> {
         Arc::new(Pool {
-            members: Members::new(Box::new([0, 1])),
+            members: Snapshot::new(Box::new([0, 1])),
             inboxes: [Inbox::new(2), Inbox::new(2)],
             mailboxes: [Mailbox::new(), Mailbox::new()],
             deque: Inbox::new(2),
@@ -76,7 +76,7 @@ impl Pool {
         if moved > 0 && !is_silent {
             self.idle.notify_many(moved);
         }
-        self.idle.dismiss();
+        self.idle.deregister();
         if !is_silent && self.has_work() {
             self.idle.notify();
         }
@@ -120,7 +120,7 @@ impl Pool {
 
     /// Worker 1 until it has run `wanted` tasks; as in `members.rs`.
     fn work(&self, wanted: usize) -> Vec<u32> {
-        let seat = Arc::new(Seat::new(1));
+        let park_slot = Arc::new(ParkSlot::new(1));
         let (mut ran, mut role) = (Vec::new(), Role::Active);
         while ran.len() < wanted {
             if let Some(task) = self.sweep() {
@@ -133,13 +133,13 @@ impl Pool {
             }
             // What it has seen may be in a queue that is just being emptied: the leaver has to come on.
             thread::yield_now();
-            self.idle.announce(&seat, role, Rest::Idle);
+            self.idle.prepare_park(&park_slot, role, ParkReason::Idle);
             if !self.has_work() {
-                while seat.posture() != Posture::Up {
+                while park_slot.park_state() != ParkState::Awake {
                     thread::park();
                 }
             }
-            role = self.idle.withdraw(&seat, Role::Searching).expect("nobody borrows here");
+            role = self.idle.cancel_park(&park_slot, Role::Searching).expect("nobody borrows here");
         }
         ran.sort_unstable();
         ran

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use longshore_models::mutation::leaves_out;
 
 use crate::code::facade::thread;
-use crate::code::idle::{Idle, Posture, Rest, Role, Seat};
+use crate::code::idle::{Idle, ParkReason, ParkSlot, ParkState, Role};
 use crate::code::inbox::{Inbox, Refusal, Taken};
-use crate::code::snapshot::Members;
+use crate::code::snapshot::Snapshot;
 
 struct Pool {
-    members: Members<usize>,
+    members: Snapshot<usize>,
     inboxes: [Inbox<u32>; 2],
     idle: Idle,
 }
@@ -18,7 +18,7 @@ struct Pool {
 impl Pool {
     fn new(members: Box<[usize]>) -> Arc<Self> {
         Arc::new(Pool {
-            members: Members::new(members),
+            members: Snapshot::new(members),
             inboxes: [Inbox::new(2), Inbox::new(2)],
             idle: Idle::new(2),
         })
@@ -83,7 +83,7 @@ impl Pool {
 
     /// Worker 1 until it has `wanted` tasks, without a search: it looks, and lies down if there is nothing.
     fn work(&self, wanted: usize) -> Vec<u32> {
-        let seat = Arc::new(Seat::new(1));
+        let park_slot = Arc::new(ParkSlot::new(1));
         let mut ran = Vec::new();
         let mut role = Role::Active;
         while ran.len() < wanted {
@@ -96,13 +96,13 @@ impl Pool {
                 ran.push(task);
                 continue;
             }
-            self.idle.announce(&seat, role, Rest::Idle);
+            self.idle.prepare_park(&park_slot, role, ParkReason::Idle);
             if !self.has_work() {
-                while seat.posture() != Posture::Up {
+                while park_slot.park_state() != ParkState::Awake {
                     thread::park();
                 }
             }
-            role = self.idle.withdraw(&seat, Role::Searching).expect("nobody borrows here");
+            role = self.idle.cancel_park(&park_slot, Role::Searching).expect("nobody borrows here");
         }
         ran
     }

@@ -14,7 +14,7 @@ use super::mini_fork::Job;
 use super::mini_worker::Worker;
 use super::pull::Pulled;
 use crate::code::facade::{AtomicPtr, AtomicU32, AtomicU64, Mutex, Ordering, fence, lock, thread};
-use crate::code::fork_slot::Offer;
+use crate::code::fork_slot::ForkSlot;
 use crate::code::idle::Idle;
 use crate::code::inbox::{Inbox, Refusal};
 use crate::code::result_slot::SlotHandle;
@@ -89,7 +89,7 @@ pub struct Pool {
     pub injector: Option<Inbox<Task>>,
     /// What a pool that pulls has instead of passages.
     pub pulled: Option<Pulled>,
-    pub offers: Vec<Offer<Job>>,
+    pub offers: Vec<ForkSlot<Job>>,
     /// The owner halves, for whoever has borrowed one.
     pub owners: Vec<AtomicPtr<Worker>>,
     passages: AtomicU64,
@@ -118,7 +118,7 @@ impl Pool {
             injector: has(Queues::WithInjector).or_else(|| has(Queues::Shared)),
             pulled: pulls.then(|| Pulled::new(workers)),
             offers: if queues == Queues::Offers {
-                (0..workers).map(|_| Offer::free()).collect()
+                (0..workers).map(|_| ForkSlot::free()).collect()
             } else {
                 Vec::new()
             },
@@ -202,9 +202,9 @@ impl Pool {
         tasks
     }
 
-    fn passage(&self) -> Option<Passage<'_>> {
+    fn passage(&self) -> Option<InFlight<'_>> {
         self.passages.fetch_add(1, Ordering::Relaxed);
-        let passage = Passage(self);
+        let passage = InFlight(self);
         if !leaves_out("fence of a passage") {
             fence(Ordering::SeqCst);
         }
@@ -230,9 +230,9 @@ impl Pool {
             self.inboxes.iter().for_each(Inbox::close);
         }
         if let Some(pulled) = &self.pulled
-            && !leaves_out("closing the doors")
+            && !leaves_out("closing the entries")
         {
-            pulled.doors.close();
+            pulled.entries.close();
         }
         self.advance(DRAINING);
         if !leaves_out("waking everyone at the close") {
@@ -277,7 +277,7 @@ impl Pool {
 
     pub fn has_work(&self) -> bool {
         let offered =
-            || !leaves_out("the offers in the look around") && self.offers.iter().any(Offer::has_any);
+            || !leaves_out("the offers in the look around") && self.offers.iter().any(ForkSlot::has_any);
         self.queues().any(Inbox::has_ready) || offered()
     }
 
@@ -348,9 +348,9 @@ impl Pool {
     }
 }
 
-struct Passage<'a>(&'a Pool);
+struct InFlight<'a>(&'a Pool);
 
-impl Drop for Passage<'_> {
+impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         self.0.passages.fetch_sub(1, Ordering::Release);
         fence(Ordering::SeqCst);

@@ -1,4 +1,4 @@
-//! Fork-join in miniature around the library's real `Offer` and `Latch`: what `runtime/worker/fork.rs` does with them,
+//! Fork-join in miniature around the library's real `ForkSlot` and `Latch`: what `runtime/worker/fork.rs` does with them,
 //! the same operations in the same order. A waiter does not spin here, as on a machine with one core.
 //!
 //! The frame of a join is an allocation that stays to the end of the model; a [`Tomb`] stands for its memory.
@@ -10,17 +10,17 @@ use std::sync::Arc;
 use longshore_models::mutation::leaves_out;
 
 use super::mini_worker::Worker;
-use crate::code::facade::{AtomicU32, Ordering, Place, Tomb, thread};
-use crate::code::fork_slot::Offer;
-use crate::code::latch::{Latch, Verdict};
+use crate::code::facade::{AtomicU32, Ordering, Tomb, UninitCell, thread};
+use crate::code::fork_slot::ForkSlot;
+use crate::code::latch::{Latch, LatchResult};
 
 type Closure = Box<dyn FnOnce(&Worker)>;
 
 /// `StackJob` and `Job` in one.
 pub struct Job {
-    closure: Place<Closure>,
+    closure: UninitCell<Closure>,
     /// Who has run it.
-    result: Place<usize>,
+    result: UninitCell<usize>,
     meeting: loom::cell::UnsafeCell<MaybeUninit<Meeting>>,
     frame: Tomb,
 }
@@ -33,8 +33,8 @@ struct Meeting {
 impl Job {
     fn new(closure: impl FnOnce(&Worker) + 'static) -> Arc<Self> {
         Arc::new(Job {
-            closure: Place::holding(Box::new(closure)),
-            result: Place::empty(),
+            closure: UninitCell::holding(Box::new(closure)),
+            result: UninitCell::empty(),
             meeting: loom::cell::UnsafeCell::new(MaybeUninit::uninit()),
             frame: Tomb::new(),
         })
@@ -81,7 +81,7 @@ impl Job {
 
     /// # Safety
     /// `job` is alive until the latch is set: an address whose memory the model keeps.
-    pub unsafe fn set(job: NonNull<Job>, verdict: Verdict) {
+    pub unsafe fn set(job: NonNull<Job>, verdict: LatchResult) {
         // SAFETY: the caller's promise.
         let latch = &raw const *unsafe { job.as_ref() }.latch();
         // SAFETY: the caller's promise.
@@ -149,7 +149,7 @@ impl Worker {
         self.offer().is_free()
     }
 
-    fn offer(&self) -> &Offer<Job> {
+    fn offer(&self) -> &ForkSlot<Job> {
         &self.pool().offers[self.index()]
     }
 
@@ -174,12 +174,12 @@ impl Worker {
     fn await_thief(&self, job: &Job) -> usize {
         match self.await_job(job) {
             // SAFETY: it is done. That is what is checked.
-            Verdict::Done => unsafe { job.result.read() },
-            Verdict::Returned => job.call(self),
+            LatchResult::Done => unsafe { job.result.read() },
+            LatchResult::Returned => job.call(self),
         }
     }
 
-    fn await_job(&self, job: &Job) -> Verdict {
+    fn await_job(&self, job: &Job) -> LatchResult {
         loop {
             if let Some(verdict) = job.latch().verdict() {
                 return verdict;
@@ -194,7 +194,7 @@ impl Worker {
         }
     }
 
-    fn offer_of_thief(&self, job: &Job) -> Option<&Offer<Job>> {
+    fn offer_of_thief(&self, job: &Job) -> Option<&ForkSlot<Job>> {
         if self.is_deep.get() && !leaves_out("sleeping when the stack is used up") {
             return None;
         }
@@ -203,7 +203,8 @@ impl Worker {
     }
 
     fn thief_offers(&self, job: &Job) -> bool {
-        !leaves_out("the look at the thief's offer") && self.offer_of_thief(job).is_some_and(Offer::has_any)
+        !leaves_out("the look at the thief's offer")
+            && self.offer_of_thief(job).is_some_and(ForkSlot::has_any)
     }
 
     fn leapfrog(&self, job: &Job) -> bool {
@@ -214,10 +215,10 @@ impl Worker {
         if self.is_deep.get() {
             return false; // for the mutant, where `offer_of_thief` does not say so
         }
-        let Some(part) = self.offer_of_thief(job).and_then(Offer::take) else { return false };
+        let Some(part) = self.offer_of_thief(job).and_then(ForkSlot::take) else { return false };
         if !too_early && job.latch().is_set() {
             // SAFETY: taken, and not used any more.
-            unsafe { Job::set(part, Verdict::Returned) };
+            unsafe { Job::set(part, LatchResult::Returned) };
             return true;
         }
         // SAFETY: taken, and not used any more after this.
@@ -245,6 +246,6 @@ impl Worker {
         this.perform(self);
         self.executing.borrow_mut().pop();
         // SAFETY: performed, and not used any more.
-        unsafe { Job::set(job, Verdict::Done) };
+        unsafe { Job::set(job, LatchResult::Done) };
     }
 }

@@ -5,12 +5,12 @@ use longshore_models::mutation::leaves_out;
 use super::mini::Pool;
 use super::mini_worker::Worker;
 use crate::code::facade::Ordering;
-use crate::code::idle::Loan;
+use crate::code::idle::Lease;
 
-struct Guest<'a> {
+struct LeasedWorker<'a> {
     pool: &'a Pool,
     worker: *const Worker,
-    loan: Option<Loan>,
+    loan: Option<Lease>,
 }
 
 impl Pool {
@@ -24,23 +24,23 @@ impl Pool {
         Ok(())
     }
 
-    fn borrow(&self) -> Option<Guest<'_>> {
+    fn borrow(&self) -> Option<LeasedWorker<'_>> {
         if !self.is_open() {
             return None;
         }
-        let loan = self.idle.borrow()?;
+        let loan = self.idle.lease()?;
         if !leaves_out("looking at the phase again") && !self.is_open() {
             self.take_back(loan);
             return None;
         }
         let worker = self.owners[loan.worker()].load(Ordering::Relaxed);
-        let guest = Guest { pool: self, worker, loan: Some(loan) };
+        let guest = LeasedWorker { pool: self, worker, loan: Some(loan) };
         guest.worker().lend();
         Some(guest)
     }
 
-    fn take_back(&self, loan: Loan) {
-        self.idle.give_back(loan);
+    fn take_back(&self, loan: Lease) {
+        self.idle.end_lease(loan);
         if !self.is_open() {
             if !leaves_out("waking everyone after a loan") {
                 self.idle.wake_all();
@@ -51,14 +51,14 @@ impl Pool {
     }
 }
 
-impl Guest<'_> {
+impl LeasedWorker<'_> {
     fn worker(&self) -> &Worker {
         // SAFETY: it lies in a frame of its own thread, or so we check.
         unsafe { &*self.worker }
     }
 }
 
-impl Drop for Guest<'_> {
+impl Drop for LeasedWorker<'_> {
     fn drop(&mut self) {
         self.worker().take_home();
         self.loan.take().into_iter().for_each(|loan| self.pool.take_back(loan));

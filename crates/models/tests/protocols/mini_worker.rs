@@ -9,7 +9,7 @@ use longshore_models::mutation::leaves_out;
 use super::mini::{Pool, Task};
 use super::mini_fork::{Forks, Job};
 use crate::code::facade::{Ordering, Tomb, thread};
-use crate::code::idle::{Duty, Posture, Rest, Role, Seat};
+use crate::code::idle::{Duty, ParkReason, ParkSlot, ParkState, Role};
 use crate::code::inbox::{Inbox, Taken};
 use crate::code::result_slot::SlotHandle;
 use crate::code::waiter::Waiter;
@@ -18,8 +18,8 @@ use crate::code::waiter::Waiter;
 pub struct Worker {
     pool: Arc<Pool>,
     index: usize,
-    seat: Arc<Seat>,
-    guest_seat: Arc<Seat>,
+    park_slot: Arc<ParkSlot>,
+    guest_seat: Arc<ParkSlot>,
     is_lent: Cell<bool>,
     /// Whether its stack is used up.
     pub is_deep: Cell<bool>,
@@ -31,28 +31,28 @@ pub struct Worker {
     frame: Tomb,
 }
 
-enum Goal<'a> {
+enum RunUntil<'a> {
     PoolEnd,
     Await(&'a mut SlotHandle<u32>),
 }
 
-impl Goal<'_> {
+impl RunUntil<'_> {
     fn is_reached(&self, pool: &Pool) -> bool {
         match self {
-            Goal::PoolEnd => pool.has_ended(),
-            Goal::Await(slot) => slot.is_complete(),
+            RunUntil::PoolEnd => pool.has_ended(),
+            RunUntil::Await(slot) => slot.is_complete(),
         }
     }
 
-    fn rest(&self) -> Rest {
+    fn rest(&self) -> ParkReason {
         match self {
-            Goal::PoolEnd => Rest::Idle,
-            Goal::Await(_) => Rest::Waiting,
+            RunUntil::PoolEnd => ParkReason::Idle,
+            RunUntil::Await(_) => ParkReason::Waiting,
         }
     }
 
     fn arm(&mut self) {
-        if let Goal::Await(slot) = self
+        if let RunUntil::Await(slot) = self
             && !slot.wait_with(Waiter::Thread(thread::current()))
         {
             thread::current().unpark();
@@ -65,8 +65,8 @@ impl Worker {
         Worker {
             pool,
             index,
-            seat: Arc::new(Seat::new(index)),
-            guest_seat: Arc::new(Seat::new(index)),
+            park_slot: Arc::new(ParkSlot::new(index)),
+            guest_seat: Arc::new(ParkSlot::new(index)),
             is_lent: Cell::new(false),
             is_deep: Cell::new(false),
             forks: RefCell::default(),
@@ -100,16 +100,16 @@ impl Worker {
         self.is_lent.set(false);
     }
 
-    fn seat(&self) -> &Arc<Seat> {
+    fn park_slot(&self) -> &Arc<ParkSlot> {
         self.act();
-        if self.is_lent.get() { &self.guest_seat } else { &self.seat }
+        if self.is_lent.get() { &self.guest_seat } else { &self.park_slot }
     }
 
     /// The thread's life.
     pub fn run(&self) {
         let owner = &self.pool.owners[self.index];
         owner.store(std::ptr::from_ref(self).cast_mut(), Ordering::Relaxed);
-        self.work_until(&mut Goal::PoolEnd);
+        self.work_until(&mut RunUntil::PoolEnd);
         self.act();
         self.frame.bury();
     }
@@ -123,10 +123,10 @@ impl Worker {
 
     /// As a task that waits for one of another pool.
     pub fn serve_until(&self, slot: &mut SlotHandle<u32>) {
-        self.work_until(&mut Goal::Await(slot));
+        self.work_until(&mut RunUntil::Await(slot));
     }
 
-    fn work_until(&self, goal: &mut Goal<'_>) {
+    fn work_until(&self, goal: &mut RunUntil<'_>) {
         while !goal.is_reached(&self.pool) {
             self.act();
             if let Some(task) = self.next_task().or_else(|| self.search_or_rest(goal)) {
@@ -161,9 +161,9 @@ impl Worker {
         self.pool.finish_task();
     }
 
-    fn search_or_rest(&self, goal: &mut Goal<'_>) -> Option<Task> {
+    fn search_or_rest(&self, goal: &mut RunUntil<'_>) -> Option<Task> {
         let idle = &self.pool.idle;
-        let mut role = idle.start_search(self.seat());
+        let mut role = idle.start_search(self.park_slot());
         loop {
             if role == Role::Searching
                 && let Some(task) = self.sweep()
@@ -179,37 +179,37 @@ impl Worker {
             }
             role = self.rest(role, goal);
             if role == Role::Active {
-                role = idle.start_search(self.seat());
+                role = idle.start_search(self.park_slot());
             }
         }
     }
 
-    fn rest(&self, role: Role, goal: &mut Goal<'_>) -> Role {
-        let (pool, seat) = (&*self.pool, self.seat());
+    fn rest(&self, role: Role, goal: &mut RunUntil<'_>) -> Role {
+        let (pool, park_slot) = (&*self.pool, self.park_slot());
         if !leaves_out("arming the latch") {
             goal.arm();
         }
-        pool.idle.announce(seat, role, goal.rest());
+        pool.idle.prepare_park(park_slot, role, goal.rest());
         let role = if !leaves_out("the last look around") && pool.has_work() {
             Some(Role::Searching)
-        } else if matches!(goal, Goal::PoolEnd) && pool.ends_now() {
+        } else if matches!(goal, RunUntil::PoolEnd) && pool.ends_now() {
             Some(Role::Active)
         } else {
             None
         };
         if let Some(role) = role {
-            if let Some(role) = pool.idle.withdraw(seat, role) {
+            if let Some(role) = pool.idle.cancel_park(park_slot, role) {
                 return role;
             }
             pool.idle.notify();
         }
         loop {
-            let is_up = match seat.posture() {
-                Posture::Up => true,
-                Posture::Parked => goal.is_reached(pool),
-                Posture::Lent => false,
+            let is_up = match park_slot.park_state() {
+                ParkState::Awake => true,
+                ParkState::Parked => goal.is_reached(pool),
+                ParkState::Leased => false,
             };
-            match is_up.then(|| pool.idle.withdraw(seat, Role::Active)).flatten() {
+            match is_up.then(|| pool.idle.cancel_park(park_slot, Role::Active)).flatten() {
                 Some(role) => return role,
                 None => thread::park(),
             }

@@ -3,15 +3,15 @@
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use crate::code::facade::Place;
-use crate::code::fork_slot::Offer;
+use crate::code::facade::UninitCell;
+use crate::code::fork_slot::ForkSlot;
 
 /// A piece of work, whose content is written without atomics.
-struct Piece(Place<u32>);
+struct Piece(UninitCell<u32>);
 
 impl Piece {
     fn new() -> Arc<Self> {
-        Arc::new(Piece(Place::empty()))
+        Arc::new(Piece(UninitCell::empty()))
     }
 
     fn pointer(&self) -> NonNull<Piece> {
@@ -36,7 +36,11 @@ fn end<T>(thread: loom::thread::JoinHandle<T>) -> T {
 }
 
 /// `count` threads, each of which tries `tries` times to take something. What they got.
-fn thieves(offer: &Arc<Offer<Piece>>, count: usize, tries: usize) -> Vec<loom::thread::JoinHandle<Vec<u32>>> {
+fn thieves(
+    offer: &Arc<ForkSlot<Piece>>,
+    count: usize,
+    tries: usize,
+) -> Vec<loom::thread::JoinHandle<Vec<u32>>> {
     let thief = |_| {
         let offer = offer.clone();
         loom::thread::spawn(move || {
@@ -49,14 +53,14 @@ fn thieves(offer: &Arc<Offer<Piece>>, count: usize, tries: usize) -> Vec<loom::t
 }
 
 /// Puts it in and takes it back at once, unless a thief was there.
-fn offer_and_take_back(offer: &Offer<Piece>, piece: &Piece, content: u32) -> Option<u32> {
+fn offer_and_take_back(offer: &ForkSlot<Piece>, piece: &Piece, content: u32) -> Option<u32> {
     piece.prepare(content);
     offer.put(piece.pointer());
     offer.take_back(piece.pointer()).then(|| piece.use_up())
 }
 
 pub fn a_piece_goes_to_its_owner_or_to_a_thief() {
-    let (offer, piece) = (Arc::new(Offer::free()), Piece::new());
+    let (offer, piece) = (Arc::new(ForkSlot::free()), Piece::new());
     let thieves = thieves(&offer, 1, 2);
     let kept = offer_and_take_back(&offer, &piece, 1);
     assert!(offer.is_free());
@@ -65,7 +69,7 @@ pub fn a_piece_goes_to_its_owner_or_to_a_thief() {
 }
 
 pub fn a_piece_goes_to_one_of_two_thieves() {
-    let (offer, piece) = (Arc::new(Offer::free()), Piece::new());
+    let (offer, piece) = (Arc::new(ForkSlot::free()), Piece::new());
     let thieves = thieves(&offer, 2, 1);
     let kept = offer_and_take_back(&offer, &piece, 1);
     let taken = thieves.into_iter().flat_map(end);
@@ -76,7 +80,7 @@ pub fn a_piece_goes_to_one_of_two_thieves() {
 /// The owner's next frame lies where the last one lay. A thief that saw the first piece and takes the second has the
 /// second whole.
 pub fn the_next_piece_may_have_the_same_address() {
-    let (offer, piece) = (Arc::new(Offer::free()), Piece::new());
+    let (offer, piece) = (Arc::new(ForkSlot::free()), Piece::new());
     let thieves = thieves(&offer, 1, 2);
     let first = offer_and_take_back(&offer, &piece, 1);
     // Only if nobody else has it: a frame is not left before its piece is back or done.

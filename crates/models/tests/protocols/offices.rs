@@ -3,7 +3,7 @@
 use longshore_models::mutation::leaves_out;
 
 use crate::code::facade::thread;
-use crate::code::wait_queue::{Joined, Manner, Office, Ticket, Verdict};
+use crate::code::wait_queue::{Acquire, Semaphore, WaitMode, WaitNode, WaitState};
 use crate::code::waiter::Waiter;
 
 /// The calling thread.
@@ -12,26 +12,26 @@ pub fn me() -> Waiter {
 }
 
 /// Waits for `weight`; whether it has got it.
-pub fn wait(office: &impl Office, weight: u64, manner: Manner) -> bool {
+pub fn wait(office: &impl Semaphore, weight: u64, manner: WaitMode) -> bool {
     loop {
-        match office.join(weight, manner, me()) {
-            Joined::Taken => return true,
-            Joined::Closed => return false,
-            Joined::Waits(ticket) => match sleep(office, &ticket) {
-                Verdict::Closed => return false,
-                Verdict::Granted if manner == Manner::InLine => return true,
-                Verdict::Granted | Verdict::Waiting => {} // asks again
+        match office.enqueue(weight, manner, me()) {
+            Acquire::Ready => return true,
+            Acquire::Closed => return false,
+            Acquire::Queued(node) => match sleep(office, &node) {
+                WaitState::Closed => return false,
+                WaitState::Granted if manner == WaitMode::Handoff => return true,
+                WaitState::Granted | WaitState::Waiting => {} // asks again
             },
         }
     }
 }
 
-/// Waits for the verdict on a ticket, whoever drew it.
-pub fn sleep(office: &impl Office, ticket: &Ticket) -> Verdict {
-    while ticket.verdict() == Verdict::Waiting {
-        if leaves_out("having oneself woken") || office.rewake(ticket, me()) {
+/// Waits for the verdict on a node, whoever drew it.
+pub fn sleep(office: &impl Semaphore, node: &WaitNode) -> WaitState {
+    while node.state() == WaitState::Waiting {
+        if leaves_out("having oneself woken") || office.set_waker(node, me()) {
             thread::park();
         }
     }
-    ticket.verdict()
+    node.state()
 }

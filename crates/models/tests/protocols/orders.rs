@@ -6,7 +6,7 @@ use std::sync::Arc;
 use longshore_models::mutation::leaves_out;
 
 use crate::code::facade::{AtomicU32, Mutex, Ordering, lock, thread};
-use crate::code::idle::{Idle, Posture, Rest, Role, Seat};
+use crate::code::idle::{Idle, ParkReason, ParkSlot, ParkState, Role};
 use crate::code::mailbox::Mailbox;
 
 /// Worker 0 leaves, worker 1 stays.
@@ -29,7 +29,7 @@ impl Pool {
         })
     }
 
-    /// `give_orders`; who was told.
+    /// `send_broadcast`; who was told.
     fn give(&self) -> Vec<usize> {
         let mut told = Vec::new();
         {
@@ -52,7 +52,7 @@ impl Pool {
         told
     }
 
-    /// `take_order`.
+    /// `take_broadcast`.
     fn take(&self, worker: usize) -> Option<usize> {
         let order = self.orders[worker].take()?;
         let mut left = lock(&self.gate);
@@ -73,13 +73,13 @@ impl Pool {
         if closes_late {
             self.orders[0].close();
         }
-        self.idle.dismiss();
+        self.idle.deregister();
         ran
     }
 
     /// Worker 1 until it has run as many orders, lying down in between.
     fn work(&self, wanted: usize) -> Vec<usize> {
-        let seat = Arc::new(Seat::new(1));
+        let park_slot = Arc::new(ParkSlot::new(1));
         let (mut ran, mut role) = (Vec::new(), Role::Active);
         while ran.len() < wanted {
             // A search looks at one's orders as at any queue; between two tasks only the request has a worker do that.
@@ -92,13 +92,13 @@ impl Pool {
                 }
                 continue;
             }
-            self.idle.announce(&seat, role, Rest::Idle);
+            self.idle.prepare_park(&park_slot, role, ParkReason::Idle);
             if leaves_out("the look at one's orders") || self.orders[1].is_empty() {
-                while seat.posture() != Posture::Up {
+                while park_slot.park_state() != ParkState::Awake {
                     thread::park();
                 }
             }
-            role = self.idle.withdraw(&seat, Role::Searching).expect("nobody borrows here");
+            role = self.idle.cancel_park(&park_slot, Role::Searching).expect("nobody borrows here");
         }
         ran
     }

@@ -1,4 +1,4 @@
-//! The end of a pool that pulls: doors, a shared queue, and the last worker that lies down. What was let in runs, what was
+//! The end of a pool that pulls: entries, a shared queue, and the last worker that lies down. What was let in runs, what was
 //! turned away does not; the pool ends, and not before everything has run.
 //!
 //! [`Pulled`] and the functions beside it do what `runtime/pull` does, the same operations in the same order.
@@ -7,13 +7,13 @@ use longshore_models::mutation::leaves_out;
 
 use super::mini::{Gate, Pool, Queues, Task};
 use super::mini_worker::take;
-use crate::code::entry_counter::Doors;
+use crate::code::entry_counter::EntryCounter;
 use crate::code::facade::{AtomicU64, Ordering};
 use crate::code::inbox::Inbox;
 
 /// What such a pool counts.
 pub struct Pulled {
-    pub doors: Doors<2>,
+    pub entries: EntryCounter<2>,
     /// For each worker: places emptied, tasks submitted by tasks on it.
     counts: Vec<[AtomicU64; 2]>,
 }
@@ -24,7 +24,7 @@ const SUBMITTED: usize = 1;
 impl Pulled {
     pub fn new(workers: usize) -> Self {
         let zero = || [AtomicU64::new(0), AtomicU64::new(0)];
-        Pulled { doors: Doors::new(), counts: (0..workers).map(|_| zero()).collect() }
+        Pulled { entries: EntryCounter::new(), counts: (0..workers).map(|_| zero()).collect() }
     }
 
     /// `Counter::add` of the worker itself.
@@ -40,7 +40,7 @@ impl Pulled {
     /// `is_drained`.
     pub fn all_is_taken(&self) -> bool {
         let taken = self.sum(TAKEN);
-        taken == self.sum(SUBMITTED) + self.doors.let_in()
+        taken == self.sum(SUBMITTED) + self.entries.entered()
     }
 
     /// `sweep` of a worker.
@@ -61,7 +61,7 @@ impl Pool {
     }
 
     fn pass_door(&self, door: usize) -> bool {
-        self.pulled.as_ref().is_some_and(|pulled| pulled.doors.enter(door, 1))
+        self.pulled.as_ref().is_some_and(|pulled| pulled.entries.enter(door, 1))
     }
 
     /// `execute` from outside; whether it was accepted.
@@ -92,7 +92,7 @@ pub fn a_producer_behind_the_door_keeps_the_pool_from_ending() {
     pool.assert_at_rest(accepted.into());
 }
 
-/// The same with a producer at each of the doors, which are closed one after the other.
+/// The same with a producer at each of the entries, which are closed one after the other.
 pub fn each_door_divides_those_who_come() {
     let pool = Pool::new(1, Queues::Shared, 0);
     let worker = pool.start(0);

@@ -5,36 +5,36 @@ use std::sync::Arc;
 
 use super::offices::{me, wait};
 use crate::code::barrier::Barrier;
-use crate::code::permits::Room;
-use crate::code::wait_queue::{Joined, Manner, Office};
+use crate::code::permits::Permits;
+use crate::code::wait_queue::{Acquire, Semaphore, WaitMode};
 
-const DOORS: usize = 2;
+const STRIPES: usize = 2;
 const WORKERS: usize = 2;
 
-fn room(limit: u64) -> Arc<Room> {
-    Arc::new(Room::new(limit, DOORS, WORKERS, WORKERS, Barrier::symmetric()))
+fn room(limit: u64) -> Arc<Permits> {
+    Arc::new(Permits::new(limit, STRIPES, WORKERS, WORKERS, Barrier::symmetric()))
 }
 
 /// A room in which all permits are with tasks.
-fn full(limit: u64) -> Arc<Room> {
+fn full(limit: u64) -> Arc<Permits> {
     let room = room(limit);
-    assert_eq!(room.take(0, limit), limit);
+    assert_eq!(room.try_acquire(0, limit), limit);
     room
 }
 
 /// A room with one free permit, which lies at the first door: of nine the first producer has fetched two and used one, the
 /// second has used seven.
-fn one_left_at_a_door() -> Arc<Room> {
+fn one_left_at_a_door() -> Arc<Permits> {
     let room = room(9);
-    assert_eq!((room.take(0, 1), room.take(1, 7)), (1, 7));
+    assert_eq!((room.try_acquire(0, 1), room.try_acquire(1, 7)), (1, 7));
     room
 }
 
 /// Nothing is lost and nothing gained: `free` can be taken, and no more.
-fn assert_free(room: &Room, free: u64) {
+fn assert_free(room: &Permits, free: u64) {
     let mut taken = 0;
     loop {
-        match room.take(1, 10) {
+        match room.try_acquire(1, 10) {
             0 => break,
             got => taken += got,
         }
@@ -42,12 +42,12 @@ fn assert_free(room: &Room, free: u64) {
     assert_eq!(taken, free);
 }
 
-/// Two producers at two doors, one permit at one of them: just one gets it, whichever door it lies at.
+/// Two producers at two entries, one permit at one of them: just one gets it, whichever door it lies at.
 pub fn the_last_permit_goes_to_one() {
     let room = one_left_at_a_door();
     let other = room.clone();
-    let producer = loom::thread::spawn(move || other.take(1, 1));
-    let got = room.take(0, 1) + producer.join().expect("a panic ends the process");
+    let producer = loom::thread::spawn(move || other.try_acquire(1, 1));
+    let got = room.try_acquire(0, 1) + producer.join().expect("a panic ends the process");
     assert_eq!(got, 1);
     assert_free(&room, 0);
 }
@@ -56,9 +56,11 @@ pub fn the_last_permit_goes_to_one() {
 pub fn permits_are_conserved() {
     let room = one_left_at_a_door();
     let (first, second) = (room.clone(), room.clone());
-    let producers =
-        [loom::thread::spawn(move || first.take(0, 1)), loom::thread::spawn(move || second.take(1, 1))];
-    room.give_back(0);
+    let producers = [
+        loom::thread::spawn(move || first.try_acquire(0, 1)),
+        loom::thread::spawn(move || second.try_acquire(1, 1)),
+    ];
+    room.release(0);
     let got: u64 =
         producers.into_iter().map(|producer| producer.join().expect("a panic ends the process")).sum();
     assert!((1..=2).contains(&got));
@@ -69,8 +71,8 @@ pub fn permits_are_conserved() {
 pub fn who_waits_gets_what_is_given_back() {
     let room = full(1);
     let other = room.clone();
-    let worker = loom::thread::spawn(move || other.give_back(0));
-    assert!(wait(&*room, 1, Manner::InLine));
+    let worker = loom::thread::spawn(move || other.release(0));
+    assert!(wait(&*room, 1, WaitMode::Handoff));
     worker.join().expect("a panic ends the process");
     assert_free(&room, 0);
 }
@@ -81,12 +83,12 @@ pub fn a_permit_goes_from_hand_to_hand() {
     let waiting = || {
         let room = room.clone();
         loom::thread::spawn(move || {
-            assert!(wait(&*room, 1, Manner::InLine));
-            room.give_back_from_outside(1); // its task is thrown away
+            assert!(wait(&*room, 1, WaitMode::Handoff));
+            room.release_from_outside(1); // its task is thrown away
         })
     };
     let producers = [waiting(), waiting()];
-    room.give_back(0);
+    room.release(0);
     producers.into_iter().for_each(|producer| producer.join().expect("a panic ends the process"));
     assert_free(&room, 1);
 }
@@ -96,9 +98,9 @@ pub fn two_workers_serve_one_who_waits() {
     let room = full(2);
     let workers = [0, 1].map(|worker| {
         let room = room.clone();
-        loom::thread::spawn(move || room.give_back(worker))
+        loom::thread::spawn(move || room.release(worker))
     });
-    assert!(wait(&*room, 1, Manner::InLine));
+    assert!(wait(&*room, 1, WaitMode::Handoff));
     workers.into_iter().for_each(|worker| worker.join().expect("a panic ends the process"));
     assert_free(&room, 1);
 }
@@ -110,10 +112,10 @@ pub fn a_close_sends_all_away() {
         let room = room.clone();
         loom::thread::spawn(move || u64::from(wait(&*room, 1, manner)))
     };
-    let producers = [waiting(Manner::InLine), waiting(Manner::Watching)];
+    let producers = [waiting(WaitMode::Handoff), waiting(WaitMode::Retry)];
     let closer = room.clone();
     let closer = loom::thread::spawn(move || closer.close());
-    room.give_back(0);
+    room.release(0);
     let got: u64 =
         producers.into_iter().map(|producer| producer.join().expect("a panic ends the process")).sum();
     closer.join().expect("a panic ends the process");
@@ -124,11 +126,11 @@ pub fn a_close_sends_all_away() {
 /// A future gives up its place just when its turn may have come: the next one gets it.
 pub fn a_turn_that_is_given_up_goes_to_the_next() {
     let room = full(1);
-    let Joined::Waits(first) = room.join(1, Manner::InLine, me()) else { panic!("it is full") };
+    let Acquire::Queued(first) = room.enqueue(1, WaitMode::Handoff, me()) else { panic!("it is full") };
     let (next, other) = (room.clone(), room.clone());
-    let next = loom::thread::spawn(move || assert!(wait(&*next, 1, Manner::InLine)));
-    let worker = loom::thread::spawn(move || other.give_back(0));
-    room.leave(first);
+    let next = loom::thread::spawn(move || assert!(wait(&*next, 1, WaitMode::Handoff)));
+    let worker = loom::thread::spawn(move || other.release(0));
+    room.cancel(first);
     next.join().expect("a panic ends the process");
     worker.join().expect("a panic ends the process");
     assert_free(&room, 0);
@@ -141,9 +143,9 @@ pub fn who_watches_is_told_of_what_is_left() {
         let room = room.clone();
         loom::thread::spawn(move || assert!(wait(&*room, 1, manner)))
     };
-    let producers = [waiting(Manner::Watching), waiting(Manner::InLine)];
-    room.give_back(0);
-    room.give_back(0);
+    let producers = [waiting(WaitMode::Retry), waiting(WaitMode::Handoff)];
+    room.release(0);
+    room.release(0);
     producers.into_iter().for_each(|producer| producer.join().expect("a panic ends the process"));
     assert_free(&room, 0);
 }
@@ -154,11 +156,11 @@ pub fn an_overdraft_is_never_taken_for_room() {
     let room = full(1);
     let workers = room.clone();
     let workers = loom::thread::spawn(move || {
-        workers.overdraw(0);
-        workers.give_back(1);
+        workers.overdraw_by(0);
+        workers.release(1);
     });
     let producer = loom::thread::spawn(move || {
-        assert_eq!(room.take(0, 1), 0, "the task with the permit still waits");
+        assert_eq!(room.try_acquire(0, 1), 0, "the task with the permit still waits");
     });
     workers.join().expect("a panic ends the process");
     producer.join().expect("a panic ends the process");
@@ -169,19 +171,19 @@ pub fn an_overdraft_is_never_taken_for_room() {
 pub fn a_room_that_becomes_narrower_stays_so() {
     let room = full(1);
     let of_worker = room.clone();
-    let worker = loom::thread::spawn(move || of_worker.give_back(0));
+    let worker = loom::thread::spawn(move || of_worker.release(0));
     let of_producer = room.clone();
     let producer = loom::thread::spawn(move || {
-        if of_producer.take(1, 1) == 1 {
-            of_producer.give_back(1);
+        if of_producer.try_acquire(1, 1) == 1 {
+            of_producer.release(1);
         }
     });
-    if room.take(0, 1) == 0 {
+    if room.try_acquire(0, 1) == 0 {
         room.overdraw_from_outside(1);
     }
     worker.join().expect("a panic ends the process");
     producer.join().expect("a panic ends the process");
-    assert_eq!((room.take(0, 1), room.take(1, 1)), (0, 0));
-    room.give_back_from_outside(1);
-    assert_eq!(room.take(0, 2), 1, "wider again");
+    assert_eq!((room.try_acquire(0, 1), room.try_acquire(1, 1)), (0, 0));
+    room.release_from_outside(1);
+    assert_eq!(room.try_acquire(0, 2), 1, "wider again");
 }

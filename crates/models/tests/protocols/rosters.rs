@@ -7,11 +7,11 @@ use std::time::Duration;
 use longshore_models::mutation::leaves_out;
 
 use crate::code::facade::{AtomicU32, Ordering, thread};
-use crate::code::idle::{Idle, Posture, Rest, Role, Seat};
-use crate::code::roster::{Hiring, Limits, Next, Purpose, Reason, Roster};
+use crate::code::idle::{Idle, ParkReason, ParkSlot, ParkState, Role};
+use crate::code::roster::{Next, RetireReason, Roster, SpawnPolicy, SpawnReason, WorkerLimits};
 
 /// A pool of two, with a spare thread if it wants one.
-const LIMITS: Limits = Limits { min: 1, max: 2, stand_ins: 0, warm: 1, linger: Duration::ZERO };
+const LIMITS: WorkerLimits = WorkerLimits { min: 1, max: 2, stand_ins: 0, warm: 1, linger: Duration::ZERO };
 
 struct Pool {
     roster: Roster,
@@ -24,8 +24,11 @@ impl Pool {
     fn new(workers: usize) -> Arc<Self> {
         let roster = Roster::new(LIMITS);
         for _ in 0..workers {
-            let taken =
-                { roster.lock().take(&LIMITS, if workers > 1 { Purpose::Load } else { Purpose::Floor }) };
+            let taken = {
+                roster
+                    .lock()
+                    .assign(&LIMITS, if workers > 1 { SpawnReason::Load } else { SpawnReason::Floor })
+            };
             assert!(taken.is_some_and(|vacancy| vacancy.spare.is_none()));
         }
         let pool = Pool { roster, idle: Idle::new(workers), has_ended: AtomicU32::new(0) };
@@ -52,24 +55,26 @@ impl Pool {
 
     /// A worker without tasks, until it leaves or the pool ends; whether it has left.
     fn work(&self, number: usize) -> bool {
-        let seat = Arc::new(Seat::new(number));
+        let park_slot = Arc::new(ParkSlot::new(number));
         loop {
             if self.roster.is_to_leave(number) && self.resigns(number) {
-                self.idle.dismiss();
+                self.idle.deregister();
                 self.end(); // what the model waits for
                 return true;
             }
             if self.has_ended.load(Ordering::Acquire) != 0 {
                 return false;
             }
-            self.idle.announce(&seat, Role::Active, Rest::Idle);
+            self.idle.prepare_park(&park_slot, Role::Active, ParkReason::Idle);
             let has_to_leave = !leaves_out("the look at the roster") && self.roster.is_to_leave(number);
             if !has_to_leave && self.has_ended.load(Ordering::Acquire) == 0 {
-                while seat.posture() != Posture::Up {
+                while park_slot.park_state() != ParkState::Awake {
                     thread::park();
                 }
             }
-            if self.idle.withdraw(&seat, Role::Active).expect("nobody borrows here") == Role::Searching {
+            if self.idle.cancel_park(&park_slot, Role::Active).expect("nobody borrows here")
+                == Role::Searching
+            {
                 let _ = self.idle.end_search();
             }
         }
@@ -77,15 +82,15 @@ impl Pool {
 
     fn resigns(&self, number: usize) -> bool {
         let mut roster = self.roster.lock();
-        let resigns =
-            leaves_out("asking again under the lock") || roster.resign(&LIMITS, number, Reason::Orders);
+        let resigns = leaves_out("asking again under the lock")
+            || roster.retire(&LIMITS, number, RetireReason::Requested);
         self.roster.publish(&roster);
         resigns
     }
 
     /// `crew::take_on`: another worker, for which a spare thread is woken if there is one. Whether there was.
     fn grow(&self) -> bool {
-        let vacancy = self.roster.lock().take(&LIMITS, Purpose::Load);
+        let vacancy = self.roster.lock().assign(&LIMITS, SpawnReason::Load);
         let spare = vacancy.and_then(|vacancy| vacancy.spare);
         if let Some(thread) = &spare
             && !leaves_out("waking the spare thread that is taken")
@@ -99,7 +104,7 @@ impl Pool {
     fn send_home(&self) {
         let spares = {
             let mut roster = self.roster.lock();
-            roster.restrict(Hiring::Nobody);
+            roster.restrict(SpawnPolicy::Nobody);
             roster.dismiss_spares()
         };
         if !leaves_out("waking those who are sent home") {
@@ -124,10 +129,10 @@ pub fn an_order_to_leave_is_obeyed_by_one() {
 /// A thread begins as a spare one while the pool grows, and then ends.
 pub fn a_spare_thread_is_taken_or_sent_home() {
     let pool = Pool::new(1);
-    let warming = pool.roster.lock().take(&LIMITS, Purpose::Spare).expect("one is wanted");
+    let warming = pool.roster.lock().assign(&LIMITS, SpawnReason::Spare).expect("one is wanted");
     let of_spare = pool.clone();
     let spare = loom::thread::spawn(move || {
-        let is_kept = of_spare.roster.lock().keep(warming.number, thread::current());
+        let is_kept = of_spare.roster.lock().keep_spare(warming.number, thread::current());
         is_kept && of_spare.roster.wait_as_spare(warming.number) == Next::Serve
     });
     let is_taken = pool.grow();
@@ -140,11 +145,11 @@ pub fn a_leaver_that_is_kept_may_be_wanted_at_once() {
     let pool = Pool::new(2);
     let of_leaver = pool.clone();
     let leaver = loom::thread::spawn(move || {
-        let resigns = of_leaver.roster.lock().resign(&LIMITS, 1, Reason::Idle);
+        let resigns = of_leaver.roster.lock().retire(&LIMITS, 1, RetireReason::Idle);
         if !resigns {
             return None; // the pool ends
         }
-        let is_kept = of_leaver.roster.lock().leave(&LIMITS, 1, Some(thread::current()));
+        let is_kept = of_leaver.roster.lock().free_number(&LIMITS, 1, Some(thread::current()));
         Some(is_kept && of_leaver.roster.wait_as_spare(1) == Next::Serve)
     });
     let is_taken = pool.grow();

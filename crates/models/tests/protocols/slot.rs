@@ -12,14 +12,14 @@ use crate::code::work::Unstarted;
 
 /// What became of one closure and its result. Counted outside of loom's sight: these are assertions, not protocol.
 #[derive(Default)]
-pub struct Fate {
+pub struct ThreadEnd {
     ran: AtomicUsize,
     closures: AtomicUsize,
     results: AtomicUsize,
 }
 
 /// Counts its drop.
-pub struct Tick(Arc<Fate>, fn(&Fate) -> &AtomicUsize);
+pub struct Tick(Arc<ThreadEnd>, fn(&ThreadEnd) -> &AtomicUsize);
 
 impl Drop for Tick {
     fn drop(&mut self) {
@@ -27,7 +27,7 @@ impl Drop for Tick {
     }
 }
 
-impl Fate {
+impl ThreadEnd {
     fn get(count: &AtomicUsize) -> usize {
         count.load(Ordering::Relaxed)
     }
@@ -45,8 +45,8 @@ impl Fate {
 }
 
 /// A slot whose closure and result are watched.
-pub fn watched() -> (Arc<Fate>, Task, SlotHandle<Tick>) {
-    let fate = Arc::new(Fate::default());
+pub fn watched() -> (Arc<ThreadEnd>, Task, SlotHandle<Tick>) {
+    let fate = Arc::new(ThreadEnd::default());
     let of_closure = Tick(fate.clone(), |fate| &fate.closures);
     let (task, handle) = result_slot::new(move || {
         let of_closure = of_closure;
@@ -58,7 +58,7 @@ pub fn watched() -> (Arc<Fate>, Task, SlotHandle<Tick>) {
 }
 
 pub fn run(task: Task) {
-    let Finished::Quietly = task.run(&Default::default()) else {
+    let Finished::Done = task.run(&Default::default()) else {
         panic!("nothing here panics");
     };
 }
@@ -174,7 +174,7 @@ pub fn a_payload_has_one_receiver() {
     let (task, mut handle) = result_slot::new(|| -> u32 { std::panic::resume_unwind(Box::new(5u8)) });
     // SAFETY: nothing is borrowed.
     let task = unsafe { task.into_task() };
-    let worker = in_thread(move || matches!(task.run(&Default::default()), Finished::Orphaned(_)));
+    let worker = in_thread(move || matches!(task.run(&Default::default()), Finished::UnobservedPanic(_)));
     let seen = matches!(handle.take(), Some(Outcome::Panicked(_)));
     let was_complete = handle.is_complete();
     drop(handle);
