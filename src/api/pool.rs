@@ -8,10 +8,12 @@ use crate::api::workers::Workers;
 use crate::base::error::{BatchError, BuildError, ResizeError, ShutdownError, SubmitError, SubmitErrorKind};
 use crate::policy::overflow::OnFull;
 use crate::push::shared::PushShared;
+use crate::push::worker::PushWorker;
 use crate::runtime::config::Config;
 use crate::runtime::control::Phase;
 use crate::runtime::control::Request;
 use crate::runtime::current::{self, CurrentWorker};
+use crate::runtime::current_intake::CurrentIntake;
 use crate::runtime::lifecycle;
 use crate::runtime::metrics::PoolStats;
 use crate::runtime::model::Model;
@@ -19,7 +21,6 @@ use crate::submit::handle::JoinHandle;
 use crate::submit::target::Start;
 use crate::submit::target::SubmitTarget;
 use crate::submit::{batch, single};
-use crate::{pull, push};
 
 /// A pool of worker threads for CPU-bound tasks, with push dispatch and work stealing.
 ///
@@ -348,10 +349,11 @@ pub fn execute<F>(task: F) -> Result<(), SubmitError<F>>
 where
     F: FnOnce() + Send + 'static,
 {
-    push::worker::PushWorker::with_current(|worker| match worker {
+    PushWorker::with_current(|worker| match worker {
+        // The short way of the kind of pool for which the cost of a task matters most.
         Some(worker) => single::execute(&**worker.shared(), task, None),
-        None => pull::worker::PullWorker::with_current(|worker| match worker {
-            Some(worker) => single::execute(&**worker.shared(), task, None),
+        None => current::with(|worker| match worker {
+            Some(worker) => single::execute(&CurrentIntake(worker), task, None),
             None => Err(SubmitError { task, kind: SubmitErrorKind::NoPool }),
         }),
     })
@@ -367,10 +369,11 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    push::worker::PushWorker::with_current(|worker| match worker {
+    PushWorker::with_current(|worker| match worker {
+        // The short way of the kind of pool for which the cost of a task matters most.
         Some(worker) => single::submit(&**worker.shared(), task, None),
-        None => pull::worker::PullWorker::with_current(|worker| match worker {
-            Some(worker) => single::submit(&**worker.shared(), task, None),
+        None => current::with(|worker| match worker {
+            Some(worker) => single::submit(&CurrentIntake(worker), task, None),
             None => Err(SubmitError { task, kind: SubmitErrorKind::NoPool }),
         }),
     })

@@ -134,6 +134,25 @@ impl<'p, P: SubmitTarget> TaskBuilder<'p, P> {
         self
     }
 
+    /// What happens if the pool is full, for this task instead of what the [pool was built with](crate::PoolBuilder::on_full):
+    /// `OnFull::Reject` tries once, `OnFull::BlockFor(time)` waits for so long at most.
+    ///
+    /// ```
+    /// use longshore::{OnFull, Pool, SubmitErrorKind};
+    ///
+    /// let pool = Pool::builder().workers(1).queue_capacity(1).build()?;
+    /// pool.pause();
+    /// pool.execute(|| ())?;
+    /// let refused = pool.task().on_full(OnFull::Reject).execute(|| ()).expect_err("one task waits already");
+    /// assert_eq!(refused.kind, SubmitErrorKind::Full);
+    /// # pool.resume();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_full(mut self, on_full: OnFull) -> Self {
+        self.options.on_full = Some(on_full);
+        self
+    }
+
     /// As [`Pool::execute`](crate::Pool::execute).
     ///
     /// # Errors
@@ -155,56 +174,6 @@ impl<'p, P: SubmitTarget> TaskBuilder<'p, P> {
         T: Send + 'static,
     {
         single::submit_with(&**self.pool.intake(), self.options, task)
-    }
-
-    /// As [`Pool::try_execute`](crate::Pool::try_execute).
-    ///
-    /// # Errors
-    /// As for [`TaskBuilder::execute`]; [`SubmitErrorKind::Full`](crate::SubmitErrorKind::Full).
-    pub fn try_execute<F>(mut self, task: F) -> Result<(), SubmitError<F>>
-    where
-        F: FnOnce() + Send + 'static,
-    {
-        self.options.on_full = Some(OnFull::Reject);
-        self.execute(task)
-    }
-
-    /// As [`Pool::try_submit`](crate::Pool::try_submit).
-    ///
-    /// # Errors
-    /// As for [`TaskBuilder::try_execute`].
-    pub fn try_submit<F, T>(mut self, task: F) -> Result<JoinHandle<T>, SubmitError<F>>
-    where
-        F: FnOnce() -> T + Send + 'static,
-        T: Send + 'static,
-    {
-        self.options.on_full = Some(OnFull::Reject);
-        self.submit(task)
-    }
-
-    /// As [`Pool::execute_timeout`](crate::Pool::execute_timeout).
-    ///
-    /// # Errors
-    /// As for [`TaskBuilder::execute`]; [`SubmitErrorKind::TimedOut`](crate::SubmitErrorKind::TimedOut).
-    pub fn execute_timeout<F>(mut self, task: F, timeout: Duration) -> Result<(), SubmitError<F>>
-    where
-        F: FnOnce() + Send + 'static,
-    {
-        self.options.on_full = Some(OnFull::BlockFor(timeout));
-        self.execute(task)
-    }
-
-    /// As [`Pool::submit_timeout`](crate::Pool::submit_timeout).
-    ///
-    /// # Errors
-    /// As for [`TaskBuilder::execute_timeout`].
-    pub fn submit_timeout<F, T>(mut self, task: F, timeout: Duration) -> Result<JoinHandle<T>, SubmitError<F>>
-    where
-        F: FnOnce() -> T + Send + 'static,
-        T: Send + 'static,
-    {
-        self.options.on_full = Some(OnFull::BlockFor(timeout));
-        self.submit(task)
     }
 
     /// As [`Pool::submit_async`](crate::Pool::submit_async).

@@ -6,10 +6,9 @@ use std::mem::MaybeUninit;
 use crate::base::error::SubmitErrorKind;
 use crate::pull::shared::PullShared;
 use crate::pull::worker::PullWorker;
-use crate::queue::batch::BATCH;
 use crate::runtime::control::Phase;
 use crate::runtime::control::Request;
-use crate::runtime::intake::{Intake, Rejected, Route, in_portions};
+use crate::runtime::intake::{Intake, Rejected, Route, SUBMIT_PORTION, in_portions};
 use crate::task::erased::Task;
 
 impl PullShared {
@@ -82,7 +81,7 @@ impl Intake for PullShared {
         if self.is_forked() {
             return Err(Rejected { accepted: 0, returned: Vec::new(), kind: SubmitErrorKind::Forked });
         }
-        let share = closures.size_hint().0.clamp(1, BATCH);
+        let share = closures.size_hint().0.clamp(1, SUBMIT_PORTION);
         in_portions(&self.idle, closures, share, |portion: &mut VecDeque<F>| {
             self.accept(portion.len() as u64)?;
             portion.drain(..).for_each(|closure| self.queue.push(pack(closure)));

@@ -80,7 +80,7 @@ impl Model for PullShared {
         self.queue.retain(sort);
         // Orders are never structured, so none comes back.
         self.drain_broadcasts(|order| _ = sort(order));
-        self.priorities.retain(|task| self.queue.retain_one(task, sort));
+        self.priorities.drain_present(|task| self.queue.retain_one(task, sort));
         self.idle.notify();
     }
 

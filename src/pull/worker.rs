@@ -14,40 +14,27 @@
 //! queued task has run needs a second worker, in this pool as in any. And a wait for a task of another pool, which may be
 //! waiting for ours, goes on serving the queue with whatever there is: see `JoinHandle`.
 
+use crate::runtime::worker_loop::LoopState;
 use std::any::Any;
-use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crossbeam_utils::CachePadded;
-
-use crate::policy::spin::SpinTime;
 use crate::pull::shared::PullShared;
 use crate::runtime::core::Core;
 use crate::runtime::current::{CurrentWorker, Slot};
 use crate::runtime::metrics::WorkerMetrics;
 use crate::runtime::model::{ExitReason, Owner};
-use crate::runtime::priority::Turn;
-use crate::runtime::record::Record;
 use crate::runtime::thread_role::enter_pool;
 use crate::runtime::wait::{self, Awaited, Waited};
 use crate::runtime::worker_loop::{RunUntil, WorkerLoop};
 use crate::runtime::worker_thread::Compensation;
 use crate::task::erased::{Finished, Task};
-use crate::workers::idle::ParkSlot;
 
 /// See the module's text. Belongs to one thread.
 #[derive(Debug)]
 pub struct PullWorker {
     shared: Arc<PullShared>,
-    index: usize,
-    park_slot: Arc<ParkSlot>,
-    spin: Cell<SpinTime>,
-    /// Its own record in `shared`.
-    record: Arc<CachePadded<Record>>,
-    has_retired: Cell<bool>,
-    /// Numbers the turns in which it has looked at tasks of other priorities.
-    turn: Cell<u32>,
+    loop_state: LoopState,
 }
 
 thread_local! {
@@ -57,15 +44,7 @@ thread_local! {
 impl PullWorker {
     /// The owner half of worker `index`, for the calling thread.
     pub fn new(shared: Arc<PullShared>, index: usize) -> Self {
-        PullWorker {
-            park_slot: Arc::new(ParkSlot::new(index)),
-            spin: Cell::new(SpinTime::new(shared.config.spin)),
-            record: shared.record(index).clone(),
-            has_retired: Cell::new(false),
-            turn: Cell::new(0),
-            shared,
-            index,
-        }
+        PullWorker { loop_state: LoopState::new(&shared, index), shared }
     }
 
     /// Calls `f` with the worker that this thread acts as, if any.
@@ -87,13 +66,13 @@ impl PullWorker {
 
     /// Its number.
     pub fn index(&self) -> usize {
-        self.index
+        self.loop_state.index()
     }
 
     /// What it counts.
     #[inline]
     pub fn metrics(&self) -> &WorkerMetrics {
-        &self.record.metrics
+        self.loop_state.metrics()
     }
 }
 
@@ -103,11 +82,17 @@ impl CurrentWorker for PullWorker {
     }
 
     fn index(&self) -> usize {
-        self.index
+        self.index()
     }
 
     fn wait_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
         self.wait_until(awaited, deadline)
+    }
+
+    fn push_submitted(&self, task: Task) {
+        self.metrics().submitted.add(1);
+        self.shared.queue.push(task);
+        self.shared.idle.notify();
     }
 
     fn run_submitted(&self, task: Task) {
@@ -127,12 +112,12 @@ impl Owner for PullWorker {
 
     fn run(&self) -> ExitReason {
         self.as_current(|| self.work_until(&mut RunUntil::PoolEnd));
-        if self.has_retired.get() { ExitReason::Retired } else { ExitReason::PoolEnd }
+        self.loop_state.exit_reason()
     }
 
     fn run_broadcasts(&self) {
         self.as_current(|| {
-            while let Some(order) = self.shared.take_broadcast(self.index) {
+            while let Some(order) = self.shared.take_broadcast(self.index()) {
                 self.run_task(order);
             }
         });
@@ -148,20 +133,8 @@ impl WorkerLoop for PullWorker {
         &self.shared
     }
 
-    fn has_retired(&self) -> &Cell<bool> {
-        &self.has_retired
-    }
-
-    fn park_slot(&self) -> &Arc<ParkSlot> {
-        &self.park_slot
-    }
-
-    fn spin(&self) -> &Cell<SpinTime> {
-        &self.spin
-    }
-
-    fn metrics(&self) -> &WorkerMetrics {
-        self.metrics()
+    fn state(&self) -> &LoopState {
+        &self.loop_state
     }
 
     #[inline]
@@ -171,7 +144,7 @@ impl WorkerLoop for PullWorker {
                 self.metrics().taken.add(1);
                 Some(task)
             }
-            None => self.shared.take_broadcast(self.index),
+            None => self.shared.take_broadcast(self.index()),
         }
     }
 
@@ -179,13 +152,12 @@ impl WorkerLoop for PullWorker {
         !self.shared.queue.is_empty()
     }
 
-    fn last_resort(&self) -> Option<Task> {
+    fn steal_last_resort(&self) -> Option<Task> {
         None // nothing is sent to anybody
     }
 
     fn take_by_priority(&self) -> Option<Task> {
-        self.turn.set(self.turn.get().wrapping_add(1));
-        let task = self.shared.priorities.take_first(Turn::of(self.turn.get()))?;
+        let task = self.shared.priorities.take_first(self.loop_state.next_turn())?;
         self.metrics().taken.add(1);
         Some(task)
     }
@@ -199,7 +171,7 @@ impl WorkerLoop for PullWorker {
 impl PullWorker {
     /// Runs tasks, and sleeps when there are none, until the until is reached.
     fn work_until(&self, until: &mut RunUntil<'_>) {
-        while !until.is_reached(&self.shared) && !self.has_retired.get() {
+        while !until.is_reached(&self.shared) && !self.loop_state.has_retired.get() {
             if self.shared.control().needs_maintenance() && self.maintain(until) {
                 continue;
             }
@@ -226,7 +198,7 @@ impl PullWorker {
         metrics.submitted.add(1);
         metrics.taken.add(1); // it never was in the queue, which is drained without it
         if let Some(admission) = &self.shared.capacity {
-            admission.permits.overdraw_by(self.index); // its counts gives a permit back
+            admission.permits.overdraw_by(self.index()); // its counts gives a permit back
         }
         self.run_task(task);
     }
@@ -268,7 +240,7 @@ impl PullWorker {
     /// Has another thread, with a fresh stack, act as this worker and wait in its stead, while this thread sleeps.
     #[cold]
     fn on_fresh_stack(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
-        let (shared, index) = (&self.shared, self.index);
+        let (shared, index) = (&self.shared, self.index());
         let waited = wait::on_thread(&shared.config, index, move || {
             enter_pool(shared.id);
             let stand_in = PullWorker::new(shared.clone(), index);

@@ -7,6 +7,7 @@
 use crate::runtime::intake::Intake;
 use crate::runtime::intake::Rejected;
 use crate::runtime::intake::Route;
+use crate::runtime::intake::SUBMIT_PORTION;
 use crate::runtime::intake::in_portions;
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -21,9 +22,16 @@ use crossbeam_deque::Injector;
 use crate::base::error::SubmitErrorKind;
 use crate::base::rng::{Draws, Rng};
 use crate::policy::placement::{self, Placement, PlacementView, REVIEW_INTERVAL};
-use crate::queue::batch::BATCH;
+use crate::queue::batch::BATCH_CAPACITY;
 use crate::queue::inbox::{Refusal, Reserved, Taken};
 use crate::task::erased::Task;
+
+/// How many tasks a full inbox gives to the injector at once, the oldest ones: an eighth of it. One trip to the injector then
+/// makes room for as many pushes.
+const SPILL: usize = 32;
+
+const _: () =
+    assert!(SPILL <= BATCH_CAPACITY && SUBMIT_PORTION <= BATCH_CAPACITY, "they travel as one batch");
 
 /// What a thread remembers of the pool that it last submitted to from outside.
 struct Home {
@@ -279,7 +287,7 @@ impl PushShared {
         let in_flight = self.start_push().ok_or(SubmitErrorKind::Closed)?;
         let inbox = &self.remote(target).inbox;
         let mut oldest = TaskBatch::new();
-        if inbox.take(BATCH, &mut oldest) == Taken::Some {
+        if inbox.take(SPILL, &mut oldest) == Taken::Some {
             in_flight.inject(oldest);
         }
         match inbox.reserve() {
@@ -304,7 +312,7 @@ impl PushShared {
     ) -> Result<usize, Rejected<F>> {
         let workers = self.roster.live().max(1);
         // A small batch is spread over all workers; a large one goes out in full portions.
-        let share = closures.size_hint().0.div_ceil(workers).clamp(1, BATCH);
+        let share = closures.size_hint().0.div_ceil(workers).clamp(1, SUBMIT_PORTION);
         let mut target = self.target();
         in_portions(&self.idle, closures, share, |portion| {
             self.push_portion(target, portion, &mut pack)?;

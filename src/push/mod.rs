@@ -14,6 +14,7 @@ pub mod dispatcher;
 pub mod external;
 pub mod job;
 mod model;
+pub mod queues;
 pub mod scope;
 pub mod scope_state;
 pub mod shared;

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
 
-use crossbeam_deque::{Injector, Steal, Stealer};
+use crossbeam_deque::Injector;
 use crossbeam_utils::CachePadded;
 
 use crate::policy::victim::Neighbours;
+use crate::push::queues::{Queue, drain_deque};
 use crate::push::shared::{PushShared, Remote, TaskBatch};
 use crate::push::worker::PushWorker;
-use crate::queue::batch::BATCH;
-use crate::queue::inbox::Taken;
+use crate::queue::batch::BATCH_CAPACITY;
 use crate::runtime::config::Config;
 use crate::runtime::control::Phase;
 use crate::runtime::core::Core;
@@ -73,12 +73,12 @@ impl Model for PushShared {
         let mut sink = |task| {
             batch.push(task);
             moved += 1;
-            if batch.len() == BATCH {
+            if batch.len() == BATCH_CAPACITY {
                 self.injector.push(std::mem::replace(&mut batch, TaskBatch::new()));
             }
         };
         let remote = self.remote(index);
-        steal_all(&remote.stealer, &mut sink);
+        drain_deque(&remote.stealer, usize::MAX, &mut sink);
         std::iter::from_fn(|| remote.mailbox.take()).for_each(&mut sink);
         remote.inbox.drain_closed(sink);
         if !batch.is_empty() {
@@ -110,21 +110,15 @@ impl Model for PushShared {
         }
     }
 
-    /// Every source of work is named here, and nowhere else: the inboxes and mailboxes (one's own among them), the
-    /// offers, the deques, the injector, and the queues of other priorities. Orders, which concern one worker alone, are in
-    /// `Core::has_broadcast`.
     fn has_work(&self) -> bool {
-        !self.injector.is_empty()
-            || !self.priorities.are_empty()
-            // All that there ever were: the queues of those who have gone are empty, and the set costs a fence to read.
-            || self.remotes.values().any(Remote::has_work)
+        self.queues().any(Queue::has_work)
     }
 
     /// When no task is left and all workers rest nothing can bring a new task: outside is shut out, and inside nobody
     /// runs.
     ///
     /// Of several workers that lie down together the last to prepare_park sees all of them, so somebody finds out. What
-    /// the others pushed before they lay down this worker sees, for the announcements are broadcast by their lock.
+    /// the others pushed before they lay down this worker sees, for the announcements are ordered by their lock.
     fn ends_now(&self) -> bool {
         if self.phase() == Phase::Open {
             return false;
@@ -134,7 +128,7 @@ impl Model for PushShared {
         fence(Ordering::SeqCst);
         // Both at one moment. Looked at one after the other, a worker could be at rest, be chosen or borrowed, and rest
         // again in between; and what it took or left meanwhile we would not have seen.
-        if !self.idle.while_all_rest(|| self.is_drained()) {
+        if !self.idle.while_all_rest(|| self.queues().all(Queue::is_drained)) {
             return self.has_ended();
         }
         self.advance(Phase::Ended);
@@ -143,95 +137,32 @@ impl Model for PushShared {
     }
 
     fn discard_queued(&self) {
-        let throw = |task| _ = self.discard(task);
-        self.drain_broadcasts(throw);
-        for remote in self.remotes.values() {
-            remote.inbox.drain_closed(throw);
-            std::iter::from_fn(|| remote.mailbox.take()).for_each(throw);
-        }
-        while let Some(mut batch) = self.take_injected() {
-            std::iter::from_fn(|| batch.pop()).for_each(throw);
-        }
-        std::iter::from_fn(|| self.priorities.take_any()).for_each(throw);
-        self.remotes.values().for_each(|remote| steal_all(&remote.stealer, throw));
+        self.queues().for_each(|queue| queue.drain(|task| _ = self.discard(task)));
     }
 
-    fn retain_queued(&self, sort: &mut dyn FnMut(Task) -> Option<Task>) {
-        // PermitScope while tasks are in hand that no queue shows.
+    fn retain_queued(&self, keep: &mut dyn FnMut(Task) -> Option<Task>) {
+        // Held while tasks are in hand that no queue shows.
         let Some(in_flight) = self.start_push() else { return };
-        let mut batch = Vec::with_capacity(BATCH);
         let mut kept = TaskBatch::new();
-        let mut sort = |task| {
-            if let Some(task) = sort(task) {
+        let mut retain = |task| {
+            if let Some(task) = keep(task) {
                 kept.push(task);
-                if kept.len() == BATCH {
+                if kept.len() == BATCH_CAPACITY {
                     in_flight.inject(std::mem::replace(&mut kept, TaskBatch::new()));
                 }
             }
         };
-        for remote in self.remotes.values() {
-            let mut left = remote.inbox.len();
-            while left > 0 && remote.inbox.take(left.min(BATCH), &mut batch) == Taken::Some {
-                left = left.saturating_sub(batch.len());
-                batch.drain(..).for_each(&mut sort);
-            }
-            // None of them is structured, so none is given another place.
-            (0..remote.mailbox.len()).map_while(|_| remote.mailbox.take()).for_each(&mut sort);
-        }
-        for _ in 0..self.injector.len() {
-            let Some(mut batch) = self.take_injected() else { break };
-            std::iter::from_fn(|| batch.pop()).for_each(&mut sort);
-        }
-        for remote in self.remotes.values() {
-            for _ in 0..remote.stealer.len() {
-                match remote.stealer.steal() {
-                    Steal::Success(task) => sort(task),
-                    Steal::Retry => std::hint::spin_loop(),
-                    Steal::Empty => break,
-                }
-            }
-        }
-        self.drain_broadcasts(&mut sort);
-        self.priorities.retain(&mut sort);
+        self.queues().for_each(|queue| queue.drain_present(&mut retain));
         if !kept.is_empty() {
             in_flight.inject(kept);
         }
-        // What went to the injector may have been in the inbox of a worker that sleeps by now.
+        // What went to the injector may have been in the inbox of a worker that is parked by now.
         self.idle.notify();
     }
 
     fn wait_for_producers(&self) {
         while self.in_flight.load(Ordering::Acquire) != 0 {
             std::thread::yield_now();
-        }
-    }
-}
-
-impl PushShared {
-    /// Whether no queue holds a task and nobody is on the way with one.
-    fn is_drained(&self) -> bool {
-        let inboxes_empty = self.remotes.values().all(|r| r.inbox.len() == 0);
-        // In this order: tasks leave an inbox inside a in_flight, which ends when they are in the injector. Acquire
-        // pairs with the Release at the in_flight's end.
-        let none_in_flight = self.in_flight.load(Ordering::Acquire) == 0;
-        inboxes_empty
-            && none_in_flight
-            && self.remotes.values().all(|r| r.mailbox.is_empty())
-            && self.is_out_of_broadcasts()
-            && self.injector.is_empty()
-            && self.priorities.are_empty()
-            && self.remotes.values().all(|r| r.stealer.is_empty())
-    }
-}
-
-/// Gives all that is in a deque to `sink`, the oldest first.
-fn steal_all(deque: &Stealer<Task>, mut sink: impl FnMut(Task)) {
-    loop {
-        match deque.steal() {
-            Steal::Success(task) => sink(task),
-            // Somebody else got one, so this loop ends after at most as many rounds as there are tasks.
-            Steal::Retry => std::hint::spin_loop(),
-            Steal::Empty => return,
         }
     }
 }

@@ -100,7 +100,7 @@ impl ScopeState {
     /// task's publication.
     #[inline]
     fn nudge_waiters(&self) {
-        // Relaxed: broadcast by that fence; pairs with the fence after the increment in `PushWorker::await_scope`.
+        // Relaxed: ordered by that fence; pairs with the fence after the increment in `PushWorker::await_scope`.
         if self.shared().scope_sleepers.load(Ordering::Relaxed) > 0 {
             self.nudge_chain();
         }
@@ -323,7 +323,7 @@ impl PushWorker {
                 (0..32).for_each(|_| std::hint::spin_loop());
                 continue;
             }
-            // Relaxed: broadcast by the fence in `arm`.
+            // Relaxed: ordered by the fence in `arm`.
             shared.scope_sleepers.fetch_add(1, Ordering::Relaxed);
             // SAFETY: this thread has opened the scope, or stands in for the one that has: it is the one that waits.
             if unsafe { scope.end.arm() } && !self.run_part_of(scope, depth_below) {

@@ -74,14 +74,6 @@ impl Remote {
     pub fn put_deque(&self, deque: Deque<Task>) {
         *lock(&self.deque) = Some(deque);
     }
-
-    /// Whether a thief would find something here (at the latest when it is about to lie down).
-    pub fn has_work(&self) -> bool {
-        self.inbox.has_ready()
-            || self.fork_slot.has_any()
-            || !self.stealer.is_empty()
-            || !self.mailbox.is_empty()
-    }
 }
 
 /// See the module's text.
@@ -143,7 +135,7 @@ impl PushShared {
 
     /// Opens a in_flight to the injector; `None` once the pool is closed to work from outside.
     pub fn start_push(&self) -> Option<InFlight<'_>> {
-        self.in_flight.fetch_add(1, Ordering::Relaxed); // broadcast by the fence
+        self.in_flight.fetch_add(1, Ordering::Relaxed); // ordered by the fence
         let in_flight = InFlight { shared: self };
         fence(Ordering::SeqCst); // see `ends_now`
         (self.phase() == Phase::Open).then_some(in_flight)

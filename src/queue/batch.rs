@@ -9,13 +9,13 @@ use std::ptr::NonNull;
 
 use crate::task::recycle;
 
-/// The most values in a batch. Large enough to share the cost of a move, small enough for a deque (64 places at first)
-/// never to grow because of one; with tasks of 32 bytes it fills a block of the largest class.
-pub const BATCH: usize = 32;
+/// The most values in a batch: with tasks of 32 bytes it fills a recycled block of the largest class. How many tasks are moved
+/// at a time is decided where they are moved, by constants that are at most this.
+pub const BATCH_CAPACITY: usize = 32;
 
-type Places<T> = [MaybeUninit<T>; BATCH];
+type Places<T> = [MaybeUninit<T>; BATCH_CAPACITY];
 
-/// Up to [`BATCH`] values, the oldest first. Belongs to one thread at a time.
+/// Up to [`BATCH_CAPACITY`] values, the oldest first. Belongs to one thread at a time.
 pub struct Batch<T> {
     places: NonNull<Places<T>>,
     /// The first so many places hold a value.
@@ -103,9 +103,9 @@ mod tests {
     fn values_come_back_youngest_first_and_the_rest_is_dropped() {
         let value = Rc::new(());
         let mut batch = Batch::new();
-        batch.extend((0..BATCH).map(|i| (i, value.clone())));
-        assert_eq!(batch.len(), BATCH);
-        assert_eq!(batch.pop().map(|v| v.0), Some(BATCH - 1));
+        batch.extend((0..BATCH_CAPACITY).map(|i| (i, value.clone())));
+        assert_eq!(batch.len(), BATCH_CAPACITY);
+        assert_eq!(batch.pop().map(|v| v.0), Some(BATCH_CAPACITY - 1));
         drop(batch);
         assert_eq!(Rc::strong_count(&value), 1);
         assert!(Batch::<u8>::new().pop().is_none());
@@ -114,6 +114,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "out of bounds")]
     fn a_full_batch_takes_no_more() {
-        Batch::new().extend(0..=BATCH);
+        Batch::new().extend(0..=BATCH_CAPACITY);
     }
 }

@@ -24,6 +24,8 @@ pub trait CurrentWorker {
     /// Waits until `awaited` is done or the deadline has passed, and runs meanwhile what the rules of its pool allow.
     /// Called from inside a task.
     fn wait_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited;
+    /// Queues a task that the present task has submitted. The pool has not ended.
+    fn push_submitted(&self, task: Task);
     /// Runs a task that the present task has submitted, on top of it: the pool has no room for the task.
     fn run_submitted(&self, task: Task);
     /// Announces that the present task is about to block, so that another worker stands in until the returned value is

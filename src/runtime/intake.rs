@@ -13,6 +13,10 @@ use crate::runtime::priority::Priority;
 use crate::task::erased::Task;
 use crate::workers::idle::Idle;
 
+/// How many tasks of a batch submission are drawn from the caller's iterator and queued at a time. Large enough to share the
+/// cost of a publication, small enough that a slow iterator does not keep tasks back for long.
+pub const SUBMIT_PORTION: usize = 32;
+
 /// Which way a task goes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Route {
@@ -47,7 +51,7 @@ pub enum RunLimit {
 }
 
 /// Where tasks are handed to a pool, of whatever kind.
-pub trait Intake: Deref<Target = Core> + Send + Sync + 'static {
+pub trait Intake: Deref<Target = Core> {
     /// The number that handles know this intake by: that of the pool whose workers run the awaited task themselves.
     fn handle_pool_id(&self) -> u32 {
         self.id
@@ -88,8 +92,19 @@ pub trait Intake: Deref<Target = Core> + Send + Sync + 'static {
     fn dispatch_batch<F>(
         &self,
         closures: impl Iterator<Item = F>,
-        pack: impl FnMut(F) -> Task,
-    ) -> Result<usize, Rejected<F>>;
+        mut pack: impl FnMut(F) -> Task,
+    ) -> Result<usize, Rejected<F>> {
+        let mut accepted = 0;
+        for closure in closures {
+            let pack = |place: &mut MaybeUninit<Task>, closure| _ = place.write(pack(closure));
+            // SAFETY: `pack` initialises the place; the caller says that it does not panic.
+            if let Err((closure, kind)) = unsafe { self.dispatch(closure, pack) } {
+                return Err(Rejected { accepted, returned: vec![closure], kind });
+            }
+            accepted += 1;
+        }
+        Ok(accepted)
+    }
 
     /// What limits the tasks besides the room in the pool.
     fn run_limit(&self) -> RunLimit {

@@ -15,6 +15,7 @@ pub mod config;
 pub mod control;
 pub mod core;
 pub mod current;
+pub mod current_intake;
 pub mod intake;
 pub mod lifecycle;
 pub mod metrics;

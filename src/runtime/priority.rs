@@ -97,11 +97,11 @@ impl PriorityQueues {
         take(&self.high).or_else(|| take(&self.low))
     }
 
-    /// Gives as many tasks as there are now to `sort`.
-    pub fn retain(&self, mut sort: impl FnMut(Task)) {
+    /// Gives as many tasks as there are now to `sink`.
+    pub fn drain_present(&self, mut sink: impl FnMut(Task)) {
         for _ in 0..self.high.len() + self.low.len() {
             let Some(task) = self.take_any() else { return };
-            sort(task);
+            sink(task);
         }
     }
 }

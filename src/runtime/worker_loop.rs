@@ -1,9 +1,14 @@
 //! A worker without a task: how it looks for one, lies down and gets up. The same for every kind of pool.
 
+use crate::runtime::model::ExitReason;
+use crate::runtime::priority::Turn;
+use crate::runtime::record::Record;
 use std::cell::Cell;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use crossbeam_utils::CachePadded;
 
 use crate::base::counter::nanos;
 use crate::policy::scaling::Release;
@@ -79,6 +84,57 @@ impl RunUntil<'_> {
     }
 }
 
+/// What the loop keeps for a worker of any kind. Belongs to the thread that acts as the worker.
+#[derive(Debug)]
+pub struct LoopState {
+    /// Where the worker's own thread parks.
+    pub park_slot: Arc<ParkSlot>,
+    /// How long the worker searches before it parks.
+    pub spin: Cell<SpinTime>,
+    /// The worker's own record in the pool.
+    record: Arc<CachePadded<Record>>,
+    /// Whether the worker has left the pool; set once.
+    pub has_retired: Cell<bool>,
+    /// Numbers the turns in which the worker has looked at tasks of other priorities.
+    turn: Cell<u32>,
+}
+
+impl LoopState {
+    /// The state of worker `index` of the pool around `core`, which begins.
+    pub fn new(core: &Core, index: usize) -> Self {
+        LoopState {
+            park_slot: Arc::new(ParkSlot::new(index)),
+            spin: Cell::new(SpinTime::new(core.config.spin)),
+            record: core.record(index).clone(),
+            has_retired: Cell::new(false),
+            turn: Cell::new(0),
+        }
+    }
+
+    /// The number of the worker.
+    #[inline]
+    pub fn index(&self) -> usize {
+        self.park_slot.index()
+    }
+
+    /// What the worker counts.
+    #[inline]
+    pub fn metrics(&self) -> &WorkerMetrics {
+        &self.record.metrics
+    }
+
+    /// Whose turn it is, in a pool with priorities.
+    pub fn next_turn(&self) -> Turn {
+        self.turn.set(self.turn.get().wrapping_add(1));
+        Turn::of(self.turn.get())
+    }
+
+    /// Why the loop has ended.
+    pub fn exit_reason(&self) -> ExitReason {
+        if self.has_retired.get() { ExitReason::Retired } else { ExitReason::PoolEnd }
+    }
+}
+
 /// A worker without a task: how it looks for one, lies down and gets up. The worker's half of the protocol in
 /// `docs/idle.md`, which is the same for every kind of pool.
 pub trait WorkerLoop: Sized {
@@ -87,25 +143,23 @@ pub trait WorkerLoop: Sized {
 
     /// The pool.
     fn shared(&self) -> &Self::Pool;
-    /// Whether the worker has left the pool; set once.
-    fn has_retired(&self) -> &Cell<bool>;
-    /// The worker's place in the list of the parked.
-    fn park_slot(&self) -> &Arc<ParkSlot>;
-    /// How long it looks before it lies down.
-    fn spin(&self) -> &Cell<SpinTime>;
-    /// What it counts.
-    fn metrics(&self) -> &WorkerMetrics;
-    /// One look at every source of work, but for what is only looked at as a last resort.
+    /// What the loop keeps for this worker.
+    fn state(&self) -> &LoopState;
+    /// Where the thread that acts as this worker parks.
+    fn park_slot(&self) -> &Arc<ParkSlot> {
+        &self.state().park_slot
+    }
+    /// One look at every source of work, except for what is only looked at as a last resort.
     fn find_task(&self) -> Option<Task>;
-    /// Whether a task has come to where most tasks come to: a look that costs next to nothing, between two sweeps.
+    /// Whether a task has come to where most tasks come to: a look that costs next to nothing, between two searches.
     fn sees_push(&self) -> bool;
-    /// A task that somebody else should run, but that this worker takes rather than lie down.
-    fn last_resort(&self) -> Option<Task>;
+    /// A task that another worker should run, but that this one takes rather than park.
+    fn steal_last_resort(&self) -> Option<Task>;
     /// Takes the task of another priority that goes before the normal ones, if there is one.
     fn take_by_priority(&self) -> Option<Task>;
     /// Runs a task.
     fn run_task(&self, task: Task);
-    /// Has others know what this worker still keeps to itself.
+    /// Publishes the ends of tasks that this worker has not told their scope yet.
     fn flush(&self) {}
 
     /// Whether there is a task anywhere. Called after a sequentially consistent fence, by a worker that is awake.
@@ -132,7 +186,7 @@ pub trait WorkerLoop: Sized {
                 return None;
             }
             role = self.park(role, until);
-            if self.has_retired().get() {
+            if self.state().has_retired.get() {
                 return None;
             }
             if role == Role::Active {
@@ -169,15 +223,15 @@ pub trait WorkerLoop: Sized {
             memory::return_to_system();
         }
         // Shared, for whoever has borrowed the worker may sleep as well.
-        self.metrics().parked.add_shared(1);
+        self.state().metrics().parked.add_shared(1);
         let asleep = Instant::now();
-        self.metrics().asleep.begin(shared.nanos(asleep));
+        self.state().metrics().asleep.begin(shared.nanos(asleep));
         let role = self.sleep(park_slot, until);
-        let mut spin = self.spin().get();
+        let mut spin = self.state().spin.get();
         let slept = asleep.elapsed();
-        self.metrics().asleep.end_after(nanos(slept));
+        self.state().metrics().asleep.end_after(nanos(slept));
         spin.slept(slept);
-        self.spin().set(spin);
+        self.state().spin.set(spin);
         role
     }
 
@@ -199,7 +253,7 @@ pub trait WorkerLoop: Sized {
             };
             match is_up.then(|| shared.idle.cancel_park(park_slot, Role::Active)).flatten() {
                 Some(Role::Active) if is_overdue && shared.retire(park_slot.index(), RetireReason::Idle) => {
-                    self.has_retired().set(true);
+                    self.state().has_retired.set(true);
                     return Role::Active;
                 }
                 Some(role) => return role,
@@ -269,7 +323,7 @@ pub trait WorkerLoop: Sized {
         let (shared, index) = (self.shared(), self.park_slot().index());
         let leaves = shared.roster.is_to_leave(index) && shared.retire(index, RetireReason::Requested);
         if leaves {
-            self.has_retired().set(true);
+            self.state().has_retired.set(true);
         }
         leaves
     }
@@ -288,7 +342,7 @@ pub trait WorkerLoop: Sized {
 
 /// Looks everywhere, again and again for as long as spinning pays, and at last where it would rather not.
 fn search(seeker: &impl WorkerLoop, until: &RunUntil<'_>) -> Option<Task> {
-    let mut spin = seeker.spin().get();
+    let mut spin = seeker.state().spin.get();
     // The first and the last look at the clock.
     let mut looked: Option<(Instant, Instant)> = None;
     loop {
@@ -299,9 +353,9 @@ fn search(seeker: &impl WorkerLoop, until: &RunUntil<'_>) -> Option<Task> {
             // Found at the first look it has cost no time worth counting.
             if let Some((first, last)) = looked {
                 spin.rewarded();
-                seeker.spin().set(spin);
+                seeker.state().spin.set(spin);
                 // Without the last find_task: the task would wait for one more look at the clock.
-                seeker.metrics().searching.add(nanos(last - first));
+                seeker.state().metrics().searching.add(nanos(last - first));
             }
             return Some(task);
         }
@@ -310,14 +364,14 @@ fn search(seeker: &impl WorkerLoop, until: &RunUntil<'_>) -> Option<Task> {
         }
         // A pool that closes ends when all its workers rest.
         if spin.get() == Duration::ZERO || seeker.shared().phase() != Phase::Open {
-            return seeker.last_resort();
+            return seeker.steal_last_resort();
         }
         let now = Instant::now();
         let first = looked.map_or(now, |(first, _)| first);
         looked = Some((first, now));
         if now - first >= spin.get() {
-            seeker.metrics().searching.add(nanos(now - first));
-            return seeker.last_resort(); // how long the sleep lasts will tell whether that was wise
+            seeker.state().metrics().searching.add(nanos(now - first));
+            return seeker.steal_last_resort(); // how long the sleep lasts will tell whether that was wise
         }
         (0..HINTS_PER_SWEEP).take_while(|_| !seeker.sees_push()).for_each(|_| std::hint::spin_loop());
     }

@@ -4,8 +4,7 @@
 use std::collections::VecDeque;
 
 use crate::base::error::{BatchError, SubmitError};
-use crate::queue::batch::BATCH;
-use crate::runtime::intake::{Intake, Rejected};
+use crate::runtime::intake::{Intake, Rejected, SUBMIT_PORTION};
 use crate::submit::admission;
 use crate::submit::handle::JoinHandle;
 use crate::submit::pack::{self, collecting_handles};
@@ -128,7 +127,7 @@ fn in_portions<F>(
     mut tasks: impl Iterator<Item = F>,
     mut put: impl FnMut(BatchPart<'_, F>) -> Result<usize, Rejected<F>>,
 ) -> Result<usize, Rejected<F>> {
-    let share = tasks.size_hint().0.clamp(1, BATCH);
+    let share = tasks.size_hint().0.clamp(1, SUBMIT_PORTION);
     let mut portion = VecDeque::with_capacity(share);
     let mut accepted = 0;
     loop {

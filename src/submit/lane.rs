@@ -15,7 +15,6 @@ use crate::base::unwind::{self, Payload};
 use crate::runtime::control::Phase;
 use crate::runtime::core::{self, Core};
 use crate::runtime::intake::Intake;
-use crate::runtime::intake::Rejected;
 use crate::runtime::intake::Route;
 use crate::runtime::intake::RunLimit;
 use crate::runtime::thread_role;
@@ -315,22 +314,5 @@ impl<S: Intake> Intake for LaneIntake<S> {
     ) -> Result<(), (F, SubmitErrorKind)> {
         // SAFETY: the caller's promise.
         unsafe { self.dispatch(closure, pack) }
-    }
-
-    fn dispatch_batch<F>(
-        &self,
-        closures: impl Iterator<Item = F>,
-        mut pack: impl FnMut(F) -> Task,
-    ) -> Result<usize, Rejected<F>> {
-        let mut accepted = 0;
-        for closure in closures {
-            let pack = |place: &mut MaybeUninit<Task>, closure| _ = place.write(pack(closure));
-            // SAFETY: `pack` initialises the place; the caller says that it does not panic.
-            if let Err((closure, kind)) = unsafe { self.dispatch(closure, pack) } {
-                return Err(Rejected { accepted, returned: vec![closure], kind });
-            }
-            accepted += 1;
-        }
-        Ok(accepted)
     }
 }

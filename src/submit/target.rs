@@ -9,7 +9,7 @@ use crate::runtime::intake::Intake;
 /// Something that takes tasks.
 pub trait SubmitTarget {
     /// Where it takes them.
-    type Intake: Intake;
+    type Intake: Intake + Send + Sync + 'static;
     /// Where it takes them.
     fn intake(&self) -> &Arc<Self::Intake>;
 }

@@ -198,7 +198,7 @@ impl PushWorker {
             // Relaxed, all three: hints where to look; what is found there is checked. The owner of a job that we fork
             // while we run this one sees them, for that one is published after.
             steal_state.epoch.store(self.remote().epoch.load(Ordering::Relaxed), Ordering::Relaxed);
-            steal_state.thief.store(self.index as u32 + 1, Ordering::Relaxed);
+            steal_state.thief.store(self.index() as u32 + 1, Ordering::Relaxed);
         }
         self.running_job.set(&raw const execution);
         // SAFETY: the caller's promise. User code runs inside the panic guard, so the chain is restored below.

@@ -9,6 +9,7 @@ pub mod search;
 pub mod stack_job;
 pub mod wait;
 
+use crate::runtime::worker_loop::LoopState;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::ptr::NonNull;
@@ -17,16 +18,13 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crossbeam_deque::Worker as Deque;
-use crossbeam_utils::CachePadded;
 
 use crate::base::error::SubmitErrorKind;
 use crate::base::rng::Rng;
-use crate::policy::spin::SpinTime;
 use crate::push::batched_count::BatchedCount;
 use crate::push::job::{Forks, Job, RunningJob};
 use crate::push::scope_state::ScopeState;
 use crate::push::shared::{PushShared, Remote, TaskBatch};
-use crate::queue::batch::BATCH;
 use crate::queue::fork_slot::ForkSlot;
 use crate::runtime::control::Phase;
 use crate::runtime::core::Core;
@@ -34,34 +32,24 @@ use crate::runtime::current::{CurrentWorker, Slot};
 use crate::runtime::intake::{NotifyOnDrop, Rejected};
 use crate::runtime::metrics::WorkerMetrics;
 use crate::runtime::model::{ExitReason, Model, Owner};
-use crate::runtime::record::Record;
 use crate::runtime::wait::{Awaited, Waited};
 use crate::runtime::worker_loop::{RunUntil, WorkerLoop};
 use crate::runtime::worker_thread::Compensation;
 use crate::task::erased::{Finished, Task};
 use crate::workers::idle::ParkSlot;
 
-/// Every so many tasks a worker looks first where it would otherwise look last, so that neither work from outside nor
-/// the oldest of its own waits for ever behind tasks that spawn tasks. tokio and Go use 61; our look is cheap.
-const FAIRNESS_INTERVAL: u32 = 31;
-
 /// See the module's text.
 #[derive(Debug)]
 pub struct PushWorker {
     shared: Arc<PushShared>,
-    index: usize,
+    loop_state: LoopState,
     deque: Deque<Task>,
-    /// Its place in the list of the parked.
-    park_slot: Arc<ParkSlot>,
     /// The same for a thread that has borrowed the worker: the other one is taken, for its own thread sleeps on it.
     leased_slot: Arc<ParkSlot>,
     /// Whether the thread that acts as this worker has borrowed it.
     is_leased: Cell<bool>,
     rng: Rng,
-    spin: Cell<SpinTime>,
     tick: Cell<u32>,
-    /// Numbers the turns in which it has looked at tasks of other priorities.
-    turn: Cell<u32>,
     /// Tasks on their way from an inbox to the deque; empty otherwise.
     batch: RefCell<TaskBatch>,
     /// Tasks at the top of the deque that the present task has put there (at most so many: thieves may have some).
@@ -78,10 +66,6 @@ pub struct PushWorker {
     epochs: Cell<u32>,
     /// This worker's own fork_slot, in `shared`.
     fork_slot: NonNull<ForkSlot<Job>>,
-    /// Its own record in `shared`.
-    record: Arc<CachePadded<Record>>,
-    /// Whether it has left the pool.
-    has_retired: Cell<bool>,
 }
 
 thread_local! {
@@ -94,12 +78,10 @@ impl PushWorker {
         let config = &shared.config;
         PushWorker {
             rng: Rng::new(config.seed, index as u64),
-            spin: Cell::new(SpinTime::new(config.spin)),
-            park_slot: Arc::new(ParkSlot::new(index)),
+            loop_state: LoopState::new(&shared, index),
             leased_slot: Arc::new(ParkSlot::new(index)),
             is_leased: Cell::new(false),
             tick: Cell::new(0),
-            turn: Cell::new(0),
             batch: RefCell::new(TaskBatch::new()),
             local_depth: Cell::new(0),
             forks: Forks::new(),
@@ -108,11 +90,8 @@ impl PushWorker {
             batched_count: BatchedCount::default(),
             epochs: Cell::new(0),
             fork_slot: NonNull::from(&*shared.remote(index).fork_slot),
-            record: shared.record(index).clone(),
-            has_retired: Cell::new(false),
             deque: shared.remote(index).take_deque(),
             shared,
-            index,
         }
     }
 
@@ -134,8 +113,9 @@ impl PushWorker {
     }
 
     /// Its number.
+    #[inline]
     pub fn index(&self) -> usize {
-        self.index
+        self.loop_state.index()
     }
 
     /// The innermost scope that what runs here is part of, or null.
@@ -187,7 +167,7 @@ impl PushWorker {
 
     #[inline]
     fn remote(&self) -> &Remote {
-        self.shared.remote(self.index)
+        self.shared.remote(self.index())
     }
 
     #[inline(always)]
@@ -198,7 +178,7 @@ impl PushWorker {
 
     #[inline]
     fn metrics(&self) -> &WorkerMetrics {
-        &self.record.metrics
+        self.loop_state.metrics()
     }
 
     /// Leaves to others what it can, for the task on it is about to block.
@@ -223,7 +203,7 @@ impl PushWorker {
     #[inline]
     pub fn overdraw(&self) {
         if let Some(admission) = &self.shared.capacity {
-            admission.permits.overdraw_by(self.index);
+            admission.permits.overdraw_by(self.index());
         }
     }
 
@@ -264,11 +244,15 @@ impl CurrentWorker for PushWorker {
     }
 
     fn index(&self) -> usize {
-        self.index
+        self.index()
     }
 
     fn wait_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
         self.wait_until(awaited, deadline)
+    }
+
+    fn push_submitted(&self, task: Task) {
+        self.push_local(task);
     }
 
     fn run_submitted(&self, task: Task) {
@@ -291,12 +275,12 @@ impl Owner for PushWorker {
         // Relaxed: whoever borrows this worker has got it out of the list of the parked, whose lock orders the two.
         self.remote().owner.store(std::ptr::from_ref(self).cast_mut().cast(), Ordering::Relaxed);
         self.as_current(|| self.work_until(&mut RunUntil::PoolEnd));
-        if self.has_retired.get() { ExitReason::Retired } else { ExitReason::PoolEnd }
+        self.loop_state.exit_reason()
     }
 
     fn run_broadcasts(&self) {
         self.as_current(|| {
-            while let Some(order) = self.shared.take_broadcast(self.index) {
+            while let Some(order) = self.shared.take_broadcast(self.index()) {
                 self.run_task(order);
             }
             self.flush();
@@ -304,7 +288,7 @@ impl Owner for PushWorker {
     }
 
     fn release_deque(self) {
-        self.shared.remote(self.index).put_deque(self.deque);
+        self.shared.remote(self.index()).put_deque(self.deque);
     }
 }
 
@@ -318,7 +302,7 @@ impl PushWorker {
         while !until.is_reached(&self.shared) {
             if self.shared.control().needs_maintenance() {
                 match self.maintain(until) {
-                    true if self.has_retired.get() => break,
+                    true if self.loop_state.has_retired.get() => break,
                     true => continue,
                     false => {}
                 }
@@ -326,11 +310,11 @@ impl PushWorker {
             if self.is_fair_turn() {
                 self.take_fair_turn();
             }
-            if let Some(task) = self.deque.pop() {
+            if let Some(task) = self.next_local() {
                 self.run_task(task);
             } else if let Some(task) = self.refill().or_else(|| self.search_or_park(until)) {
                 self.run_task(task);
-            } else if self.has_retired.get() {
+            } else if self.loop_state.has_retired.get() {
                 break;
             }
         }
@@ -360,38 +344,20 @@ impl WorkerLoop for PushWorker {
         &self.shared
     }
 
-    fn has_retired(&self) -> &Cell<bool> {
-        &self.has_retired
+    fn state(&self) -> &LoopState {
+        &self.loop_state
     }
 
     fn park_slot(&self) -> &Arc<ParkSlot> {
-        if self.is_leased.get() { &self.leased_slot } else { &self.park_slot }
+        if self.is_leased.get() { &self.leased_slot } else { &self.loop_state.park_slot }
     }
 
-    fn spin(&self) -> &Cell<SpinTime> {
-        &self.spin
-    }
-
-    fn metrics(&self) -> &WorkerMetrics {
-        self.metrics()
-    }
-
-    /// Its own deque too, in which a thread that had borrowed the worker may have left something; and at last its own
-    /// fork_slot, for `has_work` sees that too.
     fn find_task(&self) -> Option<Task> {
-        self.deque
-            .pop()
-            .or_else(|| self.shared.take_broadcast(self.index))
-            .or_else(|| self.remote().mailbox.take())
-            .or_else(|| self.take_from_inbox(BATCH))
-            .or_else(|| self.take_from_injector())
-            .or_else(|| self.steal())
-            .or_else(|| self.take_own_fork())
-            .or_else(|| self.shared.priorities.take_any())
+        self.take_from_any()
     }
 
     fn take_by_priority(&self) -> Option<Task> {
-        self.shared.priorities.take_first(self.next_turn())
+        self.shared.priorities.take_first(self.loop_state.next_turn())
     }
 
     fn run_task(&self, task: Task) {
@@ -406,8 +372,8 @@ impl WorkerLoop for PushWorker {
         self.remote().inbox.len() != 0
     }
 
-    fn last_resort(&self) -> Option<Task> {
-        self.steal_from_mailboxes()
+    fn steal_last_resort(&self) -> Option<Task> {
+        self.take_last_resort()
     }
 
     fn sees_work(&self) -> bool {

@@ -1,17 +1,119 @@
-//! The order in which a worker looks for work: its deque (in the loop itself), inbox and injector, then its peers.
+//! The order in which a worker looks for its next task. All of it is here.
+//!
+//! A worker asks its [`Source`]s. Which ones, and in which order, depends on why it asks:
+//!
+//! | when | sources | function |
+//! |---|---|---|
+//! | the pool asks for it | broadcasts, then priorities | [`WorkerLoop::maintain`] |
+//! | before one task in [`FAIRNESS_INTERVAL`] | in turn one that is otherwise late: [`FAIR_TURNS`] | [`PushWorker::take_fair_turn`] |
+//! | before each task | the own deque, the newest task first | [`PushWorker::next_local`] |
+//! | its deque is empty | mailbox, inbox, injector, in turn one or the other first: [`REFILLS`] | [`PushWorker::refill`] |
+//! | there is nothing in those either | everything, one after the other | [`WorkerLoop::find_task`] |
+//! | searching did not pay | the mailboxes of its peers | [`WorkerLoop::steal_last_resort`] |
+//!
+//! Every task that does not come from the own deque passes [`PushWorker::take_from`], where it is counted as stolen if it was.
 
 use crossbeam_deque::Steal;
 
 use crate::policy::victim;
 use crate::push::scope_state;
 use crate::push::shared::{Remote, TaskBatch};
-use crate::push::worker::{FAIRNESS_INTERVAL, PushWorker};
-use crate::queue::batch::BATCH;
+use crate::push::worker::PushWorker;
+use crate::queue::batch::BATCH_CAPACITY;
 use crate::queue::inbox::Taken;
-use crate::runtime::priority::Turn;
 use crate::task::erased::Task;
 
+#[cfg(doc)]
+use crate::runtime::worker_loop::WorkerLoop;
+
+/// Every so many tasks a worker looks first where it would otherwise look last, so that neither work from outside nor
+/// the oldest of its own waits for ever behind tasks that spawn tasks. tokio and Go use 61; this look is cheap.
+pub const FAIRNESS_INTERVAL: u32 = 31;
+
+/// The most tasks that a worker takes out of its own inbox at once. Its deque, of 64 places at first, does not grow because
+/// of them.
+const OWNER_TAKE: usize = 32;
+
+/// The most tasks that a thief takes from a victim at once; of an inbox it takes at most half.
+const THIEF_TAKE: usize = 32;
+
+const _: () =
+    assert!(OWNER_TAKE <= BATCH_CAPACITY && THIEF_TAKE <= BATCH_CAPACITY, "they travel as one batch");
+
+/// Where a worker finds a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The far end of the own deque: the oldest of the tasks that tasks on this worker have submitted.
+    OwnOldest,
+    /// A broadcast.
+    Broadcast,
+    /// The own mailbox. Only one task at a time, because in the deque thieves could take what was sent to this worker.
+    Mailbox,
+    /// The own inbox, one task.
+    InboxOne,
+    /// The own inbox, a batch: one task is returned, the others go to the deque.
+    InboxBatch,
+    /// The injector, a batch.
+    Injector,
+    /// Forks, inboxes and deques of the peers.
+    Peers,
+    /// The own fork slot: while the worker waits for another pool in the first half of a join.
+    OwnFork,
+    /// Tasks of high and low priority.
+    Priorities,
+    /// The mailboxes of the peers.
+    PeersMailboxes,
+}
+
+/// One of these is looked at first, in turn, before one task in [`FAIRNESS_INTERVAL`].
+const FAIR_TURNS: [Source; 4] = [Source::Injector, Source::InboxOne, Source::Mailbox, Source::OwnOldest];
+
+/// One of these orders, in turn, when the deque is empty: none of the three may starve the others.
+const REFILLS: [[Source; 3]; 4] = [
+    [Source::InboxBatch, Source::Injector, Source::Mailbox],
+    [Source::Mailbox, Source::InboxBatch, Source::Injector],
+    [Source::Injector, Source::InboxBatch, Source::Mailbox],
+    [Source::Mailbox, Source::Injector, Source::InboxBatch],
+];
+
 impl PushWorker {
+    /// The newest task of the own deque.
+    #[inline(always)]
+    pub(super) fn next_local(&self) -> Option<Task> {
+        self.deque.pop()
+    }
+
+    /// Takes a task from one source.
+    #[inline(always)]
+    fn take_from(&self, source: Source) -> Option<Task> {
+        match source {
+            Source::OwnOldest => self.take_own_oldest(),
+            Source::Broadcast => self.shared.take_broadcast(self.index()),
+            Source::Mailbox => self.remote().mailbox.take(),
+            Source::InboxOne => self.take_from_inbox(1),
+            Source::InboxBatch => self.take_from_inbox(OWNER_TAKE),
+            Source::Injector => self.unload(&mut self.shared.take_injected()?),
+            Source::Peers => self.first_of_peers(|peer| self.steal_from(peer)),
+            Source::OwnFork => self.take_own_fork(),
+            Source::Priorities => self.shared.priorities.take_any(),
+            Source::PeersMailboxes => self.steal_from_mailboxes(),
+        }
+    }
+
+    /// Everything but the last resort, one source after the other. The own deque is among them, because a thread that had
+    /// leased this worker may have left something there; and the own fork slot, because `has_work` sees it too.
+    pub(super) fn take_from_any(&self) -> Option<Task> {
+        self.next_local()
+            .or_else(|| self.take_from(Source::Broadcast))
+            .or_else(|| self.take_from(Source::Mailbox))
+            .or_else(|| self.take_from(Source::InboxBatch))
+            .or_else(|| self.take_from(Source::Injector))
+            .or_else(|| self.take_from(Source::Peers))
+            .or_else(|| self.take_from(Source::OwnFork))
+            .or_else(|| self.take_from(Source::Priorities))
+    }
+
+    /// Whether the next task is one of [`FAIR_TURNS`].
     #[inline]
     pub(super) fn is_fair_turn(&self) -> bool {
         let tick = self.tick.get().wrapping_add(1);
@@ -19,60 +121,39 @@ impl PushWorker {
         tick.is_multiple_of(FAIRNESS_INTERVAL)
     }
 
-    /// Runs a task from where the others are looked for last: the injector, the inbox, the mailbox, the far end of the
-    /// own deque in turn.
+    /// Runs a task from a source that is otherwise looked at late.
     #[cold]
     pub(super) fn take_fair_turn(&self) {
-        let oldest_own = || match self.remote().stealer.steal() {
-            Steal::Success(task) => Some(task),
-            Steal::Empty | Steal::Retry => None,
-        };
-        let task = match self.tick.get() / FAIRNESS_INTERVAL % 4 {
-            0 => self.take_from_injector(),
-            1 => self.take_from_inbox(1),
-            2 => self.remote().mailbox.take(),
-            _ => oldest_own(),
-        };
-        if let Some(task) = task {
+        let turn = self.tick.get() / FAIRNESS_INTERVAL % FAIR_TURNS.len() as u32;
+        if let Some(task) = self.take_from(FAIR_TURNS[turn as usize]) {
             self.run_task(task);
         }
     }
 
-    /// Whose turn it is, in a pool with priorities.
-    pub(super) fn next_turn(&self) -> Turn {
-        self.turn.set(self.turn.get().wrapping_add(1));
-        Turn::of(self.turn.get())
-    }
-
-    /// Takes a task from the mailbox, a batch from inbox or injector, in turn the one or the other first. From the mailbox
-    /// only one, for in the deque all could take what was sent to this worker.
+    /// Takes a task when the deque is empty.
     #[inline(never)]
     pub(super) fn refill(&self) -> Option<Task> {
         self.flush(); // there is nothing more in the deque, of a scope or otherwise
-        let mailbox = || self.remote().mailbox.take();
-        let (inbox, injector) = (|| self.take_from_inbox(BATCH), || self.take_from_injector());
-        match self.tick.get() % 4 {
-            0 => inbox().or_else(injector).or_else(mailbox),
-            1 => mailbox().or_else(inbox).or_else(injector),
-            2 => injector().or_else(inbox).or_else(mailbox),
-            _ => mailbox().or_else(injector).or_else(inbox),
+        let order = &REFILLS[(self.tick.get() % REFILLS.len() as u32) as usize];
+        order.iter().find_map(|&source| self.take_from(source))
+    }
+
+    /// A task that was sent to a peer. Taken when there is nothing else and it did not pay to wait: the peer may be blocked.
+    /// (To let a task wait a little for the worker that has its data is "delay scheduling": Zaharia et al., EuroSys 2010. Two
+    /// queues for a task that has an affinity are the mailboxes of Acar, Blelloch and Blumofe, 2000.)
+    #[cold]
+    pub(super) fn take_last_resort(&self) -> Option<Task> {
+        self.take_from(Source::PeersMailboxes)
+    }
+
+    fn take_own_oldest(&self) -> Option<Task> {
+        match self.remote().stealer.steal() {
+            Steal::Success(task) => Some(task),
+            Steal::Empty | Steal::Retry => None,
         }
     }
 
-    /// Takes a task that was sent to somebody else. Called when there is nothing else and it did not pay to wait: that one
-    /// may be blocked. (To let a task wait a little for the worker that has its data is "delay scheduling": Zaharia et al.,
-    /// EuroSys 2010. Two queues for a task that has an affinity are the mailboxes of Acar, Blelloch and Blumofe, 2000.)
-    #[cold]
-    pub(super) fn steal_from_mailboxes(&self) -> Option<Task> {
-        let task = self.shared.members.read(|members| {
-            let mut peers = victim::rotation(members.len(), &self.rng).map(|i| members[i]);
-            peers.find_map(|peer| self.shared.remote(peer).mailbox.take())
-        })?;
-        self.metrics().stolen.add(1);
-        Some(task)
-    }
-
-    pub(super) fn take_from_inbox(&self, limit: usize) -> Option<Task> {
+    fn take_from_inbox(&self, limit: usize) -> Option<Task> {
         let mut batch = self.batch.borrow_mut();
         loop {
             match self.remote().inbox.take(limit, &mut *batch) {
@@ -83,11 +164,7 @@ impl PushWorker {
         }
     }
 
-    pub(super) fn take_from_injector(&self) -> Option<Task> {
-        self.unload(&mut self.shared.take_injected()?)
-    }
-
-    /// Moves a batch (the oldest first) to the deque, but for the oldest, which is returned: the deque will give the
+    /// Moves a batch (the oldest first) to the deque, except for the oldest task, which is returned: the deque will give the
     /// others in order of arrival.
     #[inline]
     fn unload(&self, batch: &mut TaskBatch) -> Option<Task> {
@@ -95,16 +172,20 @@ impl PushWorker {
             while batch.len() > 1 {
                 batch.pop().into_iter().for_each(|task| self.deque.push(task));
             }
-            // On their way no queue showed these tasks, and a worker that took its last look around meanwhile has gone to
-            // sleep without them. So they count as pushed anew.
+            // On their way no queue showed these tasks, and a worker that took its last look around meanwhile has parked
+            // without them. So they count as pushed anew.
             self.shared.idle.notify();
         }
         batch.pop()
     }
 
-    /// Visits every peer once. A contended victim is left alone: somebody else is taking from it just now.
-    pub(super) fn steal(&self) -> Option<Task> {
-        self.first_of_peers(|peer| self.steal_from(peer))
+    fn steal_from_mailboxes(&self) -> Option<Task> {
+        let task = self.shared.members.read(|members| {
+            let mut peers = victim::rotation(members.len(), &self.rng).map(|i| members[i]);
+            peers.find_map(|peer| self.shared.remote(peer).mailbox.take())
+        })?;
+        self.count_stolen(1);
+        Some(task)
     }
 
     /// Takes the oldest task of some peer's deque, if `wanted` holds for it; else hands it back.
@@ -112,7 +193,7 @@ impl PushWorker {
         self.first_of_peers(|peer| {
             let Steal::Success(task) = self.shared.remote(peer).stealer.steal() else { return None };
             if wanted(&task) {
-                self.metrics().stolen.add(1);
+                self.count_stolen(1);
                 return Some(task);
             }
             scope_state::hand_back(&self.shared, task);
@@ -120,26 +201,27 @@ impl PushWorker {
         })
     }
 
-    /// What `look` finds with the first peer that has something, the near ones first.
+    /// What `look` finds with the first peer that has something. Each peer is visited once, the near ones first.
     fn first_of_peers(&self, mut look: impl FnMut(usize) -> Option<Task>) -> Option<Task> {
         let max = self.shared.config.limits.max;
         match &self.shared.neighbours {
-            Some(neighbours) if self.index < max => {
+            Some(neighbours) if self.index() < max => {
                 let known = |&peer: &usize| self.shared.is_known(peer);
-                let near = neighbours.of(self.index, &self.rng).filter(known).find_map(&mut look);
-                // Those that stand in for others are nobody's neighbours.
-                let stands_in = |&peer: &usize| peer >= max;
-                let strangers =
-                    |members: &[usize]| members.iter().copied().filter(stands_in).find_map(&mut look);
-                near.or_else(|| self.shared.members.read(strangers))
+                let near = neighbours.of(self.index(), &self.rng).filter(known).find_map(&mut look);
+                // Workers that stand in for blocked ones are neighbours of none.
+                let stand_ins = |members: &[usize]| {
+                    members.iter().copied().filter(|&peer| peer >= max).find_map(&mut look)
+                };
+                near.or_else(|| self.shared.members.read(stand_ins))
             }
             _ => self.shared.members.read(|members| {
-                let mut peers = victim::rotation(members.len(), &self.rng).map(|i| members[i]);
-                peers.find_map(|peer| if peer == self.index { None } else { look(peer) })
+                let peers = victim::rotation(members.len(), &self.rng).map(|i| members[i]);
+                peers.filter(|&peer| peer != self.index()).find_map(look)
             }),
         }
     }
 
+    /// A contended victim is left alone: another thread is taking from it just now.
     fn steal_from(&self, victim: usize) -> Option<Task> {
         let victim = self.shared.remote(victim);
         let (fork, task) = (|| self.take_offered_fork(&victim.fork_slot), || self.steal_task(victim));
@@ -148,19 +230,23 @@ impl PushWorker {
     }
 
     fn steal_task(&self, victim: &Remote) -> Option<Task> {
-        let half = (victim.inbox.len() / 2).clamp(1, BATCH);
+        let half = (victim.inbox.len() / 2).clamp(1, THIEF_TAKE);
         let mut batch = self.batch.borrow_mut();
         if victim.inbox.take(half, &mut *batch) == Taken::Some {
-            self.metrics().stolen.add(batch.len() as u64);
+            self.count_stolen(batch.len());
             return self.unload(&mut batch);
         }
-        match victim.stealer.steal_batch_with_limit_and_pop(&self.deque, BATCH) {
+        match victim.stealer.steal_batch_with_limit_and_pop(&self.deque, THIEF_TAKE) {
             Steal::Success(task) => {
                 // The deque was empty: a worker steals only then.
-                self.metrics().stolen.add(1 + self.deque.len() as u64);
+                self.count_stolen(1 + self.deque.len());
                 Some(task)
             }
             Steal::Empty | Steal::Retry => None,
         }
+    }
+
+    fn count_stolen(&self, tasks: usize) {
+        self.metrics().stolen.add(tasks as u64);
     }
 }

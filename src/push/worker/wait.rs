@@ -128,6 +128,6 @@ impl PushWorker {
         }
 
         let lent = Leased(self);
-        on_thread(&self.shared.config, self.index, move || lent.act(work))
+        on_thread(&self.shared.config, self.index(), move || lent.act(work))
     }
 }

@@ -161,8 +161,8 @@ fn a_full_pool_names_a_worker_that_is_not_there() {
         let task = || rig.task().worker(7);
         is_named(task().execute(|| unreachable!("no such worker")).expect_err("refused").kind);
         is_named(task().submit(|| ()).expect_err("refused").kind);
-        is_named(task().try_submit(|| ()).expect_err("refused").kind);
-        is_named(task().submit_timeout(|| (), PATIENCE).expect_err("refused").kind);
+        is_named(task().on_full(OnFull::Reject).submit(|| ()).expect_err("refused").kind);
+        is_named(task().on_full(OnFull::BlockFor(PATIENCE)).submit(|| ()).expect_err("refused").kind);
         is_named(futures_executor::block_on(task().submit_async(|| ())).expect_err("refused").kind);
         let refused = task().weight(3).submit(|| 5).expect_err("refused");
         assert_eq!((refused.task)(), 5);

@@ -38,9 +38,14 @@ fn a_weight_is_held_until_the_end_of_the_task_whatever_it_is() {
     wait_until("it is given back", || rig.task().weight(10).execute(|| ()).is_ok());
     wait_until("it has ended", || rig.stats().completed == 4);
     // It panics; with and without a handle.
-    let panics = rig.task().weight(10).submit_timeout(|| quiet_panic("heavy"), PATIENCE).expect("free");
+    let panics = rig
+        .task()
+        .weight(10)
+        .on_full(OnFull::BlockFor(PATIENCE))
+        .submit(|| quiet_panic("heavy"))
+        .expect("free");
     assert!(panics.join().map(|(): ()| ()).is_err());
-    rig.task().weight(10).execute_timeout(|| quiet_panic("heavy"), PATIENCE).expect("free");
+    rig.task().weight(10).on_full(OnFull::BlockFor(PATIENCE)).execute(|| quiet_panic("heavy")).expect("free");
     // It never begins: cancelled by its handle, by a token, expired, purged.
     let gate = Gate::new();
     gate.hold(&rig, 2);
@@ -60,7 +65,7 @@ fn a_weight_is_held_until_the_end_of_the_task_whatever_it_is() {
     wait_until("all have ended", || rig.stats().waiting + rig.stats().running == 0);
     let gate = Gate::new();
     gate.hold(&rig, 2);
-    rig.task().weight(10).execute_timeout(|| (), PATIENCE).expect("free");
+    rig.task().weight(10).on_full(OnFull::BlockFor(PATIENCE)).execute(|| ()).expect("free");
     assert_eq!(rig.purge(), 1);
     rig.task().weight(10).execute(|| ()).expect("given back by the purge");
     gate.open();
@@ -140,7 +145,12 @@ fn the_budget_is_never_exceeded() {
                             hits.hit(producer * 100 + n);
                             used.fetch_sub(weight, Ordering::SeqCst);
                         };
-                        let task = rig.task().weight(weight).submit_timeout(task, PATIENCE).expect("waits");
+                        let task = rig
+                            .task()
+                            .weight(weight)
+                            .on_full(OnFull::BlockFor(PATIENCE))
+                            .submit(task)
+                            .expect("waits");
                         if n % 10 == 0 {
                             task.join().expect("within the budget");
                         }
@@ -162,7 +172,9 @@ fn light_tasks_do_not_starve_a_heavy_one() {
     let visitor = gate.visitor();
     rig.task().weight(5).execute(move || visitor.pass()).expect("free");
     thread::scope(|scope| {
-        scope.spawn(|| rig.task().weight(10).execute_timeout(|| (), PATIENCE).expect("its turn comes"));
+        scope.spawn(|| {
+            rig.task().weight(10).on_full(OnFull::BlockFor(PATIENCE)).execute(|| ()).expect("its turn comes")
+        });
         wait_until("it waits", || rig.stats().blocked == 1);
         assert_eq!(
             rig.task().weight(1).execute(|| ()).expect_err("not before it").kind,
@@ -207,7 +219,7 @@ fn a_task_never_waits_for_its_own_budget() {
     });
     assert_eq!(task.expect("free").join().expect("ran"), 5);
     wait_until("the task has let go of the pool", || Arc::strong_count(rig.pool()) == 1);
-    wait_until("all is given back", || rig.task().weight(10).try_execute(|| ()).is_ok());
+    wait_until("all is given back", || rig.task().weight(10).on_full(OnFull::Reject).execute(|| ()).is_ok());
     rig.finish();
 }
 

@@ -1,0 +1,55 @@
+//! The pool whose task the calling thread runs, as an [`Intake`]: for submissions by the free functions, which do not know
+//! the kind of the pool.
+
+use std::mem::MaybeUninit;
+use std::ops::Deref;
+
+use crate::base::error::SubmitErrorKind;
+use crate::runtime::control::Phase;
+use crate::runtime::core::Core;
+use crate::runtime::current::CurrentWorker;
+use crate::runtime::intake::{Intake, Route};
+use crate::task::erased::Task;
+
+/// See the module's text.
+pub struct CurrentIntake<'a>(pub &'a dyn CurrentWorker);
+
+impl Deref for CurrentIntake<'_> {
+    type Target = Core;
+
+    fn deref(&self) -> &Core {
+        self.0.core()
+    }
+}
+
+impl Intake for CurrentIntake<'_> {
+    unsafe fn dispatch<F>(
+        &self,
+        closure: F,
+        pack: impl FnOnce(&mut MaybeUninit<Task>, F),
+    ) -> Result<(), (F, SubmitErrorKind)> {
+        if self.is_forked() {
+            return Err((closure, SubmitErrorKind::Forked));
+        }
+        // In the phase after the last task only exit hooks run, and no worker would run what they submit.
+        if self.phase() >= Phase::Ended {
+            return Err((closure, SubmitErrorKind::Closed));
+        }
+        let mut task = MaybeUninit::uninit();
+        pack(&mut task, closure);
+        // SAFETY: the caller says that `pack` has initialised it.
+        self.0.push_submitted(unsafe { task.assume_init() });
+        Ok(())
+    }
+
+    /// The free functions submit by no other route than [`Route::Any`].
+    unsafe fn dispatch_by<F>(
+        &self,
+        _: Route,
+        closure: F,
+        pack: impl FnOnce(&mut MaybeUninit<Task>, F),
+    ) -> Result<(), (F, SubmitErrorKind)> {
+        // SAFETY: the caller's promise.
+        unsafe { self.dispatch(closure, pack) }
+    }
+}
