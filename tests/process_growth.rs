@@ -154,7 +154,7 @@ fn a_pool_that_cannot_grow_does_its_work() {
 #[test]
 fn a_spare_thread_that_is_refused_is_done_without() {
     fn scenario<P: AnyPool>() {
-        let scaling = Scaling::eager().warm(1);
+        let scaling = Scaling::eager().spare_threads(1);
         let pool = Arc::new(P::builder().workers(1..=3).scaling(scaling).build().expect("starts"));
         assert_eq!(pool.stats().failed_starts, 1);
         assert_eq!(thread_count(), THREADS + 1 + 1);

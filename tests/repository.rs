@@ -155,6 +155,77 @@ fn no_ring_of_files_imports_itself() {
     assert!(rings.is_empty(), "rings of imports:\n{}", rings.join("\n"));
 }
 
+/// A type that is defined in `src`: its name, and the module.
+fn types() -> Vec<(String, String)> {
+    let defined = |line: &str| {
+        let line = line.trim_start().trim_start_matches("pub(super) ").trim_start_matches("pub(crate) ");
+        let (kind, rest) = line.trim_start_matches("pub ").split_once(' ')?;
+        let is_type = matches!(kind, "struct" | "enum" | "trait" | "union" | "type");
+        let name: String = rest.chars().take_while(|c| c.is_alphanumeric()).collect();
+        (is_type && name.starts_with(char::is_uppercase)).then_some(name)
+    };
+    let of = |(module, code): (String, String)| {
+        // An associated type is indented, and is no type of its own.
+        let lines =
+            code.lines().filter(|line| !line.trim_start().starts_with("type ") || !line.starts_with(' '));
+        lines.filter_map(defined).map(|name| (name, module.clone())).collect::<Vec<_>>()
+    };
+    modules().into_iter().flat_map(of).collect()
+}
+
+#[test]
+fn no_type_name_stands_for_two_things() {
+    let mut places: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (name, module) in types() {
+        // One of two for a configuration: a platform, or the model checker. They are the same thing.
+        places.entry(name).or_default().insert(module.replace("::linux", "").replace("::portable", ""));
+    }
+    assert!(places.len() > 150, "the types were not found");
+    places.retain(|_, modules| modules.len() > 1);
+    assert!(places.is_empty(), "types of the same name: {places:#?}");
+}
+
+/// The last column of the glossary in `docs/DESIGN.md`.
+fn refused_words() -> Vec<String> {
+    let design = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/DESIGN.md");
+    let text = fs::read_to_string(design).expect("the design is there");
+    let glossary =
+        text.split("\n## 2. Glossary\n").nth(1).expect("a glossary").split("\n## ").next().expect("its end");
+    let rows = glossary.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| word |"));
+    assert!(rows.clone().count() <= 45, "a glossary of more than 45 words is not read");
+    let last = |row: &str| row.trim_end_matches('|').rsplit('|').next().expect("a column").trim().to_owned();
+    rows.flat_map(|row| last(row).split(", ").map(str::to_owned).collect::<Vec<_>>())
+        .filter(|w| !w.is_empty())
+        .collect()
+}
+
+#[test]
+fn identifiers_use_the_words_of_the_glossary() {
+    let refused = refused_words();
+    assert!(refused.len() > 40, "{refused:?}");
+    let mut wrong = BTreeSet::new();
+    for (module, code) in modules() {
+        let code: Vec<_> = code.lines().map(|line| line.split(" // ").next().expect("code")).collect();
+        let code = code.join("\n");
+        // Texts are read by users; what they say is not the name of anything.
+        let outside_of_strings: String = code.split('"').step_by(2).collect::<Vec<_>>().join(" ");
+        for name in outside_of_strings.split(|c: char| !c.is_alphanumeric() && c != '_') {
+            let mut parts = String::new();
+            for c in name.chars() {
+                if c.is_uppercase() {
+                    parts.push('_');
+                }
+                parts.extend(c.to_lowercase());
+            }
+            for part in parts.split('_').filter(|part| refused.iter().any(|word| word == part)) {
+                wrong.insert(format!("{module}: `{name}` says \"{part}\""));
+            }
+        }
+    }
+    let list: Vec<_> = wrong.into_iter().collect();
+    assert!(list.is_empty(), "names that the glossary refuses:\n{}", list.join("\n"));
+}
+
 /// Everything that is not a test.
 fn all_sources() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -1,8 +1,7 @@
 //! [`AnyPool`]: what the kinds of pools have in common, for code that is to run on either.
 
 use crate::policy::overflow::OnFull;
-use crate::runtime::control::Phase;
-use crate::runtime::control::Request;
+use crate::runtime::control::{Phase, Request};
 use crate::runtime::lifecycle;
 use crate::runtime::model::Model;
 use crate::submit::future::SubmitFuture;

@@ -52,7 +52,7 @@ thread_local! {
 /// The calling thread does not count as a worker that computes for as long as this lives.
 struct BlockingGuard {
     /// Dropped first: the mark stays until the stand-in has been told to go.
-    _absence: Option<Box<dyn Any>>,
+    _stand_in: Option<Box<dyn Any>>,
     was_away: bool,
 }
 
@@ -60,12 +60,12 @@ impl BlockingGuard {
     fn begin(pool: Option<u32>) -> Self {
         let was_away = IS_AWAY.get();
         let is_meant = |id| !was_away && pool.is_none_or(|pool| pool == id);
-        let absence = current::with(|worker| match worker {
+        let stand_in = current::with(|worker| match worker {
             Some(worker) if is_meant(worker.core().id) => worker.begin_blocking(),
             _ => None,
         });
-        IS_AWAY.set(was_away || absence.is_some());
-        BlockingGuard { _absence: absence, was_away }
+        IS_AWAY.set(was_away || stand_in.is_some());
+        BlockingGuard { _stand_in: stand_in, was_away }
     }
 }
 

@@ -1,11 +1,10 @@
 //! What a pool is made of: [`PoolBuilder`] collects it, checks it, and hands a `Config` to the runtime. Everything
 //! is validated before any thread starts.
 
-use std::env;
-use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::marker::PhantomData;
 use std::time::Duration;
+use std::{env, fmt};
 
 use crate::api::pool::Pool;
 use crate::api::workers::Workers;
@@ -14,8 +13,7 @@ use crate::policy::overflow::{OnFull, Overweight};
 use crate::policy::placement::Placement;
 use crate::policy::scaling::Scaling;
 use crate::policy::spin;
-use crate::runtime::config::Histograms;
-use crate::runtime::config::{Config, Hooks};
+use crate::runtime::config::{Config, Histograms, Hooks};
 use crate::runtime::report::AtEnd;
 use crate::submit::target::Start;
 use crate::sys::{affinity, quota, topology};
@@ -367,7 +365,7 @@ fn validate_limits(
     if stand_ins > MAX_WORKERS {
         return Err(BuildError::TooManyStandIns { asked: stand_ins, max: MAX_WORKERS });
     }
-    Ok(WorkerLimits { min, max, stand_ins, warm: scaling.warm_threads(), linger: scaling.idle_time() })
+    Ok(WorkerLimits { min, max, stand_ins, spares: scaling.spares(), keep_alive: scaling.idle_time() })
 }
 
 fn validate_workers(asked: Option<Workers>) -> Result<Workers, BuildError> {

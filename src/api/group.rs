@@ -70,10 +70,10 @@ where
     E: Send + 'static,
     P: SubmitTarget,
 {
-    pub(crate) fn new(outlet: &P) -> Self {
+    pub(crate) fn new(target: &P) -> Self {
         let list = GroupState { on_failure: OnFailure::GoOn, handles: VecDeque::new(), joined: 0 };
         Group {
-            intake: outlet.intake().clone(),
+            intake: target.intake().clone(),
             members: Arc::new(GroupShared { token: CancelToken::new(), list: Mutex::new(list) }),
         }
     }

@@ -198,14 +198,14 @@ impl<S: Source> Source for Enumerated<S> {
 struct Collect<'a, T, M> {
     map: M,
     /// Permits for the results of all items.
-    memory: Memory<T>,
+    memory: OutputMemory<T>,
     failed: &'a AtomicBool,
 }
 
-struct Memory<T>(*mut T);
+struct OutputMemory<T>(*mut T);
 
 // SAFETY: an address; the parts write to different places behind it.
-unsafe impl<T: Send> Sync for Memory<T> {}
+unsafe impl<T: Send> Sync for OutputMemory<T> {}
 
 /// What a part of [`Collect`] comes to.
 struct LoopPart<T, E> {
@@ -312,7 +312,7 @@ impl Context<'_> {
         let len = source.remaining();
         let mut vector: Vec<T> = Vec::with_capacity(len);
         let failed = AtomicBool::new(false);
-        let collect = Collect { map, memory: Memory(vector.as_mut_ptr()), failed: &failed };
+        let collect = Collect { map, memory: OutputMemory(vector.as_mut_ptr()), failed: &failed };
         let LoopPart { results, error } = fold(self, Enumerated { source, next: 0 }, &collect);
         if let Some(error) = error {
             return Err(error);

@@ -10,16 +10,14 @@ use crate::policy::overflow::OnFull;
 use crate::push::shared::PushShared;
 use crate::push::worker::PushWorker;
 use crate::runtime::config::Config;
-use crate::runtime::control::Phase;
-use crate::runtime::control::Request;
+use crate::runtime::control::{Phase, Request};
 use crate::runtime::current::{self, CurrentWorker};
 use crate::runtime::current_intake::CurrentIntake;
 use crate::runtime::lifecycle;
 use crate::runtime::metrics::PoolStats;
 use crate::runtime::model::Model;
 use crate::submit::handle::JoinHandle;
-use crate::submit::target::Start;
-use crate::submit::target::SubmitTarget;
+use crate::submit::target::{Start, SubmitTarget};
 use crate::submit::{batch, single};
 
 /// A pool of worker threads for CPU-bound tasks, with push dispatch and work stealing.
@@ -318,7 +316,7 @@ impl Start for Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        lifecycle::leave(&*self.shared);
+        lifecycle::end_on_drop(&*self.shared);
     }
 }
 

@@ -79,6 +79,6 @@ impl Start for PullPool {
 
 impl Drop for PullPool {
     fn drop(&mut self) {
-        lifecycle::leave(&*self.shared);
+        lifecycle::end_on_drop(&*self.shared);
     }
 }

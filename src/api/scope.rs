@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use crate::api::join::Context;
 use crate::api::pool::Pool;
 use crate::base::error::JoinError;
-use crate::push::scope::{self, Closure};
+use crate::push::scope::{self, ScopeClosure};
 use crate::push::scope_state::ScopeState;
 use crate::push::worker::PushWorker;
 use crate::submit::handle::JoinHandle;
@@ -48,10 +48,10 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         // to the scope is its frame, or something that the frame waits for.
         if size_of::<F>() > recycle::LARGEST {
             // SAFETY: as said.
-            unsafe { self.inner.spawn(Closure(Box::new(task))) };
+            unsafe { self.inner.spawn(ScopeClosure(Box::new(task))) };
         } else {
             // SAFETY: as said.
-            unsafe { self.inner.spawn(Closure(task)) };
+            unsafe { self.inner.spawn(ScopeClosure(task)) };
         }
     }
 

@@ -1,10 +1,9 @@
 //! What loops run over: sources of items that can be cut in two.
 
-use std::fmt;
 use std::mem::{self, ManuallyDrop};
 use std::ops::Range;
-use std::slice;
 use std::sync::Arc;
+use std::{fmt, slice};
 
 /// Items that a loop hands out one by one, and that can be cut in two when another worker wants a part.
 ///
@@ -226,12 +225,12 @@ pub struct Elements<T> {
     /// Those of `memory` that this part still has.
     left: Range<usize>,
     /// Shared by all parts; the last one frees it. None of the elements is dropped with it.
-    memory: Arc<Memory<T>>,
+    memory: Arc<VecMemory<T>>,
 }
 
-struct Memory<T>(ManuallyDrop<Vec<T>>);
+struct VecMemory<T>(ManuallyDrop<Vec<T>>);
 
-impl<T> Drop for Memory<T> {
+impl<T> Drop for VecMemory<T> {
     fn drop(&mut self) {
         // SAFETY: it is not used again.
         let mut elements = unsafe { ManuallyDrop::take(&mut self.0) };
@@ -314,7 +313,7 @@ impl<T: Send> IntoSource for Vec<T> {
     type Source = Elements<T>;
 
     fn into_source(self) -> Elements<T> {
-        Elements { left: 0..self.len(), memory: Arc::new(Memory(ManuallyDrop::new(self))) }
+        Elements { left: 0..self.len(), memory: Arc::new(VecMemory(ManuallyDrop::new(self))) }
     }
 }
 

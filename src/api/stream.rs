@@ -1,12 +1,11 @@
 //! [`Pool::map_unordered`] and [`Pool::map_ordered`]: a stream of results, with a bound on how many are under way.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::iter::FusedIterator;
-use std::panic;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, Thread};
+use std::{fmt, panic};
 
 use crate::api::pool::Pool;
 use crate::base::facade::{Mutex, MutexGuard, lock};
@@ -47,7 +46,7 @@ impl Pool {
         MapUnordered {
             pool: self,
             items: items.into_iter().fuse(),
-            work: Arc::new(Work { map, mail: Mutex::default(), is_given_up: AtomicBool::new(false) }),
+            work: Arc::new(StreamWork { map, mail: Mutex::default(), is_given_up: AtomicBool::new(false) }),
             submitted: 0,
             under_way: 0,
         }
@@ -80,7 +79,7 @@ impl Pool {
 pub struct MapUnordered<'p, I: Iterator, T, F> {
     pool: &'p Pool,
     items: std::iter::Fuse<I>,
-    work: Arc<Work<T, F>>,
+    work: Arc<StreamWork<T, F>>,
     /// Items submitted so far.
     submitted: usize,
     /// Submitted, and the result has not been taken.
@@ -97,7 +96,7 @@ pub struct MapOrdered<'p, I: Iterator, T, F> {
     yielded: usize,
 }
 
-struct Work<T, F> {
+struct StreamWork<T, F> {
     map: F,
     mail: Mutex<Mail<T>>,
     is_given_up: AtomicBool,
@@ -116,7 +115,7 @@ impl<T> Default for Mail<T> {
     }
 }
 
-impl<T, F> Work<T, F> {
+impl<T, F> StreamWork<T, F> {
     fn mail(&self) -> MutexGuard<'_, Mail<T>> {
         lock(&self.mail)
     }
@@ -134,7 +133,7 @@ impl<T, F> Work<T, F> {
 
 /// One item on its way. Whatever becomes of it, the reader hears of it.
 struct Parcel<A, T, F> {
-    work: Arc<Work<T, F>>,
+    work: Arc<StreamWork<T, F>>,
     number: usize,
     item: Option<A>,
 }
@@ -290,7 +289,7 @@ impl<I: Iterator, T, F> fmt::Debug for MapUnordered<'_, I, T, F> {
 
 /// The next result, to wait for.
 struct Post<'a, T, F> {
-    work: &'a Work<T, F>,
+    work: &'a StreamWork<T, F>,
     pool: u32,
 }
 

@@ -5,9 +5,8 @@
 //! on the same worker (because a wait inside it runs another task on top) finds the list empty and makes a second one.
 
 use crate::api::pool::Pool;
-use std::fmt;
-use std::mem;
 use std::sync::{Arc, Mutex};
+use std::{fmt, mem};
 
 use crossbeam_utils::CachePadded;
 

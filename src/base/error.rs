@@ -2,9 +2,8 @@
 
 use std::any::Any;
 use std::error::Error;
-use std::fmt;
-use std::io;
 use std::sync::{Mutex, PoisonError};
+use std::{fmt, io};
 
 /// What a task, or a hook, panicked with.
 #[derive(Debug)]
@@ -108,7 +107,7 @@ pub enum BuildError {
         source: io::Error,
     },
     /// The operating system refused the thread that has an elastic pool grow. The workers were stopped and joined.
-    SpawnSupervisor {
+    SpawnAutoscaler {
         /// What the operating system said.
         source: io::Error,
     },
@@ -139,7 +138,7 @@ impl fmt::Display for BuildError {
             BuildError::EmptyRange { min, max } => {
                 write!(f, "a range of workers from {min} to {max} holds no number")
             }
-            BuildError::SpawnSupervisor { source } => {
+            BuildError::SpawnAutoscaler { source } => {
                 write!(f, "the thread that has the pool grow could not be started: {source}")
             }
             BuildError::TooManyStandIns { asked, max } => {
@@ -176,7 +175,7 @@ impl fmt::Display for BuildError {
 impl Error for BuildError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            BuildError::Spawn { source, .. } | BuildError::SpawnSupervisor { source } => Some(source),
+            BuildError::Spawn { source, .. } | BuildError::SpawnAutoscaler { source } => Some(source),
             _ => None,
         }
     }

@@ -82,13 +82,13 @@ impl Semaphore for Budget {
         f(&mut lock(&self.state).queue)
     }
 
-    fn enqueue(&self, weight: u64, manner: WaitMode, waiter: Waiter) -> Acquire {
+    fn enqueue(&self, weight: u64, mode: WaitMode, waiter: Waiter) -> Acquire {
         debug_assert!(weight <= self.limit, "it would wait for ever");
         let mut state = lock(&self.state);
         let (joined, unused) = if self.acquire_from(&mut state, weight) {
             (Acquire::Ready, Some(waiter))
         } else {
-            state.queue.enqueue(weight, manner, waiter)
+            state.queue.enqueue(weight, mode, waiter)
         };
         drop(state);
         unwind::drop_silently(unused);

@@ -119,11 +119,11 @@ impl Permits {
                 Err(current) => left = current,
             }
         }
-        self.take_from_ledger(stripe, wanted)
+        self.acquire_slow(stripe, wanted)
     }
 
     #[cold]
-    fn take_from_ledger(&self, stripe: usize, wanted: u64) -> u64 {
+    fn acquire_slow(&self, stripe: usize, wanted: u64) -> u64 {
         let mut state = lock(&self.state);
         // What is free belongs to those who wait.
         if state.queue.has_no_handoff() { self.acquire_and_refill(&mut state, stripe, wanted) } else { 0 }
@@ -247,7 +247,7 @@ impl Semaphore for Permits {
         f(&mut lock(&self.state).queue)
     }
 
-    fn enqueue(&self, weight: u64, manner: WaitMode, waiter: Waiter) -> Acquire {
+    fn enqueue(&self, weight: u64, mode: WaitMode, waiter: Waiter) -> Acquire {
         debug_assert_eq!(weight, 1, "a task has one permit");
         let mut state = lock(&self.state);
         if state.queue.has_no_handoff() && self.acquire_from_state(&mut state, 1).0 == 1 {
@@ -255,7 +255,7 @@ impl Semaphore for Permits {
             unwind::drop_silently(waiter);
             return Acquire::Ready;
         }
-        let (joined, unused) = state.queue.enqueue(1, manner, waiter);
+        let (joined, unused) = state.queue.enqueue(1, mode, waiter);
         let mut woken = Vec::new();
         if let Acquire::Queued(_) = joined {
             // Relaxed: written under the lock. While it is set, whoever came before has passed the barrier for all.

@@ -53,7 +53,7 @@ pub trait Semaphore {
     /// Calls `f` with the queue, which only the ledger's lock protects. It runs no code of the user's.
     fn with_queue<R>(&self, f: impl FnOnce(&mut WaitQueue) -> R) -> R;
     /// Takes `weight`, or else a place to wait for it.
-    fn enqueue(&self, weight: u64, manner: WaitMode, waiter: Waiter) -> Acquire;
+    fn enqueue(&self, weight: u64, mode: WaitMode, waiter: Waiter) -> Acquire;
     /// Acquires `weight` without asking whether it is free: the semaphore is in debt until as much is released.
     fn overdraw(&self, weight: u64);
     /// Gives up a place. What had been granted in the line, and not been used, goes to the next.
@@ -81,7 +81,7 @@ pub trait Semaphore {
 pub struct WaitNode {
     number: u64,
     weight: u64,
-    manner: WaitMode,
+    mode: WaitMode,
     verdict: Arc<AtomicU32>,
 }
 
@@ -138,31 +138,31 @@ impl WaitQueue {
         self.handoff.is_empty()
     }
 
-    /// How many wait in whatever manner.
+    /// How many wait in whatever mode.
     pub fn len(&self) -> usize {
         self.handoff.len() + self.retry.len()
     }
 
-    /// Whether nobody waits in whatever manner.
+    /// Whether nobody waits in whatever mode.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// A place at the end, for somebody who wants `weight` and is woken through `waiter`. When all are closed that comes back,
     /// to be dropped outside of the lock.
-    pub fn enqueue(&mut self, weight: u64, manner: WaitMode, waiter: Waiter) -> (Acquire, Option<Waiter>) {
+    pub fn enqueue(&mut self, weight: u64, mode: WaitMode, waiter: Waiter) -> (Acquire, Option<Waiter>) {
         if self.is_closed {
             return (Acquire::Closed, Some(waiter));
         }
         let number = self.next;
         self.next += 1;
         let verdict = Arc::new(AtomicU32::new(WAITING));
-        self.line(manner).insert(number, QueuedWaiter { weight, verdict: verdict.clone(), waiter });
-        (Acquire::Queued(WaitNode { number, weight, manner, verdict }), None)
+        self.line(mode).insert(number, QueuedWaiter { weight, verdict: verdict.clone(), waiter });
+        (Acquire::Queued(WaitNode { number, weight, mode, verdict }), None)
     }
 
-    fn line(&mut self, manner: WaitMode) -> &mut WaitList {
-        match manner {
+    fn line(&mut self, mode: WaitMode) -> &mut WaitList {
+        match mode {
             WaitMode::Handoff => &mut self.handoff,
             WaitMode::Retry => &mut self.retry,
         }
@@ -193,7 +193,7 @@ impl WaitQueue {
     /// Has `waiter` woken instead of the one before, who comes back to be dropped outside of the lock. If the verdict is
     /// there already, `waiter` itself comes back.
     pub fn set_waker(&mut self, node: &WaitNode, waiter: Waiter) -> Waiter {
-        match self.line(node.manner).get_mut(&node.number) {
+        match self.line(node.mode).get_mut(&node.number) {
             Some(entry) => std::mem::replace(&mut entry.waiter, waiter),
             None => waiter,
         }
@@ -201,10 +201,10 @@ impl WaitQueue {
 
     /// Gives a place up: what had been granted for it, and whom nobody has to wake any more.
     pub fn cancel(&mut self, node: &WaitNode) -> (u64, Option<Waiter>) {
-        if let Some(entry) = self.line(node.manner).remove(&node.number) {
+        if let Some(entry) = self.line(node.mode).remove(&node.number) {
             return (0, Some(entry.waiter));
         }
-        let had = node.manner == WaitMode::Handoff && node.state() == WaitState::Granted;
+        let had = node.mode == WaitMode::Handoff && node.state() == WaitState::Granted;
         (if had { node.weight } else { 0 }, None)
     }
 }

@@ -32,10 +32,10 @@ use std::time::Duration;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scaling {
-    manner: ScalingMode,
+    mode: ScalingMode,
     idle_timeout: Duration,
     period: Duration,
-    warm: usize,
+    spares: usize,
     release: Release,
 }
 
@@ -65,19 +65,19 @@ impl Scaling {
     /// A worker for every task that finds nobody idle, kept for a minute.
     pub fn eager() -> Self {
         let (period, idle_timeout) = (Duration::from_millis(1), Duration::from_secs(60));
-        Scaling { manner: ScalingMode::Eager, idle_timeout, period, warm: 0, release: Release::default() }
+        Scaling { mode: ScalingMode::Eager, idle_timeout, period, spares: 0, release: Release::default() }
     }
 
     /// As many workers as the load needs by its measure. The default.
     pub fn balanced() -> Self {
         let (period, idle_timeout) = (Duration::from_millis(5), Duration::from_secs(10));
-        Scaling { manner: ScalingMode::Balanced, idle_timeout, period, warm: 0, release: Release::default() }
+        Scaling { mode: ScalingMode::Balanced, idle_timeout, period, spares: 0, release: Release::default() }
     }
 
     /// Another worker only when tasks keep waiting, kept for a second.
     pub fn lazy() -> Self {
         let (period, idle_timeout) = (Duration::from_millis(20), Duration::from_secs(1));
-        Scaling { manner: ScalingMode::Lazy, idle_timeout, period, warm: 0, release: Release::default() }
+        Scaling { mode: ScalingMode::Lazy, idle_timeout, period, spares: 0, release: Release::default() }
     }
 
     /// How long a worker above the minimum is kept while it has nothing to do. Zero: it goes at once. The spare threads of
@@ -95,8 +95,8 @@ impl Scaling {
 
     /// How many threads to keep started for workers to come: growth by these takes a wake-up and no start of a thread. They
     /// are not workers until then. There are never more threads than the pool may have workers.
-    pub fn warm(mut self, threads: usize) -> Self {
-        self.warm = threads;
+    pub fn spare_threads(mut self, threads: usize) -> Self {
+        self.spares = threads;
         self
     }
 
@@ -114,8 +114,8 @@ impl Scaling {
         self.period
     }
 
-    pub(crate) fn warm_threads(&self) -> usize {
-        self.warm
+    pub(crate) fn spares(&self) -> usize {
+        self.spares
     }
 
     pub(crate) fn releases(&self) -> Release {
@@ -124,7 +124,7 @@ impl Scaling {
 
     /// How long after a call the first look comes.
     pub(crate) fn first_look(&self) -> Duration {
-        match self.manner {
+        match self.mode {
             ScalingMode::Eager => Duration::ZERO,
             ScalingMode::Balanced | ScalingMode::Lazy => self.period,
         }
@@ -206,7 +206,7 @@ const LOOKAHEAD: f64 = 2.0;
 const DRAIN_LOOKS: f64 = 2.0;
 
 /// Weight of a new measure of how long a task takes.
-const SERVICE_WEIGHT: f64 = 0.3;
+const TASK_TIME_WEIGHT: f64 = 0.3;
 
 /// Looks in a row at which tasks wait before a lazy pool grows.
 const LAZY_LOOKS: u32 = 4;
@@ -217,7 +217,7 @@ pub struct Scaler {
     /// Tasks that come a second.
     arrivals: Forecast,
     /// Worker seconds that a task takes, once that is known.
-    service: Option<f64>,
+    task_time: Option<f64>,
     /// For how many seconds nothing has begun although something waits: all workers are in the middle of long tasks.
     stalled: f64,
     /// How long, and by how many at least, the pool has been too large.
@@ -231,15 +231,15 @@ pub struct Scaler {
 impl Scaler {
     /// The pool was at rest: what happened before it says nothing about what comes.
     pub fn begin_anew(&mut self) {
-        *self = Scaler { service: self.service, ..Scaler::default() };
+        *self = Scaler { task_time: self.task_time, ..Scaler::default() };
     }
 
     /// What to do now.
     pub fn decide(&mut self, scaling: &Scaling, view: &LoadView) -> Decision {
         self.learn(view);
-        let needed = match scaling.manner {
+        let needed = match scaling.mode {
             ScalingMode::Eager => self.needed_at_once(view),
-            ScalingMode::Balanced => self.needed_by_measure(scaling, view),
+            ScalingMode::Balanced => self.needed_by_sample(scaling, view),
             ScalingMode::Lazy => self.needed_at_last(view),
         };
         let needed = needed.clamp(view.floor, view.ceiling);
@@ -263,12 +263,12 @@ impl Scaler {
         self.stalled = if view.starts == 0 && view.waiting > 0 { self.stalled + seconds } else { 0.0 };
         let measured = match view.starts {
             // What runs takes at least so long.
-            0 if self.stalled > 0.0 => self.service.unwrap_or(0.0).max(self.stalled),
+            0 if self.stalled > 0.0 => self.task_time.unwrap_or(0.0).max(self.stalled),
             0 => return,
             starts => busy * seconds / starts as f64,
         };
-        let before = self.service.unwrap_or(measured);
-        self.service = Some(SERVICE_WEIGHT * measured + (1.0 - SERVICE_WEIGHT) * before);
+        let before = self.task_time.unwrap_or(measured);
+        self.task_time = Some(TASK_TIME_WEIGHT * measured + (1.0 - TASK_TIME_WEIGHT) * before);
     }
 
     /// One for each task that waits, besides those who are idle and will take one.
@@ -279,12 +279,12 @@ impl Scaler {
 
     /// By Little's law as many as tasks come in the time that one takes, and what it takes to be rid of the backlog. Where
     /// nothing begins any more those who are busy are of no help for either.
-    fn needed_by_measure(&self, scaling: &Scaling, view: &LoadView) -> usize {
-        let Some(service) = self.service else {
+    fn needed_by_sample(&self, scaling: &Scaling, view: &LoadView) -> usize {
+        let Some(task_time) = self.task_time else {
             return view.workers.saturating_sub(view.idle); // nothing is known yet
         };
-        let load = self.arrivals.ahead(LOOKAHEAD) * service;
-        let backlog = view.waiting as f64 * service / (DRAIN_LOOKS * scaling.period.as_secs_f64());
+        let load = self.arrivals.ahead(LOOKAHEAD) * task_time;
+        let backlog = view.waiting as f64 * task_time / (DRAIN_LOOKS * scaling.period.as_secs_f64());
         let stuck = if self.stalled > 0.0 { view.workers.saturating_sub(view.idle) as f64 } else { 0.0 };
         // Saturates where it does not fit.
         (load.max(stuck) + backlog).ceil() as usize

@@ -6,8 +6,7 @@ use std::mem::MaybeUninit;
 use crate::base::error::SubmitErrorKind;
 use crate::pull::shared::PullShared;
 use crate::pull::worker::PullWorker;
-use crate::runtime::control::Phase;
-use crate::runtime::control::Request;
+use crate::runtime::control::{Phase, Request};
 use crate::runtime::intake::{Intake, Rejected, Route, SUBMIT_PORTION, in_portions};
 use crate::task::erased::Task;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::queue::Queue;
+use super::queue::SharedQueue;
 use crate::pull::shared::PullShared;
 use crate::pull::worker::PullWorker;
 use crate::runtime::config::Config;
@@ -16,14 +16,14 @@ impl Model for PullShared {
     type Worker = PullWorker;
 
     fn new(config: Config) -> Self {
-        PullShared { core: Core::new(config), queue: Queue::new() }
+        PullShared { core: Core::new(config), queue: SharedQueue::new() }
     }
 
     fn admit(&self, _: usize, _: OutsideWork) {} // nobody needs to know who takes
 
     fn withdraw(&self, _: usize) {}
 
-    fn hand_over(&self, _: usize) -> usize {
+    fn redistribute(&self, _: usize) -> usize {
         0 // it has nothing of its own
     }
 
@@ -61,7 +61,7 @@ impl Model for PullShared {
             return false;
         }
         let is_drained = || self.is_drained() && self.is_out_of_broadcasts();
-        if !self.idle.while_all_rest(is_drained) {
+        if !self.idle.while_all_parked(is_drained) {
             return self.has_ended();
         }
         self.advance(Phase::Ended);
@@ -70,10 +70,10 @@ impl Model for PullShared {
     }
 
     fn discard_queued(&self) {
-        let throw = |task| _ = self.discard(task);
-        self.queue.drain(throw);
-        self.queue.drain_from(|| self.priorities.take_any(), throw);
-        self.drain_broadcasts(throw);
+        let sink = |task| _ = self.discard(task);
+        self.queue.drain(sink);
+        self.queue.drain_from(|| self.priorities.take_any(), sink);
+        self.drain_broadcasts(sink);
     }
 
     fn retain_queued(&self, sort: &mut dyn FnMut(Task) -> Option<Task>) {

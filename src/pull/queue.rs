@@ -13,17 +13,17 @@ use crate::task::erased::Task;
 
 /// See the module's text.
 #[derive(Debug)]
-pub struct Queue {
+pub struct SharedQueue {
     tasks: Injector<Task>,
     entries: EntryCounter<STRIPES>,
     /// Places emptied by threads that are no workers, at shutdown.
     discarded: Counter,
 }
 
-impl Queue {
+impl SharedQueue {
     /// Open and empty.
     pub fn new() -> Self {
-        Queue { tasks: Injector::new(), entries: EntryCounter::new(), discarded: Counter::default() }
+        SharedQueue { tasks: Injector::new(), entries: EntryCounter::new(), discarded: Counter::default() }
     }
 
     /// Lets in `tasks` tasks from outside, which the caller then pushes; `false` if the queue is closed.
@@ -69,15 +69,15 @@ impl Queue {
     }
 
     /// Gives all tasks to `throw`, on any thread.
-    pub fn drain(&self, throw: impl Fn(Task)) {
-        self.drain_from(|| self.take(), throw);
+    pub fn drain(&self, sink: impl Fn(Task)) {
+        self.drain_from(|| self.take(), sink);
     }
 
-    /// As [`Queue::drain`], of tasks that were let in here and lie elsewhere.
-    pub fn drain_from(&self, take: impl Fn() -> Option<Task>, throw: impl Fn(Task)) {
+    /// As [`SharedQueue::drain`], of tasks that were let in here and lie elsewhere.
+    pub fn drain_from(&self, take: impl Fn() -> Option<Task>, sink: impl Fn(Task)) {
         while let Some(task) = take() {
             self.discarded.add_shared(1);
-            throw(task);
+            sink(task);
         }
     }
 
@@ -98,7 +98,7 @@ impl Queue {
         }
     }
 
-    /// Places emptied by [`Queue::drain`] and [`Queue::retain`].
+    /// Places emptied by [`SharedQueue::drain`] and [`SharedQueue::retain`].
     pub fn discarded(&self) -> u64 {
         self.discarded.get()
     }

@@ -5,7 +5,7 @@
 
 use std::ops::Deref;
 
-use super::queue::Queue;
+use super::queue::SharedQueue;
 
 use crate::runtime::core::Core;
 
@@ -13,7 +13,7 @@ use crate::runtime::core::Core;
 #[derive(Debug)]
 pub struct PullShared {
     pub(super) core: Core,
-    pub(super) queue: Queue,
+    pub(super) queue: SharedQueue,
 }
 
 /// A pool is its core, with queues.

@@ -21,7 +21,7 @@ use std::time::Instant;
 
 use crate::pull::shared::PullShared;
 use crate::runtime::core::Core;
-use crate::runtime::current::{CurrentWorker, Slot};
+use crate::runtime::current::{CurrentSlot, CurrentWorker};
 use crate::runtime::metrics::WorkerMetrics;
 use crate::runtime::model::{ExitReason, Owner};
 use crate::runtime::thread_role::enter_pool;
@@ -38,7 +38,7 @@ pub struct PullWorker {
 }
 
 thread_local! {
-    static CURRENT: Slot<PullWorker> = const { Slot::new() };
+    static CURRENT: CurrentSlot<PullWorker> = const { CurrentSlot::new() };
 }
 
 impl PullWorker {
@@ -50,7 +50,7 @@ impl PullWorker {
     /// Calls `f` with the worker that this thread acts as, if any.
     #[inline]
     pub fn with_current<R>(f: impl FnOnce(Option<&PullWorker>) -> R) -> R {
-        Slot::with(&CURRENT, f)
+        CurrentSlot::with(&CURRENT, f)
     }
 
     /// Whether it is one of `shared`'s workers.
@@ -100,13 +100,13 @@ impl CurrentWorker for PullWorker {
     }
 
     fn begin_blocking(&self) -> Option<Box<dyn Any>> {
-        Compensation::begin(&self.shared).map(|absence| Box::new(absence) as Box<dyn Any>)
+        Compensation::begin(&self.shared).map(|compensation| Box::new(compensation) as Box<dyn Any>)
     }
 }
 
 impl Owner for PullWorker {
     fn as_current<R>(&self, f: impl FnOnce() -> R) -> R {
-        let _current = Slot::enter(&CURRENT, self);
+        let _current = CurrentSlot::enter(&CURRENT, self);
         f()
     }
 

@@ -4,19 +4,14 @@
 //! idle, if there is one, else to the *home* of the submitting thread: an inbox it keeps to while that has room, so
 //! that its tasks stay together in one core's cache. `policy::placement` says when a producer moves.
 
-use crate::runtime::intake::Intake;
-use crate::runtime::intake::Rejected;
-use crate::runtime::intake::Route;
-use crate::runtime::intake::SUBMIT_PORTION;
-use crate::runtime::intake::in_portions;
+use crate::runtime::intake::{Intake, Rejected, Route, SUBMIT_PORTION, in_portions};
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 
 use crate::push::shared::{InFlight, PushShared, TaskBatch};
 use crate::push::worker::PushWorker;
-use crate::runtime::control::Phase;
-use crate::runtime::control::Request;
+use crate::runtime::control::{Phase, Request};
 use crossbeam_deque::Injector;
 
 use crate::base::error::SubmitErrorKind;

@@ -7,7 +7,7 @@ use crossbeam_deque::Injector;
 use crossbeam_utils::CachePadded;
 
 use crate::policy::victim::Neighbours;
-use crate::push::queues::{Queue, drain_deque};
+use crate::push::queues::{TaskQueue, drain_deque};
 use crate::push::shared::{PushShared, Remote, TaskBatch};
 use crate::push::worker::PushWorker;
 use crate::queue::batch::BATCH_CAPACITY;
@@ -67,7 +67,7 @@ impl Model for PushShared {
         self.members.replace(left);
     }
 
-    fn hand_over(&self, index: usize) -> usize {
+    fn redistribute(&self, index: usize) -> usize {
         let mut batch = TaskBatch::new();
         let mut moved = 0;
         let mut sink = |task| {
@@ -111,7 +111,7 @@ impl Model for PushShared {
     }
 
     fn has_work(&self) -> bool {
-        self.queues().any(Queue::has_work)
+        self.queues().any(TaskQueue::has_work)
     }
 
     /// When no task is left and all workers rest nothing can bring a new task: outside is shut out, and inside nobody
@@ -128,7 +128,7 @@ impl Model for PushShared {
         fence(Ordering::SeqCst);
         // Both at one moment. Looked at one after the other, a worker could be at rest, be chosen or borrowed, and rest
         // again in between; and what it took or left meanwhile we would not have seen.
-        if !self.idle.while_all_rest(|| self.queues().all(Queue::is_drained)) {
+        if !self.idle.while_all_parked(|| self.queues().all(TaskQueue::is_drained)) {
             return self.has_ended();
         }
         self.advance(Phase::Ended);

@@ -29,8 +29,7 @@ use crate::push::worker::PushWorker;
 use crate::runtime::awaited_latch::AwaitedLatch;
 use crate::runtime::control::Phase;
 use crate::runtime::intake::Intake;
-use crate::runtime::wait::is_deep;
-use crate::runtime::wait::join_spin;
+use crate::runtime::wait::{is_deep, join_spin};
 use crate::task::counts::{TaskCounts, TaskEnd};
 use crate::task::erased::{Discarded, Finished, Task, TaskKind, TaskTable, Word, Words};
 use crate::task::recycle;
@@ -42,7 +41,7 @@ impl ScopeState {
     /// # Safety
     /// What `body` borrows outlives the scope, and the frame of the scope or a task of it, which has not ended, calls this.
     #[inline]
-    pub unsafe fn spawn<B: Body>(&self, body: B) {
+    pub unsafe fn spawn<B: ScopeTask>(&self, body: B) {
         let shared = self.shared();
         let refused = PushWorker::with_current(|worker| match worker {
             Some(worker) if worker.belongs_to(shared) => {
@@ -62,7 +61,7 @@ impl ScopeState {
     }
 
     #[inline]
-    fn spawn_on<B: Body>(&self, worker: &PushWorker, body: B) -> Result<(), B> {
+    fn spawn_on<B: ScopeTask>(&self, worker: &PushWorker, body: B) -> Result<(), B> {
         if self.shared().phase() >= Phase::Ended {
             return Err(body);
         }
@@ -76,7 +75,7 @@ impl ScopeState {
     }
 
     #[cold]
-    fn spawn_from_outside<B: Body>(&self, body: B) -> Result<(), B> {
+    fn spawn_from_outside<B: ScopeTask>(&self, body: B) -> Result<(), B> {
         self.shared().overdraw_from_outside(1);
         if !self.is_on_worker {
             // SAFETY: `pack` initialises its place and does not panic.
@@ -158,7 +157,7 @@ pub fn open<R>(shared: &PushShared, body: impl FnOnce(&ScopeState) -> R) -> R {
 }
 
 /// What a task of a scope does. User code in it stays inside the panic guard.
-pub trait Body: Send {
+pub trait ScopeTask: Send {
     /// Does it, counts it, and gives a panic to the scope.
     fn run(self, scope: &ScopeState, counts: &TaskCounts);
     /// Drops it unstarted.
@@ -166,9 +165,9 @@ pub trait Body: Send {
 }
 
 /// A closure whose result nobody wants.
-pub struct Closure<F>(pub F);
+pub struct ScopeClosure<F>(pub F);
 
-impl<F: FnOnce() + Send> Body for Closure<F> {
+impl<F: FnOnce() + Send> ScopeTask for ScopeClosure<F> {
     #[inline]
     fn run(self, scope: &ScopeState, counts: &TaskCounts) {
         counts.begin();
@@ -187,7 +186,7 @@ impl<F: FnOnce() + Send> Body for Closure<F> {
 }
 
 /// A task with a handle, which counts itself, whoever runs it.
-impl Body for Task {
+impl ScopeTask for Task {
     fn run(self, scope: &ScopeState, counts: &TaskCounts) {
         if let Finished::UnobservedPanic(payload) = Task::run(self, counts) {
             scope.keep_panic(payload);
@@ -208,7 +207,7 @@ impl Packed {
     }
 
     #[inline]
-    fn pack<B: Body>(place: &mut MaybeUninit<Task>, scope: &ScopeState, body: B) {
+    fn pack<B: ScopeTask>(place: &mut MaybeUninit<Task>, scope: &ScopeState, body: B) {
         let mut words: Words = [const { Word::uninit() }; 3];
         words[0].write(std::ptr::from_ref(scope).expose_provenance());
         if Self::is_inline::<B>() {
@@ -246,7 +245,7 @@ impl Packed {
         (scope, body)
     }
 
-    unsafe fn run<B: Body>(scope: Word, a: Word, b: Word, counts: &TaskCounts) -> Finished {
+    unsafe fn run<B: ScopeTask>(scope: Word, a: Word, b: Word, counts: &TaskCounts) -> Finished {
         // SAFETY: the contract of the table.
         let (scope, body) = unsafe { Self::unpack::<B>(scope, a, b) };
         // SAFETY: it waits for this task.
@@ -265,7 +264,12 @@ impl Packed {
         Finished::Done
     }
 
-    unsafe fn discard<B: Body>(scope: Word, a: Word, b: Word, why: Unstarted) -> Result<Discarded, Payload> {
+    unsafe fn discard<B: ScopeTask>(
+        scope: Word,
+        a: Word,
+        b: Word,
+        why: Unstarted,
+    ) -> Result<Discarded, Payload> {
         // SAFETY: the contract of the table.
         let (scope, body) = unsafe { Self::unpack::<B>(scope, a, b) };
         let discarded = body.discard(why);
@@ -278,20 +282,20 @@ impl Packed {
 }
 
 /// Marks what runs on a worker as part of a scope, for as long as the value lives.
-pub struct Inside<'a> {
+pub struct ScopeGuard<'a> {
     worker: &'a PushWorker,
     around: *const ScopeState,
 }
 
-impl Drop for Inside<'_> {
+impl Drop for ScopeGuard<'_> {
     fn drop(&mut self) {
         self.worker.set_current_scope(self.around);
     }
 }
 
 impl PushWorker {
-    fn enter_scope<'a>(&'a self, scope: &ScopeState) -> Inside<'a> {
-        Inside { worker: self, around: self.set_current_scope(scope) }
+    fn enter_scope<'a>(&'a self, scope: &ScopeState) -> ScopeGuard<'a> {
+        ScopeGuard { worker: self, around: self.set_current_scope(scope) }
     }
 
     /// Waits until all tasks of `scope`, which was opened on this worker, have ended. `depth_below`: tasks in the deque

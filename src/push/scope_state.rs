@@ -28,7 +28,7 @@ pub struct ScopeState {
     pub parent: *const ScopeState,
     shared: NonNull<PushShared>,
     /// Tasks for the worker that waits: spawned by threads that are no workers, or handed back by one that had taken
-    /// them. A queue of the pool holds a [`Note`] for each.
+    /// them. A queue of the pool holds a [`ProxyTask`] for each.
     pub returned: OnceLock<Arc<Returned>>,
     /// Whether the thread that opened it acts as a worker of the pool.
     pub is_on_worker: bool,
@@ -76,7 +76,7 @@ impl ScopeState {
     pub fn keep_for_waiter(&self, task: Task) -> Task {
         let returned = self.returned.get_or_init(Arc::default);
         lock(returned).push_back(task);
-        Note::pack(returned.clone())
+        ProxyTask::pack(returned.clone())
     }
 
     pub fn keep_panic(&self, payload: Payload) {
@@ -139,11 +139,12 @@ pub fn hand_back(shared: &PushShared, task: Task) {
 
 /// In a queue, in place of a task that its scope keeps. It is counted for the task: the task counts its own end, and the
 /// note none.
-struct Note;
+struct ProxyTask;
 
-impl Note {
+impl ProxyTask {
     fn pack(returned: Arc<Returned>) -> Task {
-        static TABLE: TaskTable = TaskTable { run: Note::run, discard: Note::discard, kind: TaskKind::Sent };
+        static TABLE: TaskTable =
+            TaskTable { run: ProxyTask::run, discard: ProxyTask::discard, kind: TaskKind::Sent };
         let mut words: Words = [const { Word::uninit() }; 3];
         words[0].write(Arc::into_raw(returned).expose_provenance());
         // SAFETY: the functions expect the address of such a queue, with the count that comes with it.

@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_come_back_youngest_first_and_the_rest_is_dropped() {
+    fn values_come_back_youngest_first_and_others_are_dropped() {
         let value = Rc::new(());
         let mut batch = Batch::new();
         batch.extend((0..BATCH_CAPACITY).map(|i| (i, value.clone())));

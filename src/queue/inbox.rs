@@ -49,7 +49,7 @@ pub enum Taken {
     Some,
 }
 
-struct Slot<T> {
+struct InboxSlot<T> {
     turn: AtomicU64,
     value: UninitCell<T>,
 }
@@ -58,7 +58,7 @@ struct Slot<T> {
 /// does nothing that could panic or wait in between is his business.)
 #[must_use]
 pub struct Reserved<'a, T> {
-    slot: &'a Slot<T>,
+    slot: &'a InboxSlot<T>,
     position: u64,
 }
 
@@ -99,7 +99,7 @@ impl<T> fmt::Debug for Reserved<'_, T> {
 pub struct Inbox<T> {
     tail: CachePadded<AtomicU64>,
     head: CachePadded<AtomicU64>,
-    slots: Box<[Slot<T>]>,
+    slots: Box<[InboxSlot<T>]>,
 }
 
 // SAFETY: values move between threads through the slots (hence `T: Send`); a slot's value is touched only by the
@@ -119,7 +119,7 @@ impl<T> Inbox<T> {
         assert!(capacity.is_power_of_two() && capacity >= 2, "inbox capacity {capacity}");
         let mask = capacity as u64 - 1;
         assert!(start & mask == 0, "the first position {start} must be a multiple of the capacity");
-        let slot = |index| Slot { turn: AtomicU64::new(start + index), value: UninitCell::empty() };
+        let slot = |index| InboxSlot { turn: AtomicU64::new(start + index), value: UninitCell::empty() };
         Inbox {
             tail: CachePadded::new(AtomicU64::new(start)),
             head: CachePadded::new(AtomicU64::new(start)),
@@ -133,7 +133,7 @@ impl<T> Inbox<T> {
     }
 
     #[inline(always)]
-    fn slot(&self, position: u64) -> &Slot<T> {
+    fn slot(&self, position: u64) -> &InboxSlot<T> {
         // The capacity is a power of two, so this mask also spares the bounds check.
         &self.slots[(position & (self.slots.len() as u64 - 1)) as usize]
     }
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_takes_what_room_there_is() {
+    fn a_batch_takes_the_places_that_are_free() {
         let inbox = Inbox::new(4);
         inbox.push(0).expect("room");
         let mut numbers = 1..;

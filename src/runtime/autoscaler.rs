@@ -10,14 +10,12 @@
 //! follows, and then it looks at every source of work once more. A push publishes its task, and looks at that word after a
 //! fence. So either the push sees the bit, or the supervisor sees its task. The bit goes out with the first call.
 
-use std::io;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{io, thread};
 
 use crate::policy::scaling::{Decision, LoadView, Release, Scaler};
-use crate::runtime::control::Phase;
-use crate::runtime::control::Request;
+use crate::runtime::control::{Phase, Request};
 use crate::runtime::metrics::LoadSample;
 use crate::runtime::model::Model;
 use crate::runtime::worker_thread;
@@ -33,7 +31,7 @@ pub fn ensure<M: Model>(shared: &Arc<M>) -> io::Result<()> {
     let mut roster = shared.roster.lock();
     if roster.spawn_policy() == SpawnPolicy::Open && !roster.is_supervised() {
         let supervised = shared.clone();
-        shared.threads.start(shared.config.supervisor_thread(), move |_| {
+        shared.threads.start(shared.config.autoscaler_thread(), move |_| {
             Autoscaler::new(&supervised).run();
             supervised.idle.supervise(None);
             supervised.threads.gone();

@@ -66,10 +66,10 @@ impl Core {
     }
 
     /// Gives all orders to `throw`, on any thread.
-    pub fn drain_broadcasts(&self, mut throw: impl FnMut(Task)) {
+    pub fn drain_broadcasts(&self, mut sink: impl FnMut(Task)) {
         for worker in self.recorded() {
             while let Some(order) = self.take_broadcast(worker) {
-                throw(order);
+                sink(order);
             }
         }
     }

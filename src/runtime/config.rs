@@ -1,8 +1,7 @@
 //! What the runtime needs to know of what the user asked for. Made and validated by the builder; read-only from then on.
 
-use std::fmt;
-use std::thread;
 use std::time::Duration;
+use std::{fmt, thread};
 
 use crate::base::error::PanicPayload;
 use crate::policy::overflow::{OnFull, Overweight};
@@ -105,7 +104,7 @@ impl Config {
     /// For a pool of one worker without a thread, which does alone what this one's pool no longer does.
     pub fn single_threaded(&self) -> Config {
         Config {
-            limits: WorkerLimits { min: 1, max: 1, stand_ins: 0, warm: 0, linger: Duration::ZERO },
+            limits: WorkerLimits { min: 1, max: 1, stand_ins: 0, spares: 0, keep_alive: Duration::ZERO },
             scaling: Scaling::default(),
             name: self.name.clone(),
             stack_size: self.stack_size,
@@ -132,7 +131,7 @@ impl Config {
     }
 
     /// The thread of the supervisor, not started.
-    pub fn supervisor_thread(&self) -> thread::Builder {
+    pub fn autoscaler_thread(&self) -> thread::Builder {
         thread::Builder::new().name(self.name_with("-super"))
     }
 

@@ -27,7 +27,7 @@ pub enum Request {
     /// Look whether there is an order for you (see `orders`).
     Broadcast = 1 << 4,
     /// Look at the [`Roster`] whether to leave the pool.
-    Leave = 1 << 5,
+    Retire = 1 << 5,
 }
 
 /// The bits of the word that hold the [`Phase`].

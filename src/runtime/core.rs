@@ -2,18 +2,13 @@
 //! its workers is idle, their records, and the threads. The queues are the business of the pools themselves, which
 //! contain this. Everything here may be touched by any thread at any time.
 
-use crate::runtime::control::ControlWord;
-use crate::runtime::control::PHASE;
-use crate::runtime::control::Phase;
-use crate::runtime::control::Request;
+use crate::runtime::control::{ControlWord, PHASE, Phase, Request};
 use crate::runtime::pause::Pause;
-use crate::runtime::record::PerWorker;
-use crate::runtime::record::Record;
-use std::fmt;
-use std::panic;
+use crate::runtime::record::{PerWorker, Record};
 use std::sync::atomic::{AtomicU32, Ordering, fence};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Instant;
+use std::{fmt, panic};
 
 use crossbeam_utils::CachePadded;
 
@@ -76,7 +71,7 @@ pub struct Core {
     /// The operating system's threads behind the workers.
     pub threads: Threads,
     /// Ends the pool when the user's token is cancelled.
-    pub watch: OnceLock<CancelRegistration>,
+    pub on_cancel: OnceLock<CancelRegistration>,
 }
 
 impl Core {
@@ -106,7 +101,7 @@ impl Core {
             metrics: PoolMetrics::default(),
             per_worker: Mutex::default(),
             threads: Threads::default(),
-            watch: OnceLock::new(),
+            on_cancel: OnceLock::new(),
         }
     }
 
@@ -168,7 +163,7 @@ impl Core {
     pub fn advance(&self, phase: Phase) {
         let mut old = self.control.load(Ordering::Relaxed); // only a guess for the CAS
         while old & PHASE < phase as u32 {
-            let new = old & !(PHASE | Request::Pause as u32 | Request::Leave as u32) | phase as u32;
+            let new = old & !(PHASE | Request::Pause as u32 | Request::Retire as u32) | phase as u32;
             // AcqRel: see `condition`.
             match self.control.compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => break,
@@ -193,9 +188,9 @@ impl Core {
     /// afterwards.
     pub fn publish(&self, roster: &RosterState) {
         if self.roster.publish(roster) > 0 {
-            self.request(Request::Leave);
-        } else if self.control().asks(Request::Leave) {
-            self.withdraw_request(Request::Leave);
+            self.request(Request::Retire);
+        } else if self.control().asks(Request::Retire) {
+            self.withdraw_request(Request::Retire);
         }
         if roster.spawn_policy() == SpawnPolicy::Open && roster.vacancies() > 0 {
             self.idle.ask_for_a_call();
@@ -240,7 +235,7 @@ impl Core {
     /// Has worker `number`, which calls it, wait for as long as the pool is paused and it is not to leave.
     #[cold]
     pub fn wait_while_paused(&self, number: usize) {
-        self.pause.wait_while(|| self.control().asks(Request::Pause) && !self.roster.is_to_leave(number));
+        self.pause.wait_while(|| self.control().asks(Request::Pause) && !self.roster.must_retire(number));
     }
 
     /// Whether every worker may go.

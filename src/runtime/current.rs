@@ -1,6 +1,6 @@
 //! The worker that the calling thread acts as, whatever the kind of its pool.
 //!
-//! Each kind of pool keeps a typed thread-local of its own for the hot paths ([`Slot`]); beside it a worker is known here
+//! Each kind of pool keeps a typed thread-local of its own for the hot paths ([`CurrentSlot`]); beside it a worker is known here
 //! as a `&dyn CurrentWorker`, for everything that does not care about the kind: waiting, statistics, worker-locals,
 //! blocking. A virtual call is made per wait, never per task.
 
@@ -41,7 +41,7 @@ thread_local! {
 /// Calls `f` with the worker that the calling thread acts as, if any.
 pub fn with<R>(f: impl FnOnce(Option<&dyn CurrentWorker>) -> R) -> R {
     let current = CURRENT.get();
-    // SAFETY: set by `Slot::enter`, whose guard borrows the worker until it restores the previous value. The reference
+    // SAFETY: set by `CurrentSlot::enter`, whose guard borrows the worker until it restores the previous value. The reference
     // does not leave `f`.
     f(current.map(|worker| unsafe { worker.as_ref() }))
 }
@@ -67,12 +67,12 @@ pub fn wait_until(awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>)
 
 /// The typed thread-local of one kind of worker.
 #[derive(Debug)]
-pub struct Slot<W>(Cell<*const W>);
+pub struct CurrentSlot<W>(Cell<*const W>);
 
-impl<W: CurrentWorker + 'static> Slot<W> {
+impl<W: CurrentWorker + 'static> CurrentSlot<W> {
     /// No worker.
     pub const fn new() -> Self {
-        Slot(Cell::new(ptr::null()))
+        CurrentSlot(Cell::new(ptr::null()))
     }
 
     /// Calls `f` with the worker of this kind that the calling thread acts as, if any.
@@ -98,7 +98,7 @@ impl<W: CurrentWorker + 'static> Slot<W> {
 
 /// A thread acts as a worker for as long as this lives.
 pub struct CurrentGuard<'a, W: CurrentWorker + 'static> {
-    slot: &'static LocalKey<Slot<W>>,
+    slot: &'static LocalKey<CurrentSlot<W>>,
     previous: *const W,
     previous_of_any_kind: Option<NonNull<dyn CurrentWorker>>,
     worker: PhantomData<&'a W>,

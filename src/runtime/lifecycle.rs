@@ -3,18 +3,14 @@
 use crate::base::error::ResizeError;
 use crate::runtime::model::Model;
 use crate::runtime::worker_thread::fill_up;
-use std::sync::Arc;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Instant;
 
 use crate::base::error::{BuildError, PanicPayload, ShutdownError};
-use crate::runtime::autoscaler;
 use crate::runtime::config::Config;
-use crate::runtime::control::Phase;
-use crate::runtime::control::Request;
+use crate::runtime::control::{Phase, Request};
 use crate::runtime::report::{self, AtEnd};
-use crate::runtime::thread_role;
-use crate::runtime::worker_thread;
+use crate::runtime::{autoscaler, thread_role, worker_thread};
 use crate::task::cancel::CancelCallback;
 use crate::workers::roster::{SpawnPolicy, SpawnReason};
 
@@ -34,7 +30,7 @@ pub fn start<M: Model>(config: Config) -> Result<Arc<M>, BuildError> {
         && let Err(source) = autoscaler::ensure(&shared)
     {
         abandon(&*shared);
-        return Err(BuildError::SpawnSupervisor { source });
+        return Err(BuildError::SpawnAutoscaler { source });
     }
     // Without hooks and pins nothing can fail any more, and tasks may be submitted before the threads run.
     if shared.config.hooks.start.is_some() || shared.config.cores.is_some() {
@@ -49,8 +45,8 @@ pub fn start<M: Model>(config: Config) -> Result<Arc<M>, BuildError> {
     if let Some(token) = &shared.config.token {
         let pool = Arc::downgrade(&shared);
         let stop = move || pool.upgrade().iter().for_each(|pool| stop(&**pool));
-        match token.watch(CancelCallback::Call(Box::new(stop))) {
-            Some(watch) => _ = shared.watch.set(watch),
+        match token.on_cancel(CancelCallback::Call(Box::new(stop))) {
+            Some(watch) => _ = shared.on_cancel.set(watch),
             None => self::stop(&*shared),
         }
     }
@@ -184,7 +180,7 @@ pub fn resume<M: Model>(shared: &M) {
 }
 
 /// Ends a pool whose owner goes away.
-pub fn leave<M: Model>(shared: &M) {
+pub fn end_on_drop<M: Model>(shared: &M) {
     match end(shared, Phase::Draining, None) {
         // In a forked child there is nothing to end: the threads, and with them their share of this pool, exist only
         // in the parent.

@@ -43,7 +43,7 @@ pub struct WorkerMetrics {
     /// Time asleep, for want of work or in a task that waits for another pool; as `alive`.
     pub asleep: StateTimer,
     /// Ticks of [`clock`](crate::sys::clock) for which a thread from outside acted as this worker, which slept.
-    pub lent: Counter,
+    pub leased: Counter,
 }
 
 impl WorkerMetrics {

@@ -23,7 +23,7 @@ pub trait Model: Deref<Target = Core> + Sized + Send + Sync + 'static {
     /// Gives what is left in the queues of a worker that was withdrawn, and runs no more, to all others; how many tasks that
     /// was. The caller notifies for them. (The worker still counts as one that does not rest, so the pool does not end
     /// meanwhile.)
-    fn hand_over(&self, index: usize) -> usize;
+    fn redistribute(&self, index: usize) -> usize;
     /// The owner half of worker `index`; made on its thread.
     fn worker(shared: Arc<Self>, index: usize) -> Self::Worker;
     /// The numbers of the workers.

@@ -21,8 +21,8 @@ impl Core {
         if self.is_forked() {
             return 0; // a lock may be held by a thread that does not exist here
         }
-        let for_room = self.capacity.as_ref().map_or(0, Capacity::blocked);
-        for_room + self.budget.as_ref().map_or(0, |budget| budget.waiting())
+        let for_capacity = self.capacity.as_ref().map_or(0, Capacity::blocked);
+        for_capacity + self.budget.as_ref().map_or(0, |budget| budget.waiting())
     }
 
     /// Adds one count of all workers up.
@@ -98,7 +98,7 @@ impl Core {
         let (metrics, now) = (&record.metrics, self.nanos(Instant::now()));
         let alive = metrics.alive.total(now);
         // While it is on loan its thread sleeps, but the worker does not.
-        let asleep = metrics.asleep.total(now).saturating_sub(self.ticks_to_nanos(metrics.lent.get()));
+        let asleep = metrics.asleep.total(now).saturating_sub(self.ticks_to_nanos(metrics.leased.get()));
         let searching = metrics.searching.get();
         let timing = record.timing.get();
         WorkerStats {

@@ -1,8 +1,7 @@
 //! Waiting: what can be waited for ([`Awaited`]), how a wait ends, and the wait of a thread that runs nothing meanwhile.
 
-use std::io;
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{io, thread};
 
 use crate::runtime::config::Config;
 use crate::sys::{affinity, stack};

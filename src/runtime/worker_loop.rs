@@ -13,8 +13,7 @@ use crossbeam_utils::CachePadded;
 use crate::base::counter::nanos;
 use crate::policy::scaling::Release;
 use crate::policy::spin::SpinTime;
-use crate::runtime::control::Phase;
-use crate::runtime::control::Request;
+use crate::runtime::control::{Phase, Request};
 use crate::runtime::core::Core;
 use crate::runtime::metrics::WorkerMetrics;
 use crate::runtime::model::Model;
@@ -27,7 +26,7 @@ use crate::workers::roster::RetireReason;
 
 /// Busy-wait hints between two sweeps of a searching worker: a pause of some 100 ns, so that searchers do not take the
 /// cache lines away from those who fill them.
-const HINTS_PER_SWEEP: u32 = 8;
+const HINTS_PER_SEARCH: u32 = 8;
 
 /// What a worker is up to when it asks for the next task: until when it waits for one.
 pub enum RunUntil<'a> {
@@ -56,7 +55,7 @@ impl RunUntil<'_> {
                 // What a task waits for goes on in a paused pool, and a worker leaves only between two tasks.
                 || matches!(self, RunUntil::PoolEnd)
                     && (condition.asks(Request::Pause)
-                        || condition.asks(Request::Leave) && core.roster.is_to_leave(index)))
+                        || condition.asks(Request::Retire) && core.roster.must_retire(index)))
     }
 
     fn park_reason(&self) -> ParkReason {
@@ -206,7 +205,7 @@ pub trait WorkerLoop: Sized {
         let role = if shared.has_work() || shared.has_broadcast(park_slot.index()) {
             Some(Role::Searching)
         } else if matches!(until, RunUntil::PoolEnd)
-            && (shared.ends_now() || shared.roster.is_to_leave(park_slot.index()))
+            && (shared.ends_now() || shared.roster.must_retire(park_slot.index()))
         {
             Some(Role::Active)
         } else {
@@ -295,7 +294,7 @@ pub trait WorkerLoop: Sized {
             self.stop(until);
             return true;
         }
-        if matches!(until, RunUntil::PoolEnd) && condition.asks(Request::Leave) && self.leaves() {
+        if matches!(until, RunUntil::PoolEnd) && condition.asks(Request::Retire) && self.leaves() {
             return true;
         }
         if matches!(until, RunUntil::PoolEnd) && condition.asks(Request::Pause) {
@@ -321,7 +320,7 @@ pub trait WorkerLoop: Sized {
     /// Leaves the pool, if it is among those who are to.
     fn leaves(&self) -> bool {
         let (shared, index) = (self.shared(), self.park_slot().index());
-        let leaves = shared.roster.is_to_leave(index) && shared.retire(index, RetireReason::Requested);
+        let leaves = shared.roster.must_retire(index) && shared.retire(index, RetireReason::Requested);
         if leaves {
             self.state().has_retired.set(true);
         }
@@ -373,6 +372,6 @@ fn search(seeker: &impl WorkerLoop, until: &RunUntil<'_>) -> Option<Task> {
             seeker.state().metrics().searching.add(nanos(now - first));
             return seeker.steal_last_resort(); // how long the sleep lasts will tell whether that was wise
         }
-        (0..HINTS_PER_SWEEP).take_while(|_| !seeker.sees_push()).for_each(|_| std::hint::spin_loop());
+        (0..HINTS_PER_SEARCH).take_while(|_| !seeker.sees_push()).for_each(|_| std::hint::spin_loop());
     }
 }

@@ -5,28 +5,23 @@
 //! It decides between two tasks, under the lock of the roster ([`Core::retire`]); from then on it does not count. Its exit
 //! hook runs while it is still a full worker, so that what that submits goes the usual way. Then no new task can reach it
 //! ([`Model::withdraw`]): a dispatcher with an old snapshot of the set is refused and chooses another. What is left in its
-//! queues goes to everyone ([`Model::hand_over`]), and whoever is needed for it is woken. Only then the pool may end without
+//! queues goes to everyone ([`Model::redistribute`]), and whoever is needed for it is woken. Only then the pool may end without
 //! it ([`Idle::dismiss`](crate::workers::idle::Idle::dismiss)), and at last its number is free for another.
 //!
 //! What was in its queues is handed on after they refuse, so nothing stays behind; a wake-up that counted on it is passed on
 //! when it stops searching, as by any searcher (`docs/idle.md`).
 
-use std::io;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc;
-use std::thread;
+use std::sync::{Arc, mpsc};
 use std::time::Instant;
+use std::{io, thread};
 
 use crate::base::span;
 use crate::base::unwind::{self, Payload};
 use crate::runtime::control::Phase;
 use crate::runtime::core::Core;
 use crate::runtime::metrics::PinStatus;
-use crate::runtime::model::ExitReason;
-use crate::runtime::model::Model;
-use crate::runtime::model::OutsideWork;
-use crate::runtime::model::Owner;
+use crate::runtime::model::{ExitReason, Model, OutsideWork, Owner};
 use crate::runtime::thread_role;
 use crate::runtime::threads::ThreadKey;
 use crate::sys::{affinity, stack};
@@ -57,20 +52,20 @@ pub fn add_worker<M: Model>(shared: &Arc<M>, purpose: SpawnReason, ready: Option
 /// Gives a number, and makes its worker known.
 fn assign_number<M: Model>(shared: &M, purpose: SpawnReason) -> Option<AssignedNumber> {
     let mut roster = shared.roster.lock();
-    let vacancy = roster.assign(shared.roster.limits(), purpose)?;
-    let record = shared.make_record(vacancy.number);
+    let assigned = roster.assign(shared.roster.limits(), purpose)?;
+    let record = shared.make_record(assigned.number);
     if purpose != SpawnReason::Spare {
         // Whoever closes the pool takes the lock first, and who takes on a stand-in is a worker that does not rest: the
         // pool does not end meanwhile.
         shared.idle.register();
         let outside_work =
             if roster.spawn_policy() == SpawnPolicy::Open { OutsideWork::Open } else { OutsideWork::Closed };
-        shared.admit(vacancy.number, outside_work);
+        shared.admit(assigned.number, outside_work);
         record.is_member.store(true, Ordering::Relaxed); // see `Core::is_member`
         record.broadcasts.reopen(); // whether orders are accepted at all is decided elsewhere
         shared.publish(&roster);
     }
-    Some(vacancy)
+    Some(assigned)
 }
 
 /// There is no thread for that number.
@@ -99,20 +94,20 @@ fn thread_main<M: Model>(shared: &Arc<M>, number: usize, key: ThreadKey, begin: 
     thread_role::enter_pool(shared.id);
     stack::begin(shared.config.stack_size);
     pin(shared, number);
-    let mut fate = match begin {
+    let mut end = match begin {
         ThreadStart::AsWorker(ready) => run_worker(shared, number, ready),
         ThreadStart::AsSpare if shared.roster.lock().keep_spare(number, thread::current()) => {
             ThreadEnd::Spare
         }
         ThreadStart::AsSpare => ThreadEnd::Gone,
     };
-    while fate == ThreadEnd::Spare {
-        fate = match shared.roster.wait_as_spare(number) {
+    while end == ThreadEnd::Spare {
+        end = match shared.roster.wait_as_spare(number) {
             Next::Serve => run_worker(shared, number, None),
             Next::End => ThreadEnd::Gone,
         };
     }
-    match fate {
+    match end {
         ThreadEnd::PoolEnd => shared.threads.gone(),
         ThreadEnd::Gone | ThreadEnd::Spare => shared.threads.gone_early(key),
     }
@@ -149,10 +144,10 @@ fn run_worker<M: Model>(shared: &Arc<M>, number: usize, ready: Option<Ready>) ->
             unwind::drop_silently(payload);
         }
     }
-    let mut parting = ExitReason::Retired;
+    let mut exit_reason = ExitReason::Retired;
     if is_fit {
-        parting = worker.run();
-        if parting == ExitReason::Retired {
+        exit_reason = worker.run();
+        if exit_reason == ExitReason::Retired {
             // No more come, and nobody else may run those that are there.
             shared.record(number).broadcasts.close();
             worker.run_broadcasts();
@@ -169,15 +164,15 @@ fn run_worker<M: Model>(shared: &Arc<M>, number: usize, ready: Option<Ready>) ->
     worker.release_deque();
     shared.record(number).metrics.alive.end(shared.nanos(Instant::now()));
     span::worker_ended(&shared.config.name, number);
-    match parting {
+    match exit_reason {
         ExitReason::PoolEnd => ThreadEnd::PoolEnd,
         ExitReason::Retired => {
-            let fate = deregister_worker(&**shared, number, is_fit.then(thread::current));
+            let end = deregister_worker(&**shared, number, is_fit.then(thread::current));
             if is_fit {
                 // A number may be free now that was missing. If there is no thread to be had, that is counted.
                 let _ = fill_up(shared);
             }
-            fate
+            end
         }
     }
 }
@@ -189,7 +184,7 @@ fn deregister_worker<M: Model>(shared: &M, number: usize, thread: Option<thread:
         shared.record(number).is_member.store(false, Ordering::Relaxed); // see `Core::is_member`
         shared.withdraw(number);
     }
-    let moved = shared.hand_over(number);
+    let moved = shared.redistribute(number);
     if moved > 0 {
         shared.idle.notify_many(moved);
     }
@@ -321,7 +316,7 @@ impl<M: Model> Drop for Compensation<M> {
         }
         shared.reduce_permits(1);
         // One that rests goes at once; another one between two tasks.
-        if shared.roster.is_to_leave(max) {
+        if shared.roster.must_retire(max) {
             shared.idle.wake_where(1, |number| number >= max);
         }
     }

@@ -17,10 +17,9 @@ use crate::policy::overflow::{Caller, OnFull, OverflowAction, Overweight, overfl
 use crate::runtime::config::Config;
 use crate::runtime::control::Phase;
 use crate::runtime::core::Core;
-use crate::runtime::current;
 use crate::runtime::intake::{Intake, RunLimit};
-use crate::runtime::stripe;
 use crate::runtime::wait::{self, Awaited, Waited};
+use crate::runtime::{current, stripe};
 use crate::submit::options::TaskOptions;
 use crate::sync::waiter::Waiter;
 use crate::sys::stack;

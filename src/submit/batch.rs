@@ -1,14 +1,13 @@
 //! Batches on a bounded pool. The submitting thread draws tasks in portions; as many of a portion as there is room for go in
-//! together, the others one by one, in the way that the pool treats tasks for which there is no room.
+//! together, the others one by one, in the way that the pool treats tasks for which there is no admitted.
 
 use std::collections::VecDeque;
 
 use crate::base::error::{BatchError, SubmitError};
 use crate::runtime::intake::{Intake, Rejected, SUBMIT_PORTION};
-use crate::submit::admission;
 use crate::submit::handle::JoinHandle;
 use crate::submit::pack::{self, collecting_handles};
-use crate::submit::single;
+use crate::submit::{admission, single};
 
 /// A part of a portion, the oldest first.
 enum BatchPart<'a, F> {
@@ -136,16 +135,16 @@ fn in_portions<F>(
             return Ok(accepted);
         }
         while !portion.is_empty() {
-            let room = admission::admit_some(intake, portion.len());
-            let part = if room > 0 {
-                BatchPart::Admitted(Oldest { portion: &mut portion, left: room })
+            let admitted = admission::admit_some(intake, portion.len());
+            let part = if admitted > 0 {
+                BatchPart::Admitted(Oldest { portion: &mut portion, left: admitted })
             } else {
                 BatchPart::Single(portion.pop_front().expect("it is not empty"))
             };
             match put(part) {
                 Ok(taken) => accepted += taken,
                 Err(mut rejected) => {
-                    admission::refund(intake, room - rejected.accepted);
+                    admission::refund(intake, admitted - rejected.accepted);
                     rejected.accepted += accepted;
                     rejected.returned.extend(portion);
                     return Err(rejected);

@@ -1,17 +1,15 @@
 //! [`JoinHandle`]: the result of one task, to wait for in whichever way suits the caller.
 
-use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fmt, thread};
 
 use crate::base::error::{JoinError, PanicPayload};
 use crate::runtime::current;
-use crate::runtime::wait::Awaited;
-use crate::runtime::wait::Waited;
+use crate::runtime::wait::{Awaited, Waited};
 use crate::sync::waiter::Waiter;
 use crate::sys::fork;
 use crate::task::cancel::{CancelCallback, CancelRegistration};
@@ -76,7 +74,7 @@ impl Watched {
     fn wake(&mut self, waiter: Waiter) -> bool {
         let Some(token) = &self.conditions.token else { return true };
         self.watch = None; // two at a time would be one too many to wake
-        self.watch = token.watch(CancelCallback::Wake(waiter));
+        self.watch = token.on_cancel(CancelCallback::Wake(waiter));
         self.watch.is_some()
     }
 }

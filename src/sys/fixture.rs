@@ -3,11 +3,9 @@
 //! Owner: the test that made the tree; it is removed when the value is dropped.
 //! Threads: one tree per test, nothing shared but the counter that keeps their names apart.
 
-use std::env;
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::process;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{env, fs, process};
 
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 

@@ -114,7 +114,7 @@ impl CancelToken {
     }
 
     /// Has `watcher` told when the token is cancelled; `None`, and it is not told, if that has happened.
-    pub(crate) fn watch(&self, watcher: CancelCallback) -> Option<CancelRegistration> {
+    pub(crate) fn on_cancel(&self, watcher: CancelCallback) -> Option<CancelRegistration> {
         let mut links = lock(&self.node.links);
         if self.is_cancelled() {
             drop(links);

@@ -79,7 +79,7 @@ impl TaskCounts {
     #[inline(always)]
     pub fn begin(&self) {
         self.started.add(1);
-        self.leave_room(PermitScope::UntilStart);
+        self.release_permit(PermitScope::UntilStart);
     }
 
     /// One that has begun ends. Called before its handle says so: who has joined it sees it in the statistics.
@@ -91,7 +91,7 @@ impl TaskCounts {
             TaskEnd::Panicked => &self.panicked,
         };
         count.add(1);
-        self.leave_room(PermitScope::UntilEnd);
+        self.release_permit(PermitScope::UntilEnd);
     }
 
     /// Tasks that have run to their end, whatever came of them.
@@ -109,11 +109,11 @@ impl TaskCounts {
             Unstarted::Dropped => &self.dropped,
         };
         count.add(1);
-        self.leave_room(PermitScope::UntilEnd);
+        self.release_permit(PermitScope::UntilEnd);
     }
 
     #[inline(always)]
-    fn leave_room(&self, at: PermitScope) {
+    fn release_permit(&self, at: PermitScope) {
         if let Some(exit) = &self.exit
             && exit.held == at
         {

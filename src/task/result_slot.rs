@@ -80,7 +80,7 @@ enum Cleanup {
 
 /// Header first, so that a pointer to the slot is a pointer to its header.
 #[repr(C)]
-struct Slot<F, T> {
+struct ResultSlot<F, T> {
     header: Header<T>,
     closure: UninitCell<F>,
 }
@@ -102,8 +102,8 @@ where
     F: Work<Output = T>,
     T: Send,
 {
-    let place = recycle::alloc::<Slot<F, T>>();
-    let slot = Slot {
+    let place = recycle::alloc::<ResultSlot<F, T>>();
+    let slot = ResultSlot {
         header: Header {
             state: AtomicU32::new(TASK | HANDLE),
             pool,
@@ -128,7 +128,7 @@ where
 #[inline]
 unsafe fn call_closure<F: Work<Output = T>, T>(slot: NonNull<()>, counts: &TaskCounts) -> u32 {
     // SAFETY: the caller's reference bit keeps the slot, which is of this very type, alive.
-    let slot = unsafe { slot.cast::<Slot<F, T>>().as_ref() };
+    let slot = unsafe { slot.cast::<ResultSlot<F, T>>().as_ref() };
     // SAFETY: the caller owns the closure (RUNNING); it is read once.
     let closure = unsafe { slot.closure.read() };
     if let Some(why) = closure.refusal() {
@@ -150,7 +150,7 @@ unsafe fn call_closure<F: Work<Output = T>, T>(slot: NonNull<()>, counts: &TaskC
 
 unsafe fn drop_closure<F, T>(slot: NonNull<()>) -> Result<(), Payload> {
     // SAFETY: the caller's reference bit keeps the slot, which is of this very type, alive.
-    let slot = unsafe { slot.cast::<Slot<F, T>>().as_ref() };
+    let slot = unsafe { slot.cast::<ResultSlot<F, T>>().as_ref() };
     unwind::catch(|| {
         // SAFETY: the caller owns the closure (table in the module's text) and drops it once.
         unsafe { slot.closure.drop_in_place() }
@@ -167,7 +167,7 @@ unsafe fn free<F, T>(slot: NonNull<()>) {
     #[cfg(not(longshore_loom))]
     {
         // SAFETY: taken for this type by `new`; the caller is the last user and has moved out all it held.
-        unsafe { recycle::free(slot.cast::<Slot<F, T>>()) };
+        unsafe { recycle::free(slot.cast::<ResultSlot<F, T>>()) };
     }
 }
 
@@ -239,7 +239,7 @@ impl<T> Header<T> {
 
 /// The side of a slot that travels through the queues.
 pub struct SlotTask<F, T> {
-    slot: NonNull<Slot<F, T>>,
+    slot: NonNull<ResultSlot<F, T>>,
 }
 
 impl<F, T> SlotTask<F, T>
@@ -563,4 +563,4 @@ impl<T> fmt::Debug for SlotHandle<T> {
 
 // One block of the smallest class holds the slot of a small closure with a small result.
 #[cfg(all(target_pointer_width = "64", not(longshore_loom)))]
-const _: () = assert!(size_of::<Slot<[u64; 2], u64>>() == 64);
+const _: () = assert!(size_of::<ResultSlot<[u64; 2], u64>>() == 64);

@@ -6,8 +6,8 @@
 //! park and to wake, which cost a system call anyway; a push that finds somebody searching, or nobody parked, takes
 //! none.
 //!
-//! A pool that may grow has a supervisor. A push that finds nobody idle calls it, once: the call takes back the bit that
-//! asks for it, and the supervisor sets that again when it has looked (`runtime/supervisor.rs`).
+//! A pool that may grow has a autoscaler. A push that finds nobody idle calls it, once: the call takes back the bit that
+//! asks for it, and the supervisor sets that again when it has looked (`runtime/autoscaler.rs`).
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::base::facade::{AtomicU32, AtomicU64, Mutex, Ordering, fence, lock, th
 ///
 /// `waiting` counts those of the parked that wait for a result in the middle of a task. 21 bits hold any pool:
 /// builders cap the number of workers at 4,096, and of those that stand in for others as well. `call` asks a push that
-/// finds nobody idle to call the supervisor. It lies in this word because every push has that at hand.
+/// finds nobody idle to call the autoscaler. It lies in this word because every push has that at hand.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Counts(u64);
 
@@ -123,7 +123,7 @@ pub enum ParkState {
 }
 
 const UP: u32 = 0;
-const PARKED_SEAT: u32 = 1;
+const PARKED_SLOT: u32 = 1;
 const LENT: u32 = 2;
 
 /// A worker's place in the list of the parked. Kept in an `Arc` by the worker and, while it is parked, by the list.
@@ -145,7 +145,7 @@ impl ParkSlot {
         // Acquire pairs with the Release in `choose`. "Up" is final: only a parked worker is lent.
         match self.park_state.load(Ordering::Acquire) {
             UP => ParkState::Awake,
-            PARKED_SEAT => ParkState::Parked,
+            PARKED_SLOT => ParkState::Parked,
             _ => ParkState::Leased,
         }
     }
@@ -164,7 +164,7 @@ struct Parked {
     rest: ParkReason,
 }
 
-/// A worker that is on loan: out of the list, while its own thread sleeps on.
+/// A worker that is on lease: out of the list, while its own thread sleeps on.
 #[derive(Debug)]
 #[must_use = "the worker's own thread sleeps until it is given back"]
 pub struct Lease(Parked);
@@ -194,7 +194,7 @@ struct List {
     /// Workers of the pool: those that can bring it new tasks as long as they do not rest.
     enlisted: usize,
     /// Whom a push calls that finds nobody idle.
-    supervisor: Option<thread::Thread>,
+    autoscaler: Option<thread::Thread>,
 }
 
 impl List {
@@ -208,7 +208,7 @@ impl List {
 impl Idle {
     /// For a pool of `workers`, none of which is idle yet.
     pub fn new(workers: usize) -> Self {
-        let list = List { parked: Vec::with_capacity(workers), enlisted: workers, supervisor: None };
+        let list = List { parked: Vec::with_capacity(workers), enlisted: workers, autoscaler: None };
         Idle {
             counts: CachePadded::new(AtomicU64::new(0)),
             hint: AtomicU32::new(0),
@@ -238,15 +238,15 @@ impl Idle {
 
     /// Says whom to call.
     #[cfg_attr(longshore_loom, allow(dead_code, reason = "the models call without a supervisor's thread"))]
-    pub fn supervise(&self, supervisor: Option<thread::Thread>) {
-        lock(&self.list).supervisor = supervisor;
+    pub fn supervise(&self, autoscaler: Option<thread::Thread>) {
+        lock(&self.list).autoscaler = autoscaler;
     }
 
-    /// Wakes the supervisor, if there is one, for a change of the pool's state.
+    /// Wakes the autoscaler, if there is one, for a change of the pool's state.
     #[cfg_attr(longshore_loom, allow(dead_code, reason = "the models call without a supervisor's thread"))]
     pub fn call_autoscaler(&self) {
-        let supervisor = lock(&self.list).supervisor.clone();
-        supervisor.iter().for_each(thread::Thread::unpark);
+        let autoscaler = lock(&self.list).autoscaler.clone();
+        autoscaler.iter().for_each(thread::Thread::unpark);
     }
 
     /// Asks to be called by a push that finds nobody idle. The supervisor then looks at every source of work once more: the
@@ -329,7 +329,7 @@ impl Idle {
     pub fn prepare_park(&self, park_slot: &Arc<ParkSlot>, role: Role, rest: ParkReason) {
         let thread = thread::current();
         let mut list = lock(&self.list);
-        park_slot.park_state.store(PARKED_SEAT, Ordering::Relaxed); // read by others under the lock only
+        park_slot.park_state.store(PARKED_SLOT, Ordering::Relaxed); // read by others under the lock only
         list.parked.push(Parked { park_slot: park_slot.clone(), thread, rest });
         self.hint.store(park_slot.index, Ordering::Relaxed); // a guess
         // Wrapping: a searcher leaves one count and enters another in one step. Relaxed: ordered by the fence.
@@ -342,7 +342,7 @@ impl Idle {
 
     /// Leaves the list again, after a look around, a latch or a timeout said so; counts as `role` from then on,
     /// whatever the limit. Returns what the worker really counts as: [`Role::Searching`] if somebody had chosen it
-    /// for work in the meantime. `None` if the worker is on loan: then its thread sleeps on.
+    /// for work in the meantime. `None` if the worker is on lease: then its thread sleeps on.
     pub fn cancel_park(&self, park_slot: &Arc<ParkSlot>, role: Role) -> Option<Role> {
         let parked = &mut lock(&self.list).parked;
         match park_slot.park_state.load(Ordering::Relaxed) {
@@ -374,11 +374,11 @@ impl Idle {
 
     /// Puts a borrowed worker back into the list. It lies down by this as if it had announced its rest: the caller then
     /// looks at every source of work and at the phase of the pool, and has somebody woken if there is a reason.
-    pub fn end_lease(&self, loan: Lease) {
+    pub fn end_lease(&self, lease: Lease) {
         let mut list = lock(&self.list);
-        loan.0.park_slot.park_state.store(PARKED_SEAT, Ordering::Relaxed); // as in `prepare_park`
-        self.counts.fetch_add(resting(loan.0.rest), Ordering::Relaxed); // as in `prepare_park`
-        list.parked.push(loan.0);
+        lease.0.park_slot.park_state.store(PARKED_SLOT, Ordering::Relaxed); // as in `prepare_park`
+        self.counts.fetch_add(resting(lease.0.rest), Ordering::Relaxed); // as in `prepare_park`
+        list.parked.push(lease.0);
         drop(list);
         fence(Ordering::SeqCst); // [rest], as in `prepare_park`
     }
@@ -501,7 +501,7 @@ impl Idle {
     /// Whether all workers rest, none of them in the middle of a task, and `condition` holds meanwhile: nobody leaves
     /// the list while it is looked at, nobody joins the pool or leaves it, and what all of them did before they lay down,
     /// or left, is visible.
-    pub fn while_all_rest(&self, condition: impl FnOnce() -> bool) -> bool {
+    pub fn while_all_parked(&self, condition: impl FnOnce() -> bool) -> bool {
         let list = lock(&self.list);
         let resting = list.parked.iter().filter(|parked| parked.rest == ParkReason::Idle).count();
         resting == list.enlisted && condition()
@@ -509,7 +509,7 @@ impl Idle {
 
     /// The supervisor's thread, if it asks to be called. The caller unparks it.
     fn call(&self, list: &List) -> Option<thread::Thread> {
-        if self.no_calls() { list.supervisor.clone() } else { None }
+        if self.no_calls() { list.autoscaler.clone() } else { None }
     }
 
     /// Takes the most recently parked worker out of the list and turns it into a searcher. The caller unparks the

@@ -88,9 +88,9 @@ pub struct WorkerLimits {
     /// How many of those there may be.
     pub stand_ins: usize,
     /// Threads kept for growth.
-    pub warm: usize,
+    pub spares: usize,
     /// How long a spare thread that is not one of those is kept.
-    pub linger: Duration,
+    pub keep_alive: Duration,
 }
 
 impl WorkerLimits {
@@ -214,7 +214,7 @@ impl Roster {
     }
 
     /// Whether worker `number` is among those who are to leave.
-    pub fn is_to_leave(&self, number: usize) -> bool {
+    pub fn must_retire(&self, number: usize) -> bool {
         // Relaxed: decided under the lock. Who lies down looks after it has taken the lock of the list of the parked, and
         // who gives retire_requests takes that after this was written.
         RetireRequests(self.retire_requests.load(Ordering::Relaxed)).concern(number, self.limits.max)
@@ -232,7 +232,7 @@ impl Roster {
         let leave_above = if may_leave { (state.floor + state.blocked) as u64 } else { u64::MAX };
         self.leave_above.store(leave_above, Ordering::Relaxed); // see `has_too_many`
         let retire_requests = state.retire_requests();
-        self.retire_requests.store(retire_requests.0, Ordering::Relaxed); // see `is_to_leave`
+        self.retire_requests.store(retire_requests.0, Ordering::Relaxed); // see `must_retire`
         retire_requests.anybody() + retire_requests.stand_ins()
     }
 
@@ -240,22 +240,22 @@ impl Roster {
     pub fn wait_as_spare(&self, number: usize) -> Next {
         let since = Instant::now();
         loop {
-            let linger = {
+            let keep_alive = {
                 let mut state = self.lock();
                 match state.standings[number] {
                     NumberState::Member => return Next::Serve,
                     NumberState::Spare(_) => {}
                     NumberState::Vacant | NumberState::Leaving | NumberState::Warming => return Next::End,
                 }
-                let surplus = state.spares > self.limits.warm;
-                if surplus && since.elapsed() >= self.limits.linger {
+                let surplus = state.spares > self.limits.spares;
+                if surplus && since.elapsed() >= self.limits.keep_alive {
                     state.vacate(number);
                     return Next::End;
                 }
                 surplus
             };
-            if linger {
-                thread::park_timeout(self.limits.linger.saturating_sub(since.elapsed()));
+            if keep_alive {
+                thread::park_timeout(self.limits.keep_alive.saturating_sub(since.elapsed()));
             } else {
                 thread::park();
             }
@@ -371,7 +371,7 @@ impl RosterState {
         RetireRequests::new(self.excess() - stand_ins + self.released, stand_ins)
     }
 
-    fn standing(&mut self, number: usize) -> &mut NumberState {
+    fn number_state(&mut self, number: usize) -> &mut NumberState {
         if self.standings.len() <= number {
             self.standings.resize_with(number + 1, NumberState::default);
         }
@@ -387,7 +387,7 @@ impl RosterState {
             // Also in a pool that closes: what a task waits for may be queued behind it.
             SpawnReason::StandIn => (self.vacancies() > 0, limits.capacity()),
             SpawnReason::Spare => {
-                (self.live + self.spares < limits.max && self.spares < limits.warm, limits.max)
+                (self.live + self.spares < limits.max && self.spares < limits.spares, limits.max)
             }
         };
         let admits = match self.policy {
@@ -398,14 +398,15 @@ impl RosterState {
         if !allowed || !admits {
             return None;
         }
-        let is_free = |standing: &NumberState| match standing {
+        let is_free = |number_state: &NumberState| match number_state {
             NumberState::Vacant => true,
             NumberState::Spare(_) => purpose != SpawnReason::Spare,
             NumberState::Member | NumberState::Leaving | NumberState::Warming => false,
         };
         // A spare thread is at hand at once; the first number that is free otherwise.
-        let has_spare =
-            |standing: &NumberState| matches!(standing, NumberState::Spare(_)) && is_free(standing);
+        let has_spare = |number_state: &NumberState| {
+            matches!(number_state, NumberState::Spare(_)) && is_free(number_state)
+        };
         let known = &self.standings[..self.standings.len().min(end)];
         let spare = known.iter().position(has_spare);
         let number = spare.or_else(|| known.iter().position(is_free)).unwrap_or(known.len());
@@ -413,7 +414,7 @@ impl RosterState {
             return None;
         }
         let new = if purpose == SpawnReason::Spare { NumberState::Warming } else { NumberState::Member };
-        let old = std::mem::replace(self.standing(number), new);
+        let old = std::mem::replace(self.number_state(number), new);
         let spare = match old {
             NumberState::Spare(thread) => {
                 self.spares -= 1;
@@ -433,15 +434,15 @@ impl RosterState {
     /// The number of a worker that has left is free; its thread is kept if `thread` is given and it may be needed soon. Whether
     /// it is: else the number may be another thread's by the next moment.
     pub fn free_number(&mut self, limits: &WorkerLimits, number: usize, thread: Option<Thread>) -> bool {
-        let is_wanted = number >= limits.max || self.spares < limits.warm;
+        let is_wanted = number >= limits.max || self.spares < limits.spares;
         match thread.filter(|_| is_wanted && self.policy == SpawnPolicy::Open) {
             Some(thread) => {
                 self.spares += 1;
-                *self.standing(number) = NumberState::Spare(thread);
+                *self.number_state(number) = NumberState::Spare(thread);
                 true
             }
             None => {
-                *self.standing(number) = NumberState::Vacant;
+                *self.number_state(number) = NumberState::Vacant;
                 false
             }
         }
@@ -473,10 +474,10 @@ impl RosterState {
 
     /// Sends the spare threads home. The caller unparks them.
     pub fn dismiss_spares(&mut self) -> Vec<Thread> {
-        let spare = |standing: &mut NumberState| match std::mem::take(standing) {
+        let spare = |number_state: &mut NumberState| match std::mem::take(number_state) {
             NumberState::Spare(thread) => Some(thread),
             other => {
-                *standing = other;
+                *number_state = other;
                 None
             }
         };

@@ -16,7 +16,13 @@ const FOR_EVER: Duration = Duration::from_secs(3600);
 fn a_pool_may_end_before_its_supervisor_has_begun() {
     let _watchdog = watchdog("pools that end at once", PATIENCE);
     for _ in 0..200 {
-        drop(Pool::builder().workers(1..=4).scaling(Scaling::eager().warm(1)).build().expect("builds"));
+        drop(
+            Pool::builder()
+                .workers(1..=4)
+                .scaling(Scaling::eager().spare_threads(1))
+                .build()
+                .expect("builds"),
+        );
     }
 }
 
@@ -64,7 +70,7 @@ fn a_lazy_pool_grows_as_well_when_nothing_else_helps() {
 #[test]
 fn spare_threads_are_no_workers() {
     let alone = alone();
-    let scaling = Scaling::eager().warm(2).idle_timeout(FOR_EVER);
+    let scaling = Scaling::eager().spare_threads(2).idle_timeout(FOR_EVER);
     let rig = Rig::with(Pool::builder().workers(1..=4).scaling(scaling));
     alone.wait_for_threads(1 + 2 + 1);
     assert_eq!(rig.workers(), 1);

@@ -28,12 +28,10 @@
 //! takes nothing while the two differ, nor from a thief that began its job with forks of its own pending; and if they
 //! differ when it has taken something, it gives that back, as above.
 
-use std::mem;
-use std::panic;
 use std::ptr::NonNull;
 use std::sync::atomic::{Ordering, fence};
-use std::thread;
 use std::time::Instant;
+use std::{mem, panic, thread};
 
 use crate::base::unwind::{self, Payload};
 use crate::push::job::{Job, RanBy, RunningJob};
@@ -258,7 +256,7 @@ impl PushWorker {
                 spin_until = Instant::now() + join_spin();
             } else if Instant::now() >= spin_until {
                 // SAFETY: this worker forked the job and is the one that waits.
-                if unsafe { job.latch().arm() } && !self.thief_offers(job) {
+                if unsafe { job.latch().arm() } && !self.thief_shows_fork(job) {
                     thread::park();
                 }
             }
@@ -297,7 +295,7 @@ impl PushWorker {
         (remote.epoch.load(Ordering::Relaxed) == began_in).then_some(&remote.fork_slot)
     }
 
-    fn thief_offers(&self, job: &Job) -> bool {
+    fn thief_shows_fork(&self, job: &Job) -> bool {
         self.fork_slot_of_thief(job).is_some_and(ForkSlot::has_any)
     }
 

@@ -28,7 +28,7 @@ use crate::push::shared::{PushShared, Remote, TaskBatch};
 use crate::queue::fork_slot::ForkSlot;
 use crate::runtime::control::Phase;
 use crate::runtime::core::Core;
-use crate::runtime::current::{CurrentWorker, Slot};
+use crate::runtime::current::{CurrentSlot, CurrentWorker};
 use crate::runtime::intake::{NotifyOnDrop, Rejected};
 use crate::runtime::metrics::WorkerMetrics;
 use crate::runtime::model::{ExitReason, Model, Owner};
@@ -69,7 +69,7 @@ pub struct PushWorker {
 }
 
 thread_local! {
-    static CURRENT: Slot<PushWorker> = const { Slot::new() };
+    static CURRENT: CurrentSlot<PushWorker> = const { CurrentSlot::new() };
 }
 
 impl PushWorker {
@@ -98,7 +98,7 @@ impl PushWorker {
     /// Calls `f` with the worker that this thread acts as, if any.
     #[inline]
     pub fn with_current<R>(f: impl FnOnce(Option<&PushWorker>) -> R) -> R {
-        Slot::with(&CURRENT, f)
+        CurrentSlot::with(&CURRENT, f)
     }
 
     /// Whether it is one of `shared`'s workers.
@@ -261,13 +261,13 @@ impl CurrentWorker for PushWorker {
 
     fn begin_blocking(&self) -> Option<Box<dyn Any>> {
         self.hand_off();
-        Compensation::begin(&self.shared).map(|absence| Box::new(absence) as Box<dyn Any>)
+        Compensation::begin(&self.shared).map(|compensation| Box::new(compensation) as Box<dyn Any>)
     }
 }
 
 impl Owner for PushWorker {
     fn as_current<R>(&self, f: impl FnOnce() -> R) -> R {
-        let _current = Slot::enter(&CURRENT, self);
+        let _current = CurrentSlot::enter(&CURRENT, self);
         f()
     }
 

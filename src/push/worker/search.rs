@@ -1,6 +1,6 @@
 //! The order in which a worker looks for its next task. All of it is here.
 //!
-//! A worker asks its [`Source`]s. Which ones, and in which order, depends on why it asks:
+//! A worker asks its [`TaskSource`]s. Which ones, and in which order, depends on why it asks:
 //!
 //! | when | sources | function |
 //! |---|---|---|
@@ -42,7 +42,7 @@ const _: () =
 
 /// Where a worker finds a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
+pub enum TaskSource {
     /// The far end of the own deque: the oldest of the tasks that tasks on this worker have submitted.
     OwnOldest,
     /// A broadcast.
@@ -66,14 +66,15 @@ pub enum Source {
 }
 
 /// One of these is looked at first, in turn, before one task in [`FAIRNESS_INTERVAL`].
-const FAIR_TURNS: [Source; 4] = [Source::Injector, Source::InboxOne, Source::Mailbox, Source::OwnOldest];
+const FAIR_TURNS: [TaskSource; 4] =
+    [TaskSource::Injector, TaskSource::InboxOne, TaskSource::Mailbox, TaskSource::OwnOldest];
 
 /// One of these orders, in turn, when the deque is empty: none of the three may starve the others.
-const REFILLS: [[Source; 3]; 4] = [
-    [Source::InboxBatch, Source::Injector, Source::Mailbox],
-    [Source::Mailbox, Source::InboxBatch, Source::Injector],
-    [Source::Injector, Source::InboxBatch, Source::Mailbox],
-    [Source::Mailbox, Source::Injector, Source::InboxBatch],
+const REFILLS: [[TaskSource; 3]; 4] = [
+    [TaskSource::InboxBatch, TaskSource::Injector, TaskSource::Mailbox],
+    [TaskSource::Mailbox, TaskSource::InboxBatch, TaskSource::Injector],
+    [TaskSource::Injector, TaskSource::InboxBatch, TaskSource::Mailbox],
+    [TaskSource::Mailbox, TaskSource::Injector, TaskSource::InboxBatch],
 ];
 
 impl PushWorker {
@@ -85,18 +86,18 @@ impl PushWorker {
 
     /// Takes a task from one source.
     #[inline(always)]
-    fn take_from(&self, source: Source) -> Option<Task> {
+    fn take_from(&self, source: TaskSource) -> Option<Task> {
         match source {
-            Source::OwnOldest => self.take_own_oldest(),
-            Source::Broadcast => self.shared.take_broadcast(self.index()),
-            Source::Mailbox => self.remote().mailbox.take(),
-            Source::InboxOne => self.take_from_inbox(1),
-            Source::InboxBatch => self.take_from_inbox(OWNER_TAKE),
-            Source::Injector => self.unload(&mut self.shared.take_injected()?),
-            Source::Peers => self.first_of_peers(|peer| self.steal_from(peer)),
-            Source::OwnFork => self.take_own_fork(),
-            Source::Priorities => self.shared.priorities.take_any(),
-            Source::PeersMailboxes => self.steal_from_mailboxes(),
+            TaskSource::OwnOldest => self.take_own_oldest(),
+            TaskSource::Broadcast => self.shared.take_broadcast(self.index()),
+            TaskSource::Mailbox => self.remote().mailbox.take(),
+            TaskSource::InboxOne => self.take_from_inbox(1),
+            TaskSource::InboxBatch => self.take_from_inbox(OWNER_TAKE),
+            TaskSource::Injector => self.unload(&mut self.shared.take_injected()?),
+            TaskSource::Peers => self.first_of_peers(|peer| self.steal_from(peer)),
+            TaskSource::OwnFork => self.take_own_fork(),
+            TaskSource::Priorities => self.shared.priorities.take_any(),
+            TaskSource::PeersMailboxes => self.steal_from_mailboxes(),
         }
     }
 
@@ -104,13 +105,13 @@ impl PushWorker {
     /// leased this worker may have left something there; and the own fork slot, because `has_work` sees it too.
     pub(super) fn take_from_any(&self) -> Option<Task> {
         self.next_local()
-            .or_else(|| self.take_from(Source::Broadcast))
-            .or_else(|| self.take_from(Source::Mailbox))
-            .or_else(|| self.take_from(Source::InboxBatch))
-            .or_else(|| self.take_from(Source::Injector))
-            .or_else(|| self.take_from(Source::Peers))
-            .or_else(|| self.take_from(Source::OwnFork))
-            .or_else(|| self.take_from(Source::Priorities))
+            .or_else(|| self.take_from(TaskSource::Broadcast))
+            .or_else(|| self.take_from(TaskSource::Mailbox))
+            .or_else(|| self.take_from(TaskSource::InboxBatch))
+            .or_else(|| self.take_from(TaskSource::Injector))
+            .or_else(|| self.take_from(TaskSource::Peers))
+            .or_else(|| self.take_from(TaskSource::OwnFork))
+            .or_else(|| self.take_from(TaskSource::Priorities))
     }
 
     /// Whether the next task is one of [`FAIR_TURNS`].
@@ -143,7 +144,7 @@ impl PushWorker {
     /// queues for a task that has an affinity are the mailboxes of Acar, Blelloch and Blumofe, 2000.)
     #[cold]
     pub(super) fn take_last_resort(&self) -> Option<Task> {
-        self.take_from(Source::PeersMailboxes)
+        self.take_from(TaskSource::PeersMailboxes)
     }
 
     fn take_own_oldest(&self) -> Option<Task> {

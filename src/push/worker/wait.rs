@@ -127,7 +127,7 @@ impl PushWorker {
             }
         }
 
-        let lent = Leased(self);
-        on_thread(&self.shared.config, self.index(), move || lent.act(work))
+        let leased = Leased(self);
+        on_thread(&self.shared.config, self.index(), move || leased.act(work))
     }
 }

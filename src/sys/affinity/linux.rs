@@ -4,8 +4,7 @@
 //! Threads: reads the mask of the main or of the calling thread; writes only the calling thread's own.
 
 use std::ffi::{c_int, c_ulong};
-use std::io;
-use std::process;
+use std::{io, process};
 
 /// How many cores `core_affinity` can name: it sets bits in a `cpu_set_t`, whose size is fixed, and
 /// `CPU_SET` beyond that aborts the process.

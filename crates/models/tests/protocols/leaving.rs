@@ -1,5 +1,5 @@
-//! M10: the whole way of a worker out of the pool: `serve` and `discharge` in `runtime/crew.rs`, with `withdraw` and `hand_over`
-//! of `runtime/shared.rs`. Whatever is in its queues, or on its way there, is done by another. An inbox that is never closed
+//! M10: the whole way of a worker out of the pool: `serve` and `discharge` in `runtime/worker_thread.rs`, with `withdraw` and `redistribute`
+//! of `push/shared.rs`. Whatever is in its queues, or on its way there, is done by another. An inbox that is never closed
 //! stands for its deque, and another for the injector.
 
 use std::sync::Arc;
@@ -68,7 +68,7 @@ impl Pool {
             self.mailboxes[0].close();
         }
         self.members.replace(Box::new([1]));
-        let moved = self.hand_over();
+        let moved = self.redistribute();
         if closes_late {
             self.mailboxes[0].close();
         }
@@ -82,7 +82,7 @@ impl Pool {
         }
     }
 
-    fn hand_over(&self) -> usize {
+    fn redistribute(&self) -> usize {
         let mut moved = 0;
         let mut sink = |task| {
             self.injector.push(task).expect("room for all");

@@ -1,4 +1,4 @@
-//! A pool in miniature around the library's real `Idle` and `Inbox`: what `runtime/shared.rs`, `dispatcher.rs` and
+//! A pool in miniature around the library's real `Idle` and `Inbox`: what `push/shared.rs`, `dispatcher.rs` and
 //! `lifecycle.rs` do with them, the same operations in the same order. Its workers are in `mini_worker.rs`.
 //!
 //! Those files cannot run under loom as they are: they need crossbeam's deque and injector, whose atomics loom does
@@ -293,7 +293,7 @@ impl Pool {
             return self.ends_if(if leaves_out("the lock of the list") {
                 self.all_rest() && pulled.all_is_taken()
             } else {
-                self.idle.while_all_rest(|| pulled.all_is_taken())
+                self.idle.while_all_parked(|| pulled.all_is_taken())
             });
         }
         self.ends_if(if leaves_out("fence of the last worker") {
@@ -322,7 +322,7 @@ impl Pool {
         if leaves_out("looking at the queues while all rest, and not after") {
             return self.all_rest() && self.is_drained();
         }
-        self.idle.while_all_rest(|| self.is_drained())
+        self.idle.while_all_parked(|| self.is_drained())
     }
 
     /// For mutants.

@@ -1,4 +1,4 @@
-//! Fork-join in miniature around the library's real `ForkSlot` and `Latch`: what `runtime/worker/fork.rs` does with them,
+//! Fork-join in miniature around the library's real `ForkSlot` and `Latch`: what `push/worker/fork.rs` does with them,
 //! the same operations in the same order. A waiter does not spin here, as on a machine with one core.
 //!
 //! The frame of a join is an allocation that stays to the end of the model; a [`Tomb`] stands for its memory.

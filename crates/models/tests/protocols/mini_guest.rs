@@ -1,4 +1,4 @@
-//! A thread that borrows a worker of the pool in miniature: `runtime/guest.rs`, the same operations in the same order.
+//! A thread that borrows a worker of the pool in miniature: `push/lease.rs`, the same operations in the same order.
 
 use longshore_models::mutation::leaves_out;
 

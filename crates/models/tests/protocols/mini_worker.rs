@@ -1,4 +1,4 @@
-//! A worker of the pool in miniature: the loop of `runtime/worker`, the same operations in the same order.
+//! A worker of the pool in miniature: the loop of `push/worker`, the same operations in the same order.
 
 use std::cell::{Cell, RefCell};
 use std::ptr::NonNull;

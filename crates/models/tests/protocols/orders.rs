@@ -1,4 +1,4 @@
-//! M10: a broadcast against a worker that leaves (`runtime/orders.rs`, `runtime/crew.rs`). Who is told runs its order, once; who
+//! M10: a broadcast against a worker that leaves (`runtime/broadcast.rs`, `runtime/worker_thread.rs`). Who is told runs its order, once; who
 //! leaves is not told; nobody sleeps over one.
 
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! The end of a pool that pulls: entries, a shared queue, and the last worker that lies down. What was let in runs, what was
 //! turned away does not; the pool ends, and not before everything has run.
 //!
-//! [`Pulled`] and the functions beside it do what `runtime/pull` does, the same operations in the same order.
+//! [`Pulled`] and the functions beside it do what `pull` does, the same operations in the same order.
 
 use longshore_models::mutation::leaves_out;
 

@@ -1,4 +1,4 @@
-//! M10: who is a worker (`runtime/roster.rs`): an order to leave reaches workers that lie down, and one of them; a spare thread
+//! M10: who is a worker (`workers/roster.rs`): an order to leave reaches workers that lie down, and one of them; a spare thread
 //! is taken or sent home, and never sleeps on.
 
 use std::sync::Arc;
@@ -11,7 +11,8 @@ use crate::code::idle::{Idle, ParkReason, ParkSlot, ParkState, Role};
 use crate::code::roster::{Next, RetireReason, Roster, SpawnPolicy, SpawnReason, WorkerLimits};
 
 /// A pool of two, with a spare thread if it wants one.
-const LIMITS: WorkerLimits = WorkerLimits { min: 1, max: 2, stand_ins: 0, warm: 1, linger: Duration::ZERO };
+const LIMITS: WorkerLimits =
+    WorkerLimits { min: 1, max: 2, stand_ins: 0, spares: 1, keep_alive: Duration::ZERO };
 
 struct Pool {
     roster: Roster,
@@ -57,7 +58,7 @@ impl Pool {
     fn work(&self, number: usize) -> bool {
         let park_slot = Arc::new(ParkSlot::new(number));
         loop {
-            if self.roster.is_to_leave(number) && self.resigns(number) {
+            if self.roster.must_retire(number) && self.resigns(number) {
                 self.idle.deregister();
                 self.end(); // what the model waits for
                 return true;
@@ -66,7 +67,7 @@ impl Pool {
                 return false;
             }
             self.idle.prepare_park(&park_slot, Role::Active, ParkReason::Idle);
-            let has_to_leave = !leaves_out("the look at the roster") && self.roster.is_to_leave(number);
+            let has_to_leave = !leaves_out("the look at the roster") && self.roster.must_retire(number);
             if !has_to_leave && self.has_ended.load(Ordering::Acquire) == 0 {
                 while park_slot.park_state() != ParkState::Awake {
                     thread::park();

@@ -63,7 +63,7 @@ pub fn run(task: Task) {
     };
 }
 
-/// As `wait_outside` in `handle.rs`.
+/// As `wait_outside` in `submit/handle.rs`.
 pub fn join(handle: &mut SlotHandle<Tick>) -> Outcome<Tick> {
     if handle.wait_with(Waiter::Thread(thread::current())) {
         while !handle.is_complete() {

@@ -21,12 +21,10 @@ use crate::push::shared::PushShared;
 use crate::push::worker::PushWorker;
 use crate::push::worker::stack_job::StackJob;
 use crate::runtime::awaited_latch::AwaitedLatch;
-use crate::runtime::control::Phase;
-use crate::runtime::control::Request;
-use crate::runtime::current;
+use crate::runtime::control::{Phase, Request};
 use crate::runtime::intake::Intake;
 use crate::runtime::model::{Model, OutsideWork, Owner};
-use crate::runtime::thread_role;
+use crate::runtime::{current, thread_role};
 use crate::sync::latch::LatchResult;
 use crate::sys::clock;
 use crate::task::counts::{TaskCounts, TaskEnd};
@@ -97,7 +95,7 @@ impl PushShared {
         if self.has_broadcast(worker) {
             self.idle.wake_this(worker);
         }
-        if self.phase() != Phase::Open || self.control().asks(Request::Leave) {
+        if self.phase() != Phase::Open || self.control().asks(Request::Retire) {
             self.idle.wake_all();
         } else if self.has_work() {
             self.idle.notify();
@@ -187,7 +185,7 @@ impl Drop for LeasedWorker<'_> {
         thread_role::enter_pool(self.previous_pool);
         // Until it is given back, nobody else acts as this worker.
         let metrics = &self.shared.record(self.worker().index()).metrics;
-        metrics.lent.add(clock::ticks_since(self.begun));
+        metrics.leased.add(clock::ticks_since(self.begun));
         self.worker().end_lease();
         self.lease.take().into_iter().for_each(|lease| self.shared.take_back(lease));
     }
