@@ -270,11 +270,11 @@ mutants! {
     latch_touched_after_it_is_set: latches::a_verdict_wakes_a_waiter_that_lies_down, 6,
         without("leaving the latch alone once it is set");
     sleeper_taken_relaxed: latches::a_verdict_wakes_a_waiter_that_lies_down, 6,
-        relaxed("latch.rs", "take_sleeper", "compare_exchange");
+        relaxed("latch.rs", "take_waiter", "compare_exchange");
     sleeper_taken_torn: latches::a_nudge_meets_a_verdict_and_a_new_arm, 2,
-        torn("latch.rs", "take_sleeper", "compare_exchange");
+        torn("latch.rs", "take_waiter", "compare_exchange");
     place_of_the_sleeper_left_relaxed: latches::a_verdict_meets_a_waiter_that_arms_anew, 6,
-        relaxed("latch.rs", "take_sleeper", "store");
+        relaxed("latch.rs", "take_waiter", "store");
     place_of_the_sleeper_claimed_relaxed: latches::a_verdict_meets_a_waiter_that_arms_anew, 6,
         relaxed("latch.rs", "arm", "load");
     armed_relaxed: latches::a_verdict_wakes_a_waiter_that_lies_down, 6,
