@@ -163,11 +163,7 @@ impl<T> UninitCell<T> {
     }
 }
 
-impl<T> std::fmt::Debug for UninitCell<T> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("UninitCell").finish_non_exhaustive()
-    }
-}
+super::debug::impl_debug!(UninitCell<T> {});
 
 /// Detects accesses to freed memory under loom, which does not see deallocations.
 ///

@@ -6,6 +6,7 @@
 
 pub mod barrier;
 pub mod counter;
+pub mod debug;
 pub mod error;
 pub mod facade;
 #[cfg(not(longshore_loom))]

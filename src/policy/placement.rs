@@ -6,6 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::base::debug::impl_debug;
 use crate::base::rng::{Draws, Rng, mix};
 
 /// How often, in pushes, a producer looks whether its home is overloaded. A look costs a cache miss on a line that
@@ -175,11 +176,7 @@ impl PlacementView<'_> {
     }
 }
 
-impl fmt::Debug for PlacementView<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PlacementView").field("workers", &self.workers()).finish_non_exhaustive()
-    }
-}
+impl_debug!(PlacementView<'a> { workers });
 
 /// The position for [`Placement::LeastOfTwo`].
 pub fn least_of_two(pool: &PlacementView<'_>) -> usize {

@@ -17,8 +17,7 @@
 //! state: the setter, a thread that nudges ([`Latch::nudge`]), or the waiter itself. Guarded by the models
 //! `latches` and `forks`.
 
-use std::fmt;
-
+use crate::base::debug::impl_debug;
 use crate::base::facade::{AtomicU32, Ordering, Tomb, UninitCell, fence, spin_loop, thread};
 
 const UNSET: u32 = 0;
@@ -170,11 +169,7 @@ impl Latch {
 // access it at a time. A thread handle may be used on any thread.
 unsafe impl Sync for Latch {}
 
-impl fmt::Debug for Latch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Latch").field("set", &self.is_set()).finish_non_exhaustive()
-    }
-}
+impl_debug!(Latch { is_set });
 
 #[cfg(all(test, not(longshore_loom)))]
 mod tests {

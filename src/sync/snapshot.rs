@@ -8,7 +8,7 @@
 //! A pool owns one (`workers/roster.rs`). Guarded by the models `worker_set` and `retiring`, and by the test
 //! here.
 
-use std::fmt;
+use crate::base::debug::impl_debug;
 
 #[cfg(not(longshore_loom))]
 mod imp {
@@ -96,11 +96,7 @@ impl<T: Send + Sync + 'static> Snapshot<T> {
     }
 }
 
-impl<T> fmt::Debug for Snapshot<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Snapshot").finish_non_exhaustive()
-    }
-}
+impl_debug!(Snapshot<T> {});
 
 #[cfg(all(test, not(longshore_loom)))]
 mod tests {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Weak};
 
+use crate::base::debug::impl_debug;
 use crate::base::facade::{AtomicBool, Mutex, Ordering, lock};
 use crate::base::unwind;
 use crate::sync::waiter::Waiter;
@@ -181,14 +182,6 @@ impl Default for CancelToken {
     }
 }
 
-impl fmt::Debug for CancelToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CancelToken").field("is_cancelled", &self.is_cancelled()).finish()
-    }
-}
+impl_debug!(CancelToken { is_cancelled });
 
-impl fmt::Debug for CancelRegistration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CancelRegistration").field("number", &self.number).finish_non_exhaustive()
-    }
-}
+impl_debug!(CancelRegistration {});

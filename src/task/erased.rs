@@ -13,10 +13,10 @@
 //! A task belongs to one thread at a time and is consumed by [`Task::run`] or by dropping it (which *discards* it:
 //! the closure never starts). Panics of user code never leave either.
 
-use std::fmt;
 use std::mem::{self, ManuallyDrop, MaybeUninit};
 use std::ptr::NonNull;
 
+use crate::base::debug::impl_debug;
 use crate::base::unwind::{self, Payload};
 use crate::task::counts::{TaskCounts, TaskEnd};
 use crate::task::recycle;
@@ -172,11 +172,7 @@ impl Drop for Task {
     }
 }
 
-impl fmt::Debug for Task {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Task").finish_non_exhaustive()
-    }
-}
+impl_debug!(Task {});
 
 /// Where a closure of a certain type is kept.
 #[derive(Clone, Copy)]

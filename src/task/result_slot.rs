@@ -26,11 +26,11 @@
 //! - the memory: a party that has cleared its own bit touches nothing any more; the one that finds the other's bit
 //!   already clear frees.
 
-use std::fmt;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
+use crate::base::debug::impl_debug;
 use crate::sync::waiter::Waiter;
 pub use crate::task::outcome::Outcome;
 use crate::task::outcome::{
@@ -357,11 +357,7 @@ where
     }
 }
 
-impl<F, T> fmt::Debug for SlotTask<F, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SlotTask").finish_non_exhaustive()
-    }
-}
+impl_debug!(SlotTask < F, T > {});
 
 /// # Safety
 /// The slot is complete and not unstarted; the caller owns its outcome and takes it once.
@@ -555,11 +551,7 @@ impl<T> Drop for SlotHandle<T> {
     }
 }
 
-impl<T> fmt::Debug for SlotHandle<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SlotHandle").field("complete", &self.is_complete()).finish_non_exhaustive()
-    }
-}
+impl_debug!(SlotHandle<T> { is_complete });
 
 // One block of the smallest class holds the slot of a small closure with a small result.
 #[cfg(all(target_pointer_width = "64", not(longshore_loom)))]

@@ -4,6 +4,8 @@
 pub mod barrier;
 #[path = "../../../../src/base/counter.rs"]
 pub mod counter;
+#[path = "../../../../src/base/debug.rs"]
+pub mod debug;
 pub mod facade;
 #[path = "../../../../src/base/facade.rs"]
 mod real;
