@@ -4,7 +4,7 @@
 //! A derive does not fit these types: their fields are cells and pointers, and it would require `T: Debug` of
 //! the values that they hold. No state. Guarded by the unit test here.
 
-/// `impl_debug!(Inbox<T> { len, capacity })` prints `Inbox { len: 3, capacity: 64, .. }`.
+/// `impl_debug! { Inbox<T> { len, capacity } }` prints `Inbox { len: 3, capacity: 64, .. }`.
 macro_rules! impl_debug {
     ($name:ident $(<$($param:tt),+>)? { $($method:ident),* }) => {
         impl $(<$($param),+>)? std::fmt::Debug for $name $(<$($param),+>)? {
@@ -28,7 +28,7 @@ mod tests {
         }
     }
 
-    impl_debug!(Slice<'a, T> { len });
+    impl_debug! { Slice<'a, T> { len } }
 
     #[test]
     fn the_name_and_the_results_of_the_methods_are_shown() {

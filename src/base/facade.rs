@@ -163,7 +163,7 @@ impl<T> UninitCell<T> {
     }
 }
 
-super::debug::impl_debug!(UninitCell<T> {});
+super::debug::impl_debug! { UninitCell<T> {} }
 
 /// Detects accesses to freed memory under loom, which does not see deallocations.
 ///

@@ -176,7 +176,7 @@ impl PlacementView<'_> {
     }
 }
 
-impl_debug!(PlacementView<'a> { workers });
+impl_debug! { PlacementView<'a> { workers } }
 
 /// The position for [`Placement::LeastOfTwo`].
 pub fn least_of_two(pool: &PlacementView<'_>) -> usize {

@@ -90,7 +90,7 @@ impl<T> Drop for Batch<T> {
     }
 }
 
-impl_debug!(Batch<T> { len });
+impl_debug! { Batch<T> { len } }
 
 #[cfg(all(test, not(longshore_loom)))]
 mod tests {

@@ -88,7 +88,7 @@ impl<T> ForkSlot<T> {
     }
 }
 
-impl_debug!(ForkSlot<T> { has_any });
+impl_debug! { ForkSlot<T> { has_any } }
 
 #[cfg(all(test, not(longshore_loom)))]
 mod tests {

@@ -96,7 +96,7 @@ impl<T> Reserved<'_, T> {
     }
 }
 
-impl_debug!(Reserved<'a, T> {});
+impl_debug! { Reserved<'a, T> {} }
 
 /// A bounded queue of one worker; see the module's text.
 pub struct Inbox<T> {
@@ -337,7 +337,7 @@ impl<T> Drop for Inbox<T> {
     }
 }
 
-impl_debug!(Inbox<T> { len, capacity });
+impl_debug! { Inbox<T> { len, capacity } }
 
 #[cfg(all(test, not(longshore_loom)))]
 mod tests {

@@ -51,7 +51,7 @@ impl<T> Opening<'_, T> {
     }
 }
 
-impl_debug!(Opening<'a, T> {});
+impl_debug! { Opening<'a, T> {} }
 
 impl<T> Mailbox<T> {
     /// An open, empty mailbox.
@@ -111,7 +111,7 @@ impl<T> Default for Mailbox<T> {
     }
 }
 
-impl_debug!(Mailbox<T> { len });
+impl_debug! { Mailbox<T> { len } }
 
 #[cfg(all(test, not(longshore_loom)))]
 mod tests {

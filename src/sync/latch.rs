@@ -165,11 +165,11 @@ impl Latch {
     }
 }
 
-// SAFETY: the state hands the cell from thread to thread, as the table in the module's text says, so no two threads
-// access it at a time. A thread handle may be used on any thread.
+// SAFETY: the state hands the cell from thread to thread, as the table in the module's text says, so no two
+// threads access it at a time. A thread handle may be used on any thread.
 unsafe impl Sync for Latch {}
 
-impl_debug!(Latch { is_set });
+impl_debug! { Latch { is_set } }
 
 #[cfg(all(test, not(longshore_loom)))]
 mod tests {

@@ -96,7 +96,7 @@ impl<T: Send + Sync + 'static> Snapshot<T> {
     }
 }
 
-impl_debug!(Snapshot<T> {});
+impl_debug! { Snapshot<T> {} }
 
 #[cfg(all(test, not(longshore_loom)))]
 mod tests {
