@@ -5,20 +5,20 @@
 //! last one frees the memory.
 //!
 //! # The state word
-//! | bit         | meaning                                            | set by              | cleared by        |
-//! |-------------|----------------------------------------------------|---------------------|-------------------|
-//! | `RUNNING`   | the side that set it owns the closure and calls it | either, if pending  | -                 |
-//! | `CANCELLED` | the side that set it owns the closure and drops it | either, if pending  | -                 |
-//! | `COMPLETE`  | the outcome is final, and written unless unstarted | the closure's owner | -                 |
-//! | `REFUSED`   | the task is unstarted because it was cancelled     | `cancel`, `publish` | -                 |
-//! | `EXPIRED`   | the task is unstarted because of its deadline      | `cancel`, `publish` | -                 |
-//! | `DROPPED`   | the task is unstarted because the pool was full    | `cancel`, `publish` | -                 |
-//! | `WAITING`   | the waiter cell holds a waiter, to be woken        | handle              | handle, `publish` |
-//! | `TASK`      | the task side still uses the memory                | creation            | task              |
-//! | `HANDLE`    | the handle still uses the memory                   | creation            | handle            |
+//! | bit         | meaning                                     | set by               | cleared by        |
+//! |-------------|---------------------------------------------|----------------------|-------------------|
+//! | `RUNNING`   | its setter owns the closure and calls it    | either, if pending   | -                 |
+//! | `CANCELLED` | its setter owns the closure and drops it    | either, if pending   | -                 |
+//! | `COMPLETE`  | the outcome is final                        | owner of the closure | -                 |
+//! | `REFUSED`   | unstarted, because it was cancelled         | `cancel`, `publish`  | -                 |
+//! | `EXPIRED`   | unstarted, because the deadline had passed  | `cancel`, `publish`  | -                 |
+//! | `DROPPED`   | unstarted, because the pool was full        | `cancel`, `publish`  | -                 |
+//! | `WAITING`   | the waiter cell holds a waiter, to be woken | handle               | handle, `publish` |
+//! | `TASK`      | the task side still uses the memory         | creation             | task              |
+//! | `HANDLE`    | the handle still uses the memory            | creation             | handle            |
 //!
 //! `RUNNING` and `CANCELLED` exclude each other: both are set by a compare-and-swap that requires neither. A
-//! complete slot is *unstarted*, and has no outcome, if `CANCELLED` or one of the three reasons is set. (The
+//! complete slot is *unstarted* if `CANCELLED` or one of the three reasons is set. (The
 //! side that has set `RUNNING` may find that the conditions refuse the work.)
 //!
 //! # Who may access what
