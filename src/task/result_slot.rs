@@ -18,7 +18,7 @@
 //! | `HANDLE`    | the handle still uses the memory            | creation             | handle            |
 //!
 //! `RUNNING` and `CANCELLED` exclude each other: both are set by a compare-and-swap that requires neither. A
-//! complete slot is *unstarted* if `CANCELLED` or one of the three reasons is set. (The
+//! complete slot is *unstarted* if `CANCELLED` or one of the three reasons is set; then it has no outcome. (The
 //! side that has set `RUNNING` may find that the conditions refuse the work.)
 //!
 //! # Who may access what
