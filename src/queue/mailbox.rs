@@ -9,7 +9,7 @@
 //! for the sake of its data takes microseconds, so a mutex shared by two threads is cheap in comparison. A
 //! worker that looks for work reads the length, without the mutex.
 //!
-//! The shared half of a worker owns the mailboxes. Guarded by the models `retiring` and `broadcasts`, and by
+//! The shared half of a worker owns the mailboxes. Guarded by the models `leaving` and `broadcasts`, and by
 //! the unit test here.
 
 use std::collections::VecDeque;

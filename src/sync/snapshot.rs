@@ -5,7 +5,7 @@
 //! snapshot that was just replaced. That is harmless: a worker that has left refuses pushes, because its
 //! inbox is closed before it leaves the set, and a worker that has joined is found at the next read.
 //!
-//! A pool owns one (`workers/roster.rs`). Guarded by the models `worker_set` and `retiring`, and by the test
+//! A pool owns one (`workers/roster.rs`). Guarded by the models `members` and `leaving`, and by the test
 //! here.
 
 use crate::base::debug::impl_debug;

@@ -1,7 +1,7 @@
 //! A waiter: a thread or a future that waits to be woken once.
 //!
 //! Its owner is the event that it waits for (a result slot, a wait queue, a cancel token), which any thread
-//! may trigger. Guarded by the models `result_slot_waits`, `permits` and `budgets`.
+//! may trigger. Guarded by the models `result_slot_waiting`, `permits` and `budgets`.
 
 use std::task::Waker;
 

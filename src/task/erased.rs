@@ -12,7 +12,7 @@
 //!
 //! A task belongs to one thread at a time. [`Task::run`] consumes it; so does a drop, which *discards* it:
 //! the closure never starts. A panic of user code never leaves either of them. Guarded by the unit tests here
-//! and by `tests/it/behaviour/big_closures.rs`; tasks with a result slot by the model `result_slots`.
+//! and by `tests/it/behaviour/big_closures.rs`; tasks with a result slot by the model `result_slot`.
 
 use std::mem::{self, ManuallyDrop, MaybeUninit};
 use std::ptr::NonNull;

@@ -1,7 +1,7 @@
 //! The outcome of a task with a handle, and the bits of a result slot's state word.
 //!
 //! Constants and plain values. The table in `result_slot.rs` says what each bit means and which side sets it.
-//! Guarded by the models `result_slots` and `result_slot_waits`.
+//! Guarded by the models `result_slot` and `result_slot_waiting`.
 
 use crate::base::unwind::Payload;
 use crate::task::work::Unstarted;

@@ -31,7 +31,7 @@
 //! - The memory: a side that has cleared its own bit accesses nothing any more. The side that finds the
 //!   other's bit clear when it clears its own frees the memory.
 //!
-//! Guarded by the models `result_slots` and `result_slot_waits`, `tests/it/behaviour/handles.rs` and
+//! Guarded by the models `result_slot` and `result_slot_waiting`, `tests/it/behaviour/handles.rs` and
 //! `futures.rs`.
 
 use std::marker::PhantomData;

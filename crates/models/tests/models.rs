@@ -6,8 +6,8 @@ mod protocols;
 use longshore::internals as code;
 use longshore_models::harness::prove;
 use protocols::{
-    budgets, forks, growing, inbox, latches, leaving, life, loans, members, offers, orders, parking, pull,
-    rooms, rosters, slot, slot_waiting,
+    broadcasts, budgets, fork_slots, forks, growing, inbox, latches, leases, leaving, life, members, parking,
+    permits, pull, result_slot, result_slot_waiting, rosters,
 };
 
 macro_rules! models {
@@ -39,24 +39,24 @@ models! {
     inbox::a_close_waits_for_a_batch_under_way: 6;
     inbox::a_thief_takes_from_a_closing_inbox: 6;
 
-    slot::an_outcome_reaches_the_thread_that_joins: 6;
-    slot::an_outcome_is_taken_or_dropped_by_one_side: 6;
-    slot::a_cancelled_task_never_runs: 6;
-    slot::a_cancelled_slot_is_freed_by_the_last: 6;
-    slot::two_cancels_and_a_start_agree: 5;
-    slot::a_discarded_task_reaches_its_handle_as_cancelled: 6;
-    slot::a_discard_and_a_cancel_drop_the_closure_once: 6;
-    slot::a_task_run_ahead_of_its_turn_runs_once: 6;
-    slot::a_task_run_ahead_of_its_turn_is_freed_by_the_last: 6;
-    slot::a_discard_tells_whether_the_task_has_run: 6;
-    slot::a_payload_has_one_receiver: 6;
+    result_slot::an_outcome_reaches_the_thread_that_joins: 6;
+    result_slot::an_outcome_is_taken_or_dropped_by_one_side: 6;
+    result_slot::a_cancelled_task_never_runs: 6;
+    result_slot::a_cancelled_slot_is_freed_by_the_last: 6;
+    result_slot::two_cancels_and_a_start_agree: 5;
+    result_slot::a_discarded_task_reaches_its_handle_as_cancelled: 6;
+    result_slot::a_discard_and_a_cancel_drop_the_closure_once: 6;
+    result_slot::a_task_run_ahead_of_its_turn_runs_once: 6;
+    result_slot::a_task_run_ahead_of_its_turn_is_freed_by_the_last: 6;
+    result_slot::a_discard_tells_whether_the_task_has_run: 6;
+    result_slot::a_payload_has_one_receiver: 6;
 
-    slot_waiting::the_waker_left_last_is_woken: 6;
-    slot_waiting::a_waiter_taken_back_is_not_used: 6;
-    slot_waiting::a_handle_takes_its_waiter_along: 6;
-    slot_waiting::a_thread_may_wait_after_a_waker: 6;
-    slot_waiting::a_discard_wakes_the_waiter: 6;
-    slot_waiting::a_joiner_may_give_up_and_come_back: 6;
+    result_slot_waiting::the_waker_left_last_is_woken: 6;
+    result_slot_waiting::a_waiter_taken_back_is_not_used: 6;
+    result_slot_waiting::a_handle_takes_its_waiter_along: 6;
+    result_slot_waiting::a_thread_may_wait_after_a_waker: 6;
+    result_slot_waiting::a_discard_wakes_the_waiter: 6;
+    result_slot_waiting::a_joiner_may_give_up_and_come_back: 6;
 
     life::a_passage_keeps_the_pool_from_ending: 3;
     life::what_is_accepted_before_the_close_runs: 3;
@@ -79,16 +79,16 @@ models! {
     leaving::what_a_leaver_has_is_done_by_another: 3;
     leaving::a_mailbox_that_is_given_again_loses_nothing: 6;
 
-    orders::an_order_to_a_leaver_is_run_or_never_given: 3;
-    orders::each_broadcast_finds_who_is_there: 2;
+    broadcasts::an_order_to_a_leaver_is_run_or_never_given: 3;
+    broadcasts::each_broadcast_finds_who_is_there: 2;
 
     rosters::an_order_to_leave_is_obeyed_by_one: 2;
     rosters::a_spare_thread_is_taken_or_sent_home: 6;
     rosters::a_leaver_that_is_kept_may_be_wanted_at_once: 6;
 
-    offers::a_piece_goes_to_its_owner_or_to_a_thief: 6;
-    offers::a_piece_goes_to_one_of_two_thieves: 6;
-    offers::the_next_piece_may_have_the_same_address: 6;
+    fork_slots::a_piece_goes_to_its_owner_or_to_a_thief: 6;
+    fork_slots::a_piece_goes_to_one_of_two_thieves: 6;
+    fork_slots::the_next_piece_may_have_the_same_address: 6;
 
     latches::a_verdict_wakes_a_waiter_that_lies_down: 6;
     latches::a_verdict_meets_a_waiter_that_arms_anew: 6;
@@ -108,25 +108,25 @@ models! {
     forks::a_fork_wakes_a_parking_worker: 4;
     forks::a_worker_that_waits_runs_its_own_fork: 6;
 
-    loans::a_task_finds_its_worker_on_loan: 3;
-    loans::what_a_guest_leaves_behind_is_done: 6;
-    loans::what_a_guest_leaves_behind_is_done_by_anybody: 2;
-    loans::two_guests_share_a_worker: 2;
-    loans::a_closing_pool_waits_for_a_loan: 3;
-    loans::a_closing_pool_of_two_waits_for_a_loan: 1;
-    loans::a_wake_up_without_a_cause_changes_nothing: 4;
-    loans::a_worker_that_waits_is_not_lent: 2;
+    leases::a_task_finds_its_worker_on_loan: 3;
+    leases::what_a_guest_leaves_behind_is_done: 6;
+    leases::what_a_guest_leaves_behind_is_done_by_anybody: 2;
+    leases::two_guests_share_a_worker: 2;
+    leases::a_closing_pool_waits_for_a_loan: 3;
+    leases::a_closing_pool_of_two_waits_for_a_loan: 1;
+    leases::a_wake_up_without_a_cause_changes_nothing: 4;
+    leases::a_worker_that_waits_is_not_lent: 2;
 
-    rooms::the_last_permit_goes_to_one: 6;
-    rooms::permits_are_conserved: 6;
-    rooms::who_waits_gets_what_is_given_back: 6;
-    rooms::a_permit_goes_from_hand_to_hand: 4;
-    rooms::two_workers_serve_one_who_waits: 6;
-    rooms::a_close_sends_all_away: 3;
-    rooms::a_turn_that_is_given_up_goes_to_the_next: 6;
-    rooms::who_watches_is_told_of_what_is_left: 4;
-    rooms::an_overdraft_is_never_taken_for_room: 6;
-    rooms::a_room_that_becomes_narrower_stays_so: 4;
+    permits::the_last_permit_goes_to_one: 6;
+    permits::permits_are_conserved: 6;
+    permits::who_waits_gets_what_is_given_back: 6;
+    permits::a_permit_goes_from_hand_to_hand: 4;
+    permits::two_workers_serve_one_who_waits: 6;
+    permits::a_close_sends_all_away: 3;
+    permits::a_turn_that_is_given_up_goes_to_the_next: 6;
+    permits::who_watches_is_told_of_what_is_left: 4;
+    permits::an_overdraft_is_never_taken_for_room: 6;
+    permits::a_room_that_becomes_narrower_stays_so: 4;
 
     budgets::who_waits_gets_the_weight_that_comes_back: 6;
     budgets::weights_are_conserved: 6;

@@ -9,8 +9,8 @@ use longshore_models::harness::{prove, refute};
 use longshore_models::mutable as code;
 use longshore_models::mutation::Mutation;
 use protocols::{
-    budgets, forks, growing, inbox, latches, leaving, life, loans, members, offers, orders, parking, pull,
-    rooms, rosters, slot, slot_waiting,
+    broadcasts, budgets, fork_slots, forks, growing, inbox, latches, leases, leaving, life, members, parking,
+    permits, pull, result_slot, result_slot_waiting, rosters,
 };
 
 macro_rules! mutants {
@@ -54,7 +54,7 @@ mod unbroken {
 
     #[test]
     fn slot_passes() {
-        prove(4, slot_waiting::the_waker_left_last_is_woken);
+        prove(4, result_slot_waiting::the_waker_left_last_is_woken);
     }
 
     #[test]
@@ -137,37 +137,37 @@ mutants! {
 
 // Slot (M8, M12).
 mutants! {
-    closure_claimed_without_a_swap: slot::a_cancelled_task_never_runs, 6,
+    closure_claimed_without_a_swap: result_slot::a_cancelled_task_never_runs, 6,
         torn("result_slot.rs", "claim_closure", "compare_exchange");
-    closure_run_ahead_without_a_swap: slot::a_task_run_ahead_of_its_turn_runs_once, 6,
+    closure_run_ahead_without_a_swap: result_slot::a_task_run_ahead_of_its_turn_runs_once, 6,
         torn("result_slot.rs", "claim_closure", "compare_exchange");
-    task_run_ahead_left_relaxed: slot::a_task_run_ahead_of_its_turn_is_freed_by_the_last, 6,
+    task_run_ahead_left_relaxed: result_slot::a_task_run_ahead_of_its_turn_is_freed_by_the_last, 6,
         relaxed("result_slot.rs", "leave", "fetch_and");
-    outcome_published_relaxed: slot::an_outcome_reaches_the_thread_that_joins, 6,
+    outcome_published_relaxed: result_slot::an_outcome_reaches_the_thread_that_joins, 6,
         relaxed("result_slot.rs", "publish", "compare_exchange");
-    outcome_published_torn: slot_waiting::the_waker_left_last_is_woken, 6,
+    outcome_published_torn: result_slot_waiting::the_waker_left_last_is_woken, 6,
         torn("result_slot.rs", "publish", "compare_exchange");
-    publisher_leaves_relaxed: slot::an_outcome_reaches_the_thread_that_joins, 6,
+    publisher_leaves_relaxed: result_slot::an_outcome_reaches_the_thread_that_joins, 6,
         relaxed("result_slot.rs", "publish", "fetch_and");
-    publisher_leaves_torn: slot::an_outcome_reaches_the_thread_that_joins, 6,
+    publisher_leaves_torn: result_slot::an_outcome_reaches_the_thread_that_joins, 6,
         torn("result_slot.rs", "publish", "fetch_and");
-    outcome_taken_relaxed: slot::an_outcome_is_taken_or_dropped_by_one_side, 6,
+    outcome_taken_relaxed: result_slot::an_outcome_is_taken_or_dropped_by_one_side, 6,
         relaxed("result_slot.rs", "take", "load");
-    waiter_left_relaxed: slot_waiting::the_waker_left_last_is_woken, 6,
+    waiter_left_relaxed: result_slot_waiting::the_waker_left_last_is_woken, 6,
         relaxed("result_slot.rs", "wait_with", "compare_exchange");
-    waiter_left_torn: slot_waiting::the_waker_left_last_is_woken, 6,
+    waiter_left_torn: result_slot_waiting::the_waker_left_last_is_woken, 6,
         torn("result_slot.rs", "wait_with", "compare_exchange");
-    waiter_taken_back_torn: slot_waiting::a_waiter_taken_back_is_not_used, 6,
+    waiter_taken_back_torn: result_slot_waiting::a_waiter_taken_back_is_not_used, 6,
         torn("result_slot.rs", "stop_waiting", "fetch_and");
-    handle_leaves_torn: slot::an_outcome_is_taken_or_dropped_by_one_side, 6,
+    handle_leaves_torn: result_slot::an_outcome_is_taken_or_dropped_by_one_side, 6,
         torn("result_slot.rs", "drop", "compare_exchange");
-    handle_leaves_relaxed: slot::an_outcome_is_taken_or_dropped_by_one_side, 6,
+    handle_leaves_relaxed: result_slot::an_outcome_is_taken_or_dropped_by_one_side, 6,
         relaxed("result_slot.rs", "drop", "compare_exchange");
-    handle_leaves_last_relaxed: slot::a_cancelled_slot_is_freed_by_the_last, 6,
+    handle_leaves_last_relaxed: result_slot::a_cancelled_slot_is_freed_by_the_last, 6,
         relaxed("result_slot.rs", "drop", "fetch_and");
-    task_leaves_relaxed: slot::a_cancelled_slot_is_freed_by_the_last, 6,
+    task_leaves_relaxed: result_slot::a_cancelled_slot_is_freed_by_the_last, 6,
         relaxed("result_slot.rs", "leave", "fetch_and");
-    task_leaves_torn: slot::a_cancelled_slot_is_freed_by_the_last, 6,
+    task_leaves_torn: result_slot::a_cancelled_slot_is_freed_by_the_last, 6,
         torn("result_slot.rs", "leave", "fetch_and");
 }
 
@@ -209,7 +209,7 @@ mutants! {
         removed("inbox.rs", "reopen", "fetch_and");
 }
 
-// Leaving, with orders, and spare threads (M10).
+// Leaving, with broadcasts, and spare threads (M10).
 mutants! {
     leaver_keeps_its_mailbox_open: leaving::a_task_sent_to_a_leaver_is_done, 3,
         without("closing the mailbox before it is emptied");
@@ -223,11 +223,11 @@ mutants! {
         without("notifying for what is handed over");
     refused_task_sent_on_in_silence: leaving::a_task_sent_to_a_leaver_is_done, 3,
         without("notifying for a task that was refused first");
-    leaver_takes_orders_on: orders::an_order_to_a_leaver_is_run_or_never_given, 3,
+    leaver_takes_orders_on: broadcasts::an_order_to_a_leaver_is_run_or_never_given, 3,
         without("closing the orders before the last look");
-    told_without_being_woken: orders::an_order_to_a_leaver_is_run_or_never_given, 3,
+    told_without_being_woken: broadcasts::an_order_to_a_leaver_is_run_or_never_given, 3,
         without("waking those who are told");
-    orders_not_looked_at: orders::an_order_to_a_leaver_is_run_or_never_given, 3,
+    orders_not_looked_at: broadcasts::an_order_to_a_leaver_is_run_or_never_given, 3,
         without("the look at one's orders");
     resize_that_wakes_nobody: rosters::an_order_to_leave_is_obeyed_by_one, 2,
         without("waking everyone for a resize");
@@ -247,15 +247,15 @@ mutants! {
 
 // ForkSlot.
 mutants! {
-    work_offered_relaxed: offers::a_piece_goes_to_its_owner_or_to_a_thief, 6,
+    work_offered_relaxed: fork_slots::a_piece_goes_to_its_owner_or_to_a_thief, 6,
         relaxed("fork_slot.rs", "put", "store");
-    offered_work_taken_relaxed: offers::a_piece_goes_to_its_owner_or_to_a_thief, 6,
+    offered_work_taken_relaxed: fork_slots::a_piece_goes_to_its_owner_or_to_a_thief, 6,
         relaxed("fork_slot.rs", "take", "compare_exchange");
-    offered_work_taken_torn: offers::a_piece_goes_to_one_of_two_thieves, 6,
+    offered_work_taken_torn: fork_slots::a_piece_goes_to_one_of_two_thieves, 6,
         torn("fork_slot.rs", "take", "compare_exchange");
-    offered_work_taken_back_torn: offers::a_piece_goes_to_its_owner_or_to_a_thief, 6,
+    offered_work_taken_back_torn: fork_slots::a_piece_goes_to_its_owner_or_to_a_thief, 6,
         torn("fork_slot.rs", "take_back", "compare_exchange");
-    next_work_offered_relaxed: offers::the_next_piece_may_have_the_same_address, 6,
+    next_work_offered_relaxed: fork_slots::the_next_piece_may_have_the_same_address, 6,
         relaxed("fork_slot.rs", "put", "store");
 }
 
@@ -329,53 +329,53 @@ mutants! {
 
 // Loans.
 mutants! {
-    lent_without_saying_so: loans::a_task_finds_its_worker_on_loan, 3,
+    lent_without_saying_so: leases::a_task_finds_its_worker_on_loan, 3,
         removed("idle.rs", "lease", "store");
-    lent_but_counted_at_rest: loans::a_task_finds_its_worker_on_loan, 3,
+    lent_but_counted_at_rest: leases::a_task_finds_its_worker_on_loan, 3,
         removed("idle.rs", "lease", "fetch_sub");
-    home_but_not_counted: loans::a_task_finds_its_worker_on_loan, 3,
+    home_but_not_counted: leases::a_task_finds_its_worker_on_loan, 3,
         removed("idle.rs", "end_lease", "fetch_add");
-    home_without_its_fence: loans::a_task_finds_its_worker_on_loan, 3,
+    home_without_its_fence: leases::a_task_finds_its_worker_on_loan, 3,
         removed("idle.rs", "end_lease", "fence");
-    home_without_a_look_at_work: loans::a_task_finds_its_worker_on_loan, 3,
+    home_without_a_look_at_work: leases::a_task_finds_its_worker_on_loan, 3,
         without("the look at work after a loan");
-    left_behind_without_a_look: loans::what_a_guest_leaves_behind_is_done, 4,
+    left_behind_without_a_look: leases::what_a_guest_leaves_behind_is_done, 4,
         without("the look at work after a loan");
-    home_without_waking_for_the_end: loans::a_closing_pool_waits_for_a_loan, 3,
+    home_without_waking_for_the_end: leases::a_closing_pool_waits_for_a_loan, 3,
         without("waking everyone after a loan");
-    phase_not_looked_at_again: loans::a_closing_pool_waits_for_a_loan, 3,
+    phase_not_looked_at_again: leases::a_closing_pool_waits_for_a_loan, 3,
         without("looking at the phase again");
-    rest_and_queues_looked_at_in_turn: loans::a_closing_pool_waits_for_a_loan, 3,
+    rest_and_queues_looked_at_in_turn: leases::a_closing_pool_waits_for_a_loan, 3,
         without("looking at the queues while all rest");
-    lent_worker_gets_up_without_a_cause: loans::a_wake_up_without_a_cause_changes_nothing, 2,
+    lent_worker_gets_up_without_a_cause: leases::a_wake_up_without_a_cause_changes_nothing, 2,
         removed("idle.rs", "lease", "store");
 }
 
 // The room of a bounded pool (M11).
 mutants! {
-    permit_given_back_without_its_barrier: rooms::who_waits_gets_what_is_given_back, 6,
+    permit_given_back_without_its_barrier: permits::who_waits_gets_what_is_given_back, 6,
         removed("permits.rs", "serve_waiters", "fence");
-    waiting_without_its_barrier: rooms::who_waits_gets_what_is_given_back, 6,
+    waiting_without_its_barrier: permits::who_waits_gets_what_is_given_back, 6,
         removed("permits.rs", "enqueue", "fence");
-    waiting_without_saying_so: rooms::who_waits_gets_what_is_given_back, 6,
+    waiting_without_saying_so: permits::who_waits_gets_what_is_given_back, 6,
         removed("permits.rs", "enqueue", "store");
-    permit_not_counted: rooms::who_waits_gets_what_is_given_back, 6,
+    permit_not_counted: permits::who_waits_gets_what_is_given_back, 6,
         removed("permits.rs", "count_alone", "store");
-    permits_from_outside_torn: rooms::a_permit_goes_from_hand_to_hand, 2,
+    permits_from_outside_torn: permits::a_permit_goes_from_hand_to_hand, 2,
         removed("permits.rs", "release_from_outside", "fetch_add");
-    permit_taken_torn: rooms::the_last_permit_goes_to_one, 6,
+    permit_taken_torn: permits::the_last_permit_goes_to_one, 6,
         torn("permits.rs", "try_acquire", "compare_exchange");
-    doors_swept_torn: rooms::the_last_permit_goes_to_one, 6,
+    doors_swept_torn: permits::the_last_permit_goes_to_one, 6,
         torn("permits.rs", "drain_stripes", "swap");
-    doors_not_swept: rooms::the_last_permit_goes_to_one, 6,
+    doors_not_swept: permits::the_last_permit_goes_to_one, 6,
         removed("permits.rs", "drain_stripes", "swap");
-    overdraft_counted_relaxed: rooms::an_overdraft_is_never_taken_for_room, 6,
+    overdraft_counted_relaxed: permits::an_overdraft_is_never_taken_for_room, 6,
         relaxed("permits.rs", "count_alone", "store");
-    exits_read_relaxed: rooms::an_overdraft_is_never_taken_for_room, 6,
+    exits_read_relaxed: permits::an_overdraft_is_never_taken_for_room, 6,
         relaxed("permits.rs", "sum", "load");
-    narrowed_without_an_overdraft: rooms::a_room_that_becomes_narrower_stays_so, 3,
+    narrowed_without_an_overdraft: permits::a_room_that_becomes_narrower_stays_so, 3,
         removed("permits.rs", "overdraw_from_outside", "fetch_add");
-    verdict_not_given: rooms::who_waits_gets_what_is_given_back, 6,
+    verdict_not_given: permits::who_waits_gets_what_is_given_back, 6,
         removed("wait_queue.rs", "settle", "store");
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use longshore_models::mutation::leaves_out;
 
-use super::offices::{me, sleep, wait};
+use super::semaphore::{me, sleep, wait};
 use crate::code::budget::Budget;
 use crate::code::facade::UninitCell;
 use crate::code::wait_queue::{Acquire, Semaphore, WaitMode, WaitNode, WaitState};

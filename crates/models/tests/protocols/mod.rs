@@ -5,25 +5,25 @@
     reason = "loom runs all threads of a model in one, and what they share need not be Sync"
 )]
 
+pub mod broadcasts;
 pub mod budgets;
+pub mod fork_slots;
 pub mod forks;
 pub mod growing;
 pub mod inbox;
 pub mod latches;
+pub mod leases;
 pub mod leaving;
 pub mod life;
-pub mod loans;
 pub mod members;
 pub mod mini;
 pub mod mini_fork;
-pub mod mini_guest;
+pub mod mini_lease;
 pub mod mini_worker;
-pub mod offers;
-pub mod offices;
-pub mod orders;
 pub mod parking;
+pub mod permits;
 pub mod pull;
-pub mod rooms;
+pub mod result_slot;
+pub mod result_slot_waiting;
 pub mod rosters;
-pub mod slot;
-pub mod slot_waiting;
+pub mod semaphore;

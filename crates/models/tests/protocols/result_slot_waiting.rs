@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
 
-use super::slot::{join, run, watched};
+use super::result_slot::{join, run, watched};
 use crate::code::facade::thread;
 use crate::code::result_slot::{Outcome, SlotHandle};
 use crate::code::waiter::Waiter;

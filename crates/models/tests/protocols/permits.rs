@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::offices::{me, wait};
+use super::semaphore::{me, wait};
 use crate::code::barrier::Barrier;
 use crate::code::permits::Permits;
 use crate::code::wait_queue::{Acquire, Semaphore, WaitMode};
