@@ -5,8 +5,8 @@
 //! snapshot that was just replaced. That is harmless: a worker that has left refuses pushes, because its
 //! inbox is closed before it leaves the set, and a worker that has joined is found at the next read.
 //!
-//! A pool owns one (`workers/roster.rs`). Guarded by the models `members` and `leaving`, and by the test
-//! here.
+//! The shared half of a push pool owns one (`push/shared.rs`). Guarded by the models `members` and `leaving`,
+//! and by the test here.
 
 use crate::base::debug::impl_debug;
 

@@ -1,4 +1,4 @@
-//! Stands for the library's `base`: its files, but for the façade.
+//! Replaces the library's `base`: the same files, except for the façade.
 
 #[path = "../../../../src/base/barrier.rs"]
 pub mod barrier;

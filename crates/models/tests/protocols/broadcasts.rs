@@ -1,104 +1,102 @@
-//! M10: a broadcast against a worker that leaves (`runtime/broadcast.rs`, `runtime/worker_thread.rs`). Who is told runs its order, once; who
-//! leaves is not told; nobody sleeps over one.
+//! M10: a broadcast against a worker that leaves (`runtime/broadcast.rs`, `runtime/worker_thread.rs`). A
+//! worker that is sent a task runs it, once; a worker that has left is sent none; no worker sleeps while it
+//! has one.
 
 use std::sync::Arc;
 
 use longshore_models::mutation::leaves_out;
 
-use crate::code::facade::{AtomicU32, Mutex, Ordering, lock, thread};
-use crate::code::idle::{Idle, ParkReason, ParkSlot, ParkState, Role};
+use super::common::{end, park, sorted, spawn};
+use crate::code::facade::{AtomicU32, Mutex, Ordering, lock};
+use crate::code::idle::{Idle, ParkSlot, Role};
 use crate::code::mailbox::Mailbox;
 
 /// Worker 0 leaves, worker 1 stays.
 struct Pool {
-    orders: [Mailbox<usize>; 2],
-    /// Orders given and not taken: `orders::Gate`.
+    broadcasts: [Mailbox<usize>; 2],
+    /// Broadcast tasks that are sent and not taken: the gate of `runtime/broadcast_gate.rs`.
     gate: Mutex<usize>,
-    /// Whether workers are asked to look for orders: the request beside the phase.
-    asks: AtomicU32,
+    /// Whether workers are asked to look for broadcasts: the request beside the phase.
+    request: AtomicU32,
     idle: Idle,
 }
 
 impl Pool {
     fn new() -> Arc<Self> {
         Arc::new(Pool {
-            orders: [Mailbox::new(), Mailbox::new()],
+            broadcasts: [Mailbox::new(), Mailbox::new()],
             gate: Mutex::new(0),
-            asks: AtomicU32::new(0),
+            request: AtomicU32::new(0),
             idle: Idle::new(2),
         })
     }
 
-    /// `send_broadcast`; who was told.
-    fn give(&self) -> Vec<usize> {
-        let mut told = Vec::new();
+    /// `send_broadcast`; returns the workers that were sent a task.
+    fn send(&self) -> Vec<usize> {
+        let mut sent = Vec::new();
         {
             let mut left = lock(&self.gate);
-            self.asks.store(1, Ordering::Release);
+            self.request.store(1, Ordering::Release);
             for worker in 0..2 {
-                if let Some(opening) = self.orders[worker].open() {
+                if let Some(opening) = self.broadcasts[worker].open() {
                     opening.put(worker);
                     *left += 1;
-                    told.push(worker);
+                    sent.push(worker);
                 }
             }
             if *left == 0 {
-                self.asks.store(0, Ordering::Release);
+                self.request.store(0, Ordering::Release);
             }
         }
-        if !leaves_out("waking those who are told") {
+        if !leaves_out("waking the workers of a broadcast") {
             (0..2).for_each(|worker| self.idle.wake_this(worker));
         }
-        told
+        sent
     }
 
     /// `take_broadcast`.
     fn take(&self, worker: usize) -> Option<usize> {
-        let order = self.orders[worker].take()?;
+        let task = self.broadcasts[worker].take()?;
         let mut left = lock(&self.gate);
         *left -= 1;
         if *left == 0 {
-            self.asks.store(0, Ordering::Release);
+            self.request.store(0, Ordering::Release);
         }
-        Some(order)
+        Some(task)
     }
 
-    /// Worker 0, when it has resigned; the orders that it has run.
+    /// Worker 0, when it has retired. Returns the tasks that it has run.
     fn leave(&self) -> Vec<usize> {
-        let closes_late = leaves_out("closing the orders before the last look");
+        let closes_late = leaves_out("closing the broadcasts before the last look");
         if !closes_late {
-            self.orders[0].close();
+            self.broadcasts[0].close();
         }
         let ran = std::iter::from_fn(|| self.take(0)).collect();
         if closes_late {
-            self.orders[0].close();
+            self.broadcasts[0].close();
         }
         self.idle.deregister();
         ran
     }
 
-    /// Worker 1 until it has run as many orders, lying down in between.
+    /// Worker 1, which parks in between, until it has run `wanted` tasks.
     fn work(&self, wanted: usize) -> Vec<usize> {
         let park_slot = Arc::new(ParkSlot::new(1));
         let (mut ran, mut role) = (Vec::new(), Role::Active);
         while ran.len() < wanted {
-            // A search looks at one's orders as at any queue; between two tasks only the request has a worker do that.
-            if (role == Role::Searching || self.asks.load(Ordering::Acquire) != 0)
-                && let Some(order) = self.take(1)
+            // A search includes the broadcasts of the worker. Between two tasks it looks at them only on
+            // request.
+            if (role == Role::Searching || self.request.load(Ordering::Acquire) != 0)
+                && let Some(task) = self.take(1)
             {
-                ran.push(order);
+                ran.push(task);
                 if std::mem::replace(&mut role, Role::Active) == Role::Searching {
-                    let _ = self.idle.end_search(); // there are no tasks to look for
+                    let _ = self.idle.end_search(); // there are no other tasks
                 }
                 continue;
             }
-            self.idle.prepare_park(&park_slot, role, ParkReason::Idle);
-            if leaves_out("the look at one's orders") || self.orders[1].is_empty() {
-                while park_slot.park_state() != ParkState::Awake {
-                    thread::park();
-                }
-            }
-            role = self.idle.cancel_park(&park_slot, Role::Searching).expect("nobody borrows here");
+            let has_work = || !leaves_out("the look at the broadcasts") && !self.broadcasts[1].is_empty();
+            role = park(&self.idle, &park_slot, role, has_work, Role::Searching);
         }
         ran
     }
@@ -106,25 +104,19 @@ impl Pool {
 
 fn check(broadcasts: usize) {
     let pool = Pool::new();
-    let for_leaver = pool.clone();
-    let leaver = loom::thread::spawn(move || for_leaver.leave());
-    let for_worker = pool.clone();
-    let worker = loom::thread::spawn(move || for_worker.work(broadcasts));
-    let mut told: Vec<usize> = (0..broadcasts).flat_map(|_| pool.give()).collect();
-    let mut ran = leaver.join().expect("a panic ends the process");
-    ran.extend(worker.join().expect("a panic ends the process"));
-    told.sort_unstable();
-    ran.sort_unstable();
-    assert_eq!(told, ran, "who was told, and who ran it");
-    assert_eq!((*lock(&pool.gate), pool.asks.load(Ordering::Acquire)), (0, 0));
+    let leaver = spawn(&pool, Pool::leave);
+    let worker = spawn(&pool, move |pool| pool.work(broadcasts));
+    let sent = sorted((0..broadcasts).flat_map(|_| pool.send()));
+    let ran = sorted([end(leaver), end(worker)].concat());
+    assert_eq!(sent, ran, "the workers that were sent a task, and those that ran one");
+    assert_eq!((*lock(&pool.gate), pool.request.load(Ordering::Acquire)), (0, 0));
 }
 
-/// One broadcast.
-pub fn an_order_to_a_leaver_is_run_or_never_given() {
+pub fn a_broadcast_task_for_a_leaver_runs_or_is_never_sent() {
     check(1);
 }
 
-/// Two, between which the worker that stays may sleep.
-pub fn each_broadcast_finds_who_is_there() {
+/// Two broadcasts, between which the worker that stays may park.
+pub fn each_broadcast_reaches_the_present_workers() {
     check(2);
 }

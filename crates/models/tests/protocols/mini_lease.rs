@@ -1,4 +1,5 @@
-//! A thread that borrows a worker of the pool in miniature: `push/lease.rs`, the same operations in the same order.
+//! A thread that leases a worker of the pool in miniature: the operations of `push/lease.rs`, in the same
+//! order.
 
 use longshore_models::mutation::leaves_out;
 
@@ -10,42 +11,42 @@ use crate::code::idle::Lease;
 struct LeasedWorker<'a> {
     pool: &'a Pool,
     worker: *const Worker,
-    loan: Option<Lease>,
+    lease: Option<Lease>,
 }
 
 impl Pool {
-    /// `enter` from outside, when a worker can be borrowed. Otherwise `f` comes back, to be sent in.
+    /// Calls `f` with a leased worker, or returns `f` if no worker can be leased.
     pub fn enter<F: FnOnce(&Worker)>(&self, f: F) -> Result<(), F> {
-        let Some(guest) = self.borrow() else { return Err(f) };
+        let Some(leased) = self.lease_worker() else { return Err(f) };
         let relaxed = std::sync::atomic::Ordering::Relaxed;
         self.running.fetch_add(1, relaxed);
-        f(guest.worker());
+        f(leased.worker());
         self.running.fetch_sub(1, relaxed);
         Ok(())
     }
 
-    fn borrow(&self) -> Option<LeasedWorker<'_>> {
+    fn lease_worker(&self) -> Option<LeasedWorker<'_>> {
         if !self.is_open() {
             return None;
         }
-        let loan = self.idle.lease()?;
+        let lease = self.idle.lease()?;
         if !leaves_out("looking at the phase again") && !self.is_open() {
-            self.take_back(loan);
+            self.return_worker(lease);
             return None;
         }
-        let worker = self.owners[loan.worker()].load(Ordering::Relaxed);
-        let guest = LeasedWorker { pool: self, worker, loan: Some(loan) };
-        guest.worker().lend();
-        Some(guest)
+        let worker = self.owners[lease.worker()].load(Ordering::Relaxed);
+        let leased = LeasedWorker { pool: self, worker, lease: Some(lease) };
+        leased.worker().set_leased(true);
+        Some(leased)
     }
 
-    fn take_back(&self, loan: Lease) {
-        self.idle.end_lease(loan);
+    fn return_worker(&self, lease: Lease) {
+        self.idle.end_lease(lease);
         if !self.is_open() {
-            if !leaves_out("waking everyone after a loan") {
+            if !leaves_out("waking all workers after a lease") {
                 self.idle.wake_all();
             }
-        } else if !leaves_out("the look at work after a loan") && self.has_work() {
+        } else if !leaves_out("the look at work after a lease") && self.has_work() {
             self.idle.notify();
         }
     }
@@ -53,14 +54,15 @@ impl Pool {
 
 impl LeasedWorker<'_> {
     fn worker(&self) -> &Worker {
-        // SAFETY: it lies in a frame of its own thread, or so we check.
+        // SAFETY: the worker is in a frame of its own thread, which is not left during the lease; the model
+        // checks that.
         unsafe { &*self.worker }
     }
 }
 
 impl Drop for LeasedWorker<'_> {
     fn drop(&mut self) {
-        self.worker().take_home();
-        self.loan.take().into_iter().for_each(|loan| self.pool.take_back(loan));
+        self.worker().set_leased(false);
+        self.lease.take().into_iter().for_each(|lease| self.pool.return_worker(lease));
     }
 }

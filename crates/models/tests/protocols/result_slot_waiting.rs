@@ -1,16 +1,18 @@
-//! M12: who waits for a slot. The waiter left last is woken, whatever it replaced and whenever the outcome comes.
+//! M12: the waiter of a result slot. The waiter stored last is woken, whatever it replaced and whenever the
+//! outcome comes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
 
-use super::result_slot::{join, run, watched};
+use super::common::end;
+use super::result_slot::{discard, join, observed, run};
 use crate::code::facade::thread;
 use crate::code::result_slot::{Outcome, SlotHandle};
 use crate::code::waiter::Waiter;
 use crate::code::work::Unstarted;
 
-/// A future's executor: sleeps until it is woken.
+/// The waker of a future's executor, which sleeps until it is woken.
 struct Bell {
     bell: loom::sync::Notify,
     rings: AtomicUsize,
@@ -33,88 +35,85 @@ impl Wake for Bell {
     }
 }
 
-/// Sleeps until the bell rings; one that is never rung is a deadlock.
-fn sleep_until<T>(handle: &SlotHandle<T>, bell: &Bell) {
+/// Sleeps until the outcome is final. A bell that is never rung is a deadlock.
+fn sleep_until_complete<T>(handle: &SlotHandle<T>, bell: &Bell) {
     while !handle.is_complete() {
         bell.bell.wait();
     }
 }
 
-pub fn the_waker_left_last_is_woken() {
-    let (fate, task, mut handle) = watched();
-    let worker = loom::thread::spawn(move || run(task));
+pub fn the_waker_stored_last_is_woken() {
+    let (observed, task, mut handle) = observed();
+    let worker = run(task);
     let (first, second) = (Bell::new(), Bell::new());
     if handle.wait_with(first.waiter()) && handle.wait_with(second.waiter()) {
-        sleep_until(&handle, &second);
+        sleep_until_complete(&handle, &second);
     }
     let outcome = handle.take();
     assert!(matches!(outcome, Some(Outcome::Returned(_))));
     drop((outcome, handle));
-    worker.join().expect("a panic ends the process");
+    end(worker);
     let rings = [&first, &second].map(|bell| bell.rings.load(Ordering::Relaxed));
     assert!(rings.iter().sum::<usize>() <= 1, "one wake-up at most: {rings:?}");
-    assert_eq!([&first, &second].map(Arc::strong_count), [1, 1], "no waker is kept");
-    fate.assert_settled();
+    assert_eq!([&first, &second].map(Arc::strong_count), [1, 1], "no waker is left in the slot");
+    observed.assert_dropped();
 }
 
-/// A waiter taken back is not woken afterwards, and the handle may go at once.
+/// Stores a waiter, calls `leave` with the handle, and checks that the waiter is gone at the end.
+fn store_a_waiter_and(leave: fn(SlotHandle<super::result_slot::Tick>)) {
+    let (observed, task, mut handle) = observed();
+    let worker = run(task);
+    let bell = Bell::new();
+    handle.wait_with(bell.waiter());
+    leave(handle);
+    end(worker);
+    assert_eq!(Arc::strong_count(&bell), 1, "no waker is left in the slot");
+    observed.assert_dropped();
+}
+
+/// A waiter that was taken back is not woken afterwards, and the handle may leave at once.
 pub fn a_waiter_taken_back_is_not_used() {
-    let (fate, task, mut handle) = watched();
-    let worker = loom::thread::spawn(move || run(task));
-    let bell = Bell::new();
-    handle.wait_with(bell.waiter());
-    handle.stop_waiting();
-    drop(handle);
-    worker.join().expect("a panic ends the process");
-    assert_eq!(Arc::strong_count(&bell), 1, "no waker is kept");
-    fate.assert_settled();
+    store_a_waiter_and(|mut handle| handle.stop_waiting());
 }
 
-/// The handle goes with a waiter still in the slot.
-pub fn a_handle_takes_its_waiter_along() {
-    let (fate, task, mut handle) = watched();
-    let worker = loom::thread::spawn(move || run(task));
-    let bell = Bell::new();
-    handle.wait_with(bell.waiter());
-    drop(handle);
-    worker.join().expect("a panic ends the process");
-    assert_eq!(Arc::strong_count(&bell), 1, "no waker is kept");
-    fate.assert_settled();
+/// The handle leaves while a waiter is stored in the slot.
+pub fn a_dropped_handle_takes_its_waiter_back() {
+    store_a_waiter_and(drop);
 }
 
 /// First polled as a future, then joined by a thread.
 pub fn a_thread_may_wait_after_a_waker() {
-    let (fate, task, mut handle) = watched();
-    let worker = loom::thread::spawn(move || run(task));
+    let (observed, task, mut handle) = observed();
+    let worker = run(task);
     handle.wait_with(Bell::new().waiter());
     assert!(matches!(join(&mut handle), Outcome::Returned(_)));
     drop(handle);
-    worker.join().expect("a panic ends the process");
-    fate.assert_settled();
+    end(worker);
+    observed.assert_dropped();
 }
 
-/// The pool stops: a joiner that waits hears of it when the task is thrown away.
+/// The pool stops: a waiting thread learns that the task was discarded.
 pub fn a_discard_wakes_the_waiter() {
-    let (fate, task, mut handle) = watched();
-    let worker = loom::thread::spawn(move || drop(task));
+    let (observed, task, mut handle) = observed();
+    let worker = discard(task);
     let bell = Bell::new();
     if handle.wait_with(bell.waiter()) {
-        sleep_until(&handle, &bell);
+        sleep_until_complete(&handle, &bell);
     }
     assert!(matches!(handle.take(), Some(Outcome::Unstarted(Unstarted::Cancelled))));
     drop(handle);
-    worker.join().expect("a panic ends the process");
-    fate.assert_settled();
+    end(worker);
+    observed.assert_dropped();
 }
 
-/// One thread waits, is given up by a timeout and waits again, as `join_timeout` in a loop does.
-pub fn a_joiner_may_give_up_and_come_back() {
-    let (fate, task, mut handle) = watched();
-    let worker = loom::thread::spawn(move || run(task));
+/// One thread waits, gives up after a timeout and waits again, as `join_timeout` in a loop does.
+pub fn a_joiner_may_give_up_and_wait_again() {
+    let (observed, task, mut handle) = observed();
+    let worker = run(task);
     handle.wait_with(Waiter::Thread(thread::current()));
     handle.stop_waiting();
     assert!(matches!(join(&mut handle), Outcome::Returned(_)));
     drop(handle);
-    worker.join().expect("a panic ends the process");
-    fate.assert_settled();
+    end(worker);
+    observed.assert_dropped();
 }

@@ -1,4 +1,4 @@
-//! Who waits in front of a room or a budget, as `admission::wait_for` without a spin.
+//! A thread that waits for a semaphore: `wait_for` of `submit/admission.rs`, without its spinning.
 
 use longshore_models::mutation::leaves_out;
 
@@ -7,29 +7,29 @@ use crate::code::wait_queue::{Acquire, Semaphore, WaitMode, WaitNode, WaitState}
 use crate::code::waiter::Waiter;
 
 /// The calling thread.
-pub fn me() -> Waiter {
+pub fn this_thread() -> Waiter {
     Waiter::Thread(thread::current())
 }
 
-/// Waits for `weight`; whether it has got it.
-pub fn wait(office: &impl Semaphore, weight: u64, manner: WaitMode) -> bool {
+/// Waits for `weight`; `false` if the semaphore is closed.
+pub fn acquire(semaphore: &impl Semaphore, weight: u64, mode: WaitMode) -> bool {
     loop {
-        match office.enqueue(weight, manner, me()) {
+        match semaphore.enqueue(weight, mode, this_thread()) {
             Acquire::Ready => return true,
             Acquire::Closed => return false,
-            Acquire::Queued(node) => match sleep(office, &node) {
+            Acquire::Queued(node) => match wait(semaphore, &node) {
                 WaitState::Closed => return false,
-                WaitState::Granted if manner == WaitMode::Handoff => return true,
-                WaitState::Granted | WaitState::Waiting => {} // asks again
+                WaitState::Granted if mode == WaitMode::Handoff => return true,
+                WaitState::Granted | WaitState::Waiting => {} // try again
             },
         }
     }
 }
 
-/// Waits for the verdict on a node, whoever drew it.
-pub fn sleep(office: &impl Semaphore, node: &WaitNode) -> WaitState {
+/// Waits for the result of a node, which another thread may have enqueued.
+pub fn wait(semaphore: &impl Semaphore, node: &WaitNode) -> WaitState {
     while node.state() == WaitState::Waiting {
-        if leaves_out("having oneself woken") || office.set_waker(node, me()) {
+        if leaves_out("setting the waker") || semaphore.set_waker(node, this_thread()) {
             thread::park();
         }
     }
