@@ -58,7 +58,7 @@ pub trait Semaphore {
     /// Acquires `weight` without asking whether it is free: the semaphore is in debt until as much is
     /// released.
     fn overdraw(&self, weight: u64);
-    /// Leaves the queue. A weight that was reserved for the node goes to the next waiter.
+    /// Leaves the queue. A weight that was reserved for the node is granted to the next waiter.
     fn cancel(&self, node: WaitNode);
 
     /// Replaces the waiter of `node`. Returns whether the node is still waiting.

@@ -1,5 +1,5 @@
-//! Pure decisions: what to do with a task when the pool is full, where it goes, whom to steal from, how long
-//! to spin, how many workers to have.
+//! Pure decisions: what to do with a task when the pool is full, which worker gets a task, which peer to
+//! steal from, how long to spin, how many workers to have.
 //!
 //! Each is a function of its arguments (counts, depths, a random generator, a moment). None uses a thread, a
 //! clock or a queue, so each can be tested and simulated alone.

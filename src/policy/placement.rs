@@ -1,5 +1,5 @@
-//! Where a task from outside goes: by default to an idle worker, else to the producer's home, else to the
-//! least loaded of a few workers. Also the other placements that a user can choose, and the worker of a key.
+//! The worker for a task from outside: by default an idle worker, else the producer's home, else the least
+//! loaded of a few workers. Also the other placements that a user can choose, and the worker of a key.
 //!
 //! Pure functions and plain values, called by the submitting thread (`push/dispatcher.rs`). Guarded by the
 //! unit tests here, by `tests/it/behaviour/placement.rs` and, for keys, by `addressed.rs`.
@@ -74,7 +74,7 @@ fn score(key: u64, number: u64) -> u64 {
     mix(mix(key).wrapping_add(number))
 }
 
-/// The worker to which a task from outside goes, if it names no worker and no key.
+/// Which worker gets a task from outside that names no worker and no key.
 ///
 /// Any idle worker takes the task from there, so placement affects caches and the time until the task starts,
 /// but not whether it runs. Tasks that a task submits stay on its worker. A [`PullPool`](crate::PullPool) has
@@ -135,7 +135,7 @@ pub trait PlacementRule: Send + Sync + 'static {
     /// submitting thread calls this once per task (or part of a batch), so it should be quick. It must not
     /// submit to this pool.
     ///
-    /// A result out of range means "no preference": the task goes to the next worker in turn. The same
+    /// A result out of range means "no preference": the next worker in turn gets the task. The same
     /// happens if this panics; the panic is swallowed and counted in
     /// [`PoolStats::hook_panics`](crate::PoolStats::hook_panics).
     fn place(&self, pool: &PlacementView<'_>) -> usize;

@@ -61,8 +61,9 @@ pub enum Release {
     /// Each worker leaves when it has been idle for the idle timeout.
     #[default]
     EachByItself,
-    /// The autoscaler examines all workers in every period. Those that were not needed at any time during the
-    /// idle timeout leave together. It continues until the pool has its minimum of workers, and then sleeps.
+    /// The autoscaler examines all workers in every period. The workers that were not needed at any time
+    /// during the idle timeout leave together. It continues until the pool has its minimum of workers, and
+    /// then sleeps.
     Together,
 }
 

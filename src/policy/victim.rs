@@ -37,7 +37,8 @@ impl Neighbours {
                 let to = sorted.partition_point(|&other| paths[other][..shared] <= own[..shared]);
                 from..to
             };
-            let mut ranges: Vec<_> = [index..index + 1].into_iter().chain((0..=N).rev().map(range)).collect();
+            let mut ranges: Vec<_> =
+                std::iter::once(index..index + 1).chain((0..=N).rev().map(range)).collect();
             ranges.dedup();
             ranges.into_boxed_slice()
         };
@@ -51,8 +52,8 @@ impl Neighbours {
         Some(Neighbours { by_position, neighbourhoods: neighbourhoods.into() })
     }
 
-    /// All peers of a worker, each once: those that share most with it first, and those that share the same
-    /// from a random start.
+    /// All peers of a worker, each once: the peers that share most with it first, and peers that share the
+    /// same from a random start.
     pub fn of(&self, worker: usize, rng: &Rng) -> impl Iterator<Item = usize> {
         let rings = self.neighbourhoods[worker].windows(2).flat_map(|pair| {
             let (inner, outer) = (pair[0].clone(), pair[1].clone());

@@ -1,7 +1,7 @@
 //! A batch of values on their way between queues, in one recycled memory block.
 //!
 //! Batches are filled on one thread and emptied on another, at a rate at which the lock of a general
-//! allocator is the bottleneck. So their memory comes from `task/recycle.rs`. A batch belongs to one thread
+//! allocator is the bottleneck. So `task/recycle.rs` allocates their memory. A batch belongs to one thread
 //! at a time. Guarded by the unit tests here and by AddressSanitizer runs of the stress tests.
 
 use std::mem::MaybeUninit;

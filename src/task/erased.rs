@@ -35,7 +35,7 @@ pub type Words = [Word; 3];
 pub enum Finished {
     /// Nothing: the result was delivered, or no handle waits for one.
     Done,
-    /// The task panicked and has no handle: the payload goes to the pool's panic handler.
+    /// The task panicked and has no handle: the payload is for the pool's panic handler.
     UnobservedPanic(Payload),
 }
 

@@ -18,8 +18,8 @@
 //! | `HANDLE`    | the handle still uses the memory            | creation             | handle            |
 //!
 //! `RUNNING` and `CANCELLED` exclude each other: both are set by a compare-and-swap that requires neither. A
-//! complete slot is *unstarted* if `CANCELLED` or one of the three reasons is set; then it has no outcome. (The
-//! side that has set `RUNNING` may find that the conditions refuse the work.)
+//! complete slot is *unstarted* if `CANCELLED` or one of the three reasons is set; then it has no outcome.
+//! (The side that has set `RUNNING` may find that the conditions refuse the work.)
 //!
 //! # Who may access what
 //! - The closure: its creator, then the side that set `RUNNING` or `CANCELLED`.
@@ -283,9 +283,7 @@ where
     pub unsafe fn into_task(self) -> Task {
         let mut words: Words = [const { MaybeUninit::uninit() }; 3];
         words[0].write(self.slot.as_ptr().expose_provenance());
-        let table = const {
-            &TaskTable { run: Self::run_packed, discard: Self::discard_packed, kind: TaskKind::Free }
-        };
+        let table = const { &TaskTable { run: Self::run, discard: Self::discard, kind: TaskKind::Free } };
         // SAFETY: the first word is the address of this slot, which is what both functions of the table
         // expect. They are called once, because the task is consumed once. They may run on any thread,
         // because the closure and its result are `Send`.
@@ -303,44 +301,34 @@ where
         SlotTask { slot }
     }
 
-    /// # Safety
-    /// `address` is the first word made by `into_task` of this type, and is not used again.
-    unsafe fn run_packed(address: Word, _: Word, _: Word, counts: &TaskCounts) -> Finished {
-        // SAFETY: the word comes from `into_task` and is not used again, by the contract of this function.
-        unsafe { Self::from_word(address) }.run(counts)
-    }
-
-    /// # Safety
-    /// `address` is the first word made by `into_task` of this type, and is not used again.
-    unsafe fn discard_packed(address: Word, _: Word, _: Word, why: Unstarted) -> Result<Discarded, Payload> {
-        // SAFETY: the word comes from `into_task` and is not used again, by the contract of this function.
-        unsafe { Self::from_word(address) }.discard(why)
-    }
-
     fn header(&self) -> NonNull<Header<T>> {
         self.slot.cast()
     }
 
-    fn run(self, counts: &TaskCounts) -> Finished {
+    /// # Safety
+    /// `address` is the first word made by `into_task` of this type, and is not used again.
+    unsafe fn run(address: Word, _: Word, _: Word, counts: &TaskCounts) -> Finished {
+        // SAFETY: the word comes from `into_task` and is not used again, by the contract of this function.
+        let this = unsafe { Self::from_word(address) };
         // SAFETY: the TASK bit, which this side owns, keeps the slot allocated.
-        let slot = unsafe { self.slot.as_ref() };
+        let slot = unsafe { this.slot.as_ref() };
         if !slot.header.claim_closure(RUNNING) {
-            if let Some(why) = self.leave() {
+            if let Some(why) = this.leave() {
                 counts.unstarted(why);
             }
             return Finished::Done;
         }
         // SAFETY: the slot is of this type. This side has just set RUNNING, and TASK is still set.
-        let why = unsafe { call_closure::<F, T>(self.slot.cast(), counts) };
-        let header = self.header();
+        let why = unsafe { call_closure::<F, T>(this.slot.cast(), counts) };
+        let header = this.header();
         // SAFETY: this side owns the closure, which has been moved out. The outcome is written unless `why`
         // gives a reason. TASK is set, and this side uses the slot only for the cleanup after this.
         let cleanup = unsafe { Header::publish(header, why, TASK) };
         let outcome = match cleanup {
             Cleanup::Nothing => return Finished::Done,
             Cleanup::Memory => None,
-            // SAFETY: the slot is complete and not unstarted. The handle had left, so the outcome belongs to
-            // this side, which takes it once.
+            // SAFETY: this side is the last one and has not freed the slot, which is complete and not
+            // unstarted. The handle had left, so the outcome belongs to this side, which takes it once.
             Cleanup::OutcomeAndMemory => Some(unsafe { take_outcome(header) }),
         };
         // SAFETY: the slot is of this type, this side is the last one, and no value is left in the slot.
@@ -348,23 +336,27 @@ where
         outcome.map_or(Finished::Done, |outcome| Finished::with(outcome.and_then(unwind::drop_guarded)))
     }
 
-    fn discard(self, why: Unstarted) -> Result<Discarded, Payload> {
+    /// # Safety
+    /// `address` is the first word made by `into_task` of this type, and is not used again.
+    unsafe fn discard(address: Word, _: Word, _: Word, why: Unstarted) -> Result<Discarded, Payload> {
+        // SAFETY: the word comes from `into_task` and is not used again, by the contract of this function.
+        let this = unsafe { Self::from_word(address) };
         // SAFETY: the TASK bit, which this side owns, keeps the slot allocated.
-        let header = unsafe { self.header().as_ref() };
+        let header = unsafe { this.header().as_ref() };
         if !header.claim_closure(CANCELLED | reason(why)) {
-            return Ok(match self.leave() {
+            return Ok(match this.leave() {
                 Some(_) => Discarded::Unstarted,
                 None => Discarded::RunBefore,
             });
         }
         // SAFETY: the slot is of this type. This side has just set CANCELLED, and TASK is still set.
-        let dropped = unsafe { drop_closure::<F, T>(self.slot.cast()) };
+        let dropped = unsafe { drop_closure::<F, T>(this.slot.cast()) };
         // SAFETY: this side owns the closure, which has been dropped. The task is unstarted, so there is no
         // outcome. TASK is set, and this side uses the slot only for the cleanup after this.
-        let cleanup = unsafe { Header::publish(self.header(), 0, TASK) };
+        let cleanup = unsafe { Header::publish(this.header(), 0, TASK) };
         if !matches!(cleanup, Cleanup::Nothing) {
             // SAFETY: the slot is of this type, this side is the last one, and no value is left in the slot.
-            unsafe { free::<F, T>(self.slot.cast()) };
+            unsafe { free::<F, T>(this.slot.cast()) };
         }
         dropped.map(|()| Discarded::Unstarted)
     }
@@ -392,10 +384,9 @@ where
 impl_debug! { SlotTask<F, T> {} }
 
 /// # Safety
-/// The slot is complete and not unstarted. The caller's bit is set. The outcome belongs to the caller, which
-/// takes it once.
+/// The slot is allocated, complete and not unstarted. The outcome belongs to the caller, which takes it once.
 unsafe fn take_outcome<T>(header: NonNull<Header<T>>) -> Result<T, Payload> {
-    // SAFETY: the caller's bit keeps the slot allocated, by the contract of this function.
+    // SAFETY: the slot is allocated, by the contract of this function.
     let header = unsafe { header.as_ref() };
     // SAFETY: the outcome was written, because the slot is complete and not unstarted. It belongs to the
     // caller and is moved out once, by the contract of this function.
@@ -446,8 +437,8 @@ impl<T> SlotHandle<T> {
         if state & UNSTARTED != 0 {
             return Some(Outcome::Unstarted(reason_in(state)));
         }
-        // SAFETY: the slot is complete and not unstarted, and HANDLE is set, so the outcome belongs to this
-        // side. `taken` makes sure that it is taken once.
+        // SAFETY: HANDLE keeps the slot allocated. The slot is complete and not unstarted, so the outcome
+        // belongs to this side. `taken` makes sure that it is taken once.
         match unsafe { take_outcome(self.header) } {
             Ok(value) => Some(Outcome::Returned(value)),
             Err(payload) => Some(Outcome::Panicked(payload)),
