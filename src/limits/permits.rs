@@ -36,7 +36,8 @@
 //! mutex, the queue is empty.
 //!
 //! `runtime/capacity.rs` owns one per bounded pool. Guarded by the model `permits`,
-//! `tests/it/behaviour/bounded.rs`, `waiting_for_room.rs` and `tests/stress/bounded.rs`.
+//! `tests/it/behaviour/bounded.rs`, `tests/it/behaviour/waiting_for_permits.rs` and
+//! `tests/stress/bounded.rs`.
 
 use crossbeam_utils::CachePadded;
 

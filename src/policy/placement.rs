@@ -2,7 +2,7 @@
 //! loaded of a few workers. Also the other placements that a user can choose, and the worker of a key.
 //!
 //! Pure functions and plain values, called by the submitting thread (`push/dispatcher.rs`). Guarded by the
-//! unit tests here, by `tests/it/behaviour/placement.rs` and, for keys, by `addressed.rs`.
+//! unit tests here, by `tests/it/behaviour/placement.rs` and, for keys, by `tests/it/behaviour/affinity.rs`.
 
 use std::fmt;
 use std::sync::Arc;

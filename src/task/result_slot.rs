@@ -32,7 +32,7 @@
 //!   other's bit clear when it clears its own frees the memory.
 //!
 //! Guarded by the models `result_slot` and `result_slot_waiting`, `tests/it/behaviour/handles.rs` and
-//! `futures.rs`.
+//! `tests/it/behaviour/futures.rs`.
 
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;

@@ -1,7 +1,7 @@
 //! Affinity masks of any size on Linux and Android, read and written with `sched_{get,set}affinity`.
 //!
 //! No state; a [`CpuMask`] is a plain value. Reads the mask of the main thread or of the calling thread;
-//! writes only the mask of the calling thread. Guarded by the unit tests here and in `affinity/mod.rs`.
+//! writes only the mask of the calling thread. Guarded by the unit tests here and in `sys/affinity/mod.rs`.
 
 use std::ffi::{c_int, c_ulong};
 use std::{io, process};

@@ -1,7 +1,8 @@
 //! Affinity on systems for which this library makes no system calls itself: what `core_affinity` provides.
 //!
 //! No state; a [`CpuMask`] is a plain value. Masks are read but never written, so an inherited pin remains
-//! (on the BSDs; on other systems a pin is not inherited). Guarded by the unit tests in `affinity/mod.rs`.
+//! (on the BSDs; on other systems a pin is not inherited). Guarded by the unit tests in
+//! `sys/affinity/mod.rs`.
 
 /// The number of cores that `core_affinity` can pin to. It shifts a 64-bit mask on Windows, and sets bits in
 /// a `cpuset_t` of fixed size on the BSDs.

@@ -1,7 +1,7 @@
 //! Where the cgroups of this process are mounted: the formats of `/proc/self/cgroup` and
 //! `/proc/self/mountinfo`.
 //!
-//! Pure functions and plain values, used by `quota/mod.rs` only. Guarded by the unit tests here.
+//! Pure functions and plain values, used by `sys/quota/mod.rs` only. Guarded by the unit tests here.
 
 use std::path::{Path, PathBuf};
 

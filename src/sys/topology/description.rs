@@ -1,6 +1,7 @@
 //! The description of one CPU on Linux: the files below `/sys/devices/system/cpu/cpuN`.
 //!
-//! Pure functions and plain values, used by `topology/mod.rs` only. Guarded by the unit tests here and there.
+//! Pure functions and plain values, used by `sys/topology/mod.rs` only. Guarded by the unit tests here and
+//! there.
 
 use std::fs;
 use std::path::Path;
