@@ -1,57 +1,62 @@
-//! A statistic with one writer and any number of readers: no read-modify-write, no contention.
+//! Statistics that one thread writes and any thread reads: a count without read-modify-write, and the time
+//! spent in a state.
+//!
+//! Each belongs to one worker's record (`runtime/metrics.rs`, `task/counts.rs`). Guarded by the unit tests
+//! here and by `tests/it/behaviour/statistics.rs`.
 
-// Statistics never order anything, so they stay out of the model façade.
+// Statistics order nothing, so they use the atomics of `std` also under the model checker.
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// A count that exactly one thread at a time increments and that everyone may read.
+/// A count that one thread at a time increments and that any thread may read.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
 impl Counter {
-    /// Adds `n`. Only the owner calls this; two concurrent writers would lose counts (never memory safety).
+    /// Adds `n`. Only the owner may call this; two concurrent writers would lose counts (never memory
+    /// safety).
     #[inline(always)]
     pub fn add(&self, n: u64) {
         // Release pairs with the Acquire in `get`: a snapshot that reads counters in reverse causal order
-        // (finished, started, submitted) then never sees an effect without its cause. The load is our own last
-        // store, so Relaxed.
+        // (finished, started, submitted) then never sees an effect without its cause. Relaxed: the load
+        // returns this thread's own last store.
         self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Release);
     }
 
-    /// Adds `n` from any thread, at the price of an atomic read-modify-write, and returns the count before. Never
-    /// mixed with [`Counter::add`].
+    /// Adds `n` from any thread with an atomic read-modify-write, and returns the count before. A counter is
+    /// written either with this or with [`Counter::add`], never with both.
     pub fn add_shared(&self, n: u64) -> u64 {
-        self.0.fetch_add(n, Ordering::Release) // as in `add`
+        self.0.fetch_add(n, Ordering::Release) // pairs with the Acquire in `get`, as the store in `add` does
     }
 
-    /// The present count.
+    /// The current count.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Acquire) // pairs with the Release in `add`
     }
 }
 
-/// A time in nanoseconds; five centuries and more are as good as that.
+/// `time` in nanoseconds; more than five centuries saturate.
 pub fn nanos(time: Duration) -> u64 {
     time.as_nanos().try_into().unwrap_or(u64::MAX)
 }
 
-/// Time spent in some state, of which one thread at a time enters and leaves it; in nanoseconds since a moment that its users
-/// agree on.
+/// Time spent in one state. One thread at a time enters and leaves the state. All times are nanoseconds since
+/// a moment on which the callers agree.
 #[derive(Debug, Default)]
 pub struct StateTimer {
-    /// Of the stretches that are over.
+    /// Sum of the intervals that have ended.
     total: AtomicU64,
-    /// When the present one began, plus 1; 0 if there is none.
+    /// Start of the current interval plus 1; 0 outside of an interval.
     since: AtomicU64,
 }
 
 impl StateTimer {
-    /// Begins a stretch.
+    /// Starts an interval.
     pub fn begin(&self, now: u64) {
-        self.since.store(now + 1, Ordering::Relaxed); // statistics: a view of a moment
+        self.since.store(now + 1, Ordering::Relaxed); // a statistic: a reader may see it late
     }
 
-    /// Ends it, if one had begun.
+    /// Ends the current interval, if there is one.
     pub fn end(&self, now: u64) {
         let since = self.since.swap(0, Ordering::Relaxed);
         if since != 0 {
@@ -59,28 +64,28 @@ impl StateTimer {
         }
     }
 
-    /// Ends it by the word of whoever has measured it: `nanos` long.
+    /// Ends the current interval, whose length the caller has measured as `nanos`.
     pub fn end_after(&self, nanos: u64) {
         self.since.store(0, Ordering::Relaxed);
         self.add(nanos);
     }
 
-    /// Adds a stretch as a whole.
+    /// Adds an interval of `nanos`.
     pub fn add(&self, nanos: u64) {
-        // A read-modify-write, for a worker that is on loan has two threads to write this; once a sleep.
+        // A read-modify-write because two threads write this for a leased worker; it runs once per sleep.
         self.total.fetch_add(nanos, Ordering::Relaxed);
     }
 
-    /// Whether one has begun and not ended.
+    /// Whether an interval has started and not ended.
     pub fn is_under_way(&self) -> bool {
         self.since.load(Ordering::Relaxed) != 0
     }
 
-    /// All of them, the present one up to `now`.
+    /// The sum of all intervals, the current one up to `now`.
     pub fn total(&self, now: u64) -> u64 {
         let since = self.since.load(Ordering::Relaxed);
-        let present = if since == 0 { 0 } else { now.saturating_sub(since - 1) };
-        self.total.load(Ordering::Relaxed) + present
+        let current = if since == 0 { 0 } else { now.saturating_sub(since - 1) };
+        self.total.load(Ordering::Relaxed) + current
     }
 }
 
@@ -89,17 +94,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stretches_add_up() {
-        let stretch = StateTimer::default();
-        stretch.end(5);
-        assert_eq!(stretch.total(9), 0, "none had begun");
-        stretch.begin(0);
-        assert_eq!(stretch.total(10), 10);
-        stretch.end(20);
-        stretch.add(5);
-        stretch.begin(100);
-        assert_eq!(stretch.total(101), 26);
-        stretch.end_after(3);
-        assert_eq!((stretch.total(200), stretch.is_under_way()), (28, false));
+    fn intervals_add_up() {
+        let timer = StateTimer::default();
+        timer.end(5);
+        assert_eq!(timer.total(9), 0, "none had started");
+        timer.begin(0);
+        assert_eq!(timer.total(10), 10);
+        timer.end(20);
+        timer.add(5);
+        timer.begin(100);
+        assert_eq!(timer.total(101), 26);
+        timer.end_after(3);
+        assert_eq!((timer.total(200), timer.is_under_way()), (28, false));
     }
 }

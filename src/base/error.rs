@@ -1,15 +1,18 @@
-//! Every error of the library: what went wrong, and the value or the closure it is about.
+//! Every error of the library: what went wrong, and the value or the closure concerned.
+//!
+//! Plain values that move to the caller; all are public. Each message names the offending value. Guarded by
+//! `tests/it/behaviour/bad_input.rs` and, for each error, by the test of the call that returns it.
 
 use std::any::Any;
 use std::error::Error;
 use std::sync::{Mutex, PoisonError};
 use std::{fmt, io};
 
-/// What a task, or a hook, panicked with.
+/// The payload of a panic in a task or a hook.
 #[derive(Debug)]
 pub struct PanicPayload {
     message: Option<String>,
-    /// In a lock only to be `Sync`, which errors are expected to be.
+    /// In a lock only to be `Sync`, because errors are expected to be `Sync`.
     payload: Mutex<Box<dyn Any + Send>>,
 }
 
@@ -22,12 +25,12 @@ impl PanicPayload {
         PanicPayload { message, payload: Mutex::new(payload) }
     }
 
-    /// The message, if the panic had one (as those of `panic!` do).
+    /// The message, if the payload is a string (as with `panic!`).
     pub fn message(&self) -> Option<&str> {
         self.message.as_deref()
     }
 
-    /// The payload itself, for example for [`std::panic::resume_unwind`].
+    /// The payload, for example for [`std::panic::resume_unwind`].
     pub fn into_inner(self) -> Box<dyn Any + Send> {
         self.payload.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
@@ -35,94 +38,104 @@ impl PanicPayload {
 
 impl fmt::Display for PanicPayload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.message().unwrap_or("a payload that is not a message"))
+        f.write_str(self.message().unwrap_or("a payload that is not a string"))
     }
 }
 
-/// Why [`PoolBuilder::build`](crate::PoolBuilder::build) made no pool. No thread is left behind.
+const ZERO_WORKERS: &str = "a pool needs at least one worker, 0 were requested";
+const SHUT_DOWN: &str = "the pool is shut down";
+const FORKED: &str = "the pool belongs to the parent of this forked process";
+
+fn empty_range(f: &mut fmt::Formatter<'_>, min: usize, max: usize) -> fmt::Result {
+    write!(f, "a range of workers from {min} to {max} contains no number")
+}
+
+/// Why [`PoolBuilder::build`](crate::PoolBuilder::build) built no pool. No thread of it is left running.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// A pool of no workers was asked for.
+    /// The requested number of workers is 0.
     ZeroWorkers,
-    /// A lane was asked for that never runs anything.
+    /// The requested limit of a lane is 0, so its tasks would never run.
     ZeroLimit,
-    /// More workers than the library is willing to start.
+    /// The requested number of workers is above the limit.
     TooManyWorkers {
-        /// What was asked for.
+        /// The requested number.
         asked: usize,
         /// [`MAX_WORKERS`](crate::MAX_WORKERS).
         max: usize,
     },
-    /// A range of workers whose least is above its most.
+    /// The range of workers is empty: its minimum is above its maximum.
     EmptyRange {
-        /// The least.
+        /// The minimum.
         min: usize,
-        /// The most.
+        /// The maximum.
         max: usize,
     },
     /// The environment variable `LONGSHORE_THREADS` does not hold a number of workers.
     InvalidEnvironment {
-        /// What it holds.
+        /// The value of the variable.
         value: String,
     },
-    /// A thread name with a NUL character, which no operating system takes.
+    /// The thread name contains a NUL character, which no operating system accepts.
     InvalidThreadName {
         /// The name.
         name: String,
     },
-    /// A stack size above what is sensible; the operating system would only say that it has no resources.
+    /// The requested stack size is above the limit. (The operating system would only report a lack of
+    /// resources.)
     StackTooLarge {
-        /// What was asked for, in bytes.
+        /// The requested size in bytes.
         asked: usize,
         /// [`MAX_STACK_SIZE`](crate::MAX_STACK_SIZE).
         max: usize,
     },
-    /// More tasks shall be able to wait than the library counts.
+    /// The requested queue capacity is above the limit.
     CapacityTooLarge {
-        /// What was asked for.
+        /// The requested number.
         asked: usize,
         /// [`MAX_CAPACITY`](crate::MAX_CAPACITY).
         max: usize,
     },
-    /// A budget of 0 was asked for, in which no task with a weight ever fits.
+    /// The requested budget is 0, in which no task with a weight ever fits.
     ZeroBudget,
-    /// `Pinning::Cores` with an empty list.
+    /// The list in `Pinning::Cores` is empty.
     NoCores,
-    /// A core that `Pinning::Cores` names twice.
+    /// `Pinning::Cores` names a core twice.
     DuplicateCore {
-        /// The core.
+        /// The number of the core.
         core: usize,
     },
-    /// A core that this process may not run on, or that does not exist.
+    /// `Pinning::Cores` names a core on which this process may not run, or which does not exist.
     CoreNotAllowed {
-        /// The core.
+        /// The number of the core.
         core: usize,
     },
-    /// The operating system refused a thread. The workers before it were stopped and joined.
+    /// The operating system refused to start a thread. The workers before it were stopped and joined.
     Spawn {
-        /// The number of the worker that could not be started.
+        /// The number of the worker without a thread.
         worker: usize,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The operating system refused the thread that has an elastic pool grow. The workers were stopped and joined.
+    /// The operating system refused to start the autoscaler thread of an elastic pool. The workers were
+    /// stopped and joined.
     SpawnAutoscaler {
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// More workers that stand in for blocked ones than the library is willing to start.
+    /// The requested number of stand-ins for blocked workers is above the limit.
     TooManyStandIns {
-        /// What was asked for.
+        /// The requested number.
         asked: usize,
         /// [`MAX_WORKERS`](crate::MAX_WORKERS).
         max: usize,
     },
-    /// The start hook panicked on this worker. All workers were stopped and joined.
+    /// The start hook panicked on a worker. All workers were stopped and joined.
     StartHookPanicked {
         /// The number of the worker.
         worker: usize,
-        /// What the hook panicked with.
+        /// The payload of the panic.
         payload: PanicPayload,
     },
 }
@@ -130,42 +143,28 @@ pub enum BuildError {
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            BuildError::ZeroWorkers => f.write_str("a pool needs at least one worker, 0 were asked for"),
-            BuildError::ZeroLimit => f.write_str("a lane must let at least one task run, 0 were asked for"),
-            BuildError::TooManyWorkers { asked, max } => {
-                write!(f, "{asked} workers were asked for, the limit is {max}")
+            Self::ZeroWorkers => f.write_str(ZERO_WORKERS),
+            Self::ZeroLimit => f.write_str("a lane must allow at least one task to run; the limit is 0"),
+            Self::TooManyWorkers { asked, max } => write!(f, "{asked} workers requested, the limit is {max}"),
+            Self::EmptyRange { min, max } => empty_range(f, *min, *max),
+            Self::SpawnAutoscaler { source } => write!(f, "the autoscaler could not be started: {source}"),
+            Self::TooManyStandIns { asked, max } => {
+                write!(f, "{asked} stand-ins requested, the limit is {max}")
             }
-            BuildError::EmptyRange { min, max } => {
-                write!(f, "a range of workers from {min} to {max} holds no number")
-            }
-            BuildError::SpawnAutoscaler { source } => {
-                write!(f, "the thread that has the pool grow could not be started: {source}")
-            }
-            BuildError::TooManyStandIns { asked, max } => {
-                write!(f, "{asked} workers to stand in for others were asked for, the limit is {max}")
-            }
-            BuildError::InvalidEnvironment { value } => {
+            Self::InvalidEnvironment { value } => {
                 write!(f, "LONGSHORE_THREADS is {value:?}, not a number of workers from 1 to 4096")
             }
-            BuildError::InvalidThreadName { name } => {
-                write!(f, "the thread name {name:?} has a NUL character in it")
+            Self::InvalidThreadName { name } => {
+                write!(f, "the thread name {name:?} contains a NUL character")
             }
-            BuildError::StackTooLarge { asked, max } => {
-                write!(f, "a stack of {asked} bytes was asked for, the limit is {max}")
-            }
-            BuildError::CapacityTooLarge { asked, max } => {
-                write!(f, "a queue for {asked} tasks was asked for, the limit is {max}")
-            }
-            BuildError::ZeroBudget => f.write_str("a budget of 0 was asked for, in which no task fits"),
-            BuildError::NoCores => f.write_str("the list of cores to pin to is empty"),
-            BuildError::DuplicateCore { core } => write!(f, "core {core} is named twice"),
-            BuildError::CoreNotAllowed { core } => {
-                write!(f, "core {core} is not one that this process may run on")
-            }
-            BuildError::Spawn { worker, source } => {
-                write!(f, "the thread of worker {worker} could not be started: {source}")
-            }
-            BuildError::StartHookPanicked { worker, payload } => {
+            Self::StackTooLarge { asked, max } => write!(f, "stack of {asked} bytes, the limit is {max}"),
+            Self::CapacityTooLarge { asked, max } => write!(f, "queue for {asked} tasks, the limit is {max}"),
+            Self::ZeroBudget => f.write_str("no task fits into a budget of 0"),
+            Self::NoCores => f.write_str("the list of cores to pin to is empty"),
+            Self::DuplicateCore { core } => write!(f, "core {core} is named twice"),
+            Self::CoreNotAllowed { core } => write!(f, "this process may not run on core {core}"),
+            Self::Spawn { worker, source } => write!(f, "worker {worker} could not be started: {source}"),
+            Self::StartHookPanicked { worker, payload } => {
                 write!(f, "the start hook panicked on worker {worker}: {payload}")
             }
         }
@@ -175,41 +174,42 @@ impl fmt::Display for BuildError {
 impl Error for BuildError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            BuildError::Spawn { source, .. } | BuildError::SpawnAutoscaler { source } => Some(source),
+            Self::Spawn { source, .. } | Self::SpawnAutoscaler { source } => Some(source),
             _ => None,
         }
     }
 }
 
-/// Why the number of workers was not changed, or not as far as was asked for.
+/// Why the number of workers was not changed, or only in part.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ResizeError {
-    /// A pool of no workers was asked for.
+    /// The requested number of workers is 0.
     ZeroWorkers,
-    /// A range of workers whose least is above its most.
+    /// The range of workers is empty: its minimum is above its maximum.
     EmptyRange {
-        /// The least.
+        /// The minimum.
         min: usize,
-        /// The most.
+        /// The maximum.
         max: usize,
     },
-    /// More workers than the pool was built for.
+    /// The requested number of workers is above what the pool was built for.
     AboveMaximum {
-        /// What was asked for.
+        /// The requested number.
         asked: usize,
-        /// What it was built for.
+        /// The maximum that the pool was built for.
         max: usize,
     },
-    /// The pool is shutting down, or has.
+    /// The pool is shutting down or has ended.
     Closed,
-    /// This process is a fork of the one that built the pool; the workers exist only there.
+    /// This process is a fork of the process that built the pool. The workers exist only in that process.
     Forked,
-    /// The operating system refused a thread. The pool goes on with those it has; the same call again tries again.
+    /// The operating system refused to start a thread. The pool continues with the workers that it has; the
+    /// same call tries again.
     Spawn {
-        /// Workers that it has now.
+        /// The number of workers now.
         live: usize,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
@@ -217,17 +217,13 @@ pub enum ResizeError {
 impl fmt::Display for ResizeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ResizeError::ZeroWorkers => f.write_str("a pool needs at least one worker, 0 were asked for"),
-            ResizeError::EmptyRange { min, max } => {
-                write!(f, "a range of workers from {min} to {max} holds no number")
-            }
-            ResizeError::AboveMaximum { asked, max } => {
-                write!(f, "{asked} workers were asked for, the pool was built for at most {max}")
-            }
-            ResizeError::Closed => f.write_str("the pool is shut down"),
-            ResizeError::Forked => f.write_str("the pool belongs to the parent of this forked process"),
-            ResizeError::Spawn { live, source } => {
-                write!(f, "a thread could not be started, the pool goes on with {live} workers: {source}")
+            Self::ZeroWorkers => f.write_str(ZERO_WORKERS),
+            Self::EmptyRange { min, max } => empty_range(f, *min, *max),
+            Self::AboveMaximum { asked, max } => write!(f, "{asked} workers requested, the maximum is {max}"),
+            Self::Closed => f.write_str(SHUT_DOWN),
+            Self::Forked => f.write_str(FORKED),
+            Self::Spawn { live, source } => {
+                write!(f, "a thread could not be started, the pool continues with {live} workers: {source}")
             }
         }
     }
@@ -236,7 +232,7 @@ impl fmt::Display for ResizeError {
 impl Error for ResizeError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            ResizeError::Spawn { source, .. } => Some(source),
+            Self::Spawn { source, .. } => Some(source),
             _ => None,
         }
     }
@@ -246,49 +242,49 @@ impl Error for ResizeError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SubmitErrorKind {
-    /// The pool is shutting down, or has.
+    /// The pool is shutting down or has ended.
     Closed,
-    /// There is no room: as many tasks wait as may.
+    /// The pool is full: the number of waiting tasks has reached its capacity.
     Full,
-    /// This process is a fork of the one that built the pool; the workers exist only there.
+    /// This process is a fork of the process that built the pool. The workers exist only in that process.
     Forked,
     /// The pool has no worker of this number.
     NoSuchWorker {
-        /// The number that was asked for.
+        /// The requested number.
         worker: usize,
     },
-    /// [`execute`](crate::execute) or [`submit`](crate::submit) was called outside of every pool.
+    /// [`execute`](crate::execute) or [`submit`](crate::submit) was called by a thread that is no worker.
     NoPool,
-    /// There was no room, and none came in the time that the caller would wait.
+    /// The pool stayed full for as long as the caller was willing to wait.
     TimedOut,
-    /// The task weighs more than the pool's whole [budget](crate::PoolBuilder::budget).
+    /// The task's weight is above the whole [budget](crate::PoolBuilder::budget) of the pool.
     Overweight,
 }
 
 impl fmt::Display for SubmitErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            SubmitErrorKind::Closed => "the pool is shut down",
-            SubmitErrorKind::Full => "the queue is full",
-            SubmitErrorKind::Forked => "the pool belongs to the parent of this forked process",
-            SubmitErrorKind::NoSuchWorker { worker } => return write!(f, "the pool has no worker {worker}"),
-            SubmitErrorKind::NoPool => "this thread is not a worker of any pool",
-            SubmitErrorKind::TimedOut => "the queue was full for the whole time",
-            SubmitErrorKind::Overweight => "the task weighs more than the budget of the pool",
+            Self::Closed => SHUT_DOWN,
+            Self::Full => "the queue is full",
+            Self::Forked => FORKED,
+            Self::NoSuchWorker { worker } => return write!(f, "the pool has no worker {worker}"),
+            Self::NoPool => "this thread is not a worker of any pool",
+            Self::TimedOut => "the queue was full for the whole time",
+            Self::Overweight => "the task weighs more than the budget of the pool",
         })
     }
 }
 
-/// A task that was not accepted comes back with the reason.
+/// A task that was not accepted: its closure, and the reason.
 pub struct SubmitError<F> {
-    /// The closure, as it was given.
+    /// The closure, as it was passed.
     pub task: F,
-    /// Why it was refused.
+    /// Why the task was refused.
     pub kind: SubmitErrorKind,
 }
 
 impl<F> SubmitError<F> {
-    /// The closure, as it was given.
+    /// The closure, as it was passed.
     pub fn into_inner(self) -> F {
         self.task
     }
@@ -308,13 +304,14 @@ impl<F> fmt::Display for SubmitError<F> {
 
 impl<F> Error for SubmitError<F> {}
 
-/// A batch of which not all was accepted.
+/// A batch of which only a part was accepted, or no task.
 pub struct BatchError<F, H> {
-    /// What was accepted, the first of the batch: these tasks run. Handles, or `()` for each task without one.
+    /// The accepted tasks, which are the first of the batch and will run: their handles, or `()` for each
+    /// task without a handle.
     pub accepted: Vec<H>,
-    /// The closures that were not accepted, in order.
+    /// The closures that were not accepted, in their order.
     pub rejected: Vec<F>,
-    /// Why.
+    /// Why the rest was refused.
     pub kind: SubmitErrorKind,
 }
 
@@ -343,18 +340,18 @@ impl<F, H> Error for BatchError<F, H> {}
 pub enum JoinError {
     /// The task panicked.
     Panicked(PanicPayload),
-    /// The task never ran: it was cancelled by its handle or a token, or thrown away by a purge or a shutdown.
+    /// The task never ran: it was cancelled by its handle or a token, or discarded by a purge or a shutdown.
     Cancelled,
-    /// The task never ran: its deadline came first.
+    /// The task never ran: its deadline passed first.
     Expired,
-    /// The task never ran: there was no room for it, and its pool drops tasks then.
+    /// The task never ran: the pool was full, and its overflow policy drops tasks.
     Dropped,
-    /// This process is a fork of the one that the task was submitted in; it will never run here.
+    /// This process is a fork of the process in which the task was submitted. The task will never run here.
     Forked,
     /// The result was taken by an earlier call.
     Taken,
-    /// A chain of tasks that wait for each other has used up the worker's stack, and the operating system gave no
-    /// further thread to continue on. The task waited for still runs.
+    /// A chain of tasks that wait for each other has used up the worker's stack, and the operating system
+    /// refused to start a thread to continue on. The awaited task still runs.
     NoStack(io::Error),
 }
 
@@ -364,7 +361,7 @@ impl JoinError {
         matches!(self, JoinError::Cancelled)
     }
 
-    /// Whether the task never began: cancelled, expired or dropped.
+    /// Whether the task never started: it was cancelled, expired or dropped.
     pub fn never_ran(&self) -> bool {
         matches!(self, JoinError::Cancelled | JoinError::Expired | JoinError::Dropped)
     }
@@ -374,7 +371,7 @@ impl JoinError {
         matches!(self, JoinError::Panicked(_))
     }
 
-    /// Goes on with the task's panic, if that is what happened; else panics with this error.
+    /// Resumes the panic of the task, if it panicked; otherwise panics with this error as the message.
     ///
     /// # Panics
     /// Always.
@@ -388,50 +385,47 @@ impl JoinError {
 
 impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            JoinError::Panicked(payload) => write!(f, "the task panicked: {payload}"),
-            JoinError::Cancelled => f.write_str("the task was cancelled before it started"),
-            JoinError::Expired => f.write_str("the deadline came before the task had started"),
-            JoinError::Dropped => f.write_str("the task was dropped, for the pool was full"),
-            JoinError::Forked => f.write_str("the task belongs to the parent of this forked process"),
-            JoinError::Taken => f.write_str("the result was taken before"),
-            JoinError::NoStack(source) => {
-                write!(
-                    f,
-                    "the worker's stack is used up and no thread to continue on was to be had: {source}"
-                )
+        f.write_str(match self {
+            Self::Panicked(payload) => return write!(f, "the task panicked: {payload}"),
+            Self::Cancelled => "the task was cancelled before it started",
+            Self::Expired => "the deadline passed before the task started",
+            Self::Dropped => "the task was dropped because the pool was full",
+            Self::Forked => "the task belongs to the parent of this forked process",
+            Self::Taken => "the result has been taken before",
+            Self::NoStack(source) => {
+                return write!(f, "the worker's stack is used up and no thread could be started: {source}");
             }
-        }
+        })
     }
 }
 
 impl Error for JoinError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            JoinError::NoStack(source) => Some(source),
+            Self::NoStack(source) => Some(source),
             _ => None,
         }
     }
 }
 
-/// Why a shutdown did not (yet) end the pool.
+/// Why a shutdown has not (yet) ended the pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ShutdownError {
-    /// Called by a task or hook of this very pool, which would wait for itself.
+    /// The caller is a task or a hook of this pool, and would wait for itself.
     FromWorker,
-    /// The time was not enough. The pool is closed and goes on draining.
+    /// The time limit passed. The pool is closed and still runs its accepted tasks.
     TimedOut,
-    /// This process is a fork of the one that built the pool; there is nothing to shut down here.
+    /// This process is a fork of the process that built the pool. There is nothing to shut down here.
     Forked,
 }
 
 impl fmt::Display for ShutdownError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            ShutdownError::FromWorker => "a pool cannot be shut down by one of its own workers",
-            ShutdownError::TimedOut => "the pool still works on accepted tasks",
-            ShutdownError::Forked => "the pool belongs to the parent of this forked process",
+            Self::FromWorker => "a pool cannot be shut down by one of its own workers",
+            Self::TimedOut => "the pool still runs accepted tasks",
+            Self::Forked => FORKED,
         })
     }
 }

@@ -1,9 +1,13 @@
 //! One façade between the standard library and the model checker.
 //!
-//! Everything that takes part in a modelled protocol (inbox, parking, slot, worker set) takes its atomics, cells,
-//! locks and threads from here, so that `--cfg longshore_loom` runs the very same code under loom. It is also the
-//! only place that decides between the two.
+//! Every file of a modelled protocol (inbox, parking, result slot, worker set, ...) takes its atomics, cells,
+//! locks and threads from here. With `--cfg longshore_loom` the same code then runs under loom. No other file
+//! decides between the two. No state; any thread. `docs/MODELS.md` says how the models use it.
 
+#[cfg(longshore_loom)]
+use loom::cell::UnsafeCell;
+#[cfg(not(longshore_loom))]
+use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 
 #[cfg(not(longshore_loom))]
@@ -20,9 +24,9 @@ mod imp {
     pub use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
     pub use loom::sync::{Mutex, MutexGuard};
 
-    /// loom's own `unpark` also wakes a thread that waits for a lock, and its token is lost when the thread passes
-    /// through one; both would be reported as faults of ours. So the token is kept here, and loom's is used only on
-    /// a thread that sleeps.
+    /// loom's own `unpark` also wakes a thread that waits for a lock, and a thread that takes a lock loses
+    /// its token. loom would report both as faults of this library. So the token is an atomic here, and
+    /// loom's `unpark` is called only for a thread that is parked.
     pub mod thread {
         pub use loom::thread::yield_now;
         use std::sync::Arc;
@@ -32,8 +36,9 @@ mod imp {
         struct Parker {
             thread: loom::thread::Thread,
             token: super::AtomicBool,
-            /// Not loom's: between an operation on the token and one on this loom switches to no other thread.
-            asleep: Hidden,
+            /// Not an atomic of loom: loom switches threads only at its own operations, so none between the
+            /// operation on the token and this.
+            parked: Hidden,
         }
 
         /// A thread that can be unparked.
@@ -44,7 +49,7 @@ mod imp {
             static CURRENT: Thread = Thread(Arc::new(Parker {
                 thread: loom::thread::current(),
                 token: super::AtomicBool::new(false),
-                asleep: Hidden::new(false),
+                parked: Hidden::new(false),
             }));
         }
 
@@ -53,29 +58,29 @@ mod imp {
             CURRENT.with(Clone::clone)
         }
 
-        /// Sleeps until there is a token, and takes it.
+        /// Blocks until there is a token, and takes it.
         #[track_caller]
         pub fn park() {
             let parker = current().0;
             while !parker.token.swap(false, Ordering::Acquire) {
-                parker.asleep.store(true, Ordering::Relaxed);
+                parker.parked.store(true, Ordering::Relaxed);
                 loom::thread::park();
-                parker.asleep.store(false, Ordering::Relaxed);
+                parker.parked.store(false, Ordering::Relaxed);
             }
         }
 
-        /// As [`park`]: loom knows no time, so a model must not count on its passing.
+        /// Like [`park`]: loom has no clock, so no timeout ends in a model.
         #[track_caller]
         pub fn park_timeout(_: std::time::Duration) {
             park();
         }
 
         impl Thread {
-            /// Leaves a token.
+            /// Stores a token and wakes the thread if it is parked.
             #[track_caller]
             pub fn unpark(&self) {
                 self.0.token.swap(true, Ordering::Release);
-                if self.0.asleep.load(Ordering::Relaxed) {
+                if self.0.parked.load(Ordering::Relaxed) {
                     self.0.thread.unpark();
                 }
             }
@@ -85,113 +90,86 @@ mod imp {
 
 pub use imp::*;
 
-/// Permits for one `T` that threads hand to each other under a protocol of their own. Nothing is dropped with it. Under
-/// loom every access is checked for races.
-pub struct UninitCell<T> {
-    #[cfg(not(longshore_loom))]
-    cell: std::cell::UnsafeCell<MaybeUninit<T>>,
-    #[cfg(longshore_loom)]
-    cell: loom::cell::UnsafeCell<MaybeUninit<T>>,
-}
+/// Space for one `T`, which threads hand to each other under a protocol of their own. Dropping the cell drops
+/// no value. Under loom every access is checked for races.
+pub struct UninitCell<T>(UnsafeCell<MaybeUninit<T>>);
 
 impl<T> UninitCell<T> {
     /// Holds nothing yet.
     pub fn empty() -> Self {
-        Self::around(MaybeUninit::uninit())
+        UninitCell(UnsafeCell::new(MaybeUninit::uninit()))
     }
 
     /// Holds `value`.
     pub fn holding(value: T) -> Self {
-        Self::around(MaybeUninit::new(value))
+        UninitCell(UnsafeCell::new(MaybeUninit::new(value)))
     }
 
-    fn around(content: MaybeUninit<T>) -> Self {
+    /// Calls `f` with the address of the content. loom counts this as an exclusive access.
+    #[inline(always)]
+    fn with_mut<R>(&self, f: impl FnOnce(*mut MaybeUninit<T>) -> R) -> R {
         #[cfg(not(longshore_loom))]
-        let cell = std::cell::UnsafeCell::new(content);
+        return f(self.0.get());
         #[cfg(longshore_loom)]
-        let cell = loom::cell::UnsafeCell::new(content);
-        UninitCell { cell }
+        return self.0.with_mut(f);
     }
 
-    /// Puts `value` in; what was there is forgotten.
+    /// Stores `value`. A value that was stored before is forgotten, not dropped.
     ///
     /// # Safety
-    /// Nobody else accesses the place meanwhile.
+    /// No other thread accesses the cell during the call.
     #[inline(always)]
     pub unsafe fn write(&self, value: T) {
-        // SAFETY: the caller's promise.
+        // SAFETY: no other thread accesses the cell, by the contract of this function.
         unsafe {
-            self.write_with(|place| {
-                place.write(value);
+            self.write_with(|cell| {
+                cell.write(value);
             });
         }
     }
 
-    /// Has `write` put a value together in the place.
+    /// Lets `write` build a value in the cell.
     ///
     /// # Safety
-    /// As for [`UninitCell::write`].
+    /// No other thread accesses the cell during the call.
     #[inline(always)]
     pub unsafe fn write_with(&self, write: impl FnOnce(&mut MaybeUninit<T>)) {
-        #[cfg(not(longshore_loom))]
-        let place = self.cell.get();
-        #[cfg(not(longshore_loom))]
-        // SAFETY: it is inside `self`, and the caller has it alone.
-        write(unsafe { &mut *place });
-        #[cfg(longshore_loom)]
-        self.cell.with_mut(|place| {
-            // SAFETY: as above.
-            write(unsafe { &mut *place })
-        });
+        // SAFETY: the pointer is valid and aligned, because it points into `self`. The reference is the only
+        // one, because no other thread accesses the cell. `MaybeUninit` needs no initialised content.
+        self.with_mut(|cell| write(unsafe { &mut *cell }));
     }
 
-    /// Takes the value out.
+    /// Moves the value out.
     ///
     /// # Safety
-    /// The place holds a value, which is not used again through it, and nobody writes meanwhile.
+    /// The cell holds a value, which the caller does not use again through the cell. No other thread accesses
+    /// the cell during the call.
     #[inline(always)]
     pub unsafe fn read(&self) -> T {
-        #[cfg(not(longshore_loom))]
-        let place = self.cell.get().cast::<T>();
-        #[cfg(not(longshore_loom))]
-        // SAFETY: the caller says that it is initialised and not written to.
-        return unsafe { place.read() };
-        #[cfg(longshore_loom)]
-        return self.cell.with_mut(|place| {
-            // SAFETY: as above. `with_mut`, because a value can be taken only once.
-            unsafe { place.cast::<T>().read() }
-        });
+        // SAFETY: the pointer is valid and aligned, because it points into `self`. The value is initialised,
+        // no other thread writes to it, and it is moved out once, by the contract of this function.
+        self.with_mut(|cell| unsafe { cell.cast::<T>().read() })
     }
 
-    /// Drops the value where it is.
+    /// Drops the value in place.
     ///
     /// # Safety
-    /// As for [`UninitCell::read`].
+    /// The cell holds a value, which the caller does not use again through the cell. No other thread accesses
+    /// the cell during the call.
     pub unsafe fn drop_in_place(&self) {
-        #[cfg(not(longshore_loom))]
-        let place = self.cell.get().cast::<T>();
-        #[cfg(not(longshore_loom))]
-        // SAFETY: the caller says that it is initialised, his alone, and not used again.
-        unsafe {
-            place.drop_in_place();
-        }
-        #[cfg(longshore_loom)]
-        self.cell.with_mut(|place| {
-            // SAFETY: as above.
-            unsafe { place.cast::<T>().drop_in_place() }
-        });
+        // SAFETY: the pointer is valid and aligned, because it points into `self`. The value is initialised,
+        // no other thread accesses it, and it is not used again, by the contract of this function.
+        self.with_mut(|cell| unsafe { cell.cast::<T>().drop_in_place() });
     }
 }
 
-impl<T> std::fmt::Debug for UninitCell<T> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Place").finish_non_exhaustive()
-    }
-}
+super::debug::impl_debug! { UninitCell<T> {} }
 
-/// loom does not see memory being freed. A protocol that ends in a deallocation keeps one of these in the memory:
-/// under loom the deallocation is replaced by [`Tomb::bury`], and any access that is not ordered before it is reported,
-/// as is a second burial, or none by the end. In a normal build it is nothing.
+/// Detects accesses to freed memory under loom, which does not see deallocations.
+///
+/// A protocol that ends in a deallocation keeps a `Tomb` in the memory. Under loom [`Tomb::bury`] replaces
+/// the deallocation. loom then reports an access that is not ordered before it, a second call, and a missing
+/// call at the end of an execution. In a normal build the type is empty.
 #[derive(Debug)]
 pub struct Tomb {
     #[cfg(longshore_loom)]
@@ -199,7 +177,7 @@ pub struct Tomb {
 }
 
 impl Tomb {
-    /// For memory that is alive.
+    /// For memory that is allocated.
     pub fn new() -> Self {
         Tomb {
             #[cfg(longshore_loom)]
@@ -207,28 +185,29 @@ impl Tomb {
         }
     }
 
-    /// Stands beside each access to the memory.
+    /// Called with each access to the memory.
     #[inline(always)]
     pub fn touch(&self) {
         #[cfg(longshore_loom)]
         self.alive.with(|alive| {
-            // SAFETY: the pointer is valid, and loom has just checked that nobody writes.
-            assert!(unsafe { &*alive }.is_some(), "freed memory is touched");
+            // SAFETY: the pointer is valid for this call, and loom has checked that no other thread writes.
+            assert!(unsafe { &*alive }.is_some(), "access to freed memory");
         });
     }
 
-    /// Stands for the deallocation.
+    /// Called instead of the deallocation.
     #[cfg(longshore_loom)]
     pub fn bury(&self) {
         self.alive.with_mut(|alive| {
-            // SAFETY: the pointer is valid, and loom has just checked that nobody else accesses it.
+            // SAFETY: the pointer is valid for this call, and loom has checked that no other thread accesses
+            // it.
             assert!(unsafe { &mut *alive }.take().is_some(), "memory is freed twice");
         });
     }
 }
 
-/// Locks `mutex`, also after another thread panicked while it held it: the data behind our locks is consistent
-/// between any two statements, so poison says nothing.
+/// Locks `mutex`, also if a thread has panicked while it held the lock. Poison carries no information here,
+/// because the data behind the locks of this crate is consistent between any two statements.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

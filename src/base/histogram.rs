@@ -1,7 +1,12 @@
-//! Distributions of times in constant memory: [`Recorder`], which one thread writes, and [`Histogram`], a snapshot of it.
+//! Distributions of times in constant memory: a [`Recorder`], which one thread writes, and its snapshot, a
+//! [`Histogram`].
 //!
-//! Times are sorted into buckets that grow with them: each power of two of nanoseconds is cut into eight. So whatever the
-//! range, a value is known to an eighth, and 488 counters hold everything from a nanosecond to five centuries.
+//! Buckets grow with the times that they count: each power of two of nanoseconds is split into eight buckets.
+//! So a value is known to within an eighth of itself, whatever the range, and 488 counters cover one
+//! nanosecond to five centuries.
+//!
+//! A worker's record owns its recorders (`runtime/metrics.rs`); any thread may read them. Guarded by the unit
+//! tests here and by `tests/it/behaviour/histograms.rs`.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,13 +14,13 @@ use std::time::Duration;
 
 use crate::base::counter::{self, Counter};
 
-/// A power of two is cut into `1 << CUTS` buckets.
+/// A power of two is split into `1 << CUTS` buckets.
 const CUTS: u32 = 3;
 
-/// Values below this have a bucket each.
+/// Each value below this has a bucket of its own.
 const EXACT: u64 = 1 << CUTS;
 
-/// All buckets: the exact ones, then one series for each power of two from there to `2^63`.
+/// Number of buckets: the exact ones, then one series for each power of two from there to `2^63`.
 const BUCKETS: usize = ((64 - CUTS as usize) + 1) << CUTS;
 
 /// The bucket that counts `nanos`.
@@ -25,7 +30,8 @@ fn bucket_of(nanos: u64) -> usize {
         return nanos as usize;
     }
     let shift = 63 - nanos.leading_zeros() - CUTS;
-    // The bits below the highest say which of the eight; that one itself says that it is not the first series.
+    // The three bits below the highest select one of the eight buckets; the highest bit adds one to the
+    // series.
     (((shift as usize) << CUTS) + (nanos >> shift) as usize).min(BUCKETS - 1)
 }
 
@@ -39,49 +45,45 @@ fn upper_end(index: usize) -> u64 {
     first + ((1 << shift) - 1)
 }
 
-/// Counts times. One thread at a time records, any may read.
+/// Counts times. One thread at a time records; any thread may read.
 pub struct Recorder {
     buckets: Box<[Counter]>,
-    /// Sum of all, in nanoseconds.
+    /// Sum of all times, in nanoseconds.
     sum: Counter,
-    /// In nanoseconds.
+    /// Longest time, in nanoseconds.
     max: AtomicU64,
 }
 
 impl Recorder {
-    /// One that has counted nothing.
-    pub fn new() -> Self {
-        let buckets = (0..BUCKETS).map(|_| Counter::default()).collect();
-        Recorder { buckets, sum: Counter::default(), max: AtomicU64::new(0) }
-    }
-
-    /// Counts one.
+    /// Counts one time.
     pub fn record(&self, time: Duration) {
         let nanos = counter::nanos(time);
         self.buckets[bucket_of(nanos)].add(1);
         self.sum.add(nanos);
-        // Relaxed, for it orders nothing; load and store, for there is one writer.
+        // Relaxed, because it orders nothing. A load and a store, because there is one writer.
         if nanos > self.max.load(Ordering::Relaxed) {
             self.max.store(nanos, Ordering::Relaxed);
         }
     }
 
-    /// What was counted so far.
+    /// The times recorded so far.
     pub fn snapshot(&self) -> Histogram {
         let counts: Vec<u64> = self.buckets.iter().map(Counter::get).collect();
         let used = counts.iter().rposition(|&count| count > 0).map_or(0, |last| last + 1);
         Histogram {
             count: counts.iter().sum(),
             sum: self.sum.get(),
-            max: self.max.load(Ordering::Relaxed), // statistics
+            max: self.max.load(Ordering::Relaxed), // a statistic: a reader may see it late
             counts: counts[..used].to_vec(),
         }
     }
 }
 
 impl Default for Recorder {
+    /// A recorder without times.
     fn default() -> Self {
-        Self::new()
+        let buckets = (0..BUCKETS).map(|_| Counter::default()).collect();
+        Recorder { buckets, sum: Counter::default(), max: AtomicU64::new(0) }
     }
 }
 
@@ -91,7 +93,7 @@ impl fmt::Debug for Recorder {
     }
 }
 
-/// A distribution of times, exact to an eighth: how many tasks waited, or ran, for how long.
+/// A distribution of times, for example how long tasks waited or ran. Each time is known to within an eighth.
 ///
 /// ```
 /// use longshore::Histogram;
@@ -106,7 +108,7 @@ impl fmt::Debug for Recorder {
 #[derive(Clone, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Histogram {
-    /// Up to the last that is not 0.
+    /// Without the zeros at the end.
     counts: Vec<u64>,
     count: u64,
     sum: u64,
@@ -114,17 +116,17 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    /// How many times were counted.
+    /// The number of times counted.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// Whether none was.
+    /// Whether no time was counted.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// The longest, exactly; zero if there is none.
+    /// The longest time, exactly; zero if there is none.
     pub fn max(&self) -> Duration {
         Duration::from_nanos(self.max)
     }
@@ -134,11 +136,12 @@ impl Histogram {
         self.sum.checked_div(self.count).map(Duration::from_nanos)
     }
 
-    /// The time that `percent` of all do not exceed: 50.0 is the median. At most an eighth too long, never too short. `None`
-    /// if nothing was counted. `percent` is brought into the range from 0 to 100, not-a-number counts as 100.
+    /// The time that `percent` of all times do not exceed: 50.0 gives the median. The result is at most an
+    /// eighth too long and never too short; `None` if nothing was counted. `percent` is clamped to the range
+    /// from 0 to 100, and NaN counts as 100.
     pub fn percentile(&self, percent: f64) -> Option<Duration> {
         let share = if percent.is_nan() { 1.0 } else { percent.clamp(0.0, 100.0) / 100.0 };
-        // At least one, so that 0 asks for the shortest.
+        // At least 1, so that 0 percent gives the shortest time.
         let wanted = ((self.count as f64 * share).ceil() as u64).clamp(1, self.count.max(1));
         let mut seen = 0;
         let index = self.counts.iter().position(|count| {
@@ -148,7 +151,7 @@ impl Histogram {
         Some(Duration::from_nanos(upper_end(index).min(self.max)))
     }
 
-    /// Adds what another one has counted.
+    /// Adds the times that `other` has counted.
     pub fn merge(&mut self, other: &Histogram) {
         if self.counts.len() < other.counts.len() {
             self.counts.resize(other.counts.len(), 0);
@@ -159,7 +162,8 @@ impl Histogram {
         self.max = self.max.max(other.max);
     }
 
-    /// The buckets that are not empty, the shortest first: the longest time that each counts, and how many.
+    /// The buckets that are not empty, the shortest first: the longest time that a bucket counts, and its
+    /// count.
     pub fn buckets(&self) -> impl Iterator<Item = (Duration, u64)> {
         let used = self.counts.iter().enumerate().filter(|(_, count)| **count > 0);
         used.map(|(index, count)| (Duration::from_nanos(upper_end(index)), *count))
@@ -168,13 +172,13 @@ impl Histogram {
 
 impl FromIterator<Duration> for Histogram {
     fn from_iter<I: IntoIterator<Item = Duration>>(times: I) -> Self {
-        let recorder = Recorder::new();
+        let recorder = Recorder::default();
         times.into_iter().for_each(|time| recorder.record(time));
         recorder.snapshot()
     }
 }
 
-/// Its percentiles, not its buckets.
+/// Shows percentiles instead of the buckets.
 impl fmt::Debug for Histogram {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = |percent| self.percentile(percent).unwrap_or_default();

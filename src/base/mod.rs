@@ -1,8 +1,12 @@
-//! The ground floor: the std/loom façade, the panic guard, counters and the random generator. Imports nothing
-//! from the rest of the crate.
+//! The lowest layer: the std/loom façade, errors, the panic guard, counters, histograms and random numbers.
+//!
+//! Imports nothing from the rest of the crate; every other folder imports from here. Read `facade.rs` first:
+//! it decides whether a type comes from the standard library or from the model checker. Then read
+//! `unwind.rs`: all user code runs inside its `catch`.
 
 pub mod barrier;
 pub mod counter;
+pub mod debug;
 pub mod error;
 pub mod facade;
 #[cfg(not(longshore_loom))]

@@ -1,16 +1,19 @@
-//! The seedable generator behind every random choice: victims, placement.
+//! The seedable generators behind every random choice: victims, placement, keys.
+//!
+//! Each generator belongs to one thread (a worker, or a thread-local of a producer). Guarded by the unit
+//! tests here.
 
 use std::cell::{Cell, RefCell};
 
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
-/// A small fast generator that belongs to one thread. Not for cryptography.
+/// A small, fast generator for one thread. Not for cryptography.
 #[derive(Debug)]
 pub struct Rng(RefCell<SmallRng>);
 
 impl Rng {
-    /// The generator number `stream` of the family that `seed` names: equal arguments, equal choices.
+    /// Generator number `stream` of the family `seed`. Equal arguments give equal sequences.
     pub fn new(seed: u64, stream: u64) -> Self {
         // An odd multiplier keeps the streams of neighbouring seeds apart.
         let mixed = seed ^ stream.wrapping_add(1).wrapping_mul(GOLDEN);
@@ -23,10 +26,10 @@ impl Rng {
     }
 }
 
-/// An odd number without a pattern: the golden ratio in 64 bits.
+/// The golden ratio in 64 bits: odd, and without a pattern.
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// A number from which nobody sees that it came from `number` (the last steps of SplitMix64): neighbours are far apart.
+/// Mixes the bits of `number` (the last steps of SplitMix64): neighbouring inputs give unrelated outputs.
 #[inline]
 pub fn mix(number: u64) -> u64 {
     let number = (number ^ (number >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -34,17 +37,17 @@ pub fn mix(number: u64) -> u64 {
     number ^ (number >> 31)
 }
 
-/// The smallest generator (SplitMix64): one word, to be kept in a thread-local. Not for cryptography.
+/// The smallest generator (SplitMix64): one word, for a thread-local. Not for cryptography.
 #[derive(Debug)]
 pub struct Draws(Cell<u64>);
 
 impl Draws {
-    /// Not yet seeded.
+    /// A generator without a seed.
     pub const fn new() -> Self {
         Draws(Cell::new(0))
     }
 
-    /// Becomes the generator number `stream` of the family that `seed` names.
+    /// Turns into generator number `stream` of the family `seed`.
     pub fn seed(&self, seed: u64, stream: u64) {
         self.0.set(mix(seed ^ stream.wrapping_add(1).wrapping_mul(GOLDEN)));
     }
@@ -57,7 +60,7 @@ impl Draws {
         mix(next)
     }
 
-    /// A number below `bound`; 0 if that is 0.
+    /// A number below `bound`; 0 if `bound` is 0.
     #[inline]
     pub fn below(&self, bound: usize) -> usize {
         ((u128::from(self.bits()) * bound as u128) >> 64) as usize

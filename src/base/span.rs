@@ -1,32 +1,35 @@
-//! The way to the `tracing` facade, and the only place that knows whether there is one. Without the feature all of this is
-//! empty, and what uses it vanishes when it is compiled.
+//! The only file that knows whether the feature `tracing` is on. Without it these items are empty and compile
+//! to nothing.
+//!
+//! `submit/envelope.rs` carries a [`Span`] with a task; worker threads report their start and end. Guarded by
+//! `tests/features.rs`.
 
 #[cfg(feature = "tracing")]
 mod imp {
-    /// The span that a task's submitter was in.
+    /// The span in which a task was submitted.
     #[derive(Debug)]
     pub struct Span(tracing::Span);
 
     impl Span {
-        /// The span that the calling thread is in, if somebody listens to it.
+        /// The calling thread's current span, if a subscriber records it.
         #[inline]
         pub fn current() -> Option<Span> {
             let span = tracing::Span::current();
             (!span.is_disabled()).then_some(Span(span))
         }
 
-        /// Runs `f` inside of it.
+        /// Runs `f` inside the span.
         pub fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
             self.0.in_scope(f)
         }
     }
 
-    /// Worker `index` of the pool called `pool` begins to work on this thread.
+    /// Reports that worker `index` of the pool named `pool` starts on this thread.
     pub fn worker_started(pool: &str, index: usize) {
         tracing::debug!(target: "longshore", pool, worker = index, "worker started");
     }
 
-    /// It has ended.
+    /// Reports that worker `index` of the pool named `pool` ends.
     pub fn worker_ended(pool: &str, index: usize) {
         tracing::debug!(target: "longshore", pool, worker = index, "worker ended");
     }
@@ -34,7 +37,7 @@ mod imp {
 
 #[cfg(not(feature = "tracing"))]
 mod imp {
-    /// There is none.
+    /// No span exists without the feature.
     #[derive(Debug)]
     pub enum Span {}
 

@@ -1,5 +1,8 @@
-//! The panic guard. User code (closures, their drops, results, hooks, wakers) runs only inside [`catch`], so that
-//! nothing it does can unwind through a worker.
+//! The panic guard. User code (closures, their drops, results, hooks, wakers) runs only inside [`catch`], so
+//! that no panic of user code can unwind through a worker.
+//!
+//! No state; any thread. Guarded by the unit tests here, `tests/it/behaviour/panics.rs` and
+//! `panicking_drops.rs`.
 
 use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
@@ -7,10 +10,10 @@ use std::panic::{self, AssertUnwindSafe};
 /// What a panic carries.
 pub type Payload = Box<dyn Any + Send + 'static>;
 
-/// Runs `f` and returns what it returned or what it panicked with.
+/// Runs `f` and returns its result or the payload of its panic.
 ///
-/// Unwind safety is asserted: whoever can look at state that a panicking task left half-changed shares that state
-/// through its own lock or atomics, exactly as with `std::thread::spawn`.
+/// Unwind safety is asserted: code that can see state which a panicking task left half-changed shares that
+/// state through its own lock or atomics, as with `std::thread::spawn`.
 #[inline]
 pub fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Payload> {
     panic::catch_unwind(AssertUnwindSafe(f))
@@ -25,10 +28,10 @@ pub fn drop_guarded<T>(value: T) -> Result<(), Payload> {
     catch(|| drop(value))
 }
 
-/// Drops `value` where nobody is left to hear of a panic in its `Drop`.
+/// Drops `value`; a panic in its `Drop` is swallowed.
 ///
-/// If dropping the payload of that panic panics again, the second payload is leaked: its `Drop` has shown that it
-/// cannot be trusted, and a leak is better than taking the process down.
+/// If the drop of that panic's payload panics again, the second payload is leaked: its `Drop` cannot be
+/// trusted, and a leak is better than the end of the process.
 pub fn drop_silently<T>(value: T) {
     if let Err(payload) = drop_guarded(value)
         && let Err(second) = drop_guarded(payload)
@@ -37,8 +40,8 @@ pub fn drop_silently<T>(value: T) {
     }
 }
 
-/// Ends the process when it is dropped by a panic: held where unwinding would leave others with a pointer into a frame
-/// that is gone. Forgotten when the danger is over.
+/// Ends the process if a panic drops it. A function holds it while unwinding would leave another thread with
+/// a pointer into a dead frame, and forgets it afterwards.
 #[derive(Debug)]
 pub struct AbortOnUnwind;
 
@@ -67,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_whose_drop_panics_is_leaked_not_fatal() {
+    fn a_payload_whose_drop_panics_is_leaked() {
         struct Nested;
         impl Drop for Nested {
             fn drop(&mut self) {

@@ -1,9 +1,10 @@
-//! A budget that tasks with a weight share: what they weigh together, from the moment at which they are let in to their end,
+//! A budget for tasks with a weight: the total weight of the tasks between their admission and their end
 //! stays within a limit.
 //!
-//! A semaphore behind one lock, for weights are given to tasks that are large. It is strictly first come, first served: while
-//! somebody waits nobody overtakes, so that a heavy task gets its turn however many light ones come after it.
-//! Any thread may use it.
+//! It is a semaphore behind one mutex, because tasks with a weight are large. It is strictly first come,
+//! first served: while a waiter is queued no newcomer overtakes it, so a heavy task gets its turn however
+//! many light tasks arrive later. A pool owns it (`runtime/core.rs`); any thread may use it. Guarded by the
+//! model `budgets` and by `tests/it/behaviour/weights.rs`.
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use crate::base::unwind;
 use crate::limits::wait_queue::{Acquire, Semaphore, WaitMode, WaitNode, WaitQueue};
 use crate::sync::waiter::Waiter;
 
-/// See the module's text.
+/// A semaphore for weights; see the module's text.
 #[derive(Debug)]
 pub struct Budget {
     limit: u64,
@@ -21,23 +22,24 @@ pub struct Budget {
 
 #[derive(Debug, Default)]
 struct BudgetState {
-    /// Above the limit while there are overdrafts. Wide enough for the heaviest tasks of all at once.
+    /// Above the limit while the budget is overdrawn. Wide enough for the sum of any number of maximal
+    /// weights.
     used: u128,
     queue: WaitQueue,
 }
 
 impl Budget {
-    /// So much.
+    /// A budget of `limit`.
     pub fn new(limit: u64) -> Self {
         Budget { limit, state: Mutex::default() }
     }
 
-    /// All of it.
+    /// The whole budget.
     pub fn limit(&self) -> u64 {
         self.limit
     }
 
-    /// Takes `weight` if that is free and nobody waits; whether it has.
+    /// Acquires `weight` if it is free and no waiter is queued. Returns whether it did.
     pub fn try_acquire(&self, weight: u64) -> bool {
         self.acquire_from(&mut lock(&self.state), weight)
     }
@@ -51,23 +53,23 @@ impl Budget {
     }
 
     fn free(&self, state: &BudgetState) -> u64 {
-        u128::from(self.limit).saturating_sub(state.used) as u64 // not more than the limit
+        u128::from(self.limit).saturating_sub(state.used) as u64 // fits, because it is at most the limit
     }
 
-    /// Gives `weight` back.
+    /// Returns `weight` to the budget.
     pub fn release(&self, weight: u64) {
         let mut state = lock(&self.state);
         state.used -= u128::from(weight);
         self.grant(state);
     }
 
-    /// Sends all away who wait; nobody waits from now on.
+    /// Wakes all waiters with nothing; from now on no waiter is enqueued.
     pub fn close(&self) {
         let woken = lock(&self.state).queue.close();
         woken.into_iter().for_each(Waiter::wake);
     }
 
-    /// Lets those go whose turn it is.
+    /// Grants what is free to the waiters whose turn it is, and wakes them.
     fn grant(&self, mut state: MutexGuard<'_, BudgetState>) {
         let free = self.free(&state);
         let (given, woken) = state.queue.grant(free);
@@ -83,16 +85,16 @@ impl Semaphore for Budget {
     }
 
     fn enqueue(&self, weight: u64, mode: WaitMode, waiter: Waiter) -> Acquire {
-        debug_assert!(weight <= self.limit, "it would wait for ever");
+        debug_assert!(weight <= self.limit, "a weight above the limit would wait for ever");
         let mut state = lock(&self.state);
-        let (joined, unused) = if self.acquire_from(&mut state, weight) {
+        let (acquired, unused) = if self.acquire_from(&mut state, weight) {
             (Acquire::Ready, Some(waiter))
         } else {
             state.queue.enqueue(weight, mode, waiter)
         };
         drop(state);
         unwind::drop_silently(unused);
-        joined
+        acquired
     }
 
     fn overdraw(&self, weight: u64) {
@@ -108,22 +110,22 @@ impl Semaphore for Budget {
     }
 }
 
-/// A task's part of the budget, until it is dropped: with the task.
+/// A task's part of the budget. Dropping it, which happens together with the task, releases the weight.
 #[derive(Debug)]
 pub struct BudgetPermit {
     budget: Arc<Budget>,
     weight: u64,
 }
 
-impl Drop for BudgetPermit {
-    fn drop(&mut self) {
-        self.budget.release(self.weight);
+impl BudgetPermit {
+    /// A permit for `weight` of `budget`, which the caller has acquired.
+    pub fn new(budget: Arc<Budget>, weight: u64) -> Self {
+        BudgetPermit { budget, weight }
     }
 }
 
-impl BudgetPermit {
-    /// `weight` of `budget`, which has been acquired.
-    pub fn new(budget: Arc<Budget>, weight: u64) -> Self {
-        BudgetPermit { budget, weight }
+impl Drop for BudgetPermit {
+    fn drop(&mut self) {
+        self.budget.release(self.weight);
     }
 }

@@ -1,25 +1,25 @@
-//! Those who wait for something that there is a limited amount of, in the order in which they came.
+//! A FIFO wait queue for a limited resource.
 //!
-//! [`WaitQueue`] are a part of some ledger and lie behind its lock; who waits has a [`WaitNode`], on which the verdict appears. The
-//! ledger decides how much there is to give. It wakes people only when it has let go of its lock, for a waker is code of the
-//! user's.
+//! A [`WaitQueue`] is a field of the resource and is protected by the resource's mutex. Each waiter holds a
+//! [`WaitNode`], in which the result (granted or closed) is stored. The resource decides how much is free. It
+//! wakes waiters, and drops the wakers that are no longer needed, only after it has released its mutex,
+//! because a waker is user code. Any thread may wait. Guarded by the models `permits` and `budgets`.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use crate::base::facade::{AtomicU32, Ordering};
 use crate::base::unwind;
 use crate::sync::waiter::Waiter;
 
-/// What has become of somebody who waits.
+/// The state of a waiter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WaitState {
-    /// Nothing yet.
+    /// It is in the queue.
     Waiting,
-    /// The turn has come.
+    /// Its turn has come. What that means depends on its [`WaitMode`].
     Granted,
-    /// There is nothing to wait for any more.
+    /// The resource was closed; nothing will be granted.
     Closed,
 }
 
@@ -27,70 +27,73 @@ const WAITING: u32 = 0;
 const GRANTED: u32 = 1;
 const CLOSED: u32 = 2;
 
-/// How somebody waits.
+/// What a waiter gets when its turn comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WaitMode {
-    /// In the line: what is wanted is kept for the one whose turn it is.
+    /// The weight is reserved for the waiter.
     Handoff,
-    /// As one who may be busy with something else when the turn comes: is told that there is enough, and has to ask again.
+    /// The waiter is told that enough is free, and tries again. For a waiter that may be busy with something
+    /// else when its turn comes.
     Retry,
 }
 
-/// What came of an attempt to get something or else wait for it.
+/// The result of an attempt to acquire a weight or else wait for it.
 #[derive(Debug)]
 #[must_use]
 pub enum Acquire {
-    /// Got it at once.
+    /// The weight was acquired.
     Ready,
-    /// Nobody gets anything by waiting any more.
+    /// The resource is closed; waiting would be in vain.
     Closed,
-    /// A place to wait at. (The verdict may be there already.)
+    /// The waiter is in the queue. (Its state may have changed already.)
     Queued(WaitNode),
 }
 
-/// A ledger with lines in front of it.
+/// A limited resource with a wait queue.
 pub trait Semaphore {
-    /// Calls `f` with the queue, which only the ledger's lock protects. It runs no code of the user's.
+    /// Calls `f` with the queue, under the mutex of the semaphore. `f` runs no user code.
     fn with_queue<R>(&self, f: impl FnOnce(&mut WaitQueue) -> R) -> R;
-    /// Takes `weight`, or else a place to wait for it.
+    /// Acquires `weight`, or else enqueues `waiter`.
     fn enqueue(&self, weight: u64, mode: WaitMode, waiter: Waiter) -> Acquire;
-    /// Acquires `weight` without asking whether it is free: the semaphore is in debt until as much is released.
+    /// Acquires `weight` without asking whether it is free: the semaphore is in debt until as much is
+    /// released.
     fn overdraw(&self, weight: u64);
-    /// Gives up a place. What had been granted in the line, and not been used, goes to the next.
+    /// Leaves the queue. A weight that was reserved for the node is granted to the next waiter.
     fn cancel(&self, node: WaitNode);
 
-    /// Has `waiter` woken for `ticket` from now on; whether there is anything to be woken for.
+    /// Replaces the waiter of `node`. Returns whether the node is still waiting.
     fn set_waker(&self, node: &WaitNode, waiter: Waiter) -> bool {
-        // The verdict changes under the lock.
-        let look =
-            |queue: &mut WaitQueue| (queue.set_waker(node, waiter), node.state() == WaitState::Waiting);
-        let (unused, waits) = self.with_queue(look);
+        // The state of a node changes under the mutex only.
+        let (unused, waits) =
+            self.with_queue(|queue| (queue.set_waker(node, waiter), node.state() == WaitState::Waiting));
         unwind::drop_silently(unused);
         waits
     }
 
-    /// How many wait.
+    /// The number of waiters.
     fn waiting(&self) -> u64 {
         self.with_queue(|queue| queue.len() as u64)
     }
 }
 
-/// The place of one who waits. Whoever has it gives it back to the office, or uses what was granted.
+/// The node of a waiter in a queue. Its holder uses what was granted, or passes the node to
+/// [`Semaphore::cancel`].
 #[derive(Debug)]
-#[must_use = "a place in a line has to be left"]
+#[must_use = "a node that is not used must be cancelled"]
 pub struct WaitNode {
     number: u64,
     weight: u64,
     mode: WaitMode,
-    verdict: Arc<AtomicU32>,
+    state: Arc<AtomicU32>,
 }
 
 impl WaitNode {
-    /// What has become of it.
+    /// The state of the waiter.
     #[inline]
     pub fn state(&self) -> WaitState {
-        // Acquire pairs with the Release in `settle`: who has got something sees what was done before it was given back.
-        match self.verdict.load(Ordering::Acquire) {
+        // Acquire pairs with the Release in `settle`: the waiter sees what was done before the weight was
+        // released.
+        match self.state.load(Ordering::Acquire) {
             WAITING => WaitState::Waiting,
             GRANTED => WaitState::Granted,
             _ => WaitState::Closed,
@@ -98,78 +101,81 @@ impl WaitNode {
     }
 }
 
+#[derive(Debug)]
 struct QueuedWaiter {
     weight: u64,
-    verdict: Arc<AtomicU32>,
+    state: Arc<AtomicU32>,
     waiter: Waiter,
 }
 
 impl QueuedWaiter {
-    fn settle(self, verdict: u32) -> Waiter {
-        self.verdict.store(verdict, Ordering::Release); // see `WaitNode::verdict`
+    fn settle(self, state: u32) -> Waiter {
+        self.state.store(state, Ordering::Release); // pairs with the Acquire in `WaitNode::state`
         self.waiter
     }
 }
 
-/// By the number of the node, so that anyone can leave from the middle.
+/// Waiters by the number of their node, so that a waiter can leave from the middle.
 type WaitList = BTreeMap<u64, QueuedWaiter>;
 
-/// Lets the first of `line` go, if `free` is enough for it.
-fn settle_first(line: &mut WaitList, free: u64) -> Option<(u64, Waiter)> {
-    let first = line.first_entry()?;
+/// Grants to the first waiter of `list`, if `free` is enough for it. Returns its weight.
+fn settle_first(list: &mut WaitList, free: u64) -> Option<(u64, Waiter)> {
+    let first = list.first_entry()?;
     let weight = first.get().weight;
     (weight <= free).then(|| (weight, first.remove().settle(GRANTED)))
 }
 
-/// See the module's text.
-#[derive(Default)]
+/// A FIFO wait queue; see the module's text.
+#[derive(Debug, Default)]
 pub struct WaitQueue {
     handoff: WaitList,
     retry: WaitList,
-    /// Grows; 2^64 tickets are never drawn.
+    /// The number of the next node. It never wraps: 2^64 nodes are never made.
     next: u64,
     is_closed: bool,
 }
 
 impl WaitQueue {
-    /// Whether nobody stands in the line: what is free belongs to whoever comes.
+    /// Whether no waiter of mode [`WaitMode::Handoff`] is queued, so that a newcomer may acquire what is
+    /// free.
     #[inline]
     pub fn has_no_handoff(&self) -> bool {
         self.handoff.is_empty()
     }
 
-    /// How many wait in whatever mode.
+    /// The number of waiters of both modes.
     pub fn len(&self) -> usize {
         self.handoff.len() + self.retry.len()
     }
 
-    /// Whether nobody waits in whatever mode.
+    /// Whether no waiter of either mode is queued.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// A place at the end, for somebody who wants `weight` and is woken through `waiter`. When all are closed that comes back,
-    /// to be dropped outside of the lock.
+    /// Enqueues `waiter` at the end. A closed queue returns the waiter instead, to be dropped outside of the
+    /// mutex.
     pub fn enqueue(&mut self, weight: u64, mode: WaitMode, waiter: Waiter) -> (Acquire, Option<Waiter>) {
         if self.is_closed {
             return (Acquire::Closed, Some(waiter));
         }
         let number = self.next;
         self.next += 1;
-        let verdict = Arc::new(AtomicU32::new(WAITING));
-        self.line(mode).insert(number, QueuedWaiter { weight, verdict: verdict.clone(), waiter });
-        (Acquire::Queued(WaitNode { number, weight, mode, verdict }), None)
+        let state = Arc::new(AtomicU32::new(WAITING));
+        self.list(mode).insert(number, QueuedWaiter { weight, state: state.clone(), waiter });
+        (Acquire::Queued(WaitNode { number, weight, mode, state }), None)
     }
 
-    fn line(&mut self, mode: WaitMode) -> &mut WaitList {
+    fn list(&mut self, mode: WaitMode) -> &mut WaitList {
         match mode {
             WaitMode::Handoff => &mut self.handoff,
             WaitMode::Retry => &mut self.retry,
         }
     }
 
-    /// Lets those go whom `free` is enough for: in the line one after the other, and what is then left is shown to those who
-    /// watch. How much has been given away, and whom to wake.
+    /// Grants `free` to waiters: first to those of mode [`WaitMode::Handoff`], in their order. If a remainder
+    /// is left and none of them waits any more, it is shown to those of mode [`WaitMode::Retry`]. Returns how
+    /// much was reserved, and the waiters to wake.
     pub fn grant(&mut self, free: u64) -> (u64, Vec<Waiter>) {
         let (mut given, mut woken) = (0, Vec::new());
         while let Some((weight, waiter)) = settle_first(&mut self.handoff, free - given) {
@@ -177,43 +183,35 @@ impl WaitQueue {
             woken.push(waiter);
         }
         if self.handoff.is_empty() && given < free {
-            // Each of them may find that another was faster, and watches anew.
+            // All of them are shown the same remainder. A waiter that finds it taken enqueues itself again.
             woken.extend(std::iter::from_fn(|| Some(settle_first(&mut self.retry, free - given)?.1)));
         }
         (given, woken)
     }
 
-    /// Lets everyone go with empty hands, now and later; the caller wakes them.
+    /// Closes the queue and the nodes in it. The caller wakes the waiters.
     pub fn close(&mut self) -> Vec<Waiter> {
         self.is_closed = true;
         let all = [&mut self.handoff, &mut self.retry].into_iter().flat_map(std::mem::take);
         all.map(|(_, entry)| entry.settle(CLOSED)).collect()
     }
 
-    /// Has `waiter` woken instead of the one before, who comes back to be dropped outside of the lock. If the verdict is
-    /// there already, `waiter` itself comes back.
+    /// Replaces the waiter of `node` and returns the earlier one, to be dropped outside of the mutex. If the
+    /// node is no longer queued, `waiter` itself is returned.
     pub fn set_waker(&mut self, node: &WaitNode, waiter: Waiter) -> Waiter {
-        match self.line(node.mode).get_mut(&node.number) {
+        match self.list(node.mode).get_mut(&node.number) {
             Some(entry) => std::mem::replace(&mut entry.waiter, waiter),
             None => waiter,
         }
     }
 
-    /// Gives a place up: what had been granted for it, and whom nobody has to wake any more.
+    /// Removes `node`. Returns the weight that was reserved for it, and its waiter, to be dropped outside of
+    /// the mutex.
     pub fn cancel(&mut self, node: &WaitNode) -> (u64, Option<Waiter>) {
-        if let Some(entry) = self.line(node.mode).remove(&node.number) {
+        if let Some(entry) = self.list(node.mode).remove(&node.number) {
             return (0, Some(entry.waiter));
         }
         let had = node.mode == WaitMode::Handoff && node.state() == WaitState::Granted;
         (if had { node.weight } else { 0 }, None)
-    }
-}
-
-impl fmt::Debug for WaitQueue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WaitQueue")
-            .field("handoff", &self.handoff.len())
-            .field("retry", &self.retry.len())
-            .finish_non_exhaustive()
     }
 }

@@ -1,5 +1,10 @@
-//! Decisions. Each is a function of what it is shown (counts, depths, a generator, a moment); none touches a thread, a
-//! clock or a queue, so that each can be tested and simulated as it is.
+//! Pure decisions: what to do with a task when the pool is full, which worker gets a task, which peer to
+//! steal from, how long to spin, how many workers to have.
+//!
+//! Each is a function of its arguments (counts, depths, a random generator, a moment). None uses a thread, a
+//! clock or a queue, so each can be tested and simulated alone.
+//!
+//! Used by `runtime`, `submit`, `push` and `pull`. Read `placement.rs` first.
 
 pub mod overflow;
 pub mod placement;

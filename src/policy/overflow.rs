@@ -1,95 +1,100 @@
-//! What happens to a task for which there is no room.
+//! What happens to a task when the pool is full.
+//!
+//! Pure functions and plain values; called by the submitting thread (`submit/admission.rs`,
+//! `submit/future.rs`). Guarded by the unit tests here and by `tests/it/behaviour/bounded.rs`.
 
 use std::time::Duration;
 
-/// What a bounded pool does with a task when it is full. See [`PoolBuilder::on_full`](crate::PoolBuilder::on_full).
-///
-/// **A task that submits to its own full pool never waits**, for it might wait for itself. Where this says that the caller
-/// waits or runs the task, it then runs the new task at once, inside the call; and when such calls have nested so deeply that
-/// half of the stack is used up, the new task is accepted beyond the capacity.
+/// What a bounded pool does with a task when it is full. See
+/// [`PoolBuilder::on_full`](crate::PoolBuilder::on_full). **A task that submits to its own full pool never
+/// waits**, because it could wait for itself. If the policy says that the caller waits or runs the task, the
+/// task runs the new one at once, inside the call. When such calls have nested so deeply that half of the
+/// stack is used, the new task is accepted beyond the capacity.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnFull {
-    /// The caller waits until there is room. Those who wait get it in the order in which they came. Two pools of capacity 0 may
-    /// so wait for each other: see [`PoolBuilder::queue_capacity`](crate::PoolBuilder::queue_capacity).
+    /// The caller waits for a permit. Waiters are served in the order of their arrival. Two pools of capacity
+    /// 0 can wait for each other: see [`PoolBuilder::queue_capacity`](crate::PoolBuilder::queue_capacity).
     #[default]
     Block,
-    /// The caller waits for so long at most; then the task comes back with
-    /// [`SubmitErrorKind::TimedOut`](crate::SubmitErrorKind::TimedOut). Zero tries once. A time beyond the range of the clock
-    /// waits for ever.
+    /// The caller waits at most this long; then the task is returned with
+    /// [`SubmitErrorKind::TimedOut`](crate::SubmitErrorKind::TimedOut). Zero tries once. A duration beyond
+    /// the range of the clock waits for ever.
     BlockFor(Duration),
-    /// The task comes back with [`SubmitErrorKind::Full`](crate::SubmitErrorKind::Full).
+    /// The task is returned with [`SubmitErrorKind::Full`](crate::SubmitErrorKind::Full).
     Reject,
-    /// The task is thrown away, which counts as accepted: the call succeeds, a handle says
-    /// [`JoinError::Dropped`](crate::JoinError::Dropped), and [`PoolStats::dropped`](crate::PoolStats::dropped) tells how many
-    /// there were.
+    /// The task is dropped, which counts as accepted: the call succeeds, a handle returns
+    /// [`JoinError::Dropped`](crate::JoinError::Dropped), and
+    /// [`PoolStats::dropped`](crate::PoolStats::dropped) counts the task.
     Drop,
     /// The calling thread runs the task itself, before the call returns.
     CallerRuns,
 }
 
-/// What a pool with a [budget](crate::PoolBuilder::budget) does with a task that weighs more than all of it.
+/// What a pool with a [budget](crate::PoolBuilder::budget) does with a task whose weight is above the whole
+/// budget.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Overweight {
-    /// The task comes back with [`SubmitErrorKind::Overweight`](crate::SubmitErrorKind::Overweight).
+    /// The task is returned with [`SubmitErrorKind::Overweight`](crate::SubmitErrorKind::Overweight).
     #[default]
     Reject,
-    /// It takes the whole budget: it waits until no other task with a weight is in the pool, and none comes in beside it.
+    /// The task takes the whole budget: it waits until no other task with a weight is in the pool, and none
+    /// enters while it is there.
     RunAlone,
 }
 
-/// What the caller is to the pool whose room is full.
+/// What the submitting thread is to the full pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Caller {
-    /// A thread that does not act for the pool, at the bottom of its stack or near it.
+    /// A thread outside of the pool that has used less than half of its stack.
     Outside,
-    /// One that has used half of its stack.
+    /// A thread outside of the pool that has used half of its stack.
     OutsideDeep,
-    /// One whose task is to run only on workers, because a lane limits how many run at a time.
+    /// A thread outside of the pool whose task must run on a worker, because a lane limits how many tasks run
+    /// at a time.
     OutsideBound,
-    /// A task of the pool itself.
+    /// A task of the pool that has used less than half of its stack.
     Inside,
-    /// A task of the pool under which tasks have piled up, or whose new task is to run only when a lane lets it.
+    /// A task of the pool that has used half of its stack, or whose new task may run only when a lane allows
+    /// it.
     InsideBound,
 }
 
-/// What is done about it.
+/// What is done with the task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OverflowAction {
-    /// The caller waits until there is room.
+    /// The caller waits for a permit.
     Wait,
-    /// The caller waits for so long at most.
+    /// The caller waits for a permit, at most this long.
     WaitFor(Duration),
-    /// The task comes back.
+    /// The task is returned with an error.
     Refuse,
-    /// The task is thrown away.
+    /// The task is dropped.
     Drop,
-    /// The caller runs it.
+    /// The caller runs the task.
     RunInline,
-    /// It is queued without room.
+    /// The task is queued beyond the capacity.
     Exceed,
 }
 
-/// What is done with a task of `caller`'s when the pool is full.
+/// What is done with a task of `caller` when the pool is full.
 pub fn overflow_action(on_full: OnFull, caller: Caller) -> OverflowAction {
-    match (on_full, caller) {
-        (OnFull::Reject, _) => OverflowAction::Refuse,
-        (OnFull::Drop, _) => OverflowAction::Drop,
-        (OnFull::Block, Caller::Outside | Caller::OutsideDeep | Caller::OutsideBound) => OverflowAction::Wait,
-        (OnFull::CallerRuns, Caller::OutsideBound) => OverflowAction::Wait,
-        (OnFull::BlockFor(time), Caller::Outside | Caller::OutsideDeep | Caller::OutsideBound) => {
-            OverflowAction::WaitFor(time)
-        }
-        (OnFull::CallerRuns, Caller::Outside) => OverflowAction::RunInline,
-        (OnFull::Block | OnFull::BlockFor(_) | OnFull::CallerRuns, Caller::Inside) => {
-            OverflowAction::RunInline
-        }
-        // Tasks run by callers that submit tasks nest on the stack, and its end is no error that anybody could handle.
-        (OnFull::CallerRuns, Caller::OutsideDeep) => OverflowAction::Exceed,
-        (OnFull::Block | OnFull::BlockFor(_) | OnFull::CallerRuns, Caller::InsideBound) => {
-            OverflowAction::Exceed
-        }
+    let wait = match on_full {
+        OnFull::Reject => return OverflowAction::Refuse,
+        OnFull::Drop => return OverflowAction::Drop,
+        OnFull::Block | OnFull::CallerRuns => OverflowAction::Wait,
+        OnFull::BlockFor(time) => OverflowAction::WaitFor(time),
+    };
+    let caller_runs = on_full == OnFull::CallerRuns;
+    match caller {
+        Caller::Inside => OverflowAction::RunInline,
+        Caller::InsideBound => OverflowAction::Exceed,
+        Caller::Outside if caller_runs => OverflowAction::RunInline,
+        // Callers that run tasks which submit tasks nest on the stack, and no caller can handle a stack
+        // overflow.
+        Caller::OutsideDeep if caller_runs => OverflowAction::Exceed,
+        Caller::Outside | Caller::OutsideDeep | Caller::OutsideBound => wait,
     }
 }
 
@@ -120,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_would_nest_for_ever_exceeds_the_room_from_outside() {
+    fn only_what_would_nest_for_ever_exceeds_the_capacity_from_outside() {
         assert_eq!(overflow_action(OnFull::Block, Caller::OutsideDeep), OverflowAction::Wait);
         assert_eq!(overflow_action(OnFull::CallerRuns, Caller::Outside), OverflowAction::RunInline);
         assert_eq!(overflow_action(OnFull::CallerRuns, Caller::OutsideDeep), OverflowAction::Exceed);

@@ -1,26 +1,29 @@
-//! Where a task from outside goes. By default: an idle worker, else the producer's home, else the least queued of a few.
-//! Other rules can be chosen, or brought along. And which worker stands for a key.
+//! The worker for a task from outside: by default an idle worker, else the producer's home, else the least
+//! loaded of a few workers. Also the other placements that a user can choose, and the worker of a key.
 //!
-//! Pure functions, called by whichever thread submits; what they look at they are shown.
+//! Pure functions and plain values, called by the submitting thread (`push/dispatcher.rs`). Guarded by the
+//! unit tests here, by `tests/it/behaviour/placement.rs` and, for keys, by `tests/it/behaviour/affinity.rs`.
 
 use std::fmt;
 use std::sync::Arc;
 
+use crate::base::debug::impl_debug;
 use crate::base::rng::{Draws, Rng, mix};
 
-/// How often, in pushes, a producer looks whether its home is overloaded. A look costs a cache miss on a line that
-/// the worker writes; once in so many pushes that is lost in the noise.
+/// A producer checks after this many pushes whether its home is overloaded. The check costs a cache miss on a
+/// line that the worker writes; at this interval the cost disappears in the noise.
 pub const REVIEW_INTERVAL: u32 = 32;
 
-/// Tasks in the home's inbox above which the producer considers moving. Below it moving gains nothing: the worker
-/// takes that many in two batches.
+/// Tasks in the home's inbox above which the producer considers another home. Below it a move gains nothing,
+/// because the worker takes that many tasks in two batches.
 pub const SPILL_DEPTH: usize = 64;
 
-/// Workers looked at besides the home. Two random choices already bring the longest queue down from
+/// Workers examined besides the home. Two random choices already bring the longest queue down from
 /// `O(log n / log log n)` to `O(log log n)` (Mitzenmacher, "The power of two choices", 2001).
 const CANDIDATES: usize = 2;
 
-/// The home that a producer should have from now on. `depth(i)` is the number of tasks in the inbox of worker `i`.
+/// The home that a producer should have from now on. `depth(w)` is the number of tasks in the inbox of worker
+/// `w`.
 pub fn review_home(home: usize, workers: usize, depth: impl Fn(usize) -> usize, rng: &Rng) -> usize {
     let here = depth(home);
     if here <= SPILL_DEPTH || workers < 2 {
@@ -29,29 +32,31 @@ pub fn review_home(home: usize, workers: usize, depth: impl Fn(usize) -> usize, 
     let candidates = (0..CANDIDATES).map(|_| rng.below(workers));
     let best = candidates.map(|worker| (depth(worker), worker)).min();
     match best {
-        // Half as deep at least: a producer that moves for less would hop for ever between two equal workers.
+        // At most half as deep. A producer that moves for less would move for ever between two equal workers.
         Some((there, worker)) if there * 2 <= here => worker,
         _ => home,
     }
 }
 
-/// Tasks in the mailbox of a key's worker above which its tasks go to the second choice, if that has half as many at most.
-/// Moving costs the new worker a cold cache, which some hundred tasks are worth.
+/// Tasks in the mailbox of a key's worker above which the key's tasks go to the second choice, if that one
+/// has at most half as many. The move costs the new worker a cold cache, which a few hundred tasks are worth.
 const CROWDED: usize = 256;
 
-/// How many numbers are drawn for a key before the members are gone through. In a pool of which half the workers are there
-/// all but one of four billion keys have found theirs by then.
+/// How many numbers are drawn for a key before all members are examined. In a pool with half of its workers,
+/// all but one of four billion keys have found a worker by then.
 const PROBES: u64 = 32;
 
-/// The worker for tasks with `key`, one of `members`, whose numbers are below `numbers`. `load(w)` is how many such tasks wait
-/// for worker `w`.
+/// The worker for tasks with `key`: one of `members`, whose numbers are below `numbers`. `load(w)` is the
+/// number of such tasks that wait for worker `w`.
 ///
-/// The key draws numbers until one is a member's. So when a worker goes only its own keys move, and when one comes it gets
-/// its share of the keys and no others move; and with all workers there it takes one draw, not a look at each.
+/// The key draws numbers until one belongs to a member. So if a worker leaves, only its own keys move. If a
+/// worker joins, it gets its share of the keys, and no other keys move. If all workers are members, one draw
+/// is enough; no list is searched.
 pub fn worker_for(key: u64, numbers: usize, members: &[usize], load: impl Fn(usize) -> usize) -> usize {
     let drawn = |probe| ((u128::from(score(key, probe)) * numbers as u128) >> 64) as usize;
     let is_member = |worker: &usize| members.contains(worker);
-    // Few of many are there: highest score wins ("rendezvous hashing", Thaler and Ravishankar, 1998), which is as stable.
+    // Few of many numbers are members: the highest score wins ("rendezvous hashing", Thaler and Ravishankar,
+    // 1998), which is equally stable.
     let winner = || members.iter().copied().max_by_key(|&worker| score(key, PROBES + worker as u64));
     let mut choices = (0..PROBES).map(drawn).filter(is_member).chain(std::iter::once_with(winner).flatten());
     let first = choices.next().unwrap_or(0);
@@ -69,11 +74,11 @@ fn score(key: u64, number: u64) -> u64 {
     mix(mix(key).wrapping_add(number))
 }
 
-/// Where tasks from outside go that name no worker and no key.
+/// Which worker gets a task from outside that names no worker and no key.
 ///
-/// Wherever a task goes, any worker that has nothing to do takes it from there: placement decides about the time to its
-/// start and about caches, not about whether it runs. What a task submits stays on its worker, and a
-/// [`PullPool`](crate::PullPool) has nothing to choose.
+/// Any idle worker takes the task from there, so placement affects caches and the time until the task starts,
+/// but not whether it runs. Tasks that a task submits stay on its worker. A [`PullPool`](crate::PullPool) has
+/// one queue and nothing to choose.
 ///
 /// ```
 /// use longshore::{Placement, Pool};
@@ -85,15 +90,16 @@ fn score(key: u64, number: u64) -> u64 {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub enum Placement {
-    /// A worker that is idle, if there is one; else the one that the submitting thread keeps to, as long as that has room.
-    /// Costs next to nothing, and a producer's tasks stay in one core's cache.
+    /// An idle worker, if there is one; else the home of the submitting thread, as long as its inbox is not
+    /// full. Costs almost nothing, and a producer's tasks stay in the cache of one core.
     #[default]
     Home,
-    /// Each thread goes round all workers.
+    /// All workers in turn, for each submitting thread.
     RoundRobin,
-    /// Of two workers drawn at random the one with fewer tasks in its queues. Two cache misses a task; for few, long tasks.
+    /// Of two workers drawn at random, the one with fewer tasks in its queues. Costs two cache misses per
+    /// task; for few, long tasks.
     LeastOfTwo,
-    /// As this says.
+    /// The worker that this rule chooses.
     Custom(Arc<dyn PlacementRule>),
 }
 
@@ -108,14 +114,15 @@ impl fmt::Debug for Placement {
     }
 }
 
-/// A rule where tasks go, for [`Placement::Custom`]. Any closure of this form is one.
+/// A rule that chooses the worker for a task, for [`Placement::Custom`]. Any closure of this form implements
+/// it.
 ///
 /// ```
 /// use std::sync::Arc;
 ///
 /// use longshore::{Placement, PlacementView, Pool};
 ///
-/// // The first worker that sleeps, else any.
+/// // The first parked worker, else any.
 /// let rule = |pool: &PlacementView<'_>| {
 ///     (0..pool.workers()).find(|&i| pool.is_parked(i)).unwrap_or_else(|| pool.draw(pool.workers()))
 /// };
@@ -124,12 +131,13 @@ impl fmt::Debug for Placement {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait PlacementRule: Send + Sync + 'static {
-    /// The position, from 0 to [`PlacementView::workers`] exclusive, of the worker that the next task goes to. Called by the
-    /// submitting thread, once a task (a portion of a batch), so it should be quick; it must not submit anything to this
-    /// pool.
+    /// The position, from 0 to [`PlacementView::workers`] exclusive, of the worker for the next task. The
+    /// submitting thread calls this once per task (or part of a batch), so it should be quick. It must not
+    /// submit to this pool.
     ///
-    /// An answer out of range means "no opinion": the task goes to the next worker in turn. So it does if this panics; the
-    /// panic is swallowed and counted in [`PoolStats::hook_panics`](crate::PoolStats::hook_panics).
+    /// A result out of range means "no preference": the next worker in turn gets the task. The same
+    /// happens if this panics; the panic is swallowed and counted in
+    /// [`PoolStats::hook_panics`](crate::PoolStats::hook_panics).
     fn place(&self, pool: &PlacementView<'_>) -> usize;
 }
 
@@ -139,8 +147,8 @@ impl<F: Fn(&PlacementView<'_>) -> usize + Send + Sync + 'static> PlacementRule f
     }
 }
 
-/// What a [`PlacementRule`] sees of a pool. Workers are named by their position, which is their number in a pool that has all of
-/// its workers. All of it may have changed by the time of the answer.
+/// The view of a pool for a [`PlacementRule`]. Workers are named by their position, which equals their number
+/// if the pool has all of its workers. All values may be out of date by the time the rule returns.
 pub struct PlacementView<'a> {
     pub(crate) members: &'a [usize],
     pub(crate) depth: &'a dyn Fn(usize) -> usize,
@@ -149,39 +157,37 @@ pub struct PlacementView<'a> {
 }
 
 impl PlacementView<'_> {
-    /// How many workers there are, at least 1.
+    /// The number of workers, at least 1.
     pub fn workers(&self) -> usize {
         self.members.len()
     }
 
-    /// The number of the worker at `position`, or `None` if that is out of range.
+    /// The number of the worker at `position`; `None` if the position is out of range.
     pub fn number(&self, position: usize) -> Option<usize> {
         self.members.get(position).copied()
     }
 
-    /// Tasks in the queues of the worker at `position`; 0 if that is out of range.
+    /// The number of tasks in the queues of the worker at `position`; 0 if the position is out of range.
     pub fn depth(&self, position: usize) -> usize {
         self.number(position).map_or(0, |worker| (self.depth)(worker))
     }
 
-    /// Whether the worker at `position` sleeps for want of work. Takes a lock that all workers share, if any of them sleeps.
+    /// Whether the worker at `position` is parked because it found no work. Takes a lock that all workers
+    /// share, if any worker is parked.
     pub fn is_parked(&self, position: usize) -> bool {
         self.number(position).is_some_and(|worker| (self.is_parked)(worker))
     }
 
-    /// A number below `bound`, from the generator that the pool's [seed](crate::PoolBuilder::seed) sets; 0 if `bound` is 0.
+    /// A random number below `bound`, from the generator that the pool's [seed](crate::PoolBuilder::seed)
+    /// sets; 0 if `bound` is 0.
     pub fn draw(&self, bound: usize) -> usize {
         self.draws.below(bound)
     }
 }
 
-impl fmt::Debug for PlacementView<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PlacementView").field("workers", &self.workers()).finish_non_exhaustive()
-    }
-}
+impl_debug! { PlacementView<'a> { workers } }
 
-/// The position for [`Placement::LeastOfTwo`].
+/// The position that [`Placement::LeastOfTwo`] chooses.
 pub fn least_of_two(pool: &PlacementView<'_>) -> usize {
     let (one, other) = (pool.draw(pool.workers()), pool.draw(pool.workers()));
     if pool.depth(other) < pool.depth(one) { other } else { one }
@@ -192,10 +198,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_home_with_room_is_kept() {
+    fn a_home_that_is_not_overloaded_stays() {
         let rng = Rng::new(1, 1);
         assert_eq!(review_home(3, 8, |_| SPILL_DEPTH, &rng), 3);
-        assert_eq!(review_home(0, 1, |_| 1000, &rng), 0, "there is no other");
+        assert_eq!(review_home(0, 1, |_| 1000, &rng), 0, "the only worker");
     }
 
     #[test]
@@ -209,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_keys_of_a_worker_that_goes_move() {
+    fn only_the_keys_of_a_worker_that_leaves_move() {
         let workers = |members: &[usize]| -> Vec<usize> {
             (0..10_000).map(|key| worker_for(key, 16, members, |_| 0)).collect()
         };

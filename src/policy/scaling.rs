@@ -1,31 +1,39 @@
-//! How many workers a pool of elastic size should have: what the user chooses from, and the decision itself. It is shown
-//! the pool as a [`LoadView`] and remembers a few numbers; it reads no clock and touches no thread.
+//! How many workers an elastic pool should have: the settings that the user chooses, and the decision.
+//!
+//! The autoscaler (`runtime/autoscaler.rs`) owns a [`Scaler`] and passes it a [`LoadView`] of the pool. The
+//! scaler remembers a few numbers between two calls; it reads no clock and uses no thread. Guarded by the
+//! unit tests here, which simulate pools, and by `tests/elastic/following.rs`.
 
 use std::time::Duration;
 
-/// How a pool whose size is a range follows its load; given to
-/// [`PoolBuilder::scaling`](crate::PoolBuilder::scaling).
+/// How an elastic pool follows its load; passed to [`PoolBuilder::scaling`](crate::PoolBuilder::scaling).
 ///
-/// There are three manners, which differ in how sure the pool must be that it needs another worker:
+/// There are three modes. They differ in how certain the pool must be that it needs another worker:
 ///
-/// | | grows | looks every | keeps an idle worker for |
+/// | mode | grows | period | idle timeout |
 /// |---|---|---|---|
-/// | [`eager`](Scaling::eager) | at once, a worker for every task that finds nobody idle | 1 ms | 60 s |
-/// | [`balanced`](Scaling::balanced) (the default) | as the arrival of tasks and their length call for, ahead of a load that rises | 5 ms | 10 s |
-/// | [`lazy`](Scaling::lazy) | by one worker, when tasks have waited through four looks in a row and do not get fewer | 20 ms | 1 s |
+/// | [`eager`] | at once, by a worker for every task that finds no idle worker | 1 ms | 60 s |
+/// | [`balanced`] (default) | as rate and length of tasks require, ahead of a rising load | 5 ms | 10 s |
+/// | [`lazy`] | by one, if tasks waited for four periods and do not get fewer | 20 ms | 1 s |
 ///
-/// Eager is for tasks that block or are long; with many tiny tasks it starts workers that find nothing to do. Balanced
-/// measures how long tasks take, so tiny ones do not make it grow as long as the workers keep up with them; a producer that
-/// outruns them for whole periods does. Lazy is for a pool that shares its machine.
+/// [`eager`]: Scaling::eager
+/// [`balanced`]: Scaling::balanced
+/// [`lazy`]: Scaling::lazy
 ///
-/// Nobody looks while the pool has nothing to do: the looks begin when a task finds nobody idle.
+/// Eager is for tasks that block or are long. With many tiny tasks it starts workers that find nothing to do.
+/// Balanced measures how long tasks take. So tiny tasks do not make the pool grow as long as the workers keep
+/// up with them; a producer that is faster than the workers for whole periods does. Lazy is for a pool that
+/// shares its machine.
+///
+/// The load is not examined while the pool has nothing to do. Periods start when a task finds no idle worker.
 ///
 /// ```
 /// use std::time::Duration;
 ///
 /// use longshore::{Pool, Release, Scaling};
 ///
-/// let scaling = Scaling::eager().idle_timeout(Duration::from_secs(5)).warm(2).release(Release::Together);
+/// let scaling = Scaling::eager().idle_timeout(Duration::from_secs(5)).spare_threads(2);
+/// let scaling = scaling.release(Release::Together);
 /// let pool = Pool::builder().workers(1..=8).scaling(scaling).build()?;
 /// assert_eq!(pool.workers(), 1);
 /// # Ok::<(), longshore::BuildError>(())
@@ -46,61 +54,65 @@ enum ScalingMode {
     Lazy,
 }
 
-/// Who decides that a worker of an elastic pool goes.
+/// How workers leave an elastic pool that has too many of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Release {
-    /// Each worker goes by itself when it has been idle for the idle timeout.
+    /// Each worker leaves when it has been idle for the idle timeout.
     #[default]
     EachByItself,
-    /// One place looks at all of them, every period: when some have been too many for the whole of the idle timeout, these go
-    /// together. It looks on until the pool is at its least, and then sleeps.
+    /// The autoscaler examines all workers in every period. The workers that were not needed at any time
+    /// during the idle timeout leave together. It continues until the pool has its minimum of workers, and
+    /// then sleeps.
     Together,
 }
 
-/// The shortest period: more looks would cost more than they bring.
+/// The shortest period: more frequent looks at the load cost more than they gain.
 const SHORTEST_PERIOD: Duration = Duration::from_micros(100);
 
 impl Scaling {
-    /// A worker for every task that finds nobody idle, kept for a minute.
+    fn of(mode: ScalingMode, period: u64, idle_timeout: u64) -> Self {
+        let (period, idle_timeout) = (Duration::from_millis(period), Duration::from_secs(idle_timeout));
+        Scaling { mode, idle_timeout, period, spares: 0, release: Release::default() }
+    }
+
+    /// A worker for every task that finds no idle worker, kept for a minute.
     pub fn eager() -> Self {
-        let (period, idle_timeout) = (Duration::from_millis(1), Duration::from_secs(60));
-        Scaling { mode: ScalingMode::Eager, idle_timeout, period, spares: 0, release: Release::default() }
+        Self::of(ScalingMode::Eager, 1, 60)
     }
 
-    /// As many workers as the load needs by its measure. The default.
+    /// As many workers as the measured load needs, kept for ten seconds. The default.
     pub fn balanced() -> Self {
-        let (period, idle_timeout) = (Duration::from_millis(5), Duration::from_secs(10));
-        Scaling { mode: ScalingMode::Balanced, idle_timeout, period, spares: 0, release: Release::default() }
+        Self::of(ScalingMode::Balanced, 5, 10)
     }
 
-    /// Another worker only when tasks keep waiting, kept for a second.
+    /// Another worker only if tasks keep waiting, kept for a second.
     pub fn lazy() -> Self {
-        let (period, idle_timeout) = (Duration::from_millis(20), Duration::from_secs(1));
-        Scaling { mode: ScalingMode::Lazy, idle_timeout, period, spares: 0, release: Release::default() }
+        Self::of(ScalingMode::Lazy, 20, 1)
     }
 
-    /// How long a worker above the minimum is kept while it has nothing to do. Zero: it goes at once. The spare threads of
-    /// workers that stood in for others ([`blocking`](crate::blocking)) are kept as long.
+    /// How long a worker above the minimum stays while it has nothing to do. With zero it leaves at once. The
+    /// spare threads of former stand-ins ([`blocking`](crate::blocking)) stay as long.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = timeout;
         self
     }
 
-    /// The time between two looks at the load. Less than 100 us is raised to that.
+    /// The time between two looks at the load, at least 100 us. A shorter period is raised to that.
     pub fn period(mut self, period: Duration) -> Self {
         self.period = period.max(SHORTEST_PERIOD);
         self
     }
 
-    /// How many threads to keep started for workers to come: growth by these takes a wake-up and no start of a thread. They
-    /// are not workers until then. There are never more threads than the pool may have workers.
+    /// How many threads are kept ready for future workers. Growth by these needs a wake-up instead of the
+    /// start of a thread. Until then they are not workers. The number of threads never exceeds the maximum
+    /// number of workers.
     pub fn spare_threads(mut self, threads: usize) -> Self {
         self.spares = threads;
         self
     }
 
-    /// Who decides that workers go.
+    /// How workers leave a pool that has too many of them.
     pub fn release(mut self, release: Release) -> Self {
         self.release = release;
         self
@@ -122,7 +134,7 @@ impl Scaling {
         self.release
     }
 
-    /// How long after a call the first look comes.
+    /// The time from a call of the autoscaler to its first look at the load.
     pub(crate) fn first_look(&self) -> Duration {
         match self.mode {
             ScalingMode::Eager => Duration::ZERO,
@@ -137,52 +149,52 @@ impl Default for Scaling {
     }
 }
 
-/// What a decision is shown: the pool at one moment, and what has happened since the look before.
+/// The load at one moment, and what has happened since the look before.
 #[derive(Debug, Clone, Copy)]
 pub struct LoadView {
-    /// Workers that do not block.
+    /// The number of workers that are not blocked.
     pub workers: usize,
-    /// The least that there should be.
+    /// The minimum number of workers.
     pub floor: usize,
-    /// The most.
+    /// The maximum number of workers.
     pub ceiling: usize,
-    /// Those of the workers that have nothing to do.
+    /// The number of workers that have nothing to do.
     pub idle: usize,
-    /// Tasks that are queued; at least one if there is anything else to take.
+    /// The number of queued tasks; at least 1 if there is other work that a worker could take.
     pub waiting: u64,
-    /// Tasks that have come since the look before.
+    /// The number of tasks that have arrived since the look before.
     pub arrivals: u64,
-    /// Tasks that have begun since.
+    /// The number of tasks that have started since the look before.
     pub starts: u64,
-    /// How long that is.
+    /// The time since the look before.
     pub elapsed: Duration,
 }
 
-/// What to do.
+/// What the pool should do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
-    /// Nothing.
+    /// Keep its workers.
     Stay,
-    /// So many workers more.
+    /// Add this many workers.
     Grow(usize),
-    /// So many fewer.
+    /// Remove this many workers.
     Shrink(usize),
 }
 
-/// Holt's double exponential smoothing: a level and its trend, from values that come at about equal distances.
+/// Holt's double exponential smoothing: a level and its trend, from values at about equal intervals.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Forecast {
     level: Option<f64>,
     trend: f64,
 }
 
-/// Weight of a new value against the level, and of a new slope against the trend. Half: a load that has doubled is believed
-/// after two or three looks, a single outlier is not.
+/// Weight of a new value against the level, and of a new slope against the trend. With one half the forecast
+/// follows a load that has doubled after two or three values, but not a single outlier.
 const LEVEL_WEIGHT: f64 = 0.5;
 const TREND_WEIGHT: f64 = 0.5;
 
 impl Forecast {
-    /// Takes the next value.
+    /// Adds the next value.
     pub fn observe(&mut self, value: f64) {
         let Some(level) = self.level else {
             self.level = Some(value);
@@ -193,48 +205,52 @@ impl Forecast {
         self.level = Some(next);
     }
 
-    /// The value so many steps from now; never negative.
+    /// The forecast for `steps` steps from now; never negative.
     pub fn ahead(&self, steps: f64) -> f64 {
         (self.level.unwrap_or(0.0) + steps * self.trend).max(0.0)
     }
 }
 
-/// How far the forecast looks ahead, in looks: about what it takes until a new worker has begun.
+/// How far the forecast looks ahead, in periods: about the time until a new worker has started.
 const LOOKAHEAD: f64 = 2.0;
 
-/// A backlog should be gone after so many looks.
+/// The number of periods in which a backlog should be done.
 const DRAIN_LOOKS: f64 = 2.0;
 
-/// Weight of a new measure of how long a task takes.
+/// Weight of a new measurement of the length of a task.
 const TASK_TIME_WEIGHT: f64 = 0.3;
 
-/// Looks in a row at which tasks wait before a lazy pool grows.
+/// The number of consecutive looks at which tasks must wait before a lazy pool grows.
 const LAZY_LOOKS: u32 = 4;
 
-/// What a pool remembers of its load between two decisions.
+/// Decides the size of a pool; remembers the load between two decisions.
 #[derive(Debug, Default)]
 pub struct Scaler {
-    /// Tasks that come a second.
+    /// Tasks that arrive per second.
     arrivals: Forecast,
-    /// Worker seconds that a task takes, once that is known.
+    /// Worker seconds per task; `None` until it is known.
     task_time: Option<f64>,
-    /// For how many seconds nothing has begun although something waits: all workers are in the middle of long tasks.
+    /// For how many seconds no task has started although tasks wait: all workers are in the middle of long
+    /// tasks.
     stalled: f64,
-    /// How long, and by how many at least, the pool has been too large.
+    /// For how long the pool has been too large.
     too_large_for: Duration,
+    /// By how many workers, at least, during that time.
     surplus: usize,
-    /// Looks in a row at which tasks waited and did not get fewer.
+    /// The number of consecutive looks at which tasks waited and their number did not fall.
     waits: u32,
+    /// The number of tasks that waited at the last look.
     waited: u64,
 }
 
 impl Scaler {
-    /// The pool was at rest: what happened before it says nothing about what comes.
+    /// Forgets the load after an idle phase, because it says nothing about the future. Keeps the length of
+    /// tasks.
     pub fn begin_anew(&mut self) {
         *self = Scaler { task_time: self.task_time, ..Scaler::default() };
     }
 
-    /// What to do now.
+    /// Decides what the pool should do now.
     pub fn decide(&mut self, scaling: &Scaling, view: &LoadView) -> Decision {
         self.learn(view);
         let needed = match scaling.mode {
@@ -262,7 +278,7 @@ impl Scaler {
         let busy = view.workers.saturating_sub(view.idle) as f64;
         self.stalled = if view.starts == 0 && view.waiting > 0 { self.stalled + seconds } else { 0.0 };
         let measured = match view.starts {
-            // What runs takes at least so long.
+            // The running tasks take at least this long.
             0 if self.stalled > 0.0 => self.task_time.unwrap_or(0.0).max(self.stalled),
             0 => return,
             starts => busy * seconds / starts as f64,
@@ -271,22 +287,22 @@ impl Scaler {
         self.task_time = Some(TASK_TIME_WEIGHT * measured + (1.0 - TASK_TIME_WEIGHT) * before);
     }
 
-    /// One for each task that waits, besides those who are idle and will take one.
+    /// One worker for each busy one, and one for each waiting task.
     fn needed_at_once(&self, view: &LoadView) -> usize {
         let busy = view.workers.saturating_sub(view.idle);
         busy.saturating_add(usize::try_from(view.waiting).unwrap_or(usize::MAX))
     }
 
-    /// By Little's law as many as tasks come in the time that one takes, and what it takes to be rid of the backlog. Where
-    /// nothing begins any more those who are busy are of no help for either.
+    /// By Little's law as many workers as tasks arrive during the length of one task, and what the backlog
+    /// needs. While no task starts, the busy workers help with neither, so they are counted in addition.
     fn needed_by_sample(&self, scaling: &Scaling, view: &LoadView) -> usize {
         let Some(task_time) = self.task_time else {
-            return view.workers.saturating_sub(view.idle); // nothing is known yet
+            return view.workers.saturating_sub(view.idle); // no task has been measured yet
         };
         let load = self.arrivals.ahead(LOOKAHEAD) * task_time;
         let backlog = view.waiting as f64 * task_time / (DRAIN_LOOKS * scaling.period.as_secs_f64());
         let stuck = if self.stalled > 0.0 { view.workers.saturating_sub(view.idle) as f64 } else { 0.0 };
-        // Saturates where it does not fit.
+        // The conversion saturates.
         (load.max(stuck) + backlog).ceil() as usize
     }
 
@@ -382,7 +398,8 @@ mod tests {
 
     #[test]
     fn a_rising_load_is_met_before_it_is_there() {
-        // Tasks of 1 ms. Each look there come five more than at the look before, which is one more worker, and nothing waits.
+        // Tasks of 1 ms. In each period five more arrive than in the one before, which is work for one more
+        // worker, and no task waits.
         let mut scaler = Scaler::default();
         let at = |look: usize| {
             let (starts, workers) = (5 * look as u64, look);
@@ -391,7 +408,7 @@ mod tests {
         let grown = (1..=10).map(|look| scaler.decide(&Scaling::balanced(), &at(look))).collect::<Vec<_>>();
         let ahead = grown[4..].iter().filter(|decision| matches!(decision, Decision::Grow(_))).count();
         assert_eq!(ahead, 6, "{grown:?}");
-        // And a load that stays is met, no more.
+        // A steady load needs no further worker.
         let mut scaler = Scaler::default();
         let steady = LoadView { workers: 4, arrivals: 20, starts: 20, ..view() };
         assert!((0..50).all(|_| scaler.decide(&Scaling::balanced(), &steady) == Decision::Stay));
@@ -407,11 +424,14 @@ mod tests {
         let falls = (0..100).map(|look| LoadView { waiting: 1_000 - look, ..view() });
         let mut scaler = Scaler::default();
         scaler.decide(&lazy, &LoadView { waiting: 1_001, ..view() });
-        assert!(falls.into_iter().all(|view| scaler.decide(&lazy, &view) == Decision::Stay), "it gets fewer");
+        assert!(
+            falls.into_iter().all(|view| scaler.decide(&lazy, &view) == Decision::Stay),
+            "the number of waiting tasks falls"
+        );
     }
 
     #[test]
-    fn what_is_too_much_for_long_goes_together() {
+    fn workers_that_are_not_needed_for_long_leave_together() {
         let together = Scaling::balanced().release(Release::Together).idle_timeout(Duration::from_millis(50));
         let mut scaler = Scaler::default();
         let idle = LoadView { workers: 8, idle: 8, ..view() };
@@ -419,8 +439,8 @@ mod tests {
         let looks: Vec<_> =
             (0..10).map(|look| scaler.decide(&together, if look == 4 { &fewer } else { &idle })).collect();
         assert!(looks[..9].iter().all(|&decision| decision == Decision::Stay), "{looks:?}");
-        assert_eq!(looks[9], Decision::Shrink(5), "as many as were never needed: {looks:?}");
-        assert_eq!(scaler.decide(&together, &idle), Decision::Stay, "the time begins anew");
+        assert_eq!(looks[9], Decision::Shrink(5), "the workers that were never needed: {looks:?}");
+        assert_eq!(scaler.decide(&together, &idle), Decision::Stay, "the idle timeout starts again");
         let busy = LoadView { workers: 8, ..view() };
         assert!((0..100).all(|_| scaler.decide(&Scaling::balanced(), &busy) == Decision::Stay));
     }
@@ -448,11 +468,12 @@ mod tests {
         }
     }
 
-    /// A pool without threads and with a clock of its own: tasks of one length, looked at every period.
+    /// Simulates a pool without threads, with a clock of its own and with tasks of one length, examined every
+    /// period.
     fn simulate(scaling: &Scaling, arrivals: impl Fn(u64) -> u64, length: u64, looks: u64) -> Vec<usize> {
         let mut scaler = Scaler::default();
         let (mut workers, mut waiting) = (1usize, 0u64);
-        let mut ends: Vec<u64> = Vec::new(); // of the tasks that run, in microseconds
+        let mut ends: Vec<u64> = Vec::new(); // of the running tasks, in microseconds
         let period = scaling.period.as_micros() as u64;
         let mut sizes = Vec::new();
         for look in 0..looks {
@@ -492,14 +513,14 @@ mod tests {
 
     #[test]
     fn a_simulated_pool_follows_its_load() {
-        // A task of 1 ms every 250 us is work for four.
+        // A task of 1 ms every 250 us is work for four workers.
         let load = |now: u64| u64::from(now.is_multiple_of(250) && now < 500_000);
         let balanced =
             Scaling::balanced().release(Release::Together).idle_timeout(Duration::from_millis(100));
         let sizes = simulate(&balanced, load, 1_000, 200);
         let at = |millis: usize| sizes[millis / 5];
         assert!((4..=8).contains(&at(400)), "under load: {sizes:?}");
-        assert_eq!(at(995), 1, "at rest again: {sizes:?}");
+        assert_eq!(at(995), 1, "idle again: {sizes:?}");
 
         // A burst of 320 tasks of 10 ms: all 32 workers, soon.
         let burst = |now: u64| if now == 0 { 320 } else { 0 };

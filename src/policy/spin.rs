@@ -1,22 +1,25 @@
-//! How long a worker that finds nothing keeps looking before it parks.
+//! How long a worker that finds nothing keeps searching before it parks.
 //!
-//! Spinning pays when the next task comes sooner than parking and waking take (a few microseconds), and is lost
-//! otherwise; which of the two holds depends on the program and changes while it runs. So the time adapts, within a
-//! limit that the user sets: it doubles when a spin was rewarded, or would have been had it lasted a little longer, and
-//! halves when it was not.
+//! Spinning pays if the next task arrives sooner than a worker can park and wake up (a few microseconds);
+//! otherwise it is a loss. Which of the two holds depends on the program and changes while it runs. So the
+//! spin time adapts, within a limit that the user sets. It doubles after a spin that found work, or that
+//! would have found work had it lasted a little longer, and halves otherwise.
+//!
+//! A plain value of each worker, used by its thread only. Guarded by the unit tests here.
 
 use std::time::Duration;
 
-/// The default limit: some times what it takes to put a thread to sleep and wake it up again.
+/// The default limit: a few times as long as it takes to park a thread and wake it up.
 pub const DEFAULT_LIMIT: Duration = Duration::from_micros(20);
 
-/// The largest limit that makes sense: a thousand times what it saves. More is lowered to it.
+/// The largest useful limit: a thousand times what it saves. A larger one is lowered to it.
 pub const LARGEST_LIMIT: Duration = Duration::from_millis(10);
 
-/// The shortest spin is this part of the limit. Never zero, else no spin could be rewarded again.
+/// The shortest spin is this part of the limit. It is not zero, because then no spin could be rewarded again.
 const SHORTEST: u32 = 16;
 
-/// A sleep of less than so many limits was not worth it: as much again passes while a thread is put to sleep and woken.
+/// A sleep shorter than this many limits was not worth it: as much time again passes while the thread parks
+/// and wakes.
 const SHORT_SLEEP: u32 = 2;
 
 /// One worker's spin time.
@@ -27,7 +30,7 @@ pub struct SpinTime {
 }
 
 impl SpinTime {
-    /// Starts in the middle of what `limit` allows. A limit of zero never spins.
+    /// Starts at a quarter of `limit`. A limit of zero never spins.
     pub fn new(limit: Duration) -> Self {
         let limit = limit.min(LARGEST_LIMIT);
         SpinTime { limit, now: limit / 4 }
@@ -43,10 +46,9 @@ impl SpinTime {
         self.now = (self.now * 2).min(self.limit);
     }
 
-    /// The last spin found nothing, and the sleep after it lasted for `slept`.
-    ///
-    /// A short sleep speaks for a longer spin. Without this rule two threads that work in turn could settle in a state
-    /// where each sleeps while the other is being woken, and never find out of it.
+    /// The last spin found nothing, and the sleep after it lasted for `slept`. A short sleep is a reason for
+    /// a longer spin. Without this rule two threads that work in turn could settle in a state in which each
+    /// sleeps while the other is being woken, and never leave it.
     pub fn slept(&mut self, slept: Duration) {
         if slept < self.limit * SHORT_SLEEP {
             self.rewarded();

@@ -1,67 +1,67 @@
-//! In which order a thief visits its peers: all alike, or those first whose caches are near.
-//!
-//! Pure functions and a plain value, used by every worker of a pool.
+//! In which order a thief visits its peers: all alike, or those with near caches first.
+//! Pure functions and a plain value that all workers of a pool share. Guarded by the unit tests here.
 
 use std::ops::Range;
 
 use crate::base::rng::Rng;
 
-/// All of `0..workers`, each once, from a random start. A start of its own for each sweep keeps thieves from marching
-/// in step over the same victims, which costs more with every worker added.
+/// All of `0..workers`, each once, from a random start. Because each search has a start of its own, thieves
+/// do not visit the same victims in step, which would cost more with every worker.
 pub fn rotation(workers: usize, rng: &Rng) -> impl Iterator<Item = usize> + use<> {
     let start = if workers > 2 { rng.below(workers) } else { 0 };
     (start..workers).chain(0..start)
 }
 
-/// The workers of a pool by nearness, where that is known.
+/// The workers of a pool by nearness, if that is known.
 ///
-/// They stand in a line, sorted by what they share, so that those who share something stand together; each worker's
-/// surroundings are a series of stretches of the line, one inside of the next.
+/// The workers are sorted by position, so that workers which share something are adjacent. The neighbourhoods
+/// of a worker are a series of ranges in that order, each inside the next.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Neighbours {
-    line: Box<[u32]>,
-    /// By the number of the worker: its own place, then what shares ever less, in the end everyone.
-    stretches: Box<[Box<[Range<usize>]>]>,
+    by_position: Box<[u32]>,
+    /// For each worker: its own index in that order, then the ranges that share ever less, at last all
+    /// workers.
+    neighbourhoods: Box<[Box<[Range<usize>]>]>,
 }
 
 impl Neighbours {
-    /// For workers of which each sits where its path says, which goes from the outside in (package, node, die, cache, core).
-    /// `None` if all are equally near.
+    /// For workers at the given positions, each of which is a path from the outside in (package, node, die,
+    /// cache, core). `None` if all workers are equally near.
     pub fn new<const N: usize>(paths: &[[usize; N]]) -> Option<Self> {
-        let mut line: Vec<usize> = (0..paths.len()).collect();
-        line.sort_by_key(|&worker| paths[worker]);
-        let mut stretches = vec![Box::<[Range<usize>]>::default(); paths.len()];
-        for (place, &worker) in line.iter().enumerate() {
-            let own = place..place + 1;
-            let mut around = Vec::from([own]);
-            for shared in (0..=N).rev() {
-                let key = &paths[worker][..shared];
-                let from = line.partition_point(|&other| &paths[other][..shared] < key);
-                let to = line.partition_point(|&other| &paths[other][..shared] <= key);
-                if around.last() != Some(&(from..to)) {
-                    around.push(from..to);
-                }
-            }
-            stretches[worker] = around.into();
-        }
-        // Himself and all the others: there is no nearness to speak of.
-        if stretches.iter().all(|around| around.len() <= 2) {
+        let mut sorted: Vec<usize> = (0..paths.len()).collect();
+        sorted.sort_by_key(|&worker| paths[worker]);
+        let around = |index: usize| {
+            let own = &paths[sorted[index]];
+            let range = |shared: usize| {
+                let from = sorted.partition_point(|&other| paths[other][..shared] < own[..shared]);
+                let to = sorted.partition_point(|&other| paths[other][..shared] <= own[..shared]);
+                from..to
+            };
+            let mut ranges: Vec<_> =
+                std::iter::once(index..index + 1).chain((0..=N).rev().map(range)).collect();
+            ranges.dedup();
+            ranges.into_boxed_slice()
+        };
+        let mut neighbourhoods = vec![Box::<[Range<usize>]>::default(); paths.len()];
+        sorted.iter().enumerate().for_each(|(index, &worker)| neighbourhoods[worker] = around(index));
+        // The worker itself and all workers: no worker is nearer than another.
+        if neighbourhoods.iter().all(|ranges| ranges.len() <= 2) {
             return None;
         }
-        let line = line.into_iter().map(|worker| worker as u32).collect();
-        Some(Neighbours { line, stretches: stretches.into() })
+        let by_position = sorted.iter().map(|&worker| worker as u32).collect();
+        Some(Neighbours { by_position, neighbourhoods: neighbourhoods.into() })
     }
 
-    /// All peers of a worker, each once: those who share most with it first, and those who share the same from a random
-    /// start.
+    /// All peers of a worker, each once: the peers that share most with it first, and peers that share the
+    /// same from a random start.
     pub fn of(&self, worker: usize, rng: &Rng) -> impl Iterator<Item = usize> {
-        let rings = self.stretches[worker].windows(2).flat_map(|pair| {
+        let rings = self.neighbourhoods[worker].windows(2).flat_map(|pair| {
             let (inner, outer) = (pair[0].clone(), pair[1].clone());
             let before = inner.start - outer.start;
             let ring = move |i| if i < before { outer.start + i } else { inner.end + i - before };
             rotation(pair[1].len() - pair[0].len(), rng).map(ring)
         });
-        rings.map(|place| self.line[place] as usize)
+        rings.map(|index| self.by_position[index] as usize)
     }
 }
 
@@ -69,14 +69,14 @@ impl Neighbours {
 mod tests {
     use super::*;
 
-    /// Two packages of two caches of two cores of two threads each; worker `w` on the thread of this number, bit by bit
-    /// from the outside in.
+    /// Two packages of two caches of two cores of two threads each; worker `w` on the thread of this number,
+    /// bit by bit from the outside in.
     fn machine() -> Vec<[usize; 3]> {
         (0..16).map(|thread| [thread >> 3, thread >> 2, thread >> 1]).collect()
     }
 
     #[test]
-    fn the_near_ones_come_first_and_everyone_comes_once() {
+    fn near_peers_come_first_and_each_worker_comes_once() {
         let rng = Rng::new(3, 0);
         let neighbours = Neighbours::new(&machine()).expect("not all are alike");
         let mut firsts = std::collections::HashSet::new();
@@ -95,7 +95,7 @@ mod tests {
                 firsts.insert((worker, order[7]));
             }
         }
-        assert!(firsts.len() > 60, "every ring begins at random: {}", firsts.len());
+        assert!(firsts.len() > 60, "every ring starts at random: {}", firsts.len());
     }
 
     #[test]
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn everyone_is_visited_once_and_starts_differ() {
+    fn each_worker_is_visited_once_and_starts_differ() {
         let rng = Rng::new(5, 0);
         let mut starts = std::collections::HashSet::new();
         for _ in 0..100 {

@@ -142,7 +142,7 @@ static SENT: TaskTable = TaskTable { run: run_sent, discard: discard_sent, kind:
 unsafe fn run_sent(address: Word, _: Word, _: Word, counts: &TaskCounts) -> Finished {
     // SAFETY: the contract of the table.
     let job = unsafe { Job::from_word(address) };
-    counts.begin();
+    counts.start();
     // SAFETY: the task has the job for itself.
     let end = unsafe { Job::perform(job) };
     // Counted before the sender is let go: it then sees the task in the statistics.

@@ -170,7 +170,7 @@ pub struct ScopeClosure<F>(pub F);
 impl<F: FnOnce() + Send> ScopeTask for ScopeClosure<F> {
     #[inline]
     fn run(self, scope: &ScopeState, counts: &TaskCounts) {
-        counts.begin();
+        counts.start();
         match unwind::catch(self.0) {
             Ok(()) => counts.end(TaskEnd::Completed),
             Err(payload) => {

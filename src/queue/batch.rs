@@ -1,72 +1,75 @@
 //! A batch of values on their way between queues, in one recycled memory block.
 //!
-//! Batches are filled on one thread and emptied on another, at a rate that makes a general allocator's lock the
-//! bottleneck; `block` is made for that.
+//! Batches are filled on one thread and emptied on another, at a rate at which the lock of a general
+//! allocator is the bottleneck. So `task/recycle.rs` allocates their memory. A batch belongs to one thread
+//! at a time. Guarded by the unit tests here and by AddressSanitizer runs of the stress tests.
 
-use std::fmt;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
+use crate::base::debug::impl_debug;
 use crate::task::recycle;
 
-/// The most values in a batch: with tasks of 32 bytes it fills a recycled block of the largest class. How many tasks are moved
-/// at a time is decided where they are moved, by constants that are at most this.
+/// The most values in a batch: 32 tasks of 32 bytes fill a recycled block of the largest class. How many
+/// tasks are moved at a time is decided by constants where they are moved; each of them is at most this.
 pub const BATCH_CAPACITY: usize = 32;
 
-type Places<T> = [MaybeUninit<T>; BATCH_CAPACITY];
+type Cells<T> = [MaybeUninit<T>; BATCH_CAPACITY];
 
-/// Up to [`BATCH_CAPACITY`] values, the oldest first. Belongs to one thread at a time.
+/// Up to [`BATCH_CAPACITY`] values, the oldest first.
 pub struct Batch<T> {
-    places: NonNull<Places<T>>,
-    /// The first so many places hold a value.
+    cells: NonNull<Cells<T>>,
+    /// The first `len` cells hold a value.
     len: usize,
 }
 
-// SAFETY: it owns its values like a `Vec`.
+// SAFETY: the batch owns its values and its memory, like a `Vec`; no other pointer to them exists.
 unsafe impl<T: Send> Send for Batch<T> {}
 
 impl<T> Batch<T> {
     /// An empty batch.
     pub fn new() -> Self {
-        Batch { places: recycle::alloc(), len: 0 }
+        Batch { cells: recycle::alloc(), len: 0 }
     }
 
-    /// How many values are inside.
+    /// The number of values.
     #[inline]
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether none is.
+    /// Whether the batch has no values.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     #[inline]
-    fn places(&mut self) -> &mut Places<T> {
-        // SAFETY: the block is ours for as long as this value lives, and large enough.
-        unsafe { self.places.as_mut() }
+    fn cells(&mut self) -> &mut Cells<T> {
+        // SAFETY: the block was allocated for this type, so it is aligned and large enough. It belongs to
+        // this batch, which is borrowed mutably. `MaybeUninit` needs no initialised content.
+        unsafe { self.cells.as_mut() }
     }
 
-    /// Adds the youngest value.
+    /// Adds the newest value.
     ///
     /// # Panics
     /// If the batch is full.
     #[inline]
     pub fn push(&mut self, value: T) {
         let len = self.len;
-        self.places()[len].write(value);
+        self.cells()[len].write(value);
         self.len = len + 1;
     }
 
-    /// Takes the youngest value.
+    /// Takes the newest value.
     #[inline]
     pub fn pop(&mut self) -> Option<T> {
         let last = self.len.checked_sub(1)?;
         self.len = last;
-        // SAFETY: it was below `len`, so it holds a value, and it is no longer.
-        Some(unsafe { self.places()[last].assume_init_read() })
+        // SAFETY: the index was below `len`, so the cell holds a value. It is moved out once, because `len`
+        // no longer covers the cell.
+        Some(unsafe { self.cells()[last].assume_init_read() })
     }
 }
 
@@ -82,16 +85,12 @@ impl<T> Drop for Batch<T> {
         while let Some(value) = self.pop() {
             drop(value);
         }
-        // SAFETY: taken for this type, nothing lives in it, used no more.
-        unsafe { recycle::free(self.places) };
+        // SAFETY: the block was allocated for this type. No value is left in it, and it is not used again.
+        unsafe { recycle::free(self.cells) };
     }
 }
 
-impl<T> fmt::Debug for Batch<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Batch").field("len", &self.len).finish_non_exhaustive()
-    }
-}
+impl_debug! { Batch<T> { len } }
 
 #[cfg(all(test, not(longshore_loom)))]
 mod tests {
@@ -100,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_come_back_youngest_first_and_others_are_dropped() {
+    fn values_come_back_newest_first_and_the_rest_is_dropped() {
         let value = Rc::new(());
         let mut batch = Batch::new();
         batch.extend((0..BATCH_CAPACITY).map(|i| (i, value.clone())));
@@ -113,7 +112,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "out of bounds")]
-    fn a_full_batch_takes_no_more() {
+    fn a_full_batch_refuses_a_value() {
         Batch::new().extend(0..=BATCH_CAPACITY);
     }
 }

@@ -1,10 +1,13 @@
-//! EntryCounter of a queue that cannot be closed itself: whoever wants to put something in is counted at one of them first, and
-//! turned away once they are closed.
+//! A striped counter of the tasks that enter a queue, which can be closed although the queue cannot.
 //!
-//! The count answers whether everything that was let in has been taken out, also while somebody is between stripe and queue
-//! with it in hand. One counter for all would do, at the price of a second place where all producers meet. So there are
-//! several, each on a cache line of its own, and a producer keeps to one. Closing shuts them one after the other; what
-//! each has counted by then is final.
+//! A producer counts its tasks here before it pushes them, and is refused once the counter is closed. So the
+//! count tells whether every task that has entered was taken out, also while a producer is between counter
+//! and queue. One counter would do, at the price of a second place where all producers meet. So there are
+//! several stripes, each on a cache line of its own, and a producer uses one of them. A close closes the
+//! stripes one after the other; the count of a closed stripe is final.
+//!
+//! The queue of a pull pool owns it (`pull/queue.rs`); any thread may use it. Guarded by the model
+//! `pull` and by the unit tests here.
 
 use std::fmt;
 
@@ -12,28 +15,30 @@ use crossbeam_utils::CachePadded;
 
 use crate::base::facade::{AtomicU64, Ordering};
 
-/// Set in a stripe that is closed; the count is in the bits below it.
+/// Set in a closed stripe; the count is in the bits below it.
 const CLOSED: u64 = 1 << 63;
 
-/// See the module's text.
+/// A striped counter that can be closed; see the module's text.
 pub struct EntryCounter<const N: usize> {
     counts: [CachePadded<AtomicU64>; N],
 }
 
 impl<const N: usize> EntryCounter<N> {
-    /// All open.
+    /// An open counter.
     pub fn new() -> Self {
         EntryCounter { counts: std::array::from_fn(|_| CachePadded::new(AtomicU64::new(0))) }
     }
 
-    /// Lets `tasks` tasks in through stripe number `stripe`; `false` if it is closed.
+    /// Counts `tasks` tasks at stripe number `stripe`. Returns `false`, and counts nothing, if the stripe is
+    /// closed.
     #[inline]
     pub fn enter(&self, stripe: usize, tasks: u64) -> bool {
         let stripe = &self.counts[stripe];
         let mut count = stripe.load(Ordering::Relaxed); // only a guess for the CAS
         while count & CLOSED == 0 {
-            // Relaxed: a read-modify-write sees the last value whatever its ordering, so nobody is counted after the close.
-            // That whoever takes the task sees it counted is the queue's business, through which it goes.
+            // Relaxed: a read-modify-write sees the last value whatever its ordering, so no task is counted
+            // after the close. The queue through which the task passes makes the count visible to the thread
+            // that takes it.
             match stripe.compare_exchange_weak(count, count + tasks, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return true,
                 Err(current) => count = current,
@@ -42,16 +47,16 @@ impl<const N: usize> EntryCounter<N> {
         false
     }
 
-    /// Tasks let in so far; final once the entries have been closed before.
+    /// The number of tasks counted so far. Final if the counter is closed.
     pub fn entered(&self) -> u64 {
-        // Relaxed: who knows of the close, or of a task that was taken, reads no older count.
+        // Relaxed: a thread that knows of the close, or of a task that was taken, reads no older count.
         self.counts.iter().map(|stripe| stripe.load(Ordering::Relaxed) & !CLOSED).sum()
     }
 
-    /// Lets nobody in any more.
+    /// Refuses all later tasks.
     pub fn close(&self) {
         for stripe in &self.counts {
-            // Relaxed: the phase that is entered next tells of it.
+            // Relaxed: the change of the pool's phase, which follows, publishes it.
             stripe.fetch_or(CLOSED, Ordering::Relaxed);
         }
     }
@@ -70,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_let_in_is_counted_until_the_close() {
+    fn tasks_are_counted_until_the_close() {
         let entries = EntryCounter::<3>::new();
         assert!(entries.enter(0, 1) && entries.enter(2, 10) && entries.enter(0, 5));
         assert_eq!(entries.entered(), 16);

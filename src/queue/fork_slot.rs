@@ -1,90 +1,94 @@
-//! The offer: one place in which a worker shows others a piece of work that it has forked.
+//! The fork slot of a worker: one cell in which it shows thieves its oldest fork.
 //!
-//! Forked work is private to its worker, so that forking and taking back cost no atomic operation. Only its *oldest*
-//! piece, which is usually the largest, lies in the offer, where any thief may take it. A thief that does leaves the
-//! offer empty, and that is its message to the owner: at its next fork or join the owner sees with one relaxed load
-//! that somebody is hungry, and offers its next oldest piece. (Lace and Wool split a deque into a private and a public
-//! part that moves on request; here the public part has one place, and the request is its emptiness. See van Dijk and
-//! van de Pol, "Lace: Non-blocking Split Deque for Work-Stealing", 2014.)
+//! Forked work is private to its worker, so that forking and taking back cost no atomic operation. Only the
+//! *oldest* fork, which is usually the largest, is in the fork slot, where any thief may take it. An empty
+//! slot is a message to the owner: at its next fork or join the owner sees with one relaxed load that a thief
+//! looks for work, and puts the next oldest fork into the slot. (Lace and Wool split a deque into a private
+//! and a public part, whose border moves on request. Here the public part holds one fork, and the empty slot
+//! is the request. See van Dijk and van de Pol, "Lace: Non-blocking Split Deque for Work-Stealing", 2014.)
 //!
-//! What lies behind the pointer belongs to the owner until a thief takes it: whoever has not taken it must not look.
+//! The target of the pointer belongs to the owner until a thief has taken it; a thread that has not taken it
+//! must not read it. The shared half of a push worker owns the slot (`push/shared.rs`). The owner is the
+//! thread that acts as the worker. Guarded by the models `fork_slots` and `forks`, and by the unit tests
+//! here.
 
-use std::fmt;
 use std::ptr::{self, NonNull};
 
+use crate::base::debug::impl_debug;
 use crate::base::facade::{AtomicPtr, Ordering};
 
-/// See the module's text.
+/// The cell that shows the oldest fork of a worker; see the module's text.
 pub struct ForkSlot<T> {
-    /// Null: free. [`closed`]: no thief will ever come. Else what is offered.
-    place: AtomicPtr<T>,
+    /// Null: free. [`closed`]: no thief will ever come. Otherwise the fork that a thief may take.
+    fork: AtomicPtr<T>,
 }
 
-/// Stands for an offer that is never free.
+/// The content of a slot that is never free.
 fn closed<T>() -> *mut T {
     ptr::dangling_mut()
 }
 
 impl<T> ForkSlot<T> {
-    /// Nothing is offered yet.
+    /// A free slot.
     pub fn free() -> Self {
-        ForkSlot { place: AtomicPtr::new(ptr::null_mut()) }
+        ForkSlot { fork: AtomicPtr::new(ptr::null_mut()) }
     }
 
-    /// Never free: of a worker that has no peers, and keeps everything to itself.
+    /// A slot that is never free, for a worker without peers: it keeps all forks private.
     pub fn closed() -> Self {
-        ForkSlot { place: AtomicPtr::new(closed()) }
+        ForkSlot { fork: AtomicPtr::new(closed()) }
     }
 
-    /// Whether the owner should put something in. For the owner.
+    /// Whether the owner should put a fork in. Only the owner calls this.
     #[inline(always)]
     pub fn is_free(&self) -> bool {
-        // Relaxed: only the owner puts anything in, so "not free" is at worst news that will come a fork later.
-        self.place.load(Ordering::Relaxed).is_null()
+        // Relaxed: only the owner fills the slot, so at worst the owner learns one fork later that it is
+        // free.
+        self.fork.load(Ordering::Relaxed).is_null()
     }
 
-    /// Whether a thief would find something. After a sequentially consistent fence, for whoever wants to sleep.
+    /// Whether a thief would find a fork. A worker calls this before it parks, after a sequentially
+    /// consistent fence.
     pub fn has_any(&self) -> bool {
-        let place = self.place.load(Ordering::Relaxed); // nothing is read through it
-        !place.is_null() && place != closed()
+        let fork = self.fork.load(Ordering::Relaxed); // nothing is read through the pointer
+        !fork.is_null() && fork != closed()
     }
 
-    /// Puts `work` into the free place. For the owner, who then looks whether somebody has to be woken.
-    pub fn put(&self, work: NonNull<T>) {
+    /// Puts `fork` into the free slot. Only the owner calls this; it then wakes a worker, if that is
+    /// necessary.
+    pub fn put(&self, fork: NonNull<T>) {
         debug_assert!(self.is_free());
-        // Release pairs with the Acquire in `take`: the thief sees the work as it was put together.
-        self.place.store(work.as_ptr(), Ordering::Release);
+        // Release pairs with the Acquire in `take`: the thief sees the fork as the owner has written it.
+        self.fork.store(fork.as_ptr(), Ordering::Release);
     }
 
-    /// Takes `work` back, unless a thief has it. For the owner.
-    pub fn take_back(&self, work: NonNull<T>) -> bool {
-        // Relaxed: the work is our own, as we left it. If a thief has it, what it does is published by the work's latch.
-        // (Another piece at the same address cannot be in the place: the owner puts in none while it has this one.)
-        let result =
-            self.place.compare_exchange(work.as_ptr(), ptr::null_mut(), Ordering::Relaxed, Ordering::Relaxed);
-        result.is_ok()
+    /// Takes `fork` back, unless a thief has it. Only the owner calls this.
+    pub fn take_back(&self, fork: NonNull<T>) -> bool {
+        // Relaxed: the fork is unchanged since this thread wrote it. If a thief has it, its latch publishes
+        // what the thief does. (The slot cannot hold another fork at the same address: the owner puts none in
+        // while it has this one.)
+        self.fork
+            .compare_exchange(fork.as_ptr(), ptr::null_mut(), Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
     }
 
-    /// Takes what is offered. For thieves; who gets it has it alone.
+    /// Takes the fork in the slot, which then belongs to the caller alone. For thieves.
     pub fn take(&self) -> Option<NonNull<T>> {
-        let work = self.place.load(Ordering::Relaxed); // a guess that the exchange verifies
-        if work == closed() {
+        let fork = self.fork.load(Ordering::Relaxed); // a guess that the exchange verifies
+        if fork == closed() {
             return None;
         }
-        let work = NonNull::new(work)?;
-        // Acquire pairs with the Release in `put`. If the owner has taken the piece back and put another one at the same
-        // address meanwhile, we get that one, whole.
-        let taken =
-            self.place.compare_exchange(work.as_ptr(), ptr::null_mut(), Ordering::Acquire, Ordering::Relaxed);
-        taken.is_ok().then_some(work)
+        let fork = NonNull::new(fork)?;
+        // Acquire pairs with the Release in `put`. If the owner has meanwhile taken the fork back and put
+        // another one in at the same address, this takes the other one, completely written.
+        self.fork
+            .compare_exchange(fork.as_ptr(), ptr::null_mut(), Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
+            .then_some(fork)
     }
 }
 
-impl<T> fmt::Debug for ForkSlot<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ForkSlot").field("has_any", &self.has_any()).finish_non_exhaustive()
-    }
-}
+impl_debug! { ForkSlot<T> { has_any } }
 
 #[cfg(all(test, not(longshore_loom)))]
 mod tests {
@@ -93,30 +97,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_piece_goes_to_the_owner_or_to_one_thief() {
-        const PIECES: usize = 20_000;
-        let taken: Vec<AtomicUsize> = (0..PIECES).map(|_| AtomicUsize::new(0)).collect();
-        let offer = ForkSlot::<AtomicUsize>::free();
+    fn each_fork_goes_to_the_owner_or_to_one_thief() {
+        const FORKS: usize = 20_000;
+        let taken: Vec<AtomicUsize> = (0..FORKS).map(|_| AtomicUsize::new(0)).collect();
+        let fork_slot = ForkSlot::<AtomicUsize>::free();
         let over = AtomicUsize::new(0);
         std::thread::scope(|scope| {
             for _ in 0..2 {
                 scope.spawn(|| {
                     while over.load(Ordering::Acquire) == 0 {
-                        if let Some(piece) = offer.take() {
+                        if let Some(fork) = fork_slot.take() {
                             // SAFETY: the vector outlives the threads.
-                            unsafe { piece.as_ref() }.fetch_add(1, Ordering::Relaxed);
+                            unsafe { fork.as_ref() }.fetch_add(1, Ordering::Relaxed);
                         }
                     }
                 });
             }
-            for piece in &taken {
-                let piece = NonNull::from(piece);
-                offer.put(piece);
-                if offer.take_back(piece) {
-                    // SAFETY: as above.
-                    unsafe { piece.as_ref() }.fetch_add(1, Ordering::Relaxed);
+            for fork in &taken {
+                let fork = NonNull::from(fork);
+                fork_slot.put(fork);
+                if fork_slot.take_back(fork) {
+                    // SAFETY: the vector outlives the threads.
+                    unsafe { fork.as_ref() }.fetch_add(1, Ordering::Relaxed);
                 }
-                assert!(offer.is_free());
+                assert!(fork_slot.is_free());
             }
             over.store(1, Ordering::Release);
         });
@@ -124,8 +128,8 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_offer_is_neither_free_nor_full() {
-        let offer = ForkSlot::<u64>::closed();
-        assert!(!offer.is_free() && !offer.has_any() && offer.take().is_none());
+    fn a_closed_slot_is_neither_free_nor_full() {
+        let fork_slot = ForkSlot::<u64>::closed();
+        assert!(!fork_slot.is_free() && !fork_slot.has_any() && fork_slot.take().is_none());
     }
 }

@@ -1,111 +1,115 @@
-//! The inbox of one worker: a bounded queue that any thread pushes into and any thread takes from, in batches.
+//! The inbox of one worker: a bounded queue into which any thread pushes and from which any thread takes, in
+//! batches.
 //!
-//! The dispatcher pushes; the owner drains; thieves take from it exactly as the owner does, so a task is reachable
-//! from the moment it is in, whatever its worker does. The ring is Dmitry Vyukov's bounded multi-producer
-//! multi-consumer queue (1024cores.net, "Bounded MPMC queue"), with three changes: both ends work in batches with
-//! one compare-and-swap, the queue can be closed, and a contended taker gives up instead of spinning.
+//! The dispatcher pushes and the owner drains. Thieves take from it exactly as the owner does, so a task can
+//! be stolen from the moment it is pushed, whatever the owner does. The ring is Dmitry Vyukov's bounded
+//! multi-producer multi-consumer queue (1024cores.net, "Bounded MPMC queue") with three changes: both ends
+//! move batches with one compare-and-swap, the queue can be closed, and a contended taker gives up instead of
+//! spinning.
 //!
 //! # How it works
-//! Position `p` belongs to slot `p % capacity`. The slot's `turn` says whose move it is:
+//! Position `p` belongs to cell `p % capacity`. The cell's `turn` says which thread may use it:
 //!
-//! | `turn`         | state of the slot for position `p`                 | who may touch the value      |
-//! |----------------|----------------------------------------------------|------------------------------|
-//! | `p`            | free                                               | the producer that claims `p` |
-//! | `p + 1`        | full                                               | the taker that claims `p`    |
-//! | `p + capacity` | free again, for position `p + capacity`            | the producer of the next lap |
+//! | `turn`         | state of the cell for position `p`         | who may access the value     |
+//! |----------------|--------------------------------------------|------------------------------|
+//! | `p`            | free                                       | the producer that claims `p` |
+//! | `p + 1`        | full                                       | the taker that claims `p`    |
+//! | `p + capacity` | free again, for position `p + capacity`    | the producer of the next lap |
 //!
-//! A producer claims positions by moving `tail`, a taker by moving `head`; each then hands its slots over by
-//! storing `turn`. Between claim and hand-over a slot belongs to one thread alone.
+//! A producer claims positions by moving `tail`, a taker by moving `head`. Each then hands its cells over by
+//! storing `turn`. Between claim and hand-over a cell belongs to one thread alone.
+//!
+//! The shared half of a push worker owns the inbox (`push/shared.rs`). Guarded by the model `inbox`, the unit
+//! tests here and `tests/stress/push.rs`.
 
-use std::fmt;
 use std::mem::MaybeUninit;
 
 use crossbeam_utils::CachePadded;
 
+use crate::base::debug::impl_debug;
 use crate::base::facade::{AtomicU64, Ordering, UninitCell, spin_loop, thread};
 
-/// Set in `tail` once the inbox is closed; positions use the bits below it. At a billion pushes a second they last
-/// for 292 years.
+/// Set in `tail` when the inbox is closed. Positions use the bits below it. At a billion pushes per second
+/// they last for 292 years.
 const CLOSED: u64 = 1 << 63;
 
 /// Why a push was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// No slot is free.
+    /// No cell is free.
     Full,
-    /// [`Inbox::close`] came first.
+    /// The inbox is closed.
     Closed,
 }
 
-/// What a look into the inbox brought.
+/// The result of an attempt to take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Taken {
-    /// Nothing is ready: empty, or a producer is between claim and hand-over (it will notify afterwards).
+    /// No value is ready: the inbox is empty, or a producer is between claim and hand-over and will notify
+    /// later.
     Nothing,
-    /// Another taker was faster; there may be more.
+    /// Another taker was faster; more values may be ready.
     Contended,
-    /// One value or more.
+    /// At least one value was taken.
     Some,
 }
 
-struct InboxSlot<T> {
+struct InboxCell<T> {
     turn: AtomicU64,
     value: UninitCell<T>,
 }
 
-/// A position that the holder has claimed and must fill. (Lost, it would block the inbox for ever; that the holder
-/// does nothing that could panic or wait in between is his business.)
+/// A claimed position, which the holder must fill. A lost claim blocks the inbox for ever, so the holder must
+/// do nothing between claim and hand-over that can panic or wait.
 #[must_use]
 pub struct Reserved<'a, T> {
-    slot: &'a InboxSlot<T>,
+    cell: &'a InboxCell<T>,
     position: u64,
 }
 
 impl<T> Reserved<'_, T> {
-    /// Writes the value and hands the slot to the takers.
+    /// Stores the value and hands the cell to the takers.
     #[inline(always)]
     pub fn fill(self, value: T) {
-        // SAFETY: the closure initialises the place.
+        // SAFETY: the closure initialises the cell, and a move does not panic.
         unsafe {
-            self.fill_in_place(|place| {
-                place.write(value);
+            self.fill_in_place(|cell| {
+                cell.write(value);
             });
         }
     }
 
-    /// As [`Reserved::fill`], with a value that `write` puts together in its place: a value built elsewhere and moved
-    /// here at once would stall the processor, which cannot load what was just stored in smaller pieces.
+    /// Lets `write` build the value in its cell, and hands the cell to the takers. A value that is built
+    /// elsewhere and moved here at once would stall the processor, which cannot load what it has just stored
+    /// in smaller pieces.
     ///
     /// # Safety
-    /// `write` initialises the place it is given. It must not panic.
+    /// `write` initialises the memory that it is given. It does not panic.
     #[inline(always)]
     pub unsafe fn fill_in_place(self, write: impl FnOnce(&mut MaybeUninit<T>)) {
-        // SAFETY: the turn equals the position and we alone have claimed it, so nobody else touches the value until
-        // the store below.
-        unsafe { self.slot.value.write_with(write) };
+        // SAFETY: the turn equals the position, and only this thread has claimed it. So no other thread
+        // accesses the value before the store below.
+        unsafe { self.cell.value.write_with(write) };
         // Release pairs with the Acquire in `ready`: the taker sees the value.
-        self.slot.turn.store(self.position + 1, Ordering::Release);
+        self.cell.turn.store(self.position + 1, Ordering::Release);
     }
 }
 
-impl<T> fmt::Debug for Reserved<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reserved").field("position", &self.position).finish_non_exhaustive()
-    }
-}
+impl_debug! { Reserved<'a, T> {} }
 
-/// See the module's text.
+/// A bounded queue of one worker; see the module's text.
 pub struct Inbox<T> {
     tail: CachePadded<AtomicU64>,
     head: CachePadded<AtomicU64>,
-    slots: Box<[InboxSlot<T>]>,
+    cells: Box<[InboxCell<T>]>,
 }
 
-// SAFETY: values move between threads through the slots (hence `T: Send`); a slot's value is touched only by the
-// thread that claimed its position, as the table above says.
+// SAFETY: values move between threads through the cells, hence `T: Send`. Only the thread that claimed a
+// position accesses the value of its cell, as the table in the module's text says.
 unsafe impl<T: Send> Send for Inbox<T> {}
-// SAFETY: as above.
+// SAFETY: the methods on `&Inbox` hand values from thread to thread, hence `T: Send`, and never give out a
+// shared reference to a value. Only the thread that claimed a position accesses the value of its cell.
 unsafe impl<T: Send> Sync for Inbox<T> {}
 
 impl<T> Inbox<T> {
@@ -114,31 +118,33 @@ impl<T> Inbox<T> {
         Self::starting_at(0, capacity)
     }
 
-    /// As [`Inbox::new`], with the first position at `start`: tests begin near a wrap with it.
+    /// An open, empty inbox whose first position is `start`: tests start near the end of the positions with
+    /// it.
     pub fn starting_at(start: u64, capacity: usize) -> Self {
         assert!(capacity.is_power_of_two() && capacity >= 2, "inbox capacity {capacity}");
         let mask = capacity as u64 - 1;
         assert!(start & mask == 0, "the first position {start} must be a multiple of the capacity");
-        let slot = |index| InboxSlot { turn: AtomicU64::new(start + index), value: UninitCell::empty() };
+        let cell = |index| InboxCell { turn: AtomicU64::new(start + index), value: UninitCell::empty() };
         Inbox {
             tail: CachePadded::new(AtomicU64::new(start)),
             head: CachePadded::new(AtomicU64::new(start)),
-            slots: (0..capacity as u64).map(slot).collect(),
+            cells: (0..capacity as u64).map(cell).collect(),
         }
     }
 
-    /// How many values it can hold.
+    /// The number of values that fit in.
     pub fn capacity(&self) -> usize {
-        self.slots.len()
+        self.cells.len()
     }
 
     #[inline(always)]
-    fn slot(&self, position: u64) -> &InboxSlot<T> {
-        // The capacity is a power of two, so this mask also spares the bounds check.
-        &self.slots[(position & (self.slots.len() as u64 - 1)) as usize]
+    fn cell(&self, position: u64) -> &InboxCell<T> {
+        // The capacity is a power of two, so this mask also makes the bounds check unnecessary.
+        &self.cells[(position & (self.cells.len() as u64 - 1)) as usize]
     }
 
-    /// Pushes one value, or hands it back with the reason. (The dispatcher goes in two steps.)
+    /// Pushes one value, or returns it with the reason. For tests: the dispatcher reserves and fills in two
+    /// steps.
     #[cfg(any(test, longshore_loom))]
     pub fn push(&self, value: T) -> Result<(), (T, Refusal)> {
         match self.reserve() {
@@ -150,28 +156,28 @@ impl<T> Inbox<T> {
         }
     }
 
-    /// Claims the next position. Whoever gets one must fill it at once: takers cannot pass it.
+    /// Claims the next position. The caller must fill it at once, because takers cannot pass it.
     #[inline]
     pub fn reserve(&self) -> Result<Reserved<'_, T>, Refusal> {
-        // Relaxed: the position is only a proposal; the slot's turn and the CAS below validate it.
+        // Relaxed: the position is a guess that the cell's turn and the CAS below verify.
         let mut tail = self.tail.load(Ordering::Relaxed);
         loop {
             if tail & CLOSED != 0 {
                 return Err(Refusal::Closed);
             }
-            let slot = self.slot(tail);
-            // Acquire pairs with the taker's Release in `empty`: its read of the old value happens before our write
-            // of the new one. Without it the taker could read what we write.
-            let turn = slot.turn.load(Ordering::Acquire);
+            let cell = self.cell(tail);
+            // Acquire pairs with the taker's Release in `empty`: the taker's read of the old value happens
+            // before this thread's write of the new one. Without it the taker could read the new value.
+            let turn = cell.turn.load(Ordering::Acquire);
             if turn == tail {
-                // Release: whoever closes the inbox and reads the final tail (`close`, AcqRel) knows of this claim.
-                // Acquire is not needed: the slot was validated by its turn.
+                // Release: a thread that closes the inbox and reads the final tail (`close`, AcqRel) knows of
+                // this claim. Acquire is not needed, because the turn has validated the cell.
                 match self.tail.compare_exchange_weak(tail, tail + 1, Ordering::Release, Ordering::Relaxed) {
-                    Ok(_) => return Ok(Reserved { slot, position: tail }),
+                    Ok(_) => return Ok(Reserved { cell, position: tail }),
                     Err(current) => tail = current,
                 }
             } else if turn < tail {
-                // The slot still holds last lap's value. If `tail` is stale that says nothing, so look again.
+                // The cell still holds a value of the last lap, or `tail` is out of date: look again.
                 let current = self.tail.load(Ordering::Relaxed);
                 if current == tail {
                     return Err(Refusal::Full);
@@ -183,33 +189,34 @@ impl<T> Inbox<T> {
         }
     }
 
-    /// Claims room for up to `wanted` values with one compare-and-swap and fills it from `next`.
+    /// Claims up to `wanted` positions with one compare-and-swap and fills them from `next`.
     ///
-    /// Returns how many were pushed: at least 1. `next` is called exactly that often; it must not panic.
+    /// Returns how many were pushed, at least 1. `next` is called once for each of them, and must not panic.
     pub fn push_batch(&self, wanted: usize, mut next: impl FnMut() -> T) -> Result<usize, Refusal> {
         debug_assert!(wanted > 0);
-        let wanted = wanted.min(self.slots.len()) as u64;
-        let mut tail = self.tail.load(Ordering::Relaxed); // as in `push`
+        let wanted = wanted.min(self.cells.len()) as u64;
+        let mut tail = self.tail.load(Ordering::Relaxed); // a guess that the turns and the CAS below verify
         loop {
             if tail & CLOSED != 0 {
                 return Err(Refusal::Closed);
             }
-            // Acquire as in `push`, for each slot. A free slot stays free until someone claims its position, and
-            // claiming it moves the tail, which fails our CAS.
-            let free = |i: &u64| self.slot(tail + i).turn.load(Ordering::Acquire) == tail + i;
+            // Acquire pairs with the taker's Release in `empty`, for each cell. A free cell stays free until
+            // a thread claims its position, which moves the tail and makes the CAS below fail.
+            let free = |i: &u64| self.cell(tail + i).turn.load(Ordering::Acquire) == tail + i;
             let n = (0..wanted).take_while(free).count() as u64;
             if n == 0 {
                 let current = self.tail.load(Ordering::Relaxed);
-                if current == tail && self.slot(tail).turn.load(Ordering::Acquire) < tail {
+                if current == tail && self.cell(tail).turn.load(Ordering::Acquire) < tail {
                     return Err(Refusal::Full);
                 }
                 tail = current;
                 continue;
+                // Release: a thread that closes the inbox and reads the final tail knows of this claim.
             }
             match self.tail.compare_exchange_weak(tail, tail + n, Ordering::Release, Ordering::Relaxed) {
                 Ok(_) => {
                     for position in tail..tail + n {
-                        Reserved { slot: self.slot(position), position }.fill(next());
+                        Reserved { cell: self.cell(position), position }.fill(next());
                     }
                     return Ok(n as usize);
                 }
@@ -218,28 +225,29 @@ impl<T> Inbox<T> {
         }
     }
 
-    /// How many of up to `limit` values from `head` on are ready to be taken.
+    /// The number of values, out of up to `limit` from `head` on, that are ready to be taken.
     #[inline]
     fn ready(&self, head: u64, limit: u64) -> u64 {
-        // Acquire pairs with the Release in `fill`.
-        let full = |i: &u64| self.slot(head + i).turn.load(Ordering::Acquire) == head + i + 1;
+        // Acquire pairs with the Release in `fill_in_place`: the value is visible.
+        let full = |i: &u64| self.cell(head + i).turn.load(Ordering::Acquire) == head + i + 1;
         (0..limit).take_while(full).count() as u64
     }
 
-    /// Moves up to `limit` values (at least 1) with one compare-and-swap to the end of `batch`, the oldest first.
+    /// Moves up to `limit` values (at least 1) with one compare-and-swap to the end of `batch`, the oldest
+    /// first.
     ///
-    /// Any thread may call it. `batch` must have room (and should have it already: between claim and hand-over the
-    /// producers wait).
+    /// Any thread may call this. `batch` must have enough capacity, and should have it before the call,
+    /// because producers wait between the claim and the hand-over.
     #[inline]
     pub fn take(&self, limit: usize, batch: &mut impl Extend<T>) -> Taken {
-        // Acquire pairs with the Release of another taker's CAS below: not needed for the values (their turns carry
-        // them) but for a monotonic view of the queue's progress.
+        // Acquire pairs with the Release of another taker's CAS below. The values do not need it, because
+        // their turns publish them; it makes the view of the queue's progress monotonic.
         let head = self.head.load(Ordering::Acquire);
-        let n = self.ready(head, limit.clamp(1, self.slots.len()) as u64);
+        let n = self.ready(head, limit.clamp(1, self.cells.len()) as u64);
         if n == 0 {
             return Taken::Nothing;
         }
-        // AcqRel as above. Strong: a spurious failure would be reported as contention.
+        // AcqRel: see the load of `head`. Strong, because a spurious failure would be reported as contention.
         if self.head.compare_exchange(head, head + n, Ordering::AcqRel, Ordering::Relaxed).is_err() {
             return Taken::Contended;
         }
@@ -247,60 +255,70 @@ impl<T> Inbox<T> {
         Taken::Some
     }
 
-    /// Moves the value out of a position that the caller has claimed and hands the slot to the next lap.
+    /// Moves the value out of a position that the caller has claimed, and hands the cell to the next lap.
     #[inline(always)]
     fn empty(&self, position: u64) -> T {
-        let slot = self.slot(position);
-        // SAFETY: the turn was `position + 1` (full, its write visible by Acquire) and the caller alone has claimed it;
-        // the value is read once, then the slot counts as free.
-        let value = unsafe { slot.value.read() };
-        // Release pairs with the Acquire in `push`: our read happens before the next lap's write.
-        slot.turn.store(position + self.slots.len() as u64, Ordering::Release);
+        let cell = self.cell(position);
+        // SAFETY: the turn was `position + 1`, so the cell holds a value, whose write the Acquire in `ready`
+        // has made visible. Only the caller has claimed the position. The value is read once, because the
+        // cell is free after the store below.
+        let value = unsafe { cell.value.read() };
+        // Release pairs with the Acquire in `reserve`: this read happens before the write of the next lap.
+        cell.turn.store(position + self.cells.len() as u64, Ordering::Release);
         value
     }
 
-    /// Whether a value is ready to be taken. Used after a sequentially consistent fence by whoever wants to sleep.
+    /// Whether a value is ready to be taken. A worker calls this before it parks, after a sequentially
+    /// consistent fence.
     #[inline]
     pub fn has_ready(&self) -> bool {
-        // Relaxed head: a stale (smaller) head finds a turn from a later lap, which must count as "look again".
+        // Relaxed head: a head that is out of date (smaller) finds the turn of a later lap, which counts as
+        // ready.
         let head = self.head.load(Ordering::Relaxed);
-        self.slot(head).turn.load(Ordering::Acquire) > head
+        self.cell(head).turn.load(Ordering::Acquire) > head // pairs with the Release in `fill_in_place`
     }
 
-    /// Values inside, those included whose producer is between claim and hand-over. Exact when nobody is at work.
+    /// The number of values, including those whose producer is between claim and hand-over. Exact if no
+    /// thread is pushing or taking.
     pub fn len(&self) -> usize {
-        // Head first: the tail read afterwards cannot be behind it. Acquire keeps the two loads in this order.
+        // Head first: the tail, which is read later, cannot be behind it. Acquire keeps the two loads in this
+        // order.
         let head = self.head.load(Ordering::Acquire);
         let tail = self.tail.load(Ordering::Acquire) & !CLOSED;
         tail.saturating_sub(head) as usize
     }
 
-    /// How many values were ever pushed (an inbox that started at 0).
+    /// The number of values ever pushed, if the first position was 0.
     pub fn pushed(&self) -> u64 {
-        self.tail.load(Ordering::Acquire) & !CLOSED // statistics; Acquire as in `Counter::get`
+        // A statistic. Acquire, so that a snapshot that reads it last sees every push whose effect it has
+        // seen.
+        self.tail.load(Ordering::Acquire) & !CLOSED
     }
 
-    /// Refuses every push from now on. A push and a close agree on which came first: both change `tail`.
+    /// Refuses every later push. A push and a close agree on their order, because both change `tail`.
     pub fn close(&self) {
-        // AcqRel: see the CAS in `push`.
+        // Acquire pairs with the Release of the CAS in `reserve` and `push_batch`: claims made before the
+        // close are known here. A later CAS fails, because it expects a tail without the bit. No reader needs
+        // the Release half.
         self.tail.fetch_or(CLOSED, Ordering::AcqRel);
     }
 
-    /// Accepts pushes again. Only of a closed inbox that has been drained since.
+    /// Accepts pushes again. The inbox must be closed, and must have been drained since.
     pub fn reopen(&self) {
-        // Release pairs with the look at the tail in `reserve` only in so far as nothing but the position is read by it;
-        // the slots carry their own order. A read-modify-write, for a producer that was refused leaves no trace.
+        // Release pairs with nothing that a producer needs: it reads only the position from the tail, and the
+        // cells carry their own order. A read-modify-write, because refused producers have not changed the
+        // tail.
         self.tail.fetch_and(!CLOSED, Ordering::Release);
     }
 
-    /// Takes out everything that was pushed before [`Inbox::close`], waiting for producers that are between claim
-    /// and hand-over (a few instructions, unless their thread is preempted there).
+    /// Takes out everything that was pushed before [`Inbox::close`]. Waits for producers that are between
+    /// claim and hand-over: a few instructions, unless their thread is preempted there.
     pub fn drain_closed(&self, mut sink: impl FnMut(T)) {
         debug_assert!(self.tail.load(Ordering::Relaxed) & CLOSED != 0, "drain_closed before close");
         let mut failures = 0;
-        let mut batch = Vec::with_capacity(self.slots.len());
+        let mut batch = Vec::with_capacity(self.cells.len());
         while self.len() > 0 {
-            match self.take(self.slots.len(), &mut batch) {
+            match self.take(self.cells.len(), &mut batch) {
                 Taken::Some => batch.drain(..).for_each(&mut sink),
                 Taken::Nothing | Taken::Contended if failures < 64 => {
                     failures += 1;
@@ -315,15 +333,11 @@ impl<T> Inbox<T> {
 impl<T> Drop for Inbox<T> {
     fn drop(&mut self) {
         let mut left = Vec::new();
-        while self.take(self.slots.len(), &mut left) == Taken::Some {}
+        while self.take(self.cells.len(), &mut left) == Taken::Some {}
     }
 }
 
-impl<T> fmt::Debug for Inbox<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inbox").field("len", &self.len()).field("capacity", &self.capacity()).finish()
-    }
-}
+impl_debug! { Inbox<T> { len, capacity } }
 
 #[cfg(all(test, not(longshore_loom)))]
 mod tests {
@@ -373,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_takes_the_places_that_are_free() {
+    fn a_batch_takes_the_cells_that_are_free() {
         let inbox = Inbox::new(4);
         inbox.push(0).expect("room");
         let mut numbers = 1..;

@@ -1,8 +1,9 @@
-//! Taking from a crossbeam injector to the end: what is contended is tried again. Any thread may.
+//! Takes from crossbeam's injector and retries contended attempts. No state; any thread. Guarded by the tests
+//! of the pull pool (`tests/it/pulling.rs`) and of priorities.
 
 use crossbeam_deque::{Injector, Steal};
 
-/// Takes the oldest item.
+/// Takes the oldest item; `None` if the injector is empty.
 pub fn take<T>(queue: &Injector<T>) -> Option<T> {
     if queue.is_empty() {
         return None;
@@ -11,7 +12,7 @@ pub fn take<T>(queue: &Injector<T>) -> Option<T> {
         match queue.steal() {
             Steal::Success(item) => return Some(item),
             Steal::Empty => return None,
-            // Somebody else got one, so this loop ends after at most as many rounds as there are items.
+            // Another thread took an item, so the loop runs at most once per item.
             Steal::Retry => std::hint::spin_loop(),
         }
     }

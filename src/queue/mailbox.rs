@@ -1,33 +1,38 @@
-//! Tasks meant for one worker: an unbounded queue that any thread puts into, in order, and that can be closed.
+//! A queue of tasks for one worker: unbounded, in order, filled by any thread, and closable.
 //!
-//! A worker has two of them. In the one lies what was sent to it on purpose, by number or by key: the worker takes it one
-//! by one, and others only when they would sleep otherwise. In the other lies what it alone may run.
+//! A worker has two mailboxes. One holds the tasks sent to it by number or by key: the worker takes them one
+//! by one, and a peer takes them only when it would park otherwise. The other one holds broadcast tasks,
+//! which only this worker may run.
 //!
-//! It is a locked list, not a ring like the inbox: it must not be full when all workers have much to do, for then moving a
-//! task elsewhere gains nothing; and what is sent somewhere for the sake of its data takes microseconds, beside which a
-//! lock that two threads use is cheap. Whoever looks for work reads the length, without the lock.
+//! It is a list behind a mutex, not a bounded ring like the inbox. A full ring would have to give tasks away
+//! when all workers have much to do, and then moving a task gains nothing. A task that is sent to a worker
+//! for the sake of its data takes microseconds, so a mutex shared by two threads is cheap in comparison. A
+//! worker that looks for work reads the length, without the mutex.
+//!
+//! The shared half of a worker owns the mailboxes. Guarded by the models `leaving` and `broadcasts`, and by
+//! the unit test here.
 
 use std::collections::VecDeque;
-use std::fmt;
 
+use crate::base::debug::impl_debug;
 use crate::base::facade::{AtomicU64, Mutex, MutexGuard, Ordering, lock};
 
-/// See the module's text. All threads may use it at any time.
+/// A queue for one worker; see the module's text. Any thread may use it at any time.
 pub struct Mailbox<T> {
-    /// Values inside. Written under the lock.
+    /// The number of values. Written under the mutex.
     len: AtomicU64,
     state: Mutex<MailboxState<T>>,
 }
 
 struct MailboxState<T> {
     values: VecDeque<T>,
-    /// How many were ever put in.
+    /// The number of values ever put in.
     pushed: u64,
     is_closed: bool,
 }
 
-/// The right to put one value into an open mailbox, which stays open as long as this lives. (It is its lock: the holder
-/// runs no user code.)
+/// The right to put one value into an open mailbox, which stays open until this is dropped. It holds the
+/// mutex, so its holder runs no user code.
 #[must_use]
 pub struct Opening<'a, T> {
     len: &'a AtomicU64,
@@ -35,30 +40,27 @@ pub struct Opening<'a, T> {
 }
 
 impl<T> Opening<'_, T> {
-    /// Puts `value` behind the others.
+    /// Adds `value` at the end.
     pub fn put(mut self, value: T) {
         self.state.values.push_back(value);
         self.state.pushed += 1;
-        // Relaxed: the caller's fence [push] comes before its look for sleepers, and the fence [rest] before the look of
-        // whoever lies down; who takes the value takes the lock.
+        // Relaxed, because the wake-up that follows orders it: `Idle::notify_this` by its fence, which pairs
+        // with the one in `Idle::prepare_park`, and `Idle::wake_this` by the mutex of the list of parked
+        // workers. A worker that takes the value takes the mutex of the mailbox.
         self.len.store(self.state.values.len() as u64, Ordering::Relaxed);
     }
 }
 
-impl<T> fmt::Debug for Opening<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Opening").finish_non_exhaustive()
-    }
-}
+impl_debug! { Opening<'a, T> {} }
 
 impl<T> Mailbox<T> {
-    /// Open and empty.
+    /// An open, empty mailbox.
     pub fn new() -> Self {
         let state = MailboxState { values: VecDeque::new(), pushed: 0, is_closed: false };
         Mailbox { len: AtomicU64::new(0), state: Mutex::new(state) }
     }
 
-    /// Begins to put a value in; `None` if the mailbox is closed.
+    /// Starts to put a value in; `None` if the mailbox is closed.
     pub fn open(&self) -> Option<Opening<'_, T>> {
         let state = lock(&self.state);
         (!state.is_closed).then_some(Opening { len: &self.len, state })
@@ -67,32 +69,32 @@ impl<T> Mailbox<T> {
     /// Takes the oldest value.
     pub fn take(&self) -> Option<T> {
         if self.is_empty() {
-            return None; // spares the lock
+            return None; // without the mutex
         }
         let mut state = lock(&self.state);
         let value = state.values.pop_front();
-        self.len.store(state.values.len() as u64, Ordering::Relaxed); // as in `put`
+        self.len.store(state.values.len() as u64, Ordering::Relaxed); // under the mutex; see `put`
         value
     }
 
-    /// Values inside.
+    /// The number of values.
     #[inline]
     pub fn len(&self) -> usize {
-        self.len.load(Ordering::Relaxed) as usize // as in `put`
+        self.len.load(Ordering::Relaxed) as usize // ordered by fences; see `put`
     }
 
-    /// Whether none is inside.
+    /// Whether the mailbox has no values.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many values were ever put in.
+    /// The number of values ever put in.
     pub fn pushed(&self) -> u64 {
         lock(&self.state).pushed
     }
 
-    /// Refuses every value from now on.
+    /// Refuses all later values.
     pub fn close(&self) {
         lock(&self.state).is_closed = true;
     }
@@ -109,11 +111,7 @@ impl<T> Default for Mailbox<T> {
     }
 }
 
-impl<T> fmt::Debug for Mailbox<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Mailbox").field("len", &self.len()).finish_non_exhaustive()
-    }
-}
+impl_debug! { Mailbox<T> { len } }
 
 #[cfg(all(test, not(longshore_loom)))]
 mod tests {

@@ -1,56 +1,59 @@
-//! A latch: one thread waits until another says that something has come to an end, on memory that the waiter owns.
+//! A one-time event with one waiter, in memory that the waiter owns.
 //!
-//! The memory is usually a stack frame: it may be gone as soon as the waiter sees the latch set. So whoever sets it
-//! takes a pointer and not a reference, and touches nothing of it after the one operation that sets it (rayon's
-//! issues 739 and 1011 are what happens otherwise).
+//! The memory is usually a stack frame of the waiter (a job of `push/job.rs`, a call of
+//! `runtime/awaited_latch.rs`), and it may be gone as soon as the waiter sees that the latch is set. So the
+//! setter takes a pointer instead of a reference, and touches the latch no more after the one operation that
+//! sets it. (rayon's issues 739 and 1011 show what happens otherwise.) The waiter waits on one thread at a
+//! time; any thread may set or nudge.
 //!
-//! | state    | meaning                                   | left by                                              |
-//! |----------|-------------------------------------------|------------------------------------------------------|
-//! | `WAITED` | not set; nobody sleeps                    | the waiter (to `ASLEEP`), the setter                 |
-//! | `ASLEEP` | not set; the place holds the sleeper      | whoever takes the sleeper out (to `TAKING`)          |
-//! | `TAKING` | not set; somebody reads the place         | the same, when he has read it (to `WAITED`)          |
-//! | a verdict| set                                       | nobody                                               |
+//! | state    | meaning                              | changed by                                          |
+//! |----------|--------------------------------------|-----------------------------------------------------|
+//! | `UNSET`  | not set; the cell is empty           | the waiter (to `ARMED`), the setter (to the result) |
+//! | `ARMED`  | not set; the cell holds a thread     | the thread that takes it out (to `TAKING`)          |
+//! | `TAKING` | not set; a thread reads the cell     | the same thread, when it has read it (to `UNSET`)   |
+//! | `DONE`, `RETURNED` | set                        | never changes                                       |
 //!
-//! The place belongs to the waiter while the state is `WAITED`, and while it is `TAKING` to whoever has made it so: the
-//! setter, a thread with news for the sleeper ([`Latch::nudge`]), or the waiter itself.
+//! In state `UNSET` the cell belongs to the waiter. In state `TAKING` it belongs to the thread that set this
+//! state: the setter, a thread that nudges ([`Latch::nudge`]), or the waiter itself. Guarded by the models
+//! `latches` and `forks`.
 
-use std::fmt;
-
+use crate::base::debug::impl_debug;
 use crate::base::facade::{AtomicU32, Ordering, Tomb, UninitCell, fence, spin_loop, thread};
 
-const WAITED: u32 = 0;
-const ASLEEP: u32 = 1;
+const UNSET: u32 = 0;
+const ARMED: u32 = 1;
 const DONE: u32 = 2;
 const RETURNED: u32 = 3;
 const TAKING: u32 = 4;
 
-/// What a latch was set to.
+/// The result that a latch was set to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LatchResult {
-    /// What was waited for has been done.
+    /// The awaited work is done.
     Done,
-    /// It has not been begun, and never will be by anybody but the waiter.
+    /// The awaited work has not been started, and only the waiter may still run it.
     Returned,
 }
 
-/// See the module's text.
+/// A one-time event with one waiter; see the module's text.
 pub struct Latch {
     state: AtomicU32,
-    sleeper: UninitCell<thread::Thread>,
+    waiter: UninitCell<thread::Thread>,
     tomb: Tomb,
 }
 
 impl Latch {
-    /// Not set.
+    /// A latch that is not set.
     #[inline(always)]
     pub fn new() -> Self {
-        Latch { state: AtomicU32::new(WAITED), sleeper: UninitCell::empty(), tomb: Tomb::new() }
+        Latch { state: AtomicU32::new(UNSET), waiter: UninitCell::empty(), tomb: Tomb::new() }
     }
 
-    /// What it was set to, if it was.
+    /// The result, if the latch is set.
     #[inline]
     pub fn verdict(&self) -> Option<LatchResult> {
-        // Acquire pairs with the Release in `set`: who sees the verdict sees what was done before.
+        // Acquire pairs with the Release in `set`: a thread that sees the result sees the work done before
+        // it.
         match self.state.load(Ordering::Acquire) {
             DONE => Some(LatchResult::Done),
             RETURNED => Some(LatchResult::Returned),
@@ -64,99 +67,109 @@ impl Latch {
         self.verdict().is_some()
     }
 
-    /// Sets it, and wakes the waiter if it sleeps.
+    /// Sets the latch, and wakes the waiter if it is parked.
     ///
     /// # Safety
-    /// `this` is a latch that lives until it is set, and this is the only call that sets it.
-    pub unsafe fn set(this: *const Latch, verdict: LatchResult) {
-        let word = match verdict {
+    /// `this` points to a latch that stays valid until it is set, and no other call sets it.
+    pub unsafe fn set(this: *const Latch, result: LatchResult) {
+        let word = match result {
             LatchResult::Done => DONE,
             LatchResult::Returned => RETURNED,
         };
-        // SAFETY: alive until the exchange below succeeds, and not used after that.
+        // SAFETY: the latch is valid until it is set, which is when the exchange below succeeds. The
+        // reference is not used after that.
         let latch = unsafe { &*this };
-        let mut sleeper = None;
-        // Release pairs with the Acquire in `verdict`. Relaxed on failure: the sleeper is read after `take_sleeper`.
-        while latch.state.compare_exchange(WAITED, word, Ordering::Release, Ordering::Relaxed).is_err() {
-            // The sleeper first: once the verdict is out, its place may be gone.
-            match latch.take_sleeper() {
-                Some(taken) => sleeper = Some(taken),
-                None => spin_loop(), // somebody else takes it just now: a few instructions
+        let mut waiter = None;
+        // Release pairs with the Acquire in `verdict`. Relaxed on failure: `take_waiter` reads the cell with
+        // Acquire.
+        while latch.state.compare_exchange(UNSET, word, Ordering::Release, Ordering::Relaxed).is_err() {
+            // Takes the waiter out first, because its cell may be gone once the latch is set.
+            match latch.take_waiter() {
+                Some(taken) => waiter = Some(taken),
+                None => spin_loop(), // another thread takes it out now, which takes a few instructions
             }
         }
-        if let Some(sleeper) = sleeper {
-            sleeper.unpark();
+        if let Some(waiter) = waiter {
+            waiter.unpark();
         }
     }
 
-    /// Wakes the waiter, if it sleeps, to look around: it sleeps on only after it has armed the latch again. After a
-    /// publication and a sequentially consistent fence; pairs with the fence in [`Latch::arm`].
+    /// Wakes the waiter, if it is parked, to look for work. It must arm the latch again before it parks
+    /// again.
+    ///
+    /// The caller has published something for the waiter, and executed a sequentially consistent fence after
+    /// that. The fence pairs with the one in [`Latch::arm`].
     pub fn nudge(&self) {
         self.tomb.touch();
-        // Relaxed: a guess that `take_sleeper` verifies; it is ordered after the publication by the caller's fence.
-        if self.state.load(Ordering::Relaxed) == ASLEEP
-            && let Some(sleeper) = self.take_sleeper()
+        // Relaxed: a guess that `take_waiter` verifies. The caller's fence orders it after the publication.
+        if self.state.load(Ordering::Relaxed) == ARMED
+            && let Some(waiter) = self.take_waiter()
         {
-            sleeper.unpark();
+            waiter.unpark();
         }
     }
 
-    /// The sleeper, if there is one; it has to arm the latch again before it sleeps on.
-    fn take_sleeper(&self) -> Option<thread::Thread> {
+    /// Takes the waiter out, if there is one. It must arm the latch again before it parks.
+    fn take_waiter(&self) -> Option<thread::Thread> {
         self.tomb.touch();
-        // Acquire pairs with the Release in `arm`: the sleeper's handle is visible. Release would order nothing: what
-        // we have done is published by the verdict, or by a queue.
-        self.state.compare_exchange(ASLEEP, TAKING, Ordering::Acquire, Ordering::Relaxed).ok()?;
-        // SAFETY: the state was ASLEEP, so the place holds a sleeper, and it is ours until we leave TAKING.
-        let sleeper = unsafe { self.sleeper.read() };
-        // Release pairs with the Acquire in `arm`, whose writing to the place comes after our reading, and through the
-        // verdict, which replaces this value, with the one in `verdict`: the memory may go after that.
-        self.state.store(WAITED, Ordering::Release);
-        Some(sleeper)
+        // Acquire pairs with the Release in `arm`: the thread handle is visible. Release would order nothing,
+        // because the work of this thread is published by the result of the latch, or by a queue.
+        self.state.compare_exchange(ARMED, TAKING, Ordering::Acquire, Ordering::Relaxed).ok()?;
+        // SAFETY: the state was ARMED, so the cell holds a thread handle. The cell belongs to this thread
+        // until it leaves TAKING, and the handle is read once, because the state then says that the cell is
+        // empty.
+        let waiter = unsafe { self.waiter.read() };
+        // Release pairs with the Acquire in `arm`, whose write to the cell comes after this read. It also
+        // pairs with the Acquire in `verdict`, through the result that replaces this value: the memory may go
+        // after that.
+        self.state.store(UNSET, Ordering::Release);
+        Some(waiter)
     }
 
-    /// Has the calling thread unparked when the latch is set or [nudged](Latch::nudge). `false` if it is set already.
+    /// Asks for an unpark of the calling thread when the latch is set or [nudged](Latch::nudge). Returns
+    /// `false` if the latch is set already.
     ///
-    /// The caller looks once more for whatever else could wake it before it parks. A nudge that comes too early to
-    /// find the sleeper was preceded by something which that look then finds.
+    /// Before it parks, the caller must look once more for everything else that could wake it. A nudge that
+    /// came too early to find the waiter was preceded by a publication, which that look finds.
     ///
     /// # Safety
-    /// Only the waiter calls this: one thread at a time.
+    /// Only the waiter calls this, on one thread at a time.
     pub unsafe fn arm(&self) -> bool {
-        drop(self.take_sleeper()); // its own, of the last time
-        // Unless somebody else takes that just now. Acquire pairs with the Release in `take_sleeper`.
+        drop(self.take_waiter()); // the waiter's own handle, from an earlier call
+        // Another thread may be reading that handle now. Acquire pairs with the Release in `take_waiter`.
         while self.state.load(Ordering::Acquire) == TAKING {
             spin_loop();
         }
-        // SAFETY: the state is neither ASLEEP nor TAKING, and only the waiter makes it so: nobody else touches the place.
-        unsafe { self.sleeper.write(thread::current()) };
-        // Release pairs with the Acquire in `take_sleeper`. Acquire on failure is not needed: `verdict` looks again.
-        if self.state.compare_exchange(WAITED, ASLEEP, Ordering::Release, Ordering::Relaxed).is_err() {
-            // SAFETY: written above, and nobody has seen it.
-            drop(unsafe { self.sleeper.read() });
+        // SAFETY: the state is neither ARMED nor TAKING, and only the waiter, which is this thread, can make
+        // it so. So no other thread accesses the cell.
+        unsafe { self.waiter.write(thread::current()) };
+        // Release pairs with the Acquire in `take_waiter`. Relaxed on failure: the caller reads the result
+        // with `verdict`.
+        if self.state.compare_exchange(UNSET, ARMED, Ordering::Release, Ordering::Relaxed).is_err() {
+            // SAFETY: the handle was written above, and is read once. No other thread has seen it, because
+            // the state never became ARMED.
+            drop(unsafe { self.waiter.read() });
             return false;
         }
-        // Pairs with the fence before a nudge: either that sees us asleep, or our look around, which follows, sees
-        // what was published before it. Without it both could miss each other.
+        // Pairs with the fence before a nudge: either the nudge sees ARMED, or the caller's look for work,
+        // which follows, sees what was published before the nudge. Without this fence both could miss each
+        // other.
         fence(Ordering::SeqCst);
         true
     }
 
-    /// Under loom: the end of the memory that the latch lies in.
+    /// Replaces the deallocation of the memory that contains the latch.
     #[cfg(longshore_loom)]
     pub fn bury(&self) {
         self.tomb.bury();
     }
 }
 
-// SAFETY: the place is handed over by the state as the table says; a thread handle may be used anywhere.
+// SAFETY: the state hands the cell from thread to thread, as the table in the module's text says, so no two
+// threads access it at a time. A thread handle may be used on any thread.
 unsafe impl Sync for Latch {}
 
-impl fmt::Debug for Latch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Latch").field("set", &self.is_set()).finish_non_exhaustive()
-    }
-}
+impl_debug! { Latch { is_set } }
 
 #[cfg(all(test, not(longshore_loom)))]
 mod tests {
@@ -165,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sleeper_is_woken_by_nudges_and_by_the_end() {
+    fn a_parked_waiter_is_woken_by_nudges_and_by_the_end() {
         for round in 0..2000 {
             let (latch, news) = (Latch::new(), AtomicBool::new(false));
             std::thread::scope(|scope| {
@@ -173,18 +186,18 @@ mod tests {
                     news.store(true, Ordering::Relaxed);
                     fence(Ordering::SeqCst);
                     latch.nudge();
-                    // SAFETY: the scope keeps the latch alive; set once.
+                    // SAFETY: the scope keeps the latch alive, and this is the only call that sets it.
                     unsafe { Latch::set(&latch, LatchResult::Done) };
                 });
                 let mut heard = round % 2 == 0;
                 while !latch.is_set() {
-                    // SAFETY: this thread is the waiter.
+                    // SAFETY: only this thread waits.
                     if unsafe { latch.arm() } && (heard || !news.load(Ordering::Relaxed)) {
                         thread::park();
                     }
                     heard |= news.load(Ordering::Relaxed);
                 }
-                // SAFETY: this thread is the waiter.
+                // SAFETY: only this thread waits.
                 assert!(!unsafe { latch.arm() }, "it is set");
                 assert_eq!(latch.verdict(), Some(LatchResult::Done));
             });
@@ -192,10 +205,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_returned_says_so() {
+    fn a_latch_set_to_returned_says_so() {
         let latch = Latch::new();
         assert_eq!(latch.verdict(), None);
-        // SAFETY: alive, set once.
+        // SAFETY: the latch is alive, and this is the only call that sets it.
         unsafe { Latch::set(&latch, LatchResult::Returned) };
         assert_eq!(latch.verdict(), Some(LatchResult::Returned));
     }

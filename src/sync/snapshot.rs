@@ -1,18 +1,21 @@
-//! The worker set: a list that everyone reads without a lock while it is replaced as a whole.
+//! A list that any thread reads without a lock and that is replaced as a whole: the set of workers.
 //!
-//! Readers (dispatchers, thieves) look at a snapshot; a change publishes a new one and leaves the old one to
-//! `crossbeam-epoch`, which drops it when the last reader that could see it has gone. A reader may therefore act on a
-//! snapshot that has just been replaced: a worker that left refuses pushes (its inbox is closed before it leaves the
-//! set), and one that joined is found at the next look.
+//! Readers (dispatchers, thieves) see one snapshot. A change publishes a new snapshot and leaves the old one
+//! to `crossbeam-epoch`, which drops it when no reader can see it any more. A reader may therefore act on a
+//! snapshot that was just replaced. That is harmless: a worker that has left refuses pushes, because its
+//! inbox is closed before it leaves the set, and a worker that has joined is found at the next read.
+//!
+//! The shared half of a push pool owns one (`push/shared.rs`). Guarded by the models `members` and `leaving`,
+//! and by the test here.
 
-use std::fmt;
+use crate::base::debug::impl_debug;
 
 #[cfg(not(longshore_loom))]
 mod imp {
     use crossbeam_epoch::{self as epoch, Atomic, Owned};
     use std::sync::atomic::Ordering;
 
-    /// Storage behind [`super::Snapshot`]: an epoch-protected pointer.
+    /// An epoch-protected pointer.
     pub struct Cell<T>(Atomic<T>);
 
     impl<T: Send + Sync + 'static> Cell<T> {
@@ -23,23 +26,25 @@ mod imp {
         #[inline]
         pub fn read<R>(&self, f: impl FnOnce(&T) -> R) -> R {
             let guard = epoch::pin();
-            // Acquire pairs with the Release half of the swap: the snapshot's content is visible.
+            // Acquire pairs with the Release half of the swap: the content of the snapshot is visible.
             let shared = self.0.load(Ordering::Acquire, &guard);
-            // SAFETY: never null (only `drop` takes it out), and the guard keeps a replaced snapshot alive.
+            // SAFETY: the pointer is not null, because only `drop` takes it out. It is valid, because the
+            // guard keeps a replaced snapshot alive. No thread writes to a published snapshot.
             f(unsafe { shared.deref() })
         }
 
         pub fn replace(&self, value: T) {
             let guard = epoch::pin();
             let old = self.0.swap(Owned::new(value), Ordering::AcqRel, &guard);
-            // SAFETY: no new reader can reach it, and it is deferred once.
+            // SAFETY: `old` is unlinked, so no new reader can reach it, and it is deferred once, because the
+            // swap returns each pointer once.
             unsafe { guard.defer_destroy(old) };
         }
     }
 
     impl<T> Drop for Cell<T> {
         fn drop(&mut self) {
-            // SAFETY: exclusive access: no reader is left.
+            // SAFETY: `&mut self` excludes readers, and no other owner of the pointer exists.
             let value = unsafe { std::mem::take(&mut self.0).try_into_owned() };
             drop(value);
         }
@@ -48,8 +53,8 @@ mod imp {
 
 #[cfg(longshore_loom)]
 mod imp {
-    // crossbeam-epoch is checked under loom by its own authors, with a loom of another type. What is checked here is
-    // our protocol around it, which only needs "a reader sees one whole snapshot, old or new".
+    // The authors of crossbeam-epoch check it under loom, with a loom of another type. The models here check
+    // the protocol around it, which needs one property: a reader sees one whole snapshot, old or new.
     use loom::sync::{Arc, Mutex};
 
     pub struct Cell<T>(Mutex<Arc<T>>);
@@ -68,34 +73,30 @@ mod imp {
     }
 }
 
-/// See the module's text.
+/// A list that is replaced as a whole; see the module's text.
 pub struct Snapshot<T: 'static> {
     current: imp::Cell<Box<[T]>>,
 }
 
 impl<T: Send + Sync + 'static> Snapshot<T> {
-    /// A set with these members.
+    /// A list of these members.
     pub fn new(members: Box<[T]>) -> Self {
         Snapshot { current: imp::Cell::new(members) }
     }
 
-    /// Looks at the present snapshot. `f` should be short: it holds reclamation back.
+    /// Calls `f` with the current list. `f` should be short, because it delays the reclamation of old lists.
     #[inline]
     pub fn read<R>(&self, f: impl FnOnce(&[T]) -> R) -> R {
         self.current.read(|members| f(members))
     }
 
-    /// Publishes another snapshot. Concurrent replacements are the caller's to order.
+    /// Publishes another list. The caller orders concurrent replacements.
     pub fn replace(&self, members: Box<[T]>) {
         self.current.replace(members);
     }
 }
 
-impl<T> fmt::Debug for Snapshot<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Snapshot").finish_non_exhaustive()
-    }
-}
+impl_debug! { Snapshot<T> {} }
 
 #[cfg(all(test, not(longshore_loom)))]
 mod tests {
@@ -138,7 +139,7 @@ mod tests {
             (1..=2000).for_each(|generation| members.replace(snapshot(generation)));
         });
         drop(members);
-        // The epoch advances when nobody is pinned in an old one, and other tests of this process pin as well.
+        // The epoch advances when no thread is pinned in an old one; other tests of this process pin as well.
         let deadline = Instant::now() + Duration::from_secs(60);
         while live.load(Ordering::Relaxed) > 0 {
             assert!(Instant::now() < deadline, "some members are never reclaimed");

@@ -1,19 +1,19 @@
-//! The barrier of `base::barrier` on this operating system: on Linux the system call `membarrier`, elsewhere a fence on both
-//! sides.
+//! The barrier of `base/barrier.rs` on this operating system: the system call `membarrier` on Linux, a fence
+//! on both sides elsewhere.
 //!
-//! Owner: no state here but what the kernel keeps about the process. Called when a bounded pool is built, and by a thread that
-//! is about to wait for room.
+//! No state, except what the kernel stores about the process. Called when a bounded pool is built, and by a
+//! thread that is about to wait for a permit. Guarded by the unit test here.
 
 use crate::base::barrier::Barrier;
 
-/// The best pair of barriers that the system has. Registers the process with the kernel; cheap when called again, some ten
-/// milliseconds the first time in a process of several threads.
+/// The cheapest pair of barriers that the system supports. Registers the process with the kernel. The first
+/// call takes about ten milliseconds in a process with several threads; later calls are cheap.
 #[cfg(all(target_os = "linux", not(miri)))]
 pub fn barrier() -> Barrier {
     if membarrier(REGISTER_PRIVATE_EXPEDITED) && membarrier(PRIVATE_EXPEDITED) {
         Barrier::asymmetric(everywhere)
     } else {
-        Barrier::symmetric() // an old kernel, or a sandbox that does not allow the call
+        Barrier::symmetric() // an old kernel, or a sandbox that forbids the call
     }
 }
 
@@ -23,25 +23,27 @@ pub fn barrier() -> Barrier {
     Barrier::symmetric()
 }
 
-/// Every thread of the process that runs passes a full fence before the call returns. (linux/membarrier.h)
+/// Every running thread of the process executes a full fence before the call returns. (linux/membarrier.h)
 #[cfg(all(target_os = "linux", not(miri)))]
 const PRIVATE_EXPEDITED: libc::c_int = 1 << 3;
-/// The process will ask for that.
+/// Registers the process for `PRIVATE_EXPEDITED`.
 #[cfg(all(target_os = "linux", not(miri)))]
 const REGISTER_PRIVATE_EXPEDITED: libc::c_int = 1 << 4;
 
 #[cfg(all(target_os = "linux", not(miri)))]
 fn everywhere() {
-    // It can fail only if the process has shut itself out of the call meanwhile. Without it a thread might wait for ever, so
-    // the failure must not go unnoticed. (In a forked child the registration may be gone, but there no pool of the parent's
-    // gets this far, and a pool of its own registers anew.)
+    // Fails only if the process has meanwhile forbidden itself the call, for example with seccomp. Without
+    // the fence a thread could wait for ever, so a failure must not be ignored. (In a forked child the
+    // registration may be gone. But there a pool of the parent refuses work before it gets here, and a new
+    // pool registers again.)
     assert!(membarrier(PRIVATE_EXPEDITED), "the system call membarrier, used before, is no longer allowed");
 }
 
-/// Whether the kernel did it.
+/// Runs the system call; whether the kernel executed the command.
 #[cfg(all(target_os = "linux", not(miri)))]
 fn membarrier(command: libc::c_int) -> bool {
-    // SAFETY: the call takes two integers, and with a flag of 0 a third is not looked at; it touches no memory of ours.
+    // SAFETY: the call takes integers only and accesses no memory of this process. With flags of 0 the kernel
+    // ignores the third argument.
     unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
 }
 
@@ -54,12 +56,13 @@ mod tests {
 
     const ROUNDS: usize = 20_000;
 
-    /// Each side writes and reads what the other writes, again and again; never may both have missed the other's.
+    /// Each side writes, and then reads what the other side writes, many times. At least one side must see
+    /// the other's write.
     #[test]
     fn one_of_the_two_sides_sees_the_other() {
         let barrier = barrier();
         let (mine, yours) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let busy = || {
+        let frequent = || {
             let step = |round| {
                 mine.store(round, Ordering::Relaxed);
                 barrier.light();
@@ -75,14 +78,15 @@ mod tests {
             };
             (1..=ROUNDS).map(step).collect::<Vec<_>>()
         };
-        let (seen, heard) = thread::scope(|scope| {
-            let busy = scope.spawn(busy);
-            let heard = rare();
-            (busy.join().expect("no panic"), heard)
+        let (seen, seen_by_rare) = thread::scope(|scope| {
+            let frequent = scope.spawn(frequent);
+            let seen_by_rare = rare();
+            (frequent.join().expect("no panic"), seen_by_rare)
         });
-        // If round `i` of the busy side did not see the other's round `j`, round `j` of the other saw the busy one's `i`.
+        // If round `i` of the frequent side did not see round `j` of the rare side, then round `j` saw round
+        // `i`.
         for (i, &j) in (1..).zip(&seen) {
-            if let Some(&i_seen) = heard.get(j) {
+            if let Some(&i_seen) = seen_by_rare.get(j) {
                 assert!(i_seen >= i, "round {i} saw {j}, and round {} saw {i_seen}", j + 1);
             }
         }

@@ -1,21 +1,23 @@
-//! A clock that costs next to nothing to read, for decisions about microseconds.
+//! A clock that is cheap to read, for decisions about microseconds.
 //!
-//! Owner: nobody, there is no state but the moment at which the process first asked.
-//! Threads: any. A moment read on one thread means little on another: the processors' counters may differ.
+//! No state, except the moment of the first call on some platforms. Any thread may read it. A moment read on
+//! one thread has little meaning on another thread, because the counters of the processors may differ.
+//! Guarded by the unit test here.
 
-/// About so many ticks make a microsecond. (Those of the processors of ten years differ by a factor of two.)
+/// The approximate number of ticks per microsecond. (Processors of the last ten years differ by a factor of
+/// two.)
 pub const TICKS_PER_US: u64 = if cfg!(target_arch = "x86_64") { 2500 } else { 1000 };
 
-/// Now, in ticks.
+/// The current time in ticks.
 #[cfg(target_arch = "x86_64")]
 #[inline]
 pub fn now() -> u64 {
-    // SAFETY: every x86-64 processor has a time-stamp counter. A system that forbids its use (`PR_SET_TSC`) is none that
-    // runs programs which read the time.
+    // SAFETY: every x86-64 processor has the instruction, which accesses no memory. A process that forbids
+    // itself the instruction (`PR_SET_TSC`) could not read the time through the C library either.
     unsafe { core::arch::x86_64::_rdtsc() }
 }
 
-/// Now, in nanoseconds.
+/// The current time in nanoseconds.
 #[cfg(not(target_arch = "x86_64"))]
 pub fn now() -> u64 {
     use std::sync::OnceLock;
@@ -25,10 +27,10 @@ pub fn now() -> u64 {
     FIRST.get_or_init(Instant::now).elapsed().as_nanos().try_into().unwrap_or(u64::MAX)
 }
 
-/// What has passed since `begun` on this thread.
+/// The ticks since `start`, which this thread has read.
 #[inline]
-pub fn ticks_since(begun: u64) -> u64 {
-    now().saturating_sub(begun)
+pub fn ticks_since(start: u64) -> u64 {
+    now().saturating_sub(start)
 }
 
 #[cfg(test)]
@@ -37,10 +39,10 @@ mod tests {
 
     #[test]
     fn time_passes() {
-        let begun = now();
+        let start = now();
         let real = std::time::Instant::now();
         while real.elapsed().as_micros() < 2000 {}
-        let ticks = ticks_since(begun);
+        let ticks = ticks_since(start);
         assert!(ticks > 500 * TICKS_PER_US, "{ticks} ticks in two milliseconds");
     }
 }

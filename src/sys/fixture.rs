@@ -1,7 +1,7 @@
-//! Trees of small files that stand in for `/sys` and `/proc` in the tests of this layer.
+//! Trees of small files that replace `/sys` and `/proc` in the tests of this folder.
 //!
-//! Owner: the test that made the tree; it is removed when the value is dropped.
-//! Threads: one tree per test, nothing shared but the counter that keeps their names apart.
+//! A [`Tree`] belongs to the test that made it, and dropping it removes the files. One thread uses it; only
+//! the counter for the directory names is shared.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +9,7 @@ use std::{env, fs, process};
 
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
-/// A directory of its own under the system's temporary directory.
+/// A new directory in the system's temporary directory.
 #[derive(Debug)]
 pub struct Tree {
     root: PathBuf,
@@ -24,19 +24,19 @@ impl Tree {
         Self { root }
     }
 
-    /// The directory that stands for the root of the file system.
+    /// The directory that replaces the root of the file system.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Writes a file, `path` relative to the root, with the directories above it.
+    /// Writes the file at `path`, relative to the root, and makes its parent directories.
     pub fn write(&self, path: &str, content: impl AsRef<[u8]>) {
         let file = self.root.join(path);
         fs::create_dir_all(file.parent().expect("a file below the root")).expect("directories");
         fs::write(file, content).expect("a file");
     }
 
-    /// Makes a directory, `path` relative to the root.
+    /// Makes the directory at `path`, relative to the root.
     pub fn make_directory(&self, path: &str) {
         fs::create_dir_all(self.root.join(path)).expect("a directory");
     }
@@ -44,7 +44,7 @@ impl Tree {
 
 impl Drop for Tree {
     fn drop(&mut self) {
-        // A leftover in the temporary directory is no reason to fail a test.
+        // A file left in the temporary directory is no reason to fail a test.
         let _ = fs::remove_dir_all(&self.root);
     }
 }

@@ -1,65 +1,65 @@
-//! Detects that this process is a fork of the one that built a pool.
+//! Detects that this process is a fork of the process that built a pool.
 //!
-//! Owner: this module; one counter for the whole process.
-//! Threads: read by any thread on the hot path of submitting; written only in a child just forked, by the
-//! handler, while that child's one thread has not yet returned from `fork`.
+//! A forked child has a copy of the pool but none of its workers: tasks submitted there would never run, and
+//! a wait for them would hang. A pool stores the [`generation`] in which it was built, and refuses work in
+//! any other.
 //!
-//! A child has a copy of the pool but none of its workers: tasks submitted there would never run, and
-//! waiting for them would hang. A pool remembers the [`generation`] it was built in and refuses work in any
-//! other.
+//! Not detected is a child made without libc's `fork` and its handlers: by `vfork` or `posix_spawn`, which
+//! may only exec anyway, and by a raw `clone(2)` system call or glibc's `_Fork`, whose callers are
+//! responsible themselves.
 //!
-//! Not seen is a child made past libc's `fork` and its handlers: by `vfork` or `posix_spawn`, which may do
-//! nothing but exec anyway, and by a raw `clone(2)` system call or glibc's `_Fork`, whose callers are on
-//! their own.
+//! The counter belongs to the process. Any thread reads it, on the hot path of a submission. Only the handler
+//! in a new child writes it, while the child's single thread has not yet returned from `fork`. Guarded by the
+//! unit tests here and by `tests/process_fork.rs`.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
-/// A number that differs between this process and every process it was forked from, back to the first that
-/// called [`register`]; always 0 where there is no `fork`.
+/// A number that differs between this process and each of its ancestors, back to the first process that
+/// called [`register`]. Always 0 on a system without `fork`.
 ///
-/// Compare for equality only: one fork may count more than once.
+/// Compare it for equality only, because one fork may be counted more than once.
 #[inline]
 pub fn generation() -> u32 {
-    // Relaxed: in the child, the handler ran on this very thread (or on the one that started it) before
-    // `fork` returned; in the parent the value never changes.
+    // Relaxed: in the child the handler ran on this thread, or on a thread that started it, before `fork`
+    // returned. In the parent the value never changes.
     GENERATION.load(Ordering::Relaxed)
 }
 
-/// Has forks counted from now on; whether that is so. Cheap when called again.
-///
-/// `false` only if libc was out of memory, and then the next call tries again.
+/// Counts forks from now on. Returns `false` only if libc was out of memory; the next call then tries again.
+/// Later calls are cheap.
 #[cfg(all(unix, not(miri)))]
 pub fn register() -> bool {
     use std::sync::atomic::AtomicBool;
 
     static REGISTERED: AtomicBool = AtomicBool::new(false);
 
-    // A flag rather than a `Once`: if some other thread forks while a `Once` runs, the child's copy of it
-    // runs for ever, and building a pool in that child would hang. Here the worst that a race does is to
-    // install the handler twice, which counts each fork twice and harms no comparison.
+    // A flag instead of a `Once`: if another thread forks while a `Once` runs, the child's copy of it never
+    // completes, and building a pool in that child would hang. With a flag, a race can at worst install the
+    // handler twice. Then each fork counts twice, which changes no comparison. Acquire pairs with the Release
+    // below: the handler is installed.
     if REGISTERED.load(Ordering::Acquire) {
         return true;
     }
-    // SAFETY: the handler is an `extern "C"` function that cannot unwind, lives as long as this code is
-    // loaded, and does nothing but one atomic addition, which is async-signal-safe as a child requires.
+    // SAFETY: the handler is an `extern "C"` function that cannot unwind and exists as long as this code is
+    // loaded. It only does one atomic addition, which is async-signal-safe, as a forked child requires.
     let registered = unsafe { libc::pthread_atfork(None, None, Some(count_fork)) } == 0;
     if registered {
-        // Release, so that whoever sees the flag also has the handler behind it.
+        // Release pairs with the Acquire above: a thread that sees the flag finds the handler installed.
         REGISTERED.store(true, Ordering::Release);
     }
     registered
 }
 
-/// Has forks counted from now on; whether that is so. There is nothing to count here: `true`.
+/// Does nothing, because this system has no `fork`. Returns `true`.
 #[cfg(not(all(unix, not(miri))))]
 pub fn register() -> bool {
     true
 }
 
-/// Runs in the child, before `fork` returns there. Nothing else may be done here: the child of a process
-/// with several threads holds copies of locks whose owners do not exist.
+/// Runs in the child before `fork` returns there. It must do nothing else: the child of a process with
+/// several threads has copies of locks whose owners do not exist.
 #[cfg(all(unix, not(miri)))]
 extern "C" fn count_fork() {
     // Wraps after 2^32 nested forks, each a generation deeper than the last.
@@ -72,14 +72,14 @@ mod tests {
 
     use super::*;
 
-    /// Runs `body` in a forked child and returns what it returned. The child of a test process with many
-    /// threads may only do what is async-signal-safe, so `body` may neither allocate nor panic.
+    /// Runs `body` in a forked child and returns its result. The child of a test process with many threads
+    /// may only do what is async-signal-safe, so `body` may neither allocate nor panic.
     fn in_child(body: impl FnOnce() -> u8) -> u8 {
-        // SAFETY: the child calls only `body`, under the rule above, and leaves with `_exit`.
+        // SAFETY: the child calls only `body`, which is async-signal-safe, and ends with `_exit`.
         let child = unsafe { libc::fork() };
         if child == 0 {
             let code = body();
-            // SAFETY: always sound; skips the exit handlers of the process this was forked from.
+            // SAFETY: the call has no preconditions. It skips the exit handlers, which belong to the parent.
             unsafe { libc::_exit(code.into()) };
         }
         wait_for(child).unwrap_or(u8::MAX)
@@ -88,7 +88,7 @@ mod tests {
     /// The exit code of a child; async-signal-safe.
     fn wait_for(child: libc::pid_t) -> Option<u8> {
         let mut status = 0;
-        // SAFETY: `status` is an int on this stack that the call may write.
+        // SAFETY: `status` is a valid, exclusively borrowed int that the call may write.
         let waited = unsafe { libc::waitpid(child, &mut status, 0) };
         if child <= 0 || waited != child || !libc::WIFEXITED(status) {
             return None;

@@ -1,13 +1,12 @@
-//! What longshore asks of the operating system: affinity masks, the layout of the processor, CPU quotas,
-//! forks, and the depth of a stack.
+//! What the library asks of the operating system: affinity masks, processor layout, CPU quotas, forks, stack
+//! depth, clock.
 //!
-//! Owner: the lowest layer; it imports nothing from the rest of the crate. The only state kept here is the
-//! fork counter of [`fork`]; everything else is read when asked for and owned by the caller.
-//! Threads: [`affinity`] acts on the calling thread; [`topology`] and [`quota`] read files and so belong to
-//! building a pool, never to its hot path; [`fork`] and [`stack`] are called by any thread at any time.
+//! Imports from `base` only. The only state is the fork counter of `fork.rs`; everything else is read at each
+//! call and owned by the caller. `affinity` acts on the calling thread. `topology` and `quota` read files, so
+//! they are for the construction of a pool, never for a hot path. Nothing here fails: a value that cannot be
+//! read is replaced by a stated fallback, because a pool on an unusual machine should be slower, not absent.
 //!
-//! Nothing here fails: what cannot be read is replaced by a stated fallback, because a pool on an unusual
-//! machine should be slower at worst, never absent.
+//! Used by `runtime` and `api`. Read `affinity/mod.rs` first.
 
 pub mod affinity;
 pub mod barrier;

@@ -1,47 +1,48 @@
-//! Roughly how much of the calling thread's stack is left.
+//! About how much of the calling thread's stack is left.
 //!
-//! A worker that waits by running other tasks nests their frames on its stack, and so does a thread of the user's that
-//! acts as a worker. The one knows how large its stack is, the other asks the operating system, once.
+//! A worker that runs other tasks while it waits nests their frames on its stack; so does a thread from
+//! outside that acts as a worker. A worker knows the size of its stack; any other thread asks the operating
+//! system, once.
 //!
-//! Owner: each thread, of what is known about its own stack.
-//! Threads: any; each learns about its own stack only.
+//! Each thread owns what is known about its own stack, and no thread can ask about another's. Guarded by the
+//! unit tests here and by `tests/process_stack.rs`.
 
 use std::cell::Cell;
 use std::hint::black_box;
 use std::ptr;
 
-/// Where a thread's stack ends, as far as that is known.
+/// Where a thread's stack ends, if that is known.
 #[derive(Debug, Clone, Copy)]
 enum Extent {
-    /// Nobody has asked yet.
+    /// The thread has not asked yet.
     Unasked,
-    /// The operating system does not say.
+    /// The operating system does not report it.
     Unknown,
-    /// So many bytes above this lowest address.
+    /// The stack has `size` bytes above the address `lowest`.
     Known { lowest: usize, size: usize },
 }
 
 thread_local! {
-    // Constant and without a destructor: usable while other thread-locals die.
+    // Constant and without a destructor, so it can be used while other thread-locals are destroyed.
     static EXTENT: Cell<Extent> = const { Cell::new(Extent::Unasked) };
 }
 
-/// Notes that the calling thread has just begun, on a stack of `size` bytes.
+/// Records that the calling thread has just started, on a stack of `size` bytes.
 pub fn begin(size: usize) {
     EXTENT.set(Extent::Known { lowest: approximate_stack_pointer().saturating_sub(size), size });
 }
 
-/// Whether less than `bytes` of the calling thread's stack are left; `false` if that is not known.
+/// Whether less than `bytes` of the calling thread's stack are left; `false` if the stack is not known.
 pub fn is_short_of(bytes: usize) -> bool {
     left().is_some_and(|(left, _)| left < bytes)
 }
 
-/// Whether more than half of the calling thread's stack is in use; `false` if that is not known.
+/// Whether more than half of the calling thread's stack is used; `false` if the stack is not known.
 pub fn is_half_used() -> bool {
     left().is_some_and(|(left, size)| left < size / 2)
 }
 
-/// What is left, and the whole.
+/// The bytes that are left, and the size of the stack.
 fn left() -> Option<(usize, usize)> {
     let extent = match EXTENT.get() {
         Extent::Unasked => {
@@ -52,49 +53,50 @@ fn left() -> Option<(usize, usize)> {
         known => known,
     };
     match extent {
-        // An address below the stack is one of a stack that is not in one piece (AddressSanitizer's).
+        // An address below the stack belongs to a stack that is not in one piece, as with AddressSanitizer.
         Extent::Known { lowest, size } => Some((approximate_stack_pointer().checked_sub(lowest)?, size)),
         Extent::Unasked | Extent::Unknown => None,
     }
 }
 
-/// Asks the operating system. Takes some microseconds, on the main thread some ten.
+/// Asks the operating system. Takes a few microseconds, and about ten on the main thread.
 #[cfg(all(target_os = "linux", not(miri)))]
 fn ask() -> Extent {
     use std::mem::MaybeUninit;
 
     let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
-    // SAFETY: always sound.
+    // SAFETY: the call has no preconditions.
     let this_thread = unsafe { libc::pthread_self() };
-    // SAFETY: the thread is the calling one; the call initialises the attributes if it succeeds.
+    // SAFETY: the thread exists, because it is the calling one. `attributes` is valid for writes, and the
+    // call initialises it if it succeeds.
     if unsafe { libc::pthread_getattr_np(this_thread, attributes.as_mut_ptr()) } != 0 {
         return Extent::Unknown;
     }
     let (mut lowest, mut size) = (ptr::null_mut(), 0);
-    // SAFETY: initialised above; the results are written to these variables.
+    // SAFETY: the attributes are initialised, because the call above succeeded. Both pointers are valid for
+    // writes.
     let result = unsafe { libc::pthread_attr_getstack(attributes.as_ptr(), &mut lowest, &mut size) };
-    // SAFETY: initialised above, and not used again.
+    // SAFETY: the attributes are initialised, because the call above succeeded, and are not used again.
     unsafe { libc::pthread_attr_destroy(attributes.as_mut_ptr()) };
     if result == 0 { Extent::Known { lowest: lowest.addr(), size } } else { Extent::Unknown }
 }
 
-/// Not known here.
+/// Not known on this system.
 #[cfg(not(all(target_os = "linux", not(miri))))]
 fn ask() -> Extent {
     Extent::Unknown
 }
 
-/// An address on the calling thread's stack, at most a few frames below the caller's.
-///
-/// The stack grows downwards on every platform supported. Only differences on one thread mean anything, and
-/// only to within a few hundred bytes: this is for limits with ample room, not for finding the guard page.
+/// An address on the calling thread's stack, at most a few frames below the caller's frame. The stack grows
+/// downwards on every supported platform. Only differences on one thread have a meaning, and only to within a
+/// few hundred bytes: this is for limits with ample reserve, not for finding the guard page.
 ///
 /// A sanitizer that moves locals to a heap-allocated stack (AddressSanitizer's use-after-return detection)
 /// makes the value meaningless.
 #[inline(never)]
 fn approximate_stack_pointer() -> usize {
-    // Not inlined, and the local escapes through `black_box`: it therefore is in memory, in a frame of this
-    // function, directly below the caller's, rather than anywhere the optimiser likes in a larger one.
+    // The function is not inlined, and the local escapes through `black_box`. So the local is in memory, in a
+    // frame of this function directly below the caller's frame, and not at any place in a larger frame.
     let local = 0_u8;
     ptr::from_ref(black_box(&local)).addr()
 }
@@ -109,7 +111,7 @@ mod tests {
     fn at_depth(depth: usize) -> usize {
         let frame = black_box([0_u8; FRAME]);
         let address = if depth == 0 { approximate_stack_pointer() } else { at_depth(depth - 1) };
-        // Used after the call, so that the call is no tail call and the frame stays.
+        // Used after the call, so that the call is no tail call and the frame remains.
         black_box(&frame);
         address
     }
@@ -132,7 +134,7 @@ mod tests {
 
     #[test]
     #[cfg_attr(longshore_no_recycling, ignore = "AddressSanitizer keeps locals elsewhere")]
-    fn what_is_left_is_what_the_thread_was_given_less_what_it_uses() {
+    fn the_rest_of_the_stack_is_its_size_minus_its_use() {
         fn check() {
             let (left, size) = left().expect("known");
             assert!(left < size && size - left < SIZE / 4, "{left} of {size}");

@@ -1,18 +1,22 @@
-//! Cancellation: a flag that many may ask for and anyone may set, once and for all. Every thread may touch every part.
+//! Cancellation: a flag that any thread may read and set. It is set at most once and never cleared.
+//!
+//! A token is a tree of nodes that its clones, its children and the conditions of tasks share. Any thread may
+//! use any part. Guarded by `tests/it/behaviour/cancel.rs` and `conditions.rs`.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::{Arc, Weak};
 
+use crate::base::debug::impl_debug;
 use crate::base::facade::{AtomicBool, Mutex, Ordering, lock};
 use crate::base::unwind;
 use crate::sync::waiter::Waiter;
 
-/// Asks work to stop: queued work that has the token never starts, and work that runs may look.
+/// Asks work to stop: a queued task with the token never starts, and a running task may ask
+/// [`is_cancelled`](CancelToken::is_cancelled).
 ///
-/// Clones are the same token. A [child](CancelToken::child) is cancelled with its parent, and can be cancelled alone.
-/// Cancelling again, or when everything is over, is harmless. A token belongs to no pool: one may serve tasks of several,
-/// and threads that belong to none.
+/// Clones are the same token. A [child](CancelToken::child) is cancelled with its parent, and can be
+/// cancelled alone. To cancel a token again, or after its tasks have ended, is harmless. A token belongs to
+/// no pool: tasks of several pools may share it, and threads outside of any pool may use it.
 ///
 /// ```
 /// use longshore::{CancelToken, JoinError, Pool};
@@ -29,7 +33,7 @@ use crate::sync::waiter::Waiter;
 /// })?;
 /// token.cancel();
 /// match searching.join() {
-///     Ok(_) | Err(JoinError::Cancelled) => {} // it had begun, and looked; or it never began
+///     Ok(_) | Err(JoinError::Cancelled) => {} // it ran and saw the token, or it never started
 ///     Err(other) => return Err(other.into()),
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -44,33 +48,33 @@ struct Node {
     links: Mutex<Links>,
 }
 
-/// Whom to tell. Empty for good once the token is cancelled.
+/// The nodes and callbacks to notify. Empty for ever once the token is cancelled.
 #[derive(Default)]
 struct Links {
     children: Vec<Weak<Node>>,
-    /// Children at which those that are gone are sorted out next.
-    tidy_at: usize,
-    watchers: BTreeMap<u64, CancelCallback>,
+    /// The number of children at which dropped ones are removed next.
+    retain_at: usize,
+    callbacks: BTreeMap<u64, CancelCallback>,
     next: u64,
 }
 
 /// What happens when a token is cancelled.
 pub enum CancelCallback {
-    /// Somebody who waits is woken, to look again.
+    /// Wakes a waiter, which then looks at the token.
     Wake(Waiter),
-    /// This is called, by the thread that cancels.
+    /// Calls a function on the thread that cancels.
     Call(Box<dyn FnOnce() + Send>),
 }
 
-/// A watcher that a token knows of, for as long as this lives.
-#[must_use = "dropped, the watcher is forgotten"]
+/// The registration of a callback. Dropping it removes the callback.
+#[must_use = "dropping the registration removes the callback"]
 pub struct CancelRegistration {
     node: Weak<Node>,
     number: u64,
 }
 
-/// Children below which nobody looks for those that are gone.
-const TIDY_FROM: usize = 32;
+/// Below this number of children, dropped ones are not removed.
+const RETAIN_FROM: usize = 32;
 
 impl CancelToken {
     /// A token that has not been cancelled.
@@ -78,52 +82,54 @@ impl CancelToken {
         CancelToken { node: Node::new(false) }
     }
 
-    /// A token that is cancelled with this one. If this one has been, it is born cancelled.
+    /// A token that is cancelled together with this one. If this one is cancelled already, so is the new one.
     pub fn child(&self) -> CancelToken {
         let mut links = lock(&self.node.links);
-        // Under the lock: a cancellation either takes the child out of the list, or has set the flag before.
+        // Under the mutex: a cancellation either finds the child in the list, or has set the flag before.
         let child = Node::new(self.is_cancelled());
         if !self.is_cancelled() {
-            if links.children.len() >= links.tidy_at {
+            if links.children.len() >= links.retain_at {
                 links.children.retain(|child| child.strong_count() > 0);
-                links.tidy_at = (links.children.len() * 2).max(TIDY_FROM);
+                links.retain_at = (links.children.len() * 2).max(RETAIN_FROM);
             }
             links.children.push(Arc::downgrade(&child));
         }
         CancelToken { node: child }
     }
 
-    /// Whether it has been cancelled, itself or through its parent. Costs one load.
+    /// Whether the token was cancelled, directly or through a parent. Costs one load.
     #[inline]
     pub fn is_cancelled(&self) -> bool {
-        // Acquire pairs with the Release in `cancel`: who sees it sees what the canceller did before.
+        // Acquire pairs with the Release in `cancel_alone`: a thread that sees the flag sees what the
+        // canceller did before.
         self.node.is_cancelled.load(Ordering::Acquire)
     }
 
-    /// Cancels it and its children. Returns whether this call did it: `false` if it was cancelled before.
+    /// Cancels the token and its children. Returns `false` if the token was cancelled before.
     pub fn cancel(&self) -> bool {
-        let is_first = self.node.cancel_alone();
-        // Without recursion: a chain of children may be long.
-        let Some(links) = is_first else { return false };
-        let mut told = vec![links];
-        while let Some(Links { children, watchers, .. }) = told.pop() {
-            watchers.into_values().for_each(CancelCallback::tell);
-            told.extend(children.iter().filter_map(Weak::upgrade).filter_map(|child| child.cancel_alone()));
+        let Some(links) = self.node.cancel_alone() else { return false };
+        // Without recursion, because a chain of children may be long.
+        let mut pending = vec![links];
+        while let Some(Links { children, callbacks, .. }) = pending.pop() {
+            callbacks.into_values().for_each(CancelCallback::notify);
+            pending
+                .extend(children.iter().filter_map(Weak::upgrade).filter_map(|child| child.cancel_alone()));
         }
         true
     }
 
-    /// Has `watcher` told when the token is cancelled; `None`, and it is not told, if that has happened.
-    pub(crate) fn on_cancel(&self, watcher: CancelCallback) -> Option<CancelRegistration> {
+    /// Registers `callback` for the cancellation. If the token is cancelled already, drops it and returns
+    /// `None`.
+    pub(crate) fn on_cancel(&self, callback: CancelCallback) -> Option<CancelRegistration> {
         let mut links = lock(&self.node.links);
         if self.is_cancelled() {
             drop(links);
-            unwind::drop_silently(watcher);
+            unwind::drop_silently(callback);
             return None;
         }
         let number = links.next;
         links.next += 1;
-        links.watchers.insert(number, watcher);
+        links.callbacks.insert(number, callback);
         Some(CancelRegistration { node: Arc::downgrade(&self.node), number })
     }
 }
@@ -133,19 +139,19 @@ impl Node {
         Arc::new(Node { is_cancelled: AtomicBool::new(is_cancelled), links: Mutex::new(Links::default()) })
     }
 
-    /// Sets the flag, and returns who is to be told; `None` if it was set before.
+    /// Sets the flag and returns what to notify; `None` if it was set before.
     fn cancel_alone(&self) -> Option<Links> {
         let mut links = lock(&self.links);
         if self.is_cancelled.load(Ordering::Relaxed) {
-            return None; // it is set under the lock
+            return None; // Relaxed: the flag is set under the mutex only
         }
-        self.is_cancelled.store(true, Ordering::Release); // see `is_cancelled`
+        self.is_cancelled.store(true, Ordering::Release); // pairs with the Acquire in `is_cancelled`
         Some(std::mem::take(&mut *links))
     }
 }
 
 impl CancelCallback {
-    fn tell(self) {
+    fn notify(self) {
         match self {
             CancelCallback::Wake(waiter) => waiter.wake(),
             CancelCallback::Call(call) => {
@@ -157,20 +163,13 @@ impl CancelCallback {
     }
 }
 
-impl fmt::Debug for CancelCallback {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            CancelCallback::Wake(_) => "Wake",
-            CancelCallback::Call(_) => "Call",
-        })
-    }
-}
+impl_debug! { CancelCallback {} }
 
 impl Drop for CancelRegistration {
     fn drop(&mut self) {
         if let Some(node) = self.node.upgrade() {
-            let watcher = lock(&node.links).watchers.remove(&self.number);
-            unwind::drop_silently(watcher); // a waker is user code
+            let callback = lock(&node.links).callbacks.remove(&self.number);
+            unwind::drop_silently(callback); // a waker is user code
         }
     }
 }
@@ -181,14 +180,6 @@ impl Default for CancelToken {
     }
 }
 
-impl fmt::Debug for CancelToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CancelToken").field("is_cancelled", &self.is_cancelled()).finish()
-    }
-}
+impl_debug! { CancelToken { is_cancelled } }
 
-impl fmt::Debug for CancelRegistration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CancelRegistration").field("number", &self.number).finish_non_exhaustive()
-    }
-}
+impl_debug! { CancelRegistration {} }

@@ -1,4 +1,8 @@
-//! What became of the tasks that one worker took: written by the thread that acts as this worker, read by anyone.
+//! How the tasks that one worker has taken ended, and the return of their permits.
+//!
+//! The worker's record owns the counts (`runtime/metrics.rs`). The thread that acts as the worker writes
+//! them; any thread may read. Guarded by `tests/it/behaviour/statistics.rs`; the return of permits by the
+//! model `permits` and by `tests/it/behaviour/bounded.rs`.
 
 use std::sync::Arc;
 
@@ -6,66 +10,67 @@ use crate::base::counter::Counter;
 use crate::limits::permits::Permits;
 use crate::task::work::Unstarted;
 
-/// Starts and ends of tasks. `started = completed + failed + panicked + cancelled + expired + dropped + those running now`.
+/// Counts of the starts and ends of tasks:
+/// `started = completed + failed + panicked + cancelled + expired + dropped + running`.
 #[derive(Debug, Default)]
 pub struct TaskCounts {
-    /// Taken out of a queue for good.
+    /// Tasks taken out of a queue for good.
     pub started: Counter,
-    /// Returned normally.
+    /// Tasks that returned normally.
     pub completed: Counter,
-    /// Returned an error, where errors count as failures.
+    /// Tasks that returned an error, if errors count as failures.
     pub failed: Counter,
-    /// Panicked, in the body or while the closure's captures were dropped.
+    /// Tasks that panicked, in their body or while the captures of the closure were dropped.
     pub panicked: Counter,
-    /// Found cancelled, or thrown away unstarted.
+    /// Tasks that were cancelled, or discarded before their start.
     pub cancelled: Counter,
-    /// Found past their deadline.
+    /// Tasks that did not start before their deadline.
     pub expired: Counter,
-    /// Turned away for want of room.
+    /// Tasks dropped because the pool was full.
     pub dropped: Counter,
-    /// Where the permits of a bounded pool go.
-    exit: Option<PermitReturn>,
+    /// Returns the permits of the tasks; `None` in a pool without a capacity.
+    permit_return: Option<PermitReturn>,
 }
 
-/// How a task ended that had begun.
+/// How a started task ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaskEnd {
     /// It returned.
     Completed,
-    /// It returned an error, and its kind of task counts that as a failure.
+    /// It returned an error, which counts as a failure for its kind of task.
     Failed,
     /// It panicked.
     Panicked,
 }
 
-/// Gives the permits of the tasks that a worker takes back to the room.
+/// Returns the permits of the tasks that a worker takes.
 #[derive(Debug)]
 pub struct PermitReturn {
-    /// The room.
+    /// Where the permits are returned.
     pub permits: Arc<Permits>,
     /// The number of the worker.
     pub worker: usize,
-    /// When a task leaves the room.
+    /// When a task returns its permit.
     pub held: PermitScope,
 }
 
-/// How long a task has its permit.
+/// How long a task holds its permit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PermitScope {
-    /// Until it begins: tasks that wait are limited.
+    /// Until it starts: the number of waiting tasks is limited.
     UntilStart,
-    /// Until it has ended: tasks that run are limited, and none waits.
+    /// Until it has ended: the number of running tasks is limited, and no task waits.
     UntilEnd,
 }
 
 impl TaskCounts {
-    /// The counts of a worker, in a bounded pool with an exit.
-    pub fn new(exit: Option<PermitReturn>) -> Self {
-        TaskCounts { exit, ..TaskCounts::default() }
+    /// The counts of a worker, in a bounded pool with the return of its permits.
+    pub fn new(permit_return: Option<PermitReturn>) -> Self {
+        TaskCounts { permit_return, ..TaskCounts::default() }
     }
 
-    /// Adds the ends that `other` has counted, from any thread. Only for a counts of which nothing is counted by one thread
-    /// alone.
+    /// Adds the ends that `other` has counted; any thread may call this. Only for counts that are changed by
+    /// this function alone, because it adds with read-modify-writes.
     pub fn add_ends_of(&self, other: &TaskCounts) {
         self.completed.add_shared(other.completed.get());
         self.failed.add_shared(other.failed.get());
@@ -75,14 +80,15 @@ impl TaskCounts {
         self.dropped.add_shared(other.dropped.get());
     }
 
-    /// A task begins.
+    /// Counts the start of a task.
     #[inline(always)]
-    pub fn begin(&self) {
+    pub fn start(&self) {
         self.started.add(1);
         self.release_permit(PermitScope::UntilStart);
     }
 
-    /// One that has begun ends. Called before its handle says so: who has joined it sees it in the statistics.
+    /// Counts the end of a started task. Called before the handle shows the end, so that a thread which has
+    /// joined the task sees it in the statistics.
     #[inline(always)]
     pub fn end(&self, end: TaskEnd) {
         let count = match end {
@@ -94,15 +100,15 @@ impl TaskCounts {
         self.release_permit(PermitScope::UntilEnd);
     }
 
-    /// Tasks that have run to their end, whatever came of them.
+    /// The number of tasks that have started and ended, in any way.
     pub fn ended(&self) -> u64 {
         self.completed.get() + self.failed.get() + self.panicked.get()
     }
 
-    /// A task that was taken out of a queue turns out not to begin.
+    /// Counts a task that was taken out of a queue and must not start.
     #[cold]
     pub fn unstarted(&self, why: Unstarted) {
-        self.begin();
+        self.start();
         let count = match why {
             Unstarted::Cancelled => &self.cancelled,
             Unstarted::Expired => &self.expired,
@@ -114,10 +120,10 @@ impl TaskCounts {
 
     #[inline(always)]
     fn release_permit(&self, at: PermitScope) {
-        if let Some(exit) = &self.exit
-            && exit.held == at
+        if let Some(to) = &self.permit_return
+            && to.held == at
         {
-            exit.permits.release(exit.worker);
+            to.permits.release(to.worker);
         }
     }
 }

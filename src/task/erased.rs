@@ -1,22 +1,23 @@
-//! One unit of work in 32 bytes: what every queue of the pool holds.
+//! A task of any type in 32 bytes: what every queue of the pool holds.
 //!
-//! A [`Task`] is a table of two functions and three words of data. What the words mean only those functions know:
+//! A [`Task`] is a table of two functions and three words of data. Only those functions know what the words
+//! mean:
 //!
-//! | made by              | the three words hold                                    | allocations            |
-//! |----------------------|---------------------------------------------------------|------------------------|
-//! | [`Task::new`]        | the closure itself, up to 24 bytes, aligned to a word   | none                   |
-//! | [`Task::new`]        | the address of a recycled block with the closure        | none in the long run   |
-//! | [`Task::new`]        | a boxed closure, above [`recycle::LARGEST`]               | one                    |
-//! | [`Task::from_parts`] | whatever its table says: a slot with a handle, a job on | its maker's business   |
-//! |                      | somebody's stack                                        |                        |
+//! | made by              | content of the three words                             | allocations          |
+//! |----------------------|--------------------------------------------------------|----------------------|
+//! | [`Task::new`]        | the closure itself, up to 24 bytes, aligned to a word  | none                 |
+//! | [`Task::new`]        | the address of a recycled block with the closure       | none in the long run |
+//! | [`Task::new`]        | a boxed closure, above [`recycle::LARGEST`] bytes      | one                  |
+//! | [`Task::from_parts`] | defined by its table: a result slot, a stack job, ...  | defined by its maker |
 //!
-//! A task belongs to one thread at a time and is consumed by [`Task::run`] or by dropping it (which *discards* it:
-//! the closure never starts). Panics of user code never leave either.
+//! A task belongs to one thread at a time. [`Task::run`] consumes it; so does a drop, which *discards* it:
+//! the closure never starts. A panic of user code never leaves either of them. Guarded by the unit tests here
+//! and by `tests/it/behaviour/big_closures.rs`; tasks with a result slot by the model `result_slot`.
 
-use std::fmt;
 use std::mem::{self, ManuallyDrop, MaybeUninit};
 use std::ptr::NonNull;
 
+use crate::base::debug::impl_debug;
 use crate::base::unwind::{self, Payload};
 use crate::task::counts::{TaskCounts, TaskEnd};
 use crate::task::recycle;
@@ -25,31 +26,38 @@ use crate::task::work::{Unstarted, Work};
 /// One of the words that a task carries.
 pub type Word = MaybeUninit<usize>;
 
-/// All of them.
+/// All words that a task carries.
 pub type Words = [Word; 3];
 
-/// What running a task left for the pool to do.
+/// What the pool has to do after a task was run.
 #[derive(Debug)]
 #[must_use]
 pub enum Finished {
-    /// Nothing: the result, if anybody waits for one, has been delivered.
+    /// Nothing: the result was delivered, or no handle waits for one.
     Done,
-    /// The task panicked and nobody holds a handle: the payload belongs to the pool's panic handler.
+    /// The task panicked and has no handle: the payload is for the pool's panic handler.
     UnobservedPanic(Payload),
+}
+
+impl Finished {
+    /// A task whose last step, for example the drop of its closure, ended with `result`.
+    pub fn with(result: Result<(), Payload>) -> Self {
+        result.map_or_else(Finished::UnobservedPanic, |()| Finished::Done)
+    }
 }
 
 /// How to run or discard one kind of task.
 #[derive(Debug)]
 pub struct TaskTable {
-    /// Runs the task, counts its start and end in the counts and delivers its result.
+    /// Runs the task, counts its start and end, and delivers its result.
     ///
     /// # Safety
-    /// The words are those of a task made with this table; they are not used again.
+    /// The words are those of a task made with this table, and are not used again.
     pub run: unsafe fn(Word, Word, Word, &TaskCounts) -> Finished,
-    /// Drops the task unstarted and tells whoever waits for it why. A panic in a drop is returned.
+    /// Drops the task unstarted and tells its waiter the reason. Returns the payload if a drop panics.
     ///
     /// # Safety
-    /// As for `run`.
+    /// The words are those of a task made with this table, and are not used again.
     pub discard: unsafe fn(Word, Word, Word, Unstarted) -> Result<Discarded, Payload>,
     /// What the task is part of.
     pub kind: TaskKind,
@@ -58,7 +66,7 @@ pub struct TaskTable {
 /// What a task is part of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaskKind {
-    /// Nothing: it stands for itself.
+    /// Nothing: no frame depends on it.
     Free,
     /// A scope, whose address is the first word.
     Scoped,
@@ -66,59 +74,61 @@ pub enum TaskKind {
     Sent,
 }
 
-/// What a task was that has been discarded.
+/// What a discarded task was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Discarded {
-    /// It had not been started, and never will be.
+    /// It had not started, and never will.
     Unstarted,
-    /// It had been run ahead of its turn by whoever waited for it; only its place in the queue was left.
+    /// Its waiter had run it ahead of its turn; only its entry in the queue was left.
     RunBefore,
 }
 
-/// See the module's text.
+/// A task of any type; see the module's text.
 ///
-/// The words go to the table's functions one by one, in registers. Handed over by address they would have to lie in
-/// memory together, and a copy made in larger pieces than they were stored in stalls the processor for as long as the
-/// rest of the dispatch takes.
+/// The words are passed to the table's functions one by one, in registers. Passed by address they would have
+/// to be adjacent in memory. A copy made in larger pieces than the stores stalls the processor for as long as
+/// the rest of the dispatch takes.
 #[repr(C)]
 pub struct Task {
     table: &'static TaskTable,
     words: Words,
 }
 
-// SAFETY: the constructors take only what may move to another thread: `Task::new` asks for `F: Send`, and the
-// contract of `Task::from_parts` says so for the rest.
+// SAFETY: the content of every task may move to another thread: `Task::new` and `Task::of_in` require `Send`,
+// and the contract of `Task::from_parts` requires words that may be used on any thread.
 unsafe impl Send for Task {}
 
+impl_debug! { Task {} }
+
 impl Task {
-    /// A task that calls `f` and throws its (unit) result away.
+    /// A task that calls `f`.
     #[inline]
     pub fn new<F: FnOnce() + Send + 'static>(f: F) -> Task {
         let mut place = MaybeUninit::uninit();
         Task::new_in(&mut place, f);
-        // SAFETY: just initialised.
+        // SAFETY: `new_in` initialises it.
         unsafe { place.assume_init() }
     }
 
-    /// As [`Task::new`], put together in `place`, which is initialised afterwards. Does not panic.
+    /// Builds a task that calls `f` in `place`, which is initialised afterwards. Does not panic.
     #[inline]
     pub fn new_in<F: FnOnce() + Send + 'static>(place: &mut MaybeUninit<Task>, f: F) {
         match Storage::of::<F>() {
             Storage::Inline | Storage::Block => Task::of_in(place, f),
-            // Calling a boxed closure runs it where it is, so that a closure of several megabytes never visits the
-            // (possibly small) stack of the worker.
+            // A boxed closure is called where it is, so a closure of several megabytes is never copied to the
+            // stack of the worker, which may be small.
             Storage::Boxed => Task::of_in(place, Box::new(f)),
         }
     }
 
-    /// A task that does `work` of at most [`recycle::LARGEST`] bytes, put together in `place`, which is initialised
-    /// afterwards. Does not panic.
+    /// Builds a task that does `work`, of at most [`recycle::LARGEST`] bytes, in `place`, which is
+    /// initialised afterwards. Does not panic.
     #[inline]
     pub fn of_in<W: Work<Output = ()> + 'static>(place: &mut MaybeUninit<Task>, work: W) {
         match Storage::of::<W>() {
             Storage::Inline => Inline::pack(place, work),
             Storage::Block => InBlock::pack(place, work),
-            // Decided at compile time. (Zero-sized and over-aligned work is not worth a case of its own.)
+            // Decided at compile time. (Zero-sized and over-aligned work is too rare for a case of its own.)
             Storage::Boxed => Inline::pack(place, BoxedWork(Box::new(work))),
         }
     }
@@ -126,38 +136,41 @@ impl Task {
     /// A task of another kind.
     ///
     /// # Safety
-    /// `table`'s functions may be called with `words`, once, on any thread.
+    /// The functions of `table` may be called with `words`, once, on any thread.
     #[inline]
     pub unsafe fn from_parts(table: &'static TaskTable, words: Words) -> Task {
         Task { table, words }
     }
 
-    /// The address of the scope that the task belongs to, if it belongs to one.
+    /// The address of the scope that the task belongs to, if there is one.
     #[inline]
     pub fn scope(&self) -> Option<usize> {
-        // SAFETY: the table says that it was written.
+        // SAFETY: the first word of a task of kind `Scoped` is the address of its scope, so it is
+        // initialised.
         (self.table.kind == TaskKind::Scoped).then(|| unsafe { self.words[0].assume_init() })
     }
 
-    /// Whether somebody's frame depends on it: such a task is never thrown away while the pool works.
+    /// Whether a frame depends on the task. Such a task is never discarded while the pool runs.
     pub fn is_structured(&self) -> bool {
         self.table.kind != TaskKind::Free
     }
 
-    /// Runs the task. No panic of user code comes out.
+    /// Runs the task. No panic of user code leaves this function.
     #[inline(always)]
     pub fn run(self, counts: &TaskCounts) -> Finished {
         let this = ManuallyDrop::new(self);
         let [a, b, c] = this.words;
-        // SAFETY: table and words belong together, and nobody uses the task again.
+        // SAFETY: the words were made with this table. They are not used again, because the task is consumed
+        // and not dropped.
         unsafe { (this.table.run)(a, b, c, counts) }
     }
 
-    /// Drops the task unstarted and tells whoever waits for it why; a panic in a drop is returned.
+    /// Drops the task unstarted and tells its waiter the reason. Returns the payload if a drop panics.
     pub fn discard(self, why: Unstarted) -> Result<Discarded, Payload> {
         let this = ManuallyDrop::new(self);
         let [a, b, c] = this.words;
-        // SAFETY: as in `run`.
+        // SAFETY: the words were made with this table. They are not used again, because the task is consumed
+        // and not dropped.
         unsafe { (this.table.discard)(a, b, c, why) }
     }
 }
@@ -165,20 +178,15 @@ impl Task {
 impl Drop for Task {
     fn drop(&mut self) {
         let [a, b, c] = self.words;
-        // SAFETY: as in `run`; nobody uses the words after the drop.
+        // SAFETY: the words were made with this table. They are not used again, because `run` and `discard`
+        // do not drop the task, and nothing uses it after the drop.
         if let Err(payload) = unsafe { (self.table.discard)(a, b, c, Unstarted::Cancelled) } {
             unwind::drop_silently(payload);
         }
     }
 }
 
-impl fmt::Debug for Task {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Task").finish_non_exhaustive()
-    }
-}
-
-/// Where a closure of a certain type is kept.
+/// Where the closure of a task is stored.
 #[derive(Clone, Copy)]
 enum Storage {
     Inline,
@@ -218,17 +226,14 @@ impl<W: Work> Work for BoxedWork<W> {
     }
 }
 
-/// Does fire-and-forget work and counts how it ended.
+/// Runs work without a handle and counts how it ended.
 #[inline]
 fn perform<W: Work<Output = ()>>(work: W, counts: &TaskCounts) -> Finished {
     if let Some(why) = work.refusal() {
         counts.unstarted(why);
-        return match unwind::drop_guarded(work) {
-            Ok(()) => Finished::Done,
-            Err(payload) => Finished::UnobservedPanic(payload),
-        };
+        return Finished::with(unwind::drop_guarded(work));
     }
-    counts.begin();
+    counts.start();
     match unwind::catch(|| work.call()) {
         Ok(()) => {
             counts.end(if W::has_failed(&()) { TaskEnd::Failed } else { TaskEnd::Completed });
@@ -241,100 +246,108 @@ fn perform<W: Work<Output = ()>>(work: W, counts: &TaskCounts) -> Finished {
     }
 }
 
-/// Puts the table of a new task in its place; the words are still to be written.
+/// Stores the table of a new task in `place`. The caller writes the words.
 #[inline]
 fn put_table<'a>(place: &'a mut MaybeUninit<Task>, table: &'static TaskTable) -> &'a mut Words {
     let task = place.as_mut_ptr();
-    // SAFETY: in bounds of `place`, which is borrowed mutably.
+    // SAFETY: `task` points into `place`, so the field is in bounds.
     let table_place = unsafe { &raw mut (*task).table };
-    // SAFETY: as above.
+    // SAFETY: the pointer is valid and aligned, and `place` is borrowed mutably, so no other thread accesses
+    // it.
     unsafe { table_place.write(table) };
-    // SAFETY: as above; the words may be uninitialised.
+    // SAFETY: the pointer is valid and aligned, and `place` is borrowed mutably for `'a`. The words may be
+    // uninitialised, because `Word` is `MaybeUninit`.
     unsafe { &mut (*task).words }
 }
 
-/// Closures that fit into the words.
-struct Inline;
+/// A way to store a closure in the words of a task.
+trait Packing: Sized {
+    /// Moves the closure out.
+    ///
+    /// # Safety
+    /// The words are those that this packing made from an `F`, and are not used again.
+    unsafe fn unpack<F>(words: Words) -> F;
 
-impl Inline {
-    #[inline]
-    fn pack<F: Work<Output = ()> + 'static>(place: &mut MaybeUninit<Task>, f: F) {
-        // Decided at compile time, like the choice that led here.
-        assert!(matches!(Storage::of::<F>(), Storage::Inline));
-        let table =
-            const { &TaskTable { run: Self::run::<F>, discard: Self::discard::<F>, kind: TaskKind::Free } };
-        let words = put_table(place, table);
-        // SAFETY: size and alignment were checked above.
-        unsafe { words.as_mut_ptr().cast::<F>().write(f) };
+    fn table<F: Work<Output = ()> + 'static>() -> &'static TaskTable {
+        const { &TaskTable { run: Self::run::<F>, discard: Self::discard::<F>, kind: TaskKind::Free } }
     }
 
     /// # Safety
-    /// The words hold an `F` put there by `pack`, which is not used again.
-    #[inline(always)]
-    unsafe fn unpack<F>(words: Words) -> F {
-        // SAFETY: the caller's promise; size and alignment as in `pack`.
-        unsafe { words.as_ptr().cast::<F>().read() }
-    }
-
+    /// The words are those that this packing made from an `F`, and are not used again.
     unsafe fn run<F: Work<Output = ()>>(a: Word, b: Word, c: Word, counts: &TaskCounts) -> Finished {
-        // SAFETY: the contract of the table.
+        // SAFETY: this packing made the words from an `F`, and they are not used again, by the contract of
+        // this function.
         let f = unsafe { Self::unpack::<F>([a, b, c]) };
         perform(f, counts)
     }
 
+    /// # Safety
+    /// The words are those that this packing made from an `F`, and are not used again.
     unsafe fn discard<F>(a: Word, b: Word, c: Word, _: Unstarted) -> Result<Discarded, Payload> {
-        // SAFETY: the contract of the table.
+        // SAFETY: this packing made the words from an `F`, and they are not used again, by the contract of
+        // this function.
         let f = unsafe { Self::unpack::<F>([a, b, c]) };
         unwind::drop_guarded(f).map(|()| Discarded::Unstarted)
     }
 }
 
-/// Closures in a recycled block, whose address is the first word.
+/// Stores a closure in the words themselves.
+struct Inline;
+
+impl Inline {
+    #[inline]
+    fn pack<F: Work<Output = ()> + 'static>(place: &mut MaybeUninit<Task>, f: F) {
+        // Decided at compile time, like the choice of this packing.
+        assert!(matches!(Storage::of::<F>(), Storage::Inline));
+        let words = put_table(place, Self::table::<F>());
+        // SAFETY: size and alignment of `F` fit the words, as the assertion says. The words are borrowed
+        // mutably, so no other thread accesses them.
+        unsafe { words.as_mut_ptr().cast::<F>().write(f) };
+    }
+}
+
+impl Packing for Inline {
+    #[inline(always)]
+    unsafe fn unpack<F>(words: Words) -> F {
+        // SAFETY: `pack` stored an `F` in these words, after it checked size and alignment. The `F` is moved
+        // out once, because the words are not used again.
+        unsafe { words.as_ptr().cast::<F>().read() }
+    }
+}
+
+/// Stores a closure in a recycled block, whose address is the first word.
 struct InBlock;
 
 impl InBlock {
     #[inline]
     fn pack<F: Work<Output = ()> + 'static>(place: &mut MaybeUninit<Task>, f: F) {
         let block = recycle::alloc::<F>();
-        // SAFETY: the block is ours, large enough and aligned for an `F`.
+        // SAFETY: the block is large enough and aligned for an `F`, and no other pointer to it exists.
         unsafe { block.write(f) };
-        let table =
-            const { &TaskTable { run: Self::run::<F>, discard: Self::discard::<F>, kind: TaskKind::Free } };
-        let words = put_table(place, table);
+        let words = put_table(place, Self::table::<F>());
         words[0].write(block.as_ptr().expose_provenance());
-    }
-
-    /// # Safety
-    /// `address` is the first word made by `pack` from an `F`, and is not used again.
-    #[inline]
-    unsafe fn unpack<F>(address: Word) -> F {
-        // SAFETY: `pack` wrote it.
-        let address = unsafe { address.assume_init() };
-        let place = std::ptr::with_exposed_provenance_mut::<F>(address);
-        // SAFETY: it is the address of a block, never null.
-        let place = unsafe { NonNull::new_unchecked(place) };
-        // SAFETY: the block holds an `F` that nobody else reads.
-        let f = unsafe { place.read() };
-        // SAFETY: the block came from `take_for::<F>` and its content has just moved out.
-        unsafe { recycle::free::<F>(place) };
-        f
-    }
-
-    unsafe fn run<F: Work<Output = ()>>(address: Word, _: Word, _: Word, counts: &TaskCounts) -> Finished {
-        // SAFETY: the contract of the table.
-        let f = unsafe { Self::unpack::<F>(address) };
-        perform(f, counts)
-    }
-
-    unsafe fn discard<F>(address: Word, _: Word, _: Word, _: Unstarted) -> Result<Discarded, Payload> {
-        // SAFETY: the contract of the table.
-        let f = unsafe { Self::unpack::<F>(address) };
-        unwind::drop_guarded(f).map(|()| Discarded::Unstarted)
     }
 }
 
-const _: () =
-    assert!(mem::size_of::<Task>() == 32, "two tasks a cache line, half of it at most for the inbox");
+impl Packing for InBlock {
+    #[inline]
+    unsafe fn unpack<F>([address, ..]: Words) -> F {
+        // SAFETY: `pack` initialised the first word.
+        let address = unsafe { address.assume_init() };
+        let place = std::ptr::with_exposed_provenance_mut::<F>(address);
+        // SAFETY: it is the address of a block, so it is not null.
+        let place = unsafe { NonNull::new_unchecked(place) };
+        // SAFETY: the block holds an `F`, which `pack` stored there. It is moved out once, because the words
+        // are not used again, and no other pointer to the block exists.
+        let f = unsafe { place.read() };
+        // SAFETY: the block came from `recycle::alloc::<F>`, its content has been moved out, and it is not
+        // used again.
+        unsafe { recycle::free::<F>(place) };
+        f
+    }
+}
+
+const _: () = assert!(mem::size_of::<Task>() == 32, "two tasks fit into a cache line");
 
 #[cfg(all(test, not(longshore_loom)))]
 mod tests {
@@ -343,7 +356,7 @@ mod tests {
 
     use super::*;
 
-    /// A closure with `N` bytes of ballast that counts its run, and whose drop is counted by the Arc.
+    /// A closure with `N` bytes of ballast that counts its runs. The `Arc` shows whether it was dropped.
     fn counted<const N: usize>(runs: &Arc<AtomicUsize>) -> impl FnOnce() + Send + use<N> {
         let (runs, ballast) = (runs.clone(), [7u8; N]);
         move || {
@@ -395,7 +408,7 @@ mod tests {
         let Finished::UnobservedPanic(payload) =
             Task::new(|| std::panic::resume_unwind(Box::new(5u8))).run(&counts)
         else {
-            panic!("the payload is for the pool");
+            panic!("the payload is not returned");
         };
         assert_eq!(payload.downcast_ref::<u8>(), Some(&5));
         assert_eq!(counts.panicked.get(), 1);

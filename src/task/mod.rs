@@ -1,10 +1,11 @@
 //! A task: its memory, its states, its end.
 //!
-//! `work.rs` says what can be a task's work; `erased.rs` is a task of any type in four words; `result_slot.rs` is the cell
-//! that task and handle share; `outcome.rs` is what the cell ends with. `conditions.rs` and `cancel.rs` can keep a task from
-//! starting, `counts.rs` counts starts and ends, and `recycle.rs` allocates the memory.
+//! `work.rs` says what the work of a task is; `erased.rs` is a task of any type in four words;
+//! `result_slot.rs` is the cell that task and handle share; `outcome.rs` is what a handle receives.
+//! `conditions.rs` and `cancel.rs` can keep a task from starting, `counts.rs` counts starts and ends, and
+//! `recycle.rs` allocates the memory.
 //!
-//! Used by `submit`, `push` and `pull`. Read `erased.rs` first, then `result_slot.rs`.
+//! Used by `queue`, `runtime`, `submit`, `push` and `pull`. Read `erased.rs` first, then `result_slot.rs`.
 
 pub mod cancel;
 pub mod conditions;

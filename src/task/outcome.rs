@@ -1,5 +1,7 @@
-//! What a slot's handle waits for, whom it leaves to be woken, and the bits of a slot's state word. What they mean and who
-//! sets them is said in `slot`.
+//! The outcome of a task with a handle, and the bits of a result slot's state word.
+//!
+//! Constants and plain values. The table in `result_slot.rs` says what each bit means and which side sets it.
+//! Guarded by the models `result_slot` and `result_slot_waiting`.
 
 use crate::base::unwind::Payload;
 use crate::task::work::Unstarted;
@@ -10,16 +12,16 @@ pub(super) const COMPLETE: u32 = 1 << 2;
 pub(super) const WAITING: u32 = 1 << 3;
 pub(super) const TASK: u32 = 1 << 4;
 pub(super) const HANDLE: u32 = 1 << 5;
-/// The work's own conditions say that it must not begin.
+/// The task was cancelled, by its handle, a token, a purge or a shutdown.
 pub(super) const REFUSED: u32 = 1 << 6;
-/// Its deadline has passed.
+/// The deadline of the task had passed.
 pub(super) const EXPIRED: u32 = 1 << 7;
-/// There was no room for it.
+/// The pool was full.
 pub(super) const DROPPED: u32 = 1 << 8;
-/// Without any of these, a complete slot holds an outcome.
+/// A complete slot holds a result or a payload if none of these is set.
 pub(super) const UNSTARTED: u32 = CANCELLED | REFUSED | EXPIRED | DROPPED;
 
-/// The bit that says why.
+/// The bit for a reason.
 pub(super) fn reason(why: Unstarted) -> u32 {
     match why {
         Unstarted::Cancelled => REFUSED,
@@ -28,7 +30,7 @@ pub(super) fn reason(why: Unstarted) -> u32 {
     }
 }
 
-/// What the bits of a state say, of an unstarted slot.
+/// The reason in the state of an unstarted slot.
 pub(super) fn reason_in(state: u32) -> Unstarted {
     match state {
         _ if state & EXPIRED != 0 => Unstarted::Expired,
@@ -37,12 +39,12 @@ pub(super) fn reason_in(state: u32) -> Unstarted {
     }
 }
 
-/// How a task ended, as its handle gets to know it.
+/// How a task ended, as seen by its handle.
 #[derive(Debug)]
 pub enum Outcome<T> {
-    /// It returned this.
+    /// It returned this value.
     Returned(T),
-    /// It panicked with this.
+    /// It panicked with this payload.
     Panicked(Payload),
     /// It never ran.
     Unstarted(Unstarted),

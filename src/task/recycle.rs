@@ -1,12 +1,17 @@
-//! Recycled memory blocks for closures that do not fit into a task and for the slots behind handles.
+//! Recycled memory blocks, for closures that do not fit into a task and for result slots.
 //!
-//! The producer of a task takes a block on one thread and the worker gives it back on another. General allocators
-//! are at their slowest with that pattern; this one is built for it, after Bonwick and Adams ("Magazines and Vmem",
-//! USENIX 2001): each thread keeps two *magazines* (chains of free blocks) a size class; only whole magazines move
-//! between threads, through a *depot* behind a lock, so that the lock is taken once in [`MAGAZINE`] tasks.
+//! The producer of a task allocates a block on one thread, and a worker frees it on another. General
+//! allocators are slowest with that pattern. This allocator is built for it, after Bonwick and Adams
+//! ("Magazines and Vmem", USENIX 2001). Each thread keeps two *magazines* (chains of free blocks) for each
+//! size class. Only whole magazines move between threads, through a *depot* behind a mutex, so a thread takes
+//! the mutex once in [`MAGAZINE`] tasks.
 //!
-//! What the depot does not want goes back to the global allocator: at most [`DEPOT_BYTES`] stay there, besides
-//! two magazines a class and thread. A worker that goes to sleep after a burst gives those back as well ([`trim`]).
+//! Magazines that the depot does not keep go back to the global allocator. At most [`DEPOT_BYTES`] stay in
+//! the depot, and two magazines for each class in each thread. A worker that parks after a burst returns its
+//! magazines, too ([`trim`]).
+//!
+//! The depot belongs to the process, a cache to each thread that allocates or frees. Guarded by the unit
+//! tests here, and by AddressSanitizer runs of the stress tests without recycling.
 
 use std::alloc::{self, Layout};
 use std::cell::RefCell;
@@ -14,32 +19,34 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// The size classes in bytes: powers of two, so that a class is found by counting bits.
+/// The number of size classes. Their sizes are powers of two, so that a class is found by counting bits.
 const CLASSES: usize = 5;
 const SMALLEST: usize = 64;
 /// The largest block that is recycled, in bytes.
 pub const LARGEST: usize = SMALLEST << (CLASSES - 1);
-/// The alignment of every block: what a general allocator gives without effort. (Whole cache lines were tried: the
-/// allocator's search for aligned memory cost more than the lines that neighbours share.)
+/// The alignment of every block: what a general allocator provides at no cost. (Whole cache lines were tried.
+/// The search of the allocator for aligned memory cost more than the cache lines that neighbours share.)
 pub const ALIGNMENT: usize = 16;
-/// Blocks in a full magazine: enough to make the depot's lock rare, few enough to bound what a thread hoards.
+/// Blocks in a full magazine. Many, so that the depot's mutex is taken rarely; few, to bound the free memory
+/// of a thread.
 const MAGAZINE: usize = 64;
-/// Bytes that the depots of all classes keep together: the tasks of a burst, 64 bytes each and a quarter of a million of
-/// them, find their memory warm when the next burst comes.
+/// The most bytes in the depots of all classes together: the memory of a burst of 250,000 tasks of 64 bytes
+/// stays warm for the next burst.
 const DEPOT_BYTES: usize = 16 << 20;
 
-/// Switched off under AddressSanitizer (`--cfg longshore_no_recycling`), which sees a use after free only if the
+/// Off under AddressSanitizer (`--cfg longshore_no_recycling`), which detects a use after free only if the
 /// memory is really freed.
 const RECYCLES: bool = !cfg!(longshore_no_recycling);
 
-/// Memory for one `T` (not zero-sized), uninitialised, aligned for it. Aborts like `Box` when there is no memory.
+/// Allocates uninitialised memory for one `T`, which is not zero-sized. Aborts like `Box` if there is no
+/// memory.
 #[inline]
 pub fn alloc<T>() -> NonNull<T> {
-    assert!(size_of::<T>() > 0); // known at compile time, like the choice that follows
+    assert!(size_of::<T>() > 0); // decided at compile time, like the match below
     match class_of(Layout::new::<T>()) {
         Some(class) if RECYCLES => CACHE
-            // No cache once this thread's locals are being destroyed.
-            .try_with(|cache| cache.borrow_mut().classes[class].take(class))
+            // Fails while this thread's locals are being destroyed.
+            .try_with(|cache| cache.borrow_mut().classes[class].alloc(class))
             .ok()
             .flatten()
             .unwrap_or_else(|| allocate(class_layout(class)))
@@ -48,10 +55,10 @@ pub fn alloc<T>() -> NonNull<T> {
     }
 }
 
-/// Takes memory back.
+/// Frees memory.
 ///
 /// # Safety
-/// `place` came from `alloc::<T>` (of any type with the same size and alignment) and is not used again; its
+/// `place` came from [`alloc`] for `T` or a type of the same size and alignment, and is not used again. Its
 /// content has been moved out or dropped.
 #[inline]
 pub unsafe fn free<T>(place: NonNull<T>) {
@@ -59,20 +66,21 @@ pub unsafe fn free<T>(place: NonNull<T>) {
     match class_of(Layout::new::<T>()) {
         Some(class) if RECYCLES => {
             let free = place.cast::<FreeBlock>();
-            // SAFETY: the block is ours, at least 64 bytes and aligned to them.
+            // SAFETY: the block has at least 64 bytes, aligned to 16, so a `FreeBlock` fits. Its content is
+            // gone, and the caller does not use it again, so no other pointer to it is in use.
             unsafe { free.write(FreeBlock { next: None }) };
-            let kept = CACHE.try_with(|cache| cache.borrow_mut().give_back(free, class));
-            if kept.is_err() {
-                // SAFETY: `alloc` allocated it with the layout of its class.
+            let freed = CACHE.try_with(|cache| cache.borrow_mut().free(free, class));
+            if freed.is_err() {
+                // SAFETY: `alloc` allocated the block with the layout of its class, and it is not used again.
                 unsafe { alloc::dealloc(place.as_ptr(), class_layout(class)) };
             }
         }
-        // SAFETY: `alloc` allocated it with this layout.
+        // SAFETY: `alloc` allocated the memory with this layout, and it is not used again.
         _ => unsafe { alloc::dealloc(place.as_ptr(), Layout::new::<T>()) },
     }
 }
 
-/// The class for a type of this layout; `None` for one that is too large, or aligned too widely, to be recycled.
+/// The size class of a layout; `None` if its size or alignment is too large to be recycled.
 const fn class_of(layout: Layout) -> Option<usize> {
     let size = layout.size();
     if size > LARGEST || layout.align() > ALIGNMENT {
@@ -91,12 +99,13 @@ const fn class_layout(class: usize) -> Layout {
 
 #[cold]
 fn allocate(layout: Layout) -> NonNull<u8> {
-    // SAFETY: no layout here has size 0: classes start at 64 bytes and `alloc` refuses zero-sized types.
+    // SAFETY: the size of the layout is not 0, because classes start at 64 bytes and `alloc` refuses
+    // zero-sized types.
     let place = unsafe { alloc::alloc(layout) };
     NonNull::new(place).unwrap_or_else(|| alloc::handle_alloc_error(layout))
 }
 
-/// What a free block holds: the link to the next one of its magazine.
+/// The content of a free block: the link to the next block of its magazine.
 struct FreeBlock {
     next: Option<NonNull<FreeBlock>>,
 }
@@ -108,14 +117,15 @@ struct Magazine {
     count: usize,
 }
 
-// SAFETY: the blocks of a magazine are plain memory that nobody else can reach.
+// SAFETY: the blocks of a magazine are plain memory, and no pointer to them exists outside of the magazine.
 unsafe impl Send for Magazine {}
 
 impl Magazine {
     #[inline]
     fn push(&mut self, block: NonNull<FreeBlock>) {
         let link = FreeBlock { next: self.top };
-        // SAFETY: the block is free and ours.
+        // SAFETY: the block is free memory that is large enough for the link, and only this magazine has a
+        // pointer to it.
         unsafe { block.write(link) };
         self.top = Some(block);
         self.count += 1;
@@ -124,7 +134,8 @@ impl Magazine {
     #[inline]
     fn pop(&mut self) -> Option<NonNull<FreeBlock>> {
         let block = self.top?;
-        // SAFETY: a block in the chain holds an initialised link.
+        // SAFETY: every block in the chain holds an initialised link, and only this magazine has a pointer to
+        // it.
         self.top = unsafe { block.read() }.next;
         self.count -= 1;
         Some(block)
@@ -132,20 +143,22 @@ impl Magazine {
 
     fn free(mut self, class: usize) {
         while let Some(block) = self.pop() {
-            // SAFETY: every block of a class was allocated with its layout.
+            // SAFETY: every block of the class was allocated with this layout, and is no longer in the chain.
             unsafe { alloc::dealloc(block.cast().as_ptr(), class_layout(class)) };
         }
     }
 }
 
-/// Bytes that went back to the allocator since [`trim`] last said that it was much.
+/// Bytes returned to the allocator since [`trim`] last returned true.
 static RETURNED: AtomicUsize = AtomicUsize::new(0);
 
-/// So many returned bytes are much: allocators keep a heap of that size although nearly all of it is free.
+/// Returned bytes above which [`trim`] returns true: allocators keep a heap of that size although nearly all
+/// of it is free.
 const TRIM_THRESHOLD: usize = 64 << 20;
 
-/// Gives the calling thread's free blocks back, if it has had more lately than the depot takes. Returns whether all
-/// threads together have given back much since this was last said.
+/// Returns the calling thread's free blocks to the depot or the allocator, if the depot has lately refused
+/// some of them. Returns true once for every [`TRIM_THRESHOLD`] bytes that all threads together have returned
+/// to the allocator.
 pub fn trim() -> bool {
     let overflowed = CACHE.try_with(|cache| {
         let mut cache = cache.borrow_mut();
@@ -155,7 +168,7 @@ pub fn trim() -> bool {
         }
         overflowed
     });
-    // An error means that the thread is ending. Relaxed: a rough sum that orders nothing.
+    // An error means that the thread is ending. Relaxed: an approximate sum that orders nothing.
     overflowed == Ok(true)
         && RETURNED.load(Ordering::Relaxed) >= TRIM_THRESHOLD
         && RETURNED.swap(0, Ordering::Relaxed) >= TRIM_THRESHOLD
@@ -163,17 +176,17 @@ pub fn trim() -> bool {
 
 static DEPOTS: [Mutex<Vec<Magazine>>; CLASSES] = [const { Mutex::new(Vec::new()) }; CLASSES];
 
-/// Bytes in all depots.
-static KEPT: AtomicUsize = AtomicUsize::new(0);
+/// Bytes in the depots of all classes.
+static DEPOT_USED: AtomicUsize = AtomicUsize::new(0);
 
-/// Hands a full magazine to the depot, or its blocks to the allocator when the depot has enough. Returns whether the
-/// depot took it.
+/// Moves a full magazine to the depot. If the depot is full, returns the blocks to the allocator and returns
+/// `false`.
 #[cold]
 fn to_depot(magazine: Magazine, class: usize) -> bool {
     let bytes = magazine.count * class_layout(class).size();
-    // Relaxed, here and below: a bound on a sum, which orders nothing.
-    if KEPT.fetch_add(bytes, Ordering::Relaxed) + bytes > DEPOT_BYTES {
-        KEPT.fetch_sub(bytes, Ordering::Relaxed);
+    // Relaxed, here and in `from_depot`: a bound on a sum, which orders nothing.
+    if DEPOT_USED.fetch_add(bytes, Ordering::Relaxed) + bytes > DEPOT_BYTES {
+        DEPOT_USED.fetch_sub(bytes, Ordering::Relaxed);
         RETURNED.fetch_add(bytes, Ordering::Relaxed);
         magazine.free(class);
         return false;
@@ -185,12 +198,12 @@ fn to_depot(magazine: Magazine, class: usize) -> bool {
 #[cold]
 fn from_depot(class: usize) -> Option<Magazine> {
     let magazine = DEPOTS[class].lock().unwrap_or_else(PoisonError::into_inner).pop()?;
-    KEPT.fetch_sub(magazine.count * class_layout(class).size(), Ordering::Relaxed);
+    DEPOT_USED.fetch_sub(magazine.count * class_layout(class).size(), Ordering::Relaxed);
     Some(magazine)
 }
 
-/// One thread's magazines of one class: the one in use and a full or empty one, so that a thread that takes and
-/// gives in turn does not go to the depot at each boundary.
+/// One thread's magazines of one class: the one in use, and a full or empty one. With two of them a thread
+/// that allocates and frees in turn does not go to the depot at each boundary.
 #[derive(Default)]
 struct ClassCache {
     loaded: Magazine,
@@ -199,7 +212,7 @@ struct ClassCache {
 
 impl ClassCache {
     #[inline]
-    fn take(&mut self, class: usize) -> Option<NonNull<u8>> {
+    fn alloc(&mut self, class: usize) -> Option<NonNull<u8>> {
         if self.loaded.count == 0 {
             std::mem::swap(&mut self.loaded, &mut self.spare);
             if self.loaded.count == 0 {
@@ -209,32 +222,32 @@ impl ClassCache {
         self.loaded.pop().map(NonNull::cast)
     }
 
-    /// Returns `false` if blocks had to go back to the allocator.
+    /// Returns `false` if blocks went back to the allocator.
     #[inline]
-    fn give_back(&mut self, block: NonNull<FreeBlock>, class: usize) -> bool {
-        let mut kept = true;
+    fn free(&mut self, block: NonNull<FreeBlock>, class: usize) -> bool {
+        let mut stays = true;
         if self.loaded.count == MAGAZINE {
             std::mem::swap(&mut self.loaded, &mut self.spare);
             if self.loaded.count > 0 {
-                kept = to_depot(std::mem::take(&mut self.loaded), class);
+                stays = to_depot(std::mem::take(&mut self.loaded), class);
             }
         }
         self.loaded.push(block);
-        kept
+        stays
     }
 }
 
 #[derive(Default)]
 struct Cache {
     classes: [ClassCache; CLASSES],
-    /// The depot has refused a magazine since the last look.
+    /// Whether the depot has refused a magazine since the last `trim`.
     overflowed: bool,
 }
 
 impl Cache {
     #[inline]
-    fn give_back(&mut self, block: NonNull<FreeBlock>, class: usize) {
-        if !self.classes[class].give_back(block, class) {
+    fn free(&mut self, block: NonNull<FreeBlock>, class: usize) {
+        if !self.classes[class].free(block, class) {
             self.overflowed = true;
         }
     }
@@ -242,7 +255,7 @@ impl Cache {
     fn empty(&mut self) {
         for (class, cache) in self.classes.iter_mut().enumerate() {
             for magazine in [std::mem::take(&mut cache.loaded), std::mem::take(&mut cache.spare)] {
-                // A part-full magazine is not worth a place in the depot.
+                // The depot holds full magazines only.
                 if magazine.count == MAGAZINE {
                     to_depot(magazine, class);
                 } else {
@@ -284,7 +297,8 @@ mod tests {
                 .map(|i| {
                     let place = alloc::<Content>();
                     assert_eq!(place.addr().get() % ALIGNMENT, 0);
-                    // SAFETY: the block is ours and large enough.
+                    // SAFETY: the block was allocated for this type, and only this thread has a pointer to
+                    // it.
                     unsafe { place.write([seed + i; 12]) };
                     place.as_ptr().expose_provenance()
                 })
@@ -293,10 +307,10 @@ mod tests {
                 for (i, address) in blocks.iter().enumerate() {
                     let place = NonNull::new(std::ptr::with_exposed_provenance_mut::<Content>(*address));
                     let place = place.expect("never null");
-                    // SAFETY: written above; the spawn orders the write before this read.
+                    // SAFETY: the other thread has written it; the spawn orders the write before this read.
                     let content = unsafe { place.read() };
                     assert_eq!(content, [seed + i as u64; 12], "no two blocks overlap");
-                    // SAFETY: taken for this type, used no more.
+                    // SAFETY: the block was allocated for this type and is not used again.
                     unsafe { free(place) };
                 }
                 blocks.len()
@@ -315,11 +329,11 @@ mod tests {
             .map(|_| alloc::<Content>())
             .collect();
         for place in places {
-            // SAFETY: taken for this type, nothing was written, used no more.
+            // SAFETY: the block was allocated for this type, was never written, and is not used again.
             unsafe { free(place) };
         }
-        let kept = KEPT.load(Ordering::Relaxed);
-        assert!(kept <= DEPOT_BYTES, "{kept} bytes kept");
-        from_depot(class).expect("something was kept").free(class);
+        let used = DEPOT_USED.load(Ordering::Relaxed);
+        assert!(used <= DEPOT_BYTES, "{used} bytes in the depot");
+        from_depot(class).expect("the depot is not empty").free(class);
     }
 }

@@ -1,34 +1,35 @@
-//! What a task does: a closure, or something that also says whether it may still begin.
+//! The work of a task: a closure, or a closure with conditions under which it may start.
 //!
-//! Tasks and slots are generic over this, so that conditions cost nothing where there are none: for a closure both
-//! questions are answered when the program is compiled.
+//! Tasks and result slots are generic over [`Work`], so that conditions cost nothing for a task without any:
+//! for a plain closure both questions are answered at compile time. No state; `submit/envelope.rs` has the
+//! other implementation. Guarded by `tests/it/behaviour/conditions.rs` and `groups.rs`.
 
-/// Why a task was never begun.
+/// Why a task never started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unstarted {
-    /// It was cancelled, by whatever means.
+    /// It was cancelled: by its handle, a token, a purge or a shutdown.
     Cancelled,
-    /// Its deadline came first.
+    /// Its deadline passed first.
     Expired,
-    /// There was no room for it, and its pool drops tasks then.
+    /// The pool was full, and its overflow policy drops tasks.
     Dropped,
 }
 
-/// What a task does.
+/// The work of a task.
 pub trait Work: Send {
-    /// What comes out.
+    /// The result.
     type Output: Send;
 
-    /// Asked once, by whoever is about to begin the task: why it must not. Does not panic.
+    /// Why the task must not start. Called once, by the thread that is about to start it. Does not panic.
     #[inline(always)]
     fn refusal(&self) -> Option<Unstarted> {
         None
     }
 
-    /// Does it. May panic.
+    /// Does the work. May panic.
     fn call(self) -> Self::Output;
 
-    /// Whether the task counts as failed, though it has returned.
+    /// Whether a task that returned this counts as failed.
     #[inline(always)]
     fn has_failed(_: &Self::Output) -> bool {
         false

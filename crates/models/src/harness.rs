@@ -1,7 +1,11 @@
-//! Runs each model in a process of its own: a test starts its own binary again with nothing but this test.
+//! Runs each model in a process of its own: a test starts its own binary again, with this test alone.
 //!
-//! loom reports a fault by a panic, which is final here: the process ends at once with a status of its own. The
-//! library catches panics of user code, and would catch loom's as well; and a deadlock found while unwinding aborts.
+//! loom reports a fault by a panic. Here a panic ends the process at once, with a status of its own, because
+//! the library catches panics of user code and would catch loom's as well, and because a deadlock found while
+//! unwinding aborts.
+//!
+//! Used by `tests/models.rs` and `tests/mutants.rs`; no state but in the process of a model. Guarded by the
+//! mutants: each fails if the harness finds no fault.
 
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,20 +14,23 @@ use std::{env, panic, process, thread};
 
 use crate::mutation::{self, Mutation};
 
-/// Set in the process that runs the model.
+/// Set in the process of a model.
 const CHILD: &str = "LONGSHORE_MODEL_CHILD";
-/// Overrides the bound of every model: loom's own variable.
+/// Overrides the bound of every model; loom's own variable.
 const PREEMPTIONS: &str = "LOOM_MAX_PREEMPTIONS";
-/// The status of a process whose model found a fault.
+/// The status of a process whose model has found a fault.
 const FAULT: i32 = 42;
-/// Switches between threads in one execution, beyond which loom gives up. Its default of 1,000 is short for our loops.
+/// The most switches between threads in one execution. loom's default of 1,000 is too small for the loops of
+/// the models.
 const MAX_SWITCHES: usize = 20_000;
 
-/// Passes if every execution of `model` does in which a thread that could go on is interrupted at most `bound` times.
+/// Passes if every execution of `model` passes in which a running thread is interrupted at most `bound`
+/// times.
 ///
-/// There is always a bound. Without one loom explores *less*: its reduction remembers only the last access to an
-/// atomic, so a thread that looks at a value before it swaps it hides the looks of others before that. With a bound
-/// it adds the executions that the reduction may have lost to the bound, and with them those.
+/// There is always a bound, because without a bound loom explores *less*. Its reduction remembers only the
+/// last access to an atomic, so a thread that loads a value before it swaps it hides earlier loads of other
+/// threads. With a bound loom adds the executions that the reduction may have lost to the bound, and those
+/// executions with them.
 pub fn prove(bound: usize, model: fn()) {
     let Some(output) = run_alone(bound, None, model) else {
         return;
@@ -33,7 +40,7 @@ pub fn prove(bound: usize, model: fn()) {
     text.lines().filter(|l| l.starts_with("model:")).for_each(|l| eprintln!("{l}"));
 }
 
-/// Passes if `model` finds a fault when `mutation` breaks what it checks.
+/// Passes if `model` finds a fault while `mutation` is active.
 pub fn refute(mutation: Mutation, bound: usize, model: fn()) {
     let Some(output) = run_alone(bound, Some(mutation), model) else {
         return;
@@ -48,7 +55,8 @@ fn text_of(output: &Output) -> String {
     String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned()
 }
 
-/// In the test: the output of the process that ran the model. In that process: runs it and returns nothing.
+/// In the test: runs the model in a new process and returns its output. In that process: runs it and returns
+/// `None`.
 fn run_alone(bound: usize, mutation: Option<Mutation>, model: fn()) -> Option<Output> {
     if env::var_os(CHILD).is_some() {
         if let Some(mutation) = mutation {

@@ -1,5 +1,6 @@
-//! What the models in `tests/` share: the harness that runs each in a process of its own, and a second build of the
-//! library's files in which single atomic operations can be broken. `docs/MODELS.md` lists models and mutants.
+//! What the models in `tests/` share: the harness that runs each model in a process of its own, and a second
+//! build of the library's files in which single atomic operations can be broken. `docs/MODELS.md` lists
+//! models and mutants. Read `harness.rs` first.
 #![cfg(longshore_loom)]
 #![allow(
     dead_code,
@@ -8,13 +9,13 @@
     clippy::extra_unused_type_parameters,
     clippy::len_without_is_empty,
     clippy::new_without_default,
-    reason = "the library's files are compiled as they are, used or not"
+    reason = "the library's files are compiled as they are, whether used or not"
 )]
 
 pub mod harness;
 pub mod mutation;
 
-// The layout of the library's crate root, because the files below say `crate::base`.
+// The modules of the library's crate root, because its files import from `crate::base` and so on.
 mod base;
 #[path = "../../../src/limits/mod.rs"]
 mod limits;
@@ -27,7 +28,7 @@ mod task;
 #[path = "../../../src/workers/mod.rs"]
 mod workers;
 
-/// As `longshore::internals`: the very same files, with a façade that can break an operation.
+/// The files of `longshore::internals`, compiled with a façade that can break an operation.
 pub mod mutable {
     pub use crate::base::{barrier, facade};
     pub use crate::limits::{budget, permits, wait_queue};

@@ -1,14 +1,17 @@
-//! Which operation of which function is broken in this process, if any.
+//! The operation that is broken in this process, if there is one.
 //!
-//! The operation is found by its place in the source: the façade asks with the location of its caller, and the lines
-//! of the function are looked up in the very text that was compiled. So a mutant is never a stale copy.
+//! The operation is found by its line in the source: the façade asks with the location of its caller, and the
+//! lines of the function are looked up in the text that was compiled. So a mutant is never an outdated copy.
+//!
+//! A process breaks at most one operation, before its model starts; then any thread asks. Guarded by `refute`
+//! in `harness.rs`, which fails if a mutation is never reached.
 
 use std::ops::Range;
 use std::panic::Location;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The files that `mutable` compiles.
+/// The files of the library whose operations can be broken.
 const SOURCES: [(&str, &str); 9] = [
     ("entry_counter.rs", include_str!("../../../src/queue/entry_counter.rs")),
     ("fork_slot.rs", include_str!("../../../src/queue/fork_slot.rs")),
@@ -21,61 +24,55 @@ const SOURCES: [(&str, &str); 9] = [
     ("wait_queue.rs", include_str!("../../../src/limits/wait_queue.rs")),
 ];
 
-/// What is wrong with an operation.
+/// How an operation is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Damage {
-    /// Nothing.
+    /// It is not broken.
     None,
     /// Its ordering is relaxed.
     Relaxed,
-    /// It does not happen: a fence or a store; a read-modify-write only reads.
+    /// A fence or a store does not happen; a read-modify-write only reads.
     Removed,
-    /// A read-modify-write is a load and a store.
+    /// A read-modify-write is replaced by a load and a store.
     Torn,
 }
 
 /// One way to break a protocol.
 #[derive(Debug, Clone, Copy)]
 pub enum Mutation {
-    /// Damages an operation of the library.
+    /// Breaks an operation of the library.
     Operation {
-        /// What happens to it.
+        /// How it is broken.
         damage: Damage,
-        /// The file it is in.
+        /// The file of the operation.
         file: &'static str,
-        /// The function it is in. All such operations there are damaged.
+        /// The function of the operation. All operations of this kind in it are broken.
         function: &'static str,
-        /// The façade's function: `load`, `store`, `fence` and so on.
+        /// The kind of the operation: the façade's function, for example `load`, `store` or `fence`.
         operation: &'static str,
     },
-    /// Leaves out a step that the model itself takes, see [`leaves_out`].
+    /// Leaves out a step of the model itself; see [`leaves_out`].
     Step(&'static str),
 }
 
-impl Mutation {
-    /// Takes an operation out.
-    pub const fn removed(file: &'static str, function: &'static str, operation: &'static str) -> Self {
-        Self::operation(Damage::Removed, file, function, operation)
-    }
+/// Removes an operation.
+pub const fn removed(file: &'static str, function: &'static str, operation: &'static str) -> Mutation {
+    Mutation::Operation { damage: Damage::Removed, file, function, operation }
+}
 
-    /// Takes an operation's ordering away.
-    pub const fn relaxed(file: &'static str, function: &'static str, operation: &'static str) -> Self {
-        Self::operation(Damage::Relaxed, file, function, operation)
-    }
+/// Relaxes the ordering of an operation.
+pub const fn relaxed(file: &'static str, function: &'static str, operation: &'static str) -> Mutation {
+    Mutation::Operation { damage: Damage::Relaxed, file, function, operation }
+}
 
-    /// Takes an operation's atomicity away.
-    pub const fn torn(file: &'static str, function: &'static str, operation: &'static str) -> Self {
-        Self::operation(Damage::Torn, file, function, operation)
-    }
+/// Makes an operation not atomic.
+pub const fn torn(file: &'static str, function: &'static str, operation: &'static str) -> Mutation {
+    Mutation::Operation { damage: Damage::Torn, file, function, operation }
+}
 
-    const fn operation(
-        damage: Damage,
-        file: &'static str,
-        function: &'static str,
-        operation: &'static str,
-    ) -> Self {
-        Mutation::Operation { damage, file, function, operation }
-    }
+/// Leaves out a step of a model.
+pub const fn without(step: &'static str) -> Mutation {
+    Mutation::Step(step)
 }
 
 struct Active {
@@ -86,7 +83,8 @@ struct Active {
 static ACTIVE: OnceLock<Active> = OnceLock::new();
 static APPLIED: AtomicBool = AtomicBool::new(false);
 
-/// Printed when a mutation is reached for the first time: one that never is proves nothing.
+/// Printed when the mutation is reached for the first time, because a mutation that is never reached proves
+/// nothing.
 pub const MARK: &str = "mutation reached";
 
 /// Breaks `mutation` for the rest of this process.
@@ -95,10 +93,10 @@ pub fn activate(mutation: Mutation) {
         Mutation::Step(_) => 0..0,
         Mutation::Operation { file, function, .. } => lines_of(file, function),
     };
-    assert!(ACTIVE.set(Active { mutation, lines }).is_ok(), "one mutation a process");
+    assert!(ACTIVE.set(Active { mutation, lines }).is_ok(), "a process has one mutation");
 }
 
-/// Whether the model has to leave out the step called `step`.
+/// Whether the model must leave out the step with this name.
 pub fn leaves_out(step: &str) -> bool {
     let hit = matches!(ACTIVE.get(), Some(Active { mutation: Mutation::Step(name), .. }) if *name == step);
     if hit {
@@ -107,7 +105,7 @@ pub fn leaves_out(step: &str) -> bool {
     hit
 }
 
-/// What is wrong with the operation that the façade's caller asks for.
+/// How the operation of the façade's caller is broken.
 #[track_caller]
 pub(crate) fn damage(name: &str) -> Damage {
     let Some(Active { mutation, lines }) = ACTIVE.get() else {
@@ -130,9 +128,9 @@ fn mark() {
     }
 }
 
-/// From the line of the function's head to that of the next function's.
+/// The lines of a function: from its head to the head of the next function.
 fn lines_of(file: &str, function: &str) -> Range<u32> {
-    let (_, text) = SOURCES.iter().find(|(name, _)| *name == file).expect("a file of the list");
+    let (_, text) = SOURCES.iter().find(|(name, _)| *name == file).expect("a file of `SOURCES`");
     let mut heads = (1u32..).zip(text.lines()).filter_map(|(number, line)| {
         let (before, after) = line.split_once("fn ")?;
         let name: String = after.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();

@@ -1,31 +1,31 @@
-//! Affinity masks on Linux and Android, of any size, straight from `sched_{get,set}affinity`.
+//! Affinity masks of any size on Linux and Android, read and written with `sched_{get,set}affinity`.
 //!
-//! Owner: no state here; a [`CpuMask`] is a plain value of whoever saved it.
-//! Threads: reads the mask of the main or of the calling thread; writes only the calling thread's own.
+//! No state; a [`CpuMask`] is a plain value. Reads the mask of the main thread or of the calling thread;
+//! writes only the mask of the calling thread. Guarded by the unit tests here and in `sys/affinity/mod.rs`.
 
 use std::ffi::{c_int, c_ulong};
 use std::{io, process};
 
-/// How many cores `core_affinity` can name: it sets bits in a `cpu_set_t`, whose size is fixed, and
-/// `CPU_SET` beyond that aborts the process.
+/// The number of cores that `core_affinity` can pin to. It sets bits in a `cpu_set_t`, whose size is fixed,
+/// and a `CPU_SET` beyond that size aborts the process.
 pub const PINNABLE_CORES: usize = libc::CPU_SETSIZE as usize;
 
-/// The kernel's CPU masks are arrays of longs, CPU 0 in the lowest bit of the first.
+/// Bits per word. A CPU mask of the kernel is an array of longs, with CPU 0 in the lowest bit of the first.
 const BITS: usize = c_ulong::BITS as usize;
 
-/// The size of `cpu_set_t`, so that no buffer handed over as one is ever smaller than that type.
+/// The size of `cpu_set_t`, so that no buffer passed as a `cpu_set_t` is smaller than that type.
 const FIRST_WORDS: usize = PINNABLE_CORES / BITS;
 
-/// Where growing the buffer ends: 2^20 CPUs, far above any kernel's limit, so that an `EINVAL` with another
-/// cause cannot grow it for ever.
+/// The largest buffer: 2^20 CPUs, far above the limit of any kernel. It stops the growth if `EINVAL` has
+/// another cause.
 const MOST_WORDS: usize = (1 << 20) / BITS;
 
-/// The calling thread, for the affinity calls.
+/// Names the calling thread in the affinity calls.
 const CURRENT_THREAD: libc::pid_t = 0;
 
-/// The set of CPUs a thread may run on, saved to be given to another thread later.
+/// The set of CPUs on which a thread may run, stored to be applied to another thread later.
 ///
-/// An empty mask stands for "could not be read".
+/// An empty mask means that it could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CpuMask {
     words: Vec<c_ulong>,
@@ -33,10 +33,9 @@ pub struct CpuMask {
 
 impl CpuMask {
     /// The mask of the process's main thread, which no worker of a pool changes.
-    ///
-    /// Falls back to the calling thread where the main thread may not be asked about.
+    /// If that cannot be read, the mask of the calling thread.
     pub fn of_process() -> Self {
-        // The id of a process is the id of its main thread, and the kernel takes thread ids here.
+        // The id of a process is the id of its main thread, and the kernel expects thread ids here.
         libc::pid_t::try_from(process::id())
             .ok()
             .and_then(read)
@@ -48,23 +47,23 @@ impl CpuMask {
         Self { words: read(CURRENT_THREAD).unwrap_or_default() }
     }
 
-    /// The CPUs in this mask, ascending; none if it could not be read.
+    /// The CPUs in this mask, ascending; none if the mask could not be read.
     pub fn cores(&self) -> Vec<usize> {
         (0..self.words.len() * BITS).filter(|cpu| self.words[cpu / BITS] >> (cpu % BITS) & 1 == 1).collect()
     }
 
-    /// Gives the calling thread this mask; whether the kernel accepted it.
+    /// Applies this mask to the calling thread. Returns whether the kernel accepted it.
     ///
-    /// The kernel drops CPUs that have left the process's cpuset since the mask was saved, and refuses only
-    /// if none remains. It treats the mask as the thread's own wish from then on, so CPUs that join the
-    /// cpuset later stay outside it; a thread that inherited no pin is better left alone.
+    /// The kernel ignores CPUs that have left the process's cpuset since the mask was read, and refuses only
+    /// if none remains. From then on it treats the mask as the thread's own choice, so CPUs that join the
+    /// cpuset later are not used. So this should not be called for a thread that has inherited no pin.
     pub fn apply_to_current_thread(&self) -> bool {
         if self.words.is_empty() {
             return false;
         }
         let bytes = size_of_val(self.words.as_slice());
         // SAFETY: the pointer and `bytes` describe the initialised buffer of `self.words`, which the kernel
-        // only reads; it never looks at the pointer as a `cpu_set_t` of that type's size.
+        // only reads. The kernel reads `bytes` bytes, whatever the size of `cpu_set_t`.
         let result = unsafe { libc::sched_setaffinity(CURRENT_THREAD, bytes, self.words.as_ptr().cast()) };
         result == 0
     }
@@ -75,30 +74,30 @@ pub fn current_thread_runs_only_on(core: usize) -> bool {
     CpuMask::of_current_thread().cores() == [core]
 }
 
-/// The mask of a thread, with the buffer doubled for as long as the kernel calls it too small (`EINVAL`):
-/// a kernel built for more than 1024 CPUs refuses a `cpu_set_t` outright.
+/// The mask of a thread. The buffer is doubled while the kernel reports that it is too small (`EINVAL`),
+/// because a kernel built for more than 1024 CPUs refuses a `cpu_set_t`.
 fn read(thread: libc::pid_t) -> Option<Vec<c_ulong>> {
     read_with(|words| {
         let bytes = size_of_val(words);
-        // SAFETY: the pointer and `bytes` describe the buffer of `words`, exclusively borrowed, aligned for
-        // longs, and no smaller than a `cpu_set_t`; the kernel writes at most `bytes` bytes, and any bit
-        // pattern is a valid long.
+        // SAFETY: the pointer and `bytes` describe the buffer of `words`, which is exclusively borrowed,
+        // aligned for longs, and at least as large as a `cpu_set_t`. The kernel writes at most `bytes` bytes,
+        // and every bit pattern is a valid long.
         let result = unsafe { libc::sched_getaffinity(thread, bytes, words.as_mut_ptr().cast()) };
         if result == 0 { Ok(()) } else { Err(io::Error::last_os_error().raw_os_error().unwrap_or(0)) }
     })
 }
 
-/// The growing of [`read`], apart from the system call so that a test can play a kernel with more CPUs than
-/// any at hand. `fill` gets a zeroed buffer and returns the error number on failure.
+/// The loop of [`read`] without the system call, so that a test can simulate a kernel with more CPUs than
+/// this machine. `fill` receives a zeroed buffer and returns the error number on failure.
 fn read_with(mut fill: impl FnMut(&mut [c_ulong]) -> Result<(), c_int>) -> Option<Vec<c_ulong>> {
     let mut length = FIRST_WORDS;
     while length <= MOST_WORDS {
         let mut words = vec![0; length];
         match fill(&mut words) {
             Ok(()) => {
-                // Trimmed, so that equal sets are equal values whatever buffer they were read with.
+                // Trimmed, so that equal sets are equal values, whatever the size of the buffer.
                 words.truncate(words.iter().rposition(|&word| word != 0).map_or(0, |last| last + 1));
-                // But never smaller than a `cpu_set_t`, as which it may be written back.
+                // But not below the size of a `cpu_set_t`, because the mask may be passed as one later.
                 words.resize(words.len().max(FIRST_WORDS), 0);
                 return Some(words);
             }
@@ -113,7 +112,7 @@ fn read_with(mut fill: impl FnMut(&mut [c_ulong]) -> Result<(), c_int>) -> Optio
 mod tests {
     use super::*;
 
-    /// A kernel for `cpus` CPUs of which those in `set` are allowed.
+    /// Simulates a kernel for `cpus` CPUs, of which those in `set` are allowed.
     fn kernel(cpus: usize, set: &[usize]) -> impl FnMut(&mut [c_ulong]) -> Result<(), c_int> {
         move |words| {
             if words.len() * BITS < cpus {
@@ -142,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn growing_ends_and_other_errors_end_it_at_once() {
+    fn the_growth_is_limited_and_other_errors_stop_it_at_once() {
         let mut calls = 0;
         let refuse = |_: &mut [c_ulong]| {
             calls += 1;

@@ -1,18 +1,13 @@
-//! Which cores this process may use, and the affinity mask of a thread.
+//! The cores that this process may use, and the affinity mask of a thread.
 //!
-//! Owner: no state here; a [`CpuMask`] belongs to whoever saved it (the pool, when it is built).
-//! Threads: [`allowed_cores`] and [`CpuMask::of_process`] are read by a thread that builds or grows a pool;
-//! pinning and unpinning act on the calling thread, in practice a worker as it starts.
+//! No state; a [`CpuMask`] belongs to the pool, which reads it when it is built. A thread that builds or
+//! grows a pool reads [`allowed_cores`] and [`CpuMask::of_process`]. Pinning and unpinning act on the calling
+//! thread, in practice a worker at its start. Guarded by the unit tests here, `tests/it/behaviour/pinning.rs`
+//! and `tests/process_pinning.rs`.
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
-mod linux;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-use linux as os;
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-mod portable;
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-use portable as os;
+#[cfg_attr(any(target_os = "linux", target_os = "android"), path = "linux.rs")]
+#[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "portable.rs")]
+mod os;
 
 use std::sync::OnceLock;
 use std::thread::available_parallelism;
@@ -21,33 +16,34 @@ use core_affinity::CoreId;
 
 pub use os::CpuMask;
 
-/// The cores this process may run on, ascending and never empty.
+/// The cores on which this process may run, ascending and never empty.
 ///
-/// On Linux this is the mask of the process's main thread, not of the caller: a thread inherits the mask of
-/// the thread that spawned it, so inside a task on a pinned worker (or in a thread started from one) the
-/// caller's own mask is that worker's single core, and a pool sized by it would be a pool of one. The price:
-/// a program that pins its main thread is taken to mean the whole process, and in a child forked by a pinned
-/// thread that thread is the main thread.
+/// On Linux this is the mask of the process's main thread, not of the caller. A thread inherits the mask of
+/// the thread that spawned it. So in a task on a pinned worker, or in a thread started there, the caller's
+/// mask is the single core of that worker, and a pool sized by it would have one worker. The price: if a
+/// program pins its main thread, that counts for the whole process, and in a child forked by a pinned thread
+/// that thread is the main thread.
 ///
-/// Elsewhere it is what `core_affinity` reports. Where nothing can be read: `0..available_parallelism()`.
+/// On other systems it is what `core_affinity` reports. If nothing can be read, it is
+/// `0..available_parallelism()`.
 pub fn allowed_cores() -> Vec<usize> {
     or_numbered(CpuMask::of_process().cores())
 }
 
-/// Pins the calling thread to `core` and nothing else; whether that succeeded.
+/// Pins the calling thread to `core` alone. Returns whether that succeeded.
 ///
-/// `false` leaves the thread where it was in every case known: the core is offline, outside the process's
-/// cpuset, or beyond what the platform's fixed-size mask can name (1024 cores on Linux, where setting a
-/// higher bit would abort the process). On Linux the mask is read back, since a sandbox may accept the call
-/// and ignore it. Elsewhere the platform's word is taken, and on macOS that is a hint rather than a pin.
+/// If it returns `false`, the mask of the thread is unchanged in every known case: the core is offline,
+/// outside the process's cpuset, or beyond the platform's fixed-size mask (1024 cores on Linux, where a
+/// higher bit would abort the process). On Linux the mask is read back, because a sandbox may accept the call
+/// and ignore it. On other systems the result of the call is believed; on macOS a pin is only a hint.
 pub fn pin_current_thread(core: usize) -> bool {
     core < os::PINNABLE_CORES
         && core_affinity::set_for_current(CoreId { id: core })
         && os::current_thread_runs_only_on(core)
 }
 
-/// Whether only one thread of this process can run at a time, so that busy waiting for another is in vain. Looked up
-/// once: a process whose mask changes later spins a little too much or too little.
+/// Whether only one thread of this process can run at a time, so that busy waiting for another thread is in
+/// vain. Read once: if the mask changes later, the process spins a little too much or too little.
 pub fn is_single_core() -> bool {
     static SINGLE: OnceLock<bool> = OnceLock::new();
     *SINGLE.get_or_init(|| allowed_cores().len() == 1)
@@ -63,7 +59,7 @@ mod tests {
 
     use super::*;
 
-    /// Pinning belongs in a thread of its own: the harness reuses its threads for other tests.
+    /// Runs `body` in a new thread, because the test harness reuses its own threads for other tests.
     fn in_new_thread<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> T {
         thread::spawn(body).join().expect("the thread of the test panicked")
     }
@@ -115,7 +111,7 @@ mod tests {
         }
 
         #[test]
-        fn a_thread_of_a_pinned_worker_sees_the_whole_process_and_can_be_unpinned() {
+        fn a_thread_of_a_pinned_worker_sees_the_mask_of_the_process_and_can_be_unpinned() {
             let (saved, cores) = (CpuMask::of_process(), allowed_cores());
             let first = cores[0];
             in_new_thread(move || {

@@ -1,14 +1,14 @@
-//! Affinity where longshore does not talk to the kernel itself: whatever `core_affinity` offers.
+//! Affinity on systems for which this library makes no system calls itself: what `core_affinity` provides.
 //!
-//! Owner: no state here; a [`CpuMask`] is a plain value of whoever saved it.
-//! Threads: reads only; masks are never written, so an inherited pin stays (BSDs; elsewhere none is
-//! inherited).
+//! No state; a [`CpuMask`] is a plain value. Masks are read but never written, so an inherited pin remains
+//! (on the BSDs; on other systems a pin is not inherited). Guarded by the unit tests in
+//! `sys/affinity/mod.rs`.
 
-/// How many cores `core_affinity` can name: it shifts a 64-bit mask on Windows and sets bits in a fixed
-/// `cpuset_t` on the BSDs.
+/// The number of cores that `core_affinity` can pin to. It shifts a 64-bit mask on Windows, and sets bits in
+/// a `cpuset_t` of fixed size on the BSDs.
 pub const PINNABLE_CORES: usize = if cfg!(windows) { 64 } else { 256 };
 
-/// The set of cores this process may run on, as far as the platform tells.
+/// The set of cores on which this process may run, as far as the platform reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CpuMask {
     cores: Vec<usize>,
@@ -29,13 +29,13 @@ impl CpuMask {
         self.cores.clone()
     }
 
-    /// Does nothing on this platform and says so: `false`.
+    /// Does nothing on this platform, and returns `false`.
     pub fn apply_to_current_thread(&self) -> bool {
         false
     }
 }
 
-/// Whether the calling thread's mask is exactly `core`: not readable here, so the platform is believed.
+/// Returns `true`, because the mask cannot be read here and the result of the pinning call is believed.
 pub fn current_thread_runs_only_on(_core: usize) -> bool {
     true
 }

@@ -1,10 +1,11 @@
-//! How many workers this process can keep busy: its cores, or its cgroup's CPU quota where that is less.
+//! The number of workers that this process can keep busy: its cores, or the CPU quota of its cgroup if that
+//! is less.
 //!
-//! Owner: no state here; read anew at every call.
-//! Threads: whichever builds a pool; reads files and allocates, so never for a hot path.
+//! `std::thread::available_parallelism` also knows quotas but rounds them down, so with a quota of 1.5 CPUs a
+//! third of it would stay unused. Here a fraction counts as a whole CPU.
 //!
-//! `std::thread::available_parallelism` knows quotas too but rounds them down, so that under a quota of 1.5
-//! CPUs a third of what was granted would go unused; here a started CPU counts.
+//! No state; files are read at each call, by the thread that builds a pool, never on a hot path. Guarded by
+//! the unit tests here, on trees of files that replace `/sys` and `/proc`.
 
 mod mount;
 
@@ -23,11 +24,11 @@ fn capped(cores: usize, quota: Option<usize>) -> usize {
     quota.map_or(cores, |quota| quota.min(cores)).max(1)
 }
 
-/// The smallest CPU quota on any cgroup this process is in, rounded up to whole CPUs; `None` if there is none
-/// (or no cgroups: then none of the files exist).
+/// The smallest CPU quota of all cgroups of this process, rounded up to whole CPUs. `None` if there is no
+/// quota, or if there are no cgroups, because then none of the files exists.
 ///
-/// Both versions are asked, since the "cpu" controller may be on either and on many machines both are
-/// mounted. `root` stands for `/`.
+/// Both versions of cgroups are examined, because the "cpu" controller may be in either one, and many
+/// machines mount both. `root` is `/`, except in tests.
 fn cpu_quota(root: &Path) -> Option<usize> {
     let memberships = read(&root.join("proc/self/cgroup"))?;
     let mounts = read(&root.join("proc/self/mountinfo"))?;
@@ -44,8 +45,8 @@ fn cpu_quota(root: &Path) -> Option<usize> {
 }
 
 impl Version {
-    /// The quota on one cgroup, in CPUs rounded up. A file that is missing (the root has none; the
-    /// controller may be off) or makes no sense is no quota.
+    /// The quota of one cgroup, rounded up to whole CPUs. A file that is missing (the root cgroup has none,
+    /// and the controller may be off) or has an invalid content counts as no quota.
     fn limit(self, directory: &Path) -> Option<u64> {
         match self {
             Self::V1 => {
@@ -63,14 +64,15 @@ impl Version {
 }
 
 /// Quota and period, both in microseconds, as CPUs rounded up. "No limit" is "max" in version 2 and -1 in
-/// version 1: neither is a number without a sign, and so they need no case of their own.
+/// version 1. Neither parses as an unsigned number, so they need no case of their own.
 fn whole_cpus(quota: &str, period: &str) -> Option<u64> {
     let quota: u64 = quota.parse().ok()?;
     let period: u64 = period.parse().ok()?;
     (period > 0).then(|| quota.div_ceil(period))
 }
 
-/// The content of a file. A path that is no UTF-8 spoils at most its own line: it will not be found.
+/// The content of a file. A path in it that is not UTF-8 invalidates its own line only, because that path is
+/// not found.
 fn read(file: &Path) -> Option<String> {
     fs::read(file).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
@@ -136,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn version_2_garbage_is_no_quota() {
+    fn invalid_content_of_version_2_is_no_quota() {
         for max in [
             "",
             "\n",
@@ -213,7 +215,8 @@ mod tests {
             ("cpu,cpuacct/x/cpu.cfs_quota_us", "300000\n"),
             ("cpu,cpuacct/x/cpu.cfs_period_us", "100000\n"),
             ("unified/y/cpu.max", "200000 100000\n"),
-            // Other processes' groups, of the same name as ours in the other hierarchy.
+            // Groups of other processes, which have the same name as this process's group in the other
+            // hierarchy.
             ("cpu,cpuacct/y/cpu.cfs_quota_us", "100000\n"),
             ("cpu,cpuacct/y/cpu.cfs_period_us", "100000\n"),
             ("unified/x/cpu.max", "100000 100000\n"),
@@ -248,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_and_senseless_files_are_no_quota() {
+    fn missing_and_invalid_files_are_no_quota() {
         assert_eq!(cpu_quota(Tree::new().root()), None);
         assert_eq!(quota("0::/x\n", V2_MOUNT, &[]), None);
         assert_eq!(quota("", V2_MOUNT, &[("cpu.max", "100000 100000")]), None);

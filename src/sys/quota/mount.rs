@@ -1,21 +1,21 @@
-//! Where this process's cgroups are mounted: the formats of `/proc/self/cgroup` and `/proc/self/mountinfo`.
+//! Where the cgroups of this process are mounted: the formats of `/proc/self/cgroup` and
+//! `/proc/self/mountinfo`.
 //!
-//! Owner: no state here; pure functions and plain values, used by [`super`] only.
-//! Threads: whichever builds a pool.
+//! Pure functions and plain values, used by `sys/quota/mod.rs` only. Guarded by the unit tests here.
 
 use std::path::{Path, PathBuf};
 
-/// Which cgroup interface a hierarchy has.
+/// The version of the cgroup interface of a hierarchy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
-    /// One hierarchy for each controller or few; here always that of "cpu".
+    /// One hierarchy per controller, or for a few of them; here always the hierarchy of "cpu".
     V1,
     /// The unified hierarchy.
     V2,
 }
 
-/// A line of `/proc/self/cgroup` ("4:cpu,cpuacct:/a/b" or "0::/a/b") if it can carry a CPU quota: the version
-/// and the path of the group.
+/// Parses a line of `/proc/self/cgroup` ("4:cpu,cpuacct:/a/b" or "0::/a/b"), if its group can have a CPU
+/// quota: the version and the path of the group.
 pub fn parse_membership(line: &str) -> Option<(Version, &str)> {
     let mut fields = line.splitn(3, ':');
     let (hierarchy, controllers, group) = (fields.next()?, fields.next()?, fields.next()?);
@@ -35,15 +35,15 @@ fn has_cpu(list: &str) -> bool {
 /// A mounted cgroup hierarchy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mount {
-    /// The interface that its directories have.
+    /// The interface of its directories.
     pub version: Version,
-    /// The group that appears at `point`: "/" for a whole hierarchy, in a container often its own group.
+    /// The group that is visible at `point`: "/" for a whole hierarchy; in a container often its own group.
     group: String,
     point: String,
 }
 
 impl Mount {
-    /// A line of `/proc/self/mountinfo`, if it mounts version 2 or the "cpu" controller of version 1:
+    /// Parses a line of `/proc/self/mountinfo`, if it mounts version 2 or the "cpu" controller of version 1:
     /// `36 35 98:0 /group /point rw,noatime master:1 - cgroup source rw,cpu,cpuacct`.
     pub fn parse(line: &str) -> Option<Self> {
         // The fields before the separator vary in number.
@@ -58,7 +58,7 @@ impl Mount {
         Some(Self { version, group: unescape(place.next()?), point: unescape(place.next()?) })
     }
 
-    /// The directories of `group` and of its ancestors as far as this mount shows them; none if it shows
+    /// The directories of `group` and of its ancestors, as far as this mount shows them; none if it shows
     /// another part of the hierarchy.
     pub fn directories(&self, root: &Path, group: &str) -> Vec<PathBuf> {
         let mut below = components(group);
@@ -68,8 +68,8 @@ impl Mount {
         let mut directory = root.join(self.point.trim_start_matches('/'));
         let mut directories = vec![directory.clone()];
         for component in below {
-            // A group outside the cgroup namespace's root is shown as "/../other": following that would
-            // leave the mount and read files that have nothing to do with it.
+            // A group outside of the root of the cgroup namespace is shown as "/../other". That path would
+            // leave the mount and lead to unrelated files.
             if component == ".." {
                 return Vec::new();
             }
@@ -84,7 +84,8 @@ fn components(path: &str) -> impl Iterator<Item = &str> {
     path.split('/').filter(|component| !component.is_empty())
 }
 
-/// A path of mountinfo, where blanks, newlines and backslashes are written as three octal digits ("\040").
+/// Decodes a path of mountinfo, in which blanks, newlines and backslashes are written as three octal digits
+/// ("\040").
 fn unescape(field: &str) -> String {
     let mut plain = String::with_capacity(field.len());
     let mut rest = field;

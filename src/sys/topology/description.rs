@@ -1,7 +1,7 @@
-//! What Linux says about one CPU: the files below `/sys/devices/system/cpu/cpuN`.
+//! The description of one CPU on Linux: the files below `/sys/devices/system/cpu/cpuN`.
 //!
-//! Owner: no state here; pure functions and plain values, used by [`super`] only.
-//! Threads: whichever builds a pool.
+//! Pure functions and plain values, used by `sys/topology/mod.rs` only. Guarded by the unit tests here and
+//! there.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use std::path::Path;
 pub struct CpuGroup {
     /// The socket.
     pub package: usize,
-    /// The memory that is near (NUMA).
+    /// The memory node (NUMA).
     pub node: usize,
     /// The die in the package.
     pub die: usize,
@@ -19,16 +19,17 @@ pub struct CpuGroup {
     pub cache: usize,
 }
 
-/// What the files of one CPU say; `None` where a file is missing (an offline CPU has none) or senseless.
+/// The content of the files of one CPU. A value is `None` if its file is missing (an offline CPU has none) or
+/// invalid.
 #[derive(Clone, Copy, Debug)]
 pub struct Description {
     package: Option<usize>,
     node: Option<usize>,
     die: Option<usize>,
     core: Option<usize>,
-    /// The lowest of the hardware threads of its core.
+    /// The lowest hardware thread of its core.
     pub siblings: Option<usize>,
-    /// The lowest of the hardware threads that share its L3 cache.
+    /// The lowest hardware thread that shares its L3 cache.
     cache: Option<usize>,
 }
 
@@ -36,7 +37,7 @@ impl Description {
     /// Reads the files below `/sys/devices/system/cpu/cpuN`.
     pub fn read(directory: &Path, cpu: usize) -> Self {
         let text = |file| fs::read_to_string(directory.join(file)).ok();
-        // Some kernels say -1 for "unknown", which is no number here.
+        // Some kernels write -1 for "unknown", which does not parse as an unsigned number.
         let number = |file| text(file)?.trim().parse().ok();
         let lowest = |file| lowest_with(&text(file)?, cpu);
         Self {
@@ -49,7 +50,7 @@ impl Description {
         }
     }
 
-    /// Its package, die and cache, each 0 if not known.
+    /// Its package, memory node, die and cache, each 0 if not known.
     pub fn group(&self) -> CpuGroup {
         CpuGroup {
             package: self.package.unwrap_or(0),
@@ -59,21 +60,21 @@ impl Description {
         }
     }
 
-    /// The core by its number. Numbers repeat from one package (or die) to the next, so without the package
-    /// they tell nothing.
+    /// The core, identified by its number. Numbers repeat in each package (or die), so without the package
+    /// they identify nothing.
     pub fn numbered_core(&self) -> Option<(usize, usize, usize)> {
         Some((self.package?, self.die.unwrap_or(0), self.core?))
     }
 }
 
-/// The memory node of a CPU: a link in its directory is called after it.
+/// The memory node of a CPU: a link in its directory has the name of the node.
 fn node_in(directory: &Path) -> Option<usize> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.strip_prefix("node")?.parse().ok()).min()
 }
 
-/// The lowest number of a CPU list such as "0-3,8,10-11", if it is well formed and has `cpu` in it. Ranges
-/// are not expanded: a senseless one may be as long as memory.
+/// The lowest number of a CPU list such as "0-3,8,10-11", if the list is well formed and contains `cpu`.
+/// Ranges are not expanded, because an invalid one may be longer than memory.
 fn lowest_with(list: &str, cpu: usize) -> Option<usize> {
     let mut lowest = usize::MAX;
     let mut found = false;

@@ -1,7 +1,8 @@
-//! In which order the pinning policies hand out cores: which cores share what.
+//! In which order the pinning policies assign cores, depending on which cores share what.
 //!
-//! Owner: a [`Topology`] is a plain value of whoever read it; the two free functions read one and drop it.
-//! Threads: whichever builds a pool; reads files and allocates, so never for a hot path.
+//! No state; a [`Topology`] is a plain value. Files are read at each call, by the thread that builds a pool,
+//! never on a hot path. Guarded by the unit tests here, on trees of files that replace `/sys`, and by
+//! `tests/it/behaviour/pinning.rs`.
 
 mod description;
 
@@ -11,29 +12,30 @@ use std::path::Path;
 
 use description::{CpuGroup, Description};
 
-/// Where Linux describes its CPUs; on other systems missing, so that nothing is known about any.
+/// The directory in which Linux describes its CPUs. It is missing on other systems, where nothing is known
+/// about any CPU.
 const SYSTEM_CPUS: &str = "/sys/devices/system/cpu";
 
-/// The allowed cores with neighbours first; see [`Topology::compact_order`].
+/// The allowed cores, with neighbours adjacent; see [`Topology::compact_order`].
 pub fn compact_order(allowed: &[usize]) -> Vec<usize> {
     Topology::read(Path::new(SYSTEM_CPUS)).compact_order(allowed)
 }
 
-/// The allowed cores with strangers first; see [`Topology::spread_order`].
+/// The allowed cores, with neighbours far apart; see [`Topology::spread_order`].
 pub fn spread_order(allowed: &[usize]) -> Vec<usize> {
     Topology::read(Path::new(SYSTEM_CPUS)).spread_order(allowed)
 }
 
-/// Where each of `cores` sits; `None` if that is not known of all of them.
+/// The position of each of `cores`; `None` if the position of any of them is not known.
 pub fn paths(cores: &[usize]) -> Option<Vec<Path5>> {
     Topology::read(Path::new(SYSTEM_CPUS)).paths(cores)
 }
 
-/// Package, memory node, die, L3 cache and physical core of a hardware thread: what two of them share from the beginning
-/// tells how near they are.
+/// Package, memory node, die, L3 cache and physical core of a hardware thread. The longer the common prefix
+/// of two paths, the nearer are the two threads.
 pub type Path5 = [usize; 5];
 
-/// Where a hardware thread sits, from the outside in, and sorted in that order.
+/// The position of a hardware thread, from the outside in; positions are sorted in that order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct CpuPosition {
     group: CpuGroup,
@@ -41,17 +43,17 @@ struct CpuPosition {
     core: usize,
 }
 
-/// Which hardware threads share a core, a cache and a package.
-///
-/// What cannot be read counts as 0 (package, die, cache) or as not shared (core). A CPU that is not
-/// described at all is a core of its own, so with nothing known both orders are ascending.
+/// Which hardware threads share a core, a cache and a package. A value that cannot be read counts as 0
+/// (package, die, cache) or as not shared (core). A CPU without a description is a core of its own, so if
+/// nothing is known, both orders are ascending.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Topology {
-    places: BTreeMap<usize, CpuPosition>,
+    positions: BTreeMap<usize, CpuPosition>,
 }
 
 impl Topology {
-    /// Reads the CPUs described below `root`, which is laid out as Linux's `/sys/devices/system/cpu`.
+    /// Reads the descriptions of the CPUs below `root`, which has the layout of Linux's
+    /// `/sys/devices/system/cpu`.
     pub fn read(root: &Path) -> Self {
         let entries = fs::read_dir(root).into_iter().flatten().flatten();
         let cpus = entries.filter_map(|entry| {
@@ -61,54 +63,54 @@ impl Topology {
         });
         let described: BTreeMap<usize, Description> = cpus.collect();
 
-        // Ascending, so the first to claim a core's number is the lowest of its threads.
+        // Ascending, so the first CPU that enters its core's number is the lowest hardware thread of the
+        // core.
         let mut lowest = BTreeMap::new();
         for (&cpu, description) in &described {
             if let Some(key) = description.numbered_core() {
                 lowest.entry(key).or_insert(cpu);
             }
         }
-        let place = |(cpu, description): (usize, Description)| {
+        let position = |(cpu, description): (usize, Description)| {
             let numbered = description.numbered_core().and_then(|key| lowest.get(&key).copied());
             let core = description.siblings.or(numbered).unwrap_or(cpu);
             (cpu, CpuPosition { group: description.group(), core })
         };
-        Self { places: described.into_iter().map(place).collect() }
+        Self { positions: described.into_iter().map(position).collect() }
     }
 
-    /// The allowed cores in the order for workers that share data: cores that share caches first.
+    /// The allowed cores in an order for workers that share data: cores that share caches are adjacent.
     ///
-    /// Fills one package after the other, in it one L3 cache after the other, in it one physical core after
-    /// the other; the hardware threads of a core are adjacent. Two workers are therefore put on two
-    /// hyperthreads of one core where there are such: closest together, not fastest apart. The result holds
-    /// each allowed core once.
+    /// One package is filled after the other, in it one L3 cache after the other, and in it one physical core
+    /// after the other. The hardware threads of a core are adjacent, so two workers are placed on two
+    /// hyperthreads of one core, if it has two: nearest together, not fastest. The result contains each
+    /// allowed core once.
     pub fn compact_order(&self, allowed: &[usize]) -> Vec<usize> {
         self.compact(allowed).into_iter().map(|(_, cpu)| cpu).collect()
     }
 
-    /// The allowed cores in the order for workers that share little: each as much of the machine as it can
-    /// have to itself.
+    /// The allowed cores in an order for workers that share little: each has as much of the machine for
+    /// itself as possible.
     ///
-    /// First one hardware thread of every physical core (the lowest allowed one), taking turns between the
-    /// packages and within a package between its L3 caches; then, in the same way, the second thread of
-    /// every core, and so on. The result holds each allowed core once.
+    /// First one hardware thread of every physical core (the lowest allowed one), with the packages in turn,
+    /// and within a package its L3 caches in turn. Then, in the same way, the second thread of every core,
+    /// and so on. The result contains each allowed core once.
     pub fn spread_order(&self, allowed: &[usize]) -> Vec<usize> {
-        let mut next_thread = Counters::default();
-        let mut next_core = Counters::default();
+        let (mut next_thread, mut next_core, mut next_in_package) =
+            (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let mut threads = Vec::new();
-        for (place, cpu) in self.compact(allowed) {
-            let round = next_thread.take(place);
-            let turn = next_core.take((round, place.group));
-            threads.push((round, turn, place.group, cpu));
+        for (position, cpu) in self.compact(allowed) {
+            let round = count_up(&mut next_thread, position);
+            let turn = count_up(&mut next_core, (round, position.group));
+            threads.push((round, turn, position.group, cpu));
         }
-        // Within a round and a package, this is the order in which its caches take turns.
+        // Within a round and a package this is the order in which the L3 caches alternate.
         threads.sort_unstable();
 
-        let mut next_in_package = Counters::default();
         let mut order: Vec<_> = threads
             .into_iter()
             .map(|(round, _, group, cpu)| {
-                let turn = next_in_package.take((round, group.package));
+                let turn = count_up(&mut next_in_package, (round, group.package));
                 (round, turn, group.package, cpu)
             })
             .collect();
@@ -116,10 +118,11 @@ impl Topology {
         order.into_iter().map(|(.., cpu)| cpu).collect()
     }
 
-    /// Where each of `cores` sits; `None` if that is not known of all of them.
+    /// The position of each of `cores`; `None` if the position of any of them is not known.
     pub fn paths(&self, cores: &[usize]) -> Option<Vec<Path5>> {
         let path = |cpu| {
-            let CpuPosition { group: CpuGroup { package, node, die, cache }, core } = self.places.get(cpu)?;
+            let CpuPosition { group: CpuGroup { package, node, die, cache }, core } =
+                self.positions.get(cpu)?;
             Some([*package, *node, *die, *cache, *core])
         };
         cores.iter().map(path).collect()
@@ -129,7 +132,7 @@ impl Topology {
         let unknown = |cpu| CpuPosition { group: CpuGroup::default(), core: cpu };
         let mut order: Vec<_> = allowed
             .iter()
-            .map(|&cpu| (self.places.get(&cpu).copied().unwrap_or_else(|| unknown(cpu)), cpu))
+            .map(|&cpu| (self.positions.get(&cpu).copied().unwrap_or_else(|| unknown(cpu)), cpu))
             .collect();
         order.sort_unstable();
         order.dedup();
@@ -137,22 +140,11 @@ impl Topology {
     }
 }
 
-/// Counts up from 0 for each key.
-#[derive(Debug)]
-struct Counters<K>(BTreeMap<K, usize>);
-
-impl<K> Default for Counters<K> {
-    fn default() -> Self {
-        Self(BTreeMap::new())
-    }
-}
-
-impl<K: Ord> Counters<K> {
-    fn take(&mut self, key: K) -> usize {
-        let next = self.0.entry(key).or_insert(0);
-        *next += 1;
-        *next - 1
-    }
+/// The next number of `key`, which counts up from 0.
+fn count_up<K: Ord>(counters: &mut BTreeMap<K, usize>, key: K) -> usize {
+    let next = counters.entry(key).or_insert(0);
+    *next += 1;
+    *next - 1
 }
 
 #[cfg(test)]
@@ -160,7 +152,7 @@ mod tests {
     use super::*;
     use crate::sys::fixture::Tree;
 
-    /// Writes the files of one CPU.
+    /// Writes the files that describe one CPU.
     fn describe(tree: &Tree, cpu: usize, package: &str, core: &str, siblings: &str, cache: &str) {
         let file =
             |name: &str, content: &str| tree.write(&format!("cpu{cpu}/{name}"), format!("{content}\n"));
@@ -179,8 +171,8 @@ mod tests {
         (0..count).collect()
     }
 
-    /// Two packages with two cores each, siblings four apart, packages in alternation (as many BIOSes number
-    /// them).
+    /// Two packages with two cores each. Siblings are four apart and packages alternate, as many BIOSes
+    /// number them.
     fn two_packages() -> Tree {
         let tree = Tree::new();
         for cpu in 0..8 {
@@ -193,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_tell_who_shares_what() {
+    fn paths_tell_which_cpus_share_what() {
         let tree = two_packages();
         (0..8).for_each(|cpu| tree.make_directory(&format!("cpu{cpu}/node{}", cpu % 2)));
         let topology = Topology::read(tree.root());
@@ -223,7 +215,7 @@ mod tests {
             describe(&tree, cpu, "0", &core.to_string(), &format!("{core},{}", core + 4), "0-7");
         }
         assert_eq!(orders(&tree, &all(8)), (vec![0, 4, 1, 5, 2, 6, 3, 7], all(8)));
-        // Without its first thread, a core's second one is its first.
+        // If the first thread of a core is not allowed, the second one takes its position.
         assert_eq!(orders(&tree, &[1, 4, 5]), (vec![4, 1, 5], vec![4, 1, 5]));
     }
 
@@ -232,17 +224,17 @@ mod tests {
         let tree = Tree::new();
         for cpu in 0..6 {
             let first = cpu / 2 * 2;
-            // No number of the core: the list of siblings is enough.
+            // No core number: the list of siblings is enough.
             describe(&tree, cpu, "0", "", &format!("{first}-{}", first + 1), "0-5");
         }
         assert_eq!(orders(&tree, &all(6)), (all(6), vec![0, 2, 4, 1, 3, 5]));
     }
 
     #[test]
-    fn dies_tell_apart_what_has_no_cache_listed() {
+    fn dies_separate_cores_without_a_listed_cache() {
         let tree = Tree::new();
         for cpu in 0..4 {
-            // Cores numbered per die, and no list of siblings.
+            // Cores are numbered per die, and there is no list of siblings.
             describe(&tree, cpu, "0", &(cpu / 2).to_string(), "", "");
             tree.write(&format!("cpu{cpu}/topology/die_id"), (cpu % 2).to_string());
         }
@@ -263,14 +255,14 @@ mod tests {
             let (core, package) = (cpu % 4, cpu % 4 / 2);
             let cache =
                 format!("{}-{},{}-{}", package * 2, package * 2 + 1, package * 2 + 4, package * 2 + 5);
-            // No list of siblings: the cores are told apart by their numbers.
+            // No list of siblings: the cores are identified by their numbers.
             describe(&tree, cpu, &package.to_string(), &(core % 2).to_string(), "", &cache);
         }
         assert_eq!(orders(&tree, &all(8)), (vec![0, 4, 1, 5, 2, 6, 3, 7], vec![0, 2, 1, 3, 4, 6, 5, 7]));
     }
 
     #[test]
-    fn caches_within_a_package_take_turns() {
+    fn caches_within_a_package_alternate() {
         let tree = Tree::new();
         for (package, caches) in [("0", ["0-2", "3-4"]), ("1", ["5-6", "7"])] {
             for list in caches {
@@ -296,14 +288,14 @@ mod tests {
     }
 
     #[test]
-    fn garbage_counts_as_unknown() {
-        for garbage in ["", "-1", "x", "0-", "-", "3-1", "0,,1", "0-99999999999999999999999", "0-7:2/4", "\0"]
+    fn invalid_content_counts_as_unknown() {
+        for invalid in ["", "-1", "x", "0-", "-", "3-1", "0,,1", "0-99999999999999999999999", "0-7:2/4", "\0"]
         {
             let tree = Tree::new();
             for cpu in 0..4 {
-                describe(&tree, cpu, garbage, garbage, garbage, garbage);
+                describe(&tree, cpu, invalid, invalid, invalid, invalid);
             }
-            assert_eq!(orders(&tree, &all(4)), (all(4), all(4)), "{garbage:?}");
+            assert_eq!(orders(&tree, &all(4)), (all(4), all(4)), "{invalid:?}");
         }
         let tree = Tree::new();
         tree.write("cpu0/topology/physical_package_id", [0xff, 0xfe]);
@@ -326,7 +318,7 @@ mod tests {
     #[test]
     fn offline_cpus_neither_appear_nor_disturb() {
         let tree = two_packages();
-        // An offline CPU keeps its directory but loses its files, and leaves its sibling's list.
+        // An offline CPU keeps its directory but not its files, and it is removed from its sibling's list.
         tree.make_directory("cpu8");
         describe(&tree, 2, "0", "1", "2", "0,2,4");
         std::fs::remove_dir_all(tree.root().join("cpu6")).unwrap();

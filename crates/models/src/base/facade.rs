@@ -1,24 +1,27 @@
-//! The library's façade with atomics that ask before each operation whether it is the one to be broken.
+//! The library's façade with atomics that ask before each operation whether it is broken in this process.
+//!
+//! No state; any thread. The atomics have only the operations that the library uses. Guarded by the models on
+//! the second build without a mutation (`tests/mutants.rs`).
 
 use loom::sync::atomic;
 
 pub use super::real::*;
 use crate::mutation::{Damage, damage};
 
-/// As in the library, unless the mutation says otherwise.
+/// A fence, unless the mutation removes it.
 #[track_caller]
 pub fn fence(ordering: Ordering) {
     match damage("fence") {
         Damage::None | Damage::Torn => atomic::fence(ordering),
         Damage::Removed => {}
-        Damage::Relaxed => panic!("there is no relaxed fence: remove it"),
+        Damage::Relaxed => panic!("a fence cannot be relaxed: remove it"),
     }
 }
 
 macro_rules! operations {
     ($name:ident $(<$of:ident>)?: $value:ty;) => {
         impl $(<$of>)? $name $(<$of>)? {
-            /// Holds `value`.
+            /// An atomic with the value `value`.
             #[track_caller]
             pub fn new(value: $value) -> Self {
                 $name(atomic::$name::new(value))
@@ -85,7 +88,7 @@ macro_rules! operations {
 
 macro_rules! atomics {
     ($($name:ident: $value:ty;)*) => {$(
-        /// As in the library, unless the mutation says otherwise.
+        /// The atomic of the library, unless the mutation breaks an operation.
         #[derive(Debug)]
         pub struct $name(atomic::$name);
 
@@ -99,7 +102,7 @@ atomics! {
     AtomicU64: u64;
 }
 
-/// As in the library, unless the mutation says otherwise.
+/// The atomic of the library, unless the mutation breaks an operation.
 #[derive(Debug)]
 pub struct AtomicPtr<T>(atomic::AtomicPtr<T>);
 

@@ -1,13 +1,15 @@
-//! M4: the inbox. Every value that is accepted comes out once; what is refused comes back; a close divides the two.
+//! M4: the inbox. Every accepted value comes out once, a refused value comes back, and a close divides the
+//! two.
 
 use std::sync::Arc;
 
 use longshore_models::mutation::leaves_out;
 
+use super::common::{end, sorted, spawn};
 use crate::code::facade::thread;
 use crate::code::inbox::{Inbox, Refusal, Taken};
 
-/// A position shortly before the numbers wrap into the mark of a closed inbox; a multiple of the capacity.
+/// A position shortly before the positions reach the bit of a closed inbox; a multiple of the capacity.
 const LATE: u64 = (1 << 63) - 4;
 
 fn take(inbox: &Inbox<u32>, limit: usize) -> Vec<u32> {
@@ -19,7 +21,7 @@ fn take(inbox: &Inbox<u32>, limit: usize) -> Vec<u32> {
     batch
 }
 
-/// Takes until `wanted` have come.
+/// Takes until `wanted` values have come.
 fn take_exactly(inbox: &Inbox<u32>, wanted: usize, limit: usize) -> Vec<u32> {
     let mut values = Vec::new();
     while values.len() < wanted {
@@ -31,7 +33,7 @@ fn take_exactly(inbox: &Inbox<u32>, wanted: usize, limit: usize) -> Vec<u32> {
     values
 }
 
-/// Pushes until there is room.
+/// Pushes, and waits until the inbox is not full.
 fn push(inbox: &Inbox<u32>, value: u32) {
     while let Err((_, refusal)) = inbox.push(value) {
         assert_eq!(refusal, Refusal::Full);
@@ -39,65 +41,50 @@ fn push(inbox: &Inbox<u32>, value: u32) {
     }
 }
 
-fn assert_once(mut all: Vec<u32>, expected: impl IntoIterator<Item = u32>) {
-    all.sort_unstable();
-    assert_eq!(all, expected.into_iter().collect::<Vec<_>>());
+fn assert_once(all: Vec<u32>, expected: impl IntoIterator<Item = u32>) {
+    assert_eq!(sorted(all), expected.into_iter().collect::<Vec<_>>());
 }
 
-/// A producer, the owner that drains in batches and a thief.
+/// A producer, an owner that takes batches, and a thief.
 pub fn each_value_goes_to_one_taker() {
     let inbox = Arc::new(Inbox::starting_at(LATE, 2));
-    let for_thief = inbox.clone();
-    let thief = loom::thread::spawn(move || {
-        let mut stolen = take(&for_thief, 1);
-        stolen.extend(take(&for_thief, 1));
-        stolen
-    });
-    let for_owner = inbox.clone();
-    let owner = loom::thread::spawn(move || take(&for_owner, 2));
-    inbox.push(0).expect("room");
-    inbox.push(1).expect("room");
-    let mut all = thief.join().expect("a panic ends the process");
-    all.extend(owner.join().expect("a panic ends the process"));
-    all.extend(take(&inbox, 2));
+    let thief = spawn(&inbox, |inbox| [take(inbox, 1), take(inbox, 1)].concat());
+    let owner = spawn(&inbox, |inbox| take(inbox, 2));
+    inbox.push(0).expect("not full");
+    inbox.push(1).expect("not full");
+    let all = [end(thief), end(owner), take(&inbox, 2)].concat();
     assert_once(all, 0..2);
 }
 
 /// A batch against a single push and a taker.
-pub fn producers_share_the_places() {
+pub fn producers_share_the_cells() {
     let inbox = Arc::new(Inbox::new(4));
-    let for_batch = inbox.clone();
-    let batch = loom::thread::spawn(move || {
+    let batch = spawn(&inbox, |inbox| {
         let mut values = 0..2;
-        let pushed = for_batch.push_batch(2, || values.next().expect("asked for two"));
-        assert_eq!(pushed, Ok(2), "there is room for all");
+        let pushed = inbox.push_batch(2, || values.next().expect("two were asked for"));
+        assert_eq!(pushed, Ok(2), "it is not full");
     });
-    let for_taker = inbox.clone();
-    let taker = loom::thread::spawn(move || take(&for_taker, 4));
-    inbox.push(2).expect("room");
-    batch.join().expect("a panic ends the process");
-    let mut all = taker.join().expect("a panic ends the process");
-    all.extend(take(&inbox, 4));
+    let taker = spawn(&inbox, |inbox| take(inbox, 4));
+    inbox.push(2).expect("not full");
+    end(batch);
+    let all = [end(taker), take(&inbox, 4)].concat();
     let of_batch: Vec<_> = all.iter().copied().filter(|&v| v < 2).collect();
-    assert_eq!(of_batch, [0, 1], "a producer's values keep their order");
+    assert_eq!(of_batch, [0, 1], "the values of a producer stay in order");
     assert_once(all, 0..3);
 }
 
-/// More values than places: the next lap's producer waits for this lap's taker.
-pub fn a_place_is_used_again_after_its_value_is_out() {
+/// More values than cells: the producer of the next lap waits for the taker of this lap.
+pub fn a_cell_is_reused_after_its_value_is_out() {
     let inbox = Arc::new(Inbox::starting_at(LATE, 2));
-    let for_taker = inbox.clone();
-    let taker = loom::thread::spawn(move || take_exactly(&for_taker, 3, 2));
+    let taker = spawn(&inbox, |inbox| take_exactly(inbox, 3, 2));
     (0..3).for_each(|value| push(&inbox, value));
-    let all = taker.join().expect("a panic ends the process");
-    assert_eq!(all, [0, 1, 2], "one producer and one taker keep the order");
+    assert_eq!(end(taker), [0, 1, 2], "one producer and one taker preserve the order");
 }
 
 /// Batches over a lap.
-pub fn a_batch_fits_into_the_places_that_are_free() {
+pub fn a_batch_fills_the_free_cells() {
     let inbox = Arc::new(Inbox::new(2));
-    let for_taker = inbox.clone();
-    let taker = loom::thread::spawn(move || take_exactly(&for_taker, 3, 2));
+    let taker = spawn(&inbox, |inbox| take_exactly(inbox, 3, 2));
     let mut values = 0..3;
     while !values.is_empty() {
         match inbox.push_batch(values.len(), || values.next().expect("counted")) {
@@ -108,16 +95,15 @@ pub fn a_batch_fits_into_the_places_that_are_free() {
             }
         }
     }
-    assert_eq!(taker.join().expect("a panic ends the process"), [0, 1, 2]);
+    assert_eq!(end(taker), [0, 1, 2]);
 }
 
-/// Closes and drains while somebody pushes; `extra` runs as well.
+/// Closes and drains the inbox while another thread pushes and, if `steal` is not 0, a thief takes up to
+/// `steal` values.
 fn close_against(push: impl Fn(&Inbox<u32>) -> usize + 'static, steal: usize) {
     let inbox = Arc::new(Inbox::new(2));
-    let for_producer = inbox.clone();
-    let producer = loom::thread::spawn(move || push(&for_producer));
-    let for_thief = inbox.clone();
-    let thief = (steal > 0).then(|| loom::thread::spawn(move || take(&for_thief, steal)));
+    let producer = spawn(&inbox, push);
+    let thief = (steal > 0).then(|| spawn(&inbox, move |inbox| take(inbox, steal)));
     let mut drained = Vec::new();
     if leaves_out("the close before the drain") {
         while inbox.len() > 0 {
@@ -128,10 +114,8 @@ fn close_against(push: impl Fn(&Inbox<u32>) -> usize + 'static, steal: usize) {
         inbox.close();
         inbox.drain_closed(|value| drained.push(value));
     }
-    let accepted = producer.join().expect("a panic ends the process");
-    if let Some(thief) = thief {
-        drained.extend(thief.join().expect("a panic ends the process"));
-    }
+    let accepted = end(producer);
+    drained.extend(thief.into_iter().flat_map(end));
     assert_eq!(inbox.push(9), Err((9, Refusal::Closed)));
     assert_once(drained, 0..accepted as u32);
     assert_eq!(inbox.len(), 0);
@@ -147,11 +131,11 @@ pub fn a_close_divides_the_pushes() {
     close_against(push_two, 0);
 }
 
-/// A batch is accepted as a whole or refused as a whole, and what it has claimed is waited for.
+/// A batch is accepted or refused as a whole, and the drain waits for cells that it has claimed.
 pub fn a_close_waits_for_a_batch_under_way() {
     let push_two = |inbox: &Inbox<u32>| {
         let mut values = 0..2;
-        match inbox.push_batch(2, || values.next().expect("asked for two")) {
+        match inbox.push_batch(2, || values.next().expect("two were asked for")) {
             Ok(n) => n,
             Err(refusal) => {
                 assert_eq!(refusal, Refusal::Closed);
@@ -162,7 +146,7 @@ pub fn a_close_waits_for_a_batch_under_way() {
     close_against(push_two, 0);
 }
 
-/// A thief that takes from an inbox while it is closed and drained.
+/// A thief takes from an inbox while it is closed and drained.
 pub fn a_thief_takes_from_a_closing_inbox() {
     let push_one = |inbox: &Inbox<u32>| usize::from(inbox.push(0).is_ok());
     close_against(push_one, 1);

@@ -1,15 +1,16 @@
-//! M5: the latch. The waiter hears of the verdict and of every nudge, whatever it is just doing, and may free the memory as
-//! soon as it sees the verdict (the façade's `Tomb` watches over that).
+//! M5: the latch. The waiter learns of the result and of every nudge at any moment, and may free the memory
+//! as soon as it sees the result (the façade's `Tomb` checks that).
 
 use std::sync::Arc;
 
 use longshore_models::mutation::leaves_out;
 
+use super::common::{end, spawn};
 use super::mini::Gate;
 use crate::code::facade::{AtomicU32, Ordering, UninitCell, fence, thread};
 use crate::code::latch::{Latch, LatchResult};
 
-/// A latch with what is waited for, as in a frame.
+/// A latch and the awaited result, as in the frame of a waiter.
 struct Frame {
     latch: Latch,
     result: UninitCell<u32>,
@@ -22,18 +23,19 @@ impl Frame {
     }
 
     /// The setter.
-    fn finish(&self, verdict: LatchResult) {
-        // SAFETY: the waiter reads it after it has seen the verdict. That is what is checked.
+    fn finish(&self, result: LatchResult) {
+        // SAFETY: the waiter reads the cell after it has seen the latch set; the model checks that.
         unsafe { self.result.write(7) };
-        // SAFETY: called once, and the model keeps the memory; `Tomb` reports what would be too late.
-        unsafe { Latch::set(&self.latch, verdict) };
+        // SAFETY: this is the only call, and the model keeps the memory; `Tomb` reports an access that is too
+        // late.
+        unsafe { Latch::set(&self.latch, result) };
         if leaves_out("leaving the latch alone once it is set") {
             self.latch.nudge();
         }
     }
 
-    /// Somebody with news.
-    fn tell(&self) {
+    /// A thread that publishes something for the waiter.
+    fn publish(&self) {
         self.news.store(1, Ordering::Relaxed);
         if !leaves_out("the fence before a nudge") {
             fence(Ordering::SeqCst);
@@ -47,11 +49,11 @@ impl Frame {
         self.news.load(Ordering::Relaxed) == 1
     }
 
-    /// The waiter, as `Worker::await_job` for a waiter that does not spin.
+    /// The waiter: `PushWorker::await_job`, for a waiter that does not spin.
     fn wait(&self) -> LatchResult {
         loop {
-            if let Some(verdict) = self.latch.verdict() {
-                return verdict;
+            if let Some(result) = self.latch.verdict() {
+                return result;
             }
             if self.arm() {
                 thread::park();
@@ -60,37 +62,28 @@ impl Frame {
     }
 
     fn arm(&self) -> bool {
-        // SAFETY: only the waiter calls it.
+        // SAFETY: only the waiter calls this, on one thread at a time.
         unsafe { self.latch.arm() }
     }
 
     /// The end of the waiter's frame.
-    fn leave(&self, verdict: LatchResult) {
-        assert_eq!(self.wait(), verdict);
-        // SAFETY: the verdict is there. That is what is checked.
+    fn leave(&self, result: LatchResult) {
+        assert_eq!(self.wait(), result);
+        // SAFETY: the latch is set, so the cell was written; the model checks that. It is read once.
         assert_eq!(unsafe { self.result.read() }, 7);
         self.latch.bury();
     }
 }
 
-fn spawn(frame: &Arc<Frame>, f: impl FnOnce(&Frame) + 'static) -> loom::thread::JoinHandle<()> {
-    let frame = frame.clone();
-    loom::thread::spawn(move || f(&frame))
-}
-
-fn end(thread: loom::thread::JoinHandle<()>) {
-    thread.join().expect("a panic ends the process");
-}
-
-pub fn a_verdict_wakes_a_waiter_that_lies_down() {
+pub fn a_result_wakes_a_waiter_that_parks() {
     let frame = Frame::new();
     let setter = spawn(&frame, |frame| frame.finish(LatchResult::Done));
     frame.leave(LatchResult::Done);
     end(setter);
 }
 
-/// The waiter arms the latch, finds something else to do, and arms it anew.
-pub fn a_verdict_meets_a_waiter_that_arms_anew() {
+/// The waiter arms the latch, finds other work, and arms it again.
+pub fn a_result_meets_a_waiter_that_arms_again() {
     let frame = Frame::new();
     let setter = spawn(&frame, |frame| frame.finish(LatchResult::Returned));
     frame.arm();
@@ -98,8 +91,8 @@ pub fn a_verdict_meets_a_waiter_that_arms_anew() {
     end(setter);
 }
 
-/// As before; but another thread waits in the end, as when a waiter goes on on a fresh stack.
-pub fn a_verdict_reaches_the_thread_that_waits_last() {
+/// The latch is armed by one thread and then by another one, as when a waiter continues on a fresh stack.
+pub fn a_result_reaches_the_thread_that_waits_last() {
     let frame = Frame::new();
     let setter = spawn(&frame, |frame| frame.finish(LatchResult::Done));
     end(spawn(&frame, |frame| _ = frame.arm()));
@@ -107,13 +100,13 @@ pub fn a_verdict_reaches_the_thread_that_waits_last() {
     end(setter);
 }
 
-/// The verdict comes only when the waiter has heard the news: a nudge that is lost is a deadlock.
-pub fn a_nudge_has_the_waiter_look_around() {
-    let (frame, heard) = (Frame::new(), Gate::new());
-    let has_heard = heard.clone();
-    let teller = spawn(&frame, move |frame| {
-        frame.tell();
-        has_heard.wait();
+/// The result comes only after the waiter has seen the news, so a lost nudge is a deadlock.
+pub fn a_nudge_makes_the_waiter_look_again() {
+    let (frame, seen) = (Frame::new(), Gate::new());
+    let is_seen = seen.clone();
+    let publisher = spawn(&frame, move |frame| {
+        frame.publish();
+        is_seen.wait();
         frame.finish(LatchResult::Done);
     });
     while !frame.has_news() {
@@ -121,19 +114,19 @@ pub fn a_nudge_has_the_waiter_look_around() {
             thread::park();
         }
     }
-    heard.open();
+    seen.open();
     frame.leave(LatchResult::Done);
-    end(teller);
+    end(publisher);
 }
 
-/// Three parties. (Here the latch outlives the nudge, for that is what its caller promises.)
-pub fn a_nudge_meets_a_verdict_and_a_new_arm() {
+/// Three threads. (Here the latch outlives the nudge, as the caller of `nudge` must ensure.)
+pub fn a_nudge_meets_a_result_and_a_second_arm() {
     let frame = Frame::new();
-    let teller = spawn(&frame, Frame::tell);
+    let publisher = spawn(&frame, Frame::publish);
     let setter = spawn(&frame, |frame| frame.finish(LatchResult::Returned));
     frame.arm();
     assert_eq!(frame.wait(), LatchResult::Returned);
-    end(teller);
+    end(publisher);
     frame.leave(LatchResult::Returned);
     end(setter);
 }

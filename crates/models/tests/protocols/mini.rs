@@ -1,9 +1,10 @@
-//! A pool in miniature around the library's real `Idle` and `Inbox`: what `push/shared.rs`, `dispatcher.rs` and
-//! `lifecycle.rs` do with them, the same operations in the same order. Its workers are in `mini_worker.rs`.
+//! A pool in miniature around the library's real `Idle` and `Inbox`: the operations of `push/shared.rs`,
+//! `push/dispatcher.rs`, `push/model.rs` and `runtime/lifecycle.rs`, in the same order. Its workers are in
+//! `mini_worker.rs`.
 //!
-//! Those files cannot run under loom as they are: they need crossbeam's deque and injector, whose atomics loom does
-//! not see. Here an [`Inbox`] that is never closed stands for each of them. It is lock-free as they are, which
-//! matters: a queue behind a mutex would hide a missing fence.
+//! Those files cannot run under loom as they are: they need crossbeam's deque and injector, whose atomics
+//! loom does not see. Here an [`Inbox`] that is never closed replaces each of them. It is lock-free, as they
+//! are, because a queue behind a mutex would hide a missing fence.
 
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use crate::code::idle::Idle;
 use crate::code::inbox::{Inbox, Refusal};
 use crate::code::result_slot::SlotHandle;
 
-/// The phases that matter here, in order.
+/// The phases of the pool, in order.
 const OPEN: u32 = 0;
 const DRAINING: u32 = 1;
 const ENDED: u32 = 2;
@@ -28,23 +29,23 @@ const ENDED: u32 = 2;
 pub enum Task {
     /// Nothing.
     Plain,
-    /// Blocks its worker until the gate is open, without helping: an endless task, as far as others can tell.
+    /// Blocks its worker until the gate is open. The worker runs no other task meanwhile.
     Wait(Arc<Gate>),
     /// Opens the gate.
     Open(Arc<Gate>),
-    /// Submits a task that opens the gate and blocks until that has happened.
+    /// Submits a task that opens the gate, and blocks until that has happened.
     SubmitAndWait(Arc<Gate>),
-    /// Submits two others, to a pool that pulls.
+    /// Submits two other tasks, to a pull pool.
     SubmitTwo,
-    /// Waits for the slot's outcome and runs other tasks meanwhile.
+    /// Waits for the outcome, and runs other tasks meanwhile.
     Join(SlotHandle<u32>),
-    /// A slot's task side.
+    /// The task side of a result slot.
     Slot(crate::code::erased::Task),
-    /// Performs what was taken out of an offer. It is part of a task, and does not count as one.
+    /// Runs a fork that was taken out of a fork slot. It is part of a task and does not count as a task.
     Job(NonNull<Job>),
 }
 
-/// One task waits at it for another, once.
+/// A gate at which one task waits for another, once.
 pub struct Gate {
     opened: loom::sync::mpsc::Sender<()>,
     opening: loom::sync::mpsc::Receiver<()>,
@@ -57,16 +58,16 @@ impl Gate {
     }
 
     pub fn wait(&self) {
-        self.opening.recv().expect("the other end is in the gate");
+        self.opening.recv().expect("the gate owns the other end");
     }
 
     pub fn open(&self) {
-        self.opened.send(()).expect("the other end is in the gate");
+        self.opened.send(()).expect("the gate owns the other end");
     }
 }
 
-/// Which queues there are. Each costs executions, so a model has those it is about: always one inbox, that of
-/// worker 0, which the others steal from.
+/// The queues of a pool. Each costs executions, so a model has only those that it needs: usually one inbox,
+/// that of worker 0, from which the other workers steal.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Queues {
     Inbox,
@@ -74,56 +75,56 @@ pub enum Queues {
     WithDeques,
     /// Also the injector.
     WithInjector,
-    /// No inbox either: all share one queue, for which the injector stands. See `pull.rs`.
+    /// The shared queue of a pull pool, which replaces the inbox; see `pull.rs`.
     Shared,
-    /// An offer for each worker, and no inbox.
-    Offers,
+    /// A fork slot for each worker, and no inbox.
+    ForkSlots,
 }
 
-/// `Shared`.
+/// The shared half of a pool.
 pub struct Pool {
     workers: usize,
     pub idle: Idle,
     pub inboxes: Vec<Inbox<Task>>,
     pub deques: Vec<Inbox<Task>>,
+    /// The injector of a push pool, or the shared queue of a pull pool.
     pub injector: Option<Inbox<Task>>,
-    /// What a pool that pulls has instead of passages.
+    /// The counts of a pull pool.
     pub pulled: Option<Pulled>,
-    pub offers: Vec<ForkSlot<Job>>,
-    /// The owner halves, for whoever has borrowed one.
+    pub fork_slots: Vec<ForkSlot<Job>>,
+    /// The owner halves, for threads that lease them.
     pub owners: Vec<AtomicPtr<Worker>>,
-    passages: AtomicU64,
+    /// The number of producers that hold tasks which no queue shows.
+    in_flight: AtomicU64,
     phase: AtomicU32,
-    /// Tasks that are to end before the pool does. For models without a shutdown; see [`Pool::count_down`].
+    /// The number of tasks that must end before the pool does, in models without a shutdown; see
+    /// [`Pool::count_down`].
     awaited: AtomicU64,
     /// For assertions, so invisible to loom.
     pub running: std::sync::atomic::AtomicUsize,
     pub finished: std::sync::atomic::AtomicUsize,
-    /// What has been forked: it is freed with the pool.
+    /// All jobs, which are freed with the pool.
     pub frames: std::sync::Mutex<Vec<Arc<Job>>>,
-    /// Whose wake-ups need no cause.
+    /// The thread that `wake_spuriously` wakes.
     pub thread: Mutex<Option<thread::Thread>>,
 }
 
 impl Pool {
-    /// `awaited`: how many tasks end the pool by themselves; 0 if it is to be closed.
+    /// A pool that ends when `awaited` tasks have ended, or, if that is 0, when it is closed.
     pub fn new(workers: usize, queues: Queues, awaited: u64) -> Arc<Self> {
         let has = |kind| (queues == kind).then(|| Inbox::new(2));
         let pulls = queues == Queues::Shared;
+        let forks = queues == Queues::ForkSlots;
         Arc::new(Pool {
             workers,
             idle: Idle::new(workers),
-            inboxes: if pulls || queues == Queues::Offers { Vec::new() } else { vec![Inbox::new(2)] },
+            inboxes: if pulls || forks { Vec::new() } else { vec![Inbox::new(2)] },
             deques: (0..workers).filter_map(|_| has(Queues::WithDeques)).collect(),
             injector: has(Queues::WithInjector).or_else(|| has(Queues::Shared)),
             pulled: pulls.then(|| Pulled::new(workers)),
-            offers: if queues == Queues::Offers {
-                (0..workers).map(|_| ForkSlot::free()).collect()
-            } else {
-                Vec::new()
-            },
+            fork_slots: (0..if forks { workers } else { 0 }).map(|_| ForkSlot::free()).collect(),
             owners: (0..workers).map(|_| AtomicPtr::new(ptr::null_mut())).collect(),
-            passages: AtomicU64::new(0),
+            in_flight: AtomicU64::new(0),
             phase: AtomicU32::new(OPEN),
             awaited: AtomicU64::new(awaited),
             running: 0.into(),
@@ -139,7 +140,7 @@ impl Pool {
         loom::thread::spawn(move || worker.run())
     }
 
-    /// As before; for [`Pool::wake_without_a_cause`].
+    /// Starts worker `index`, and makes its thread known to [`Pool::wake_spuriously`].
     pub fn start_known(self: &Arc<Self>, index: usize) -> loom::thread::JoinHandle<()> {
         let worker = Worker::new(self.clone(), index);
         loom::thread::spawn(move || {
@@ -148,15 +149,15 @@ impl Pool {
         })
     }
 
-    /// `push_from_outside` when the inbox has room.
+    /// A push from outside to an inbox that is not full.
     pub fn push(&self, target: usize, task: Task) {
         let pushed = self.inboxes[target].push(task);
-        assert!(pushed.is_ok(), "room for all, and open");
+        assert!(pushed.is_ok(), "open, and not full");
         self.idle.notify();
     }
 
-    /// `push_batch_from_outside` with one portion that fits. The notification for its first task is left out, so that
-    /// all depends on the one at the end.
+    /// A push of a batch that fits into the inbox. The notification for its first task is left out, so that
+    /// everything depends on the notification at the end.
     pub fn push_batch(&self, target: usize, tasks: impl IntoIterator<Item = Task>) {
         let mut tasks = tasks.into_iter().collect::<Vec<_>>();
         let n = tasks.len();
@@ -165,16 +166,16 @@ impl Pool {
         self.idle.notify_many(n);
     }
 
-    /// A push that claims its place before the pool closes and fills it afterwards.
+    /// A push that claims its cell before the pool closes and fills it afterwards.
     pub fn push_across_the_close(&self, target: usize, task: Task) {
-        let reserved = self.inboxes[target].reserve().expect("room, and open");
+        let reserved = self.inboxes[target].reserve().expect("open, and not full");
         self.close();
         reserved.fill(task);
         self.idle.notify();
     }
 
-    /// `submit` or `submit_batch` from outside against a shutdown: what the inbox has no room for goes to the
-    /// injector. Returns how many were accepted.
+    /// A submission from outside against a shutdown: tasks that do not fit into the inbox go to the injector.
+    /// Returns how many were accepted.
     pub fn submit(&self, target: usize, tasks: usize) -> usize {
         let accepted = match self.inboxes[target].push_batch(tasks, || Task::Plain) {
             Ok(n) => n,
@@ -186,29 +187,29 @@ impl Pool {
         accepted
     }
 
-    /// The end of `push_portion`.
+    /// The end of `push_portion`; returns how many tasks were accepted.
     pub fn inject(&self, tasks: usize) -> usize {
         if tasks == 0 {
             return 0;
         }
-        let Some(passage) = self.passage() else {
+        let Some(in_flight) = self.start_push() else {
             return 0;
         };
         for _ in 0..tasks {
             let pushed = self.injector.as_ref().map(|injector| injector.push(Task::Plain));
-            assert!(matches!(pushed, Some(Ok(()))), "room for all");
+            assert!(matches!(pushed, Some(Ok(()))), "it is not full");
         }
-        drop(passage);
+        drop(in_flight);
         tasks
     }
 
-    fn passage(&self) -> Option<InFlight<'_>> {
-        self.passages.fetch_add(1, Ordering::Relaxed);
-        let passage = InFlight(self);
-        if !leaves_out("fence of a passage") {
+    fn start_push(&self) -> Option<InFlight<'_>> {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        let in_flight = InFlight(self);
+        if !leaves_out("the fence of a producer in flight") {
             fence(Ordering::SeqCst);
         }
-        (self.phase() == OPEN).then_some(passage)
+        (self.phase() == OPEN).then_some(in_flight)
     }
 
     pub fn is_open(&self) -> bool {
@@ -230,40 +231,40 @@ impl Pool {
             self.inboxes.iter().for_each(Inbox::close);
         }
         if let Some(pulled) = &self.pulled
-            && !leaves_out("closing the entries")
+            && !leaves_out("closing the entry counter")
         {
             pulled.entries.close();
         }
         self.advance(DRAINING);
-        if !leaves_out("waking everyone at the close") {
+        if !leaves_out("waking all workers at the close") {
             self.idle.wake_all();
         }
     }
 
-    /// Something has been done that counts as a task.
+    /// Counts something that counts as a task.
     pub fn finish_task(&self) {
         self.finished.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         self.count_down();
     }
 
-    /// How many tasks and guests are at work.
+    /// The number of tasks and leases that run now.
     pub fn running(&self) -> usize {
         self.running.load(std::sync::atomic::Ordering::Relaxed)
     }
 
-    /// Unparks the worker of `start_known`, if it has begun.
-    pub fn wake_without_a_cause(&self) {
+    /// Unparks the worker of `start_known`, if it has started.
+    pub fn wake_spuriously(&self) {
         let thread = lock(&self.thread).clone();
         if let Some(thread) = thread {
             thread.unpark();
         }
     }
 
-    pub fn offers_left(&self) -> usize {
-        self.offers.iter().filter(|offer| offer.has_any()).count()
+    pub fn shown_forks(&self) -> usize {
+        self.fork_slots.iter().filter(|slot| slot.has_any()).count()
     }
 
-    /// The pool ends by itself when the last of the `awaited` tasks has been run.
+    /// Ends the pool when the last of the `awaited` tasks has ended.
     fn count_down(&self) {
         if self.awaited.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.advance(ENDED);
@@ -276,29 +277,30 @@ impl Pool {
     }
 
     pub fn has_work(&self) -> bool {
-        let offered =
-            || !leaves_out("the offers in the look around") && self.offers.iter().any(ForkSlot::has_any);
-        self.queues().any(Inbox::has_ready) || offered()
+        let shows_fork =
+            || !leaves_out("the look at the fork slots") && self.fork_slots.iter().any(ForkSlot::has_any);
+        self.queues().any(Inbox::has_ready) || shows_fork()
     }
 
     pub fn has_ended(&self) -> bool {
         self.phase() >= ENDED
     }
 
+    /// `Model::ends_now`.
     pub fn ends_now(&self) -> bool {
         if self.phase() == OPEN {
             return self.has_ended();
         }
         if let Some(pulled) = &self.pulled {
             return self.ends_if(if leaves_out("the lock of the list") {
-                self.all_rest() && pulled.all_is_taken()
+                self.all_parked() && pulled.is_drained()
             } else {
-                self.idle.while_all_parked(|| pulled.all_is_taken())
+                self.idle.while_all_parked(|| pulled.is_drained())
             });
         }
-        self.ends_if(if leaves_out("fence of the last worker") {
-            // Nor the lock, which loom takes for a fence.
-            self.is_drained() && self.all_rest()
+        self.ends_if(if leaves_out("the fence of the last worker") {
+            // Without the lock as well, because loom takes it for a fence.
+            self.is_drained() && self.all_parked()
         } else {
             fence(Ordering::SeqCst);
             self.is_over()
@@ -316,17 +318,17 @@ impl Pool {
     }
 
     fn is_over(&self) -> bool {
-        if leaves_out("looking at the queues while all rest") {
-            return self.is_drained() && self.all_rest();
+        if leaves_out("looking at the queues while all workers are parked") {
+            return self.is_drained() && self.all_parked();
         }
-        if leaves_out("looking at the queues while all rest, and not after") {
-            return self.all_rest() && self.is_drained();
+        if leaves_out("looking at the queues while all workers are parked, and not after") {
+            return self.all_parked() && self.is_drained();
         }
         self.idle.while_all_parked(|| self.is_drained())
     }
 
-    /// For mutants.
-    fn all_rest(&self) -> bool {
+    /// For mutants: without the lock of the list.
+    fn all_parked(&self) -> bool {
         let counts = self.idle.counts();
         counts.parked() - counts.waiting() == self.workers as u64
     }
@@ -334,27 +336,28 @@ impl Pool {
     fn is_drained(&self) -> bool {
         let empty = |queue: &Inbox<Task>| queue.len() == 0;
         let inboxes_empty = self.inboxes.iter().all(empty);
-        let nobody_between = self.passages.load(Ordering::Acquire) == 0;
-        inboxes_empty && nobody_between && self.injector.iter().chain(&self.deques).all(empty)
+        let none_in_flight = self.in_flight.load(Ordering::Acquire) == 0;
+        inboxes_empty && none_in_flight && self.injector.iter().chain(&self.deques).all(empty)
     }
 
-    /// After the workers have gone: nothing is left behind.
-    pub fn assert_at_rest(&self, finished: usize) {
+    /// After the end of the workers: `finished` tasks have run, and none is left.
+    pub fn assert_finished(&self, finished: usize) {
         assert!(!self.idle.counts().any_idle(), "{:?}", self.idle);
         let left: usize = self.queues().map(Inbox::len).sum();
-        assert_eq!(left + self.offers_left(), 0, "tasks left in the queues");
+        assert_eq!(left + self.shown_forks(), 0, "tasks left in the queues");
         let ran = self.finished.load(std::sync::atomic::Ordering::Relaxed);
         assert_eq!(ran, finished, "accepted tasks that have run");
     }
 }
 
+/// Held by a producer while no queue shows its tasks.
 struct InFlight<'a>(&'a Pool);
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        self.0.passages.fetch_sub(1, Ordering::Release);
+        self.0.in_flight.fetch_sub(1, Ordering::Release);
         fence(Ordering::SeqCst);
-        if self.0.phase() != OPEN && !leaves_out("waking everyone after a passage") {
+        if self.0.phase() != OPEN && !leaves_out("waking all workers after a producer in flight") {
             self.0.idle.wake_all();
         }
     }

@@ -1,7 +1,7 @@
-//! Fork-join in miniature around the library's real `ForkSlot` and `Latch`: what `push/worker/fork.rs` does with them,
-//! the same operations in the same order. A waiter does not spin here, as on a machine with one core.
+//! Fork-join in miniature around the library's real `ForkSlot` and `Latch`: the operations of
+//! `push/worker/fork.rs`, in the same order. A waiter does not spin here, as on a machine with one core.
 //!
-//! The frame of a join is an allocation that stays to the end of the model; a [`Tomb`] stands for its memory.
+//! The frame of a join is an allocation that stays to the end of the model; a [`Tomb`] represents its memory.
 
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
@@ -16,16 +16,17 @@ use crate::code::latch::{Latch, LatchResult};
 
 type Closure = Box<dyn FnOnce(&Worker)>;
 
-/// `StackJob` and `Job` in one.
+/// `StackJob` and `Job` in one type.
 pub struct Job {
     closure: UninitCell<Closure>,
-    /// Who has run it.
+    /// The number of the worker that has run it.
     result: UninitCell<usize>,
-    meeting: loom::cell::UnsafeCell<MaybeUninit<Meeting>>,
+    steal_state: loom::cell::UnsafeCell<MaybeUninit<StealState>>,
     frame: Tomb,
 }
 
-struct Meeting {
+/// What owner and thief share.
+struct StealState {
     thief: AtomicU32,
     latch: Latch,
 }
@@ -35,38 +36,38 @@ impl Job {
         Arc::new(Job {
             closure: UninitCell::holding(Box::new(closure)),
             result: UninitCell::empty(),
-            meeting: loom::cell::UnsafeCell::new(MaybeUninit::uninit()),
+            steal_state: loom::cell::UnsafeCell::new(MaybeUninit::uninit()),
             frame: Tomb::new(),
         })
     }
 
-    /// Whoever takes it out of an offer reads what is written here.
+    /// Writes what a thread reads that takes the job out of a fork slot.
     fn prepare(&self) {
-        let meeting = Meeting { thief: AtomicU32::new(0), latch: Latch::new() };
-        self.meeting.with_mut(|place| {
-            // SAFETY: nobody else knows the job yet; loom checks that.
-            unsafe { &mut *place }.write(meeting);
+        let state = StealState { thief: AtomicU32::new(0), latch: Latch::new() };
+        self.steal_state.with_mut(|cell| {
+            // SAFETY: the pointer is valid, and no other thread knows the job yet; loom checks that.
+            unsafe { &mut *cell }.write(state);
         });
     }
 
-    fn meeting(&self) -> &Meeting {
+    fn steal_state(&self) -> &StealState {
         self.frame.touch();
-        self.meeting.with(|place| {
-            // SAFETY: the pointer is valid, and loom checks that nobody writes.
-            let meeting = unsafe { &*place };
-            // SAFETY: only of jobs that have been offered.
-            unsafe { meeting.assume_init_ref() }
+        self.steal_state.with(|cell| {
+            // SAFETY: the pointer is valid, and loom checks that no thread writes.
+            let state = unsafe { &*cell };
+            // SAFETY: only called for jobs that were put into a fork slot, which are prepared.
+            unsafe { state.assume_init_ref() }
         })
     }
 
     fn latch(&self) -> &Latch {
-        &self.meeting().latch
+        &self.steal_state().latch
     }
 
-    /// Two that run it would both take the closure out, which loom reports.
+    /// Runs the closure. Two threads that do so would both take it out, which loom reports.
     fn call(&self, worker: &Worker) -> usize {
         self.frame.touch();
-        // SAFETY: the caller has it for itself. That is what is checked.
+        // SAFETY: only this thread has the job; the model checks that.
         let closure = unsafe { self.closure.read() };
         closure(worker);
         worker.index()
@@ -75,67 +76,65 @@ impl Job {
     fn perform(&self, worker: &Worker) {
         let result = self.call(worker);
         self.frame.touch();
-        // SAFETY: the owner reads it when the latch is set. That is what is checked.
+        // SAFETY: the owner reads the cell after the latch is set; the model checks that.
         unsafe { self.result.write(result) };
     }
 
     /// # Safety
-    /// `job` is alive until the latch is set: an address whose memory the model keeps.
-    pub unsafe fn set(job: NonNull<Job>, verdict: LatchResult) {
-        // SAFETY: the caller's promise.
+    /// The model keeps the memory of `job`. No other call sets its latch.
+    pub unsafe fn set(job: NonNull<Job>, result: LatchResult) {
+        // SAFETY: the model keeps the memory, by the contract of this function.
         let latch = &raw const *unsafe { job.as_ref() }.latch();
-        // SAFETY: the caller's promise.
-        unsafe { Latch::set(latch, verdict) };
+        // SAFETY: the model keeps the memory, and no other call sets the latch, by the contract of this
+        // function.
+        unsafe { Latch::set(latch, result) };
     }
 }
 
-/// `Forks`: a list that only the owner touches.
+/// The list of a worker's forks, which only the owner uses.
 #[derive(Default)]
 pub struct Forks {
     jobs: Vec<NonNull<Job>>,
-    offered: usize,
+    /// How many of them have been in the fork slot.
+    shown: usize,
 }
 
 impl Forks {
     fn has_private(&self) -> bool {
-        self.offered < self.jobs.len()
+        self.shown < self.jobs.len()
     }
 
-    fn next_to_offer(&mut self) -> Option<NonNull<Job>> {
-        let next = *self.jobs.get(self.offered)?;
-        self.offered += 1;
-        // SAFETY: not joined yet.
+    fn next_to_show(&mut self) -> Option<NonNull<Job>> {
+        let next = *self.jobs.get(self.shown)?;
+        self.shown += 1;
+        // SAFETY: the owner has not left the frame of the join.
         unsafe { next.as_ref() }.prepare();
         Some(next)
     }
 
-    /// Whether it is still private.
+    /// Removes the newest fork; whether it is still private.
     fn pop(&mut self) -> bool {
         self.jobs.pop();
-        let is_private = self.offered <= self.jobs.len();
-        self.offered = self.offered.min(self.jobs.len());
+        let is_private = self.shown <= self.jobs.len();
+        self.shown = self.shown.min(self.jobs.len());
         is_private
     }
 }
 
 impl Worker {
-    /// Who has run `b`. A panic of `a` takes the same way through `complete`.
+    /// Returns the number of the worker that has run `b`. A panic of `a` would take the same way.
     pub fn join(&self, a: impl FnOnce(&Worker), b: impl FnOnce(&Worker) + 'static) -> usize {
         let job = Job::new(b);
         self.pool().frames.lock().expect("no panics").push(job.clone());
         self.forks.borrow_mut().jobs.push(NonNull::from(&*job));
-        if self.is_wanted() {
-            self.offer_oldest();
-        }
+        self.offer_if_wanted();
         a(self);
         let was_private = self.forks.borrow_mut().pop();
         let is_back = if was_private {
-            if self.is_wanted() {
-                self.offer_oldest();
-            }
+            self.offer_if_wanted();
             true
         } else {
-            self.offer().take_back(NonNull::from(&*job))
+            self.fork_slot().take_back(NonNull::from(&*job))
         };
         let by = if is_back { job.call(self) } else { self.await_thief(&job) };
         if !was_private {
@@ -146,17 +145,20 @@ impl Worker {
     }
 
     fn is_wanted(&self) -> bool {
-        self.offer().is_free()
+        self.fork_slot().is_free()
     }
 
-    fn offer(&self) -> &ForkSlot<Job> {
-        &self.pool().offers[self.index()]
+    fn fork_slot(&self) -> &ForkSlot<Job> {
+        &self.pool().fork_slots[self.index()]
     }
 
-    fn offer_oldest(&self) {
-        let next = self.forks.borrow_mut().next_to_offer();
+    fn offer_if_wanted(&self) {
+        if !self.is_wanted() {
+            return;
+        }
+        let next = self.forks.borrow_mut().next_to_show();
         let Some(job) = next else { return };
-        self.offer().put(job);
+        self.fork_slot().put(job);
         self.pool().idle.notify();
         if !leaves_out("the nudges") {
             self.nudge_waiters();
@@ -166,14 +168,14 @@ impl Worker {
     fn nudge_waiters(&self) {
         let executing = self.executing.borrow().clone();
         for job in executing.iter().rev() {
-            // SAFETY: its owner waits until we set the latch, later.
+            // SAFETY: the owner of the job waits until this worker sets the latch, later.
             unsafe { job.as_ref() }.latch().nudge();
         }
     }
 
     fn await_thief(&self, job: &Job) -> usize {
         match self.await_job(job) {
-            // SAFETY: it is done. That is what is checked.
+            // SAFETY: the latch is set, so the cell was written; the model checks that. It is read once.
             LatchResult::Done => unsafe { job.result.read() },
             LatchResult::Returned => job.call(self),
         }
@@ -181,30 +183,30 @@ impl Worker {
 
     fn await_job(&self, job: &Job) -> LatchResult {
         loop {
-            if let Some(verdict) = job.latch().verdict() {
-                return verdict;
+            if let Some(result) = job.latch().verdict() {
+                return result;
             }
             if self.leapfrog(job) {
                 continue;
             }
-            // SAFETY: this worker forked the job and is the one that waits.
-            if unsafe { job.latch().arm() } && !self.thief_offers(job) {
+            // SAFETY: this worker has forked the job, and is the only waiter.
+            if unsafe { job.latch().arm() } && !self.thief_shows_fork(job) {
                 thread::park();
             }
         }
     }
 
-    fn offer_of_thief(&self, job: &Job) -> Option<&ForkSlot<Job>> {
-        if self.is_deep.get() && !leaves_out("sleeping when the stack is used up") {
+    fn fork_slot_of_thief(&self, job: &Job) -> Option<&ForkSlot<Job>> {
+        if self.is_deep.get() && !leaves_out("parking when the stack is used up") {
             return None;
         }
-        let thief = job.meeting().thief.load(Ordering::Relaxed).checked_sub(1)?;
-        Some(&self.pool().offers[thief as usize])
+        let thief = job.steal_state().thief.load(Ordering::Relaxed).checked_sub(1)?;
+        Some(&self.pool().fork_slots[thief as usize])
     }
 
-    fn thief_offers(&self, job: &Job) -> bool {
-        !leaves_out("the look at the thief's offer")
-            && self.offer_of_thief(job).is_some_and(ForkSlot::has_any)
+    fn thief_shows_fork(&self, job: &Job) -> bool {
+        !leaves_out("the look at the thief's fork slot")
+            && self.fork_slot_of_thief(job).is_some_and(ForkSlot::has_any)
     }
 
     fn leapfrog(&self, job: &Job) -> bool {
@@ -213,39 +215,39 @@ impl Worker {
             return false;
         }
         if self.is_deep.get() {
-            return false; // for the mutant, where `offer_of_thief` does not say so
+            return false; // also in the mutant, in which `fork_slot_of_thief` returns a slot
         }
-        let Some(part) = self.offer_of_thief(job).and_then(ForkSlot::take) else { return false };
+        let Some(part) = self.fork_slot_of_thief(job).and_then(ForkSlot::take) else { return false };
         if !too_early && job.latch().is_set() {
-            // SAFETY: taken, and not used any more.
+            // SAFETY: only this thread has the job, and does not use it again.
             unsafe { Job::set(part, LatchResult::Returned) };
             return true;
         }
-        // SAFETY: taken, and not used any more after this.
+        // SAFETY: only this thread has the job, and does not use it again after this.
         unsafe { self.run_job(part) };
         true
     }
 
-    /// Takes what `victim` has on offer.
-    pub fn take_offered(&self, victim: usize) -> Option<NonNull<Job>> {
-        self.pool().offers[victim].take()
+    /// Takes the fork in the fork slot of `victim`.
+    pub fn take_fork(&self, victim: usize) -> Option<NonNull<Job>> {
+        self.pool().fork_slots[victim].take()
     }
 
-    /// Performs a job that was taken, and lets its owner go on.
+    /// Runs a job that was taken, and sets its latch.
     ///
     /// # Safety
-    /// The caller has the job for itself.
+    /// Only the caller has the job.
     pub unsafe fn run_job(&self, job: NonNull<Job>) {
-        // SAFETY: alive until its latch is set.
+        // SAFETY: the job is alive until its latch is set.
         let this = unsafe { job.as_ref() };
         let all_is_part_of_it = self.is_wanted() && !self.forks.borrow().has_private();
         if all_is_part_of_it || leaves_out("hiding from waiters above older forks") {
-            this.meeting().thief.store(self.index() as u32 + 1, Ordering::Relaxed);
+            this.steal_state().thief.store(self.index() as u32 + 1, Ordering::Relaxed);
         }
         self.executing.borrow_mut().push(job);
         this.perform(self);
         self.executing.borrow_mut().pop();
-        // SAFETY: performed, and not used any more.
+        // SAFETY: only the caller has the job, by the contract of this function. It is not used again.
         unsafe { Job::set(job, LatchResult::Done) };
     }
 }

@@ -1,4 +1,5 @@
-//! A worker of the pool in miniature: the loop of `push/worker`, the same operations in the same order.
+//! A worker of the pool in miniature: the loop of `runtime/worker_loop.rs` and `push/worker`, with the same
+//! operations in the same order.
 
 use std::cell::{Cell, RefCell};
 use std::ptr::NonNull;
@@ -6,28 +7,31 @@ use std::sync::Arc;
 
 use longshore_models::mutation::leaves_out;
 
+use super::common::take;
 use super::mini::{Pool, Task};
 use super::mini_fork::{Forks, Job};
 use crate::code::facade::{Ordering, Tomb, thread};
 use crate::code::idle::{Duty, ParkReason, ParkSlot, ParkState, Role};
-use crate::code::inbox::{Inbox, Taken};
+use crate::code::inbox::Taken;
 use crate::code::result_slot::SlotHandle;
 use crate::code::waiter::Waiter;
 
-/// `Worker`, with the loop as it is there.
+/// The owner half of a worker.
 pub struct Worker {
     pool: Arc<Pool>,
     index: usize,
     park_slot: Arc<ParkSlot>,
-    guest_seat: Arc<ParkSlot>,
-    is_lent: Cell<bool>,
+    /// The park slot of a thread that leases the worker.
+    leased_park_slot: Arc<ParkSlot>,
+    is_leased: Cell<bool>,
     /// Whether its stack is used up.
     pub is_deep: Cell<bool>,
     pub forks: RefCell<Forks>,
     pub executing: RefCell<Vec<NonNull<Job>>>,
-    /// Stands for all that belongs to the thread that acts as this worker: loom reports two at a time.
+    /// Represents everything that belongs to the thread that acts as this worker: loom reports two threads at
+    /// a time.
     own: loom::cell::UnsafeCell<()>,
-    /// The frame of `thread_main`, which the worker lies in.
+    /// The frame of the thread's main function, which contains the worker.
     frame: Tomb,
 }
 
@@ -40,11 +44,11 @@ impl RunUntil<'_> {
     fn is_reached(&self, pool: &Pool) -> bool {
         match self {
             RunUntil::PoolEnd => pool.has_ended(),
-            RunUntil::Await(slot) => slot.is_complete(),
+            RunUntil::Await(handle) => handle.is_complete(),
         }
     }
 
-    fn rest(&self) -> ParkReason {
+    fn park_reason(&self) -> ParkReason {
         match self {
             RunUntil::PoolEnd => ParkReason::Idle,
             RunUntil::Await(_) => ParkReason::Waiting,
@@ -52,8 +56,8 @@ impl RunUntil<'_> {
     }
 
     fn arm(&mut self) {
-        if let RunUntil::Await(slot) = self
-            && !slot.wait_with(Waiter::Thread(thread::current()))
+        if let RunUntil::Await(handle) = self
+            && !handle.wait_with(Waiter::Thread(thread::current()))
         {
             thread::current().unpark();
         }
@@ -66,8 +70,8 @@ impl Worker {
             pool,
             index,
             park_slot: Arc::new(ParkSlot::new(index)),
-            guest_seat: Arc::new(ParkSlot::new(index)),
-            is_lent: Cell::new(false),
+            leased_park_slot: Arc::new(ParkSlot::new(index)),
+            is_leased: Cell::new(false),
             is_deep: Cell::new(false),
             forks: RefCell::default(),
             executing: RefCell::default(),
@@ -84,28 +88,23 @@ impl Worker {
         &self.pool
     }
 
-    /// Stands beside whatever only the thread does that acts as this worker.
+    /// Called with each step of the thread that acts as this worker.
     pub fn act(&self) {
         self.frame.touch();
         self.own.with_mut(|_| ());
     }
 
-    pub fn lend(&self) {
+    pub fn set_leased(&self, is_leased: bool) {
         self.act();
-        self.is_lent.set(true);
-    }
-
-    pub fn take_home(&self) {
-        self.act();
-        self.is_lent.set(false);
+        self.is_leased.set(is_leased);
     }
 
     fn park_slot(&self) -> &Arc<ParkSlot> {
         self.act();
-        if self.is_lent.get() { &self.guest_seat } else { &self.park_slot }
+        if self.is_leased.get() { &self.leased_park_slot } else { &self.park_slot }
     }
 
-    /// The thread's life.
+    /// The main function of the worker's thread.
     pub fn run(&self) {
         let owner = &self.pool.owners[self.index];
         owner.store(std::ptr::from_ref(self).cast_mut(), Ordering::Relaxed);
@@ -114,22 +113,22 @@ impl Worker {
         self.frame.bury();
     }
 
-    /// Keeps a task submitted by what runs on this worker.
-    pub fn keep(&self, task: Task) {
+    /// Pushes a task that was submitted on this worker to its deque.
+    pub fn push_local(&self, task: Task) {
         self.act();
-        assert!(self.pool.deques[self.index].push(task).is_ok(), "room for it");
+        assert!(self.pool.deques[self.index].push(task).is_ok(), "it is not full");
         self.pool.idle.notify();
     }
 
-    /// As a task that waits for one of another pool.
-    pub fn serve_until(&self, slot: &mut SlotHandle<u32>) {
-        self.work_until(&mut RunUntil::Await(slot));
+    /// Serves the pool until a task of another pool has ended, as a task that waits for it does.
+    pub fn serve_until(&self, handle: &mut SlotHandle<u32>) {
+        self.work_until(&mut RunUntil::Await(handle));
     }
 
-    fn work_until(&self, goal: &mut RunUntil<'_>) {
-        while !goal.is_reached(&self.pool) {
+    fn work_until(&self, until: &mut RunUntil<'_>) {
+        while !until.is_reached(&self.pool) {
             self.act();
-            if let Some(task) = self.next_task().or_else(|| self.search_or_rest(goal)) {
+            if let Some(task) = self.next_task().or_else(|| self.search_or_park(until)) {
                 self.run_task(task);
             }
         }
@@ -138,7 +137,7 @@ impl Worker {
     pub fn run_task(&self, task: Task) {
         self.act();
         let task = match task {
-            // SAFETY: taken out of an offer.
+            // SAFETY: the job was taken out of a fork slot, so only this worker has it.
             Task::Job(job) => return unsafe { self.run_job(job) },
             task => task,
         };
@@ -149,50 +148,50 @@ impl Worker {
             Task::Wait(gate) => gate.wait(),
             Task::Open(gate) => gate.open(),
             Task::SubmitAndWait(gate) => {
-                self.keep(Task::Open(gate.clone()));
+                self.push_local(Task::Open(gate.clone()));
                 gate.wait();
             }
             Task::SubmitTwo => (0..2).for_each(|_| self.pool.submit_inside(self.index)),
-            Task::Join(mut slot) => self.serve_until(&mut slot),
+            Task::Join(mut handle) => self.serve_until(&mut handle),
             Task::Slot(task) => drop(task.run(&Default::default())),
-            Task::Job(_) => unreachable!("see above"),
+            Task::Job(_) => unreachable!("a job is run by `run_job`"),
         }
         self.pool.running.fetch_sub(1, relaxed);
         self.pool.finish_task();
     }
 
-    fn search_or_rest(&self, goal: &mut RunUntil<'_>) -> Option<Task> {
+    fn search_or_park(&self, until: &mut RunUntil<'_>) -> Option<Task> {
         let idle = &self.pool.idle;
         let mut role = idle.start_search(self.park_slot());
         loop {
             if role == Role::Searching
-                && let Some(task) = self.sweep()
+                && let Some(task) = self.find_task()
             {
                 self.end_search();
                 return Some(task);
             }
-            if goal.is_reached(&self.pool) {
+            if until.is_reached(&self.pool) {
                 if role == Role::Searching {
                     self.end_search();
                 }
                 return None;
             }
-            role = self.rest(role, goal);
+            role = self.park(role, until);
             if role == Role::Active {
                 role = idle.start_search(self.park_slot());
             }
         }
     }
 
-    fn rest(&self, role: Role, goal: &mut RunUntil<'_>) -> Role {
+    fn park(&self, role: Role, until: &mut RunUntil<'_>) -> Role {
         let (pool, park_slot) = (&*self.pool, self.park_slot());
         if !leaves_out("arming the latch") {
-            goal.arm();
+            until.arm();
         }
-        pool.idle.prepare_park(park_slot, role, goal.rest());
-        let role = if !leaves_out("the last look around") && pool.has_work() {
+        pool.idle.prepare_park(park_slot, role, until.park_reason());
+        let role = if !leaves_out("the last look at the queues") && pool.has_work() {
             Some(Role::Searching)
-        } else if matches!(goal, RunUntil::PoolEnd) && pool.ends_now() {
+        } else if matches!(until, RunUntil::PoolEnd) && pool.ends_now() {
             Some(Role::Active)
         } else {
             None
@@ -206,7 +205,7 @@ impl Worker {
         loop {
             let is_up = match park_slot.park_state() {
                 ParkState::Awake => true,
-                ParkState::Parked => goal.is_reached(pool),
+                ParkState::Parked => until.is_reached(pool),
                 ParkState::Leased => false,
             };
             match is_up.then(|| pool.idle.cancel_park(park_slot, Role::Active)).flatten() {
@@ -235,7 +234,7 @@ impl Worker {
         self.pool.pulled.as_ref()?.take(self.pool.injector.as_ref()?, self.index)
     }
 
-    /// The owner takes a batch if it has a deque for the rest of it, and then counts as having pushed that anew.
+    /// The owner takes a batch if it has a deque for the rest of it, and then notifies as for a push.
     fn take_from_inbox(&self) -> Option<Task> {
         let inbox = self.pool.inboxes.get(self.index)?;
         let Some(deque) = self.pool.deques.get(self.index) else { return take(inbox) };
@@ -244,38 +243,29 @@ impl Worker {
             return None;
         }
         if let Some(second) = batch.drain(1..).next() {
-            assert!(deque.push(second).is_ok(), "room for it");
-            if !leaves_out("notifying for tasks that were on their way") {
+            assert!(deque.push(second).is_ok(), "it is not full");
+            if !leaves_out("notifying for tasks moved to the deque") {
                 self.pool.idle.notify();
             }
         }
         batch.pop()
     }
 
-    /// Own queues, injector, the others.
-    fn sweep(&self) -> Option<Task> {
+    /// Looks at the worker's own queues, the injector, and the queues of the other workers.
+    fn find_task(&self) -> Option<Task> {
         self.act();
         let pool = &self.pool;
         if pool.pulled.is_some() {
             return self.pull();
         }
         let of_others = |(i, queue)| (i != self.index).then_some(queue);
-        let offered = |i| self.take_offered(i).map(Task::Job);
-        let own_offer = || if pool.offers.is_empty() { None } else { offered(self.index) };
+        let fork_of = |i| self.take_fork(i).map(Task::Job);
+        let own_fork = || if pool.fork_slots.is_empty() { None } else { fork_of(self.index) };
         let others = (pool.inboxes.iter().enumerate()).chain(pool.deques.iter().enumerate());
         self.next_task()
             .or_else(|| pool.injector.as_ref().and_then(take))
-            .or_else(|| (0..pool.offers.len()).filter(|&i| i != self.index).find_map(offered))
+            .or_else(|| (0..pool.fork_slots.len()).filter(|&i| i != self.index).find_map(fork_of))
             .or_else(|| others.filter_map(of_others).find_map(take))
-            .or_else(|| (!leaves_out("one's own offer")).then(own_offer).flatten())
-    }
-}
-
-/// One task: what a real worker takes besides stays as visible in its deque as it is here.
-pub fn take(queue: &Inbox<Task>) -> Option<Task> {
-    let mut batch = Vec::new();
-    match queue.take(1, &mut batch) {
-        Taken::Some => batch.pop(),
-        Taken::Nothing | Taken::Contended => None,
+            .or_else(|| (!leaves_out("the worker's own fork")).then(own_fork).flatten())
     }
 }

@@ -1,107 +1,94 @@
-//! M1: push against park. A task that is in a queue is run, whatever the moment at which workers lie down.
+//! M1: push against park. A queued task runs, whatever the moment at which workers park.
 
+use std::sync::Arc;
+
+use super::common::{end, spawn};
 use super::mini::{Gate, Pool, Queues, Task};
 use crate::code::result_slot;
 
-fn finish(pool: &Pool, workers: Vec<loom::thread::JoinHandle<()>>, tasks: usize) {
-    for worker in workers {
-        worker.join().expect("a panic ends the process");
-    }
-    pool.assert_at_rest(tasks);
+/// A pool with its workers, which ends when `tasks` tasks have run (0: when it is closed) in `scenario`.
+fn check(workers: usize, queues: Queues, tasks: u64, scenario: impl FnOnce(&Arc<Pool>)) {
+    let pool = Pool::new(workers, queues, tasks);
+    let workers: Vec<_> = (0..workers).map(|index| pool.start(index)).collect();
+    scenario(&pool);
+    workers.into_iter().for_each(end);
+    pool.assert_finished(tasks as usize);
 }
 
 pub fn a_push_wakes_a_parking_worker() {
-    let pool = Pool::new(1, Queues::Inbox, 1);
-    let workers = vec![pool.start(0)];
-    pool.push(0, Task::Plain);
-    finish(&pool, workers, 1);
+    check(1, Queues::Inbox, 1, |pool| pool.push(0, Task::Plain));
 }
 
-/// The second push meets the worker in any state that the first has brought it into.
+/// The second push finds the worker in any state to which the first one has led.
 pub fn a_second_push_wakes_it_again() {
-    let pool = Pool::new(1, Queues::Inbox, 2);
-    let workers = vec![pool.start(0)];
-    pool.push(0, Task::Plain);
-    pool.push(0, Task::Plain);
-    finish(&pool, workers, 2);
+    check(1, Queues::Inbox, 2, |pool| {
+        pool.push(0, Task::Plain);
+        pool.push(0, Task::Plain);
+    });
 }
 
 pub fn two_producers_wake_a_parking_worker() {
-    let pool = Pool::new(1, Queues::Inbox, 2);
-    let workers = vec![pool.start(0)];
-    let for_producer = pool.clone();
-    let producer = loom::thread::spawn(move || for_producer.push(0, Task::Plain));
-    pool.push(0, Task::Plain);
-    producer.join().expect("a panic ends the process");
-    finish(&pool, workers, 2);
+    check(1, Queues::Inbox, 2, |pool| {
+        let producer = spawn(pool, |pool| pool.push(0, Task::Plain));
+        pool.push(0, Task::Plain);
+        end(producer);
+    });
 }
 
-/// The first task blocks its worker until the second has run: so the other worker must get up for it, be it by the
-/// push or by the first worker's last look when it leaves the search.
+/// The first task blocks its worker until the second one has run. So the other worker must wake up for it: by
+/// the push, or by the first worker's check at the end of its search.
 pub fn a_task_pushed_behind_a_blocked_one_runs_elsewhere() {
-    let pool = Pool::new(2, Queues::Inbox, 2);
-    let workers = vec![pool.start(0), pool.start(1)];
-    let gate = Gate::new();
-    pool.push(0, Task::Wait(gate.clone()));
-    pool.push(0, Task::Open(gate));
-    finish(&pool, workers, 2);
+    check(2, Queues::Inbox, 2, |pool| {
+        let gate = Gate::new();
+        pool.push(0, Task::Wait(gate.clone()));
+        pool.push(0, Task::Open(gate));
+    });
 }
 
-/// As before with one push of a batch, which must wake two if two sleep.
+fn push_a_batch(pool: &Arc<Pool>) {
+    let gate = Gate::new();
+    pool.push_batch(0, [Task::Wait(gate.clone()), Task::Open(gate)]);
+}
+
+/// The same with one push of a batch, which must wake two workers if two are parked.
 pub fn a_batch_wakes_as_many_as_it_needs() {
-    let pool = Pool::new(2, Queues::Inbox, 2);
-    let workers = vec![pool.start(0), pool.start(1)];
-    let gate = Gate::new();
-    pool.push_batch(0, [Task::Wait(gate.clone()), Task::Open(gate)]);
-    finish(&pool, workers, 2);
+    check(2, Queues::Inbox, 2, push_a_batch);
 }
 
-/// The owner moves both tasks out of the inbox, the first to run and the second to its deque. On its way no queue shows
-/// it, and another worker may lie down.
+/// The owner takes both tasks out of the inbox, the first one to run and the second one for its deque. In
+/// between no queue shows the second one, and the other worker may park.
 pub fn a_task_on_its_way_to_a_deque_is_not_forgotten() {
-    let pool = Pool::new(2, Queues::WithDeques, 2);
-    let workers = vec![pool.start(0), pool.start(1)];
-    let gate = Gate::new();
-    pool.push_batch(0, [Task::Wait(gate.clone()), Task::Open(gate)]);
-    finish(&pool, workers, 2);
+    check(2, Queues::WithDeques, 2, push_a_batch);
 }
 
-/// A worker that submits and then blocks: a thief takes the task from its deque.
+/// A worker submits a task and then blocks: a thief takes the task from its deque.
 pub fn a_task_submitted_by_a_task_that_blocks_is_stolen() {
-    let pool = Pool::new(2, Queues::WithDeques, 2);
-    let workers = vec![pool.start(0), pool.start(1)];
-    pool.push(0, Task::SubmitAndWait(Gate::new()));
-    finish(&pool, workers, 2);
+    check(2, Queues::WithDeques, 2, |pool| pool.push(0, Task::SubmitAndWait(Gate::new())));
 }
 
-/// The pool's end against workers that lie down.
-pub fn everyone_hears_of_the_end() {
-    let pool = Pool::new(2, Queues::Inbox, 0);
-    let workers = vec![pool.start(0), pool.start(1)];
-    pool.close();
-    finish(&pool, workers, 0);
+/// The end of the pool against workers that park.
+pub fn all_workers_see_the_end() {
+    check(2, Queues::Inbox, 0, |pool| pool.close());
 }
 
-/// A worker waits in a task for one of another pool, and serves its own meanwhile: it is woken by the push, or by the outcome if somebody
-/// else runs the task.
+/// A worker waits inside a task for a task of another pool, and serves its own pool meanwhile. It is woken by
+/// the push, or by the outcome if another thread runs the task.
 pub fn an_outcome_wakes_a_worker_that_waits_for_it() {
-    let pool = Pool::new(1, Queues::Inbox, 1);
     let (task, handle) = result_slot::new(|| 7);
-    let workers = vec![pool.start(0)];
-    pool.push(0, Task::Join(handle));
-    // Run outside of the pool, as a worker of another pool would.
-    // SAFETY: nothing is borrowed.
-    drop(unsafe { task.into_task() }.run(&Default::default()));
-    finish(&pool, workers, 1);
+    check(1, Queues::Inbox, 1, |pool| {
+        pool.push(0, Task::Join(handle));
+        // This thread runs the task, as a worker of another pool would.
+        // SAFETY: closure and result borrow nothing.
+        drop(unsafe { task.into_task() }.run(&Default::default()));
+    });
 }
 
-/// As before, but the other pool's task comes to depend on ours: the only worker runs it while it waits.
-pub fn a_worker_that_waits_runs_what_it_waits_for() {
-    let pool = Pool::new(1, Queues::Inbox, 2);
+/// The same, but the awaited task is in this pool as well: the only worker runs it while it waits.
+pub fn a_waiting_worker_runs_the_awaited_task() {
     let (task, handle) = result_slot::new(|| 7);
-    let workers = vec![pool.start(0)];
-    pool.push(0, Task::Join(handle));
-    // SAFETY: nothing is borrowed.
-    pool.push(0, Task::Slot(unsafe { task.into_task() }));
-    finish(&pool, workers, 2);
+    check(1, Queues::Inbox, 2, |pool| {
+        pool.push(0, Task::Join(handle));
+        // SAFETY: closure and result borrow nothing.
+        pool.push(0, Task::Slot(unsafe { task.into_task() }));
+    });
 }

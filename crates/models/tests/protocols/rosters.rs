@@ -1,161 +1,154 @@
-//! M10: who is a worker (`workers/roster.rs`): an order to leave reaches workers that lie down, and one of them; a spare thread
-//! is taken or sent home, and never sleeps on.
+//! M10: the roster (`workers/roster.rs`). A request to retire reaches workers that park, and one of them
+//! obeys it. A spare thread is used or dismissed, and never sleeps on.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use longshore_models::mutation::leaves_out;
 
+use super::common::{end, park, spawn};
 use crate::code::facade::{AtomicU32, Ordering, thread};
-use crate::code::idle::{Idle, ParkReason, ParkSlot, ParkState, Role};
+use crate::code::idle::{Idle, ParkSlot, Role};
 use crate::code::roster::{Next, RetireReason, Roster, SpawnPolicy, SpawnReason, WorkerLimits};
 
-/// A pool of two, with a spare thread if it wants one.
+/// A pool of at most two workers and one spare thread.
 const LIMITS: WorkerLimits =
     WorkerLimits { min: 1, max: 2, stand_ins: 0, spares: 1, keep_alive: Duration::ZERO };
 
 struct Pool {
     roster: Roster,
     idle: Idle,
-    /// Whether the pool is over.
-    has_ended: AtomicU32,
+    /// Not 0 when the pool has ended.
+    ended: AtomicU32,
 }
 
 impl Pool {
     fn new(workers: usize) -> Arc<Self> {
         let roster = Roster::new(LIMITS);
+        let reason = if workers > 1 { SpawnReason::Load } else { SpawnReason::Floor };
         for _ in 0..workers {
-            let taken = {
-                roster
-                    .lock()
-                    .assign(&LIMITS, if workers > 1 { SpawnReason::Load } else { SpawnReason::Floor })
-            };
-            assert!(taken.is_some_and(|vacancy| vacancy.spare.is_none()));
+            let assigned = roster.lock().assign(&LIMITS, reason);
+            assert!(assigned.is_some_and(|assigned| assigned.spare.is_none()));
         }
-        let pool = Pool { roster, idle: Idle::new(workers), has_ended: AtomicU32::new(0) };
+        let pool = Pool { roster, idle: Idle::new(workers), ended: AtomicU32::new(0) };
         pool.roster.publish(&pool.roster.lock());
         Arc::new(pool)
     }
 
-    /// `crew::resize` to one worker.
+    /// A resize to one worker.
     fn shrink(&self) {
         {
             let mut roster = self.roster.lock();
             roster.set_range(1, 1);
             self.roster.publish(&roster);
         }
-        if !leaves_out("waking everyone for a resize") {
+        if !leaves_out("waking all workers for a resize") {
             self.idle.wake_all();
         }
     }
 
     fn end(&self) {
-        self.has_ended.store(1, Ordering::Release);
+        self.ended.store(1, Ordering::Release);
         self.idle.wake_all();
     }
 
-    /// A worker without tasks, until it leaves or the pool ends; whether it has left.
+    fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire) != 0
+    }
+
+    /// A worker without tasks, until it retires or the pool ends. Returns whether it has retired.
     fn work(&self, number: usize) -> bool {
         let park_slot = Arc::new(ParkSlot::new(number));
         loop {
-            if self.roster.must_retire(number) && self.resigns(number) {
+            if self.roster.must_retire(number) && self.retires(number) {
                 self.idle.deregister();
-                self.end(); // what the model waits for
+                self.end(); // the model waits for this
                 return true;
             }
-            if self.has_ended.load(Ordering::Acquire) != 0 {
+            if self.has_ended() {
                 return false;
             }
-            self.idle.prepare_park(&park_slot, Role::Active, ParkReason::Idle);
-            let has_to_leave = !leaves_out("the look at the roster") && self.roster.must_retire(number);
-            if !has_to_leave && self.has_ended.load(Ordering::Acquire) == 0 {
-                while park_slot.park_state() != ParkState::Awake {
-                    thread::park();
-                }
-            }
-            if self.idle.cancel_park(&park_slot, Role::Active).expect("nobody borrows here")
-                == Role::Searching
-            {
+            let has_work = || {
+                let must_retire = !leaves_out("the look at the roster") && self.roster.must_retire(number);
+                must_retire || self.has_ended()
+            };
+            if park(&self.idle, &park_slot, Role::Active, has_work, Role::Active) == Role::Searching {
                 let _ = self.idle.end_search();
             }
         }
     }
 
-    fn resigns(&self, number: usize) -> bool {
+    fn retires(&self, number: usize) -> bool {
         let mut roster = self.roster.lock();
-        let resigns = leaves_out("asking again under the lock")
+        let retires = leaves_out("checking again under the lock")
             || roster.retire(&LIMITS, number, RetireReason::Requested);
         self.roster.publish(&roster);
-        resigns
+        retires
     }
 
-    /// `crew::take_on`: another worker, for which a spare thread is woken if there is one. Whether there was.
+    /// Adds a worker, for which a spare thread is woken if there is one. Returns whether there was one.
     fn grow(&self) -> bool {
-        let vacancy = self.roster.lock().assign(&LIMITS, SpawnReason::Load);
-        let spare = vacancy.and_then(|vacancy| vacancy.spare);
+        let assigned = self.roster.lock().assign(&LIMITS, SpawnReason::Load);
+        let spare = assigned.and_then(|assigned| assigned.spare);
         if let Some(thread) = &spare
-            && !leaves_out("waking the spare thread that is taken")
+            && !leaves_out("waking the spare thread that is used")
         {
             thread.unpark();
         }
         spare.is_some()
     }
 
-    /// What `Core::advance` does when the pool has ended.
-    fn send_home(&self) {
+    /// What the pool does with its spare threads when it has ended.
+    fn dismiss_spares(&self) {
         let spares = {
             let mut roster = self.roster.lock();
             roster.restrict(SpawnPolicy::Nobody);
             roster.dismiss_spares()
         };
-        if !leaves_out("waking those who are sent home") {
+        if !leaves_out("waking the spare threads that are dismissed") {
             spares.iter().for_each(thread::Thread::unpark);
         }
     }
 }
 
-/// Two workers lie down while one of them is told to go: one goes, and the other stays.
-pub fn an_order_to_leave_is_obeyed_by_one() {
+/// Two workers park while one of them is asked to retire: one retires, and the other stays.
+pub fn one_worker_obeys_a_request_to_retire() {
     let pool = Pool::new(2);
-    let workers = [0, 1].map(|number| {
-        let pool = pool.clone();
-        loom::thread::spawn(move || pool.work(number))
-    });
+    let workers = [0, 1].map(|number| spawn(&pool, move |pool| pool.work(number)));
     pool.shrink();
-    let left = workers.map(|worker| worker.join().expect("a panic ends the process"));
-    assert_ne!(left[0], left[1], "one has left");
+    let retired = workers.map(end);
+    assert_ne!(retired[0], retired[1], "one has retired");
     assert_eq!((pool.roster.live(), pool.roster.lock().members().len()), (1, 1));
 }
 
-/// A thread begins as a spare one while the pool grows, and then ends.
-pub fn a_spare_thread_is_taken_or_sent_home() {
+/// A thread starts as a spare thread while the pool grows, and then ends.
+pub fn a_spare_thread_is_used_or_dismissed() {
     let pool = Pool::new(1);
-    let warming = pool.roster.lock().assign(&LIMITS, SpawnReason::Spare).expect("one is wanted");
-    let of_spare = pool.clone();
-    let spare = loom::thread::spawn(move || {
-        let is_kept = of_spare.roster.lock().keep_spare(warming.number, thread::current());
-        is_kept && of_spare.roster.wait_as_spare(warming.number) == Next::Serve
+    let assigned = pool.roster.lock().assign(&LIMITS, SpawnReason::Spare).expect("a spare thread is wanted");
+    let spare = spawn(&pool, move |pool| {
+        let stays = pool.roster.lock().keep_spare(assigned.number, thread::current());
+        stays && pool.roster.wait_as_spare(assigned.number) == Next::Serve
     });
-    let is_taken = pool.grow();
-    pool.send_home();
-    assert_eq!(spare.join().expect("a panic ends the process"), is_taken);
+    let is_used = pool.grow();
+    pool.dismiss_spares();
+    assert_eq!(end(spare), is_used);
 }
 
-/// A worker that has been idle for long leaves, and its thread is kept, while the pool grows again, and then ends.
-pub fn a_leaver_that_is_kept_may_be_wanted_at_once() {
+/// A worker that has been idle for long leaves and its thread becomes a spare thread, while the pool grows
+/// again, and then ends.
+pub fn a_leaver_kept_as_spare_may_be_used_at_once() {
     let pool = Pool::new(2);
-    let of_leaver = pool.clone();
-    let leaver = loom::thread::spawn(move || {
-        let resigns = of_leaver.roster.lock().retire(&LIMITS, 1, RetireReason::Idle);
-        if !resigns {
+    let leaver = spawn(&pool, |pool| {
+        let retires = pool.roster.lock().retire(&LIMITS, 1, RetireReason::Idle);
+        if !retires {
             return None; // the pool ends
         }
-        let is_kept = of_leaver.roster.lock().free_number(&LIMITS, 1, Some(thread::current()));
-        Some(is_kept && of_leaver.roster.wait_as_spare(1) == Next::Serve)
+        let stays = pool.roster.lock().free_number(&LIMITS, 1, Some(thread::current()));
+        Some(stays && pool.roster.wait_as_spare(1) == Next::Serve)
     });
-    let is_taken = pool.grow();
-    pool.send_home();
-    let serves = leaver.join().expect("a panic ends the process");
-    assert_eq!(serves.unwrap_or(false), is_taken);
+    let is_used = pool.grow();
+    pool.dismiss_spares();
+    let serves = end(leaver);
+    assert_eq!(serves.unwrap_or(false), is_used);
     assert_eq!(pool.roster.lock().live(), if serves == Some(false) { 1 } else { 2 });
 }

@@ -1,0 +1,37 @@
+//! A thread that waits for a semaphore: `wait_for` of `submit/admission.rs`, without its spinning.
+
+use longshore_models::mutation::leaves_out;
+
+use crate::code::facade::thread;
+use crate::code::wait_queue::{Acquire, Semaphore, WaitMode, WaitNode, WaitState};
+use crate::code::waiter::Waiter;
+
+/// The calling thread.
+pub fn this_thread() -> Waiter {
+    Waiter::Thread(thread::current())
+}
+
+/// Waits for `weight`; `false` if the semaphore is closed.
+pub fn acquire(semaphore: &impl Semaphore, weight: u64, mode: WaitMode) -> bool {
+    loop {
+        match semaphore.enqueue(weight, mode, this_thread()) {
+            Acquire::Ready => return true,
+            Acquire::Closed => return false,
+            Acquire::Queued(node) => match wait(semaphore, &node) {
+                WaitState::Closed => return false,
+                WaitState::Granted if mode == WaitMode::Handoff => return true,
+                WaitState::Granted | WaitState::Waiting => {} // try again
+            },
+        }
+    }
+}
+
+/// Waits for the result of a node, which another thread may have enqueued.
+pub fn wait(semaphore: &impl Semaphore, node: &WaitNode) -> WaitState {
+    while node.state() == WaitState::Waiting {
+        if leaves_out("setting the waker") || semaphore.set_waker(node, this_thread()) {
+            thread::park();
+        }
+    }
+    node.state()
+}
