@@ -1,5 +1,4 @@
-//! The submitting side of a pull pool: each task goes to the shared queue, or to a queue of high or low
-//! priority.
+//! The submitting side of a pull pool: tasks go to the shared queue, or to one of high or low priority.
 //!
 //! Called by threads that submit. Guarded by the model `pull`, `tests/it/pulling.rs` and
 //! `tests/it/behaviour`.
@@ -15,8 +14,7 @@ use crate::runtime::intake::{Intake, Rejected, Route, SUBMIT_PORTION, in_portion
 use crate::task::erased::Task;
 
 impl PullShared {
-    /// Counts `tasks` tasks as accepted: with the worker whose task submits them, or as admitted from
-    /// outside.
+    /// Counts `tasks` tasks as accepted: by the worker whose task submits them, or as admitted from outside.
     #[inline]
     fn accept(&self, tasks: u64) -> Result<(), SubmitErrorKind> {
         let accepted = PullWorker::with_current(|worker| match worker {

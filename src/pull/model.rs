@@ -55,8 +55,7 @@ impl Model for PullShared {
     }
 
     /// While all workers are in the list of the parked, no worker takes a task and no task submits another
-    /// one, and the queue is closed to outside work. So the pool has ended if all accepted tasks have been
-    /// taken.
+    /// one, and the queue refuses outside work. So the pool has ended if all accepted tasks have been taken.
     ///
     /// If several workers park at the same time, the last one to enter the list of the parked sees all of
     /// them there, so at least that worker ends the pool.

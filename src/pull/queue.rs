@@ -1,5 +1,4 @@
-//! The shared queue of a pull pool, in order of arrival. Any thread may touch it: producers push, workers
-//! take.
+//! The shared queue of a pull pool, in order of arrival. All threads use it: producers push, workers take.
 //!
 //! It is crossbeam's injector, which was the fastest, or as fast, among the candidates that were measured (an
 //! unbounded `crossbeam-channel` and `SegQueue` were the others). An injector cannot be closed, so producers
@@ -85,8 +84,8 @@ impl SharedQueue {
         }
     }
 
-    /// Gives as many tasks as are queued now to `keep`, on any thread. A task that `keep` returns is queued
-    /// again, last.
+    /// Gives as many tasks as are queued now to `keep`, on any thread. A task that `keep` returns becomes the
+    /// last.
     pub fn retain(&self, keep: &mut dyn FnMut(Task) -> Option<Task>) {
         for _ in 0..self.tasks.len() {
             let Some(task) = self.take() else { return };
@@ -97,8 +96,8 @@ impl SharedQueue {
     /// Gives one task, which was admitted here, to `keep`. If `keep` returns it, it is queued again, last.
     pub fn retain_one(&self, task: Task, keep: &mut dyn FnMut(Task) -> Option<Task>) {
         match keep(task) {
-            // Not counted as discarded, also while this thread held it, so the pool is not drained in that
-            // time.
+            // Not counted as discarded, also while this thread held it, so the pool was not drained
+            // meanwhile.
             Some(task) => self.tasks.push(task),
             None => _ = self.discarded.add_shared(1),
         }

@@ -3,8 +3,7 @@
 //!
 //! # Waiting
 //! A task that waits for another task of its pool runs that task itself if no thread has begun it; else its
-//! thread sleeps. It runs nothing else, because whatever it ran would be above it on the stack and would have
-//! to end first.
+//! thread sleeps. It runs nothing else: whatever it ran would be above it on the stack and have to end first.
 //!
 //! So what is above a task on the stack is what that task waits for. Follow the chain "waits for" from any
 //! waiting task: each member has begun, because its waiter would run it otherwise. So the chain ends in a
@@ -15,8 +14,7 @@
 //!
 //! The argument covers waits on handles of the own pool. A task that blocks in another way (on a channel, on
 //! a lock) until a queued task has run needs a second worker, in this pool as in any. A wait for a task of
-//! another pool, which may be waiting for this pool, serves the shared queue without restriction: see
-//! `JoinHandle`.
+//! another pool, which may be waiting for this one, serves the shared queue without restriction.
 //!
 //! A [`PullWorker`] belongs to one thread. It is called through the traits [`Owner`], [`CurrentWorker`] and
 //! [`WorkerLoop`]. Guarded by the model `pull`, `tests/it/pulling.rs` and `tests/process_nesting.rs`.
@@ -216,8 +214,7 @@ impl PullWorker {
         if awaited.is_done() { Waited::Done } else { Waited::TimedOut }
     }
 
-    /// Waits on another thread, which has a fresh stack and acts as this worker, while the calling thread
-    /// sleeps.
+    /// Waits on another thread with a fresh stack, which acts as this worker while the calling thread sleeps.
     #[cold]
     fn on_fresh_stack(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
         let (shared, index) = (&self.shared, self.index());

@@ -14,8 +14,7 @@ use std::ptr::NonNull;
 
 use crate::push::scope_state::ScopeState;
 
-/// Ends of tasks of one scope that this worker has not subtracted from the scope's count of pending tasks
-/// yet.
+/// Ends of tasks of one scope that are not subtracted from the scope's count of pending tasks yet.
 #[derive(Debug, Default)]
 pub struct BatchedCount {
     /// The scope, which is alive as long as `ends` is not 0, because it waits for these tasks.
@@ -73,8 +72,8 @@ impl BatchedCount {
         let (Some(scope), ends) = (self.scope.take(), self.ends.take()) else { return };
         if ends > 0 {
             // SAFETY: `ends` tasks are counted as pending and have ended, or were counted in advance and
-            // never spawned. The scope waits until its count is 0, so it is alive; nothing of it is touched
-            // after this.
+            // never spawned. The scope waits until its count is 0, so it is alive; it is not touched after
+            // this.
             unsafe { ScopeState::end_many(scope.as_ptr(), ends) };
         }
     }

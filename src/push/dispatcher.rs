@@ -52,8 +52,7 @@ impl Home {
 }
 
 thread_local! {
-    // Constant and without a destructor: one instruction to reach, and usable while other thread-locals are
-    // destroyed.
+    // Constant and without a destructor: one instruction to reach, usable while thread-locals are destroyed.
     static HOME: Home = const {
         Home { pool: Cell::new(0), worker: Cell::new(0), countdown: Cell::new(0), draws: Draws::new() }
     };
@@ -154,12 +153,11 @@ impl PushShared {
         }
     }
 
-    /// Reserves a place if the inbox of the chosen worker is closed: the worker has left the pool, or the
-    /// pool closes.
+    /// Reserves a place if the inbox of the chosen worker is closed: the worker has left, or the pool closes.
     #[cold]
     fn reserve_elsewhere(&self) -> Result<Reservation<'_>, SubmitErrorKind> {
         // Tells the two cases apart. In an open pool the injector takes the task if the next worker has left
-        // as well.
+        // too.
         let in_flight = self.start_push().ok_or(SubmitErrorKind::Closed)?;
         let worker = HOME.with(|home| self.move_to_next(home));
         self.idle.correct_hint(worker);
@@ -196,8 +194,7 @@ impl PushShared {
         self.request(Request::PriorityQueues);
         PushWorker::with_current(|worker| {
             let own = worker.filter(|worker| worker.belongs_to(self));
-            // The pool does not end while a worker runs a task; outside of a worker, `in_flight` keeps it
-            // from ending.
+            // The pool does not end while a worker runs a task, or while `in_flight` exists.
             let in_flight = match own {
                 Some(_) if self.phase() < Phase::Ended => None,
                 None if let Some(in_flight) = self.start_push() => Some(in_flight),

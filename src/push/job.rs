@@ -1,5 +1,5 @@
-//! Forked work: the header of a job in the frame of the thread that waits for it, and the list of a worker's
-//! forks.
+//! Forked work: the header of a job, which is in the frame of the thread that waits for it, and a worker's
+//! list of forks.
 //!
 //! A job belongs to the worker that forked it until a thief takes it from the fork slot; from then on until
 //! the latch is set it belongs to the thief. Only `steal_state` may be read by both. [`Forks`] belongs to one
@@ -72,8 +72,7 @@ impl Job {
         unsafe { &mut *self.steal_state.get() }.write(steal_state);
     }
 
-    /// What owner and thief share. Only for a job that was prepared, and for a thief only before it sets the
-    /// latch.
+    /// What owner and thief share. Only for a prepared job, and for a thief only before it sets the latch.
     pub fn steal_state(&self) -> &StealState {
         // SAFETY: after `prepare` no mutable reference to the content is made.
         let steal_state = unsafe { &*self.steal_state.get() };
@@ -114,14 +113,12 @@ impl Job {
     /// Sets the latch, so that the owner goes on.
     ///
     /// # Safety
-    /// The caller has taken the job and is the only one to set the latch, once. It touches nothing of the job
-    /// after this.
+    /// The caller has taken the job, sets its latch only here, and touches nothing of the job after this.
     pub unsafe fn set(job: NonNull<Job>, result: LatchResult) {
         // SAFETY: the owner waits for the latch, so the job is alive until the latch is set; only shared
         // references are made.
         let latch = &raw const *unsafe { job.as_ref() }.latch();
-        // SAFETY: the latch is alive until it is set, for the same reason, and this is the only call that
-        // sets it.
+        // SAFETY: for the same reason the latch is alive until it is set. Only this call sets it.
         unsafe { Latch::set(latch, result) };
     }
 }
@@ -189,8 +186,7 @@ impl Forks {
         // SAFETY: `last` is not the youngest, so `push` has written its `younger`.
         let next = NonNull::new(unsafe { younger.assume_init() }.cast_mut())?;
         self.last_offered.set(next);
-        // SAFETY: `next` is a fork that is not joined yet, so the job is alive; only shared references are
-        // made.
+        // SAFETY: `next` is not joined yet, so the job is alive; only shared references are made.
         unsafe { next.as_ref() }.prepare();
         Some(next)
     }

@@ -1,5 +1,4 @@
-//! How an external thread takes part in the structured work (join, scope, loop) for whose end it waits: by a
-//! lease.
+//! Leases: an external thread acts as a parked worker during structured work (join, scope, loop).
 //!
 //! An external thread (a thread that is no worker of any pool) does not hand its work over and sleep. It
 //! *leases* a parked worker: it acts as that worker on its own stack until the work is done, while the
@@ -138,8 +137,8 @@ impl PushShared {
                 // SAFETY: the latch was set to "done", and the result is taken once, here.
                 unsafe { job.take_result() }.unwrap_or_else(|payload| panic::resume_unwind(payload))
             }
-            // SAFETY: the task was refused before it was made, or discarded: no thread has run the job or can
-            // take it.
+            // SAFETY: the task was refused before it was made, or discarded, so the job was not and will not
+            // be run.
             LatchResult::Returned => run_inline(self, |worker| unsafe { job.call(worker, RanBy::Owner) }),
         }
     }
@@ -152,13 +151,11 @@ unsafe fn run_sent(address: Word, _: Word, _: Word, counts: &TaskCounts) -> Fini
     // SAFETY: `send_in` has put the exposed address of a job into the first word.
     let job = unsafe { Job::from_word(address) };
     counts.begin();
-    // SAFETY: the job is alive, because its owner waits for the latch. It is known to this task alone, which
-    // runs once.
+    // SAFETY: the job is alive, because its owner waits for the latch. Only this task has it, and runs once.
     let end = unsafe { Job::perform(job) };
     // Counted before the latch is set, so that the waiting thread then sees the task in the statistics.
     counts.end(if end.is_ok() { TaskEnd::Completed } else { TaskEnd::Panicked });
-    // SAFETY: the job is known to this task alone, which sets the latch only here, and it is not touched
-    // after this.
+    // SAFETY: only this task has the job. It sets the latch only here, and does not touch the job after this.
     unsafe { Job::set(job, LatchResult::Done) };
     Finished::Done
 }
@@ -166,8 +163,7 @@ unsafe fn run_sent(address: Word, _: Word, _: Word, counts: &TaskCounts) -> Fini
 unsafe fn discard_sent(address: Word, _: Word, _: Word, _: Unstarted) -> Result<Discarded, unwind::Payload> {
     // SAFETY: `send_in` has put the exposed address of a job into the first word.
     let job = unsafe { Job::from_word(address) };
-    // SAFETY: the job is known to this task alone, which sets the latch only here, and it is not touched
-    // after this.
+    // SAFETY: only this task has the job. It sets the latch only here, and does not touch the job after this.
     unsafe { Job::set(job, LatchResult::Returned) };
     Ok(Discarded::Unstarted)
 }

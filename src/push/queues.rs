@@ -76,8 +76,7 @@ impl TaskQueue<'_> {
         }
     }
 
-    /// Whether no task is in this queue or has left it for another one. Exact if the pool is closed and no
-    /// worker runs.
+    /// Whether no task is in this queue or has left it for another one. Exact if the pool is closed and idle.
     pub fn is_drained(self) -> bool {
         match self {
             TaskQueue::Inbox(remote) => remote.inbox.len() == 0,

@@ -5,8 +5,8 @@
 //! waits for a scope runs tasks of this scope and of scopes opened inside of it, from its own deque and from
 //! the deques of its peers, and nothing else: what it runs descends from what it waits for (`worker/wait.rs`
 //! says why). A task knows its scope, and a scope knows the scope in which it was opened, so descent is a
-//! walk up a chain. The whole chain is alive while a task at its end has not run, because each scope waits
-//! for its tasks.
+//! walk up a chain. The whole chain is alive while a task at its end has not run: each scope waits for its
+//! tasks.
 //!
 //! If a waiting worker takes a task of another scope from a peer, it returns the task to that scope: the
 //! worker that waits for that scope finds it there, and a proxy task in the injector shows it to all other
@@ -63,8 +63,7 @@ impl ScopeState {
         let Err(body) = refused else { return self.nudge_waiters() };
         // The pool has ended. Structured work cannot be refused, so the caller runs it.
         body.run(self, &TaskCounts::default());
-        // SAFETY: the task was counted above, has ended, and nothing of the scope is touched after this on
-        // its behalf.
+        // SAFETY: the task was counted above and has ended, and does not touch the scope after this.
         unsafe { ScopeState::end_one(self) };
     }
 
@@ -124,7 +123,7 @@ impl ScopeState {
 /// Opens a scope on the calling thread, calls `body` and waits for the tasks.
 ///
 /// # Panics
-/// With the panic of `body`, else with the first panic of a task, or if the pool stopped before all tasks had
+/// With the panic of `body`, else with the first panic of a task; or if the pool stopped before all tasks
 /// started.
 pub fn open<R>(shared: &PushShared, body: impl FnOnce(&ScopeState) -> R) -> R {
     let worker = PushWorker::with_current(|worker| {
@@ -143,8 +142,7 @@ pub fn open<R>(shared: &PushShared, body: impl FnOnce(&ScopeState) -> R) -> R {
     };
     // From here on, until all tasks have ended, this frame must not be left.
     let abort = unwind::AbortOnUnwind;
-    // SAFETY: `ScopeState::new` has counted the frame, and its end is counted once, here. The frame keeps the
-    // scope alive.
+    // SAFETY: `new` has counted the frame, which ends its count once, here, and keeps the scope alive.
     unsafe { ScopeState::end_one(&scope) };
     match worker {
         Some(worker) => worker.await_scope(&scope, depth_below),
@@ -224,8 +222,7 @@ impl Packed {
         let mut words: Words = [const { Word::uninit() }; 3];
         words[0].write(std::ptr::from_ref(scope).expose_provenance());
         if Self::is_inline::<B>() {
-            // SAFETY: two words are large enough and aligned for a `B`, as `is_inline` has checked, and they
-            // are ours.
+            // SAFETY: the two words are ours, large enough and aligned for a `B`, as `is_inline` has checked.
             unsafe { words[1..].as_mut_ptr().cast::<B>().write(body) };
         } else {
             let block = recycle::alloc::<B>();
@@ -254,8 +251,7 @@ impl Packed {
         let block = unsafe { a.assume_init() };
         // SAFETY: the address of a block is not null.
         let block = unsafe { NonNull::new_unchecked(std::ptr::with_exposed_provenance_mut::<B>(block)) };
-        // SAFETY: `task` has written a `B` to the block, which belongs to this task alone, and it is read
-        // once.
+        // SAFETY: `task` has written a `B` to the block, which only this task has, and it is read once.
         let body = unsafe { block.read() };
         // SAFETY: the block was allocated for a `B`, which was just moved out, and is not used after this.
         unsafe { recycle::free::<B>(block) };

@@ -1,5 +1,4 @@
-//! The state of a scope, in the frame of the thread that opened it: pending tasks, end, panic, returned
-//! tasks.
+//! The state of a scope, in the frame of the thread that opened it: pending tasks, end, panic, stored tasks.
 //!
 //! All threads that run or spawn tasks of the scope touch it. It is alive until the count of pending tasks is
 //! 0, because the opening thread waits for that. A scope also outlives the scopes opened in its tasks, so all
@@ -47,8 +46,7 @@ type Returned = Mutex<VecDeque<Task>>;
 unsafe impl Sync for ScopeState {}
 
 impl ScopeState {
-    /// A scope of the pool `shared`, opened in a task or the frame of `parent`, or outside of any scope if
-    /// that is null.
+    /// A scope of the pool `shared`, opened in a task or the frame of `parent`; null if it is the outermost.
     pub fn new(shared: &PushShared, parent: *const ScopeState, is_on_worker: bool) -> Self {
         ScopeState {
             pending: AtomicUsize::new(1),
@@ -101,7 +99,7 @@ impl ScopeState {
         }
     }
 
-    /// Counts `tasks` more tasks as pending. Called by the frame or a task of the scope, which is itself
+    /// Counts `tasks` more tasks as pending. Called by the frame or by a task of the scope; either is itself
     /// counted.
     #[inline]
     pub fn count(&self, tasks: usize) {
@@ -127,8 +125,7 @@ impl ScopeState {
     /// They are counted as pending (which keeps the scope alive), and their ends are not counted again. The
     /// caller touches nothing of the scope after this on their behalf.
     pub unsafe fn end_many(this: *const ScopeState, tasks: usize) {
-        // SAFETY: the scope is alive, because the caller's tasks are pending; only shared references to it
-        // are made.
+        // SAFETY: pending tasks of the caller keep the scope alive; only shared references are made.
         let scope = unsafe { &*this };
         // AcqRel pairs with itself: the last thread to subtract acquires what the tasks of all others have
         // released, and the Release in `Latch::set` passes it on to the waiter. With less, the waiter might
@@ -144,8 +141,8 @@ impl ScopeState {
 /// The scope that `task` belongs to, if it belongs to one.
 ///
 /// # Safety
-/// The scope is alive while the reference is used: the task has not been run or discarded, or another one is
-/// pending.
+/// The scope is alive while the reference is used: this task has not been run or discarded, or another task
+/// is pending.
 unsafe fn scope_of<'a>(task: &Task) -> Option<&'a ScopeState> {
     let scope = std::ptr::with_exposed_provenance::<ScopeState>(task.scope()?);
     // SAFETY: `Packed::task` exposed the address of a reference to the scope, which is alive; the caller
@@ -162,8 +159,7 @@ pub fn belongs(task: &Task, scope: &ScopeState) -> bool {
 /// Returns a task that a worker has taken and may not run now: to its scope if that waits on a worker, and to
 /// all workers by the injector.
 pub fn hand_back(shared: &PushShared, task: Task) {
-    // SAFETY: the task has been neither run nor discarded until it is injected, and one more is pending from
-    // then on.
+    // SAFETY: until it is injected the task keeps the scope alive, and from then on another count does.
     match unsafe { scope_of(&task) } {
         Some(scope) if scope.is_on_worker => {
             // Keeps the scope alive for the nudge, even if another thread runs the task at once.
@@ -188,8 +184,7 @@ impl ProxyTask {
         let mut words: Words = [const { Word::uninit() }; 3];
         words[0].write(Arc::into_raw(returned).expose_provenance());
         // SAFETY: the functions of the table expect the pointer of `Arc::into_raw` in the first word, and its
-        // reference count becomes theirs. They may be called on any thread, because the queue is `Send` and
-        // `Sync`.
+        // reference count becomes theirs. Any thread may call them: the queue is `Send` and `Sync`.
         unsafe { Task::from_parts(&TABLE, words) }
     }
 
@@ -204,7 +199,7 @@ impl ProxyTask {
     }
 
     unsafe fn run(address: Word, _: Word, _: Word, counts: &TaskCounts) -> Finished {
-        // SAFETY: this is a function of the table of `pack`, so the words are those of `pack`, and are used
+        // SAFETY: a function of the table of `pack` gets the words that `pack` has written, and uses them
         // once.
         let returned = unsafe { Self::unpack(address) };
         let task = lock(&returned).pop_front();
@@ -213,7 +208,7 @@ impl ProxyTask {
 
     unsafe fn discard(address: Word, _: Word, _: Word, _: Unstarted) -> Result<Discarded, Payload> {
         // The stored task stays for the worker that waits for the scope.
-        // SAFETY: this is a function of the table of `pack`, so the words are those of `pack`, and are used
+        // SAFETY: a function of the table of `pack` gets the words that `pack` has written, and uses them
         // once.
         drop(unsafe { Self::unpack(address) });
         Ok(Discarded::RunBefore)

@@ -1,5 +1,4 @@
-//! What the threads of a push pool share: the remote half of each worker, the injector, and the [`Core`] of
-//! every pool.
+//! What the threads of a push pool share: the remote halves of workers, the injector, and the [`Core`].
 //!
 //! Any thread may touch anything here at any time. What belongs to one worker alone is in `worker`. The
 //! protocol of [`InFlight`] is checked by the model `life`; the rest is covered by `tests/it/behaviour` and
@@ -42,11 +41,9 @@ pub struct Remote {
     pub mailbox: CachePadded<Mailbox<Task>>,
     /// The thieves' access to the worker's deque.
     pub stealer: Stealer<Task>,
-    /// The oldest fork of the worker that no thief has taken. Padded, because the worker reads it at each
-    /// fork.
+    /// The oldest fork that no thief has taken. Padded, because the worker reads it at each fork.
     pub fork_slot: CachePadded<ForkSlot<Job>>,
-    /// The epoch of the nested run that the worker is in, or 0 outside of any (see `worker::fork`). Written
-    /// by the worker.
+    /// The epoch of the worker's present nested run, or 0 (see `worker::fork`). Written by the worker.
     pub epoch: AtomicU32,
     /// The owner half, for a thread that leases the worker (see `lease`). Null until the worker first runs.
     pub owner: AtomicPtr<()>,
@@ -85,8 +82,7 @@ impl Remote {
 #[derive(Debug)]
 pub struct PushShared {
     pub(super) core: Core,
-    /// The remote halves by worker number. They live as long as this struct, also after their worker has
-    /// left.
+    /// The remote halves by worker number. They live as long as this struct, also if their worker has left.
     pub(super) remotes: GrowTable<Remote>,
     /// The numbers of the workers that take tasks from others. Replaced under the lock of the roster.
     pub members: Snapshot<usize>,
@@ -122,8 +118,7 @@ impl PushShared {
         self.remotes.find(index).is_some()
     }
 
-    /// The fork slot of a new worker in a pool of at most `max` workers. A single worker has no thieves to
-    /// show forks to.
+    /// The fork slot of a new worker in a pool of at most `max` workers. A single worker has no thieves.
     pub(super) fn first_fork_slot(max: usize) -> ForkSlot<Job> {
         if max > 1 { ForkSlot::free() } else { ForkSlot::closed() }
     }
@@ -134,14 +129,12 @@ impl PushShared {
         self.remotes.values().map(sent).sum::<u64>() + self.metrics.injected.get()
     }
 
-    /// Tasks in the queues of worker `index`. A spare thread whose number has had no worker yet has no
-    /// queues.
+    /// Tasks in the queues of worker `index`; 0 for a number that only a spare thread has had so far.
     pub fn depth(&self, index: usize) -> usize {
         self.remotes.find(index).map_or(0, |r| r.inbox.len() + r.mailbox.len() + r.stealer.len())
     }
 
-    /// Registers a producer that is about to hold tasks for the injector. `None` once the pool is closed to
-    /// outside work.
+    /// Registers a producer that is about to hold tasks for the injector. `None` if outside work is refused.
     pub fn start_push(&self) -> Option<InFlight<'_>> {
         self.in_flight.fetch_add(1, Ordering::Relaxed); // ordered by the fence
         let in_flight = InFlight { shared: self };
@@ -189,8 +182,7 @@ impl Drop for InFlight<'_> {
         self.shared.in_flight.fetch_sub(1, Ordering::Release);
         // A worker of a pool that was closed in the meantime may have seen this producer and parked instead
         // of ending the pool. Pairs with the fence in `ends_now`: either that worker sees the decrement, or
-        // the load below sees the phase that it saw. Without it that worker might sleep for ever, and the
-        // pool with it.
+        // the load below sees the phase that it saw. Without it that worker might never be woken again.
         fence(Ordering::SeqCst);
         if self.shared.phase() != Phase::Open {
             self.shared.idle.wake_all();

@@ -1,5 +1,4 @@
-//! Fork and join on a worker: two closures, of which thieves may take the second while the worker runs the
-//! first.
+//! Fork and join on a worker: two closures, and a thief may run the second of them.
 //!
 //! A fork is a [`StackJob`] in the stack frame of the join, and an entry of a list that only its worker
 //! touches ([`Forks`](crate::push::job::Forks)). The oldest fork that no thief has taken is also shown in the
@@ -16,17 +15,17 @@
 //!
 //! # Waiting for a thief
 //! A worker that waits for a stolen fork helps its thief (*leapfrogging*, Wagner and Calder, PPoPP 1993). By
-//! the second fact, whatever is in the fork slot of the thief while it works on our fork was forked by that
+//! the second fact, whatever is in the fork slot of the thief while it works on that fork was forked by that
 //! work. The waiter takes jobs from that slot and from nowhere else. So what it runs descends from what it
 //! waits for, which is safe for a task that holds a lock or that another task waits for.
 //!
 //! - A thief that has untaken forks of its own beneath the job (because it serves its pool while it waits for
 //!   another pool in the first half of a join) does not publish its number, so no waiter takes from its slot.
-//!   If *our fork* waits for another pool, the work above it on the thief's stack has to end first, so a
-//!   waiter may take it.
-//! - Before a thief starts other work it sets our latch, and publication orders the two. A waiter that has
-//!   taken a job and *then* finds the latch unset has taken a descendant. If it finds the latch set, it
-//!   returns the job to its owner.
+//!   If the stolen fork itself waits for another pool, the work above it on the thief's stack has to end
+//!   first, so a waiter may take it.
+//! - Before a thief starts other work it sets the waiter's latch, and publication orders the two. A waiter
+//!   that has taken a job and *then* finds the latch unset has taken a descendant. If it finds the latch set,
+//!   it returns the job to its owner.
 //! - If there is no job to take, the waiter sleeps. The thief nudges it at the next offer.
 //!
 //! # Nested runs
@@ -81,8 +80,7 @@ unsafe fn run_packed(address: Word, _: Word, _: Word, _: &TaskCounts) -> Finishe
     let job = unsafe { Job::from_word(address) };
     // SAFETY: the job was taken for this task, which runs once.
     PushWorker::with_current(|worker| unsafe { worker.expect("tasks run on workers").perform(job) });
-    // SAFETY: the job was taken for this task, which sets the latch only here, and it is not touched after
-    // this.
+    // SAFETY: only this task has the job. It sets the latch only here, and does not touch the job after this.
     unsafe { Job::set(job, LatchResult::Done) };
     Finished::Done
 }
@@ -90,8 +88,7 @@ unsafe fn run_packed(address: Word, _: Word, _: Word, _: &TaskCounts) -> Finishe
 unsafe fn discard_packed(address: Word, _: Word, _: Word, _: Unstarted) -> Result<Discarded, Payload> {
     // SAFETY: `into_task` has put the exposed address of a job into the first word.
     let job = unsafe { Job::from_word(address) };
-    // SAFETY: the job was taken for this task, which sets the latch only here, and it is not touched after
-    // this.
+    // SAFETY: only this task has the job. It sets the latch only here, and does not touch the job after this.
     unsafe { Job::set(job, LatchResult::Returned) };
     Ok(Discarded::RunBefore)
 }
@@ -123,8 +120,7 @@ impl PushWorker {
     {
         let forked = StackJob::new(b);
         let older = self.fork(forked.header());
-        // From here on thieves may see `forked`, so this frame must not be left before the job is back or
-        // done.
+        // From here on thieves may see `forked`: this frame must not be left before it is back or done.
         let unwinding = Unwinding { worker: self, forked: &forked, older };
         let ra = a(self);
         mem::forget(unwinding);
@@ -205,8 +201,7 @@ impl PushWorker {
     /// The latch is still to be set by the caller.
     ///
     /// # Safety
-    /// The caller has taken the job, so that no other thread runs it, and calls this once. The latch is not
-    /// set yet.
+    /// The caller has taken the job, so no other thread runs it, calls this once, and sets the latch later.
     unsafe fn perform(&self, job: NonNull<Job>) {
         let running = RunningJob { job, beneath: self.running_job.get() };
         // Only if all that this worker offers from here on is part of the job.
@@ -279,8 +274,7 @@ impl PushWorker {
             if self.leapfrog(job) {
                 spin_until = Instant::now() + join_spin();
             } else if Instant::now() >= spin_until {
-                // SAFETY: only the worker that forked a job waits for its latch, on one thread at a time:
-                // this one.
+                // SAFETY: only the worker that forked a job waits for its latch, one thread at a time.
                 if unsafe { job.latch().arm() } && !self.thief_shows_fork(job) {
                     thread::park();
                 }
@@ -288,8 +282,7 @@ impl PushWorker {
         }
     }
 
-    /// Calls `serve`, which runs tasks of the pool in the middle of a task, as a nested run with an epoch of
-    /// its own.
+    /// Calls `serve`, which runs tasks in the middle of a task, as a nested run with an epoch of its own.
     pub(super) fn in_nested_run<R>(&self, serve: impl FnOnce() -> R) -> R {
         let epoch = &self.remote().epoch;
         let interrupted = epoch.load(Ordering::Relaxed); // written by this worker only
@@ -335,10 +328,9 @@ impl PushWorker {
         // Both conditions see what the thief did before it offered the part, because the Acquire of `take`
         // pairs with the Release of its `put`.
         if job.latch().is_set() || self.fork_slot_of_thief(job).is_none() {
-            // The part may belong to other work of the thief: see "Waiting for a thief" and "Nested runs"
-            // above.
-            // SAFETY: this worker took the part, has not run it, sets its latch only here, and does not use
-            // it after this.
+            // The part may belong to other work: see "Waiting for a thief" and "Nested runs" above.
+            // SAFETY: this worker took the part and has not run it. It sets the latch only here, and does not
+            // use the part after this.
             unsafe { Job::set(part, LatchResult::Returned) };
             return true;
         }
@@ -353,7 +345,7 @@ impl PushWorker {
         true
     }
 
-    /// Takes the fork from this worker's own slot: while it waits for another pool in the first half of a
+    /// Takes the fork from the own slot: while this worker waits for another pool in the first half of a
     /// join.
     pub(super) fn take_own_fork(&self) -> Option<Task> {
         let job = self.fork_slot().take()?;

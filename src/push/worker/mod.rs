@@ -46,8 +46,7 @@ pub struct PushWorker {
     shared: Arc<PushShared>,
     loop_state: LoopState,
     deque: Deque<Task>,
-    /// The park slot for a thread that leases the worker. The worker's own thread sleeps in the slot of
-    /// `loop_state`.
+    /// The park slot for a thread that leases the worker; the worker's own has that of `loop_state`.
     leased_slot: Arc<ParkSlot>,
     /// Whether the thread that acts as this worker leases it.
     is_leased: Cell<bool>,
@@ -55,8 +54,7 @@ pub struct PushWorker {
     tick: Cell<u32>,
     /// Tasks that are moved from an inbox to the deque; empty otherwise.
     batch: RefCell<TaskBatch>,
-    /// An upper bound of the tasks at the top of the deque that descend from the present task. (Thieves may
-    /// have some.)
+    /// Tasks at the top of the deque that descend from the present task, at most: thieves may have some.
     pub(in crate::push) local_depth: Cell<u32>,
     /// The forks of this worker that are not joined yet.
     forks: Forks,
@@ -184,8 +182,7 @@ impl PushWorker {
         self.metrics().submitted.add(1);
     }
 
-    /// Queues many tasks, submitted by the task on this worker, in the own deque; stops if the pool ends
-    /// meanwhile.
+    /// Queues tasks that the task on this worker submits in the own deque, until the pool ends.
     pub fn push_local_batch<F>(
         &self,
         closures: impl Iterator<Item = F>,

@@ -11,8 +11,7 @@
 //! | these are empty too | all sources, one after the other | [`WorkerLoop::find_task`] |
 //! | it has searched long enough | the mailboxes of its peers | [`WorkerLoop::steal_last_resort`] |
 //!
-//! Each task that does not come from the own deque passes [`PushWorker::take_from`]; a stolen task is counted
-//! there.
+//! Each task that is not from the own deque passes [`PushWorker::take_from`], where stolen tasks are counted.
 //!
 //! Called by the thread that acts as the worker. Guarded by `tests/it/behaviour/fairness.rs`,
 //! `tests/it/stealing.rs` and the model `parking`.
@@ -228,8 +227,8 @@ impl PushWorker {
     fn steal_from(&self, victim: usize) -> Option<Task> {
         let victim = self.shared.remote(victim);
         let (fork, task) = (|| self.take_offered_fork(&victim.fork_slot), || self.steal_task(victim));
-        // Forks and tasks are asked first in turn, because tasks would wait for ever behind an endless tree
-        // of forks.
+        // Forks and tasks are asked for in turn, because tasks would wait for ever behind an endless tree of
+        // forks.
         if self.tick.get().is_multiple_of(2) { fork().or_else(task) } else { task().or_else(fork) }
     }
 

@@ -12,8 +12,7 @@ use crate::push::job::{Job, JobEnd, Panicked, RanBy};
 use crate::push::worker::PushWorker;
 use crate::sync::latch::Latch;
 
-/// A job on the stack. The header is the first field of a `repr(C)` struct, so a pointer to the job points to
-/// the header.
+/// A job on the stack. Its header is the first field of a `repr(C)` struct, so one pointer serves for both.
 #[repr(C)]
 pub struct StackJob<F, R> {
     job: Job,
@@ -75,8 +74,8 @@ where
     /// Calls the closure on the worker that has forked it.
     ///
     /// # Safety
-    /// The job was never shown to another thread, was taken back, or was returned by its thief; it has not
-    /// been run.
+    /// The job has not been run, and no other thread can take it: it was never shown, was taken back, or was
+    /// returned.
     #[inline(always)]
     pub unsafe fn call(&self, worker: &PushWorker, by: RanBy) -> R {
         // SAFETY: `new` has written the closure. No thread has run the job or can take it (promised by the

@@ -4,8 +4,7 @@
 //! waited for a task below it, neither would ever end. So a wait for a task of the same pool runs only:
 //! - the **awaited task**, if no thread has begun it;
 //! - tasks that the **waiting task has submitted**, and the tasks that these leave in the deque. They descend
-//!   from the waiting task, and the documentation of `JoinHandle` says that a descendant must not wait for
-//!   its ancestor.
+//!   from the waiting task, and by the documentation of `JoinHandle` no descendant waits for its ancestor.
 //!
 //! If there is no such task, the thread sleeps until the result is there.
 //!
@@ -16,8 +15,8 @@
 //!
 //! A task of another pool cannot be run here, and that pool may be waiting for this one. So during such a
 //! wait the worker serves its own pool without restriction, and a task that waits for a task below it can
-//! still deadlock; `JoinHandle` documents that too. A stand-in for each waiting worker would lift both
-//! restrictions.
+//! still deadlock; `JoinHandle` documents that too. A stand-in for each waiting worker would remove both
+//! limits.
 //!
 //! Called by the thread that acts as the worker. Guarded by `tests/process_nesting.rs` and
 //! `tests/it/behaviour/nesting.rs`.
@@ -66,8 +65,7 @@ impl PushWorker {
     /// Runs the newest task of the deque, unless at most `below` of the tasks that descend from the present
     /// task are left. Returns whether it ran a task.
     ///
-    /// The task is passed from the deque straight to its call, because each function in between would copy
-    /// it.
+    /// The task is passed from the deque straight to its call: each function in between would copy it.
     #[inline]
     pub fn run_local(&self, below: u32) -> bool {
         let depth = self.local_depth.get();
@@ -101,8 +99,7 @@ impl PushWorker {
             return true;
         }
         // No task in the deque descends from the present task now, so tasks from elsewhere may be pushed on
-        // top. It is a nested run, because what such a task forks is no part of the present task (see
-        // `fork`).
+        // top. It is a nested run, because forks of such a task are no part of the present task (see `fork`).
         let ran = self.in_nested_run(|| self.find_task().map(|task| self.run_task(task)).is_some());
         self.flush();
         ran
@@ -112,15 +109,13 @@ impl PushWorker {
     fn serve_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
         let mut until = RunUntil::Await { awaited, deadline };
         self.in_nested_run(|| self.work_until(&mut until));
-        // Tasks that the present task has submitted may be below tasks that were queued since, so all of them
-        // count.
+        // Tasks that the present task has submitted may be below tasks that were queued since: all count.
         self.local_depth.set(self.local_depth.get().wrapping_add(self.deque.len() as u32));
         let RunUntil::Await { awaited, .. } = until else { unreachable!("set above") };
         if awaited.is_done() { Waited::Done } else { Waited::TimedOut }
     }
 
-    /// Calls `work` with this worker on another thread, which has a fresh stack, while the calling thread
-    /// sleeps.
+    /// Calls `work` with this worker on another thread with a fresh stack, while the calling thread sleeps.
     ///
     /// A wait inside a task runs other tasks, which may wait as well. So a recursion by `submit` and `join`
     /// nests as deep as the recursion itself. A limit on the depth could hang the pool (a wait that runs
