@@ -161,10 +161,8 @@ impl PushShared {
         let in_flight = self.start_push().ok_or(SubmitErrorKind::Closed)?;
         let worker = HOME.with(|home| self.move_to_next(home));
         self.idle.correct_hint(worker);
-        match self.remote(worker).inbox.reserve() {
-            Ok(reserved) => Ok(Reservation::Inbox(reserved)),
-            Err(Refusal::Full | Refusal::Closed) => Ok(Reservation::Injector(in_flight)),
-        }
+        let reserved = self.remote(worker).inbox.reserve();
+        Ok(reserved.map_or(Reservation::Injector(in_flight), Reservation::Inbox))
     }
 
     /// Chooses the next worker in turn, and makes it the producer's home.
@@ -297,12 +295,9 @@ impl PushShared {
         if inbox.take(SPILL, &mut oldest) == Taken::Some {
             in_flight.inject(oldest);
         }
-        match inbox.reserve() {
-            Ok(reserved) => Ok(Reservation::Inbox(reserved)),
-            // Closed: the worker has left the pool meanwhile, or the pool closes; it does not end before
-            // `in_flight` is dropped.
-            Err(Refusal::Full | Refusal::Closed) => Ok(Reservation::Injector(in_flight)),
-        }
+        // The inbox may be closed by now: the worker has left, or the pool closes; it does not end while
+        // `in_flight` exists.
+        Ok(inbox.reserve().map_or(Reservation::Injector(in_flight), Reservation::Inbox))
     }
 }
 
@@ -324,14 +319,13 @@ impl PushShared {
         let mut target = self.target();
         in_portions(&self.idle, closures, share, |portion| {
             self.push_portion(target, portion, &mut pack)?;
-            if !matches!(self.config.placement, Placement::Home) {
-                target = self.placed();
-                return Ok(());
-            }
-            target = self.members.read(|members| {
-                let here = members.iter().position(|&m| m == target).unwrap_or(0);
-                members[(here + 1) % members.len()]
-            });
+            target = match self.config.placement {
+                Placement::Home => self.members.read(|members| {
+                    let here = members.iter().position(|&m| m == target).unwrap_or(0);
+                    members[(here + 1) % members.len()]
+                }),
+                _ => self.placed(),
+            };
             Ok(())
         })
     }
@@ -346,10 +340,9 @@ impl PushShared {
     ) -> Result<(), SubmitErrorKind> {
         let drawn = portion.len();
         let next = || pack(portion.pop_front().expect("as many as were counted"));
-        match self.remote(target).inbox.push_batch(drawn, next) {
-            // Closed: the worker has left the pool, or the pool closes; `start_push` tells which.
-            Ok(_) | Err(Refusal::Full | Refusal::Closed) => {}
-        }
+        // It may be full, or closed: the worker has left, or the pool closes. `start_push` tells the last two
+        // apart.
+        let _ = self.remote(target).inbox.push_batch(drawn, next);
         if portion.is_empty() {
             return Ok(());
         }

@@ -11,7 +11,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::AtomicU32;
 
 use crate::sync::latch::{Latch, LatchResult};
-use crate::task::erased::Word;
+use crate::task::erased::{Task, TaskTable, Word};
 
 /// Which worker runs a job: the worker that forked it, or a thief.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +79,19 @@ impl Job {
         // SAFETY: `prepare` has written it. Jobs that were not offered or sent are known to their owner
         // alone, and the owner asks for the steal state of a prepared job only.
         unsafe { steal_state.assume_init_ref() }
+    }
+
+    /// A task that holds the job's address in its first word.
+    ///
+    /// # Safety
+    /// The functions of `table` expect that, and may be called on any thread, once. The job is alive until
+    /// its latch is set.
+    pub unsafe fn into_task(job: NonNull<Job>, table: &'static TaskTable) -> Task {
+        let mut words = [const { Word::uninit() }; 3];
+        words[0].write(job.as_ptr().expose_provenance());
+        // SAFETY: the functions of `table` may be called with these words, once, on any thread; the caller
+        // promises that.
+        unsafe { Task::from_parts(table, words) }
     }
 
     /// The job whose address is in a word of a task.

@@ -116,12 +116,9 @@ impl PushShared {
         let job = StackJob::new(|worker: &PushWorker, _: RanBy| f(worker));
         let end = job.prepare();
         let pack = |place: &mut MaybeUninit<Task>, ()| {
-            let mut words = [const { Word::uninit() }; 3];
-            words[0].write(job.header().as_ptr().expose_provenance());
-            // SAFETY: the functions of the table expect the job's address in the first word. They may be
-            // called once on any thread: `f` is `Send`, and this frame, which holds the job, is not left
-            // before the latch is set.
-            place.write(unsafe { Task::from_parts(&SENT, words) });
+            // SAFETY: the functions of `SENT` expect a job's address, and may be called on any thread,
+            // because `f` is `Send`. This frame, which holds the job, is not left before the latch is set.
+            place.write(unsafe { Job::into_task(job.header(), &SENT) });
         };
         // From here on the frame must not be left before the latch is set.
         let abort = unwind::AbortOnUnwind;
@@ -148,7 +145,7 @@ impl PushShared {
 static SENT: TaskTable = TaskTable { run: run_sent, discard: discard_sent, kind: TaskKind::Sent };
 
 unsafe fn run_sent(address: Word, _: Word, _: Word, counts: &TaskCounts) -> Finished {
-    // SAFETY: `send_in` has put the exposed address of a job into the first word.
+    // SAFETY: `Job::into_task` has put the address of a job into the first word.
     let job = unsafe { Job::from_word(address) };
     counts.begin();
     // SAFETY: the job is alive, because its owner waits for the latch. Only this task has it, and runs once.
@@ -161,7 +158,7 @@ unsafe fn run_sent(address: Word, _: Word, _: Word, counts: &TaskCounts) -> Fini
 }
 
 unsafe fn discard_sent(address: Word, _: Word, _: Word, _: Unstarted) -> Result<Discarded, unwind::Payload> {
-    // SAFETY: `send_in` has put the exposed address of a job into the first word.
+    // SAFETY: `Job::into_task` has put the address of a job into the first word.
     let job = unsafe { Job::from_word(address) };
     // SAFETY: only this task has the job. It sets the latch only here, and does not touch the job after this.
     unsafe { Job::set(job, LatchResult::Returned) };
@@ -212,13 +209,8 @@ fn run_inline<R>(pool: &PushShared, f: impl FnOnce(&PushWorker) -> R) -> R {
     if current::is_worker() {
         return f(&worker);
     }
-    /// Runs the tasks that were accepted, also if `f` panics.
-    struct Leftovers<'a>(&'a PushWorker);
-    impl Drop for Leftovers<'_> {
-        fn drop(&mut self) {
-            self.0.as_current(|| self.0.drain_local());
-        }
-    }
-    let leftovers = Leftovers(&worker);
-    leftovers.0.as_current(|| f(leftovers.0))
+    // The tasks that were accepted run also if `f` panics.
+    let result = unwind::catch(|| worker.as_current(|| f(&worker)));
+    worker.as_current(|| worker.drain_local());
+    result.unwrap_or_else(|payload| panic::resume_unwind(payload))
 }

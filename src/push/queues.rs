@@ -94,28 +94,10 @@ impl TaskQueue<'_> {
         }
     }
 
-    /// Gives all tasks to `sink`, until the queue is empty. The pool is closed.
-    pub fn drain(self, mut sink: impl FnMut(Task)) {
+    /// Gives tasks to `sink`, as many as `extent` says.
+    pub fn drain(self, extent: Extent, mut sink: impl FnMut(Task)) {
         match self {
-            TaskQueue::Inbox(remote) => remote.inbox.drain_closed(sink),
-            TaskQueue::Mailbox(remote) => std::iter::from_fn(|| remote.mailbox.take()).for_each(sink),
-            TaskQueue::Deque(remote) => drain_deque(&remote.stealer, usize::MAX, sink),
-            TaskQueue::Broadcasts(shared) => shared.drain_broadcasts(sink),
-            TaskQueue::Priorities(shared) => {
-                std::iter::from_fn(|| shared.priorities.take_any()).for_each(sink)
-            }
-            TaskQueue::Injector(shared) => {
-                while let Some(mut batch) = shared.take_injected() {
-                    std::iter::from_fn(|| batch.pop()).for_each(&mut sink);
-                }
-            }
-            TaskQueue::InFlight(_) | TaskQueue::ForkSlot(_) => {}
-        }
-    }
-
-    /// Gives as many tasks to `sink` as are queued now. The pool may be open.
-    pub fn drain_present(self, mut sink: impl FnMut(Task)) {
-        match self {
+            TaskQueue::Inbox(remote) if extent == Extent::All => remote.inbox.drain_closed(sink),
             TaskQueue::Inbox(remote) => {
                 let (mut left, mut batch) = (remote.inbox.len(), Vec::with_capacity(RETAIN_BATCH));
                 while left > 0 && remote.inbox.take(left.min(RETAIN_BATCH), &mut batch) == Taken::Some {
@@ -124,19 +106,40 @@ impl TaskQueue<'_> {
                 }
             }
             TaskQueue::Mailbox(remote) => {
-                (0..remote.mailbox.len()).map_while(|_| remote.mailbox.take()).for_each(sink);
+                let tasks = 0..extent.of(remote.mailbox.len());
+                tasks.map_while(|_| remote.mailbox.take()).for_each(sink);
             }
             TaskQueue::Injector(shared) => {
-                let batches = (0..shared.injector.len()).map_while(|_| shared.take_injected());
+                let batches = (0..extent.of(shared.injector.len())).map_while(|_| shared.take_injected());
                 batches.for_each(|mut batch: TaskBatch| {
                     std::iter::from_fn(|| batch.pop()).for_each(&mut sink);
                 });
             }
-            TaskQueue::Deque(remote) => drain_deque(&remote.stealer, remote.stealer.len(), sink),
+            TaskQueue::Deque(remote) => {
+                drain_deque(&remote.stealer, extent.of(remote.stealer.len()), sink);
+            }
             TaskQueue::Broadcasts(shared) => shared.drain_broadcasts(sink),
+            TaskQueue::Priorities(shared) if extent == Extent::All => {
+                std::iter::from_fn(|| shared.priorities.take_any()).for_each(sink);
+            }
             TaskQueue::Priorities(shared) => shared.priorities.drain_present(sink),
             TaskQueue::InFlight(_) | TaskQueue::ForkSlot(_) => {}
         }
+    }
+}
+
+/// How many tasks are drained from a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// All, until the queue is empty. The pool is closed.
+    All,
+    /// As many as are queued now. The pool may be open.
+    Present,
+}
+
+impl Extent {
+    fn of(self, queued: usize) -> usize {
+        if self == Extent::All { usize::MAX } else { queued }
     }
 }
 

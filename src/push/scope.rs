@@ -136,9 +136,10 @@ pub fn open<R>(shared: &PushShared, body: impl FnOnce(&ScopeState) -> R) -> R {
     let parent = worker.map_or(std::ptr::null(), |worker| worker.scope.get());
     let scope = ScopeState::new(shared, parent, worker.is_some());
     let depth_below = worker.map_or(0, |worker| worker.local_depth.get());
-    let result = {
-        let _inside = worker.map(|worker| worker.enter_scope(&scope));
-        unwind::catch(|| body(&scope))
+    let run = || unwind::catch(|| body(&scope));
+    let result = match worker {
+        Some(worker) => worker.in_scope(&scope, run),
+        None => run(),
     };
     // From here on, until all tasks have ended, this frame must not be left.
     let abort = unwind::AbortOnUnwind;
@@ -266,9 +267,7 @@ impl Packed {
         let alive = unsafe { &*scope };
         PushWorker::with_current(|worker| match worker {
             Some(worker) => {
-                let inside = worker.enter_scope(alive);
-                body.run(alive, counts);
-                drop(inside);
+                worker.in_scope(alive, || body.run(alive, counts));
                 // SAFETY: this task is counted as pending, its end is counted once, here, and it touches
                 // nothing of the scope after this.
                 unsafe { worker.batched_count.count_end(scope) };
@@ -299,21 +298,13 @@ impl Packed {
     }
 }
 
-/// While this exists, the code that runs on the worker is part of a scope.
-pub struct ScopeGuard<'a> {
-    worker: &'a PushWorker,
-    around: *const ScopeState,
-}
-
-impl Drop for ScopeGuard<'_> {
-    fn drop(&mut self) {
-        self.worker.scope.set(self.around);
-    }
-}
-
 impl PushWorker {
-    fn enter_scope<'a>(&'a self, scope: &ScopeState) -> ScopeGuard<'a> {
-        ScopeGuard { worker: self, around: self.scope.replace(scope) }
+    /// Calls `f`, which does not panic, as a part of `scope`.
+    fn in_scope<R>(&self, scope: &ScopeState, f: impl FnOnce() -> R) -> R {
+        let around = self.scope.replace(scope);
+        let result = f();
+        self.scope.set(around);
+        result
     }
 
     /// Waits until all tasks of `scope`, which was opened on this worker, have ended. At most `depth_below`

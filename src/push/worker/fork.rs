@@ -62,21 +62,11 @@ use crate::task::work::Unstarted;
 /// only sleeps longer.
 const MOST_NUDGES: usize = 16;
 
-/// A task that runs a job that was taken.
-///
-/// # Safety
-/// The caller has taken `job` out of a fork slot, and does not use it except through the task.
-unsafe fn into_task(job: NonNull<Job>) -> Task {
-    static TABLE: TaskTable = TaskTable { run: run_packed, discard: discard_packed, kind: TaskKind::Sent };
-    let mut words = [const { Word::uninit() }; 3];
-    words[0].write(job.as_ptr().expose_provenance());
-    // SAFETY: the functions of the table expect the job's address in the first word. They may be called once
-    // on any thread: the closure is `Send`, the caller has taken the job, and its owner waits for the latch.
-    unsafe { Task::from_parts(&TABLE, words) }
-}
+/// The task of a job that was taken out of a fork slot. It does not count as a task of the pool.
+static STOLEN: TaskTable = TaskTable { run: run_stolen, discard: discard_stolen, kind: TaskKind::Sent };
 
-unsafe fn run_packed(address: Word, _: Word, _: Word, _: &TaskCounts) -> Finished {
-    // SAFETY: `into_task` has put the exposed address of a job into the first word.
+unsafe fn run_stolen(address: Word, _: Word, _: Word, _: &TaskCounts) -> Finished {
+    // SAFETY: `Job::into_task` has put the address of a job into the first word.
     let job = unsafe { Job::from_word(address) };
     // SAFETY: the job was taken for this task, which runs once.
     PushWorker::with_current(|worker| unsafe { worker.expect("tasks run on workers").perform(job) });
@@ -85,8 +75,8 @@ unsafe fn run_packed(address: Word, _: Word, _: Word, _: &TaskCounts) -> Finishe
     Finished::Done
 }
 
-unsafe fn discard_packed(address: Word, _: Word, _: Word, _: Unstarted) -> Result<Discarded, Payload> {
-    // SAFETY: `into_task` has put the exposed address of a job into the first word.
+unsafe fn discard_stolen(address: Word, _: Word, _: Word, _: Unstarted) -> Result<Discarded, Payload> {
+    // SAFETY: `Job::into_task` has put the address of a job into the first word.
     let job = unsafe { Job::from_word(address) };
     // SAFETY: only this task has the job. It sets the latch only here, and does not touch the job after this.
     unsafe { Job::set(job, LatchResult::Returned) };
@@ -349,15 +339,17 @@ impl PushWorker {
     /// join.
     pub(super) fn take_own_fork(&self) -> Option<Task> {
         let job = self.fork_slot().take()?;
-        // SAFETY: the job was taken out of a fork slot, and is used only through the task.
-        Some(unsafe { into_task(job) })
+        // SAFETY: the functions of `STOLEN` expect a job's address. The job was just taken, so only the task
+        // has it; its closure is `Send`, and its owner waits for the latch.
+        Some(unsafe { Job::into_task(job, &STOLEN) })
     }
 
     /// Takes the fork from the slot of a victim.
     pub(super) fn take_offered_fork(&self, victim: &ForkSlot<Job>) -> Option<Task> {
         let job = victim.take()?;
         self.metrics().stolen_forks.add(1);
-        // SAFETY: the job was taken out of a fork slot, and is used only through the task.
-        Some(unsafe { into_task(job) })
+        // SAFETY: the functions of `STOLEN` expect a job's address. The job was just taken, so only the task
+        // has it; its closure is `Send`, and its owner waits for the latch.
+        Some(unsafe { Job::into_task(job, &STOLEN) })
     }
 }
