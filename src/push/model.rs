@@ -10,7 +10,7 @@ use crossbeam_deque::Injector;
 use crossbeam_utils::CachePadded;
 
 use crate::policy::victim::Neighbours;
-use crate::push::queues::{Extent, TaskQueue, drain_deque};
+use crate::push::queues::{DrainLimit, TaskQueue, drain_deque};
 use crate::push::shared::{PushShared, Remote, TaskBatch};
 use crate::push::worker::PushWorker;
 use crate::queue::batch::BATCH_CAPACITY;
@@ -137,7 +137,7 @@ impl Model for PushShared {
     }
 
     fn discard_queued(&self) {
-        self.queues().for_each(|queue| queue.drain(Extent::All, |task| _ = self.discard(task)));
+        self.queues().for_each(|queue| queue.drain(DrainLimit::All, |task| _ = self.discard(task)));
     }
 
     fn retain_queued(&self, keep: &mut dyn FnMut(Task) -> Option<Task>) {
@@ -147,7 +147,7 @@ impl Model for PushShared {
         let mut retain = |task| {
             keep(task).into_iter().for_each(|task| self.inject_when_full(&mut retained, task));
         };
-        self.queues().for_each(|queue| queue.drain(Extent::Present, &mut retain));
+        self.queues().for_each(|queue| queue.drain(DrainLimit::Present, &mut retain));
         if !retained.is_empty() {
             in_flight.inject(retained);
         }

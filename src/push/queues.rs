@@ -94,10 +94,10 @@ impl TaskQueue<'_> {
         }
     }
 
-    /// Gives tasks to `sink`, as many as `extent` says.
-    pub fn drain(self, extent: Extent, mut sink: impl FnMut(Task)) {
+    /// Gives tasks to `sink`, as many as `limit` says.
+    pub fn drain(self, limit: DrainLimit, mut sink: impl FnMut(Task)) {
         match self {
-            TaskQueue::Inbox(remote) if extent == Extent::All => remote.inbox.drain_closed(sink),
+            TaskQueue::Inbox(remote) if limit == DrainLimit::All => remote.inbox.drain_closed(sink),
             TaskQueue::Inbox(remote) => {
                 let (mut left, mut batch) = (remote.inbox.len(), Vec::with_capacity(RETAIN_BATCH));
                 while left > 0 && remote.inbox.take(left.min(RETAIN_BATCH), &mut batch) == Taken::Some {
@@ -106,20 +106,20 @@ impl TaskQueue<'_> {
                 }
             }
             TaskQueue::Mailbox(remote) => {
-                let tasks = 0..extent.of(remote.mailbox.len());
+                let tasks = 0..limit.of(remote.mailbox.len());
                 tasks.map_while(|_| remote.mailbox.take()).for_each(sink);
             }
             TaskQueue::Injector(shared) => {
-                let batches = (0..extent.of(shared.injector.len())).map_while(|_| shared.take_injected());
+                let batches = (0..limit.of(shared.injector.len())).map_while(|_| shared.take_injected());
                 batches.for_each(|mut batch: TaskBatch| {
                     std::iter::from_fn(|| batch.pop()).for_each(&mut sink);
                 });
             }
             TaskQueue::Deque(remote) => {
-                drain_deque(&remote.stealer, extent.of(remote.stealer.len()), sink);
+                drain_deque(&remote.stealer, limit.of(remote.stealer.len()), sink);
             }
             TaskQueue::Broadcasts(shared) => shared.drain_broadcasts(sink),
-            TaskQueue::Priorities(shared) if extent == Extent::All => {
+            TaskQueue::Priorities(shared) if limit == DrainLimit::All => {
                 std::iter::from_fn(|| shared.priorities.take_any()).for_each(sink);
             }
             TaskQueue::Priorities(shared) => shared.priorities.drain_present(sink),
@@ -130,16 +130,16 @@ impl TaskQueue<'_> {
 
 /// How many tasks are drained from a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Extent {
+pub enum DrainLimit {
     /// All, until the queue is empty. The pool is closed.
     All,
     /// As many as are queued now. The pool may be open.
     Present,
 }
 
-impl Extent {
+impl DrainLimit {
     fn of(self, queued: usize) -> usize {
-        if self == Extent::All { usize::MAX } else { queued }
+        if self == DrainLimit::All { usize::MAX } else { queued }
     }
 }
 

@@ -26,7 +26,6 @@ use crate::push::batched_count::BatchedCount;
 use crate::push::job::{Forks, Job, RunningJob};
 use crate::push::scope_state::ScopeState;
 use crate::push::shared::{PushShared, Remote, TaskBatch};
-use crate::push::worker::search::TaskSource;
 use crate::queue::fork_slot::ForkSlot;
 use crate::runtime::control::Phase;
 use crate::runtime::core::Core;
@@ -334,9 +333,8 @@ impl WorkerLoop for PushWorker {
         self.remote().inbox.len() != 0
     }
 
-    #[cold]
     fn steal_last_resort(&self) -> Option<Task> {
-        self.take_from(TaskSource::PeersMailboxes)
+        self.steal_from_mailboxes()
     }
 
     fn sees_work(&self) -> bool {

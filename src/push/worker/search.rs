@@ -9,9 +9,9 @@
 //! | before each task | the own deque, newest task first | [`PushWorker::next_local`] |
 //! | the deque is empty | mailbox, inbox, injector, in an order of [`REFILLS`] | [`PushWorker::refill`] |
 //! | these are empty too | all sources, one after the other | [`WorkerLoop::find_task`] |
-//! | it has searched long enough | the mailboxes of its peers | [`WorkerLoop::steal_last_resort`] |
+//! | it has searched long enough | the mailboxes of its peers | [`PushWorker::steal_from_mailboxes`] |
 //!
-//! Each task that is not from the own deque passes [`PushWorker::take_from`], where stolen tasks are counted.
+//! Each task that is not from the own deque passes [`PushWorker::take_from`], except the last resort.
 //!
 //! Called by the thread that acts as the worker. Guarded by `tests/it/behaviour/fairness.rs`,
 //! `tests/it/stealing.rs` and the model `parking`.
@@ -61,8 +61,6 @@ pub enum TaskSource {
     OwnFork,
     /// Tasks of high and low priority.
     Priorities,
-    /// The mailboxes of the peers.
-    PeersMailboxes,
 }
 
 /// One of these, in turn, is asked first before one task in [`FAIRNESS_INTERVAL`].
@@ -86,7 +84,7 @@ impl PushWorker {
 
     /// Takes a task from one source.
     #[inline(always)]
-    pub(super) fn take_from(&self, source: TaskSource) -> Option<Task> {
+    fn take_from(&self, source: TaskSource) -> Option<Task> {
         match source {
             TaskSource::OwnOldest => self.remote().stealer.steal().success(),
             TaskSource::Broadcast => self.shared.take_broadcast(self.index()),
@@ -97,7 +95,6 @@ impl PushWorker {
             TaskSource::Peers => self.first_of_peers(|peer| self.steal_from(peer)),
             TaskSource::OwnFork => self.take_own_fork(),
             TaskSource::Priorities => self.shared.priorities.take_any(),
-            TaskSource::PeersMailboxes => self.steal_from_mailboxes(),
         }
     }
 
@@ -171,7 +168,8 @@ impl PushWorker {
     /// blocked. (To let a task wait a little for the worker that has its data is "delay scheduling": Zaharia
     /// et al., EuroSys 2010. To queue tasks with an affinity in mailboxes is due to Acar, Blelloch and
     /// Blumofe, SPAA 2000.)
-    fn steal_from_mailboxes(&self) -> Option<Task> {
+    #[cold]
+    pub(super) fn steal_from_mailboxes(&self) -> Option<Task> {
         let task = self.shared.members.read(|members| {
             let mut peers = victim::rotation(members.len(), &self.rng).map(|i| members[i]);
             peers.find_map(|peer| self.shared.remote(peer).mailbox.take())
