@@ -2,8 +2,8 @@
 //!
 //! A task that is submitted by a task goes to the deque of the worker that runs the latter. A task from
 //! outside goes to an idle worker, if there is one, else to the *home* of the submitting thread: the worker
-//! whose inbox the thread uses while it has room, so that the tasks of one producer stay in one core's cache.
-//! `policy::placement` decides when a producer changes its home.
+//! whose inbox the thread uses while it has free places, so that the tasks of one producer stay in one core's
+//! cache. `policy::placement` decides when a producer changes its home.
 //!
 //! Called by threads that submit; the thread-local `HOME` belongs to each of them. Guarded by
 //! `tests/it/behaviour/dispatch.rs`, `behaviour/placement.rs` and the models `parking` and `members`.
@@ -26,7 +26,7 @@ use crate::runtime::intake::{Intake, Rejected, Route, SUBMIT_PORTION, in_portion
 use crate::task::erased::Task;
 
 /// How many tasks a full inbox spills into the injector at once, the oldest first: an eighth of the inbox.
-/// One access to the injector then makes room for as many pushes.
+/// One access to the injector then frees places for as many pushes.
 const SPILL: usize = 32;
 
 const _: () =
@@ -281,10 +281,10 @@ impl PushShared {
     }
 
     /// Reserves a place if the inbox is full: spills the oldest tasks of the inbox into the injector and uses
-    /// the room that they leave. Moving the oldest tasks keeps the order of arrival, roughly, and one access
-    /// to the injector makes room for a batch of pushes.
+    /// one of their places. Moving the oldest tasks keeps the order of arrival, roughly, and one access to
+    /// the injector frees places for a batch of pushes.
     ///
-    /// The spill makes no room while a taker is preempted between claiming places and freeing them. So it is
+    /// The spill frees no place while a taker is preempted between claiming places and freeing them. So it is
     /// tried once; after that the task itself goes to the injector.
     #[cold]
     fn push_overflow(&self, target: usize) -> Result<Reservation<'_>, SubmitErrorKind> {
@@ -330,7 +330,7 @@ impl PushShared {
         })
     }
 
-    /// Pushes `portion` to the inbox of `target`, and the tasks that it has no room for to the injector.
+    /// Pushes `portion` to the inbox of `target`, and to the injector what exceeds the free places there.
     /// Closures that are refused stay in `portion`.
     fn push_portion<F>(
         &self,

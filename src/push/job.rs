@@ -3,7 +3,7 @@
 //!
 //! A job belongs to the worker that forked it until a thief takes it from the fork slot; from then on until
 //! the latch is set it belongs to the thief. Only `steal_state` may be read by both. [`Forks`] belongs to one
-//! worker's thread. Guarded by the models `forks` and `offers`, and by `tests/it/joins`.
+//! worker's thread. Guarded by the models `forks` and `fork_slots`, and by `tests/it/joins`.
 
 use std::cell::{Cell, UnsafeCell};
 use std::mem::MaybeUninit;

@@ -12,7 +12,7 @@
 //! - If the pool accepts no work any more, or the process is a forked child (which has no workers), the
 //!   thread runs all of the work itself.
 //!
-//! The protocol is described in `docs/idle.md`. Guarded by the model `loans`, `tests/it/joins/leases.rs`,
+//! The protocol is described in `docs/idle.md`. Guarded by the model `leases`, `tests/it/joins/leases.rs`,
 //! `tests/elastic/leases.rs` and `tests/process_joins.rs`.
 
 use std::mem::{self, MaybeUninit};

@@ -35,7 +35,7 @@
 //! in the jobs that it begins. A waiter takes nothing while the two differ. If they differ after it has taken
 //! a job, it returns the job.
 //!
-//! Called by the thread that acts as the worker. Guarded by the models `forks`, `offers` and `latches`,
+//! Called by the thread that acts as the worker. Guarded by the models `forks`, `fork_slots` and `latches`,
 //! `tests/it/joins` and `tests/process_joins.rs`.
 
 use std::ptr::NonNull;

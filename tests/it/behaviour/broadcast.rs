@@ -137,10 +137,10 @@ fn shutdown_now_and_purge_discard_parts_that_have_not_begun() {
     let purged = rig.broadcast(|_| ()).expect("open");
     assert_eq!(rig.purge(), 2);
     assert!(purged.into_iter().all(|handle| matches!(handle.join(), Err(JoinError::Cancelled))));
-    let thrown = rig.broadcast(|_| ()).expect("open");
+    let discarded = rig.broadcast(|_| ()).expect("open");
     let pool = rig.pool().clone();
     let closing = thread::spawn(move || pool.shutdown_now());
-    assert!(thrown.into_iter().all(|handle| matches!(handle.join(), Err(JoinError::Cancelled))));
+    assert!(discarded.into_iter().all(|handle| matches!(handle.join(), Err(JoinError::Cancelled))));
     gate.open();
     closing.join().expect("no panic").expect("shuts down");
     assert_eq!(assert_quiescent(&rig).cancelled, 4);

@@ -55,7 +55,7 @@ fn a_full_lane_refuses_tasks_and_does_not_block_the_pool() {
     let visitor = gate.visitor();
     lane.execute(move || visitor.pass()).expect("free");
     gate.wait_for(1);
-    let waiting = [(); 2].map(|()| lane.submit(|| 1).expect("room"));
+    let waiting = [(); 2].map(|()| lane.submit(|| 1).expect("within the capacity"));
     let census = Census::default();
     let captured = census.citizen();
     let refused = lane.submit(move || captured.check()).expect_err("full");
@@ -134,7 +134,7 @@ fn a_stop_cancels_the_queued_tasks_of_a_lane() {
     let visitor = gate.visitor();
     let running = lane.submit(move || visitor.pass()).expect("free");
     gate.wait_for(1);
-    let waiting: Vec<_> = (0..100).map(|_| lane.submit(|| ()).expect("room")).collect();
+    let waiting: Vec<_> = (0..100).map(|_| lane.submit(|| ()).expect("within the capacity")).collect();
     thread::scope(|scope| {
         let ending = scope.spawn(|| rig.shutdown_now());
         wait_until("the pool is closed", || rig.execute(|| ()).is_err());

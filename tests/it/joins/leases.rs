@@ -44,7 +44,7 @@ fn a_lease_does_not_lose_a_wake_up() {
     rig.finish();
 }
 
-/// Tasks that are accepted while the pool closes run, whoever submits them.
+/// Tasks that are accepted while the pool closes run, whichever thread submits them.
 #[test]
 fn tasks_of_a_lease_in_a_closing_pool_run_or_are_refused() {
     let _watchdog = watchdog("tasks_of_a_lease_in_a_closing_pool_run_or_are_refused", PATIENCE);
