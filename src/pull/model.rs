@@ -1,7 +1,7 @@
 //! The pull pool as a [`Model`]: workers join and leave, the queue closes, the pool ends.
 //!
-//! Called by threads that start, resize and stop the pool, and by workers that park. Guarded by the model
-//! `pull`, `tests/it/behaviour/shutdown.rs` and `shutdown_now.rs`.
+//! Called by threads that start, resize and stop the pool, and by workers that park. Guarded by
+//! `tests/it/behaviour/shutdown.rs`, `shutdown_now.rs` and the model `pull`.
 
 use std::sync::Arc;
 

@@ -1,7 +1,8 @@
 //! The push pool as a [`Model`]: workers join and leave, queues close, the pool ends.
 //!
-//! Called by threads that start, resize and stop the pool, and by workers that park. Guarded by the models
-//! `life`, `members` and `leaving`, `tests/it/behaviour/shutdown.rs` and `shutdown_now.rs`.
+//! Called by threads that start, resize and stop the pool, and by workers that park. Guarded by
+//! `tests/it/behaviour/shutdown.rs`, `shutdown_now.rs`, `tests/elastic` and the models `life`, `members` and
+//! `leaving`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
@@ -156,6 +157,7 @@ impl Model for PushShared {
     }
 
     fn wait_for_producers(&self) {
+        // Acquire pairs with the Release in the drop of `InFlight`: at 0 all tasks are in the injector.
         while self.in_flight.load(Ordering::Acquire) != 0 {
             std::thread::yield_now();
         }

@@ -152,6 +152,7 @@ pub fn open<R>(shared: &PushShared, body: impl FnOnce(&ScopeState) -> R) -> R {
     std::mem::forget(abort);
     let panic = lock(&scope.panic).take();
     match (result, panic) {
+        // Relaxed: ordered by the latch, see `Packed::discard`.
         (Ok(_), None) if scope.incomplete.load(Ordering::Relaxed) => {
             panic!("the pool was stopped before all tasks of the scope had started")
         }

@@ -45,7 +45,7 @@ pub struct PushWorker {
     shared: Arc<PushShared>,
     loop_state: LoopState,
     deque: Deque<Task>,
-    /// The park slot for a thread that leases the worker; the worker's own has that of `loop_state`.
+    /// The park slot for a thread that leases the worker. Its own thread uses that of `loop_state`.
     leased_slot: Arc<ParkSlot>,
     /// Whether the thread that acts as this worker leases it.
     is_leased: Cell<bool>,
@@ -53,7 +53,7 @@ pub struct PushWorker {
     tick: Cell<u32>,
     /// Tasks that are moved from an inbox to the deque; empty otherwise.
     batch: RefCell<TaskBatch>,
-    /// Tasks at the top of the deque that descend from the present task, at most: thieves may have some.
+    /// At most so many tasks, at the top of the deque, descend from the present task. (Thieves take some.)
     pub(in crate::push) local_depth: Cell<u32>,
     /// The forks of this worker that are not joined yet.
     forks: Forks,
