@@ -136,11 +136,9 @@ pub fn open<R>(shared: &PushShared, body: impl FnOnce(&ScopeState) -> R) -> R {
     let parent = worker.map_or(std::ptr::null(), |worker| worker.scope.get());
     let scope = ScopeState::new(shared, parent, worker.is_some());
     let depth_below = worker.map_or(0, |worker| worker.local_depth.get());
-    let run = || unwind::catch(|| body(&scope));
-    let result = match worker {
-        Some(worker) => worker.in_scope(&scope, run),
-        None => run(),
-    };
+    worker.into_iter().for_each(|worker| worker.scope.set(&scope));
+    let result = unwind::catch(|| body(&scope));
+    worker.into_iter().for_each(|worker| worker.scope.set(parent));
     // From here on, until all tasks have ended, this frame must not be left.
     let abort = unwind::AbortOnUnwind;
     // SAFETY: `new` has counted the frame, which ends its count once, here, and keeps the scope alive.
@@ -268,7 +266,9 @@ impl Packed {
         let alive = unsafe { &*scope };
         PushWorker::with_current(|worker| match worker {
             Some(worker) => {
-                worker.in_scope(alive, || body.run(alive, counts));
+                let around = worker.scope.replace(scope);
+                body.run(alive, counts); // does not panic
+                worker.scope.set(around);
                 // SAFETY: this task is counted as pending, its end is counted once, here, and it touches
                 // nothing of the scope after this.
                 unsafe { worker.batched_count.count_end(scope) };
@@ -300,14 +300,6 @@ impl Packed {
 }
 
 impl PushWorker {
-    /// Calls `f`, which does not panic, as a part of `scope`.
-    fn in_scope<R>(&self, scope: &ScopeState, f: impl FnOnce() -> R) -> R {
-        let around = self.scope.replace(scope);
-        let result = f();
-        self.scope.set(around);
-        result
-    }
-
     /// Waits until all tasks of `scope`, which was opened on this worker, have ended. At most `depth_below`
     /// tasks in the deque are older than the scope.
     fn await_scope(&self, scope: &ScopeState, depth_below: u32) {
