@@ -16,6 +16,8 @@
 //! Called by the thread that acts as the worker. Guarded by `tests/it/behaviour/fairness.rs`,
 //! `tests/it/stealing.rs` and the model `parking`.
 
+use crossbeam_deque::Steal;
+
 use crate::policy::victim;
 use crate::push::scope_state;
 use crate::push::shared::{Remote, TaskBatch};
@@ -86,7 +88,7 @@ impl PushWorker {
     #[inline(always)]
     fn take_from(&self, source: TaskSource) -> Option<Task> {
         match source {
-            TaskSource::OwnOldest => self.remote().stealer.steal().success(),
+            TaskSource::OwnOldest => self.take_own_oldest(),
             TaskSource::Broadcast => self.shared.take_broadcast(self.index()),
             TaskSource::Mailbox => self.remote().mailbox.take(),
             TaskSource::InboxOne => self.take_from_inbox(1),
@@ -137,6 +139,13 @@ impl PushWorker {
         order.iter().find_map(|&source| self.take_from(source))
     }
 
+    fn take_own_oldest(&self) -> Option<Task> {
+        match self.remote().stealer.steal() {
+            Steal::Success(task) => Some(task),
+            Steal::Empty | Steal::Retry => None,
+        }
+    }
+
     fn take_from_inbox(&self, limit: usize) -> Option<Task> {
         let mut batch = self.batch.borrow_mut();
         loop {
@@ -182,7 +191,7 @@ impl PushWorker {
     /// scope or to the injector.
     pub fn steal_one(&self, wanted: impl Fn(&Task) -> bool) -> Option<Task> {
         self.first_of_peers(|peer| {
-            let task = self.shared.remote(peer).stealer.steal().success()?;
+            let Steal::Success(task) = self.shared.remote(peer).stealer.steal() else { return None };
             if wanted(&task) {
                 self.count_stolen(1);
                 return Some(task);
@@ -228,10 +237,14 @@ impl PushWorker {
             self.count_stolen(batch.len());
             return self.unload(&mut batch);
         }
-        let task = victim.stealer.steal_batch_with_limit_and_pop(&self.deque, THIEF_TAKE).success()?;
-        // The deque was empty, because a worker steals only then.
-        self.count_stolen(1 + self.deque.len());
-        Some(task)
+        match victim.stealer.steal_batch_with_limit_and_pop(&self.deque, THIEF_TAKE) {
+            Steal::Success(task) => {
+                // The deque was empty, because a worker steals only then.
+                self.count_stolen(1 + self.deque.len());
+                Some(task)
+            }
+            Steal::Empty | Steal::Retry => None,
+        }
     }
 
     fn count_stolen(&self, tasks: usize) {
