@@ -99,12 +99,10 @@ impl ScopeState {
         }
     }
 
-    /// Counts `tasks` more tasks as pending. Called by the frame or by a task of the scope; either is itself
-    /// counted.
+    /// Counts `tasks` more tasks as pending. Called on behalf of the frame or of a task that has not ended.
     #[inline]
     pub fn count(&self, tasks: usize) {
-        // Relaxed: the caller is counted until later, so the count cannot have reached 0, and nothing is
-        // published by this.
+        // Relaxed: that frame or task is counted itself, so the count is not 0, and nothing is published.
         self.pending.fetch_add(tasks, Ordering::Relaxed);
     }
 
