@@ -24,7 +24,8 @@ impl Alone {
         pool_threads()
     }
 
-    /// Waits until there are exactly `n` threads that belong to pools.
+    /// Waits until there are exactly `n` threads that belong to pools. (The operating system lists a thread
+    /// for a moment after it was joined.)
     #[track_caller]
     pub fn wait_for_threads(&self, n: usize) {
         wait_until(&format!("there are {n} threads"), || pool_threads() == n);

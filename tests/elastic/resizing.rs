@@ -154,7 +154,7 @@ fn a_shutdown_meets_workers_that_come_and_go() {
             resizer.join().expect("no panic");
         });
         rig.finish();
-        assert_eq!(alone.threads(), 0);
+        alone.wait_for_threads(0);
     }
 }
 

@@ -57,7 +57,7 @@ fn the_thread_of_a_stand_in_is_kept_for_the_next() {
     }
     assert!(alone.threads() <= 3, "the worker and a spare thread, or two: {}", alone.threads());
     assert_eq!(rig.finish().stand_ins, 20);
-    assert_eq!(alone.threads(), 0);
+    alone.wait_for_threads(0);
 }
 
 #[test]
