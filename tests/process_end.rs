@@ -1,4 +1,5 @@
-//! Ends of processes and threads with a live pool: exit, abort, and the destructors of a worker's own thread-locals.
+//! Ends of processes and threads with a live pool: exit, abort, and destructors of a worker's own
+//! thread-locals.
 
 #![cfg(target_os = "linux")]
 
@@ -13,7 +14,7 @@ use longshore::{AnyPool, Pool, PullPool, ShutdownError};
 use support::child::{self, Child, THREADS, with_each_kind};
 use support::{Gate, thread_count, wait_until};
 
-/// Calls what it holds when its thread ends.
+/// Calls its closure when its thread ends.
 struct AtExit(Option<Box<dyn FnOnce()>>);
 
 impl Drop for AtExit {
@@ -32,7 +33,7 @@ fn at_thread_exit(last_act: impl FnOnce() + 'static) {
     AT_EXIT.with_borrow_mut(|acts| acts.push(AtExit(Some(Box::new(last_act)))));
 }
 
-/// The process ends with a pool at work, one at rest, and one in a static: with status 0, at once.
+/// The process ends with a busy pool, an idle pool, and a pool in a static: with status 0, at once.
 #[test]
 fn exit_with_live_pools() {
     const NAME: &str = "exit_with_live_pools";
@@ -49,7 +50,7 @@ fn exit_with_live_pools() {
         if way == "exit" {
             std::process::exit(0);
         }
-        // Back to the harness, which returns from `main` with these alive.
+        // Returns to the harness, which returns from `main` while these pools exist.
         std::mem::forget((at_rest, at_work, gate));
     });
     if plays {
@@ -60,7 +61,7 @@ fn exit_with_live_pools() {
     Child::of(NAME).argument("return").succeeds();
 }
 
-/// F4: a panic while another one unwinds is the end of the process, by Rust's rules. Not a hang.
+/// A panic while another one unwinds ends the process, by Rust's rules. It does not hang.
 #[test]
 fn a_panic_within_a_panic_aborts() {
     const NAME: &str = "a_panic_within_a_panic_aborts";
@@ -86,7 +87,7 @@ fn a_panic_within_a_panic_aborts() {
     assert!(!outcome.finished, "{}", outcome.report());
 }
 
-/// The last owner of a pool is a thread-local of one of its own workers (fault F17): no worker waits for itself.
+/// The last owner of a pool is a thread-local of one of its own workers: no worker waits for itself.
 #[test]
 fn a_pool_dropped_by_a_thread_local_of_its_own_worker() {
     const NAME: &str = "a_pool_dropped_by_a_thread_local_of_its_own_worker";
@@ -116,7 +117,8 @@ fn a_pool_dropped_by_a_thread_local_of_its_own_worker() {
     }
 }
 
-/// A thread-local of a worker shuts the pool down, which somebody else is waiting for: an error or a success, no hang.
+/// A thread-local of a worker shuts the pool down while another thread waits for its end: an error or a
+/// success, but no hang.
 #[test]
 fn a_shutdown_by_a_thread_local_of_its_own_worker() {
     const NAME: &str = "a_shutdown_by_a_thread_local_of_its_own_worker";
@@ -135,9 +137,13 @@ fn a_shutdown_by_a_thread_local_of_its_own_worker() {
             };
             pool.submit(task).expect("open").join().expect("ran");
             pool.shutdown().expect("shuts down");
-            wait_until("the joined threads have left the list", || thread_count() == THREADS);
+            wait_until("the threads have ended", || thread_count() == THREADS);
             let answers = answers.lock().expect("not poisoned");
-            assert_eq!(*answers, [[Err(ShutdownError::FromWorker); 2]], "a worker is what it is to the end");
+            assert_eq!(
+                *answers,
+                [[Err(ShutdownError::FromWorker); 2]],
+                "a thread counts as a worker until it has ended"
+            );
         }
     });
     if plays {
@@ -148,7 +154,7 @@ fn a_shutdown_by_a_thread_local_of_its_own_worker() {
     }
 }
 
-/// Threads, memory mappings and file descriptors do not grow with the number of pools that came and went.
+/// Threads, memory mappings and file descriptors do not grow with the number of pools that have ended.
 #[test]
 fn two_thousand_pools_leave_nothing() {
     fn scenario<P: AnyPool>() {
@@ -169,10 +175,11 @@ fn two_thousand_pools_leave_nothing() {
     with_each_kind("two_thousand_pools_leave_nothing", scenario::<Pool>, scenario::<PullPool>);
 }
 
-/// `LONGSHORE_STATS=1` has a pool print its statistics when it is shut down: once, however often that is called.
+/// With `LONGSHORE_STATS=1` a pool prints its statistics when it is shut down: once, also if that is called
+/// again.
 #[test]
-fn statistics_are_printed_at_the_end_if_asked_for() {
-    const NAME: &str = "statistics_are_printed_at_the_end_if_asked_for";
+fn statistics_are_printed_at_the_end_if_requested() {
+    const NAME: &str = "statistics_are_printed_at_the_end_if_requested";
     fn scenario<P: AnyPool>() {
         let pool = P::builder().workers(2).thread_name("printed").build().expect("starts");
         (0..10).for_each(|_| pool.execute(|| ()).expect("open"));

@@ -1,5 +1,5 @@
-//! `fork()` with a live pool: the child has the pool and none of its workers. Everything there is an error at once,
-//! nothing hangs, and the parent notices nothing (row 33, fault F21).
+//! `fork()` with a live pool: the child has the pool, and none of its workers. Every call there is an error
+//! at once, nothing hangs, and the parent is not affected.
 
 #![cfg(target_os = "linux")]
 
@@ -15,26 +15,27 @@ use longshore::{
 use support::Gate;
 use support::child::with_each_kind;
 
-/// Runs `body` in a forked child and demands that it succeeds. The process has no other threads than the pool's,
-/// which hold no lock of the allocator while they are blocked, so the child may do as it likes.
+/// Runs `body` in a forked child and demands that it succeeds. The process has no threads but the pool's,
+/// which are blocked and hold no lock of the allocator, so the child may allocate.
 #[track_caller]
 fn in_fork(body: impl FnOnce()) {
-    // SAFETY: the workers are at rest, see above; the child leaves by `_exit` and never returns to the harness.
+    // SAFETY: the other threads are blocked and hold no lock that the child takes (see above). The child
+    // leaves by `_exit` and never returns to the harness.
     let child = unsafe { libc::fork() };
     assert!(child >= 0, "forks");
     if child == 0 {
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
-        // SAFETY: always sound; nothing of the parent's is to be run again.
+        // SAFETY: `_exit` has no preconditions. It runs no destructor and no handler of the parent's.
         unsafe { libc::_exit(i32::from(outcome.is_err())) };
     }
     let mut status = 0;
-    // SAFETY: `status` may be written.
+    // SAFETY: `status` is valid for a write of an `int`.
     let waited = unsafe { libc::waitpid(child, &mut status, 0) };
-    assert_eq!((waited, status), (child, 0), "the fork has failed, see above");
+    assert_eq!((waited, status), (child, 0), "the child has failed, see its output above");
 }
 
 /// A pool whose workers are all blocked at the gate.
-fn pool_at_rest<P: AnyPool>(workers: usize) -> (Arc<P>, Gate) {
+fn blocked_pool<P: AnyPool>(workers: usize) -> (Arc<P>, Gate) {
     let pool = Arc::new(P::builder().workers(workers).build().expect("starts"));
     let gate = Gate::new();
     gate.hold(&pool, workers);
@@ -56,7 +57,7 @@ fn submissions_are_refused(pool: &impl AnyPool) {
 #[test]
 fn in_the_child_everything_is_an_error() {
     fn scenario<P: AnyPool>() {
-        let (pool, gate) = pool_at_rest::<P>(2);
+        let (pool, gate) = blocked_pool::<P>(2);
         let queued = pool.submit(|| 5).expect("open");
         let mut both = Some((pool, queued));
         in_fork(|| {
@@ -76,14 +77,14 @@ fn in_the_child_everything_is_an_error() {
             drop(pool);
         });
         gate.open();
-        let (_pool, queued) = both.take().expect("the parent's own");
+        let (_pool, queued) = both.take().expect("the pools of the parent");
         assert_eq!(queued.join().expect("ran"), 5);
     }
     with_each_kind("in_the_child_everything_is_an_error", scenario::<Pool>, scenario::<PullPool>);
 }
 
 #[test]
-fn what_was_ready_before_the_fork_can_be_taken() {
+fn a_result_from_before_the_fork_can_be_taken() {
     fn scenario<P: AnyPool>() {
         let pool = Arc::new(P::builder().workers(1).build().expect("starts"));
         let ready = pool.submit(|| 5).expect("open");
@@ -92,27 +93,27 @@ fn what_was_ready_before_the_fork_can_be_taken() {
         gate.hold(&pool, 1);
         let queued = pool.submit(|| 6).expect("open");
         in_fork(|| {
-            assert_eq!(ready.join().expect("it was there"), 5);
-            // A task that will never run here may be cancelled here.
+            assert_eq!(ready.join().expect("ready before the fork"), 5);
+            // A task that will never run in this process can be cancelled.
             assert!(queued.cancel());
             assert!(matches!(queued.join(), Err(JoinError::Cancelled)));
         });
     }
-    with_each_kind("what_was_ready_before_the_fork_can_be_taken", scenario::<Pool>, scenario::<PullPool>);
+    with_each_kind("a_result_from_before_the_fork_can_be_taken", scenario::<Pool>, scenario::<PullPool>);
 }
 
 #[test]
 fn the_child_may_build_a_pool_of_its_own() {
     fn scenario<P: AnyPool>() {
-        let (parents, _gate) = pool_at_rest::<P>(2);
+        let (parents, _gate) = blocked_pool::<P>(2);
         in_fork(|| {
             let own = P::builder().workers(2).build().expect("starts");
             assert_eq!(own.submit(|| 8).expect("open").join().expect("ran"), 8);
             submissions_are_refused(&*parents);
-            // A pool from before the fork is refused in the tasks of the new one, too.
+            // A pool from before the fork is refused inside the tasks of the new one as well.
             own.shutdown().expect("shuts down");
-            // And one generation further.
-            let (childs, its_gate) = pool_at_rest::<P>(1);
+            // One generation further.
+            let (childs, its_gate) = blocked_pool::<P>(1);
             in_fork(|| {
                 submissions_are_refused(&*childs);
                 submissions_are_refused(&*parents);
@@ -120,16 +121,16 @@ fn the_child_may_build_a_pool_of_its_own() {
                 assert_eq!(own.submit(|| 9).expect("open").join().expect("ran"), 9);
             });
             its_gate.open();
-            childs.shutdown().expect("the child's own pool has not suffered");
+            childs.shutdown().expect("the child's own pool still works");
         });
     }
     with_each_kind("the_child_may_build_a_pool_of_its_own", scenario::<Pool>, scenario::<PullPool>);
 }
 
 #[test]
-fn the_parent_notices_nothing() {
+fn the_parent_is_not_affected() {
     fn scenario<P: AnyPool>() {
-        let (pool, gate) = pool_at_rest::<P>(2);
+        let (pool, gate) = blocked_pool::<P>(2);
         let queued: Vec<_> = (0..100).map(|n| pool.submit(move || n).expect("open")).collect();
         for _ in 0..10 {
             in_fork(|| submissions_are_refused(&*pool));
@@ -142,10 +143,10 @@ fn the_parent_notices_nothing() {
         pool.shutdown().expect("shuts down");
         assert_eq!(support::assert_quiescent(&pool).completed, 103);
     }
-    with_each_kind("the_parent_notices_nothing", scenario::<Pool>, scenario::<PullPool>);
+    with_each_kind("the_parent_is_not_affected", scenario::<Pool>, scenario::<PullPool>);
 }
 
-/// A task forks: the child's one thread is a copy of a worker's, in the middle of that task.
+/// A task forks: the single thread of the child is a copy of a worker's, in the middle of that task.
 #[test]
 fn a_task_may_fork() {
     fn scenario<P: AnyPool>() {
@@ -168,7 +169,7 @@ fn a_task_may_fork() {
     with_each_kind("a_task_may_fork", scenario::<Pool>, scenario::<PullPool>);
 }
 
-/// Fixed, shrunk and elastic pools alike; the parent's are as before.
+/// The same for fixed, shrunk and elastic pools. Those of the parent are not affected.
 #[test]
 fn in_the_child_no_pool_is_resized() {
     fn scenario<P: AnyPool>() {
@@ -188,7 +189,7 @@ fn in_the_child_no_pool_is_resized() {
             });
             gate.open();
             pool.set_workers(1).expect("within the range");
-            support::wait_until("one has gone", || pool.workers() == 1);
+            support::wait_until("one worker has retired", || pool.workers() == 1);
             assert_eq!(pool.submit(|| 6).expect("open").join().expect("ran"), 6);
             pool.shutdown().expect("shuts down");
             support::assert_quiescent(&pool);
@@ -197,9 +198,9 @@ fn in_the_child_no_pool_is_resized() {
     with_each_kind("in_the_child_no_pool_is_resized", scenario::<Pool>, scenario::<PullPool>);
 }
 
-/// A task that forks has nobody stand in for it in the child.
+/// A task that forks gets no stand-in in the child.
 #[test]
-fn in_the_child_nobody_stands_in() {
+fn in_the_child_there_is_no_stand_in() {
     fn scenario<P: AnyPool>() {
         let pool = Arc::new(P::builder().workers(1).build().expect("starts"));
         let forks = || in_fork(|| assert_eq!(longshore::blocking(|| 4), 4));
@@ -207,5 +208,5 @@ fn in_the_child_nobody_stands_in() {
         pool.shutdown().expect("shuts down");
         assert_eq!(support::assert_quiescent(&pool).stand_ins, 0);
     }
-    with_each_kind("in_the_child_nobody_stands_in", scenario::<Pool>, scenario::<PullPool>);
+    with_each_kind("in_the_child_there_is_no_stand_in", scenario::<Pool>, scenario::<PullPool>);
 }

@@ -1,8 +1,8 @@
-//! Pools that are to grow and get no thread from the operating system (fault F11): nothing is lost and nothing hangs, the pool
-//! goes on with the workers that it has, and grows when threads are to be had again.
+//! Pools that try to grow and get no thread from the operating system: no task is lost and nothing hangs, the
+//! pool continues with the workers that it has, and grows when threads are available again.
 //!
-//! `strace` refuses calls of `clone3`, which it counts for each thread by itself. So every scenario says which thread asks for
-//! how many; the harness's main thread asks for one.
+//! `strace` refuses calls of `clone3`, which it counts for each thread separately. So every scenario states
+//! which thread makes how many calls. The main thread of the harness makes one.
 
 #![cfg(target_os = "linux")]
 
@@ -18,7 +18,8 @@ use longshore::{AnyPool, JoinError, Pool, PullPool, ResizeError, Scaling};
 use support::child::{self, Child, THREADS};
 use support::{Gate, assert_quiescent, thread_count, wait_until};
 
-/// Plays a scenario with each kind of pool while the system refuses the `clone3` calls `which` of every thread.
+/// Runs a scenario with each kind of pool while the system refuses the `clone3` calls number `which` of every
+/// thread.
 #[track_caller]
 fn with_refusals(name: &'static str, which: &str, push: fn(), pull: fn()) {
     if child::plays(name, |kind| if kind == "pull" { pull() } else { push() })
@@ -33,7 +34,7 @@ fn with_refusals(name: &'static str, which: &str, push: fn(), pull: fn()) {
     }
 }
 
-/// A pool of workers that are all held, with `n` tasks behind them that count.
+/// A pool with held workers and, behind the held tasks, `n` tasks that count.
 fn held<P: AnyPool>(pool: &Arc<P>, workers: usize, n: usize) -> (Gate, Arc<AtomicUsize>) {
     let (gate, ran) = (Gate::new(), Arc::new(AtomicUsize::new(0)));
     gate.hold(pool, workers);
@@ -44,16 +45,16 @@ fn held<P: AnyPool>(pool: &Arc<P>, workers: usize, n: usize) -> (Gate, Arc<Atomi
     (gate, ran)
 }
 
-/// Ends a pool; no thread of it is left.
+/// Ends a pool, and checks that none of its threads is left.
 fn finish<P: AnyPool>(pool: &Arc<P>) -> longshore::PoolStats {
     pool.shutdown().expect("shuts down");
-    wait_until("the joined threads have left the list", || thread_count() == THREADS);
+    wait_until("the threads have ended", || thread_count() == THREADS);
     let stats = assert_quiescent(pool);
     assert_eq!((stats.waiting, stats.running), (0, 0), "{stats:?}");
     stats
 }
 
-/// Ends the producers, also when the test fails.
+/// Stops the producers on drop, also if the test fails.
 struct Over<'a>(&'a AtomicBool);
 
 impl Drop for Over<'_> {
@@ -62,7 +63,8 @@ impl Drop for Over<'_> {
     }
 }
 
-/// Calls of the test's thread: the four workers, two producers, the second worker; then a hundred in vain.
+/// Calls of the test's thread: the four workers, two producers, the second worker; then a hundred calls are
+/// refused.
 #[test]
 fn a_resize_that_gets_no_thread_says_so_and_loses_nothing() {
     const REFUSED: usize = 100;
@@ -71,7 +73,8 @@ fn a_resize_that_gets_no_thread_says_so_and_loses_nothing() {
         let (is_over, accepted, cancelled) =
             (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
         let ran = Arc::new(AtomicUsize::new(0));
-        // What comes to a worker's queues and orders before it turns out that there is no thread for it is the point.
+        // The point is what enters a worker's queues and mailboxes before the pool knows that there is no
+        // thread for it.
         let produce = || {
             while !is_over.load(Ordering::Relaxed) {
                 for _ in 0..20 {
@@ -92,8 +95,8 @@ fn a_resize_that_gets_no_thread_says_so_and_loses_nothing() {
             (0..2).for_each(|_| _ = scope.spawn(produce));
             let _over = Over(&is_over);
             pool.set_workers(1).expect("within the range");
-            // Those who go look last whether somebody is missing, and would ask for threads as well.
-            wait_until("three have gone", || thread_count() == THREADS + 2 + 1);
+            // Workers that retire look for unserved work at the end, and would ask for threads as well.
+            wait_until("three workers have retired", || thread_count() == THREADS + 2 + 1);
             for _ in 0..REFUSED {
                 match pool.set_workers(4) {
                     Err(ResizeError::Spawn { live, source }) => {
@@ -103,7 +106,7 @@ fn a_resize_that_gets_no_thread_says_so_and_loses_nothing() {
                     other => panic!("{other:?}"),
                 }
             }
-            pool.set_workers(4).expect("the system has relented");
+            pool.set_workers(4).expect("the calls are not refused any more");
             assert_eq!(pool.workers(), 4);
         });
         let gate = Gate::new();
@@ -119,7 +122,8 @@ fn a_resize_that_gets_no_thread_says_so_and_loses_nothing() {
     with_refusals(name, &which, scenario::<Pool>, scenario::<PullPool>);
 }
 
-/// Calls of the test's thread: worker and supervisor; of the supervisor: the second and third worker, then three in vain.
+/// Calls of the test's thread: worker and autoscaler. Of the autoscaler: the second and third worker, then
+/// three are refused.
 #[test]
 fn growth_on_demand_is_tried_again() {
     fn scenario<P: AnyPool>() {
@@ -134,7 +138,7 @@ fn growth_on_demand_is_tried_again() {
     with_refusals("growth_on_demand_is_tried_again", "3..5", scenario::<Pool>, scenario::<PullPool>);
 }
 
-/// As before, but the system never relents.
+/// The same, but all later calls are refused.
 #[test]
 fn a_pool_that_cannot_grow_does_its_work() {
     fn scenario<P: AnyPool>() {
@@ -150,9 +154,9 @@ fn a_pool_that_cannot_grow_does_its_work() {
     with_refusals("a_pool_that_cannot_grow_does_its_work", "3+", scenario::<Pool>, scenario::<PullPool>);
 }
 
-/// Calls of the test's thread: worker, supervisor, and the spare thread, in vain.
+/// Calls of the test's thread: worker, autoscaler, and the spare thread, which is refused.
 #[test]
-fn a_spare_thread_that_is_refused_is_done_without() {
+fn a_pool_works_without_a_refused_spare_thread() {
     fn scenario<P: AnyPool>() {
         let scaling = Scaling::eager().spare_threads(1);
         let pool = Arc::new(P::builder().workers(1..=3).scaling(scaling).build().expect("starts"));
@@ -163,13 +167,13 @@ fn a_spare_thread_that_is_refused_is_done_without() {
         finish(&pool);
         assert_eq!(ran.load(Ordering::Relaxed), 10);
     }
-    let name = "a_spare_thread_that_is_refused_is_done_without";
+    let name = "a_pool_works_without_a_refused_spare_thread";
     with_refusals(name, "3", scenario::<Pool>, scenario::<PullPool>);
 }
 
-/// Calls of the worker: one of its task's own, then one for a stand-in, in vain, then another.
+/// Calls of the worker: one by its task, then one for a stand-in, which is refused, then another one.
 #[test]
-fn a_task_blocks_even_if_nobody_can_stand_in() {
+fn a_task_may_block_without_a_stand_in() {
     fn scenario<P: AnyPool>() {
         let pool = Arc::new(P::builder().workers(1).build().expect("starts"));
         let behind = Arc::new(AtomicUsize::new(0));
@@ -188,42 +192,42 @@ fn a_task_blocks_even_if_nobody_can_stand_in() {
                     (pool.workers(), pool.stats().failed_starts)
                 });
                 assert_eq!((alone, behind.load(Ordering::Relaxed)), ((1, 1), 0));
-                // And the next time somebody does.
+                // The next call gets a stand-in.
                 longshore::blocking(|| receiver.recv()).expect("sent")
             }
         };
         let blocked = pool.submit(task).expect("open");
-        wait_until("the stand-in has done the rest", || behind.load(Ordering::Relaxed) == 100);
-        pool.execute(move || sender.send(5).expect("somebody waits")).expect("open");
+        wait_until("the stand-in has run the other tasks", || behind.load(Ordering::Relaxed) == 100);
+        pool.execute(move || sender.send(5).expect("the receiver waits")).expect("open");
         assert_eq!(blocked.join().expect("ran"), 5);
         let stats = finish(&pool);
         assert_eq!((stats.failed_starts, stats.stand_ins), (1, 1));
     }
-    let name = "a_task_blocks_even_if_nobody_can_stand_in";
+    let name = "a_task_may_block_without_a_stand_in";
     with_refusals(name, "2", scenario::<Pool>, scenario::<PullPool>);
 }
 
-/// Sets how many processes and threads the user may have; `None` for as many as ever.
+/// Sets how many processes and threads the user may have. `None` removes the limit.
 fn limit_threads(most: Option<usize>) {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: `limit` may be written.
+    // SAFETY: `limit` is valid for a write of an `rlimit`.
     let result = unsafe { libc::getrlimit(libc::RLIMIT_NPROC, &mut limit) };
     assert_eq!(result, 0, "the limit exists");
     limit.rlim_cur = most.map_or(limit.rlim_max, |most| most as libc::rlim_t);
-    // SAFETY: `limit` is a limit.
+    // SAFETY: `limit` is valid for a read of an `rlimit`.
     let result = unsafe { libc::setrlimit(libc::RLIMIT_NPROC, &limit) };
-    assert_eq!(result, 0, "up to the hard limit anybody may go");
+    assert_eq!(result, 0, "any user may set it up to the hard limit");
 }
 
-/// The same with a limit of the user's threads, which is lifted again. Another process of the user may use some of it up, so
-/// nobody knows which of the threads is refused.
+/// The same with a limit of the user's threads, which is removed later. Another process of the user may use
+/// up a part of it, so the test does not know which thread is refused.
 #[test]
-fn a_limit_is_met_and_lifted() {
-    const NAME: &str = "a_limit_is_met_and_lifted";
+fn a_limit_is_reached_and_removed() {
+    const NAME: &str = "a_limit_is_reached_and_removed";
     let plays = child::plays(NAME, |_| {
         let pool = Arc::new(Pool::builder().workers(64).build().expect("starts"));
         pool.set_workers(1).expect("within the range");
-        wait_until("the others have gone", || pool.workers() == 1 && thread_count() <= THREADS + 2);
+        wait_until("the other workers have retired", || pool.workers() == 1 && thread_count() <= THREADS + 2);
         limit_threads(Some(20));
         let ran = Arc::new(AtomicUsize::new(0));
         for _ in 0..3 {
@@ -239,7 +243,7 @@ fn a_limit_is_met_and_lifted() {
             }
         }
         limit_threads(None);
-        pool.set_workers(64).expect("as many as ever");
+        pool.set_workers(64).expect("the limit is removed");
         let gate = Gate::new();
         gate.hold(&pool, 64);
         gate.open();
@@ -247,7 +251,7 @@ fn a_limit_is_met_and_lifted() {
         assert_eq!((ran.load(Ordering::Relaxed), stats.failed_starts), (3_000, 3));
     });
     const USER: [&str; 4] = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
-    // The test binary itself must be within that user's reach.
+    // That user must be able to run the test binary.
     let this = std::env::current_exe().expect("has a path");
     let this = this.to_str().expect("is text");
     if !plays && child::has(USER[0], &[&USER[1..], &["test", "-x", this]].concat()) {

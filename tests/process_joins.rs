@@ -1,5 +1,5 @@
-//! Joins where a failure would take the process with it, or where the processor time of the whole process counts: deep
-//! chains, small stacks, waits that sleep, and forks of the process.
+//! Joins in processes of their own, because a failure would end the process, or because its processor time is
+//! measured: deep chains, small stacks, waits that sleep, and forks of the process.
 
 #![cfg(target_os = "linux")]
 
@@ -14,13 +14,13 @@ use std::time::Duration;
 use longshore::{Context, Pool};
 
 use support::child::{self, Child};
-use support::{Gate, cpu_time, quiet_panic, rest, text, wait_until};
+use support::{Gate, cpu_time, let_time_pass, quiet_panic, text, wait_until};
 
 fn pool(workers: usize) -> Pool {
     Pool::builder().workers(workers).build().expect("starts")
 }
 
-/// Whether `part` of the test is played here, alone in its process.
+/// Whether `part` of the test runs here, alone in its process.
 fn plays(name: &'static str, parts: &[(&str, fn())]) {
     let play = |part: &str| parts.iter().find(|(name, _)| *name == part).expect("a part").1();
     if !child::plays(name, play) {
@@ -30,7 +30,7 @@ fn plays(name: &'static str, parts: &[(&str, fn())]) {
     }
 }
 
-/// Goes down by the first side, or by the second, and returns how many levels it has seen.
+/// Nests joins in the first side (`left`) or in the second (`right`). Returns the number of levels.
 fn left(cx: Context<'_>, depth: u64, bottom: &mut usize) -> u64 {
     if depth == 0 {
         *bottom = (&raw const depth).addr();
@@ -49,7 +49,7 @@ fn right(cx: Context<'_>, depth: u64, bottom: &mut usize) -> u64 {
     one + below
 }
 
-/// Bytes of stack that a level takes, at most, on one worker.
+/// Bytes of stack that a level takes on a single worker, at most.
 fn bytes_per_level(chain: fn(Context<'_>, u64, &mut usize) -> u64) -> usize {
     const LEVELS: u64 = 1_000;
     let (top, bottom, reached) = pool(1).enter(|cx| {
@@ -61,8 +61,8 @@ fn bytes_per_level(chain: fn(Context<'_>, u64, &mut usize) -> u64) -> usize {
     top.abs_diff(bottom) / LEVELS as usize
 }
 
-/// Fault F9: a chain of a million joins, one in the other, on a stack that holds it. What a level takes is the business
-/// of the compiler; optimised it is little enough for some thousand levels in the default stack.
+/// A chain of a million nested joins, on a stack that holds it. The compiler decides how much stack a level
+/// takes; with optimisation the default stack holds some thousand levels.
 #[test]
 fn a_million_joins_in_one_another() {
     const NAME: &str = "a_million_joins_in_one_another";
@@ -75,20 +75,20 @@ fn a_million_joins_in_one_another() {
         }
         large.shutdown().expect("ends");
     }
-    fn as_a_guest() {
-        // A thief would need a stack of its own for what it takes.
+    fn in_a_lease() {
+        // A thief would need a large stack of its own for the jobs that it takes.
         let small = pool(1);
-        let guest = thread::Builder::new().stack_size(longshore::MAX_STACK_SIZE).spawn(move || {
+        let entering = thread::Builder::new().stack_size(longshore::MAX_STACK_SIZE).spawn(move || {
             for chain in [left, right] {
-                // A moment after its start the pool's workers are all parked, and one can be borrowed.
-                let guest = |cx: Context<'_>| match thread::current().name() {
+                // Soon after its start all workers of the pool are parked, and one of them can be leased.
+                let work = |cx: Context<'_>| match thread::current().name() {
                     None => chain(cx, DEPTH, &mut 0),
                     Some(_) => 0,
                 };
-                wait_until("a worker is parked", || small.enter(guest) == DEPTH);
+                wait_until("a worker is parked", || small.enter(work) == DEPTH);
             }
         });
-        guest.expect("starts").join().expect("no overflow");
+        entering.expect("starts").join().expect("no overflow");
     }
     fn by_default() {
         for chain in [left, right] {
@@ -107,13 +107,13 @@ fn a_million_joins_in_one_another() {
         &[
             ("one worker", || on_workers(1)),
             ("two workers", || on_workers(2)),
-            ("a guest", as_a_guest),
+            ("a lease", in_a_lease),
             ("the default stack", by_default),
         ],
     );
 }
 
-/// A panic at the bottom of it, which every level passes on after it has run its second side.
+/// A panic at the bottom of a chain, which continues on every level after the second side has run.
 #[test]
 fn a_panic_below_a_hundred_thousand_joins() {
     const NAME: &str = "a_panic_below_a_hundred_thousand_joins";
@@ -136,12 +136,12 @@ fn a_panic_below_a_hundred_thousand_joins() {
     }
 }
 
-/// Uses half a megabyte of stack, which any task of a pool with the default stack may.
+/// Uses half a megabyte of stack, which any task of a pool with the default stack may use.
 fn spacious() -> u8 {
     black_box(&[7u8; 512 << 10])[1000]
 }
 
-/// Goes on as deep as asked for by tasks that wait for tasks.
+/// Tasks that wait for tasks, nested as deep as `levels`.
 fn descend(levels: u64) -> u64 {
     if levels == 0 {
         return u64::from(spacious()) - 7;
@@ -157,14 +157,15 @@ fn below<R>(bytes: usize, f: &mut dyn FnMut() -> R) -> R {
     result
 }
 
-/// A thread from outside may have less stack than the tasks may count on, that it runs while it waits as a worker.
+/// The stack of an external thread may be smaller than tasks may expect, and the thread runs tasks on it in a
+/// lease.
 #[test]
-fn a_guest_with_little_stack_left() {
-    const NAME: &str = "a_guest_with_little_stack_left";
+fn a_lease_on_a_small_stack() {
+    const NAME: &str = "a_lease_on_a_small_stack";
     fn visit() {
         let (here, there) = (pool(1), pool(1));
         for _ in 0..20 {
-            // It serves the pool: the task runs on whatever stack there is.
+            // The thread serves the pool: the task runs on whatever stack there is.
             let task = || here.submit(spacious).expect("open").join().expect("ran");
             assert_eq!(here.enter(|_| there.install(task)), 7);
         }
@@ -185,24 +186,24 @@ fn a_guest_with_little_stack_left() {
     );
 }
 
-/// Some time in which nobody has anything to do.
+/// A time in which no thread has anything to do.
 const LULL: Duration = Duration::from_millis(300);
 
-/// A lull costs no processor time: `f` says when it begins, by calling what it is given.
+/// Checks that a lull costs no processor time. `f` begins the lull by calling its argument.
 fn costs_nothing(f: impl FnOnce(&(dyn Fn() + Sync))) {
     let used = std::sync::Mutex::new(Duration::ZERO);
     f(&|| {
-        // What led to it may take a moment to fall asleep.
-        rest(LULL / 10);
+        // The threads may take a moment until they sleep.
+        let_time_pass(LULL / 10);
         let before = cpu_time();
-        rest(LULL);
+        let_time_pass(LULL);
         *used.lock().expect("not poisoned") = cpu_time() - before;
     });
     let used = used.into_inner().expect("not poisoned");
     assert!(used < LULL / 5, "{used:?} of processor time in {LULL:?}");
 }
 
-/// A serial phase of whoever has entered the pool: nobody looks for work all the time.
+/// A serial phase on the thread that has entered the pool: the workers do not search all the time.
 fn serial_phase() {
     let pool = pool(4);
     for _ in 0..3 {
@@ -215,7 +216,7 @@ fn serial_phase() {
     }
 }
 
-/// A thief that forks nothing for a long time: who waits for it sleeps, and is woken by its next fork.
+/// A thief that forks nothing for a long time: its waiter sleeps, and is woken by its next fork.
 fn long_serial_theft() {
     let pool = pool(2);
     costs_nothing(|lull| {
@@ -224,14 +225,14 @@ fn long_serial_theft() {
             taken.open();
             lull();
             let meeting = Gate::new();
-            // Nobody is left to take the second side but the one who waits.
+            // Only the waiting worker is left to take the second side.
             cx.join(|_| meeting.visitor().pass(), |_| meeting.open());
         };
         pool.enter(|cx| cx.join(|_| taken.visitor().pass(), theft));
     });
 }
 
-/// The same, but who waits has no stack to help with, and there is always something on offer that he could take.
+/// The same, but the waiter has no stack left to help, and there always is a fork that it could take.
 fn deep_wait() {
     let pool = pool(2);
     costs_nothing(|lull| {
@@ -247,8 +248,8 @@ fn deep_wait() {
     });
 }
 
-/// A worker that waits for another pool has a fork of its own on offer, and nobody is free to take that.
-fn wait_with_a_fork_on_offer() {
+/// A worker that waits for another pool has a fork in its own slot, and no other worker is free to take it.
+fn wait_with_an_offered_fork() {
     let (pool, other) = (pool(2), pool(1));
     let gate = Gate::new();
     gate.hold(&pool, 1);
@@ -265,29 +266,30 @@ fn waiting_costs_no_processor_time() {
             ("serial phase", serial_phase),
             ("long serial theft", long_serial_theft),
             ("deep wait", deep_wait),
-            ("wait with a fork on offer", wait_with_a_fork_on_offer),
+            ("wait with an offered fork", wait_with_an_offered_fork),
         ],
     );
 }
 
-/// Runs `body` in a forked child, whose only thread is a copy of the calling one, and returns what it ended with.
+/// Runs `body` in a forked child, whose only thread is a copy of the calling one, and returns its result.
 fn in_fork(body: impl FnOnce() -> i32) -> i32 {
-    // SAFETY: the child leaves by `_exit` and never returns to the harness. Other threads are blocked at gates.
+    // SAFETY: the other threads are blocked at gates, so the child may allocate. It leaves by `_exit` and
+    // never returns to the harness.
     let child = unsafe { libc::fork() };
     assert!(child >= 0, "forks");
     if child == 0 {
         let code = catch_unwind(AssertUnwindSafe(body)).unwrap_or(99);
-        // SAFETY: always sound; nothing of the parent's is to be run again.
+        // SAFETY: `_exit` has no preconditions. It runs no destructor and no handler of the parent's.
         unsafe { libc::_exit(code) };
     }
     let mut status = 0;
-    // SAFETY: `status` may be written.
+    // SAFETY: `status` is valid for a write of an `int`.
     let waited = unsafe { libc::waitpid(child, &mut status, 0) };
-    assert!(waited == child && libc::WIFEXITED(status), "the child has ended by itself");
+    assert!(waited == child && libc::WIFEXITED(status), "the child has exited");
     libc::WEXITSTATUS(status)
 }
 
-/// In a forked child structured work is done by the one thread that there is.
+/// In a forked child the only thread runs all structured work itself.
 fn works_alone(pool: &Pool) -> i32 {
     let mut levels = pool.enter(|cx| left(cx, 100, &mut 0));
     levels += pool.install(|| pool.join(|| 50, || 50)).0;
@@ -295,7 +297,7 @@ fn works_alone(pool: &Pool) -> i32 {
     i32::try_from(levels).expect("small")
 }
 
-/// Row 33: nothing hangs in a child, wherever the process was forked.
+/// Nothing hangs in a child, wherever the process was forked.
 #[test]
 fn a_fork_of_the_process() {
     const NAME: &str = "a_fork_of_the_process";
@@ -307,7 +309,7 @@ fn a_fork_of_the_process() {
             assert_eq!(in_fork(|| works_alone(&pool)), 175);
         }
     }
-    /// As a guest, as a worker, and in the middle of a join with private forks.
+    /// In a lease, on a worker, and in the middle of a join with private forks.
     fn inside() {
         for workers in [1, 2] {
             let pool = pool(workers);
@@ -321,7 +323,8 @@ fn a_fork_of_the_process() {
             }
         }
     }
-    /// The child returns into a join whose other half a worker of the parent has: that is an error, and not a hang.
+    /// The child returns into a join whose other half was taken by a worker of the parent: that is an error,
+    /// and no hang.
     fn in_the_middle_of_a_theft() {
         let pool = pool(2);
         let (taken, over) = (Gate::new(), Gate::new());
@@ -333,7 +336,8 @@ fn a_fork_of_the_process() {
             let mut child = 0;
             let forks = |_: Context<'_>| {
                 taken.visitor().pass();
-                // SAFETY: see `in_fork`, but this child returns out of the closure.
+                // SAFETY: the other threads are blocked, so the child may allocate. It returns out of the
+                // closure, and leaves by `_exit` below.
                 child = unsafe { libc::fork() };
                 if child != 0 {
                     over.open();
@@ -342,14 +346,14 @@ fn a_fork_of_the_process() {
             let joined = catch_unwind(AssertUnwindSafe(|| _ = cx.join(forks, theft)));
             if child == 0 {
                 let said = joined.is_err_and(|payload| text(&*payload).contains("in the middle of a join"));
-                // SAFETY: see `in_fork`.
+                // SAFETY: `_exit` has no preconditions. It runs no destructor and no handler of the parent's.
                 unsafe { libc::_exit(i32::from(!said)) };
             }
-            joined.expect("the parent notices nothing");
+            joined.expect("the parent is not affected");
             child
         });
         let mut status = 0;
-        // SAFETY: `status` may be written.
+        // SAFETY: `status` is valid for a write of an `int`.
         let waited = unsafe { libc::waitpid(child, &mut status, 0) };
         assert_eq!((waited, status), (child, 0));
     }

@@ -1,4 +1,5 @@
-//! Joins that could tie a knot in the workers' stacks. In processes of their own, so that a hang takes nothing with it.
+//! Joins that could deadlock on the stacks of workers. In processes of their own, so that a hang ends only
+//! that process.
 
 #![cfg(target_os = "linux")]
 
@@ -8,8 +9,8 @@ use longshore::{AnyPool, JoinHandle, Pool, PullPool};
 
 use support::child::with_each_kind;
 
-/// Task `n` waits for task `n - 1`, which was submitted before it. Nothing here waits in a circle, so nothing hangs,
-/// although a worker that waits starts other tasks of the chain on top of the waiting one.
+/// Task `n` waits for task `n - 1`, which was submitted before it. No task waits in a circle, so nothing
+/// hangs, although a worker that waits starts other tasks of the chain on top of the waiting one.
 fn chain(pool: &impl AnyPool, length: u64) -> JoinHandle<u64> {
     let first = pool.submit(|| 0).expect("open");
     (0..length)

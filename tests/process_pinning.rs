@@ -1,4 +1,4 @@
-//! Pinning where the process is confined, or the system refuses it.
+//! Pinning when the process is confined to some cores, or the system refuses a pin.
 
 #![cfg(target_os = "linux")]
 
@@ -22,7 +22,8 @@ fn works(pool: &Pool) {
     assert_eq!(handles.into_iter().map(|handle| handle.join().expect("ran")).sum::<u64>(), 124_750);
 }
 
-/// Row 32: the process may run on one core only; nobody is pinned elsewhere, and to name another is an error.
+/// The process may run on one core only. No worker is pinned elsewhere, and a configured other core is an
+/// error.
 #[test]
 fn inside_the_mask_of_the_process() {
     const NAME: &str = "inside_the_mask_of_the_process";
@@ -54,13 +55,13 @@ fn inside_the_mask_of_the_process() {
     }
 }
 
-/// The system refuses every pin: visible in the statistics, and nothing else.
+/// The system refuses every pin. The statistics show that, and nothing else changes.
 #[test]
 fn a_refused_pin_is_visible_and_not_fatal() {
     const NAME: &str = "a_refused_pin_is_visible_and_not_fatal";
     let plays = child::plays(NAME, |_| {
         for pinning in [Pinning::Compact, Pinning::Spread, Pinning::Cores(vec![0])] {
-            let pool = build(3, pinning.clone()).expect("starts all the same");
+            let pool = build(3, pinning.clone()).expect("starts without pins");
             for status in statuses(&pool) {
                 assert!(matches!(status, PinStatus::Refused(_)), "{pinning:?}: {status}");
             }
@@ -82,13 +83,13 @@ fn a_refused_pin_is_visible_and_not_fatal() {
     }
 }
 
-/// A sandbox that says yes and does nothing is found out. The process may run on more than one core, or there would
-/// be no difference.
+/// A sandbox that reports success and does nothing is detected. The process must have more than one core;
+/// otherwise there is no difference.
 #[test]
 fn a_pin_that_does_nothing_is_visible() {
     const NAME: &str = "a_pin_that_does_nothing_is_visible";
     let plays = child::plays(NAME, |_| {
-        let pool = build(2, Pinning::Compact).expect("starts all the same");
+        let pool = build(2, Pinning::Compact).expect("starts without pins");
         let statuses = statuses(&pool);
         assert!(statuses.iter().all(|status| matches!(status, PinStatus::Refused(_))), "{statuses:?}");
         works(&pool);

@@ -1,4 +1,4 @@
-//! rayon's iterators on a pool of ours. A process of its own, for it counts threads.
+//! rayon's iterators on a pool of this library. In a process of its own, because the test counts threads.
 
 use longshore::{OnPoolExt, Pool};
 use rayon::prelude::*;

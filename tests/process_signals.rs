@@ -1,4 +1,4 @@
-//! Signals under load, a process that is stopped and goes on, and what an idle pool costs.
+//! Signals under load, a process that is stopped and continued, and the cost of an idle pool.
 
 #![cfg(target_os = "linux")]
 
@@ -21,24 +21,25 @@ extern "C" fn count_alarm(_: libc::c_int) {
     ALARMS.fetch_add(1, Ordering::Relaxed);
 }
 
-/// SIGALRM every millisecond, to whichever thread the system likes; without `SA_RESTART`, so that calls are
-/// interrupted.
+/// Sends SIGALRM every millisecond to a thread that the system chooses, without `SA_RESTART`, so that system
+/// calls are interrupted.
 fn start_alarms() {
     let handler: extern "C" fn(libc::c_int) = count_alarm;
-    // SAFETY: all zero is a valid sigaction without flags.
+    // SAFETY: a `sigaction` of zeros is valid: no flags and an empty mask.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     action.sa_sigaction = handler as usize;
-    // SAFETY: the handler only counts; the old action is not wanted.
+    // SAFETY: `action` is valid and its handler only adds to an atomic, which is safe in a signal handler.
+    // The old action may be null.
     let result = unsafe { libc::sigaction(libc::SIGALRM, &action, std::ptr::null_mut()) };
     assert_eq!(result, 0);
     let millisecond = libc::timeval { tv_sec: 0, tv_usec: 1_000 };
     let every = libc::itimerval { it_interval: millisecond, it_value: millisecond };
-    // SAFETY: `every` is only read.
+    // SAFETY: `every` is valid for a read, and the old value may be null.
     let result = unsafe { libc::setitimer(libc::ITIMER_REAL, &every, std::ptr::null_mut()) };
     assert_eq!(result, 0);
 }
 
-/// F24: nothing is lost, and nothing returns too early.
+/// No task is lost, and no wait returns too early.
 #[test]
 fn a_thousand_alarms_a_second_do_no_harm() {
     const NAME: &str = "a_thousand_alarms_a_second_do_no_harm";
@@ -55,7 +56,7 @@ fn a_thousand_alarms_a_second_do_no_harm() {
             let mut handle = pool.submit(move || held.recv().is_err()).expect("open");
             let before = Instant::now();
             assert!(handle.join_timeout(Duration::from_millis(3)).is_none());
-            assert!(before.elapsed() >= Duration::from_millis(3), "a signal is no end of the wait");
+            assert!(before.elapsed() >= Duration::from_millis(3), "a signal does not end the wait");
             drop(never);
             assert!(handle.join().expect("ran"));
             wait_until("the round has ended", || hits.total() == 50);
@@ -69,7 +70,7 @@ fn a_thousand_alarms_a_second_do_no_harm() {
     }
 }
 
-/// F22: SIGSTOP in the middle of the work, SIGCONT later.
+/// SIGSTOP while tasks run, and SIGCONT later.
 #[test]
 fn stopped_and_continued_under_load() {
     const NAME: &str = "stopped_and_continued_under_load";
@@ -98,16 +99,17 @@ fn stopped_and_continued_under_load() {
     assert!(lines.any(|line| line.expect("text").contains("at work")));
     for _ in 0..10 {
         for (signal, millis) in [(libc::SIGSTOP, 50), (libc::SIGCONT, 30)] {
-            // SAFETY: always sound; our own child, not waited for yet.
+            // SAFETY: `kill` has no preconditions; the process is a child that was not waited for yet, so its
+            // number is still its own.
             assert_eq!(unsafe { libc::kill(id, signal) }, 0);
-            support::rest(Duration::from_millis(millis));
+            support::let_time_pass(Duration::from_millis(millis));
         }
     }
-    assert!(lines.any(|line| line.expect("text").contains("has ended")), "it finishes its work");
+    assert!(lines.any(|line| line.expect("text").contains("has ended")), "it runs all tasks");
     assert!(process.wait().expect("our own child").success());
 }
 
-/// Invariant I12, row 42: without work all workers sleep, and use no processor time. Also with tasks that wait.
+/// Without work all workers sleep and use no processor time, also while tasks wait.
 #[test]
 fn an_idle_pool_costs_nothing() {
     fn scenario<P: AnyPool>() {
@@ -118,12 +120,12 @@ fn an_idle_pool_costs_nothing() {
         let waits = pool.submit(move || slow.join().expect("ran")).expect("open");
         pool.submit_batch((0..1_000).map(|n| move || n)).expect("open").into_iter().for_each(drop);
         wait_until("the work is done", || pool.stats().completed == 1_000);
-        // What the threads need to go to sleep is not what is measured.
-        support::rest(Duration::from_millis(500));
+        // The time that the threads need to park is not measured.
+        support::let_time_pass(Duration::from_millis(500));
         let before = cpu_time();
-        support::rest(Duration::from_secs(2));
+        support::let_time_pass(Duration::from_secs(2));
         let used = cpu_time() - before;
-        // A single busy worker would use 2 s; a timer of 1 kHz in one of them some 20 ms.
+        // A single busy worker would use 2 s; a timer of 1 kHz in one worker some 20 ms.
         assert!(used < Duration::from_millis(20), "{used:?} of processor time in 2 s");
         go.send(()).expect("received");
         assert!(waits.join().expect("ran"));

@@ -1,5 +1,5 @@
-//! The stack: closures larger than it, and what happens when a task overflows it. In processes of their own, since an
-//! overflow is the end of one.
+//! The stack: closures that are larger, and tasks that overflow it. In processes of their own, because an
+//! overflow ends the process.
 
 #![cfg(target_os = "linux")]
 
@@ -19,7 +19,7 @@ fn pool() -> Pool {
     Pool::builder().workers(2).stack_size(64 << 10).thread_name("small").build().expect("starts")
 }
 
-/// The caller's own stack must hold the closure (more than once, without optimisation).
+/// Runs `body` on a thread whose stack holds the closure (more than once, without optimisation).
 fn on_a_large_stack(body: impl FnOnce() + Send + 'static) {
     let caller = thread::Builder::new().stack_size(256 << 20).spawn(body);
     caller.expect("starts").join().expect("no panic");
@@ -52,8 +52,8 @@ fn submit_batch() {
     assert!(handles.into_iter().all(|handle| handle.join().expect("ran") == 10));
 }
 
-/// Thrown away by a worker, on its small stack, and by a handle.
-fn throw_away() {
+/// Discarded by a worker, on its small stack, and by a handle.
+fn discard() {
     let (pool, huge) = (pool(), [11u8; HUGE]);
     let (go, wait) = std::sync::mpsc::channel::<()>();
     let outer = pool.submit(move || {
@@ -68,7 +68,7 @@ fn throw_away() {
     pool.shutdown_now().expect("shuts down");
 }
 
-/// Row 43: a closure far larger than a worker's stack is called where it is, also without optimisation.
+/// A closure far larger than a worker's stack is called where it is stored, also without optimisation.
 #[test]
 fn closures_of_four_mebibytes_by_value_on_a_stack_of_64_kibibytes() {
     const NAME: &str = "closures_of_four_mebibytes_by_value_on_a_stack_of_64_kibibytes";
@@ -77,7 +77,7 @@ fn closures_of_four_mebibytes_by_value_on_a_stack_of_64_kibibytes() {
         ("submit", submit),
         ("execute_batch", execute_batch),
         ("submit_batch", submit_batch),
-        ("throw_away", throw_away),
+        ("discard", discard),
     ];
     let plays = child::plays(NAME, |way| {
         let (_, play) = ways.into_iter().find(|(name, _)| *name == way).expect("one of them");
@@ -95,11 +95,11 @@ fn closures_of_four_mebibytes_by_value_on_a_stack_of_64_kibibytes() {
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
-/// F8: a task that overflows its stack ends the process, with a message that names the worker; it does not hang.
+/// A task that overflows its stack ends the process, with a message that names the worker. It does not hang.
 #[test]
 fn an_overflow_ends_the_process_and_names_the_worker() {
     const NAME: &str = "an_overflow_ends_the_process_and_names_the_worker";
-    #[expect(unconditional_recursion, reason = "that is what it is for")]
+    #[expect(unconditional_recursion, reason = "it overflows the stack")]
     fn overflow(depth: u64) -> u64 {
         let frame = black_box([depth; 64]);
         overflow(depth + 1) + black_box(&frame)[3]
@@ -126,8 +126,8 @@ fn descend(levels: u64) -> u64 {
     }
 }
 
-/// Recursion by submit and join goes on on fresh stacks. Where the system gives no more threads it is an error, not
-/// the end: the deepest wait fails, and all the others return.
+/// A recursion by submit and join continues on fresh stacks. If the system provides no more threads, the
+/// deepest wait fails with an error, and all others return.
 #[test]
 fn a_recursion_without_further_threads_gets_an_error() {
     const NAME: &str = "a_recursion_without_further_threads_gets_an_error";
@@ -149,16 +149,16 @@ fn a_recursion_without_further_threads_gets_an_error() {
     }
 }
 
-/// No thread can be created from now on. The limit does not hold for the superuser, who becomes somebody else first.
+/// Forbids new threads. The limit does not hold for the superuser, so the process changes its user first.
 fn forbid_threads() {
     const NOBODY: libc::uid_t = 65_534;
-    // SAFETY: always sound; glibc changes the user of all threads alike.
+    // SAFETY: `setuid` has no preconditions; glibc changes the user of all threads.
     let result = unsafe { libc::setuid(NOBODY) };
     if result != 0 {
-        println!("still the user who runs the tests, and no superuser");
+        println!("not the superuser, so the user stays");
     }
     let limit = libc::rlimit { rlim_cur: 1, rlim_max: 1 };
-    // SAFETY: `limit` is an rlimit that the call only reads.
+    // SAFETY: `limit` is valid for a read of an `rlimit`.
     let result = unsafe { libc::setrlimit(libc::RLIMIT_NPROC, &limit) };
     assert_eq!(result, 0, "a lower limit is always allowed");
 }

@@ -1,5 +1,5 @@
-//! Starting a pool, where that depends on the process or can be seen in all of it: names and number of threads, the
-//! environment, a single core, threads that the system refuses.
+//! The start of a pool, as far as it depends on the process or is visible in all of it: names and number of
+//! threads, the environment, a single core, threads that the system refuses.
 
 #![cfg(target_os = "linux")]
 
@@ -23,7 +23,7 @@ fn works(pool: &Pool) {
     assert_eq!(handles.into_iter().map(|handle| handle.join().expect("ran")).sum::<u64>(), 124_750);
 }
 
-/// A thread takes a moment to show its name.
+/// Waits, because a thread takes a moment to show its name.
 fn wait_for_names(expected: &[&str]) {
     let expected: Vec<_> = expected.iter().map(|&name| name.to_owned()).collect();
     let ours = || -> Vec<_> { thread_names().into_iter().filter(|name| name.contains('-')).collect() };
@@ -43,19 +43,19 @@ fn threads_have_names() {
         let third = Pool::builder().workers(1).thread_name("").build().expect("starts");
         wait_for_names(&["longshore-0"]);
         drop((first, second, third));
-        wait_until("the joined threads have left the list", || thread_count() == THREADS);
+        wait_until("the threads have ended", || thread_count() == THREADS);
     });
     if !plays {
         Child::of(NAME).succeeds();
     }
 }
 
-/// As many threads as workers, none before, none afterwards, however the pool ends.
+/// There are as many threads as workers, none before and none afterwards, however the pool ends.
 #[test]
 fn no_thread_outlives_its_pool() {
     const NAME: &str = "no_thread_outlives_its_pool";
     let plays = child::plays(NAME, |_| {
-        wait_until("the joined threads have left the list", || thread_count() == THREADS);
+        wait_until("the threads have ended", || thread_count() == THREADS);
         for workers in [1, 2, 8, 64] {
             for end in 0..5 {
                 let pool = pool(workers);
@@ -77,11 +77,11 @@ fn no_thread_outlives_its_pool() {
                         pool.execute(task).expect("open");
                         drop(pool);
                         barrier.wait();
-                        // Dropped by one of its own tasks it cannot wait for its threads.
+                        // A pool that is dropped by one of its own tasks cannot wait for its threads.
                         wait_until("the threads have gone", || thread_count() == THREADS);
                     }
                 }
-                wait_until("the joined threads have left the list", || thread_count() == THREADS);
+                wait_until("the threads have ended", || thread_count() == THREADS);
             }
         }
     });
@@ -102,7 +102,7 @@ fn a_panic_in_the_start_hook_leaves_no_thread() {
             };
             let built = Pool::builder().workers(workers).on_start(hook).build();
             assert!(matches!(built, Err(BuildError::StartHookPanicked { worker, .. }) if worker == bad));
-            wait_until("the joined threads have left the list", || thread_count() == THREADS);
+            wait_until("the threads have ended", || thread_count() == THREADS);
         }
         works(&pool(2));
     });
@@ -113,13 +113,13 @@ fn a_panic_in_the_start_hook_leaves_no_thread() {
 
 fn stack_of_this_thread() -> usize {
     let mut attributes = std::mem::MaybeUninit::uninit();
-    // SAFETY: always sound.
+    // SAFETY: `pthread_self` has no preconditions.
     let this = unsafe { libc::pthread_self() };
-    // SAFETY: the call initialises the attributes, and this thread exists.
+    // SAFETY: `this` is the calling thread, which is alive, and the attributes are valid for a write.
     let result = unsafe { libc::pthread_getattr_np(this, attributes.as_mut_ptr()) };
     assert_eq!(result, 0);
     let (mut address, mut size) = (std::ptr::null_mut(), 0);
-    // SAFETY: the attributes were initialised above, and the two places may be written.
+    // SAFETY: the attributes were initialised above, and both places are valid for writes.
     let result = unsafe { libc::pthread_attr_getstack(attributes.as_ptr(), &mut address, &mut size) };
     assert_eq!(result, 0);
     size
@@ -129,7 +129,8 @@ fn stack_of_this_thread() -> usize {
 fn stacks_have_the_size_asked_for() {
     const NAME: &str = "stacks_have_the_size_asked_for";
     let plays = child::plays(NAME, |_| {
-        // Ascending, for libc keeps stacks and gives a thread that asks for less a larger one that is at hand.
+        // Ascending sizes, because libc keeps stacks and may reuse a larger one for a thread that asks for
+        // less.
         let cases = [
             (Some(1), MIN_STACK_SIZE),
             (Some(MIN_STACK_SIZE), MIN_STACK_SIZE),
@@ -146,7 +147,7 @@ fn stacks_have_the_size_asked_for() {
             };
             let pool = builder.build().expect("starts");
             let size = pool.submit(stack_of_this_thread).expect("open").join().expect("ran");
-            // The system may add what it needs for itself (thread-locals, guard).
+            // The system may add what it needs itself (thread-locals, guard page).
             assert!((expected..expected + (256 << 10)).contains(&size), "{asked:?}: {size}, not {expected}");
         }
     });
@@ -164,7 +165,7 @@ fn the_environment_sets_the_default() {
         assert_eq!(thread_count(), THREADS + pool.workers());
         works(&pool);
         let explicit = Pool::builder().workers(3).build().expect("starts");
-        assert_eq!(explicit.workers(), 3, "what the program says counts more");
+        assert_eq!(explicit.workers(), 3, "the builder takes precedence");
     });
     if plays {
         return;
@@ -185,7 +186,7 @@ fn a_bad_environment_is_an_error_that_names_it() {
         }
         let message = error.to_string();
         assert!(message.contains("LONGSHORE_THREADS") && message.contains(value), "{message}");
-        wait_until("the joined threads have left the list", || thread_count() == THREADS);
+        wait_until("the threads have ended", || thread_count() == THREADS);
         works(&pool(2));
     });
     if plays {
@@ -196,7 +197,7 @@ fn a_bad_environment_is_an_error_that_names_it() {
     }
 }
 
-/// Row 31: on one core the default is one worker, and everything works with any number of them.
+/// On a single core the default is one worker, and pools with any number of workers work.
 #[test]
 fn on_a_single_core() {
     const NAME: &str = "on_a_single_core";
@@ -221,10 +222,10 @@ fn on_a_single_core() {
     }
 }
 
-/// A spin limit beyond all measure: the pool works and ends.
+/// An extreme spin limit: the pool works and ends.
 #[test]
-fn a_spin_limit_without_end() {
-    const NAME: &str = "a_spin_limit_without_end";
+fn an_extreme_spin_limit() {
+    const NAME: &str = "an_extreme_spin_limit";
     let plays = child::plays(NAME, |_| {
         for spin in [Duration::from_secs(u64::MAX / 2), Duration::MAX] {
             for workers in [1, 2] {
@@ -239,7 +240,8 @@ fn a_spin_limit_without_end() {
     }
 }
 
-/// Builds a pool of four of which the system refuses worker `k`; nothing is left, and with fewer it works.
+/// Builds a pool of four workers, of which the system refuses number `k`. No thread is left, and a smaller
+/// pool works.
 fn refused_from(k: usize) {
     let before = thread_count();
     let token = Arc::new(());
@@ -251,7 +253,7 @@ fn refused_from(k: usize) {
         }
         other => panic!("{other:?}"),
     }
-    wait_until("the joined threads have left the list", || thread_count() == before);
+    wait_until("the threads have ended", || thread_count() == before);
     assert_eq!(Arc::strong_count(&token), 1);
 }
 
@@ -259,7 +261,7 @@ fn refused_from(k: usize) {
 fn the_kth_thread_is_refused_by_injection() {
     const NAME: &str = "the_kth_thread_is_refused_by_injection";
     let plays = child::plays(NAME, |k| {
-        // Each thread's calls are counted from 1, and the harness's main thread has made one.
+        // The calls of each thread are counted from 1, and the main thread of the harness has made one.
         std::thread::spawn(|| ()).join().expect("runs");
         refused_from(k.parse().expect("a number"));
         works(&pool(4)); // the next attempt is not refused
@@ -274,8 +276,8 @@ fn the_kth_thread_is_refused_by_injection() {
     }
 }
 
-/// The same with a limit of the user's processes. It does not hold for the superuser, and another process of the user
-/// may use some of it up, so any of the threads may be the one that is refused.
+/// The same with a limit of the user's processes. It does not hold for the superuser, and another process of
+/// the user may use up a part of it, so any of the threads may be refused.
 #[test]
 fn a_thread_is_refused_by_a_limit() {
     const NAME: &str = "a_thread_is_refused_by_a_limit";
@@ -284,13 +286,13 @@ fn a_thread_is_refused_by_a_limit() {
         let error = built.expect_err("more than the limit");
         assert!(matches!(error, BuildError::Spawn { worker: 0..30, .. }), "{error:?}");
         assert!(error.to_string().contains("could not be started"), "{error}");
-        wait_until("the joined threads have left the list", || thread_count() == THREADS);
+        wait_until("the threads have ended", || thread_count() == THREADS);
     });
     let user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
     if plays || !child::has("setpriv", &["--reuid=65534", "--regid=65534", "--clear-groups", "true"]) {
         return;
     }
-    // The test binary itself must be within that user's reach.
+    // That user must be able to run the test binary.
     let this = std::env::current_exe().expect("has a path");
     let this = this.to_str().expect("is text");
     if child::has("setpriv", &[&user[1..], &["test", "-x", this]].concat())

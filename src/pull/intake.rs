@@ -1,4 +1,7 @@
-//! How tasks are handed to a pull pool: all of them go into the one queue, or into one of those of other priorities.
+//! The submitting side of a pull pool: tasks go to the shared queue, or to one of high or low priority.
+//!
+//! Called by threads that submit. Guarded by the model `pull`, `tests/it/pulling.rs` and
+//! `tests/it/behaviour`.
 
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
@@ -11,17 +14,17 @@ use crate::runtime::intake::{Intake, Rejected, Route, SUBMIT_PORTION, in_portion
 use crate::task::erased::Task;
 
 impl PullShared {
-    /// Lets `tasks` tasks in and counts them: those of a worker's task with that worker, others at a door.
+    /// Counts `tasks` tasks as accepted: by the worker whose task submits them, or as admitted from outside.
     #[inline]
     fn accept(&self, tasks: u64) -> Result<(), SubmitErrorKind> {
         let accepted = PullWorker::with_current(|worker| match worker {
             Some(worker) if worker.belongs_to(self) => {
-                // In the phase after the last task only exit hooks run, and nobody would run what they submit.
-                let runs = self.phase() < Phase::Ended;
-                if runs {
+                // After the last task only exit hooks run, and no worker would run what they submit.
+                let is_running = self.phase() < Phase::Ended;
+                if is_running {
                     worker.metrics().submitted.add(tasks);
                 }
-                runs
+                is_running
             }
             _ => self.queue.enter(tasks),
         });
@@ -36,7 +39,7 @@ impl Intake for PullShared {
         closure: F,
         pack: impl FnOnce(&mut MaybeUninit<Task>, F),
     ) -> Result<(), (F, SubmitErrorKind)> {
-        // SAFETY: the caller's promise.
+        // SAFETY: `pack` initialises its place and does not panic; our caller promises both.
         unsafe { self.dispatch_by(Route::Any, closure, pack) }
     }
 
@@ -50,22 +53,20 @@ impl Intake for PullShared {
         if self.is_forked() {
             return Err((closure, SubmitErrorKind::Forked));
         }
-        if let Err(kind) = self.check(route) {
-            return Err((closure, kind));
-        }
-        if let Err(kind) = self.accept(1) {
+        if let Err(kind) = self.check(route).and_then(|()| self.accept(1)) {
             return Err((closure, kind));
         }
         let mut task = MaybeUninit::uninit();
         pack(&mut task, closure);
-        // SAFETY: the caller says that `pack` has initialised it.
+        // SAFETY: `pack` has initialised `task`; the caller promises that.
         let task = unsafe { task.assume_init() };
         match route {
             Route::Priority(priority) if let Some(queue) = self.priorities.queue(priority) => {
-                self.request(Request::PriorityQueues); // in a pool that drains, workers find it when they look everywhere
+                // Refused by a pool that drains; its workers find the task when they search all queues.
+                self.request(Request::PriorityQueues);
                 queue.push(task);
             }
-            // All workers take from one queue, so there is nobody to send a task to.
+            // All workers take from the shared queue, so a task cannot be sent to one of them.
             Route::Worker(_) | Route::Key(_) | Route::Priority(_) | Route::Any => self.queue.push(task),
         }
         self.idle.notify();

@@ -1,8 +1,11 @@
-//! The pull pool as a [`Model`]: how workers come and go, and the end of the pool.
+//! The pull pool as a [`Model`]: workers join and leave, the queue closes, the pool ends.
+//!
+//! Called by threads that start, resize and stop the pool, and by workers that park. Guarded by
+//! `tests/it/behaviour/shutdown.rs`, `shutdown_now.rs` and the model `pull`.
 
 use std::sync::Arc;
 
-use super::queue::SharedQueue;
+use crate::pull::queue::SharedQueue;
 use crate::pull::shared::PullShared;
 use crate::pull::worker::PullWorker;
 use crate::runtime::config::Config;
@@ -19,12 +22,12 @@ impl Model for PullShared {
         PullShared { core: Core::new(config), queue: SharedQueue::new() }
     }
 
-    fn admit(&self, _: usize, _: OutsideWork) {} // nobody needs to know who takes
+    fn admit(&self, _: usize, _: OutsideWork) {} // producers do not choose a worker
 
     fn withdraw(&self, _: usize) {}
 
     fn redistribute(&self, _: usize) -> usize {
-        0 // it has nothing of its own
+        0 // a worker has no queue of its own
     }
 
     fn worker(shared: Arc<Self>, index: usize) -> PullWorker {
@@ -47,15 +50,15 @@ impl Model for PullShared {
         self.queue.close();
     }
 
-    /// The queue is the only source of work, but for those of other priorities.
     fn has_work(&self) -> bool {
         !self.queue.is_empty() || !self.priorities.are_empty()
     }
 
-    /// While everyone is in the list of the parked nobody takes a task and none submits any, and the outside_work are closed;
-    /// so if all that was accepted has been taken, that is the end.
+    /// While all workers are in the list of the parked, no worker takes a task and no task submits another
+    /// one, and the queue refuses outside work. So the pool has ended if all accepted tasks have been taken.
     ///
-    /// Of several workers that lie down together the last to prepare_park sees all of them, so somebody finds out.
+    /// If several workers park at the same time, the last one to enter the list of the parked sees all of
+    /// them there, so at least that worker ends the pool.
     fn ends_now(&self) -> bool {
         if self.phase() == Phase::Open {
             return false;
@@ -76,16 +79,16 @@ impl Model for PullShared {
         self.drain_broadcasts(sink);
     }
 
-    fn retain_queued(&self, sort: &mut dyn FnMut(Task) -> Option<Task>) {
-        self.queue.retain(sort);
-        // Orders are never structured, so none comes back.
-        self.drain_broadcasts(|order| _ = sort(order));
-        self.priorities.drain_present(|task| self.queue.retain_one(task, sort));
+    fn retain_queued(&self, keep: &mut dyn FnMut(Task) -> Option<Task>) {
+        self.queue.retain(keep);
+        // `keep` returns structured tasks only, and a broadcast task is never structured.
+        self.drain_broadcasts(|task| _ = keep(task));
+        self.priorities.drain_present(|task| self.queue.retain_one(task, keep));
         self.idle.notify();
     }
 
-    /// Called when the threads have gone. What was accepted and has not been taken is in the queue, or will be in a
-    /// moment.
+    /// Called when the worker threads have ended. A task that was accepted and has not been taken is in the
+    /// queue, or its producer is about to push it.
     fn wait_for_producers(&self) {
         while !self.is_drained() {
             self.discard_queued();

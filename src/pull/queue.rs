@@ -1,7 +1,9 @@
-//! The one queue of a pull pool. It belongs to all threads; producers put in at one end, workers take from the other.
+//! The shared queue of a pull pool, in order of arrival. All threads use it: producers push, workers take.
 //!
-//! It is crossbeam's injector: of what was measured (also an unbounded `crossbeam-channel` and `SegQueue`) the fastest, or
-//! as fast. That cannot be closed, so producers from outside pass [`EntryCounter`].
+//! It is crossbeam's injector, which was the fastest, or as fast, among the candidates that were measured (an
+//! unbounded `crossbeam-channel` and `SegQueue` were the others). An injector cannot be closed, so producers
+//! from outside are admitted by an [`EntryCounter`]. Guarded by the model `pull` and by
+//! `tests/it/pulling.rs`.
 
 use crossbeam_deque::{Injector, Steal};
 use crossbeam_utils::Backoff;
@@ -11,38 +13,38 @@ use crate::queue::entry_counter::EntryCounter;
 use crate::runtime::stripe::{self, STRIPES};
 use crate::task::erased::Task;
 
-/// See the module's text.
+/// The shared queue.
 #[derive(Debug)]
 pub struct SharedQueue {
     tasks: Injector<Task>,
     entries: EntryCounter<STRIPES>,
-    /// Places emptied by threads that are no workers, at shutdown.
+    /// Tasks taken by threads that discard them instead of running them.
     discarded: Counter,
 }
 
 impl SharedQueue {
-    /// Open and empty.
+    /// An open, empty queue.
     pub fn new() -> Self {
         SharedQueue { tasks: Injector::new(), entries: EntryCounter::new(), discarded: Counter::default() }
     }
 
-    /// Lets in `tasks` tasks from outside, which the caller then pushes; `false` if the queue is closed.
+    /// Admits `tasks` tasks from outside, which the caller then pushes. Returns false if the queue is closed.
     #[inline]
     pub fn enter(&self, tasks: u64) -> bool {
         self.entries.enter(stripe::current(), tasks)
     }
 
-    /// Tasks let in so far from outside.
+    /// Tasks admitted from outside so far.
     pub fn entered(&self) -> u64 {
         self.entries.entered()
     }
 
-    /// Lets nobody in any more.
+    /// Admits no more tasks from outside.
     pub fn close(&self) {
         self.entries.close();
     }
 
-    /// Puts in a task that was let in.
+    /// Appends a task that was admitted.
     #[inline]
     pub fn push(&self, task: Task) {
         self.tasks.push(task);
@@ -56,24 +58,25 @@ impl SharedQueue {
             match self.tasks.steal() {
                 Steal::Success(task) => return Some(task),
                 Steal::Empty => return None,
-                // Somebody else got one, so this loop ends after at most as many rounds as there are tasks.
+                // Another thread took a task, so this loop makes at most as many rounds as there are tasks.
                 Steal::Retry => backoff.spin(),
             }
         }
     }
 
-    /// Whether no task is in the queue.
+    /// Whether the queue is empty.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.tasks.is_empty()
     }
 
-    /// Gives all tasks to `throw`, on any thread.
+    /// Gives all tasks to `sink`, on any thread.
     pub fn drain(&self, sink: impl Fn(Task)) {
         self.drain_from(|| self.take(), sink);
     }
 
-    /// As [`SharedQueue::drain`], of tasks that were let in here and lie elsewhere.
+    /// Like [`SharedQueue::drain`], for tasks that were admitted here and are queued elsewhere, from where
+    /// `take` takes them.
     pub fn drain_from(&self, take: impl Fn() -> Option<Task>, sink: impl Fn(Task)) {
         while let Some(task) = take() {
             self.discarded.add_shared(1);
@@ -81,24 +84,26 @@ impl SharedQueue {
         }
     }
 
-    /// Gives as many tasks as there are now to `sort`, on any thread; what comes back returns to the end of the queue.
-    pub fn retain(&self, sort: &mut dyn FnMut(Task) -> Option<Task>) {
+    /// Gives as many tasks as are queued now to `keep`, on any thread. A task that `keep` returns becomes the
+    /// last.
+    pub fn retain(&self, keep: &mut dyn FnMut(Task) -> Option<Task>) {
         for _ in 0..self.tasks.len() {
             let Some(task) = self.take() else { return };
-            self.retain_one(task, sort);
+            self.retain_one(task, keep);
         }
     }
 
-    /// Gives one to `sort` that was let in.
-    pub fn retain_one(&self, task: Task, sort: &mut dyn FnMut(Task) -> Option<Task>) {
-        match sort(task) {
-            // Its place is not counted as emptied, so the pool is not drained while it is in hand.
+    /// Gives one task, which was admitted here, to `keep`. If `keep` returns it, it is queued again, last.
+    pub fn retain_one(&self, task: Task, keep: &mut dyn FnMut(Task) -> Option<Task>) {
+        match keep(task) {
+            // Not counted as discarded, also while this thread held it, so the pool was not drained
+            // meanwhile.
             Some(task) => self.tasks.push(task),
             None => _ = self.discarded.add_shared(1),
         }
     }
 
-    /// Places emptied by [`SharedQueue::drain`] and [`SharedQueue::retain`].
+    /// Tasks taken by [`SharedQueue::drain`] and [`SharedQueue::retain`], and not queued again.
     pub fn discarded(&self) -> u64 {
         self.discarded.get()
     }

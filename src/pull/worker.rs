@@ -1,20 +1,24 @@
-//! The owner half of a worker that pulls: it takes the oldest task of the shared queue, runs it, and looks again.
+//! The owner half of a worker of a pull pool: it takes the oldest task of the shared queue, runs it, and
+//! takes the next.
 //!
 //! # Waiting
-//! A task that waits for another of its pool runs that one itself if nobody has begun it; else its thread sleeps. It
-//! runs nothing else, for whatever it ran would lie on top of it on the stack and would have to end first.
+//! A task that waits for another task of its pool runs that task itself if no thread has begun it; else its
+//! thread sleeps. It runs nothing else: whatever it ran would be above it on the stack and have to end first.
 //!
-//! So what lies on top of a task is what that task waits for. Follow the chain "waits for" from any waiting task: each
-//! member has begun (else its waiter would run it), so the chain ends in a task that has begun and does not wait, unless
-//! it closes to a circle, which no scheduler could resolve. That task has nothing on top of it: it runs. It does not
-//! matter which thread began it, nor what is in the queue: nobody in the chain depends on a task that somebody still has
-//! to take. On a single worker each wait either runs its task there and then or finds it done.
+//! So what is above a task on the stack is what that task waits for. Follow the chain "waits for" from any
+//! waiting task: each member has begun, because its waiter would run it otherwise. So the chain ends in a
+//! task that has begun and does not wait, unless it closes to a circle, which no scheduler could resolve.
+//! That task has nothing above it on its stack: it runs. It does not matter which thread began it, nor which
+//! tasks are queued: no task in the chain depends on a task that is still to be taken. On a single worker
+//! each wait either runs its task at once or finds it done.
 //!
-//! The argument covers waits on handles of the own pool. A task that blocks in another way (a channel, a lock) until a
-//! queued task has run needs a second worker, in this pool as in any. And a wait for a task of another pool, which may be
-//! waiting for ours, goes on serving the queue with whatever there is: see `JoinHandle`.
+//! The argument covers waits on handles of the own pool. A task that blocks in another way (on a channel, on
+//! a lock) until a queued task has run needs a second worker, in this pool as in any. A wait for a task of
+//! another pool, which may be waiting for this one, serves the shared queue without restriction.
+//!
+//! A [`PullWorker`] belongs to one thread. It is called through the traits [`Owner`], [`CurrentWorker`] and
+//! [`WorkerLoop`]. Guarded by the model `pull`, `tests/it/pulling.rs` and `tests/process_nesting.rs`.
 
-use crate::runtime::worker_loop::LoopState;
 use std::any::Any;
 use std::sync::Arc;
 use std::time::Instant;
@@ -26,11 +30,11 @@ use crate::runtime::metrics::WorkerMetrics;
 use crate::runtime::model::{ExitReason, Owner};
 use crate::runtime::thread_role::enter_pool;
 use crate::runtime::wait::{self, Awaited, Waited};
-use crate::runtime::worker_loop::{RunUntil, WorkerLoop};
+use crate::runtime::worker_loop::{LoopState, RunUntil, WorkerLoop};
 use crate::runtime::worker_thread::Compensation;
 use crate::task::erased::{Finished, Task};
 
-/// See the module's text. Belongs to one thread.
+/// The owner half of a worker of a pull pool.
 #[derive(Debug)]
 pub struct PullWorker {
     shared: Arc<PullShared>,
@@ -53,23 +57,13 @@ impl PullWorker {
         CurrentSlot::with(&CURRENT, f)
     }
 
-    /// Whether it is one of `shared`'s workers.
+    /// Whether this is a worker of the pool `shared`.
     #[inline]
     pub fn belongs_to(&self, shared: &PullShared) -> bool {
         std::ptr::eq(&*self.shared, shared)
     }
 
-    /// The pool.
-    pub fn shared(&self) -> &Arc<PullShared> {
-        &self.shared
-    }
-
-    /// Its number.
-    pub fn index(&self) -> usize {
-        self.loop_state.index()
-    }
-
-    /// What it counts.
+    /// The counters of this worker.
     #[inline]
     pub fn metrics(&self) -> &WorkerMetrics {
         self.loop_state.metrics()
@@ -82,11 +76,14 @@ impl CurrentWorker for PullWorker {
     }
 
     fn index(&self) -> usize {
-        self.index()
+        self.loop_state.index()
     }
 
     fn wait_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
-        self.wait_until(awaited, deadline)
+        if wait::is_deep(&self.shared.config) {
+            return self.on_fresh_stack(awaited, deadline);
+        }
+        self.wait_here(awaited, deadline)
     }
 
     fn push_submitted(&self, task: Task) {
@@ -96,7 +93,14 @@ impl CurrentWorker for PullWorker {
     }
 
     fn run_submitted(&self, task: Task) {
-        self.run_submitted(task);
+        let metrics = self.metrics();
+        metrics.submitted.add(1);
+        metrics.taken.add(1); // it is never in the queue, which is drained without it
+        if let Some(capacity) = &self.shared.capacity {
+            // `TaskCounts` releases a permit for each task that it counts.
+            capacity.permits.overdraw_by(self.index());
+        }
+        self.run_task(task);
     }
 
     fn begin_blocking(&self) -> Option<Box<dyn Any>> {
@@ -117,13 +121,13 @@ impl Owner for PullWorker {
 
     fn run_broadcasts(&self) {
         self.as_current(|| {
-            while let Some(order) = self.shared.take_broadcast(self.index()) {
-                self.run_task(order);
+            while let Some(task) = self.shared.take_broadcast(self.index()) {
+                self.run_task(task);
             }
         });
     }
 
-    fn release_deque(self) {} // it has nothing that another needs
+    fn release_deque(self) {} // a worker has no queue of its own
 }
 
 impl WorkerLoop for PullWorker {
@@ -153,7 +157,7 @@ impl WorkerLoop for PullWorker {
     }
 
     fn steal_last_resort(&self) -> Option<Task> {
-        None // nothing is sent to anybody
+        None // tasks are not sent to single workers
     }
 
     fn take_by_priority(&self) -> Option<Task> {
@@ -162,14 +166,17 @@ impl WorkerLoop for PullWorker {
         Some(task)
     }
 
+    #[inline]
     fn run_task(&self, task: Task) {
-        self.run_task(task);
+        if let Finished::UnobservedPanic(payload) = task.run(&self.metrics().counts) {
+            self.shared.report_panic(payload);
+        }
     }
 }
 
 /// The loop.
 impl PullWorker {
-    /// Runs tasks, and sleeps when there are none, until the until is reached.
+    /// Runs tasks, and parks when there are none, until `until` is reached.
     fn work_until(&self, until: &mut RunUntil<'_>) {
         while !until.is_reached(&self.shared) && !self.loop_state.has_retired.get() {
             if self.shared.control().needs_maintenance() && self.maintain(until) {
@@ -180,40 +187,10 @@ impl PullWorker {
             }
         }
     }
-
-    /// Runs one task.
-    #[inline]
-    fn run_task(&self, task: Task) {
-        if let Finished::UnobservedPanic(payload) = task.run(&self.metrics().counts) {
-            self.shared.report_panic(payload);
-        }
-    }
-}
-
-/// Tasks submitted by tasks.
-impl PullWorker {
-    /// Runs a task that the present task has submitted and for which there is no room, at once.
-    pub fn run_submitted(&self, task: Task) {
-        let metrics = self.metrics();
-        metrics.submitted.add(1);
-        metrics.taken.add(1); // it never was in the queue, which is drained without it
-        if let Some(admission) = &self.shared.capacity {
-            admission.permits.overdraw_by(self.index()); // its counts gives a permit back
-        }
-        self.run_task(task);
-    }
 }
 
 /// Waiting inside a task.
 impl PullWorker {
-    /// Waits until `awaited` is done or the deadline has passed. Called from inside a task.
-    pub fn wait_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
-        if wait::is_deep(&self.shared.config) {
-            return self.on_fresh_stack(awaited, deadline);
-        }
-        self.wait_here(awaited, deadline)
-    }
-
     fn wait_here(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
         if !awaited.is_of(self.shared.id) {
             return self.serve_until(awaited, deadline);
@@ -230,21 +207,21 @@ impl PullWorker {
         wait::block(awaited, deadline)
     }
 
-    /// Works for the pool as if there were no task that waits.
+    /// Serves the pool as if no task waited here.
     fn serve_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
         let mut until = RunUntil::Await { awaited, deadline };
         self.work_until(&mut until);
         if awaited.is_done() { Waited::Done } else { Waited::TimedOut }
     }
 
-    /// Has another thread, with a fresh stack, act as this worker and wait in its stead, while this thread sleeps.
+    /// Waits on another thread with a fresh stack, which acts as this worker while the calling thread sleeps.
     #[cold]
     fn on_fresh_stack(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
         let (shared, index) = (&self.shared, self.index());
         let waited = wait::on_thread(&shared.config, index, move || {
             enter_pool(shared.id);
-            let stand_in = PullWorker::new(shared.clone(), index);
-            stand_in.as_current(|| stand_in.wait_here(awaited, deadline))
+            let worker = PullWorker::new(shared.clone(), index);
+            worker.as_current(|| worker.wait_here(awaited, deadline))
         });
         waited.unwrap_or_else(Waited::NoStack)
     }

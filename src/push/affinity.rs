@@ -1,9 +1,11 @@
-//! Sends a task to a worker that the submitter has in mind: by its number, or by a key that stands for some data, so that
-//! one worker (and its core's cache) gets all that concerns these data.
+//! Task affinity: sends a task to one worker, chosen by its number or by a key that names some data, so that
+//! all tasks that use these data run in the same core's cache.
 //!
-//! Such a task lies in the worker's *mailbox*, not in its inbox: others take it from there only when they would sleep
-//! otherwise. So it waits for a worker that is busy, but never behind one that is blocked while others have nothing to do.
-//! If the worker sleeps, it is woken, and not another.
+//! Such a task is queued in the worker's *mailbox*, not in its inbox. Peers take a task from a mailbox only
+//! when they would park otherwise. So the task waits for a worker that is busy, but it does not wait behind a
+//! blocked worker while a peer is idle. If the chosen worker is parked, that worker is woken, and no other.
+//!
+//! Called by threads that submit. Guarded by `tests/it/behaviour/affinity.rs` and the model `leaving`.
 
 use std::mem::MaybeUninit;
 
@@ -14,10 +16,10 @@ use crate::runtime::intake::Intake;
 use crate::task::erased::Task;
 
 impl PushShared {
-    /// As [`Intake::dispatch`], to a certain worker. There has been one of this number.
+    /// Like [`Intake::dispatch`], but to worker `worker`, a number that this pool has used at least once.
     ///
     /// # Safety
-    /// As there.
+    /// `pack` initialises the place that it is given, and does not panic.
     pub unsafe fn send_to<F>(
         &self,
         worker: usize,
@@ -31,19 +33,19 @@ impl PushShared {
             Some(opening) => {
                 let mut task = MaybeUninit::uninit();
                 pack(&mut task, closure);
-                // SAFETY: the caller says that `pack` has initialised it.
+                // SAFETY: `pack` has initialised `task`; the caller promises that.
                 opening.put(unsafe { task.assume_init() });
                 self.idle.notify_this(worker);
                 Ok(())
             }
-            // It has just left the pool, which then has another do it. Or the pool closes: what its tasks still submit goes
-            // the usual way, and the rest is refused there.
-            // SAFETY: as the caller says.
+            // The worker has just left the pool, so another worker gets the task. Or the pool closes: a task
+            // from a worker is still accepted, and a task from outside is refused.
+            // SAFETY: `pack` keeps the promise that `dispatch` asks for; it is the one that our caller makes.
             None => unsafe { self.dispatch(closure, pack) },
         }
     }
 
-    /// The worker for tasks with this key.
+    /// The worker that gets the tasks with this key.
     pub fn worker_for(&self, key: u64) -> usize {
         let load = |worker: usize| self.remote(worker).mailbox.len();
         self.members.read(|members| placement::worker_for(key, self.config.limits.max, members, load))

@@ -1,45 +1,58 @@
-//! Pushes tasks to workers: the only code that puts anything into an inbox.
+//! The dispatcher pushes tasks to workers. No other code puts a task into an inbox.
 //!
-//! A task submitted by a task goes to the deque of the worker it runs on. One from outside goes to a worker that is
-//! idle, if there is one, else to the *home* of the submitting thread: an inbox it keeps to while that has room, so
-//! that its tasks stay together in one core's cache. `policy::placement` says when a producer moves.
+//! A task that is submitted by a task goes to the deque of the worker that runs the latter. A task from
+//! outside goes to an idle worker, if there is one, else to the *home* of the submitting thread: the worker
+//! whose inbox the thread uses while it has free places, so that the tasks of one producer stay in one core's
+//! cache. `policy::placement` decides when a producer changes its home.
+//!
+//! Called by threads that submit; the thread-local `HOME` belongs to each of them. Guarded by
+//! `tests/it/behaviour/dispatch.rs`, `behaviour/placement.rs` and the models `parking` and `members`.
 
-use crate::runtime::intake::{Intake, Rejected, Route, SUBMIT_PORTION, in_portions};
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 
-use crate::push::shared::{InFlight, PushShared, TaskBatch};
-use crate::push::worker::PushWorker;
-use crate::runtime::control::{Phase, Request};
 use crossbeam_deque::Injector;
 
 use crate::base::error::SubmitErrorKind;
 use crate::base::rng::{Draws, Rng};
 use crate::policy::placement::{self, Placement, PlacementView, REVIEW_INTERVAL};
+use crate::push::shared::{InFlight, PushShared, TaskBatch};
+use crate::push::worker::PushWorker;
 use crate::queue::batch::BATCH_CAPACITY;
 use crate::queue::inbox::{Refusal, Reserved, Taken};
+use crate::runtime::control::{Phase, Request};
+use crate::runtime::intake::{Intake, Rejected, Route, SUBMIT_PORTION, in_portions};
 use crate::task::erased::Task;
 
-/// How many tasks a full inbox gives to the injector at once, the oldest ones: an eighth of it. One trip to the injector then
-/// makes room for as many pushes.
+/// How many tasks a full inbox spills into the injector at once, the oldest first: an eighth of the inbox.
+/// One access to the injector then frees places for as many pushes.
 const SPILL: usize = 32;
 
 const _: () =
-    assert!(SPILL <= BATCH_CAPACITY && SUBMIT_PORTION <= BATCH_CAPACITY, "they travel as one batch");
+    assert!(SPILL <= BATCH_CAPACITY && SUBMIT_PORTION <= BATCH_CAPACITY, "each is moved as one batch");
 
-/// What a thread remembers of the pool that it last submitted to from outside.
+/// What a thread remembers about the pool to which it last submitted from outside.
 struct Home {
     pool: Cell<u32>,
     worker: Cell<u32>,
-    /// Pushes left until the next review. With another rule than homes, pushes so far.
+    /// Pushes left until the next review. With a placement other than [`Placement::Home`]: pushes so far.
     countdown: Cell<u32>,
-    /// For rules that draw lots.
+    /// Random numbers for placements that draw them.
     draws: Draws,
 }
 
+impl Home {
+    /// Makes `worker` of pool `pool` the home, until the next review.
+    fn move_to(&self, pool: u32, worker: usize) {
+        self.pool.set(pool);
+        self.worker.set(worker as u32);
+        self.countdown.set(REVIEW_INTERVAL);
+    }
+}
+
 thread_local! {
-    // Constant and without a destructor: one instruction to reach, and usable while other thread-locals die.
+    // Constant and without a destructor: one instruction to reach, usable while thread-locals are destroyed.
     static HOME: Home = const {
         Home { pool: Cell::new(0), worker: Cell::new(0), countdown: Cell::new(0), draws: Draws::new() }
     };
@@ -57,30 +70,30 @@ impl Intake for PushShared {
         }
         PushWorker::with_current(|worker| match worker {
             Some(worker) if worker.belongs_to(self) => {
-                // In the phase after the last task only exit hooks run, and nobody would run what they submit.
+                // After the last task only exit hooks run, and no worker would run what they submit.
                 if self.phase() >= Phase::Ended {
                     return Err((closure, SubmitErrorKind::Closed));
                 }
                 let mut task = MaybeUninit::uninit();
                 pack(&mut task, closure);
-                // SAFETY: the caller says that `pack` has initialised it.
+                // SAFETY: `pack` has initialised `task`; the caller promises that.
                 worker.push_local(unsafe { task.assume_init() });
                 Ok(())
             }
             _ => {
                 match self.reserve() {
-                    // SAFETY: as above.
+                    // SAFETY: `pack` initialises the place and does not panic; the caller promises both.
                     Ok(Reservation::Inbox(reserved)) => unsafe {
                         reserved.fill_in_place(|place| pack(place, closure));
                     },
                     Ok(Reservation::Injector(in_flight)) => {
                         let mut task = MaybeUninit::uninit();
                         pack(&mut task, closure);
-                        let mut alone = TaskBatch::new();
-                        // SAFETY: as above.
-                        alone.push(unsafe { task.assume_init() });
+                        let mut single = TaskBatch::new();
+                        // SAFETY: `pack` has initialised `task`; the caller promises that.
+                        single.push(unsafe { task.assume_init() });
                         self.metrics.injected.add_shared(1);
-                        in_flight.inject(alone);
+                        in_flight.inject(single);
                     }
                     Err(kind) => return Err((closure, kind)),
                 }
@@ -101,14 +114,14 @@ impl Intake for PushShared {
         }
         match route {
             Route::Priority(priority) if let Some(queue) = self.priorities.queue(priority) => {
-                // SAFETY: the caller's promise.
+                // SAFETY: `pack` initialises its place and does not panic; our caller promises both.
                 unsafe { self.push_by_priority(queue, closure, pack) }
             }
-            // SAFETY: the caller's promise.
+            // SAFETY: `pack` initialises its place and does not panic; our caller promises both.
             Route::Worker(worker) => unsafe { self.send_to(worker, closure, pack) },
-            // SAFETY: the caller's promise.
+            // SAFETY: `pack` initialises its place and does not panic; our caller promises both.
             Route::Key(key) => unsafe { self.send_to(self.worker_for(key), closure, pack) },
-            // SAFETY: the caller's promise.
+            // SAFETY: `pack` initialises its place and does not panic; our caller promises both.
             Route::Priority(_) | Route::Any => unsafe { self.dispatch(closure, pack) },
         }
     }
@@ -129,7 +142,7 @@ impl Intake for PushShared {
 }
 
 impl PushShared {
-    /// A place for a task from outside.
+    /// Reserves a place for a task from outside.
     #[inline]
     fn reserve(&self) -> Result<Reservation<'_>, SubmitErrorKind> {
         let target = self.target();
@@ -140,35 +153,32 @@ impl PushShared {
         }
     }
 
-    /// A place when the worker that was chosen takes nothing: it has left the pool, or the pool closes.
+    /// Reserves a place if the inbox of the chosen worker is closed: the worker has left, or the pool closes.
     #[cold]
     fn reserve_elsewhere(&self) -> Result<Reservation<'_>, SubmitErrorKind> {
-        // Says whether the pool is open; and if it is, the injector takes what the next worker, gone as well, does not.
+        // Tells the two cases apart. In an open pool the injector takes the task if the next worker has left
+        // too.
         let in_flight = self.start_push().ok_or(SubmitErrorKind::Closed)?;
         let worker = HOME.with(|home| self.move_to_next(home));
         self.idle.correct_hint(worker);
-        match self.remote(worker).inbox.reserve() {
-            Ok(reserved) => Ok(Reservation::Inbox(reserved)),
-            Err(Refusal::Full | Refusal::Closed) => Ok(Reservation::Injector(in_flight)),
-        }
+        let reserved = self.remote(worker).inbox.reserve();
+        Ok(reserved.map_or(Reservation::Injector(in_flight), Reservation::Inbox))
     }
 
-    /// Gives a producer the next home in turn, wherever it was.
+    /// Chooses the next worker in turn, and makes it the producer's home.
     fn move_to_next(&self, home: &Home) -> usize {
         let turn = self.metrics.homes_given.add_shared(1) as usize;
         let worker = self.members.read(|members| members[turn % members.len()]);
         if matches!(self.config.placement, Placement::Home) {
-            home.pool.set(self.id);
-            home.worker.set(worker as u32);
-            home.countdown.set(REVIEW_INTERVAL);
+            home.move_to(self.id, worker);
         }
         worker
     }
 
-    /// Accepts a task of another priority than normal.
+    /// Accepts a task of high or low priority into `queue`.
     ///
     /// # Safety
-    /// As [`Intake::dispatch`].
+    /// `pack` initialises the place that it is given, and does not panic.
     unsafe fn push_by_priority<F>(
         &self,
         queue: &Injector<Task>,
@@ -178,10 +188,11 @@ impl PushShared {
         if self.is_forked() {
             return Err((closure, SubmitErrorKind::Forked));
         }
-        self.request(Request::PriorityQueues); // in a pool that drains, workers find it when they look everywhere
+        // Refused by a pool that drains; its workers find the task when they search all queues.
+        self.request(Request::PriorityQueues);
         PushWorker::with_current(|worker| {
             let own = worker.filter(|worker| worker.belongs_to(self));
-            // A worker's task keeps the pool from ending; from outside a in_flight does.
+            // The pool does not end while a worker runs a task, or while `in_flight` exists.
             let in_flight = match own {
                 Some(_) if self.phase() < Phase::Ended => None,
                 None if let Some(in_flight) = self.start_push() => Some(in_flight),
@@ -194,7 +205,7 @@ impl PushShared {
                 Some(worker) => worker.count_submitted(),
                 None => _ = self.metrics.injected.add_shared(1),
             }
-            // SAFETY: the caller says that `pack` has initialised it.
+            // SAFETY: `pack` has initialised `task`; the caller promises that.
             queue.push(unsafe { task.assume_init() });
             drop(in_flight);
             self.idle.notify();
@@ -202,7 +213,7 @@ impl PushShared {
         })
     }
 
-    /// The worker that the next task from outside goes to.
+    /// The worker for the next task from outside.
     #[inline]
     fn target(&self) -> usize {
         if !matches!(self.config.placement, Placement::Home) {
@@ -220,12 +231,12 @@ impl PushShared {
         })
     }
 
-    /// The worker that the next task from outside goes to by another rule than homes.
+    /// The worker for the next task from outside, by a placement other than [`Placement::Home`].
     #[inline(never)]
     fn placed(&self) -> usize {
         let in_turn = HOME.with(|home| {
             if home.pool.get() != self.id {
-                let start = self.metrics.homes_given.add_shared(1); // each producer starts elsewhere
+                let start = self.metrics.homes_given.add_shared(1); // producers start at different workers
                 home.pool.set(self.id);
                 home.countdown.set(start as u32);
                 home.draws.seed(self.config.seed, start);
@@ -253,29 +264,28 @@ impl PushShared {
         HOME.with(|home| self.members.read(|members| choose(members, &home.draws)))
     }
 
-    /// Gives a producer its first home, or a better one if its own is overloaded.
+    /// Gives a producer its first home, or another one if its home is overloaded.
     #[cold]
     fn review(&self, home: &Home) {
         let turn = self.metrics.homes_given.add_shared(1);
         let worker = self.members.read(|members| {
             if home.pool.get() != self.id {
-                return members[turn as usize % members.len()]; // each producer starts elsewhere
+                return members[turn as usize % members.len()]; // producers start at different workers
             }
             let here = members.iter().position(|&m| m == home.worker.get() as usize).unwrap_or(0);
             let depth = |i: usize| self.remote(members[i]).inbox.len();
             let rng = Rng::new(self.config.seed, turn);
             members[placement::review_home(here, members.len(), depth, &rng)]
         });
-        home.pool.set(self.id);
-        home.worker.set(worker as u32);
-        home.countdown.set(REVIEW_INTERVAL);
+        home.move_to(self.id, worker);
     }
 
-    /// A place when an inbox is full: the injector takes the inbox's oldest batch, and the new task its room. Moving
-    /// the oldest keeps the order of arrival, and one trip to the injector serves a whole batch of pushes.
+    /// Reserves a place if the inbox is full: spills the oldest tasks of the inbox into the injector and uses
+    /// one of their places. Moving the oldest tasks keeps the order of arrival, roughly, and one access to
+    /// the injector frees places for a batch of pushes.
     ///
-    /// That does not help while a taker is between claim and hand-over (preempted there, perhaps): the oldest places
-    /// are then neither full nor free. So it is tried once; after that the task goes to the injector itself.
+    /// The spill frees no place while a taker is preempted between claiming places and freeing them. So it is
+    /// tried once; after that the task itself goes to the injector.
     #[cold]
     fn push_overflow(&self, target: usize) -> Result<Reservation<'_>, SubmitErrorKind> {
         HOME.with(|home| home.countdown.set(0)); // time for a review
@@ -285,15 +295,13 @@ impl PushShared {
         if inbox.take(SPILL, &mut oldest) == Taken::Some {
             in_flight.inject(oldest);
         }
-        match inbox.reserve() {
-            Ok(reserved) => Ok(Reservation::Inbox(reserved)),
-            // It has left the pool meanwhile, or the pool closes: not yet, as far as the in_flight goes.
-            Err(Refusal::Full | Refusal::Closed) => Ok(Reservation::Injector(in_flight)),
-        }
+        // The inbox may be closed by now: the worker has left, or the pool closes; it does not end while
+        // `in_flight` exists.
+        Ok(inbox.reserve().map_or(Reservation::Injector(in_flight), Reservation::Inbox))
     }
 }
 
-/// Where a task from outside will be put.
+/// Where a task from outside will be queued.
 enum Reservation<'a> {
     Inbox(Reserved<'a, Task>),
     Injector(InFlight<'a>),
@@ -306,25 +314,24 @@ impl PushShared {
         mut pack: impl FnMut(F) -> Task,
     ) -> Result<usize, Rejected<F>> {
         let workers = self.roster.live().max(1);
-        // A small batch is spread over all workers; a large one goes out in full portions.
+        // A small batch is spread over all workers; a large one is pushed in full portions.
         let share = closures.size_hint().0.div_ceil(workers).clamp(1, SUBMIT_PORTION);
         let mut target = self.target();
         in_portions(&self.idle, closures, share, |portion| {
             self.push_portion(target, portion, &mut pack)?;
-            if !matches!(self.config.placement, Placement::Home) {
-                target = self.placed();
-                return Ok(());
-            }
-            target = self.members.read(|members| {
-                let here = members.iter().position(|&m| m == target).unwrap_or(0);
-                members[(here + 1) % members.len()]
-            });
+            target = match self.config.placement {
+                Placement::Home => self.members.read(|members| {
+                    let here = members.iter().position(|&m| m == target).unwrap_or(0);
+                    members[(here + 1) % members.len()]
+                }),
+                _ => self.placed(),
+            };
             Ok(())
         })
     }
 
-    /// Puts all of `portion` into the inbox of `target`, and what it has no room for into the injector. Leaves in
-    /// `portion` what is refused.
+    /// Pushes `portion` to the inbox of `target`, and to the injector what exceeds the free places there.
+    /// Closures that are refused stay in `portion`.
     fn push_portion<F>(
         &self,
         target: usize,
@@ -333,10 +340,9 @@ impl PushShared {
     ) -> Result<(), SubmitErrorKind> {
         let drawn = portion.len();
         let next = || pack(portion.pop_front().expect("as many as were counted"));
-        match self.remote(target).inbox.push_batch(drawn, next) {
-            // Closed: the worker has left the pool, or the pool closes. The in_flight will say.
-            Ok(_) | Err(Refusal::Full | Refusal::Closed) => {}
-        }
+        // It may be full, or closed: the worker has left, or the pool closes. `start_push` tells the last two
+        // apart.
+        let _ = self.remote(target).inbox.push_batch(drawn, next);
         if portion.is_empty() {
             return Ok(());
         }

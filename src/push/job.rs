@@ -1,4 +1,9 @@
-//! Forked work: the job in the frame of the thread that waits for it, and the list of a worker's forks.
+//! Forked work: the header of a job, which is in the frame of the thread that waits for it, and a worker's
+//! list of forks.
+//!
+//! A job belongs to the worker that forked it until a thief takes it from the fork slot; from then on until
+//! the latch is set it belongs to the thief. Only `steal_state` may be read by both. [`Forks`] belongs to one
+//! worker's thread. Guarded by the models `forks` and `fork_slots`, and by `tests/it/joins`.
 
 use std::cell::{Cell, UnsafeCell};
 use std::mem::MaybeUninit;
@@ -6,49 +11,49 @@ use std::ptr::NonNull;
 use std::sync::atomic::AtomicU32;
 
 use crate::sync::latch::{Latch, LatchResult};
-use crate::task::erased::Word;
+use crate::task::erased::{Task, TaskTable, Word};
 
-/// Who runs a piece of forked work: the worker that has forked it, or a thief.
+/// Which worker runs a job: the worker that forked it, or a thief.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RanBy {
     /// The worker that forked it.
     Owner,
-    /// Another one.
+    /// Another worker.
     Thief,
 }
 
-/// How a job ended: the payload itself is the owner's.
+/// How a job ended. The payload of a panic is stored in the job, for its owner.
 pub type JobEnd = Result<(), Panicked>;
 
-/// It panicked.
+/// The job panicked.
 #[derive(Debug)]
 pub struct Panicked;
 
-/// The part of forked work that does not depend on its type.
+/// The part of a job that does not depend on the type of its closure.
 #[derive(Debug)]
 pub struct Job {
-    /// Calls the closure and keeps what it returns, or panics with, for the owner.
+    /// Calls the closure and stores its result, or the payload of its panic, for the owner.
     perform: unsafe fn(NonNull<Job>) -> JobEnd,
-    /// The next younger fork of the same worker, while there is one. For the owner.
+    /// The next younger fork of the same worker, if there is one. Used by the owner only.
     younger: Cell<MaybeUninit<*const Job>>,
-    /// What owner and thief know each other by. Made when the job is offered: most never are.
+    /// What owner and thief share. Written when the job is offered, because most jobs never are.
     steal_state: UnsafeCell<MaybeUninit<StealState>>,
 }
 
-/// Where the owner of a job and its thief meet.
+/// What the owner of a job and its thief share.
 #[derive(Debug)]
 pub struct StealState {
-    /// The number of the worker that runs the job, plus one; 0 as long as nobody does who has not forked it, or if what
-    /// that one offers does not descend from the job.
+    /// The number of the worker that runs the job, plus one. 0 as long as no thief has begun it, or if the
+    /// forks that the thief offers are not part of the job.
     pub thief: AtomicU32,
-    /// The number of the service in which it was begun.
+    /// The epoch in which the thief began the job.
     pub epoch: AtomicU32,
-    /// Set when the thief is done; it touches the job no more.
+    /// Set when the thief is done. The thief does not touch the job after that.
     pub latch: Latch,
 }
 
 impl Job {
-    /// A job that `perform` performs.
+    /// A job that `perform` runs.
     #[inline(always)]
     pub fn new(perform: unsafe fn(NonNull<Job>) -> JobEnd) -> Self {
         Job {
@@ -58,72 +63,92 @@ impl Job {
         }
     }
 
-    /// Makes it ready to be given away. For the owner, who has it alone, once.
+    /// Prepares the job for a thief. Called once by the owner, before another thread can see the job.
     pub fn prepare(&self) {
         let steal_state =
             StealState { thief: AtomicU32::new(0), epoch: AtomicU32::new(0), latch: Latch::new() };
-        // SAFETY: nobody else knows the job yet.
+        // SAFETY: no other reference to the content exists: no other thread knows the job yet, and
+        // `steal_state` hands out references only after this call.
         unsafe { &mut *self.steal_state.get() }.write(steal_state);
     }
 
-    /// Only of a job that has been offered (and for a thief, as long as it has not set the latch).
+    /// What owner and thief share. Only for a prepared job, and for a thief only before it sets the latch.
     pub fn steal_state(&self) -> &StealState {
-        // SAFETY: no reference that could write it is made after `prepare`.
+        // SAFETY: after `prepare` no mutable reference to the content is made.
         let steal_state = unsafe { &*self.steal_state.get() };
-        // SAFETY: `prepare` was called: private to this module, nobody else asks for it.
+        // SAFETY: `prepare` has written it. Jobs that were not offered or sent are known to their owner
+        // alone, and the owner asks for the steal state of a prepared job only.
         unsafe { steal_state.assume_init_ref() }
     }
 
+    /// A task that holds the job's address in its first word.
+    ///
     /// # Safety
-    /// `address` was made by `into_task`.
+    /// The functions of `table` expect that, and may be called on any thread, once. The job is alive until
+    /// its latch is set.
+    pub unsafe fn into_task(job: NonNull<Job>, table: &'static TaskTable) -> Task {
+        let mut words = [const { Word::uninit() }; 3];
+        words[0].write(job.as_ptr().expose_provenance());
+        // SAFETY: the functions of `table` may be called with these words, once, on any thread; the caller
+        // promises that.
+        unsafe { Task::from_parts(table, words) }
+    }
+
+    /// The job whose address is in a word of a task.
+    ///
+    /// # Safety
+    /// `address` is the exposed address of a job.
     pub unsafe fn from_word(address: Word) -> NonNull<Job> {
-        // SAFETY: the caller's promise.
+        // SAFETY: the word holds an address, so it is initialised.
         let address = unsafe { address.assume_init() };
-        // SAFETY: it was made from a pointer that is not null.
+        // SAFETY: the address of a job is not null.
         unsafe { NonNull::new_unchecked(std::ptr::with_exposed_provenance_mut(address)) }
     }
 
-    /// Calls the closure; the latch is still to be set.
+    /// Calls the closure. The latch is still to be set by the caller.
     ///
     /// # Safety
-    /// The caller has the job for itself.
+    /// `job` is alive until its latch is set. The caller has taken it, so that no other thread runs it, and
+    /// calls this once.
     pub unsafe fn perform(job: NonNull<Job>) -> JobEnd {
-        // SAFETY: alive until its latch is set.
+        // SAFETY: alive, as the caller promises; only shared references to a job are made.
         let perform = unsafe { job.as_ref() }.perform;
-        // SAFETY: the caller's promise.
+        // SAFETY: `perform` was stored with this job by its constructor, so it fits the type of the job. The
+        // job is alive and is run by the caller alone, once, as the caller promises.
         unsafe { perform(job) }
     }
 
-    /// Who waits for the job waits for this.
+    /// The latch for which the owner waits.
     pub fn latch(&self) -> &Latch {
         &self.steal_state().latch
     }
 
-    /// Lets the owner go on.
+    /// Sets the latch, so that the owner goes on.
     ///
     /// # Safety
-    /// As for [`Latch::set`]; the job was this caller's.
-    pub unsafe fn set(job: NonNull<Job>, verdict: LatchResult) {
-        // SAFETY: alive until the latch is set.
+    /// The caller has taken the job, sets its latch only here, and touches nothing of the job after this.
+    pub unsafe fn set(job: NonNull<Job>, result: LatchResult) {
+        // SAFETY: the owner waits for the latch, so the job is alive until the latch is set; only shared
+        // references are made.
         let latch = &raw const *unsafe { job.as_ref() }.latch();
-        // SAFETY: the caller's promise.
-        unsafe { Latch::set(latch, verdict) };
+        // SAFETY: for the same reason the latch is alive until it is set. Only this call sets it.
+        unsafe { Latch::set(latch, result) };
     }
 }
 
-/// The forks of a worker: a list through the frames in which they lie, from the oldest to the youngest. It has no limit
-/// and needs no memory of its own.
+/// The forks of a worker, from the oldest to the youngest: a list through the stack frames that hold the
+/// jobs. It has no limit and needs no memory of its own.
 #[derive(Debug)]
 pub struct Forks {
-    /// Older than all: the list is never empty.
+    /// Older than all forks, so that the list is never empty.
     root: Box<Job>,
     youngest: Cell<NonNull<Job>>,
-    /// The youngest that has been offered, or the root: those that are younger are private.
+    /// The youngest fork that has been offered, or the root. Younger forks are private.
     last_offered: Cell<NonNull<Job>>,
 }
 
 impl Forks {
-    /// No forks.
+    /// An empty list.
     pub fn new() -> Self {
         unsafe fn never(_: NonNull<Job>) -> JobEnd {
             unreachable!("the root is never offered")
@@ -133,16 +158,18 @@ impl Forks {
         Forks { root, youngest: Cell::new(head), last_offered: Cell::new(head) }
     }
 
-    /// Adds a fork that is younger than all others. Returns what was the youngest until then, for `pop`.
+    /// Adds a fork that is younger than all others. Returns the fork that was the youngest before, for
+    /// [`Forks::pop`].
     #[inline(always)]
     pub fn push(&self, job: NonNull<Job>) -> NonNull<Job> {
         let older = self.youngest.replace(job);
-        // SAFETY: the root, or a fork that has not been joined yet: its frame is alive.
+        // SAFETY: `older` is the root or a fork that is not joined yet. A frame is not left before its fork
+        // is joined, so the job is alive; only shared references are made.
         unsafe { older.as_ref() }.younger.set(MaybeUninit::new(job.as_ptr()));
         older
     }
 
-    /// Takes the youngest out of the list again. Whether it is still private; then nobody else has ever seen it.
+    /// Removes the youngest fork. Returns whether it is still private: then no other thread has ever seen it.
     #[inline(always)]
     pub fn pop(&self, job: NonNull<Job>, older: NonNull<Job>) -> bool {
         debug_assert!(self.youngest.get() == job && job != NonNull::from(&*self.root));
@@ -150,37 +177,39 @@ impl Forks {
         self.last_offered.get() != job
     }
 
-    /// Whether one of them has not been offered yet.
+    /// Whether the list has a fork that was not offered.
     pub fn has_private(&self) -> bool {
         self.last_offered.get() != self.youngest.get()
     }
 
-    /// The youngest, which has been offered, is out of the list.
+    /// Called after [`Forks::pop`] of a fork that was offered.
     pub fn popped_offered(&self, older: NonNull<Job>) {
         self.last_offered.set(older);
     }
 
-    /// The oldest private one, which is no longer.
+    /// The oldest private fork, prepared for a thief. It counts as offered from now on.
     pub fn next_to_offer(&self) -> Option<NonNull<Job>> {
         if !self.has_private() {
             return None;
         }
         let last = self.last_offered.get();
-        // SAFETY: as in `push`.
+        // SAFETY: `last` is the root or a fork that is not joined yet, so the job is alive; only shared
+        // references are made.
         let younger = unsafe { last.as_ref() }.younger.get();
-        // SAFETY: it is not the youngest, so `push` has written it.
+        // SAFETY: `last` is not the youngest, so `push` has written its `younger`.
         let next = NonNull::new(unsafe { younger.assume_init() }.cast_mut())?;
         self.last_offered.set(next);
-        // SAFETY: as in `push`.
+        // SAFETY: `next` is not joined yet, so the job is alive; only shared references are made.
         unsafe { next.as_ref() }.prepare();
         Some(next)
     }
 }
 
-/// A job of another worker that runs on this one, and the one that it interrupted. They form a chain on the stack.
+/// A job of another worker that runs on this worker. The running jobs of a worker form a list through its
+/// stack.
 pub struct RunningJob {
     /// The job.
     pub job: NonNull<Job>,
-    /// What it interrupted, or null.
+    /// The running job that this one interrupted, or null.
     pub beneath: *const RunningJob,
 }

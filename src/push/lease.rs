@@ -1,14 +1,19 @@
-//! How a thread from outside takes part in structured work (joins, scopes, loops), for whose end it waits anyway.
+//! Leases: an external thread acts as a parked worker during structured work (join, scope, loop).
 //!
-//! A thread that belongs to no pool does not hand its work over and sleep: it *borrows* a worker that is parked, acts as
-//! that worker on its own stack until the work is done, and gives it back. So a loop over a thousand numbers costs no
-//! switch of threads, no more threads compute than the pool has workers, and the others steal from the borrowed worker
-//! as from any. A [`PushWorker`] belongs to one thread at a time; its own thread is blocked while it is on lease.
+//! An external thread (a thread that is no worker of any pool) does not hand its work over and sleep. It
+//! *leases* a parked worker: it acts as that worker on its own stack until the work is done, while the
+//! worker's own thread sleeps. So a loop over a thousand numbers needs no thread switch, no more threads
+//! compute than the pool has workers, and thieves steal from the leased worker as from any other.
 //!
-//! A thread that is a worker of *another* pool may not do that, for its own pool may be needed for what it waits for:
-//! it sends the work in and serves its pool meanwhile. So does everybody when no worker is parked. And when the pool
-//! takes no work any more (or the process is a forked child, where the workers do not exist), the caller does the work
-//! alone: structured work cannot be refused.
+//! Exceptions, because structured work cannot be refused:
+//! - A worker of *another* pool sends the work in and serves its own pool meanwhile, because the work may
+//!   need that pool.
+//! - If no worker is parked, the thread sends the work in as well.
+//! - If the pool accepts no work any more, or the process is a forked child (which has no workers), the
+//!   thread runs all of the work itself.
+//!
+//! The protocol is described in `docs/idle.md`. Guarded by the model `leases`, `tests/it/joins/leases.rs`,
+//! `tests/elastic/leases.rs` and `tests/process_joins.rs`.
 
 use std::mem::{self, MaybeUninit};
 use std::panic;
@@ -33,44 +38,42 @@ use crate::task::work::Unstarted;
 use crate::workers::idle::Lease;
 
 impl PushShared {
-    /// Calls `f` with a worker of this pool that the calling thread is, or acts as, and returns when it has ended.
+    /// Calls `f` with a worker of this pool and returns its result. The calling thread acts as the worker if
+    /// it can; else a thread of the pool calls `f`.
     pub fn enter<F, R>(&self, f: F) -> R
     where
         F: FnOnce(&PushWorker) -> R + Send,
         R: Send,
     {
-        enum Way<F, R> {
-            CurrentGuard(R),
-            Borrow(F),
-            Send(F),
-        }
-        let way = PushWorker::with_current(|worker| match worker {
-            Some(worker) if worker.belongs_to(self) => Way::CurrentGuard(f(worker)),
-            _ if current::is_worker() => Way::Send(f),
-            _ => Way::Borrow(f),
+        let inside = PushWorker::with_current(|worker| match worker {
+            Some(worker) if worker.belongs_to(self) => Ok(f(worker)),
+            _ => Err(f),
         });
-        match way {
-            Way::CurrentGuard(result) => result,
-            Way::Send(f) => self.send_in(f),
-            Way::Borrow(f) => match self.borrow() {
+        match inside {
+            Ok(result) => result,
+            Err(f) if current::is_worker() => self.send_in(f),
+            Err(f) => match self.lease_worker() {
                 Some(leased) => leased.worker().as_current(|| f(leased.worker())),
                 None => self.send_in(f),
             },
         }
     }
 
-    fn borrow(&self) -> Option<LeasedWorker<'_>> {
+    fn lease_worker(&self) -> Option<LeasedWorker<'_>> {
         if self.is_forked() || self.phase() != Phase::Open {
             return None;
         }
         let lease = self.idle.lease()?;
-        // Again, for a worker that ends the pool may have found this one at rest just before it was borrowed. It had seen
-        // the phase then, and the lock of the list orders that before our look. From here on the pool cannot end.
+        // Checked again, because a worker that ends the pool may have seen this one parked just before the
+        // lease. It had seen the phase by then, and the lock of the list orders that before this load. From
+        // here on the pool cannot end.
         if self.phase() != Phase::Open {
-            self.take_back(lease);
+            self.return_worker(lease);
             return None;
         }
-        // Relaxed: written before its worker first lay down; the lock of the list orders the two.
+        // Relaxed pairs with the store in `PushWorker::run`: the worker stored the pointer before it first
+        // entered the list of the parked, and `Idle::lease` has taken it out since; the lock of the list
+        // orders the two.
         let worker = self.remote(lease.worker()).owner.load(Ordering::Relaxed).cast::<PushWorker>();
         let leased = LeasedWorker {
             shared: self,
@@ -83,15 +86,17 @@ impl PushShared {
         Some(leased)
     }
 
-    /// Ends a lease. What the worker has left in its queues, or got in its inbox while it was busy, is for whoever is idle;
-    /// and its own thread may have a change of phase to see.
-    fn take_back(&self, lease: Lease) {
+    /// Ends a lease. Wakes a worker if tasks are left in the worker's queues, and the worker's own thread if
+    /// it must see a broadcast or a change of the pool's state.
+    fn return_worker(&self, lease: Lease) {
         if self.is_forked() {
-            return; // the worker does not exist here, and the lock of the list may be held by one that does not, either
+            // The worker's thread does not exist in this process, and the lock of the list may be held by
+            // another such thread.
+            return;
         }
         let worker = lease.worker();
         self.idle.end_lease(lease);
-        // Nothing of the worker is touched from here on.
+        // The worker's own thread may run from here on, so nothing of the worker is touched any more.
         if self.has_broadcast(worker) {
             self.idle.wake_this(worker);
         }
@@ -102,7 +107,7 @@ impl PushShared {
         }
     }
 
-    /// Has `f` run by one of the pool's own threads, and waits for it.
+    /// Sends `f` to one of the pool's own threads and waits for its result.
     pub fn send_in<F, R>(&self, f: F) -> R
     where
         F: FnOnce(&PushWorker) -> R + Send,
@@ -111,71 +116,72 @@ impl PushShared {
         let job = StackJob::new(|worker: &PushWorker, _: RanBy| f(worker));
         let end = job.prepare();
         let pack = |place: &mut MaybeUninit<Task>, ()| {
-            let mut words = [const { Word::uninit() }; 3];
-            words[0].write(job.header().as_ptr().expose_provenance());
-            // SAFETY: the functions expect the address of a job, and this one lives until its latch is set.
-            place.write(unsafe { Task::from_parts(&SENT, words) });
+            // SAFETY: the functions of `SENT` expect a job's address, and may be called on any thread,
+            // because `f` is `Send`. This frame, which holds the job, is not left before the latch is set.
+            place.write(unsafe { Job::into_task(job.header(), &SENT) });
         };
         // From here on the frame must not be left before the latch is set.
         let abort = unwind::AbortOnUnwind;
         self.overdraw_from_outside(1);
         // SAFETY: `pack` initialises the place and does not panic.
-        let verdict = match unsafe { self.dispatch((), pack) } {
+        let result = match unsafe { self.dispatch((), pack) } {
             Ok(()) => AwaitedLatch::new(end, self.id).wait(),
             Err(_) => LatchResult::Returned,
         };
         mem::forget(abort);
-        match verdict {
+        match result {
             LatchResult::Done => {
-                // SAFETY: it is done, and asked once.
+                // SAFETY: the latch was set to "done", and the result is taken once, here.
                 unsafe { job.take_result() }.unwrap_or_else(|payload| panic::resume_unwind(payload))
             }
-            // SAFETY: nobody has it or will have it.
+            // SAFETY: the task was refused before it was made, or discarded, so the job was not and will not
+            // be run.
             LatchResult::Returned => run_inline(self, |worker| unsafe { job.call(worker, RanBy::Owner) }),
         }
     }
 }
 
-/// What was sent in counts as a task.
+/// The task of [`PushShared::send_in`]. It counts as a task of the pool.
 static SENT: TaskTable = TaskTable { run: run_sent, discard: discard_sent, kind: TaskKind::Sent };
 
 unsafe fn run_sent(address: Word, _: Word, _: Word, counts: &TaskCounts) -> Finished {
-    // SAFETY: the contract of the table.
+    // SAFETY: `Job::into_task` has put the address of a job into the first word.
     let job = unsafe { Job::from_word(address) };
-    counts.start();
-    // SAFETY: the task has the job for itself.
+    counts.begin();
+    // SAFETY: the job is alive, because its owner waits for the latch. Only this task has it, and runs once.
     let end = unsafe { Job::perform(job) };
-    // Counted before the sender is let go: it then sees the task in the statistics.
+    // Counted before the latch is set, so that the waiting thread then sees the task in the statistics.
     counts.end(if end.is_ok() { TaskEnd::Completed } else { TaskEnd::Panicked });
-    // SAFETY: performed; nothing of it is touched after this.
+    // SAFETY: only this task has the job. It sets the latch only here, and does not touch the job after this.
     unsafe { Job::set(job, LatchResult::Done) };
     Finished::Done
 }
 
 unsafe fn discard_sent(address: Word, _: Word, _: Word, _: Unstarted) -> Result<Discarded, unwind::Payload> {
-    // SAFETY: the contract of the table.
+    // SAFETY: `Job::into_task` has put the address of a job into the first word.
     let job = unsafe { Job::from_word(address) };
-    // SAFETY: nobody has begun it, and nothing of it is touched after this.
+    // SAFETY: only this task has the job. It sets the latch only here, and does not touch the job after this.
     unsafe { Job::set(job, LatchResult::Returned) };
     Ok(Discarded::Unstarted)
 }
 
-/// The calling thread as a worker that it has borrowed.
+/// The worker that the calling thread leases. The lease ends on drop.
 struct LeasedWorker<'a> {
     shared: &'a PushShared,
     worker: *const PushWorker,
-    /// Taken out when the worker is given back.
+    /// `None` only while this is dropped.
     lease: Option<Lease>,
-    /// What the thread was before.
+    /// The pool to which the thread belonged before; 0 if none.
     previous_pool: u32,
-    /// By the cheap clock.
+    /// The begin of the lease, in ticks of [`clock`].
     begun: u64,
 }
 
 impl LeasedWorker<'_> {
     fn worker(&self) -> &PushWorker {
-        // SAFETY: it lies in a frame of its own thread, which sleeps in there until the worker is given back, and its
-        // address was written before the worker could first be borrowed.
+        // SAFETY: the pointer was stored by the worker's own thread before the worker could first be leased.
+        // The worker is in a frame of that thread, which sleeps until the lease ends and touches nothing of
+        // the worker meanwhile.
         unsafe { &*self.worker }
     }
 }
@@ -183,18 +189,18 @@ impl LeasedWorker<'_> {
 impl Drop for LeasedWorker<'_> {
     fn drop(&mut self) {
         thread_role::enter_pool(self.previous_pool);
-        // Until it is given back, nobody else acts as this worker.
+        // Until the lease ends, no other thread acts as this worker, so it alone writes these counters.
         let metrics = &self.shared.record(self.worker().index()).metrics;
         metrics.leased.add(clock::ticks_since(self.begun));
         self.worker().end_lease();
-        self.lease.take().into_iter().for_each(|lease| self.shared.take_back(lease));
+        self.lease.take().into_iter().for_each(|lease| self.shared.return_worker(lease));
     }
 }
 
-/// Calls `f` with the only worker of a pool that has no threads, and runs what it submits.
+/// Calls `f` with the only worker of a pool that has no threads, and runs the tasks that `f` submits.
 ///
-/// A thread that is a worker already remains that one for all but `f`'s own context: it serves its pool when `f` waits, and
-/// what `f` submits by the free functions goes there.
+/// A thread that is already a worker stays that worker, except for the context that `f` gets: it serves its
+/// own pool when `f` waits, and tasks that `f` submits by the free functions go to that pool.
 #[cold]
 fn run_inline<R>(pool: &PushShared, f: impl FnOnce(&PushWorker) -> R) -> R {
     let shared = PushShared::new(pool.config.single_threaded());
@@ -203,13 +209,8 @@ fn run_inline<R>(pool: &PushShared, f: impl FnOnce(&PushWorker) -> R) -> R {
     if current::is_worker() {
         return f(&worker);
     }
-    /// Also when `f` panics: what was accepted runs.
-    struct Leftovers<'a>(&'a PushWorker);
-    impl Drop for Leftovers<'_> {
-        fn drop(&mut self) {
-            self.0.as_current(|| self.0.drain_local());
-        }
-    }
-    let leftovers = Leftovers(&worker);
-    leftovers.0.as_current(|| f(leftovers.0))
+    // The tasks that were accepted run also if `f` panics.
+    let result = unwind::catch(|| worker.as_current(|| f(&worker)));
+    worker.as_current(|| worker.drain_local());
+    result.unwrap_or_else(|payload| panic::resume_unwind(payload))
 }

@@ -1,12 +1,12 @@
-//! The push pool: a dispatcher chooses a worker for each task, and idle workers steal.
+//! The push pool: a dispatcher chooses a worker for each task, and idle workers steal from their peers.
 //!
-//! `dispatcher.rs` is the submitting side. `worker/` is what a worker's thread does. `shared.rs` holds what other
-//! threads may touch: the queues of each worker, and the injector. On top of that: scopes (`scope.rs`), the threads
-//! from outside that work in a parked worker's place (`lease.rs`), and tasks that are sent to one worker
-//! (`affinity.rs`).
+//! `dispatcher.rs` is the submitting side, `worker/` is what a worker's thread does, and `shared.rs` holds
+//! what any thread may touch: the queues of each worker and the injector. On top of these: scopes
+//! (`scope.rs`), leases of parked workers to external threads (`lease.rs`), tasks sent to one worker
+//! (`affinity.rs`), start and end (`model.rs`).
 //!
-//! Read `shared.rs` first, then `dispatcher.rs` and `worker/mod.rs`. What both kinds of pool have in common is in
-//! `runtime`; the other kind is in `pull`.
+//! `api` and `submit` call it, mostly through the traits `Intake`, `Model` and `CurrentWorker` of `runtime`.
+//! Read `shared.rs` first, then `dispatcher.rs` and `worker/mod.rs`. The other kind of pool is in `pull`.
 
 pub mod affinity;
 pub mod batched_count;

@@ -1,4 +1,8 @@
-//! The push pool as a [`Model`]: how workers come and go, and the end of the pool.
+//! The push pool as a [`Model`]: workers join and leave, queues close, the pool ends.
+//!
+//! Called by threads that start, resize and stop the pool, and by workers that park. Guarded by
+//! `tests/it/behaviour/shutdown.rs`, `shutdown_now.rs`, `tests/elastic` and the models `life`, `members` and
+//! `leaving`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
@@ -7,7 +11,7 @@ use crossbeam_deque::Injector;
 use crossbeam_utils::CachePadded;
 
 use crate::policy::victim::Neighbours;
-use crate::push::queues::{TaskQueue, drain_deque};
+use crate::push::queues::{DrainLimit, TaskQueue, drain_deque};
 use crate::push::shared::{PushShared, Remote, TaskBatch};
 use crate::push::worker::PushWorker;
 use crate::queue::batch::BATCH_CAPACITY;
@@ -42,8 +46,8 @@ impl Model for PushShared {
     }
 
     fn admit(&self, index: usize, outside_work: OutsideWork) {
-        let offer = || Self::first_fork_slot(self.config.limits.max);
-        let remote = self.remotes.get_or_make(index, || Remote::new(offer()));
+        let fork_slot = || Self::first_fork_slot(self.config.limits.max);
+        let remote = self.remotes.get_or_make(index, || Remote::new(fork_slot()));
         match outside_work {
             OutsideWork::Open => {
                 remote.inbox.reopen();
@@ -59,23 +63,19 @@ impl Model for PushShared {
     }
 
     fn withdraw(&self, index: usize) {
-        // The queues first: a dispatcher that is refused reads the set again.
+        // The queues first, because a dispatcher that is refused reads the set again.
         self.remote(index).inbox.close();
         self.remote(index).mailbox.close();
-        let is_another = |member: &usize| *member != index;
-        let left = self.members.read(|members| members.iter().copied().filter(is_another).collect());
-        self.members.replace(left);
+        let is_other = |member: &usize| *member != index;
+        let remaining = self.members.read(|members| members.iter().copied().filter(is_other).collect());
+        self.members.replace(remaining);
     }
 
     fn redistribute(&self, index: usize) -> usize {
-        let mut batch = TaskBatch::new();
-        let mut moved = 0;
+        let (mut batch, mut moved) = (TaskBatch::new(), 0);
         let mut sink = |task| {
-            batch.push(task);
+            self.inject_when_full(&mut batch, task);
             moved += 1;
-            if batch.len() == BATCH_CAPACITY {
-                self.injector.push(std::mem::replace(&mut batch, TaskBatch::new()));
-            }
         };
         let remote = self.remote(index);
         drain_deque(&remote.stealer, usize::MAX, &mut sink);
@@ -114,20 +114,21 @@ impl Model for PushShared {
         self.queues().any(TaskQueue::has_work)
     }
 
-    /// When no task is left and all workers rest nothing can bring a new task: outside is shut out, and inside nobody
-    /// runs.
+    /// If the queues are empty and all workers are parked, no new task can appear: outside work is refused,
+    /// and no task runs that could submit one.
     ///
-    /// Of several workers that lie down together the last to prepare_park sees all of them, so somebody finds out. What
-    /// the others pushed before they lay down this worker sees, for the announcements are ordered by their lock.
+    /// If several workers park at the same time, the last one to enter the list of the parked sees all of
+    /// them there, so at least that worker ends the pool. It also sees the tasks that its peers pushed before
+    /// they parked, because the lock of the list orders their entries before its own.
     fn ends_now(&self) -> bool {
         if self.phase() == Phase::Open {
             return false;
         }
-        // Pairs with the fence in `in_flight`: a producer that still saw the pool open has its in_flight counted in what we
-        // read from here on.
+        // Pairs with the fences in `start_push` and in the drop of `InFlight`: the loads below count every
+        // producer that saw the pool open. Without it the pool could end while such a producer holds tasks.
         fence(Ordering::SeqCst);
-        // Both at one moment. Looked at one after the other, a worker could be at rest, be chosen or borrowed, and rest
-        // again in between; and what it took or left meanwhile we would not have seen.
+        // List and queues are checked under one lock. Between two separate checks a worker could be woken or
+        // leased and park again, and the tasks that it took or left behind in that time would not be seen.
         if !self.idle.while_all_parked(|| self.queues().all(TaskQueue::is_drained)) {
             return self.has_ended();
         }
@@ -137,32 +138,38 @@ impl Model for PushShared {
     }
 
     fn discard_queued(&self) {
-        self.queues().for_each(|queue| queue.drain(|task| _ = self.discard(task)));
+        self.queues().for_each(|queue| queue.drain(DrainLimit::All, |task| _ = self.discard(task)));
     }
 
     fn retain_queued(&self, keep: &mut dyn FnMut(Task) -> Option<Task>) {
-        // Held while tasks are in hand that no queue shows.
+        // Keeps the pool from ending while this thread holds tasks that no queue shows.
         let Some(in_flight) = self.start_push() else { return };
-        let mut kept = TaskBatch::new();
+        let mut retained = TaskBatch::new();
         let mut retain = |task| {
-            if let Some(task) = keep(task) {
-                kept.push(task);
-                if kept.len() == BATCH_CAPACITY {
-                    in_flight.inject(std::mem::replace(&mut kept, TaskBatch::new()));
-                }
-            }
+            keep(task).into_iter().for_each(|task| self.inject_when_full(&mut retained, task));
         };
-        self.queues().for_each(|queue| queue.drain_present(&mut retain));
-        if !kept.is_empty() {
-            in_flight.inject(kept);
+        self.queues().for_each(|queue| queue.drain(DrainLimit::Present, &mut retain));
+        if !retained.is_empty() {
+            in_flight.inject(retained);
         }
-        // What went to the injector may have been in the inbox of a worker that is parked by now.
+        // A task that was moved to the injector may come from the inbox of a worker that is parked by now.
         self.idle.notify();
     }
 
     fn wait_for_producers(&self) {
+        // Acquire pairs with the Release in the drop of `InFlight`: at 0 all tasks are in the injector.
         while self.in_flight.load(Ordering::Acquire) != 0 {
             std::thread::yield_now();
+        }
+    }
+}
+
+impl PushShared {
+    /// Adds `task` to `batch`, and moves the batch to the injector if it is full.
+    fn inject_when_full(&self, batch: &mut TaskBatch, task: Task) {
+        batch.push(task);
+        if batch.len() == BATCH_CAPACITY {
+            self.injector.push(std::mem::replace(batch, TaskBatch::new()));
         }
     }
 }

@@ -1,8 +1,11 @@
-//! Every queue of a push pool that can hold a task, listed once.
+//! The list of all queues of a push pool, and what can be done with each: ask for work, ask whether it is
+//! drained, drain it.
 //!
-//! "Is there work", "is the pool drained", "discard what is queued" and "keep only some of it" are questions to this list.
-//! A queue that is added here is looked at by all of them. The order in which a *worker* looks for its next task is in
+//! The functions that ask the whole pool ("is there work?", "is it drained?") or empty it (discard, retain)
+//! all walk this list, so a new queue is added here once. The order in which a *worker* searches is in
 //! `worker/search.rs`.
+//!
+//! Called by any thread. Guarded by `tests/it/behaviour/shutdown_now.rs` and `pausing.rs`.
 
 use std::hint::spin_loop;
 use std::sync::atomic::Ordering;
@@ -13,17 +16,17 @@ use crate::push::shared::{PushShared, Remote, TaskBatch};
 use crate::queue::inbox::Taken;
 use crate::task::erased::Task;
 
-/// The most tasks that are taken out of an inbox at once when its tasks are looked through.
+/// The most tasks taken out of an inbox at once while its tasks are sorted.
 const RETAIN_BATCH: usize = 32;
 
-/// A queue of the pool, or a place where tasks are on their way between queues.
+/// A queue of the pool, or a place where tasks are between two queues.
 #[derive(Debug, Clone, Copy)]
 pub enum TaskQueue<'a> {
-    /// Tasks pushed to a worker. Full inboxes are emptied into the injector.
+    /// Tasks pushed to a worker. A full inbox spills into the injector.
     Inbox(&'a Remote),
-    /// Producers with tasks that no queue shows, on their way to the injector.
+    /// Producers that hold tasks for the injector that no queue shows.
     InFlight(&'a PushShared),
-    /// Tasks sent to one worker on purpose.
+    /// Tasks sent to one worker by its number or by a key.
     Mailbox(&'a Remote),
     /// Tasks that one worker alone may run.
     Broadcasts(&'a PushShared),
@@ -33,35 +36,31 @@ pub enum TaskQueue<'a> {
     Priorities(&'a PushShared),
     /// A worker's own tasks.
     Deque(&'a Remote),
-    /// The oldest fork of a worker. Its owner waits for it, so it is never discarded.
+    /// The oldest fork of a worker. The worker will join it, so it is never discarded.
     ForkSlot(&'a Remote),
 }
 
 impl PushShared {
-    /// All queues, of the workers that there are and of those that there were (their queues are empty, and the set of the
-    /// present ones costs a fence to read).
+    /// All queues, of present and of former workers. (The queues of former workers are empty; to read the set
+    /// of present workers would cost a fence.)
     ///
-    /// The order is the direction in which tasks move: from the inboxes by way of producers to the injector, and from there
-    /// into the deques. A reader that follows it meets each task, unless a worker moves the task just then.
+    /// The order is the direction in which tasks move: from the inboxes through producers in flight to the
+    /// injector, and from there into the deques. A reader in this order meets each task, except one that a
+    /// worker moves at that moment.
     pub fn queues(&self) -> impl Iterator<Item = TaskQueue<'_>> {
-        self.of_each_worker(TaskQueue::Inbox)
+        let remotes = || self.remotes.values();
+        (remotes().map(TaskQueue::Inbox))
             .chain([TaskQueue::InFlight(self)])
-            .chain(self.of_each_worker(TaskQueue::Mailbox))
+            .chain(remotes().map(TaskQueue::Mailbox))
             .chain([TaskQueue::Broadcasts(self), TaskQueue::Injector(self), TaskQueue::Priorities(self)])
-            .chain(self.of_each_worker(TaskQueue::Deque))
-            .chain(self.of_each_worker(TaskQueue::ForkSlot))
-    }
-
-    fn of_each_worker<'a>(
-        &'a self,
-        queue: impl Fn(&'a Remote) -> TaskQueue<'a>,
-    ) -> impl Iterator<Item = TaskQueue<'a>> {
-        self.remotes.values().map(queue)
+            .chain(remotes().map(TaskQueue::Deque))
+            .chain(remotes().map(TaskQueue::ForkSlot))
     }
 }
 
 impl TaskQueue<'_> {
-    /// Whether a worker that is about to park would miss something here. After a sequentially consistent fence.
+    /// Whether a worker that is about to park must not, because of this queue. Called after a sequentially
+    /// consistent fence.
     pub fn has_work(self) -> bool {
         match self {
             TaskQueue::Inbox(remote) => remote.inbox.has_ready(),
@@ -70,22 +69,23 @@ impl TaskQueue<'_> {
             TaskQueue::ForkSlot(remote) => remote.fork_slot.has_any(),
             TaskQueue::Injector(shared) => !shared.injector.is_empty(),
             TaskQueue::Priorities(shared) => !shared.priorities.are_empty(),
-            // A producer in flight notifies when its tasks are in the injector.
+            // The producer notifies when its tasks are in the injector.
             TaskQueue::InFlight(_) => false,
-            // Work for one worker alone, which asks `Core::has_broadcast`.
+            // Only one worker may run such a task, and that worker asks `Core::has_broadcast`.
             TaskQueue::Broadcasts(_) => false,
         }
     }
 
-    /// Whether nothing is here, or on its way from here. Exact when no worker runs and the pool is closed.
+    /// Whether no task is in this queue or has left it for another one. Exact if the pool is closed and idle.
     pub fn is_drained(self) -> bool {
         match self {
             TaskQueue::Inbox(remote) => remote.inbox.len() == 0,
-            // Read after the inboxes: a task leaves an inbox while its mover is counted here, and the count falls when the task
-            // is in the injector. Acquire pairs with the Release of that fall.
+            // Read after the inboxes: a producer takes tasks out of an inbox only while it is counted here,
+            // and the count falls after the tasks are in the injector. Acquire pairs with the Release in the
+            // drop of `InFlight`: if the producer is counted no longer, its tasks are found in the injector.
             TaskQueue::InFlight(shared) => shared.in_flight.load(Ordering::Acquire) == 0,
             TaskQueue::Broadcasts(shared) => shared.is_out_of_broadcasts(),
-            // A worker that rests has no fork that is not taken.
+            // A worker that has parked between tasks has joined all its forks.
             TaskQueue::ForkSlot(_) => true,
             TaskQueue::Mailbox(_)
             | TaskQueue::Injector(_)
@@ -94,28 +94,10 @@ impl TaskQueue<'_> {
         }
     }
 
-    /// Gives every task to `sink`, until there is none. The pool is closed.
-    pub fn drain(self, mut sink: impl FnMut(Task)) {
+    /// Gives tasks to `sink`, as many as `limit` says.
+    pub fn drain(self, limit: DrainLimit, mut sink: impl FnMut(Task)) {
         match self {
-            TaskQueue::Inbox(remote) => remote.inbox.drain_closed(sink),
-            TaskQueue::Mailbox(remote) => std::iter::from_fn(|| remote.mailbox.take()).for_each(sink),
-            TaskQueue::Deque(remote) => drain_deque(&remote.stealer, usize::MAX, sink),
-            TaskQueue::Broadcasts(shared) => shared.drain_broadcasts(sink),
-            TaskQueue::Priorities(shared) => {
-                std::iter::from_fn(|| shared.priorities.take_any()).for_each(sink)
-            }
-            TaskQueue::Injector(shared) => {
-                while let Some(mut batch) = shared.take_injected() {
-                    std::iter::from_fn(|| batch.pop()).for_each(&mut sink);
-                }
-            }
-            TaskQueue::InFlight(_) | TaskQueue::ForkSlot(_) => {}
-        }
-    }
-
-    /// Gives as many tasks to `sink` as there are now. The pool may be open.
-    pub fn drain_present(self, mut sink: impl FnMut(Task)) {
-        match self {
+            TaskQueue::Inbox(remote) if limit == DrainLimit::All => remote.inbox.drain_closed(sink),
             TaskQueue::Inbox(remote) => {
                 let (mut left, mut batch) = (remote.inbox.len(), Vec::with_capacity(RETAIN_BATCH));
                 while left > 0 && remote.inbox.take(left.min(RETAIN_BATCH), &mut batch) == Taken::Some {
@@ -124,19 +106,40 @@ impl TaskQueue<'_> {
                 }
             }
             TaskQueue::Mailbox(remote) => {
-                (0..remote.mailbox.len()).map_while(|_| remote.mailbox.take()).for_each(sink);
+                let tasks = 0..limit.of(remote.mailbox.len());
+                tasks.map_while(|_| remote.mailbox.take()).for_each(sink);
             }
             TaskQueue::Injector(shared) => {
-                let batches = (0..shared.injector.len()).map_while(|_| shared.take_injected());
+                let batches = (0..limit.of(shared.injector.len())).map_while(|_| shared.take_injected());
                 batches.for_each(|mut batch: TaskBatch| {
                     std::iter::from_fn(|| batch.pop()).for_each(&mut sink);
                 });
             }
-            TaskQueue::Deque(remote) => drain_deque(&remote.stealer, remote.stealer.len(), sink),
+            TaskQueue::Deque(remote) => {
+                drain_deque(&remote.stealer, limit.of(remote.stealer.len()), sink);
+            }
             TaskQueue::Broadcasts(shared) => shared.drain_broadcasts(sink),
+            TaskQueue::Priorities(shared) if limit == DrainLimit::All => {
+                std::iter::from_fn(|| shared.priorities.take_any()).for_each(sink);
+            }
             TaskQueue::Priorities(shared) => shared.priorities.drain_present(sink),
             TaskQueue::InFlight(_) | TaskQueue::ForkSlot(_) => {}
         }
+    }
+}
+
+/// How many tasks are drained from a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DrainLimit {
+    /// All, until the queue is empty. The pool is closed.
+    All,
+    /// As many as are queued now. The pool may be open.
+    Present,
+}
+
+impl DrainLimit {
+    fn of(self, queued: usize) -> usize {
+        if self == DrainLimit::All { usize::MAX } else { queued }
     }
 }
 
@@ -149,7 +152,7 @@ pub fn drain_deque(deque: &Stealer<Task>, most: usize, mut sink: impl FnMut(Task
                 left -= 1;
                 sink(task);
             }
-            // Another thread got one, so this loop ends after at most as many rounds as there are tasks.
+            // Another thread took a task, so this loop makes at most as many rounds as there are tasks.
             Steal::Retry => spin_loop(),
             Steal::Empty => return,
         }

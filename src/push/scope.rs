@@ -1,20 +1,25 @@
-//! Scopes: tasks that borrow from the frame of whoever opened the scope, who waits until all of them have ended.
+//! Scopes: tasks that borrow from the frame of the thread that opened the scope, which waits until all of
+//! them have ended.
 //!
-//! A scope's tasks travel through the queues like all others. What is different is the wait at the end. A worker that
-//! waits for a scope runs tasks of this scope and of scopes opened inside of it, its own and those that lie in the deques
-//! of other workers, and nothing else: what it runs descends from what it waits for (see `worker/wait.rs` for why). A task
-//! says which scope it belongs to, and a scope from which task of which scope it was opened, so that descent is a walk
-//! up a chain; all of the chain is alive while a task at its end has not run, for each scope waits for its tasks.
+//! The tasks of a scope are queued like all others. The difference is the wait at the end. A worker that
+//! waits for a scope runs tasks of this scope and of scopes opened inside of it, from its own deque and from
+//! the deques of its peers, and nothing else: what it runs descends from what it waits for (`worker/wait.rs`
+//! says why). A task knows its scope, and a scope knows the scope in which it was opened, so descent is a
+//! walk up a chain. The whole chain is alive while a task at its end has not run: each scope waits for its
+//! tasks.
 //!
-//! What a waiting worker takes from a peer and is not of its scope it hands to the scope that it belongs to: there the
-//! worker that waits for that scope finds it, and a note in the injector tells everybody else. (The injector alone would
-//! not do. Workers that wait for scopes do not look there, and if all of them do, nobody looks.)
+//! If a waiting worker takes a task of another scope from a peer, it returns the task to that scope: the
+//! worker that waits for that scope finds it there, and a proxy task in the injector shows it to all other
+//! workers. (The injector alone is not enough: workers that wait for scopes do not search it, and possibly
+//! all workers wait for scopes.)
 //!
-//! No wait is for ever, as long as the tasks themselves end: a task of a scope runs; or lies in the deque of a worker that
-//! comes back to it, for what this worker runs or waits for meanwhile lies on top and does not need the task; or with
-//! its scope, whose opener runs it when it waits.
+//! No wait is for ever, if the tasks themselves end. A task of a scope runs; or it is in the deque of a
+//! worker that will continue to run that deque, because what this worker runs or awaits meanwhile is above it
+//! on the stack and does not need the task; or it is stored in its scope, whose opener runs it when it waits.
+//!
+//! Called by any thread that opens a scope or spawns into one. The state is in `scope_state.rs`. Guarded by
+//! `tests/it/scopes.rs` and `tests/stress/joins.rs`.
 
-use crate::push::scope_state::ScopeState;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::sync::atomic::{Ordering, fence};
@@ -23,13 +28,14 @@ use std::time::Instant;
 
 use crate::base::facade::lock;
 use crate::base::unwind::{self, Payload};
-use crate::push::scope_state::belongs;
+use crate::push::scope_state::{ScopeState, belongs};
 use crate::push::shared::PushShared;
 use crate::push::worker::PushWorker;
 use crate::runtime::awaited_latch::AwaitedLatch;
 use crate::runtime::control::Phase;
 use crate::runtime::intake::Intake;
 use crate::runtime::wait::{is_deep, join_spin};
+use crate::runtime::worker_loop::WorkerLoop;
 use crate::task::counts::{TaskCounts, TaskEnd};
 use crate::task::erased::{Discarded, Finished, Task, TaskKind, TaskTable, Word, Words};
 use crate::task::recycle;
@@ -39,13 +45,14 @@ impl ScopeState {
     /// Spawns a task.
     ///
     /// # Safety
-    /// What `body` borrows outlives the scope, and the frame of the scope or a task of it, which has not ended, calls this.
+    /// All that `body` borrows outlives the scope. The caller is the frame of the scope or a task of it,
+    /// which has not ended.
     #[inline]
     pub unsafe fn spawn<B: ScopeTask>(&self, body: B) {
         let shared = self.shared();
         let refused = PushWorker::with_current(|worker| match worker {
             Some(worker) if worker.belongs_to(shared) => {
-                worker.batched_count().count_spawn(self);
+                worker.batched_count.count_spawn(self);
                 self.spawn_on(worker, body)
             }
             _ => {
@@ -54,9 +61,9 @@ impl ScopeState {
             }
         });
         let Err(body) = refused else { return self.nudge_waiters() };
-        // What is structured cannot be refused: the pool has ended, so the caller does it.
+        // The pool has ended. Structured work cannot be refused, so the caller runs it.
         body.run(self, &TaskCounts::default());
-        // SAFETY: it is counted, and has ended.
+        // SAFETY: the task was counted above and has ended, and does not touch the scope after this.
         unsafe { ScopeState::end_one(self) };
     }
 
@@ -65,10 +72,7 @@ impl ScopeState {
         if self.shared().phase() >= Phase::Ended {
             return Err(body);
         }
-        let mut task = MaybeUninit::uninit();
-        Packed::pack(&mut task, self, body);
-        // SAFETY: just initialised.
-        let task = unsafe { task.assume_init() };
+        let task = Packed::task(self, body);
         worker.overdraw();
         worker.push_local(task);
         Ok(())
@@ -78,28 +82,27 @@ impl ScopeState {
     fn spawn_from_outside<B: ScopeTask>(&self, body: B) -> Result<(), B> {
         self.shared().overdraw_from_outside(1);
         if !self.is_on_worker {
+            let pack = |place: &mut MaybeUninit<Task>, body| _ = place.write(Packed::task(self, body));
             // SAFETY: `pack` initialises its place and does not panic.
-            let dispatched =
-                unsafe { self.shared().dispatch(body, |place, body| Packed::pack(place, self, body)) };
-            return dispatched.map_err(|(body, _)| body);
+            return unsafe { self.shared().dispatch(body, pack) }.map_err(|(body, _)| body);
         }
-        let mut task = MaybeUninit::uninit();
-        Packed::pack(&mut task, self, body);
-        // SAFETY: just initialised.
-        let note = self.keep_for_waiter(unsafe { task.assume_init() });
-        // If it is refused, whoever waits for the scope runs the task.
-        // SAFETY: the place is initialised.
-        let _ = unsafe { self.shared().dispatch(note, |place, note| _ = place.write(note)) };
-        fence(Ordering::SeqCst); // pairs with the one in `Latch::arm`
+        let proxy = self.keep_for_waiter(Packed::task(self, body));
+        // If the proxy is refused, the worker that waits for the scope runs the task.
+        // SAFETY: the closure initialises its place and does not panic.
+        let _ = unsafe { self.shared().dispatch(proxy, |place, proxy| _ = place.write(proxy)) };
+        // Pairs with the fence in `Latch::arm`: either the nudge finds the waiter asleep, or its last look
+        // finds the task.
+        fence(Ordering::SeqCst);
         self.end.nudge();
         Ok(())
     }
 
-    /// Tells those who wait for this scope, or for one around it, that there is something to take. After the fence of the
-    /// task's publication.
+    /// Nudges the workers that wait for this scope or for a scope around it, because there is a task to take.
+    /// Called after the task was published and notified for, which includes a sequentially consistent fence.
     #[inline]
     fn nudge_waiters(&self) {
-        // Relaxed: ordered by that fence; pairs with the fence after the increment in `PushWorker::await_scope`.
+        // Relaxed: ordered after that fence, which pairs with the fence in `Latch::arm` after the increment
+        // in `work_for_scope`: either this load sees the sleeper, or the sleeper's last look finds the task.
         if self.shared().scope_sleepers.load(Ordering::Relaxed) > 0 {
             self.nudge_chain();
         }
@@ -108,7 +111,8 @@ impl ScopeState {
     #[cold]
     fn nudge_chain(&self) {
         let mut scope: *const ScopeState = self;
-        // SAFETY: as in `descends_from`; the caller is a part of this scope that has not ended.
+        // SAFETY: null, or a scope that is alive: this scope because the caller is a part of it that has not
+        // ended, and the others because a parent ends after its child. Only shared references are made.
         while let Some(this) = unsafe { scope.as_ref() } {
             this.end.nudge();
             scope = this.parent;
@@ -117,30 +121,36 @@ impl ScopeState {
 }
 
 /// Opens a scope on the calling thread, calls `body` and waits for the tasks.
+///
+/// # Panics
+/// With the panic of `body`, else with the first panic of a task; or if the pool stopped before all tasks
+/// started.
 pub fn open<R>(shared: &PushShared, body: impl FnOnce(&ScopeState) -> R) -> R {
     let worker = PushWorker::with_current(|worker| {
         worker.filter(|worker| worker.belongs_to(shared)).map_or(std::ptr::null(), std::ptr::from_ref)
     });
-    // SAFETY: null, or what this thread acts as at least until the end of this function, which is further down the stack.
+    // SAFETY: null, or the worker that this thread acts as. The frame that made it so is further down the
+    // stack, so the worker outlives this function, and it is used on this thread only, or on a thread for
+    // which this one waits.
     let worker: Option<&PushWorker> = unsafe { worker.as_ref() };
-    let parent = worker.map_or(std::ptr::null(), PushWorker::current_scope);
+    let parent = worker.map_or(std::ptr::null(), |worker| worker.scope.get());
     let scope = ScopeState::new(shared, parent, worker.is_some());
-    let depth_below = worker.map(PushWorker::local_depth);
-    let result = {
-        let _inside = worker.map(|worker| worker.enter_scope(&scope));
-        unwind::catch(|| body(&scope))
-    };
+    let depth_below = worker.map_or(0, |worker| worker.local_depth.get());
+    worker.into_iter().for_each(|worker| worker.scope.set(&scope));
+    let result = unwind::catch(|| body(&scope));
+    worker.into_iter().for_each(|worker| worker.scope.set(parent));
     // From here on, until all tasks have ended, this frame must not be left.
     let abort = unwind::AbortOnUnwind;
-    // SAFETY: the frame's own count; the latch is waited for below.
+    // SAFETY: `new` has counted the frame, which ends its count once, here, and keeps the scope alive.
     unsafe { ScopeState::end_one(&scope) };
     match worker {
-        Some(worker) => worker.await_scope(&scope, depth_below.unwrap_or_default()),
+        Some(worker) => worker.await_scope(&scope, depth_below),
         None => _ = AwaitedLatch::new(&scope.end, shared.id).wait(),
     }
     std::mem::forget(abort);
     let panic = lock(&scope.panic).take();
     match (result, panic) {
+        // Relaxed: ordered by the latch, see `Packed::discard`.
         (Ok(_), None) if scope.incomplete.load(Ordering::Relaxed) => {
             panic!("the pool was stopped before all tasks of the scope had started")
         }
@@ -156,15 +166,15 @@ pub fn open<R>(shared: &PushShared, body: impl FnOnce(&ScopeState) -> R) -> R {
     }
 }
 
-/// What a task of a scope does. User code in it stays inside the panic guard.
+/// The body of a scope's task. User code in it runs inside the panic guard.
 pub trait ScopeTask: Send {
-    /// Does it, counts it, and gives a panic to the scope.
+    /// Runs the body, counts the task, and stores a panic in the scope.
     fn run(self, scope: &ScopeState, counts: &TaskCounts);
-    /// Drops it unstarted.
+    /// Drops the body unstarted.
     fn discard(self, why: Unstarted) -> Result<Discarded, Payload>;
 }
 
-/// A closure whose result nobody wants.
+/// A closure without a handle.
 pub struct ScopeClosure<F>(pub F);
 
 impl<F: FnOnce() + Send> ScopeTask for ScopeClosure<F> {
@@ -185,7 +195,7 @@ impl<F: FnOnce() + Send> ScopeTask for ScopeClosure<F> {
     }
 }
 
-/// A task with a handle, which counts itself, whoever runs it.
+/// A task with a handle. It counts itself when it runs.
 impl ScopeTask for Task {
     fn run(self, scope: &ScopeState, counts: &TaskCounts) {
         if let Finished::UnobservedPanic(payload) = Task::run(self, counts) {
@@ -198,7 +208,8 @@ impl ScopeTask for Task {
     }
 }
 
-/// A task of a scope: the scope's address in the first word; in the others the body, or the address of its block.
+/// The layout of a scope's task: the first word is the address of the scope; the others are the body, or the
+/// address of a block with the body.
 struct Packed;
 
 impl Packed {
@@ -207,58 +218,62 @@ impl Packed {
     }
 
     #[inline]
-    fn pack<B: ScopeTask>(place: &mut MaybeUninit<Task>, scope: &ScopeState, body: B) {
+    fn task<B: ScopeTask>(scope: &ScopeState, body: B) -> Task {
         let mut words: Words = [const { Word::uninit() }; 3];
         words[0].write(std::ptr::from_ref(scope).expose_provenance());
         if Self::is_inline::<B>() {
-            // SAFETY: size and alignment were checked.
+            // SAFETY: the two words are ours, large enough and aligned for a `B`, as `is_inline` has checked.
             unsafe { words[1..].as_mut_ptr().cast::<B>().write(body) };
         } else {
             let block = recycle::alloc::<B>();
-            // SAFETY: the block is ours, large enough and aligned for a `B`.
+            // SAFETY: `alloc` returned a block that is ours, large enough and aligned for a `B`.
             unsafe { block.write(body) };
             words[1].write(block.as_ptr().expose_provenance());
         }
         let table =
             const { &TaskTable { run: Self::run::<B>, discard: Self::discard::<B>, kind: TaskKind::Scoped } };
-        // SAFETY: the words are what these functions expect; the body is `Send`, and the scope waits for the task.
-        place.write(unsafe { Task::from_parts(table, words) });
+        // SAFETY: the words are what the functions of the table expect for a `B`. They may be called once on
+        // any thread: the body is `Send`, and the scope, which it may borrow from, waits for the task.
+        unsafe { Task::from_parts(table, words) }
     }
 
     /// # Safety
-    /// The words were made by `pack` of a `B` and are not used again.
+    /// The words are those of a task made by [`Packed::task`] with a `B`, and are not used again.
     unsafe fn unpack<B>(scope: Word, a: Word, b: Word) -> (*const ScopeState, B) {
-        // SAFETY: `pack` wrote it.
+        // SAFETY: `task` has written the word.
         let scope = std::ptr::with_exposed_provenance(unsafe { scope.assume_init() });
         if Self::is_inline::<B>() {
-            // SAFETY: the caller's promise; size and alignment as in `pack`.
+            // SAFETY: `task` has written a `B` to these words, which are large enough and aligned for it, and
+            // it is read once.
             return (scope, unsafe { [a, b].as_ptr().cast::<B>().read() });
         }
-        // SAFETY: `pack` wrote it.
+        // SAFETY: `task` has written the word.
         let block = unsafe { a.assume_init() };
-        // SAFETY: it is the address of a block, never null.
+        // SAFETY: the address of a block is not null.
         let block = unsafe { NonNull::new_unchecked(std::ptr::with_exposed_provenance_mut::<B>(block)) };
-        // SAFETY: the block holds a `B` that nobody else reads.
+        // SAFETY: `task` has written a `B` to the block, which only this task has, and it is read once.
         let body = unsafe { block.read() };
-        // SAFETY: taken for this type, and its content has just moved out.
+        // SAFETY: the block was allocated for a `B`, which was just moved out, and is not used after this.
         unsafe { recycle::free::<B>(block) };
         (scope, body)
     }
 
     unsafe fn run<B: ScopeTask>(scope: Word, a: Word, b: Word, counts: &TaskCounts) -> Finished {
-        // SAFETY: the contract of the table.
+        // SAFETY: this is a function of the table that `task` chose for a `B`, so the words are of such a
+        // task, and used once.
         let (scope, body) = unsafe { Self::unpack::<B>(scope, a, b) };
-        // SAFETY: it waits for this task.
+        // SAFETY: the scope waits for this task, so it is alive; only shared references to it are made.
         let alive = unsafe { &*scope };
         PushWorker::with_current(|worker| match worker {
             Some(worker) => {
-                let inside = worker.enter_scope(alive);
-                body.run(alive, counts);
-                drop(inside);
-                // SAFETY: this task is counted, and touches nothing of the scope after this.
-                unsafe { worker.batched_count().count_end(scope) };
+                let around = worker.scope.replace(scope);
+                body.run(alive, counts); // does not panic
+                worker.scope.set(around);
+                // SAFETY: this task is counted as pending, its end is counted once, here, and it touches
+                // nothing of the scope after this.
+                unsafe { worker.batched_count.count_end(scope) };
             }
-            // A scope's task whose place in a queue is discarded by a thread that is no worker is not run.
+            // Threads that are no workers discard tasks of a scope; they do not run them.
             None => unreachable!("tasks run on workers"),
         });
         Finished::Done
@@ -270,36 +285,23 @@ impl Packed {
         b: Word,
         why: Unstarted,
     ) -> Result<Discarded, Payload> {
-        // SAFETY: the contract of the table.
+        // SAFETY: this is a function of the table that `task` chose for a `B`, so the words are of such a
+        // task, and used once.
         let (scope, body) = unsafe { Self::unpack::<B>(scope, a, b) };
         let discarded = body.discard(why);
-        // SAFETY: it waits for this task.
-        unsafe { &*scope }.incomplete.store(true, Ordering::Relaxed); // read after the latch
-        // SAFETY: this task is counted, and touches nothing of the scope after this.
+        // Relaxed: `end_one` releases it, and the opening thread reads it after the latch.
+        // SAFETY: the scope waits for this task, so it is alive; only shared references to it are made.
+        unsafe { &*scope }.incomplete.store(true, Ordering::Relaxed);
+        // SAFETY: this task is counted as pending, its end is counted once, here, and it touches nothing of
+        // the scope after this.
         unsafe { ScopeState::end_one(scope) };
         discarded
     }
 }
 
-/// Marks what runs on a worker as part of a scope, for as long as the value lives.
-pub struct ScopeGuard<'a> {
-    worker: &'a PushWorker,
-    around: *const ScopeState,
-}
-
-impl Drop for ScopeGuard<'_> {
-    fn drop(&mut self) {
-        self.worker.set_current_scope(self.around);
-    }
-}
-
 impl PushWorker {
-    fn enter_scope<'a>(&'a self, scope: &ScopeState) -> ScopeGuard<'a> {
-        ScopeGuard { worker: self, around: self.set_current_scope(scope) }
-    }
-
-    /// Waits until all tasks of `scope`, which was opened on this worker, have ended. `depth_below`: tasks in the deque
-    /// that are older than the scope, at most.
+    /// Waits until all tasks of `scope`, which was opened on this worker, have ended. At most `depth_below`
+    /// tasks in the deque are older than the scope.
     fn await_scope(&self, scope: &ScopeState, depth_below: u32) {
         if scope.end.is_set() {
             return;
@@ -309,7 +311,7 @@ impl PushWorker {
             if self.on_fresh_stack(go_on).is_ok() {
                 return;
             }
-            // No thread to be had: half of the stack is left.
+            // The operating system provides no thread. The wait goes on here, with half of the stack left.
         }
         self.work_for_scope(scope, depth_below);
     }
@@ -327,9 +329,10 @@ impl PushWorker {
                 (0..32).for_each(|_| std::hint::spin_loop());
                 continue;
             }
-            // Relaxed: ordered by the fence in `arm`.
+            // Relaxed: ordered before the last look for tasks by the fence in `arm`; see `nudge_waiters`.
             shared.scope_sleepers.fetch_add(1, Ordering::Relaxed);
-            // SAFETY: this thread has opened the scope, or stands in for the one that has: it is the one that waits.
+            // SAFETY: only the thread that opened the scope waits for its latch, or another thread on its
+            // behalf while it sleeps in `on_fresh_stack`: one thread at a time.
             if unsafe { scope.end.arm() } && !self.run_part_of(scope, depth_below) {
                 thread::park();
             }
@@ -337,8 +340,8 @@ impl PushWorker {
         }
     }
 
-    /// Runs something that descends from `scope`: from the own deque, what came back to it, from a peer. Whether there was
-    /// any.
+    /// Runs a task that descends from `scope`: from the own deque, of those returned to the scope, or from a
+    /// peer. Returns whether there was one.
     fn run_part_of(&self, scope: &ScopeState, depth_below: u32) -> bool {
         self.run_local(depth_below) || self.run_rare_part_of(scope)
     }
@@ -347,7 +350,7 @@ impl PushWorker {
     fn run_rare_part_of(&self, scope: &ScopeState) -> bool {
         self.flush();
         if scope.end.is_set() {
-            return true; // that was all
+            return true; // the flush has ended the scope
         }
         let returned = scope.returned.get().and_then(|returned| lock(returned).pop_front());
         let Some(task) = returned.or_else(|| self.steal_one(|task| belongs(task, scope))) else {

@@ -1,4 +1,9 @@
-//! The state of a scope, in the frame of the thread that has opened it: what is pending, how it ended, what came back.
+//! The state of a scope, in the frame of the thread that opened it: pending tasks, end, panic, stored tasks.
+//!
+//! All threads that run or spawn tasks of the scope touch it. It is alive until the count of pending tasks is
+//! 0, because the opening thread waits for that. A scope also outlives the scopes opened in its tasks, so all
+//! parents of a live scope are alive. How tasks are spawned, run and awaited is in `scope.rs`. Guarded by
+//! `tests/it/scopes.rs`, `tests/stress/joins.rs` and the model `latches`.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -14,32 +19,34 @@ use crate::task::counts::TaskCounts;
 use crate::task::erased::{Discarded, Finished, Task, TaskKind, TaskTable, Word, Words};
 use crate::task::work::Unstarted;
 
-/// A scope, on the frame of whoever opened it.
+/// The state of a scope.
 pub struct ScopeState {
-    /// Tasks that have not ended, and one for the frame itself while it may spawn.
+    /// Tasks that have not ended, plus one for the frame itself while it may spawn.
     pub pending: AtomicUsize,
-    /// Set by the last task, if the frame has come to its end before.
+    /// Set when `pending` becomes 0.
     pub end: Latch,
     /// The first panic of a task.
     pub panic: Mutex<Option<Payload>>,
-    /// A task has been thrown away by the end of the pool.
+    /// Whether a task was discarded because the pool stopped.
     pub incomplete: AtomicBool,
-    /// The scope in whose task (or frame) this one was opened, or null.
+    /// The scope in whose task or frame this one was opened, or null.
     pub parent: *const ScopeState,
     shared: NonNull<PushShared>,
-    /// Tasks for the worker that waits: spawned by threads that are no workers, or handed back by one that had taken
-    /// them. A queue of the pool holds a [`ProxyTask`] for each.
+    /// Tasks for the worker that waits: spawned by threads that are no workers, or returned by a worker that
+    /// had taken them. A queue of the pool holds a [`ProxyTask`] for each.
     pub returned: OnceLock<Arc<Returned>>,
-    /// Whether the thread that opened it acts as a worker of the pool.
+    /// Whether the thread that opened the scope acts as a worker of the pool.
     pub is_on_worker: bool,
 }
 
 type Returned = Mutex<VecDeque<Task>>;
 
-// SAFETY: the pointers are read only, and what is behind them lives longer; the rest is made to be shared.
+// SAFETY: the two pointers are never written, and point to a scope and a pool that outlive this scope and may
+// be shared between threads. All other fields are `Sync`.
 unsafe impl Sync for ScopeState {}
 
 impl ScopeState {
+    /// A scope of the pool `shared`, opened in a task or the frame of `parent`; null if it is the outermost.
     pub fn new(shared: &PushShared, parent: *const ScopeState, is_on_worker: bool) -> Self {
         ScopeState {
             pending: AtomicUsize::new(1),
@@ -55,14 +62,15 @@ impl ScopeState {
 
     /// The pool.
     pub fn shared(&self) -> &PushShared {
-        // SAFETY: whoever opened the scope has borrowed the pool until the end of it.
+        // SAFETY: made from a reference that the opening thread holds until the scope has ended.
         unsafe { self.shared.as_ref() }
     }
 
-    /// Whether this scope is `ancestor`, or was opened inside of it.
+    /// Whether this scope is `ancestor` or was opened inside of it.
     pub fn descends_from(&self, ancestor: *const ScopeState) -> bool {
         let mut scope: *const ScopeState = self;
-        // SAFETY: null, or a scope that cannot end before this one (see the module's text).
+        // SAFETY: null, or a scope that ends after this one, as the head of this file says; only shared
+        // references are made.
         while let Some(this) = unsafe { scope.as_ref() } {
             if std::ptr::eq(this, ancestor) {
                 return true;
@@ -72,13 +80,15 @@ impl ScopeState {
         false
     }
 
-    /// Keeps a task where the worker that waits finds it. Returns the note for the others.
+    /// Stores a task for the worker that waits for this scope. Returns a proxy task for the queues, which
+    /// other workers can run instead.
     pub fn keep_for_waiter(&self, task: Task) -> Task {
         let returned = self.returned.get_or_init(Arc::default);
         lock(returned).push_back(task);
         ProxyTask::pack(returned.clone())
     }
 
+    /// Stores the panic of a task, if it is the first.
     pub fn keep_panic(&self, payload: Payload) {
         let mut kept = lock(&self.panic);
         if kept.is_none() {
@@ -89,56 +99,80 @@ impl ScopeState {
         }
     }
 
-    /// Counts so many tasks more. Only for what is itself counted.
+    /// Counts `tasks` more tasks as pending. Called on behalf of the frame or of a task that has not ended.
     #[inline]
     pub fn count(&self, tasks: usize) {
-        // Relaxed: the caller is counted, so this cannot be the increment that comes too late.
+        // Relaxed: that frame or task is counted itself, so the count is not 0, and nothing is published.
         self.pending.fetch_add(tasks, Ordering::Relaxed);
     }
 
-    /// Counts a task, or the frame itself, as ended.
+    /// Counts one task, or the frame itself, as ended.
     ///
     /// # Safety
-    /// It is counted, and `this` is alive until then. Nothing of the scope is touched after this.
+    /// It is counted as pending (which keeps the scope alive), and its end is not counted again. The caller
+    /// touches nothing of the scope after this on its behalf.
     pub unsafe fn end_one(this: *const ScopeState) {
-        // SAFETY: the caller's promise.
+        // SAFETY: one task is pending and is counted here only, and the scope is not touched after this; the
+        // caller promises that.
         unsafe { ScopeState::end_many(this, 1) };
     }
 
+    /// Counts `tasks` tasks as ended.
+    ///
     /// # Safety
-    /// As for `end_one`, of so many.
+    /// They are counted as pending (which keeps the scope alive), and their ends are not counted again. The
+    /// caller touches nothing of the scope after this on their behalf.
     pub unsafe fn end_many(this: *const ScopeState, tasks: usize) {
-        // SAFETY: the caller's promise.
+        // SAFETY: pending tasks of the caller keep the scope alive; only shared references are made.
         let scope = unsafe { &*this };
-        // AcqRel. Release: what the tasks did comes before the end of the scope. Acquire: the last one passes on what all
-        // others did.
+        // AcqRel pairs with itself: the last thread to subtract acquires what the tasks of all others have
+        // released, and the Release in `Latch::set` passes it on to the waiter. With less, the waiter might
+        // not see a task's effects.
         if scope.pending.fetch_sub(tasks, Ordering::AcqRel) == tasks {
-            // SAFETY: only the last comes here, and whoever opened the scope waits for this.
+            // SAFETY: the opening thread waits for the latch, so it is alive until it is set. Only the thread
+            // that brings the count to 0 sets it, once, and touches nothing after that.
             unsafe { Latch::set(&raw const scope.end, LatchResult::Done) };
         }
     }
 }
 
-/// Gives away a task that a worker has taken and may not run now.
+/// The scope that `task` belongs to, if it belongs to one.
+///
+/// # Safety
+/// The scope is alive while the reference is used: this task has not been run or discarded, or another task
+/// is pending.
+unsafe fn scope_of<'a>(task: &Task) -> Option<&'a ScopeState> {
+    let scope = std::ptr::with_exposed_provenance::<ScopeState>(task.scope()?);
+    // SAFETY: `Packed::task` exposed the address of a reference to the scope, which is alive; the caller
+    // promises that. Only shared references to a scope are made.
+    Some(unsafe { &*scope })
+}
+
+/// Whether `task`, which the caller has taken, belongs to `scope` or to a scope opened inside of it.
+pub fn belongs(task: &Task, scope: &ScopeState) -> bool {
+    // SAFETY: the task has been neither run nor discarded.
+    unsafe { scope_of(task) }.is_some_and(|its_own| its_own.descends_from(scope))
+}
+
+/// Returns a task that a worker has taken and may not run now: to its scope if that waits on a worker, and to
+/// all workers by the injector.
 pub fn hand_back(shared: &PushShared, task: Task) {
-    // SAFETY: a scope outlives its tasks, and this one is still to be run.
-    let scope =
-        task.scope().map(|address| unsafe { &*std::ptr::with_exposed_provenance::<ScopeState>(address) });
-    match scope {
+    // SAFETY: until it is injected the task keeps the scope alive, and from then on another count does.
+    match unsafe { scope_of(&task) } {
         Some(scope) if scope.is_on_worker => {
-            // Counted in, so that the scope is there for the nudge even if somebody runs the task at once.
+            // Keeps the scope alive for the nudge, even if another thread runs the task at once.
             scope.count(1);
             shared.inject(scope.keep_for_waiter(task));
-            scope.end.nudge(); // after the fence of the notification
-            // SAFETY: counted above.
+            scope.end.nudge(); // after the fence in `inject`, which notifies
+            // SAFETY: counted above, and not touched after this.
             unsafe { ScopeState::end_one(scope) };
         }
         _ => shared.inject(task),
     }
 }
 
-/// In a queue, in place of a task that its scope keeps. It is counted for the task: the task counts its own end, and the
-/// note none.
+/// A task in a queue, in place of a task that its scope stores. It runs that task, if it is still stored.
+/// Only the stored task is counted.
 struct ProxyTask;
 
 impl ProxyTask {
@@ -147,29 +181,33 @@ impl ProxyTask {
             TaskTable { run: ProxyTask::run, discard: ProxyTask::discard, kind: TaskKind::Sent };
         let mut words: Words = [const { Word::uninit() }; 3];
         words[0].write(Arc::into_raw(returned).expose_provenance());
-        // SAFETY: the functions expect the address of such a queue, with the count that comes with it.
+        // SAFETY: the functions of the table expect the pointer of `Arc::into_raw` in the first word, and its
+        // reference count becomes theirs. Any thread may call them: the queue is `Send` and `Sync`.
         unsafe { Task::from_parts(&TABLE, words) }
     }
 
     /// # Safety
-    /// `address` was made by `pack` and is not used again.
+    /// `address` is the first word of a task made by `pack`, and is not used again.
     unsafe fn unpack(address: Word) -> Arc<Returned> {
-        // SAFETY: `pack` wrote it.
+        // SAFETY: `pack` has written the word.
         let address = unsafe { address.assume_init() };
-        // SAFETY: it comes from `into_raw`.
+        // SAFETY: the address was exposed from the pointer of `Arc::into_raw`, and its reference count is
+        // taken over once.
         unsafe { Arc::from_raw(std::ptr::with_exposed_provenance(address)) }
     }
 
     unsafe fn run(address: Word, _: Word, _: Word, counts: &TaskCounts) -> Finished {
-        // SAFETY: the contract of the table.
+        // SAFETY: a function of the table of `pack` gets the words that `pack` has written, and uses them
+        // once.
         let returned = unsafe { Self::unpack(address) };
         let task = lock(&returned).pop_front();
         task.map_or(Finished::Done, |task| task.run(counts))
     }
 
     unsafe fn discard(address: Word, _: Word, _: Word, _: Unstarted) -> Result<Discarded, Payload> {
-        // The task stays for whoever waits.
-        // SAFETY: the contract of the table.
+        // The stored task stays for the worker that waits for the scope.
+        // SAFETY: a function of the table of `pack` gets the words that `pack` has written, and uses them
+        // once.
         drop(unsafe { Self::unpack(address) });
         Ok(Discarded::RunBefore)
     }
@@ -179,12 +217,4 @@ impl fmt::Debug for ScopeState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scope").field("pending", &self.pending).finish_non_exhaustive()
     }
-}
-
-/// Whether `task`, which the caller has for itself, belongs to `scope` or to one opened inside of it.
-pub fn belongs(task: &Task, scope: &ScopeState) -> bool {
-    let Some(address) = task.scope() else { return false };
-    let its_own = std::ptr::with_exposed_provenance::<ScopeState>(address);
-    // SAFETY: a scope outlives its tasks, and this one is still to be run.
-    unsafe { &*its_own }.descends_from(scope)
 }

@@ -1,8 +1,9 @@
-//! All that the threads of a push pool share: the remote halves of the workers, the injector, and the [`Core`] that
-//! every pool has. Everything here may be touched by any thread at any time; what belongs to one worker alone is in
-//! `worker`.
+//! What the threads of a push pool share: the remote halves of workers, the injector, and the [`Core`].
+//!
+//! Any thread may touch anything here at any time. What belongs to one worker alone is in `worker`. The
+//! protocol of [`InFlight`] is checked by the model `life`; the rest is covered by `tests/it/behaviour` and
+//! `tests/stress`.
 
-use crate::runtime::control::Phase;
 use std::ops::Deref;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence};
@@ -18,16 +19,17 @@ use crate::queue::fork_slot::ForkSlot;
 use crate::queue::inbox::Inbox;
 use crate::queue::injector::take;
 use crate::queue::mailbox::Mailbox;
+use crate::runtime::control::Phase;
 use crate::runtime::core::Core;
 use crate::sync::grow_table::GrowTable;
 use crate::sync::snapshot::Snapshot;
 use crate::task::erased::Task;
 
-/// Tasks that an inbox holds: eight batches. More would only postpone the moment at which a producer that is faster
-/// than its worker moves tasks to the injector, where everyone finds them; each slot costs 40 bytes.
+/// Tasks that an inbox holds: eight batches. When a producer is faster than its worker, a larger inbox would
+/// only delay the spill into the injector, where all workers find the tasks. Each place takes 40 bytes.
 const INBOX_CAPACITY: usize = 256;
 
-/// Tasks that travel together: from inbox to deque, from victim to thief, and through the injector.
+/// Tasks that move together: from inbox to deque, from victim to thief, and through the injector.
 pub type TaskBatch = Batch<Task>;
 
 /// The half of a worker that other threads may touch.
@@ -35,66 +37,66 @@ pub type TaskBatch = Batch<Task>;
 pub struct Remote {
     /// Where dispatchers push.
     pub inbox: Inbox<Task>,
-    /// Tasks that were sent to this worker on purpose (see `addressed`). Padded, for producers write it.
+    /// Tasks sent to this worker (see `affinity`). Padded, because producers write it.
     pub mailbox: CachePadded<Mailbox<Task>>,
-    /// Thieves' access to the worker's deque.
+    /// The thieves' access to the worker's deque.
     pub stealer: Stealer<Task>,
-    /// The oldest work that the worker has forked. Padded, for the worker looks at it at each fork.
+    /// The oldest fork that no thief has taken. Padded, because the worker reads it at each fork.
     pub fork_slot: CachePadded<ForkSlot<Job>>,
-    /// What the worker is in the middle of: 0, or the number of a service (see `worker::fork`). Written by the worker.
+    /// The epoch of the worker's present nested run, or 0 (see `worker::fork`). Written by the worker.
     pub epoch: AtomicU32,
-    /// The owner half, for whoever has borrowed the worker (see `leased`); null before the worker's first rest.
+    /// The owner half, for a thread that leases the worker (see `lease`). Null until the worker first runs.
     pub owner: AtomicPtr<()>,
-    /// The deque itself, while no worker has it. A later worker of the same number takes it on, so that `stealer` stays
-    /// what it is.
+    /// The deque, while no worker has this number. The next worker of the number takes the same deque, so
+    /// `stealer` never changes.
     deque: Mutex<Option<Deque<Task>>>,
 }
 
 impl Remote {
-    /// The remote half of a worker that shows others `offer`.
-    pub fn new(offer: ForkSlot<Job>) -> Self {
+    /// The remote half of a worker whose forks are shown in `fork_slot`.
+    pub fn new(fork_slot: ForkSlot<Job>) -> Self {
         let deque = Deque::new_lifo();
         Remote {
             inbox: Inbox::new(INBOX_CAPACITY),
             mailbox: CachePadded::default(),
             stealer: deque.stealer(),
-            fork_slot: CachePadded::new(offer),
+            fork_slot: CachePadded::new(fork_slot),
             epoch: AtomicU32::new(0),
             owner: AtomicPtr::default(),
             deque: Mutex::new(Some(deque)),
         }
     }
 
-    /// The deque, for the worker that begins.
+    /// Takes the deque, for a worker that starts.
     pub fn take_deque(&self) -> Deque<Task> {
         lock(&self.deque).take().expect("one worker at a time has this number")
     }
 
-    /// The deque, from a worker that has ended.
+    /// Returns the deque of a worker that has ended.
     pub fn put_deque(&self, deque: Deque<Task>) {
         *lock(&self.deque) = Some(deque);
     }
 }
 
-/// See the module's text.
+/// The shared half of a push pool.
 #[derive(Debug)]
 pub struct PushShared {
     pub(super) core: Core,
-    /// Remote halves by the number of their worker. They live as long as this struct, whoever leaves the pool.
+    /// The remote halves by worker number. They live as long as this struct, also if their worker has left.
     pub(super) remotes: GrowTable<Remote>,
     /// The numbers of the workers that take tasks from others. Replaced under the lock of the roster.
     pub members: Snapshot<usize>,
-    /// Who is near whom, if workers are pinned and the machine makes a difference.
+    /// The distances between workers, if workers are pinned and distance matters on this machine.
     pub neighbours: Option<Neighbours>,
-    /// What no inbox had room for.
+    /// Tasks that no inbox had room for.
     pub(super) injector: Injector<TaskBatch>,
     /// Workers that sleep while they wait for a scope.
     pub scope_sleepers: CachePadded<AtomicUsize>,
-    /// Producers on their way to the injector with tasks that no queue shows; see [`InFlight`].
+    /// Producers that hold tasks for the injector that no queue shows yet; see [`InFlight`].
     pub(super) in_flight: CachePadded<AtomicUsize>,
 }
 
-/// A pool is its core, with queues.
+/// A pool is its core and its queues.
 impl Deref for PushShared {
     type Target = Core;
 
@@ -116,7 +118,7 @@ impl PushShared {
         self.remotes.find(index).is_some()
     }
 
-    /// What a worker of a pool of up to `max` workers has on offer at first. One without peers keeps what it forks.
+    /// The fork slot of a new worker in a pool of at most `max` workers. A single worker has no thieves.
     pub(super) fn first_fork_slot(max: usize) -> ForkSlot<Job> {
         if max > 1 { ForkSlot::free() } else { ForkSlot::closed() }
     }
@@ -127,26 +129,28 @@ impl PushShared {
         self.remotes.values().map(sent).sum::<u64>() + self.metrics.injected.get()
     }
 
-    /// Tasks in the queues of worker `index`.
+    /// Tasks in the queues of worker `index`; 0 for a number that only a spare thread has had so far.
     pub fn depth(&self, index: usize) -> usize {
-        // A thread that is only kept for a worker to come has none.
         self.remotes.find(index).map_or(0, |r| r.inbox.len() + r.mailbox.len() + r.stealer.len())
     }
 
-    /// Opens a in_flight to the injector; `None` once the pool is closed to work from outside.
+    /// Registers a producer that is about to hold tasks for the injector. `None` if outside work is refused.
     pub fn start_push(&self) -> Option<InFlight<'_>> {
         self.in_flight.fetch_add(1, Ordering::Relaxed); // ordered by the fence
         let in_flight = InFlight { shared: self };
-        fence(Ordering::SeqCst); // see `ends_now`
+        // Pairs with the fence in `ends_now`: either the worker that ends the pool sees this increment, or
+        // the load below sees the closed phase. Without it both could miss each other, and the pool would end
+        // with tasks in flight.
+        fence(Ordering::SeqCst);
         (self.phase() == Phase::Open).then_some(in_flight)
     }
 
-    /// Gives everyone a task that a worker has taken and may not run. (The worker is not at rest, so the pool does not
-    /// end meanwhile.)
+    /// Puts a task that a worker has taken but may not run into the injector. Called by a worker that is not
+    /// parked, so the pool does not end meanwhile.
     pub fn inject(&self, task: Task) {
-        let mut alone = TaskBatch::new();
-        alone.push(task);
-        self.injector.push(alone);
+        let mut single = TaskBatch::new();
+        single.push(task);
+        self.injector.push(single);
         self.idle.notify();
     }
 
@@ -156,8 +160,8 @@ impl PushShared {
     }
 }
 
-/// The right to put tasks into the injector. While one is open the pool does not end: its holder may have tasks in
-/// hand that no queue shows.
+/// The right to put tasks into the injector. While a value of this type exists the pool does not end, because
+/// its holder may have tasks that no queue shows.
 #[derive(Debug)]
 pub struct InFlight<'a> {
     shared: &'a PushShared,
@@ -173,9 +177,12 @@ impl InFlight<'_> {
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        // Release: who sees the in_flight closed sees what it put into the injector.
+        // Release pairs with the Acquire load in `TaskQueue::is_drained`: a worker that reads the lower count
+        // sees the tasks that were put into the injector.
         self.shared.in_flight.fetch_sub(1, Ordering::Release);
-        // A pool that was closed in the meantime may have found us here and gone to sleep instead of ending.
+        // A worker of a pool that was closed in the meantime may have seen this producer and parked instead
+        // of ending the pool. Pairs with the fence in `ends_now`: either that worker sees the decrement, or
+        // the load below sees the phase that it saw. Without it that worker might never be woken again.
         fence(Ordering::SeqCst);
         if self.shared.phase() != Phase::Open {
             self.shared.idle.wake_all();

@@ -1,4 +1,5 @@
-//! Bounded pools whose workers come and go: the bound is the pool's, however many there are.
+//! Bounded pools whose number of workers changes: the capacity is that of the pool, however many workers
+//! there are.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -19,7 +20,7 @@ fn bounded(capacity: usize, on_full: OnFull) -> Rig {
 }
 
 #[test]
-fn as_many_wait_as_may_whoever_is_there() {
+fn the_capacity_does_not_depend_on_the_number_of_workers() {
     let alone = alone();
     for capacity in [0, 1, 100] {
         let rig = bounded(capacity, OnFull::Block);
@@ -28,10 +29,10 @@ fn as_many_wait_as_may_whoever_is_there() {
             rig.set_workers(n).expect("within the range");
             alone.wait_for_threads(n);
             let gate = Gate::new();
-            // Each of them must have begun before there is room for the next.
+            // Each of them must have begun before the next one gets a permit.
             (0..n).for_each(|_| gate.hold(&*rig, 1));
             for _ in 0..capacity {
-                rig.try_execute(|| ()).expect("there is room");
+                rig.try_execute(|| ()).expect("within the capacity");
             }
             for _ in 0..3 {
                 assert_eq!(rig.try_execute(|| ()).expect_err("full").kind, SubmitErrorKind::Full);
@@ -46,17 +47,18 @@ fn as_many_wait_as_may_whoever_is_there() {
     }
 }
 
-/// Where no task may wait, one that waits for another would keep that out if its worker counted.
+/// With a capacity of 0, a task that waits for another one would keep that one out if its blocked worker
+/// counted.
 #[test]
-fn a_rendezvous_has_room_for_those_who_stand_in() {
+fn a_rendezvous_has_permits_for_stand_ins() {
     let _alone = alone();
     let rig = Rig::with(Pool::builder().workers(1).queue_capacity(0));
     for round in 0..50 {
         let (sender, receiver) = mpsc::channel();
         let blocked = rig.submit(move || longshore::blocking(|| receiver.recv())).expect("open");
-        rig.execute(move || sender.send(round).expect("somebody waits")).expect("open");
+        rig.execute(move || sender.send(round).expect("the receiver waits")).expect("open");
         assert_eq!(blocked.join().expect("ran"), Ok(round));
-        // And afterwards there is room for one again, and no more.
+        // Then there is a permit for one task again, and no more.
         wait_until("both have ended", || rig.stats().running == 0);
         let gate = Gate::new();
         gate.hold(&*rig, 1);
@@ -66,9 +68,9 @@ fn a_rendezvous_has_room_for_those_who_stand_in() {
     rig.finish();
 }
 
-/// A pool that follows its load grows by what it lets in, up to the range of the moment.
+/// A pool that follows its load grows by the tasks that it accepts, up to the present range.
 #[test]
-fn a_rendezvous_grows_with_what_it_lets_in() {
+fn a_rendezvous_grows_with_the_tasks_that_it_accepts() {
     let _alone = alone();
     let scaling = Scaling::eager();
     let builder = Pool::builder().workers(1..=6).scaling(scaling).queue_capacity(0);
@@ -84,9 +86,10 @@ fn a_rendezvous_grows_with_what_it_lets_in() {
     rig.finish();
 }
 
-/// Producers that wait, are refused, or run the task themselves, while the pool goes from 1 to 8 workers and back.
+/// Producers wait, are refused, or run the task themselves, while the pool is resized between 1 and 8
+/// workers.
 #[test]
-fn the_bound_holds_while_workers_come_and_go() {
+fn the_capacity_holds_while_workers_come_and_go() {
     const PRODUCERS: usize = 4;
     let _alone = alone();
     for capacity in [0, 1, 100] {
@@ -113,7 +116,7 @@ fn the_bound_holds_while_workers_come_and_go() {
                 }
                 let mut sizes = [1, WORKERS].into_iter().cycle();
                 while left.load(Ordering::Relaxed) > 0 {
-                    rig.set_workers(sizes.next().expect("for ever")).expect("within the range");
+                    rig.set_workers(sizes.next().expect("endless")).expect("within the range");
                     let stats = rig.stats();
                     assert!(stats.waiting <= most, "{on_full:?}: {stats:?}");
                     thread::yield_now();

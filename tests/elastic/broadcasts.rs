@@ -8,19 +8,20 @@ use longshore::current_worker;
 
 use super::*;
 use crate::alone::alone;
-use crate::resizer::resize_while_any_is_left;
+use crate::resizer::resize_until_none_is_left;
 use crate::support::{AnyRig, scaled, seed};
 
 type Rig = AnyRig<Pool>;
 
-/// One broadcast: the numbers of those who have got it. Each has run its own part, and nobody has got two.
+/// One broadcast. Returns the numbers of the workers that got it. Each of them has run its own part, and none
+/// has got two.
 fn ask(rig: &Rig, ran: &Arc<AtomicUsize>) -> Vec<usize> {
     let counts = ran.clone();
-    let order = move |told| {
+    let part = move |told| {
         counts.fetch_add(1, Ordering::Relaxed);
         (told, current_worker())
     };
-    let ran = rig.broadcast(order).expect("open").into_iter().map(|order| order.join().expect("ran"));
+    let ran = rig.broadcast(part).expect("open").into_iter().map(|handle| handle.join().expect("ran"));
     let mut numbers: Vec<usize> = ran
         .map(|(told, current)| {
             assert_eq!(current, Some(told));
@@ -35,7 +36,7 @@ fn ask(rig: &Rig, ran: &Arc<AtomicUsize>) -> Vec<usize> {
 }
 
 #[test]
-fn it_reaches_those_who_are_there() {
+fn it_reaches_the_present_workers() {
     let alone = alone();
     let (rig, ran) = (Rig::new(8), Arc::new(AtomicUsize::new(0)));
     let sizes = [8, 1, 5, 2, 8, 3];
@@ -44,7 +45,7 @@ fn it_reaches_those_who_are_there() {
         alone.wait_for_threads(n);
         assert_eq!(ask(&rig, &ran).len(), n);
     }
-    // Those who have been taken on are told, whether or not their threads have begun.
+    // New workers are included, whether or not their threads have begun.
     for _ in 0..20 {
         rig.set_workers(1).expect("within the range");
         alone.wait_for_threads(1);
@@ -55,7 +56,8 @@ fn it_reaches_those_who_are_there() {
     assert_eq!((ran.load(Ordering::Relaxed), rig.finish().completed), (total, total as u64));
 }
 
-/// Who is told runs it, also if it leaves; who leaves is not told. Everything is counted.
+/// A worker that gets its part runs it, also if it retires. A worker that has retired gets none. Everything
+/// is counted.
 #[test]
 fn broadcasts_meet_workers_that_come_and_go() {
     const BROADCASTERS: usize = 3;
@@ -66,7 +68,7 @@ fn broadcasts_meet_workers_that_come_and_go() {
     let broadcast = || {
         for _ in 0..each {
             let numbers = ask(&rig, &ran);
-            assert!(!numbers.is_empty(), "somebody is always there");
+            assert!(!numbers.is_empty(), "there always is a worker");
             told.fetch_add(numbers.len(), Ordering::Relaxed);
             let counts = ran.clone();
             rig.execute(move || _ = counts.fetch_add(1, Ordering::Relaxed)).expect("open");
@@ -75,7 +77,7 @@ fn broadcasts_meet_workers_that_come_and_go() {
     };
     thread::scope(|scope| {
         (0..BROADCASTERS).for_each(|_| _ = scope.spawn(broadcast));
-        resize_while_any_is_left(&**rig, 8, seed, &left);
+        resize_until_none_is_left(&**rig, 8, seed, &left);
     });
     rig.set_workers(1).expect("within the range");
     alone.wait_for_threads(1);

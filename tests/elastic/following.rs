@@ -1,4 +1,4 @@
-//! Pools that follow their load. Push and pull share what decides, so the pools here push.
+//! Pools that follow their load. Both kinds share the code that decides, so the pools here push.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,13 +7,13 @@ use std::time::Duration;
 use longshore::{Pool, Release, Scaling};
 
 use crate::alone::alone;
-use crate::support::{Gate, PATIENCE, Rig, cpu_time, rest, wait_until, watchdog};
+use crate::support::{Gate, PATIENCE, Rig, cpu_time, let_time_pass, wait_until, watchdog};
 
-/// As long as a test may take, and longer: workers stay.
+/// Longer than any test takes, so that workers stay.
 const FOR_EVER: Duration = Duration::from_secs(3600);
 
 #[test]
-fn a_pool_may_end_before_its_supervisor_has_begun() {
+fn a_pool_may_end_before_its_autoscaler_has_begun() {
     let _watchdog = watchdog("pools that end at once", PATIENCE);
     for _ in 0..200 {
         drop(
@@ -27,17 +27,17 @@ fn a_pool_may_end_before_its_supervisor_has_begun() {
 }
 
 #[test]
-fn a_burst_makes_it_grow_and_rest_makes_it_shrink() {
+fn a_burst_makes_it_grow_and_idleness_makes_it_shrink() {
     let alone = alone();
     for release in [Release::EachByItself, Release::Together] {
         let scaling = Scaling::eager().idle_timeout(Duration::from_millis(20)).release(release);
         let rig = Rig::with(Pool::builder().workers(1..=32).scaling(scaling));
         for _ in 0..3 {
             let gate = Gate::new();
-            gate.hold(&rig, 32); // held at the same time by 32 workers
+            gate.hold(&rig, 32); // held by 32 workers at the same time
             assert_eq!(rig.workers(), 32);
             gate.open();
-            wait_until("it is at its least again", || rig.workers() == 1);
+            wait_until("it has the minimum of workers again", || rig.workers() == 1);
             alone.wait_for_threads(1 + 1);
         }
         let stats = rig.finish();
@@ -57,7 +57,7 @@ fn a_balanced_pool_grows_when_tasks_are_long() {
 }
 
 #[test]
-fn a_lazy_pool_grows_as_well_when_nothing_else_helps() {
+fn a_lazy_pool_grows_too_if_its_workers_do_not_suffice() {
     let _alone = alone();
     let scaling = Scaling::lazy().period(Duration::from_millis(1)).idle_timeout(FOR_EVER);
     let rig = Rig::with(Pool::builder().workers(1..=4).scaling(scaling));
@@ -79,15 +79,15 @@ fn spare_threads_are_no_workers() {
     gate.open();
     alone.wait_for_threads(4 + 1);
     assert_eq!(rig.finish().grown, 3);
-    assert_eq!(alone.threads(), 0);
+    alone.wait_for_threads(0);
 }
 
 #[test]
-fn it_stays_within_a_range_that_is_changed() {
+fn it_stays_within_a_changed_range() {
     let _alone = alone();
     let rig = Rig::with(Pool::builder().workers(1..=8).scaling(Scaling::eager().idle_timeout(FOR_EVER)));
     rig.set_workers(2..=3).expect("within the range");
-    assert_eq!(rig.workers(), 2, "the least are there");
+    assert_eq!(rig.workers(), 2, "the minimum of workers is there");
     let gate = Gate::new();
     gate.hold(&rig, 3);
     let ran = Arc::new(AtomicUsize::new(0));
@@ -97,7 +97,7 @@ fn it_stays_within_a_range_that_is_changed() {
     }
     assert_eq!(rig.workers(), 3);
     rig.set_workers(1..=8).expect("within the range");
-    wait_until("another worker runs what waits", || ran.load(Ordering::Relaxed) == 100);
+    wait_until("another worker runs the waiting tasks", || ran.load(Ordering::Relaxed) == 100);
     gate.open();
     rig.finish();
 }
@@ -122,7 +122,7 @@ fn a_pool_of_fixed_size_can_become_elastic() {
 fn forks_and_scopes_make_it_grow() {
     let _alone = alone();
     let rig = Rig::with(Pool::builder().workers(1..=2).scaling(Scaling::eager().idle_timeout(FOR_EVER)));
-    // Neither half ends before both have begun, so there must be a second worker.
+    // Neither side ends before both have begun, so there must be a second worker.
     let meet = std::sync::Barrier::new(2);
     rig.join(|| _ = meet.wait(), || _ = meet.wait());
     rig.scope(|scope| (0..2).for_each(|_| scope.spawn(|| _ = meet.wait())));
@@ -157,21 +157,21 @@ fn structured_work_survives_workers_that_come_and_go() {
 }
 
 #[test]
-fn at_rest_it_uses_no_processor_time() {
+fn without_work_it_uses_no_processor_time() {
     let alone = alone();
     let scaling = Scaling::eager().idle_timeout(Duration::ZERO).release(Release::Together);
     let rig = Rig::with(Pool::builder().workers(2..=16).scaling(scaling));
     let gate = Gate::new();
     gate.hold(&rig, 16);
     gate.open();
-    wait_until("it is at its least again", || rig.workers() == 2);
+    wait_until("it has the minimum of workers again", || rig.workers() == 2);
     alone.wait_for_threads(2 + 1);
-    // The supervisor takes one more look or two.
+    // The autoscaler takes one or two more samples.
     let quiet = || {
         let before = cpu_time();
-        rest(Duration::from_millis(300));
+        let_time_pass(Duration::from_millis(300));
         cpu_time() - before
     };
-    wait_until("nobody does anything", || quiet() < Duration::from_millis(1));
+    wait_until("no thread does anything", || quiet() < Duration::from_millis(1));
     rig.finish();
 }

@@ -1,5 +1,5 @@
-//! Long runs: the number of workers changes again and again while eight producers submit. Every task is counted. The gate runs
-//! them in a short form; `LONGSHORE_STRESS` makes them soaks (`docs/TESTING.md`).
+//! Long runs: the number of workers changes again and again while eight producers submit. Every task is
+//! counted. `.ci/run` runs them in a short form; `LONGSHORE_STRESS` makes them long (`docs/TESTING.md`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -20,13 +20,14 @@ const PRODUCERS: usize = 8;
 /// The most workers.
 const WORKERS: usize = 64;
 
-/// Threads of a pool of so many workers, those among them that have left and not quite gone.
+/// The most threads of a pool with that many workers, including those that have retired and not ended yet.
 const MOST_THREADS: usize = 8 * WORKERS;
 
-/// Tasks accepted and not yet run beyond which producers wait: more would make it a test of memory.
+/// The number of accepted tasks that have not run, above which producers wait. More of them would test the
+/// memory.
 const BACKLOG: usize = 10_000;
 
-/// Producers at work until `during` returns.
+/// Runs producers until `during` returns. Returns how many tasks were accepted.
 fn under_load(rig: &Rig, during: impl FnOnce()) -> usize {
     let (ran, accepted) = (Arc::new(AtomicUsize::new(0)), AtomicUsize::new(0));
     let is_over = AtomicBool::new(false);
@@ -59,7 +60,7 @@ fn under_load(rig: &Rig, during: impl FnOnce()) -> usize {
     accepted
 }
 
-/// Ends the producers, also when the test fails.
+/// Stops the producers on drop, also if the test fails.
 struct Over<'a>(&'a AtomicBool);
 
 impl Drop for Over<'_> {
@@ -68,15 +69,19 @@ impl Drop for Over<'_> {
     }
 }
 
-/// Ends a pool that has run `accepted` tasks; no thread of it is left.
+/// Ends a pool that has run `accepted` tasks, and checks that none of its threads is left.
 fn finish(alone: &Alone, rig: Rig, accepted: usize) -> PoolStats {
     rig.set_workers(1).expect("within the range");
     alone.wait_for_threads(1);
     let stats = rig.finish();
     assert_eq!((stats.submitted, stats.completed), (accepted as u64, accepted as u64));
-    assert_eq!(WORKERS as u64 + stats.grown, stats.retired + 1, "who came has gone, but for one: {stats:?}");
+    assert_eq!(
+        WORKERS as u64 + stats.grown,
+        stats.retired + 1,
+        "all workers that joined have retired, except for one: {stats:?}"
+    );
     assert_eq!(stats.failed_starts, 0);
-    assert_eq!(alone.threads(), 0);
+    alone.wait_for_threads(0);
     stats
 }
 
@@ -90,7 +95,7 @@ fn a_storm_of_resizing_loses_nothing() {
         for _ in 0..resizes {
             rig.set_workers(rng.random_range(1..=WORKERS)).expect("within the range");
             assert!(rig.workers() <= WORKERS);
-            // Those who go make way for those who come.
+            // Workers that retire make way for new ones.
             assert!(alone.threads() <= MOST_THREADS, "{} threads", alone.threads());
             thread::park_timeout(Duration::from_micros(rng.random_range(0..2_000)));
         }
@@ -98,13 +103,15 @@ fn a_storm_of_resizing_loses_nothing() {
     finish(&alone, rig, accepted);
 }
 
-/// How much more memory may be resident at most in the last fifth of the rounds than in the first. What a worker holds is given
-/// back or used again by the next of its number, so in the long run nothing comes on top. But the allocator's arenas fill up one
-/// after the other, and the backlog lies now in one queue and now in another: over 2,000 rounds it was seen to wander up and down
-/// between 43 and 61 MB. In the full soak (1,000 rounds) this is 1 KB for each start of a worker, and its smallest queue has more.
+/// How much more memory may be resident in the last fifth of the rounds than in the first, at most. The
+/// memory of a worker is freed, or used again by the next worker of its number, so in the long run nothing
+/// accumulates. But the allocator fills one arena after the other, and the backlog is in one queue or in
+/// another: over 2,000 rounds the resident memory was seen to vary between 43 and 61 MB. In the full soak
+/// (1,000 rounds) this allowance is 1 KB for each start of a worker, and its smallest queue is larger.
 const ALLOWANCE: usize = 48 << 20;
 
-/// All 64 workers come, and all but one go, again and again: threads are really gone each time, and nothing of them is left.
+/// All 64 workers join, and all but one retire, again and again: each time their threads end, and they leave
+/// nothing behind.
 #[test]
 fn tides_of_workers_leave_nothing_behind() {
     let alone = alone();
@@ -125,6 +132,6 @@ fn tides_of_workers_leave_nothing_behind() {
     let fifth = rounds.div_ceil(5);
     let most = |of: &[usize]| of.iter().copied().max().expect("some rounds");
     let (early, late) = (most(&resident[..fifth]), most(&resident[rounds - fifth..]));
-    println!("{accepted} tasks, {rounds} rounds; resident: {early} bytes early on, {late} at the end");
-    assert!(late <= early + ALLOWANCE, "resident: {early} bytes early on, {late} at the end");
+    println!("{accepted} tasks, {rounds} rounds; resident: {early} bytes early, {late} at the end");
+    assert!(late <= early + ALLOWANCE, "resident: {early} bytes early, {late} at the end");
 }

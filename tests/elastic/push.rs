@@ -1,4 +1,4 @@
-//! Pools that push.
+//! Push pools.
 
 use longshore::Pool;
 
@@ -10,5 +10,5 @@ mod broadcasts;
 mod load;
 #[path = "resizing.rs"]
 mod resizing;
-#[path = "standing_in.rs"]
-mod standing_in;
+#[path = "stand_ins.rs"]
+mod stand_ins;

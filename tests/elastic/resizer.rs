@@ -1,4 +1,4 @@
-//! Resizing at random while others work.
+//! Resizes a pool at random while other threads work.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -8,8 +8,8 @@ use rand::RngExt;
 
 use crate::support::rng;
 
-/// Gives the pool any number of workers up to `most`, again and again until nobody is `left`.
-pub fn resize_while_any_is_left(pool: &impl AnyPool, most: usize, seed: u64, left: &AtomicUsize) {
+/// Sets a random number of workers up to `most`, again and again until `left` is 0.
+pub fn resize_until_none_is_left(pool: &impl AnyPool, most: usize, seed: u64, left: &AtomicUsize) {
     let mut rng = rng(seed, 1);
     while left.load(Ordering::Relaxed) > 0 {
         pool.set_workers(rng.random_range(1..=most)).expect("within the range");

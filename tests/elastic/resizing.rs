@@ -1,4 +1,4 @@
-//! The number of workers is changed by hand, while work flows.
+//! The number of workers is set by hand while tasks run.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -26,14 +26,14 @@ fn a_range_is_checked_when_the_pool_is_built() {
 }
 
 #[test]
-fn the_least_are_there_when_the_pool_is_built_and_no_more() {
+fn a_new_pool_has_the_minimum_of_workers() {
     let alone = alone();
     let rig = Rig::with(Pool::builder().workers(3..=4000));
     assert_eq!(rig.workers(), 3);
-    alone.wait_for_threads(3 + 1); // and the supervisor
+    alone.wait_for_threads(3 + 1); // and the autoscaler
     let stats = rig.stats();
     assert_eq!((stats.live, stats.min, stats.max), (3, 3, 4000));
-    assert_eq!(stats.workers.len(), 3, "nothing is made for those that are not there");
+    assert_eq!(stats.workers.len(), 3, "only the present workers have records");
     let gate = Gate::new();
     gate.hold(&*rig, 3);
     gate.open();
@@ -42,7 +42,7 @@ fn the_least_are_there_when_the_pool_is_built_and_no_more() {
 }
 
 #[test]
-fn bad_numbers_are_refused_by_name() {
+fn bad_numbers_are_refused_and_named() {
     let _alone = alone();
     let rig = Rig::new(3);
     assert!(matches!(rig.set_workers(0), Err(ResizeError::ZeroWorkers)));
@@ -57,7 +57,7 @@ fn bad_numbers_are_refused_by_name() {
 }
 
 #[test]
-fn threads_really_go_and_come() {
+fn threads_really_end_and_start() {
     let alone = alone();
     let rig = Rig::new(8);
     for n in [1, 8, 3, 5, 1, 8] {
@@ -65,7 +65,7 @@ fn threads_really_go_and_come() {
         wait_until("the number of workers is right", || rig.workers() == n);
         alone.wait_for_threads(n);
         let gate = Gate::new();
-        gate.hold(&*rig, n); // all of them work, and at the same time
+        gate.hold(&*rig, n); // all of them work at the same time
     }
     let stats = rig.finish();
     assert_eq!((stats.grown, stats.retired), (7 + 2 + 7, 7 + 5 + 4));
@@ -73,7 +73,7 @@ fn threads_really_go_and_come() {
 }
 
 #[test]
-fn a_worker_that_is_busy_goes_after_its_task() {
+fn a_busy_worker_retires_after_its_task() {
     let alone = alone();
     let rig = Rig::new(2);
     let gate = Gate::new();
@@ -83,13 +83,13 @@ fn a_worker_that_is_busy_goes_after_its_task() {
     assert_eq!(rig.workers(), 2, "both are in the middle of a task");
     gate.open();
     assert_eq!(behind.join().expect("ran"), 7);
-    wait_until("one has gone", || rig.workers() == 1);
+    wait_until("one worker has retired", || rig.workers() == 1);
     alone.wait_for_threads(1);
     rig.finish();
 }
 
 #[test]
-fn what_a_worker_leaves_behind_is_done_by_others() {
+fn tasks_of_a_retired_worker_are_run_by_others() {
     let _alone = alone();
     let rig = Rig::new(4);
     let (gate, ran) = (Gate::new(), Arc::new(Hits::new(4_000)));
@@ -106,7 +106,7 @@ fn what_a_worker_leaves_behind_is_done_by_others() {
     rig.execute_batch(batch).expect("open");
     rig.set_workers(1).expect("within the range");
     gate.open();
-    wait_until("three have gone", || rig.workers() == 1);
+    wait_until("three workers have retired", || rig.workers() == 1);
     rig.finish();
     ran.assert_once_each();
 }
@@ -148,18 +148,18 @@ fn a_shutdown_meets_workers_that_come_and_go() {
                 rig.pool().shutdown().expect("shuts down");
                 assert_eq!(ran.load(Ordering::Relaxed), accepted);
             } else {
-                let swept = rig.pool().shutdown_now().expect("shuts down") as usize;
-                assert_eq!(ran.load(Ordering::Relaxed) + swept, accepted);
+                let discarded = rig.pool().shutdown_now().expect("shuts down") as usize;
+                assert_eq!(ran.load(Ordering::Relaxed) + discarded, accepted);
             }
             resizer.join().expect("no panic");
         });
         rig.finish();
-        assert_eq!(alone.threads(), 0);
+        alone.wait_for_threads(0);
     }
 }
 
 #[test]
-fn hooks_come_in_pairs_for_each_service() {
+fn hooks_are_called_in_pairs() {
     let _alone = alone();
     let (starts, exits) = (Arc::new(Hits::new(4)), Arc::new(Hits::new(4)));
     let (on_start, on_exit) = (starts.clone(), exits.clone());
@@ -168,25 +168,25 @@ fn hooks_come_in_pairs_for_each_service() {
     for n in [1, 4, 2, 4] {
         rig.set_workers(n).expect("within the range");
         wait_until("the number is right", || rig.workers() == n);
-        // Whoever goes has run its exit hook before its number is given again.
-        wait_until("the others have gone", || starts.total() - exits.total() == n);
+        // A worker that retires runs its exit hook before its number is used again.
+        wait_until("the other workers have retired", || starts.total() - exits.total() == n);
     }
     rig.finish();
     assert_eq!((starts.total(), exits.total()), (4 + 3 + 2, 4 + 3 + 2));
 }
 
 #[test]
-fn what_an_exit_hook_submits_is_run() {
+fn a_task_of_an_exit_hook_runs() {
     let _alone = alone();
     let ran = Arc::new(AtomicUsize::new(0));
     let in_hook = ran.clone();
     let rig = Rig::with(Pool::builder().workers(3).on_exit(move |_| {
         let ran = in_hook.clone();
-        // Refused when the pool is over.
+        // Refused if the pool has ended.
         let _ = longshore::execute(move || _ = ran.fetch_add(1, Ordering::Relaxed));
     }));
     rig.set_workers(1).expect("within the range");
-    wait_until("what two hooks have submitted has run", || ran.load(Ordering::Relaxed) == 2);
+    wait_until("the tasks of two hooks have run", || ran.load(Ordering::Relaxed) == 2);
     rig.finish();
 }
 
@@ -202,7 +202,7 @@ fn a_start_hook_that_panics_costs_one_worker() {
     rig.set_workers(1).expect("within the range");
     alone.wait_for_threads(1);
     fails.store(true, Ordering::Relaxed);
-    rig.set_workers(3).expect("the threads do start");
+    rig.set_workers(3).expect("the threads start");
     wait_until("both have failed", || rig.stats().failed_starts == 2);
     alone.wait_for_threads(1);
     assert_eq!(rig.workers(), 1);
@@ -241,16 +241,17 @@ fn a_paused_pool_is_resized() {
     assert!(rig.pause());
     let waits = rig.submit(|| 3).expect("accepted");
     rig.set_workers(1).expect("within the range");
-    wait_until("three have gone", || rig.workers() == 1);
+    wait_until("three workers have retired", || rig.workers() == 1);
     assert!(!waits.is_finished());
     rig.resume();
     assert_eq!(waits.join().expect("ran"), 3);
     rig.finish();
 }
 
-/// The end of a thread that takes its time, for the destructor of a thread-local does, holds up nobody but the one that joins it.
+/// A thread that ends slowly, because of the destructor of a thread-local, delays only the thread that joins
+/// it.
 #[test]
-fn threads_that_go_do_not_queue_up_behind_a_slow_one() {
+fn threads_that_end_do_not_wait_for_a_slow_one() {
     struct Slow(Arc<AtomicBool>, Visitor);
     impl Drop for Slow {
         fn drop(&mut self) {
@@ -266,16 +267,16 @@ fn threads_that_go_do_not_queue_up_behind_a_slow_one() {
     let rig = Rig::new(16);
     let (is_taken, gate) = (Arc::new(AtomicBool::new(false)), Gate::new());
     let visitor = gate.visitor();
-    // The first to go is the slow one.
+    // The slow worker retires first.
     let slow = move |_| LOCAL.set(Some(Slow(is_taken.clone(), visitor.clone())));
     rig.broadcast(slow).expect("open").into_iter().for_each(|handle| handle.join().expect("ran"));
     rig.set_workers(1).expect("within the range");
     gate.wait_for(1);
-    wait_until("the others have gone", || alone.threads() <= 3);
+    wait_until("the other threads have ended", || alone.threads() <= 3);
     assert_eq!(rig.workers(), 1);
     for n in [16, 1, 16, 1] {
         rig.set_workers(n).expect("within the range");
-        wait_until("they have come and gone", || (n..=n + 2).contains(&alone.threads()));
+        wait_until("the workers have joined and retired", || (n..=n + 2).contains(&alone.threads()));
     }
     gate.open();
     alone.wait_for_threads(1);
@@ -283,7 +284,7 @@ fn threads_that_go_do_not_queue_up_behind_a_slow_one() {
 }
 
 #[test]
-fn only_workers_that_are_there_are_sent_tasks() {
+fn tasks_are_sent_to_present_workers_only() {
     let alone = alone();
     let rig = Rig::new(4);
     for n in [4, 2, 4, 1, 3] {
@@ -302,7 +303,7 @@ fn only_workers_that_are_there_are_sent_tasks() {
     rig.finish();
 }
 
-/// Whoever stands for the key may leave just then: another takes the task.
+/// The worker for a key may retire at any moment; another worker then gets the task.
 #[test]
 fn a_key_always_has_a_worker() {
     let _alone = alone();
@@ -311,7 +312,7 @@ fn a_key_always_has_a_worker() {
     thread::scope(|scope| {
         scope.spawn(|| {
             for task in 0..tasks {
-                rig.task().key(task % 50).execute(ran.task(task)).expect("open, and some worker is there");
+                rig.task().key(task % 50).execute(ran.task(task)).expect("open, and there is a worker");
             }
             is_over.store(true, Ordering::Relaxed);
         });
@@ -326,16 +327,16 @@ fn a_key_always_has_a_worker() {
     ran.assert_once_each();
 }
 
-/// A broadcast passes over a worker that is about to leave. That costs a bounded pool no room.
+/// A broadcast leaves out a worker that is about to retire. That costs a bounded pool no permit.
 #[test]
-fn a_broadcast_takes_no_room_for_those_who_leave() {
+fn a_broadcast_takes_no_permit_for_a_worker_that_retires() {
     const CAPACITY: usize = 3;
     let _alone = alone();
     let leaving = Gate::new();
     let visitor = leaving.visitor();
     let bounded = Pool::builder().workers(2).queue_capacity(CAPACITY).on_full(OnFull::Reject);
     let rig = Rig::with(bounded.on_exit(move |_| visitor.pass()));
-    let leaving = leaving; // opens before the pool goes
+    let leaving = leaving; // opens before the pool is dropped
     rig.set_workers(1).expect("within the limits");
     leaving.wait_for(1);
     for _ in 0..CAPACITY {
@@ -345,7 +346,7 @@ fn a_broadcast_takes_no_room_for_those_who_leave() {
     let gate = Gate::new();
     gate.hold(&*rig, 1);
     for _ in 0..CAPACITY {
-        rig.execute(|| ()).expect("there is room");
+        rig.execute(|| ()).expect("within the capacity");
     }
     assert_eq!(rig.execute(|| ()).expect_err("and no more").kind, SubmitErrorKind::Full);
     leaving.open();

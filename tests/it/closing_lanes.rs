@@ -1,5 +1,5 @@
-//! A lane whose pool closes while somebody is on the way in. Only a pool that pushes asks a rule of the user's on that way,
-//! which is how a thread can be held there.
+//! A lane whose pool closes while a producer is submitting to it. Only a push pool calls a user's placement
+//! rule during a submission, in which the test can hold a thread.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -10,13 +10,14 @@ use longshore::{Placement, Pool};
 
 use crate::support::{Gate, PATIENCE, Rig, wait_until};
 
-/// Long enough for the second task to be accepted, in a pool that does that too early; another one takes no notice.
+/// Long enough for the second task to be accepted by a lane that accepts it too early. A correct lane does
+/// not depend on it.
 const HEAD_START: Duration = Duration::from_millis(100);
 
-/// Two tasks come to a lane of one. The first is not in the pool yet, and will be refused. What has been promised to the second
-/// is kept: it runs, or has been refused as well.
+/// Two tasks are submitted to a lane with a limit of one. The first is not in the pool yet, and will be
+/// refused. If the second is accepted it must run; otherwise it must be refused as well.
 #[test]
-fn what_a_lane_has_accepted_runs_although_the_pool_closes() {
+fn a_task_that_a_lane_has_accepted_runs_although_the_pool_closes() {
     let (gate, held) = (Gate::new(), "the first");
     let visitor = gate.visitor();
     let rule = move |_: &longshore::PlacementView<'_>| {
@@ -26,7 +27,7 @@ fn what_a_lane_has_accepted_runs_although_the_pool_closes() {
         0
     };
     let rig = Rig::with(Pool::builder().workers(1).placement(Placement::Custom(Arc::new(rule))));
-    let gate = gate; // opens before the pool goes
+    let gate = gate; // opens before the pool is dropped
     let lane = rig.lane(1).build().expect("a limit");
     thread::scope(|scope| {
         let first = lane.clone();
@@ -34,11 +35,11 @@ fn what_a_lane_has_accepted_runs_although_the_pool_closes() {
         gate.wait_for(1);
         let (tell, told) = mpsc::channel();
         let second = &lane;
-        scope.spawn(move || tell.send(second.submit(|| 2)).expect("somebody listens"));
+        scope.spawn(move || tell.send(second.submit(|| 2)).expect("the receiver exists"));
         let early = told.recv_timeout(HEAD_START);
         let pool = rig.pool();
         scope.spawn(move || pool.shutdown().expect("shuts down"));
-        wait_until("it is closed", || rig.execute(|| ()).is_err());
+        wait_until("the pool is closed", || rig.execute(|| ()).is_err());
         gate.open();
         let second = match early {
             Err(RecvTimeoutError::Timeout) => told.recv_timeout(PATIENCE).expect("an answer"),

@@ -1,4 +1,5 @@
-//! `join`, `enter` and `install`: both sides run, results and panics come back, threads from outside take part.
+//! `join`, `enter` and `install`: both sides run, results and panics are returned, external threads take
+//! part.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -7,10 +8,10 @@ use std::thread;
 use longshore::{Context, Pool};
 use rand::RngExt;
 
-use crate::support::{Census, Gate, Rig, quiet_panic, rest, rng, seed, text, wait_until};
+use crate::support::{Census, Gate, Rig, let_time_pass, quiet_panic, rng, seed, text, wait_until};
 
-mod guests;
 mod isolation;
+mod leases;
 mod panics;
 mod pools;
 
@@ -52,18 +53,18 @@ fn outside_of_every_pool_one_side_runs_after_the_other() {
 }
 
 #[test]
-fn a_thread_from_outside_takes_part_itself_and_install_goes_to_a_worker() {
+fn an_external_thread_leases_a_worker_and_install_uses_a_worker_thread() {
     let rig = Rig::new(2);
     let here = thread::current().id();
     let there = rig.install(|| (thread::current().id(), longshore::current_worker()));
     assert!(there.0 != here && there.1.is_some());
-    // It takes a worker's place only if one is parked.
+    // The thread can lease a worker only if one is parked.
     wait_until("a worker is parked", || rig.enter(|_| thread::current().id() == here));
     assert_eq!(longshore::current_worker(), None);
     rig.finish();
 }
 
-/// On one worker a join is two calls, one after the other.
+/// On a single worker a join is two calls, one after the other.
 #[test]
 fn on_one_worker_the_first_side_comes_first() {
     fn walk(cx: Context<'_>, number: u32, order: &Mutex<Vec<u32>>) {
@@ -92,7 +93,7 @@ fn on_one_worker_the_first_side_comes_first() {
     rig.finish();
 }
 
-/// Sides borrow from the frame around the join, and what they return may be anything that can be sent.
+/// The sides borrow from the frame around the join, and return any value that can be sent.
 #[test]
 fn sides_borrow_and_return_what_they_like() {
     fn sort(cx: Context<'_>, numbers: &mut [u64]) {
@@ -102,7 +103,7 @@ fn sides_borrow_and_return_what_they_like() {
         let (left, right) = numbers.split_at_mut(small);
         cx.join(|cx| sort(cx, left), |cx| sort(cx, &mut right[1..]));
     }
-    /// Moves those for which `first` holds to the front; how many.
+    /// Moves the numbers for which `first` returns true to the front. Returns how many there are.
     fn partition(numbers: &mut [u64], first: impl Fn(&u64) -> bool) -> usize {
         let mut small = 0;
         for i in 0..numbers.len() {
@@ -133,7 +134,7 @@ fn sides_borrow_and_return_what_they_like() {
     }
 }
 
-/// Both sides wait for each other, so two threads have to take part.
+/// The sides wait for each other, so two threads must take part.
 #[test]
 fn both_sides_of_a_join_run_at_the_same_time() {
     let rig = Rig::new(2);
@@ -154,7 +155,7 @@ fn both_sides_of_a_join_run_at_the_same_time() {
 }
 
 #[test]
-fn the_panic_of_the_first_side_goes_on_and_both_sides_have_run() {
+fn the_panic_of_the_first_side_continues_and_both_sides_have_run() {
     for workers in [1, 2, 4] {
         let rig = Rig::new(workers);
         for round in 0..200u64 {
@@ -180,10 +181,10 @@ fn the_panic_of_the_first_side_goes_on_and_both_sides_have_run() {
 }
 
 #[test]
-fn a_long_serial_part_hides_no_more_than_the_younger_forks() {
+fn a_long_serial_part_hides_only_the_younger_forks() {
     let rig = Rig::new(2);
     let taken = Gate::new();
-    // The second side is on offer while the first one does nothing for it.
+    // The second side is in the fork slot, although the first side does nothing for that.
     rig.join(|| taken.visitor().pass(), || taken.open());
     rig.finish();
 }
@@ -207,7 +208,7 @@ fn one_pool_waits_for_another_and_serves_its_own() {
 }
 
 #[test]
-fn a_closed_pool_lets_the_caller_do_it_alone() {
+fn a_closed_pool_leaves_the_work_to_the_caller() {
     let pool = Pool::builder().workers(2).build().expect("starts");
     pool.shutdown().expect("ends");
     let here = thread::current().id();
@@ -218,11 +219,11 @@ fn a_closed_pool_lets_the_caller_do_it_alone() {
     pool.enter(|_| {
         longshore::execute(move || _ = counted.fetch_add(1, Ordering::Relaxed)).expect("accepted")
     });
-    assert_eq!(ran.load(Ordering::Relaxed), 1, "what was accepted has run");
+    assert_eq!(ran.load(Ordering::Relaxed), 1, "the accepted task has run");
 }
 
 #[test]
-fn what_is_submitted_while_a_worker_is_lent_runs() {
+fn tasks_submitted_during_a_lease_run() {
     let rig = Rig::new(1);
     for round in 0..2000 {
         let handle = rig.enter(|_| longshore::submit(move || round).expect("on the pool"));
@@ -234,12 +235,12 @@ fn what_is_submitted_while_a_worker_is_lent_runs() {
 }
 
 #[test]
-fn a_shutdown_waits_for_a_lent_worker() {
+fn a_shutdown_waits_for_the_end_of_a_lease() {
     for now in [false, true] {
         let rig = Rig::new(2);
         let pool = rig.pool().clone();
         let go = Gate::new();
-        let guest = {
+        let entering = {
             let (pool, go) = (pool.clone(), go.visitor());
             thread::spawn(move || {
                 pool.enter(|cx| {
@@ -252,9 +253,9 @@ fn a_shutdown_waits_for_a_lent_worker() {
         let closer = thread::spawn(move || {
             if now { pool.shutdown_now().map(|_| ()) } else { pool.shutdown() }.expect("ends");
         });
-        rest(std::time::Duration::from_millis(2));
+        let_time_pass(std::time::Duration::from_millis(2));
         go.open();
-        assert_eq!(guest.join().expect("no panic"), 610);
+        assert_eq!(entering.join().expect("no panic"), 610);
         closer.join().expect("no panic");
         rig.finish();
     }

@@ -1,4 +1,4 @@
-//! Loops and streams of results: every item once, in order where order is promised, whatever fails.
+//! Loops and streams of results: every item once, in order where the order is promised, whatever fails.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -44,9 +44,9 @@ fn results_are_in_the_order_of_the_items() {
     rig.finish();
 }
 
-/// Few items may be long ones: each goes to a worker of its own, though the first waits for the last.
+/// A few items may be long: each item runs on a worker of its own, although the first waits for the last.
 #[test]
-fn few_items_are_shared_out_at_once() {
+fn a_few_items_are_distributed_at_once() {
     let rig = Rig::new(2);
     for _ in 0..200 {
         let (first, second) = (Gate::new(), Gate::new());
@@ -63,16 +63,16 @@ fn few_items_are_shared_out_at_once() {
     rig.finish();
 }
 
-/// While one item takes long, another worker has half of what is left.
+/// While one item takes long, another worker takes half of the remaining items.
 #[test]
-fn an_item_that_takes_long_does_not_hold_up_the_others() {
+fn a_long_item_does_not_delay_the_others() {
     let rig = Rig::new(2);
     for _ in 0..20 {
         let gate = Gate::new();
         let visitor = gate.visitor();
         let passed = AtomicUsize::new(0);
         rig.for_each(0..1000, |i| {
-            // Long enough for the loop to see that it is worth sharing.
+            // Long enough for the loop to split.
             (0..20_000).for_each(|n| _ = std::hint::black_box(n));
             if i == 4 {
                 visitor.pass();
@@ -103,7 +103,7 @@ fn the_first_error_ends_a_try_map() {
 }
 
 #[test]
-fn a_panic_goes_on_and_drops_all_results() {
+fn a_panic_continues_and_drops_all_results() {
     for workers in [1, 3] {
         let rig = Rig::new(workers);
         for place in [0, 1, 500, 999] {
@@ -118,7 +118,7 @@ fn a_panic_goes_on_and_drops_all_results() {
             }));
             assert_eq!(text(&*caught.expect_err("panics")), "an item");
             assert_eq!(Arc::strong_count(&alive), 1, "no result is left");
-            // Items that are given by value and never reached are dropped as well.
+            // Items that are passed by value and never reached are dropped as well.
             let items: Vec<_> = (0..1000).map(|i| (i, alive.clone())).collect();
             let caught = catch_unwind(AssertUnwindSafe(|| {
                 rig.for_each(items, |(i, _)| {
@@ -163,7 +163,7 @@ fn loops_in_loops_in_joins_in_scopes_in_tasks() {
 }
 
 #[test]
-fn a_stream_yields_every_result_and_takes_no_more_than_it_may() {
+fn a_stream_yields_every_result_and_draws_no_more_items_than_it_may() {
     for workers in [1, 2] {
         let rig = Rig::new(workers);
         let drawn = Arc::new(AtomicUsize::new(0));
@@ -177,12 +177,12 @@ fn a_stream_yields_every_result_and_takes_no_more_than_it_may() {
         seen.sort_unstable();
         assert!(seen.iter().copied().eq((0..1000).map(|n| n * n)));
 
-        // Taken inside of the pool, also by its only worker.
+        // Consumed inside the pool, also by its only worker.
         let pool = rig.pool().clone();
         let sum = rig.submit(move || pool.map_unordered(0..100u64, |n| n).sum::<u64>());
         assert_eq!(sum.expect("open").join().expect("ran"), 4950);
 
-        // Given up.
+        // Dropped before its end.
         let alive = Arc::new(());
         let items: Vec<_> = (0..100).map(|_| alive.clone()).collect();
         let mut stream = rig.map_unordered(items, |item| item);
@@ -194,7 +194,7 @@ fn a_stream_yields_every_result_and_takes_no_more_than_it_may() {
 }
 
 #[test]
-fn a_stream_tells_of_panics_and_goes_on() {
+fn a_stream_reports_panics_and_continues() {
     let rig = Rig::new(2);
     let mut stream = rig.map_unordered(0..10, |n| if n == 3 { quiet_panic("three") } else { n });
     let (mut panics, mut sum) = (0, 0);
@@ -208,7 +208,11 @@ fn a_stream_tells_of_panics_and_goes_on() {
     assert_eq!((panics, sum), (1, 42));
     drop(stream);
     rig.shutdown().expect("ends");
-    assert_eq!(rig.map_unordered(0..10, |n| n).sum::<i32>(), 45, "a closed pool leaves it to the caller");
+    assert_eq!(
+        rig.map_unordered(0..10, |n| n).sum::<i32>(),
+        45,
+        "a closed pool leaves the work to the caller"
+    );
     rig.finish();
 }
 
@@ -244,14 +248,14 @@ fn an_ordered_stream_keeps_the_order_and_the_bound() {
         let items = (0..1000u64).inspect(|_| drawn.set(drawn.get() + 1));
         for (taken, square) in rig.map_ordered(items, |n| n * n).enumerate() {
             assert_eq!(square, (taken * taken) as u64);
-            assert!(drawn.get() <= taken + 4 * workers + 1, "no more than four a worker are under way");
+            assert!(drawn.get() <= taken + 4 * workers + 1, "at most four items a worker are drawn ahead");
         }
         rig.finish();
     }
 }
 
 #[test]
-fn a_slow_first_item_holds_up_no_more_than_the_bound() {
+fn a_slow_first_item_delays_no_more_items_than_the_bound() {
     let rig = Rig::new(2);
     let gate = Gate::new();
     let (visitor, begun) = (gate.visitor(), Arc::new(AtomicUsize::new(0)));
@@ -266,7 +270,7 @@ fn a_slow_first_item_holds_up_no_more_than_the_bound() {
     let mut stream = rig.map_ordered(0..100, work);
     std::thread::scope(|scope| {
         let reading = scope.spawn(|| stream.next());
-        wait_until("all that may be under way have begun", || begun.load(Ordering::SeqCst) == 8);
+        wait_until("all items that may be drawn ahead have begun", || begun.load(Ordering::SeqCst) == 8);
         gate.open();
         assert_eq!(reading.join().expect("no panic"), Some(0));
     });
@@ -275,7 +279,7 @@ fn a_slow_first_item_holds_up_no_more_than_the_bound() {
 }
 
 #[test]
-fn a_panic_comes_in_its_items_place_and_a_purge_is_heard_of() {
+fn a_panic_is_in_the_place_of_its_item_and_a_purge_is_reported() {
     let rig = Rig::new(1);
     let mut stream = rig.map_ordered(0..10, |n| if n == 3 { quiet_panic("three") } else { n });
     assert_eq!([(); 3].map(|()| stream.next()), [Some(0), Some(1), Some(2)]);
@@ -294,7 +298,7 @@ fn a_panic_comes_in_its_items_place_and_a_purge_is_heard_of() {
             std::iter::repeat_with(next).take(4).collect::<Vec<_>>()
         });
         gate.wait_for(1);
-        wait_until("the others wait", || rig.stats().waiting == 3);
+        wait_until("the other items wait", || rig.stats().waiting == 3);
         assert_eq!(rig.purge(), 3);
         gate.open();
         assert_eq!(reading.join().expect("no panic"), [Some(Some(0)), None, None, None]);

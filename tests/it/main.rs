@@ -1,7 +1,10 @@
-//! The behaviour of the public API. What needs a process of its own is in `process_*.rs`, what needs weight in
-//! `stress.rs`.
+//! The behaviour of the public API. Tests that need a process of their own are in `process_*.rs`, heavy ones
+//! in `stress/`.
 
-#![allow(clippy::duplicate_mod, reason = "what both kinds of pools do is stated once and tested with each")]
+#![allow(
+    clippy::duplicate_mod,
+    reason = "behaviour of both kinds of pools is stated once and tested with each"
+)]
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,4 +1,4 @@
-//! What only a pool that pulls promises, and both kinds side by side.
+//! Promises of pull pools only, and pools of both kinds together.
 
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
@@ -7,9 +7,9 @@ use std::time::Duration;
 use longshore::{AnyPool, JoinHandle, Pool, PullPool};
 
 use super::*;
-use crate::support::{AnyRig, Gate, rest};
+use crate::support::{AnyRig, Gate, let_time_pass};
 
-/// Submitted one by one, in batches and by tasks: started in that order.
+/// Tasks that are submitted one by one, in batches and by tasks start in that order.
 #[test]
 fn tasks_start_in_order_of_arrival() {
     let rig = Rig::new(1);
@@ -32,7 +32,7 @@ fn tasks_start_in_order_of_arrival() {
     assert!(started.lock().expect("not poisoned").iter().copied().eq(0..600));
 }
 
-/// While one worker is inside a task, nothing that was submitted before waits for it: it has taken that task and no other.
+/// A worker in a task delays no other task: it has taken that task only.
 #[test]
 fn a_worker_takes_one_task_at_a_time() {
     let rig = Rig::new(2);
@@ -41,7 +41,7 @@ fn a_worker_takes_one_task_at_a_time() {
         let visitor = gate.visitor();
         let holder = rig.submit(move || visitor.pass()).expect("open");
         let others = rig.submit_batch((0..20).map(|n| move || n)).expect("open");
-        // The other worker runs all of them although the first one is blocked.
+        // The other worker runs all tasks, although the first worker is blocked.
         assert!(others.into_iter().map(|handle| handle.join().expect("ran")).eq(0..20));
         gate.open();
         holder.join().expect("ran");
@@ -49,7 +49,8 @@ fn a_worker_takes_one_task_at_a_time() {
     rig.finish();
 }
 
-/// A task may wait for the one that submitted it, for that one runs nothing while it waits for a third.
+/// A task may wait for the task that submitted it, because that one runs nothing while it waits for a third
+/// task.
 #[test]
 fn a_child_may_wait_for_its_parent() {
     let rig = Rig::new(2);
@@ -74,14 +75,14 @@ fn a_child_may_wait_for_its_parent() {
     rig.finish();
 }
 
-/// One worker runs what another one waits for, and waits itself for what is still in the queue.
+/// A worker runs the task that another worker waits for, and itself waits for a task that is still queued.
 #[test]
-fn a_wait_for_one_that_waits_for_a_queued_one() {
+fn a_wait_for_a_task_that_waits_for_a_queued_task() {
     for _ in 0..200 {
         let rig = Rig::new(2);
         let gate = Gate::new();
         let visitor = gate.visitor();
-        // Both workers are held: one inside a task that will wait for the last in the queue.
+        // Both workers are held, one of them in a task that will wait for the last task in the queue.
         let (sender, receiver) = mpsc::channel::<JoinHandle<u32>>();
         let middle = rig
             .submit(move || {
@@ -135,7 +136,7 @@ fn a_pool_of_each_kind_with_one_worker_wait_for_each_other() {
     push.finish();
 }
 
-/// The free functions mean the pool whose task calls them, of whichever kind.
+/// The free functions reach the pool whose task calls them, whatever its kind.
 #[test]
 fn the_free_functions_tell_the_kinds_apart() {
     let (pull, push) = (Rig::new(1), AnyRig::<Pool>::new(1));
@@ -155,10 +156,10 @@ fn the_free_functions_tell_the_kinds_apart() {
     push.finish();
 }
 
-/// A task of the only worker joins on a pool that pushes, and work in there waits for the first pool: its worker serves it
-/// meanwhile, and does not act for the other one.
+/// A task of the only worker joins on a push pool, and the work there waits for the first pool. The worker
+/// serves its own pool meanwhile, and does not act as a worker of the other one.
 #[test]
-fn a_task_that_joins_on_a_pool_that_pushes() {
+fn a_task_that_joins_on_a_push_pool() {
     let (pull, push) = (Rig::new(1), AnyRig::<Pool>::new(2));
     for n in 0..200u64 {
         let (here, there) = (pull.pool().clone(), push.pool().clone());
@@ -173,7 +174,7 @@ fn a_task_that_joins_on_a_pool_that_pushes() {
     push.finish();
 }
 
-/// A pool that nobody uses any more sleeps: no timer, no spinning.
+/// A pool without work sleeps: no timer, no spinning.
 #[test]
 fn an_idle_pool_parks_each_worker_once() {
     let rig = Rig::with(PullPool::builder().workers(4).spin(Duration::ZERO));
@@ -181,16 +182,17 @@ fn an_idle_pool_parks_each_worker_once() {
         rig.stats().workers.iter().all(|worker| worker.parked >= 1)
     });
     let before: Vec<_> = rig.stats().workers.iter().map(|worker| worker.parked).collect();
-    rest(Duration::from_millis(20));
+    let_time_pass(Duration::from_millis(20));
     let after: Vec<_> = rig.stats().workers.iter().map(|worker| worker.parked).collect();
     assert_eq!(after, before);
     let stats = rig.finish();
     assert!(stats.workers.iter().all(|worker| worker.stolen == 0 && worker.queue_depth == 0));
 }
 
-/// Producers that are between the door and the queue when it closes: what was accepted runs before `shutdown` returns.
+/// Producers are between their admission and the queue when the pool closes: all accepted tasks run before
+/// `shutdown` returns.
 #[test]
-fn more_producers_than_doors_race_with_the_close() {
+fn more_producers_than_stripes_race_with_the_close() {
     for round in 0..100 {
         let rig = Rig::new(1 + round % 3);
         let started = Barrier::new(21);
@@ -208,7 +210,7 @@ fn more_producers_than_doors_race_with_the_close() {
             let completed = rig.stats().completed;
             let accepted: u64 =
                 producers.into_iter().map(|producer| producer.join().expect("no panic")).sum();
-            assert_eq!(completed, accepted, "all that was accepted had run when it returned");
+            assert_eq!(completed, accepted, "all accepted tasks had run when it returned");
         });
         rig.finish();
     }

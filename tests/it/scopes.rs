@@ -1,4 +1,4 @@
-//! Scopes: all tasks end before the scope does, whatever they borrow, spawn, panic with or wait for.
+//! Scopes: all tasks end before their scope does, whatever they borrow, spawn, panic with or wait for.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -10,7 +10,7 @@ use longshore::{JoinError, Pool, Scope};
 
 use crate::support::{Gate, Rig, quiet_panic, text};
 
-/// A binary tree of tasks of this depth; counts its nodes.
+/// A binary tree of tasks of this depth. Counts its nodes.
 fn grow<'scope>(scope: &'scope Scope<'scope, '_>, depth: u32, nodes: &'scope AtomicUsize) {
     nodes.fetch_add(1, Ordering::Relaxed);
     if depth > 0 {
@@ -68,7 +68,7 @@ fn closures_of_every_size_are_called_once() {
 }
 
 #[test]
-fn the_first_panic_goes_on_when_all_have_ended() {
+fn the_first_panic_continues_when_all_tasks_have_ended() {
     for workers in [1, 3] {
         let rig = Rig::new(workers);
         let ended = AtomicUsize::new(0);
@@ -102,7 +102,7 @@ fn the_first_panic_goes_on_when_all_have_ended() {
 }
 
 #[test]
-fn handles_bring_results_that_borrow() {
+fn handles_return_results_that_borrow() {
     let rig = Rig::new(2);
     let words = ["push".to_owned(), "steal".to_owned()];
     let longest = rig.scope(|scope| {
@@ -114,7 +114,7 @@ fn handles_bring_results_that_borrow() {
 }
 
 #[test]
-fn a_handle_takes_the_panic_and_without_it_the_scope_does() {
+fn a_panic_goes_to_the_handle_or_else_to_the_scope() {
     let rig = Rig::new(2);
     rig.scope(|scope| {
         let handle = scope.submit(|| -> u8 { quiet_panic("to the handle") });
@@ -164,7 +164,7 @@ fn an_in_place_scope_stays_on_its_thread() {
     rig.finish();
 }
 
-/// The scope's own worker is the only one; the tasks come from threads that are no workers.
+/// The scope's own worker is the only one. Threads that are no workers spawn the tasks.
 #[test]
 fn threads_that_are_no_workers_spawn_into_the_scope_of_a_worker() {
     for workers in [1, 2] {
@@ -191,7 +191,8 @@ fn threads_that_are_no_workers_spawn_into_the_scope_of_a_worker() {
     }
 }
 
-/// While it waits for its scope a task that holds a lock is not made to run another one that wants it.
+/// While a task that holds a lock waits for its scope, it is not made to run another task that wants the
+/// lock.
 #[test]
 fn a_scope_under_a_lock_runs_nothing_foreign() {
     let rig = Rig::new(2);
@@ -199,7 +200,7 @@ fn a_scope_under_a_lock_runs_nothing_foreign() {
     let handles = rig.submit_batch((0..500).map(|_| {
         let lock = lock.clone();
         move || {
-            let mut count = lock.lock().expect("nobody panics");
+            let mut count = lock.lock().expect("not poisoned");
             let parts = AtomicUsize::new(0);
             longshore::scope(|scope| {
                 for _ in 0..4 {
@@ -211,7 +212,7 @@ fn a_scope_under_a_lock_runs_nothing_foreign() {
         }
     }));
     handles.expect("open").into_iter().for_each(|handle| handle.join().expect("ran"));
-    assert_eq!(*lock.lock().expect("nobody panics"), 500);
+    assert_eq!(*lock.lock().expect("not poisoned"), 500);
     rig.finish();
 }
 
@@ -266,7 +267,7 @@ fn scopes_of_other_pools_and_of_closed_ones() {
 }
 
 #[test]
-fn a_scope_that_is_thrown_away_says_so() {
+fn a_scope_with_discarded_tasks_panics() {
     let rig = Rig::new(1);
     let pool = rig.pool().clone();
     let gate = Gate::new();
@@ -284,7 +285,7 @@ fn a_scope_that_is_thrown_away_says_so() {
         let pool = rig.pool().clone();
         thread::spawn(move || pool.shutdown_now())
     };
-    crate::support::wait_until("the second task is thrown away", || rig.stats().cancelled == 1);
+    crate::support::wait_until("the second task is discarded", || rig.stats().cancelled == 1);
     gate.open();
     assert_eq!(closer.join().expect("no panic").expect("ends"), 1);
     let payload = scoped.join().expect("no panic").expect_err("not all tasks have run");
@@ -293,7 +294,7 @@ fn a_scope_that_is_thrown_away_says_so() {
 }
 
 #[test]
-fn a_scope_of_deep_recursion_goes_on_on_fresh_stacks() {
+fn a_scope_of_deep_recursion_continues_on_fresh_stacks() {
     fn descend(levels: u32) -> u32 {
         if levels == 0 {
             return 0;

@@ -1,4 +1,4 @@
-//! What only a pool that pushes has: queues of the workers' own, and thieves.
+//! Promises of push pools only: queues of single workers, and thieves.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,7 +7,7 @@ use longshore::{JoinHandle, Placement, PlacementView, Pool, WorkerState, WorkerS
 use crate::support::{Gate, Hits, Rig, quiet_panic, wait_until};
 
 #[test]
-fn work_in_the_deque_of_a_blocked_worker_is_run_by_others() {
+fn tasks_in_the_deque_of_a_blocked_worker_are_run_by_its_peer() {
     let rig = Rig::new(2);
     let gate = Gate::new();
     let hits = Hits::new(500);
@@ -19,7 +19,7 @@ fn work_in_the_deque_of_a_blocked_worker_is_run_by_others() {
         visitor.pass();
     })
     .expect("open");
-    wait_until("the other worker ran everything", || hits.total() == 500);
+    wait_until("the other worker ran all tasks", || hits.total() == 500);
     hits.assert_once_each();
     gate.open();
     let stats = rig.finish();
@@ -79,7 +79,7 @@ fn stolen_tasks_are_counted_by_the_thief() {
 /// Gives a pool one task at a time, while all its workers sleep.
 struct Calm<'a> {
     rig: &'a Rig,
-    /// How often each worker had gone to sleep when it was last given a task.
+    /// How often each worker had parked when it was last given a task.
     slept: Vec<u64>,
 }
 
@@ -88,21 +88,21 @@ impl<'a> Calm<'a> {
         Calm { rig, slept: vec![0; rig.workers()] }
     }
 
-    /// Waits until every worker sleeps: it has lain down, and has looked around for the last time. (One that still looks may
-    /// take what it is not meant to have.) How often each has gone to sleep.
+    /// Waits until every worker sleeps, which is after its last look for tasks. (A worker that still looks
+    /// may take a task that is meant for another one.) Returns how often each worker has parked.
     fn wait(&self) -> Vec<u64> {
         let sleeps = |(worker, &before): (&WorkerStats, &u64)| {
             worker.state == WorkerState::Parked && worker.parked > before
         };
         let mut stats = self.rig.stats();
-        wait_until("all sleep", || {
+        wait_until("all workers sleep", || {
             stats = self.rig.stats();
             stats.workers.iter().zip(&self.slept).all(sleeps)
         });
         stats.workers.iter().map(|worker| worker.parked).collect()
     }
 
-    /// The number of the worker that has run what `submit` submits.
+    /// The number of the worker that runs the task submitted by `submit`.
     fn worker_of(&mut self, submit: impl FnOnce(&Rig) -> JoinHandle<Option<usize>>) -> usize {
         let slept = self.wait();
         let worker = submit(self.rig).join().expect("ran").expect("on a worker");
@@ -112,7 +112,7 @@ impl<'a> Calm<'a> {
 }
 
 #[test]
-fn the_worker_that_a_task_is_sent_to_is_woken_and_no_other() {
+fn a_sent_task_wakes_its_worker_and_no_other() {
     let rig = Rig::new(4);
     let mut calm = Calm::new(&rig);
     for round in 0..200 {
@@ -124,7 +124,7 @@ fn the_worker_that_a_task_is_sent_to_is_woken_and_no_other() {
 }
 
 #[test]
-fn tasks_of_one_key_go_to_one_worker() {
+fn tasks_with_the_same_key_go_to_one_worker() {
     let rig = Rig::new(4);
     let mut calm = Calm::new(&rig);
     let mut worker_of =
@@ -140,7 +140,7 @@ fn tasks_of_one_key_go_to_one_worker() {
 }
 
 #[test]
-fn tasks_for_a_worker_are_begun_in_order_and_not_by_its_peers_in_passing() {
+fn tasks_sent_to_a_busy_worker_start_in_order_and_are_left_by_its_peers() {
     let rig = Rig::new(2);
     let gate = Gate::new();
     gate.hold(&rig, 2);
@@ -150,12 +150,12 @@ fn tasks_for_a_worker_are_begun_in_order_and_not_by_its_peers_in_passing() {
         let task = move || order.lock().expect("no panic").push((number, current_worker()));
         rig.task().worker(0).execute(task).expect("open");
     }
-    // What worker 1 has to do meanwhile keeps it from looking for more.
+    // Worker 1 has tasks of its own meanwhile, so it does not search.
     let ended = Gate::new();
     let held = ended.visitor();
     rig.task().worker(1).execute(move || held.pass()).expect("open");
     gate.open();
-    wait_until("worker 0 has done its own", || order.lock().expect("no panic").len() == 100);
+    wait_until("worker 0 has run its tasks", || order.lock().expect("no panic").len() == 100);
     ended.open();
     let order = order.lock().expect("no panic");
     let own: Vec<_> =

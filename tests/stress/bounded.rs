@@ -1,5 +1,6 @@
-//! Bounded pools under eight producers: small capacities and every policy. Each task runs once, comes back or is dropped; no more
-//! wait than may. Compiled once for each kind: `Pool` is that of the module above.
+//! Bounded pools under eight producers: small capacities and every policy. Each task runs once, is returned
+//! or is dropped, and no more tasks wait than the capacity. Compiled once for each kind: `Pool` is that of
+//! the module that includes this one.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -13,7 +14,7 @@ const PRODUCERS: usize = 8;
 const POLICIES: [OnFull; 5] =
     [OnFull::Block, OnFull::BlockFor(PATIENCE), OnFull::Reject, OnFull::Drop, OnFull::CallerRuns];
 
-/// Submits task number `n` in one of the ways there are; whether it was accepted.
+/// Submits task number `n` by one of the possible calls. Returns whether it was accepted.
 fn submit(pool: &Pool, hits: &Hits, n: usize) -> bool {
     let task = hits.task(n);
     let result = match n % 7 {

@@ -1,5 +1,5 @@
-//! Joins that panic at random places, entered by several threads at once, while the pool has other work or ends: each leaf
-//! runs once, whatever happens, and everything is dropped once.
+//! Joins that panic at random, entered by several threads at once, while the pool runs other tasks or ends:
+//! each leaf runs once, whatever happens, and each value is dropped once.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,8 +13,8 @@ use crate::support::{
     Census, Hits, PATIENCE, Tracked, assert_quiescent, quiet_panic, rng, scaled, seed, watchdog,
 };
 
-/// A tree of joins of a random shape over the numbers from `first` on. One in a hundred of its nodes panics: a leaf, or a
-/// join after both of its sides have returned.
+/// A tree of joins of a random shape over the numbers from `first` on. One in a hundred of its nodes panics:
+/// a leaf, or a join after both of its sides have returned.
 struct Forest<'a> {
     leaves: &'a Hits,
     census: &'a Census,
@@ -23,7 +23,7 @@ struct Forest<'a> {
 }
 
 impl Forest<'_> {
-    /// What the leaves have left, in order.
+    /// Returns the values of the leaves, in order.
     fn walk(&self, cx: Context<'_>, first: usize, leaves: usize) -> Vec<Tracked> {
         let mut rng = rng(self.seed, ((first as u64) << 32) + leaves as u64);
         let fails = rng.random_ratio(1, 100);
@@ -58,7 +58,7 @@ impl Forest<'_> {
         results
     }
 
-    /// Tasks in between, which are refused if the pool has ended.
+    /// Other tasks, which are refused if the pool has ended.
     fn do_something_else(&self, way: u32) {
         let citizen = self.census.citizen();
         match way {
@@ -71,7 +71,7 @@ impl Forest<'_> {
             3 => {
                 let Ok(handle) = self.pool.submit(|| quiet_panic(citizen)) else { return };
                 let end: Result<(), _> = handle.join();
-                assert!(end.is_err(), "it panics, or is cancelled");
+                assert!(end.is_err(), "the task panics or is cancelled");
             }
             _ => {}
         }
@@ -85,7 +85,7 @@ enum End {
     ShutdownNow,
 }
 
-/// One life of a pool that `threads` threads enter with trees of `leaves` leaves.
+/// Builds a pool, which `threads` threads enter with trees of `leaves` leaves, and ends it.
 fn life(workers: usize, threads: usize, leaves: usize, end: End, seed: u64) {
     let pool = Arc::new(Pool::builder().workers(workers).seed(seed).build().expect("starts"));
     let watchdog = watchdog(&format!("{workers} workers, {threads} threads"), 2 * PATIENCE);
@@ -105,7 +105,9 @@ fn life(workers: usize, threads: usize, leaves: usize, end: End, seed: u64) {
                     let tree = || pool.enter(|cx| forest.walk(cx, first, some));
                     match catch_unwind(AssertUnwindSafe(tree)) {
                         Ok(results) => assert_eq!(results.len(), some),
-                        Err(payload) => payload.downcast::<Tracked>().expect("one of ours").check(),
+                        Err(payload) => {
+                            payload.downcast::<Tracked>().expect("a payload of this test").check()
+                        }
                     }
                     first += some;
                 }
@@ -116,7 +118,7 @@ fn life(workers: usize, threads: usize, leaves: usize, end: End, seed: u64) {
         match end {
             End::Afterwards => {}
             End::Shutdown | End::ShutdownNow => {
-                crate::support::wait_until("the moment has come", || hits.total() >= moment);
+                crate::support::wait_until("enough leaves have run", || hits.total() >= moment);
                 let ended = if matches!(end, End::Shutdown) {
                     pool.shutdown()
                 } else {
@@ -156,7 +158,7 @@ fn every_leaf_runs_once_while_the_pool_ends() {
     life(64, 6, 2_000, End::ShutdownNow, seed);
 }
 
-/// Row 12: work is sent to a pool, from outside or by another pool's worker, while that pool ends and is dropped.
+/// Work is sent to a pool, from outside or by a worker of another pool, while that pool ends and is dropped.
 #[test]
 fn a_pool_is_dropped_while_others_enter_it() {
     let _watchdog = watchdog("a_pool_is_dropped_while_others_enter_it", 3 * PATIENCE);
@@ -189,7 +191,7 @@ fn a_pool_is_dropped_while_others_enter_it() {
         if rng.random() {
             target.shutdown().expect("ends");
         }
-        drop(target); // the last of the three who have it ends it, perhaps a worker of another pool
+        drop(target); // the last of three owners ends the pool, perhaps a worker of another pool
         handle.join().expect("ran");
         outside.join().expect("no panic");
         assert!(ran.load(Ordering::Relaxed) >= 2);

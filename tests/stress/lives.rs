@@ -1,5 +1,5 @@
-//! Lives of pools, short and long, in which producers do at random whatever they may. Compiled once for each kind: `Pool` is
-//! that of the module above.
+//! Pools that live for short or long, while producers use every call at random. Compiled once for each kind:
+//! `Pool` is that of the module that includes this one.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
@@ -11,7 +11,7 @@ use rand::RngExt;
 use rand::rngs::SmallRng;
 
 use super::*;
-use crate::support::ledger::{Ledger, check, silent, take_back};
+use crate::support::audit::{Audit, check, count_returned, silent};
 use crate::support::{
     Hits, PATIENCE, Tracked, assert_quiescent, quiet_panic, rng, scaled, seed, wait_until, watchdog,
 };
@@ -19,27 +19,27 @@ use crate::support::{
 /// A thread that submits at random.
 struct Producer<'a> {
     pool: &'a Pool,
-    ledger: &'a Ledger,
+    audit: &'a Audit,
     rng: SmallRng,
-    /// Handles to be used later.
+    /// Handles that are used later.
     kept: Vec<JoinHandle<Tracked>>,
 }
 
 impl<'a> Producer<'a> {
-    fn new(pool: &'a Pool, ledger: &'a Ledger, rng: SmallRng) -> Self {
-        Producer { pool, ledger, rng, kept: Vec::new() }
+    fn new(pool: &'a Pool, audit: &'a Audit, rng: SmallRng) -> Self {
+        Producer { pool, audit, rng, kept: Vec::new() }
     }
 
-    /// Submits until the ledger is full, or the pool closed.
+    /// Submits until there have been enough tasks, or the pool is closed.
     fn run(mut self) {
-        let capacity = self.ledger.capacity();
-        while self.ledger.tasks() < capacity && self.submit_something() {}
+        let capacity = self.audit.capacity();
+        while self.audit.tasks() < capacity && self.submit_something() {}
         for handle in self.kept {
             check(handle.join());
         }
     }
 
-    /// Whether the pool was still open.
+    /// Returns whether the pool was still open.
     fn submit_something(&mut self) -> bool {
         match self.rng.random_range(0..8) {
             0 => self.submit_one::<0>(),
@@ -51,9 +51,9 @@ impl<'a> Producer<'a> {
     }
 
     fn submit_one<const N: usize>(&mut self) -> bool {
-        let Some(task) = self.ledger.task::<N>(&mut self.rng) else { return true };
+        let Some(task) = self.audit.task::<N>(&mut self.rng) else { return true };
         if self.rng.random() {
-            return self.pool.execute(silent(task)).map_err(|refused| take_back(refused.task)).is_ok();
+            return self.pool.execute(silent(task)).map_err(|refused| count_returned(refused.task)).is_ok();
         }
         match self.pool.submit(task) {
             Ok(handle) => {
@@ -61,7 +61,7 @@ impl<'a> Producer<'a> {
                 true
             }
             Err(refused) => {
-                take_back(refused.task).check();
+                count_returned(refused.task).check();
                 false
             }
         }
@@ -69,14 +69,14 @@ impl<'a> Producer<'a> {
 
     fn submit_many(&mut self) -> bool {
         let mut rng = rng(self.rng.random(), 0);
-        let (ledger, number) = (self.ledger, rng.random_range(0..80));
-        let tasks = (0..number).map_while(|_| ledger.task::<10>(&mut rng));
+        let (audit, number) = (self.audit, rng.random_range(0..80));
+        let tasks = (0..number).map_while(|_| audit.task::<10>(&mut rng));
         if self.rng.random() {
-            return self.pool.execute_batch(tasks.map(silent)).map_err(take_back_batch).is_ok();
+            return self.pool.execute_batch(tasks.map(silent)).map_err(count_returned_batch).is_ok();
         }
         let (handles, open) = match self.pool.submit_batch(tasks) {
             Ok(handles) => (handles, true),
-            Err(error) => (take_back_batch(error), false),
+            Err(error) => (count_returned_batch(error), false),
         };
         handles.into_iter().for_each(|handle| self.use_handle(handle));
         open
@@ -92,7 +92,7 @@ impl<'a> Producer<'a> {
             2 => {
                 let cancelled = handle.cancel();
                 let result = handle.join();
-                // A shutdown may have cancelled it as well, and then `cancel` says so.
+                // A shutdown may have cancelled it as well; then `cancel` returns true too.
                 assert_eq!(cancelled, result.as_ref().is_err_and(|error| error.is_cancelled()));
                 check(result);
             }
@@ -109,21 +109,21 @@ impl<'a> Producer<'a> {
     }
 }
 
-/// Notes what came back; returns what was accepted.
-fn take_back_batch<F: FnOnce() -> T, T, H>(error: BatchError<F, H>) -> Vec<H> {
+/// Counts the tasks that were returned. Returns the handles of the accepted tasks.
+fn count_returned_batch<F: FnOnce() -> T, T, H>(error: BatchError<F, H>) -> Vec<H> {
     assert_eq!(error.kind, SubmitErrorKind::Closed);
-    error.rejected.into_iter().for_each(|task| drop(take_back(task)));
+    error.rejected.into_iter().for_each(|task| drop(count_returned(task)));
     error.accepted
 }
 
-/// How a pool ends while its producers are at work.
+/// How a pool ends while its producers work.
 #[derive(Clone, Copy)]
 enum End {
-    /// When they have finished.
+    /// After they have finished.
     Afterwards,
     Shutdown,
     ShutdownNow,
-    /// First the one, then the other.
+    /// A shutdown with a timeout, then `shutdown_now`.
     TimeoutThenNow,
 }
 
@@ -142,35 +142,35 @@ impl End {
     }
 }
 
-/// One life of a pool: `producers` threads submit `tasks` tasks, those of the tasks themselves included, and at a
-/// random moment the pool is ended.
+/// Builds a pool, has `producers` threads submit `tasks` tasks (those that tasks submit included), and ends
+/// the pool at a random moment.
 fn life(workers: usize, producers: usize, tasks: usize, end: End, seed: u64) {
     let pool = Arc::new(Pool::builder().workers(workers).seed(seed).build().expect("starts"));
     let watchdog = watchdog(&format!("{workers} workers, {producers} producers"), 2 * PATIENCE);
     watchdog.watch(&pool);
-    let ledger = Ledger::new(tasks);
+    let audit = Audit::new(tasks);
     let together = Barrier::new(producers + 1);
     thread::scope(|scope| {
         for number in 0..producers {
-            let (pool, ledger, together) = (&pool, &ledger, &together);
-            let producer = Producer::new(pool, ledger, rng(seed, 1 + number as u64));
+            let (pool, audit, together) = (&pool, &audit, &together);
+            let producer = Producer::new(pool, audit, rng(seed, 1 + number as u64));
             scope.spawn(move || {
                 together.wait();
                 producer.run();
             });
         }
         together.wait();
-        // A moment is a number of tasks here, not a time.
+        // The moment is a number of tasks, not a time.
         let moment = rng(seed, 0).random_range(0..tasks as u64);
         if !matches!(end, End::Afterwards) {
-            wait_until("the moment has come", || ledger.tasks() >= moment);
+            wait_until("enough tasks were made", || audit.tasks() >= moment);
         }
         end.perform(&pool);
     });
     pool.shutdown().expect("shuts down");
     let stats = assert_quiescent(&pool);
     assert_eq!((stats.waiting, stats.running, stats.hook_panics), (0, 0, 0), "{stats:?}");
-    ledger.balance(&stats);
+    audit.balance(&stats);
     assert!(stats.workers.iter().all(|worker| worker.queue_depth == 0), "{stats:?}");
 }
 
@@ -205,8 +205,8 @@ fn a_shutdown_now_at_a_random_moment() {
     life(64, 8, 5_000, End::ShutdownNow, seed);
 }
 
-/// Row 20: several threads submit single tasks as fast as they can while the pool closes, many times over. What was
-/// accepted has run when `shutdown` returns; what was not comes back.
+/// Several threads submit single tasks as fast as they can while the pool closes, many times. Accepted tasks
+/// have run when `shutdown` returns; all others are returned.
 #[test]
 fn submitters_race_with_shutdown() {
     const SUBMITTERS: usize = 4;
@@ -232,7 +232,7 @@ fn submitters_race_with_shutdown() {
             pool.shutdown().expect("shuts down");
             let ran_by_now = ran.total();
             let accepted = submitters.into_iter().map(|thread| thread.join().expect("no panic")).sum();
-            assert_eq!(ran_by_now, accepted, "all that was accepted has run when it returns");
+            assert_eq!(ran_by_now, accepted, "all accepted tasks have run when it returns");
             accepted
         });
         ran.assert_at_most_once_each();
@@ -240,7 +240,7 @@ fn submitters_race_with_shutdown() {
     }
 }
 
-/// Row 28: a million panics (a hundredth of it in the gate) leave nothing behind.
+/// A million panics (a hundredth of them by default) leave nothing behind.
 #[test]
 fn a_storm_of_panics() {
     let rounds = scaled(10_000);
@@ -263,7 +263,8 @@ fn a_storm_of_panics() {
     assert_eq!(receiver.iter().filter(|&message| message).count(), rounds);
 }
 
-/// Handles are cancelled, joined and dropped by one thread while another submits: each task has one end.
+/// Handles are cancelled, joined and dropped by one thread while another one submits: each task ends in one
+/// way.
 #[test]
 fn handles_change_hands() {
     let seed = seed();
@@ -271,25 +272,25 @@ fn handles_change_hands() {
         let pool = Arc::new(Pool::builder().workers(workers).build().expect("starts"));
         let watchdog = watchdog("handles_change_hands", 2 * PATIENCE);
         watchdog.watch(&pool);
-        let ledger = Ledger::new(scaled(6_000));
+        let audit = Audit::new(scaled(6_000));
         let (sender, receiver) = mpsc::sync_channel::<JoinHandle<Tracked>>(100);
         let done = AtomicBool::new(false);
         thread::scope(|scope| {
-            let (pool, ledger, done) = (&*pool, &ledger, &done);
+            let (pool, audit, done) = (&*pool, &audit, &done);
             scope.spawn(move || {
                 let mut rng = rng(seed, 1);
-                while let Some(task) = ledger.task::<30>(&mut rng) {
+                while let Some(task) = audit.task::<30>(&mut rng) {
                     sender.send(pool.submit(task).expect("open")).expect("received");
                 }
                 done.store(true, Ordering::Release);
             });
             scope.spawn(move || {
-                let mut producer = Producer::new(pool, ledger, rng(seed, 2));
+                let mut producer = Producer::new(pool, audit, rng(seed, 2));
                 receiver.iter().for_each(|handle| producer.use_handle(handle));
                 producer.kept.into_iter().for_each(|handle| check(handle.join()));
             });
             scope.spawn(move || {
-                // Somebody watches: no number is ever ahead of another.
+                // Meanwhile no counter is ahead of another.
                 while !done.load(Ordering::Acquire) {
                     let stats = pool.stats();
                     let ended = stats.completed + stats.panicked + stats.cancelled;
@@ -299,6 +300,6 @@ fn handles_change_hands() {
             });
         });
         pool.shutdown().expect("shuts down");
-        ledger.balance(&assert_quiescent(&pool));
+        audit.balance(&assert_quiescent(&pool));
     }
 }

@@ -1,8 +1,8 @@
-//! Stress that accounts for every task: it ran once, or was cancelled, or came back; and everything that went into
-//! closures and results was dropped once. `LONGSHORE_STRESS=n` makes it n times longer, `LONGSHORE_TEST_SEED` repeats
-//! the random choices.
+//! Stress tests that account for every task: it ran once, or was cancelled, or was returned; and all captures
+//! and results were dropped once. `LONGSHORE_STRESS=n` makes the tests n times longer, `LONGSHORE_TEST_SEED`
+//! repeats the random choices.
 
-#![allow(clippy::duplicate_mod, reason = "both kinds of pools live the same lives")]
+#![allow(clippy::duplicate_mod, reason = "the same tests run with both kinds of pools")]
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,5 +1,5 @@
-//! Lives of pools whose producers use everything at once: conditions, priorities, lanes, groups, pauses and purges.
-//! Compiled once for each kind: `Pool` is that of the module above.
+//! Producers use everything at once: conditions, priorities, lanes, groups, pauses and purges. Compiled once
+//! for each kind: `Pool` is that of the module that includes this one.
 
 use std::sync::Arc;
 use std::thread;
@@ -10,14 +10,14 @@ use rand::RngExt;
 use rand::rngs::SmallRng;
 
 use super::*;
-use crate::support::ledger::{Ledger, check, silent};
+use crate::support::audit::{Audit, check, silent};
 use crate::support::{PATIENCE, Tracked, assert_quiescent, rng, scaled, seed, watchdog};
 
-/// A thread that does anything.
+/// A thread that uses any call.
 struct Meddler<'a> {
     pool: &'a Pool,
     lane: Lane<Pool>,
-    ledger: &'a Ledger,
+    audit: &'a Audit,
     rng: SmallRng,
     token: CancelToken,
     kept: Vec<JoinHandle<Tracked>>,
@@ -25,7 +25,7 @@ struct Meddler<'a> {
 
 impl Meddler<'_> {
     fn run(mut self) {
-        while self.ledger.tasks() < self.ledger.capacity() {
+        while self.audit.tasks() < self.audit.capacity() {
             match self.rng.random_range(0..16) {
                 0 => self.pause(),
                 1 if self.rng.random_ratio(1, 8) => _ = self.pool.purge(),
@@ -44,8 +44,8 @@ impl Meddler<'_> {
 
     fn pause(&mut self) {
         assert!(self.pool.pause());
-        // Not waited for in the pause.
-        if let Some(task) = self.ledger.task::<8>(&mut self.rng) {
+        // Not joined in the pause.
+        if let Some(task) = self.audit.task::<8>(&mut self.rng) {
             self.kept.push(self.pool.submit(task).expect("open"));
         }
         self.pool.resume();
@@ -57,7 +57,7 @@ impl Meddler<'_> {
     }
 
     fn submit_with_conditions(&mut self) {
-        let Some(task) = self.ledger.task::<30>(&mut self.rng) else { return };
+        let Some(task) = self.audit.task::<30>(&mut self.rng) else { return };
         let mut builder = self.pool.task();
         builder = match self.rng.random_range(0..6) {
             0 => builder.priority(Priority::High),
@@ -81,7 +81,7 @@ impl Meddler<'_> {
     }
 
     fn submit_to_lane(&mut self) {
-        let Some(task) = self.ledger.task::<8>(&mut self.rng) else { return };
+        let Some(task) = self.audit.task::<8>(&mut self.rng) else { return };
         if self.rng.random() {
             self.lane.execute(silent(task)).expect("open");
         } else {
@@ -94,11 +94,11 @@ impl Meddler<'_> {
         let group: Group<Tracked, &str, Pool> = self.pool.group();
         let group = if self.rng.random() { group.stop_at_first_failure() } else { group };
         for _ in 0..self.rng.random_range(0..20) {
-            let Some(task) = self.ledger.task::<0>(&mut self.rng) else { break };
+            let Some(task) = self.audit.task::<0>(&mut self.rng) else { break };
             group.submit(task).expect("open");
         }
         match self.rng.random_range(0..4) {
-            0 => {} // dropped: its tasks go on alone
+            0 => {} // dropped: its tasks continue without it
             1 => {
                 group.cancel();
                 group.join_all().into_iter().for_each(end_in_group);
@@ -147,14 +147,14 @@ fn everything_at_once() {
         let pool = Arc::new(Pool::builder().workers(workers).seed(seed).build().expect("starts"));
         let watchdog = watchdog(&format!("everything at once, {workers} workers"), 2 * PATIENCE);
         watchdog.watch(&pool);
-        let ledger = Ledger::new(scaled(20_000));
+        let audit = Audit::new(scaled(20_000));
         let lane = pool.lane(2).build().expect("a limit");
         thread::scope(|scope| {
             for number in 0..3 {
                 let meddler = Meddler {
                     pool: &pool,
                     lane: lane.clone(),
-                    ledger: &ledger,
+                    audit: &audit,
                     rng: rng(seed, number),
                     token: CancelToken::new(),
                     kept: Vec::new(),
@@ -165,8 +165,8 @@ fn everything_at_once() {
         pool.shutdown().expect("shuts down");
         let stats = assert_quiescent(&pool);
         assert_eq!((stats.waiting, stats.running), (0, 0), "{stats:?}");
-        assert!(stats.expired > 0 && stats.cancelled > 0, "all of it was exercised: {stats:?}");
-        ledger.balance(&stats);
+        assert!(stats.expired > 0 && stats.cancelled > 0, "tasks expired and were cancelled: {stats:?}");
+        audit.balance(&stats);
         let lane = lane.stats();
         assert_eq!((lane.waiting, lane.running), (0, 0), "{lane:?}");
         assert_eq!(lane.submitted, lane.finished, "{lane:?}");

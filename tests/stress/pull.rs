@@ -1,4 +1,4 @@
-//! Pools that pull.
+//! Pull pools.
 
 use longshore::{AnyPool as _, PullPool as Pool};
 

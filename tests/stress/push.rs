@@ -1,4 +1,4 @@
-//! Pools that push.
+//! Push pools.
 
 use longshore::Pool;
 

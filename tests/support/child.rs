@@ -1,4 +1,4 @@
-//! Scenarios in a process of their own: the test starts its own binary again, for itself alone.
+//! Scenarios in a process of their own: the test starts its own binary again, to run this test alone.
 //!
 //! ```ignore
 //! #[test]
@@ -23,10 +23,10 @@ use super::{PATIENCE, dump_process, wait_until};
 const NAME: &str = "LONGSHORE_TEST_CHILD";
 const ARGUMENT: &str = "LONGSHORE_TEST_ARGUMENT";
 
-/// Threads of a process that plays a scenario and has no pool: the harness's own and the test's.
+/// Threads of a process that runs a scenario and has no pool: one of the harness and one of the test.
 pub const THREADS: usize = 2;
 
-/// Runs `scenario` if this process was started for test `name`; whether it was.
+/// Runs `scenario` if this process was started for test `name`. Returns whether it was.
 pub fn plays(name: &str, scenario: impl FnOnce(&str)) -> bool {
     if env::var(NAME).as_deref() != Ok(name) {
         return false;
@@ -36,7 +36,7 @@ pub fn plays(name: &str, scenario: impl FnOnce(&str)) -> bool {
     true
 }
 
-/// Plays a scenario with each kind of pool, each in a process of its own.
+/// Runs a scenario with each kind of pool, each in a process of its own.
 #[track_caller]
 pub fn with_each_kind(name: &'static str, push: fn(), pull: fn()) {
     if !plays(name, |kind| if kind == "pull" { pull() } else { push() }) {
@@ -46,7 +46,7 @@ pub fn with_each_kind(name: &'static str, push: fn(), pull: fn()) {
     }
 }
 
-/// Printed at the end, for a harness that finds no test of that name is content as well.
+/// Printed at the end of a scenario, because the harness succeeds as well if it finds no test of that name.
 fn marker(name: &str) -> String {
     format!("the scenario of {name} has ended")
 }
@@ -59,13 +59,13 @@ pub struct Child {
     variables: Vec<(&'static str, String)>,
 }
 
-/// How it ended.
+/// How a process ended.
 #[derive(Debug)]
 pub struct Outcome {
     pub status: ExitStatus,
     /// Standard output and error.
     pub output: String,
-    /// Whether the scenario came to its end.
+    /// Whether the scenario ran to its end.
     pub finished: bool,
 }
 
@@ -74,7 +74,7 @@ impl Child {
         Child { name, wrapper: Vec::new(), variables: Vec::new() }
     }
 
-    /// Handed to the scenario.
+    /// Passes an argument to the scenario.
     pub fn argument(self, argument: impl ToString) -> Self {
         self.variable(ARGUMENT, argument)
     }
@@ -90,7 +90,7 @@ impl Child {
         self
     }
 
-    /// Starts it.
+    /// Starts the process.
     pub fn spawn(&self) -> Process {
         let this = env::current_exe().expect("the test binary has a path");
         let mut command = match self.wrapper.split_first() {
@@ -113,7 +113,7 @@ impl Child {
         piped.spawn().expect("the process starts")
     }
 
-    /// Runs it to its end; kills it, with a report, if it hangs.
+    /// Runs the process to its end. Kills it, with a report, if it hangs.
     #[track_caller]
     pub fn outcome(self) -> Outcome {
         let mut process = self.spawn();
@@ -121,7 +121,7 @@ impl Child {
             Box::new(process.stdout.take().expect("piped")),
             Box::new(process.stderr.take().expect("piped")),
         ];
-        // Read while it runs, so that it never waits for us.
+        // Read while the process runs, so that it never waits for a reader.
         let readers = streams.map(|mut stream| {
             thread::spawn(move || {
                 let mut bytes = Vec::new();
@@ -134,7 +134,7 @@ impl Child {
         Outcome { status, finished: output.contains(&marker(self.name)), output }
     }
 
-    /// Runs it and demands that its scenario succeeds.
+    /// Runs the process and demands that its scenario succeeds.
     #[track_caller]
     pub fn succeeds(self) -> Outcome {
         let outcome = self.outcome();
@@ -160,15 +160,15 @@ fn end_of(process: &mut Process, name: &str) -> ExitStatus {
     status.expect("ended")
 }
 
-/// Kills the process and what it runs under, or has started.
+/// Kills the process, its wrapper, and the processes that it has started.
 fn kill_group(process: &Process) {
     let group = -libc::pid_t::try_from(process.id()).expect("a process id");
-    // SAFETY: always sound; the group is our own, made by `spawn`.
+    // SAFETY: `kill` has no preconditions; the group was made by `spawn`, so no other process is hit.
     unsafe { libc::kill(group, libc::SIGKILL) };
 }
 
 impl Outcome {
-    /// The signal that ended it.
+    /// The signal that ended the process.
     pub fn signal(&self) -> Option<i32> {
         self.status.signal()
     }
@@ -180,7 +180,7 @@ impl Outcome {
     }
 }
 
-/// Whether `program` can be started; if not, says that the test is skipped.
+/// Whether `program` can be started. If not, prints that the test is skipped.
 pub fn has(program: &str, arguments: &[&str]) -> bool {
     let mut command = Command::new(program);
     let silent = command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());

@@ -1,9 +1,9 @@
-//! Counters that prove that every task ran once and every value was dropped once.
+//! Counters that show that every task ran once and every value was dropped once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// One counter a task, and their sum.
+/// One counter for each task.
 #[derive(Debug, Clone)]
 pub struct Hits {
     each: Arc<[AtomicUsize]>,
@@ -18,7 +18,7 @@ impl Hits {
         self.each[task].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A task that hits `task`.
+    /// A task that counts one run of `task`.
     pub fn task(&self, task: usize) -> impl FnOnce() + Send + 'static + use<> {
         let hits = self.clone();
         move || hits.hit(task)
@@ -32,7 +32,7 @@ impl Hits {
         self.each.iter().map(|hits| hits.load(Ordering::Relaxed)).sum()
     }
 
-    /// Every task ran exactly once.
+    /// Checks that every task ran exactly once.
     #[track_caller]
     pub fn assert_once_each(&self) {
         for (task, hits) in self.each.iter().enumerate() {
@@ -41,7 +41,7 @@ impl Hits {
         }
     }
 
-    /// No task ran twice.
+    /// Checks that no task ran twice.
     #[track_caller]
     pub fn assert_at_most_once_each(&self) {
         for (task, hits) in self.each.iter().enumerate() {
@@ -51,7 +51,7 @@ impl Hits {
     }
 }
 
-/// Counts the births and deaths of values put into closures and results.
+/// Counts how many values were made and dropped, in closures and results.
 #[derive(Debug, Clone, Default)]
 pub struct Census {
     counts: Arc<Counts>,
@@ -66,11 +66,11 @@ struct Counts {
 
 const ALIVE: u64 = 0xA11F_EA11_FEA1_1FEA;
 
-/// A value that a [`Census`] counts. Not `Clone`: where it goes it moves.
+/// A value that a [`Census`] counts. It is not `Clone`, so it can only be moved.
 #[derive(Debug)]
 pub struct Tracked {
     census: Census,
-    /// [`ALIVE`] until it is dropped. A second drop may find anything here, but seldom that.
+    /// [`ALIVE`] until the value is dropped. A second drop may find any number here, but rarely that one.
     pulse: u64,
 }
 
@@ -88,7 +88,7 @@ impl Census {
         self.born() as i64 - self.counts.died.load(Ordering::Relaxed) as i64
     }
 
-    /// Everything born was dropped once.
+    /// Checks that every value that was made was dropped once.
     #[track_caller]
     pub fn assert_all_gone(&self) {
         let twice = self.counts.died_twice.load(Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! A gate: tasks that pass it wait until the test opens it. Holds workers without sleeping.
+//! A gate: tasks that pass it wait until the test opens it. It holds workers without a sleep.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -16,7 +16,7 @@ struct Inner {
 #[derive(Debug, Default)]
 struct State {
     open: bool,
-    /// Tasks that have come to the gate.
+    /// Tasks that have arrived at the gate.
     arrived: usize,
 }
 
@@ -38,7 +38,7 @@ impl Inner {
     }
 }
 
-/// The test's side; opens when it is dropped, so that a failing test lets its pool go. Declare it after the pool.
+/// The test's side. It opens on drop, so that a failing test releases its pool. Declare it after the pool.
 #[derive(Debug, Default)]
 pub struct Gate(Arc<Inner>);
 
@@ -60,10 +60,10 @@ impl Gate {
         self.0.changed.notify_all();
     }
 
-    /// Waits until `n` tasks have come.
+    /// Waits until `n` tasks have arrived.
     #[track_caller]
     pub fn wait_for(&self, n: usize) {
-        self.0.wait("enough tasks came to the gate", |state| state.arrived >= n);
+        self.0.wait("enough tasks have arrived at the gate", |state| state.arrived >= n);
     }
 
     /// Blocks `n` workers of `pool` at this gate.
@@ -72,7 +72,7 @@ impl Gate {
         let before = self.0.state().arrived;
         for _ in 0..n {
             let visitor = self.visitor();
-            // Whatever the pool does when it is full: the one before may not have begun.
+            // Waits whatever the overflow policy, because the previous task may not have begun.
             pool.the_pool().execute_timeout(move || visitor.pass(), PATIENCE).expect("the pool is open");
         }
         self.wait_for(before + n);
@@ -93,17 +93,17 @@ impl Visitor {
         self.0.wait("the gate was opened", |state| state.open);
     }
 
-    /// Waits until `n` tasks have come.
+    /// Waits until `n` tasks have arrived.
     pub fn wait_for(&self, n: usize) {
-        self.0.wait("enough tasks came to the gate", |state| state.arrived >= n);
+        self.0.wait("enough tasks have arrived at the gate", |state| state.arrived >= n);
     }
 
-    /// Whether `n` tasks have come; does not wait.
+    /// Whether `n` tasks have arrived. Does not wait.
     pub fn has_come(&self, n: usize) -> bool {
         self.0.state().arrived >= n
     }
 
-    /// Whether the gate is open; does not wait.
+    /// Whether the gate is open. Does not wait.
     pub fn is_open(&self) -> bool {
         self.0.state().open
     }

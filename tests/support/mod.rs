@@ -1,15 +1,15 @@
-//! What the test binaries share: pools under a watchdog, gates that hold workers, counters of runs and drops, the
-//! census of this process's threads, and scenarios that run in a process of their own.
+//! What the test binaries share: pools under a watchdog, gates that hold workers, counters of runs and drops,
+//! the names of this process's threads, and scenarios in processes of their own.
 //!
-//! `LONGSHORE_STRESS=n` multiplies the amounts of the stress tests (1 is the gate's). `LONGSHORE_TEST_SEED=n` repeats
-//! a random test with the seed that it has printed.
+//! `LONGSHORE_STRESS=n` multiplies the amounts of the stress tests (`.ci/run` uses 1).
+//! `LONGSHORE_TEST_SEED=n` repeats a random test with the seed that it has printed.
 
 #![allow(dead_code, unused_imports, reason = "every test binary has a copy and uses its own part of it")]
 
+pub mod audit;
 pub mod child;
 mod counting;
 mod gate;
-pub mod ledger;
 mod rig;
 mod system;
 mod watchdog;
@@ -28,7 +28,7 @@ pub use rig::{AnyRig, HasPool, Rig, assert_quiescent};
 pub use system::{cpu_time, resident_memory, thread_count, thread_names};
 pub use watchdog::{Watchdog, dump_process, watchdog};
 
-/// How long a test waits for an event before it counts as hung. Far above anything a loaded machine needs.
+/// How long a test waits for an event before it counts as hung. Far longer than a loaded machine needs.
 pub const PATIENCE: Duration = Duration::from_secs(100);
 
 /// `amount` times `LONGSHORE_STRESS`.
@@ -47,31 +47,32 @@ pub fn seed() -> u64 {
     seed
 }
 
-/// Generator number `stream` of a random test.
+/// Random number generator `stream` of a test.
 pub fn rng(seed: u64, stream: u64) -> SmallRng {
     SmallRng::seed_from_u64(seed ^ stream.wrapping_mul(0x9E37_79B9_7F4A_7C15))
 }
 
-/// Waits until `condition` holds; fails the test after [`PATIENCE`]. For what cannot be waited for otherwise.
+/// Waits until `condition` holds. Fails the test after [`PATIENCE`]. For events that cannot be awaited in
+/// another way.
 #[track_caller]
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     let mut pause = Duration::from_micros(20);
     while !condition() {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
-        // Leaves the core to those who are waited for; on one core they might not get it otherwise.
+        // Yields the core to the awaited threads, which might not get it otherwise if there is only one.
         thread::park_timeout(pause);
         pause = (pause * 5 / 4).min(Duration::from_millis(3));
     }
 }
 
-/// Lets time pass where that is the subject of the test: how long a task takes, or what happens while nothing does.
-#[allow(clippy::disallowed_methods, reason = "for tests whose subject is time; all others wait for events")]
-pub fn rest(time: Duration) {
+/// Lets time pass, in tests about time: how long a task takes, or what happens while there is no work.
+#[allow(clippy::disallowed_methods, reason = "for tests about time; all others wait for events")]
+pub fn let_time_pass(time: Duration) {
     thread::sleep(time);
 }
 
-/// Panics without the message (and backtrace) of the panic hook, of which thousands would bury the log.
+/// Panics without the message and backtrace of the panic hook, thousands of which would fill the log.
 pub fn quiet_panic(payload: impl std::any::Any + Send) -> ! {
     std::panic::resume_unwind(Box::new(payload))
 }

@@ -1,4 +1,4 @@
-//! A pool under a watchdog, and the check that its numbers add up at the end.
+//! A pool under a watchdog, and the check that its statistics add up at the end.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use longshore::{AnyPool, Pool, PoolBuilder, PoolStats, PullPool};
 
 use super::{PATIENCE, Watchdog, scaled, watchdog};
 
-/// A pool that pushes, whose test cannot hang unnoticed.
+/// A push pool under a watchdog, which ends a test that hangs.
 pub type Rig = AnyRig<Pool>;
 
-/// A pool of either kind whose test cannot hang unnoticed.
+/// A pool of either kind under a watchdog, which ends a test that hangs.
 #[derive(Debug)]
 pub struct AnyRig<P: AnyPool> {
     pool: Arc<P>,
@@ -34,12 +34,12 @@ impl<P: AnyPool> AnyRig<P> {
         &self.pool
     }
 
-    /// Shuts down and checks the numbers; returns them.
+    /// Shuts the pool down, checks its statistics and returns them.
     #[track_caller]
     pub fn finish(self) -> PoolStats {
         self.pool.shutdown().expect("shuts down");
         let stats = assert_quiescent(&self.pool);
-        assert_eq!((stats.waiting, stats.running), (0, 0), "nothing is left: {stats:?}");
+        assert_eq!((stats.waiting, stats.running), (0, 0), "no task is left: {stats:?}");
         stats
     }
 }
@@ -52,7 +52,7 @@ impl<P: AnyPool> Deref for AnyRig<P> {
     }
 }
 
-/// What helpers take for a pool: one itself, or whatever holds one.
+/// A pool, or a value that has one, as an argument of test helpers.
 pub trait HasPool {
     type Kind: AnyPool;
 
@@ -91,7 +91,7 @@ impl<P: AnyPool> HasPool for AnyRig<P> {
     }
 }
 
-/// The identity of the counters, for a pool at rest; returns them.
+/// Checks that the statistics of a pool without work add up, and returns them.
 #[track_caller]
 pub fn assert_quiescent(pool: &impl HasPool) -> PoolStats {
     let pool = pool.the_pool();

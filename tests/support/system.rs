@@ -1,15 +1,15 @@
-//! What the operating system says about this process.
+//! What the operating system reports about this process.
 
 use std::fs;
 use std::time::Duration;
 
-/// The number of threads of this process. Means something only where no other test runs in it.
+/// The number of threads of this process. Meaningful only if no other test runs in it.
 pub fn thread_count() -> usize {
     fs::read_dir("/proc/self/task").expect("Linux").count()
 }
 
-/// The names of this process's threads as the operating system shows them, sorted. A thread that ends meanwhile is
-/// left out.
+/// The names of this process's threads as the operating system shows them, sorted. A thread that ends
+/// meanwhile may be missing.
 pub fn thread_names() -> Vec<String> {
     let tasks = fs::read_dir("/proc/self/task").expect("Linux");
     let name = |task: fs::DirEntry| fs::read_to_string(task.path().join("comm")).ok();
@@ -19,12 +19,12 @@ pub fn thread_names() -> Vec<String> {
     names
 }
 
-/// The memory of this process that is resident, in bytes.
+/// The resident memory of this process, in bytes.
 pub fn resident_memory() -> usize {
     let sizes = fs::read_to_string("/proc/self/statm").expect("Linux");
     let pages: usize =
         sizes.split(' ').nth(1).expect("the second is the resident size").parse().expect("a number");
-    // SAFETY: always sound.
+    // SAFETY: `sysconf` has no preconditions.
     let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     pages * usize::try_from(page).expect("a size")
 }
@@ -32,7 +32,7 @@ pub fn resident_memory() -> usize {
 /// The processor time that this process has used so far.
 pub fn cpu_time() -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` is a timespec that the call may write.
+    // SAFETY: `time` is valid for a write of a timespec.
     let result = unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) };
     assert_eq!(result, 0, "the clock exists");
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)

@@ -1,4 +1,4 @@
-//! The watchdog: ends the process, with a report, when a test hangs.
+//! The watchdog: ends the process, with a report, if a test hangs.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use longshore::AnyPool;
 
-/// Says how a pool is, if it still is.
+/// Describes the state of a pool, if it still exists.
 type Look = Box<dyn Fn() -> Option<String> + Send>;
 
 type Watched = Arc<Mutex<Vec<Look>>>;
@@ -22,7 +22,7 @@ pub struct Watchdog {
     thread: Option<JoinHandle<()>>,
 }
 
-/// A watchdog that lets the test `name` run for `limit` at most.
+/// A watchdog that lets test `name` run for at most `limit`.
 pub fn watchdog(name: &str, limit: Duration) -> Watchdog {
     let pools = Watched::default();
     let (off, switched_off) = mpsc::channel::<()>();
@@ -39,7 +39,7 @@ pub fn watchdog(name: &str, limit: Duration) -> Watchdog {
 }
 
 impl Watchdog {
-    /// Has the numbers of `pool` in the report. Keeps no pool alive.
+    /// Adds the statistics of `pool` to the report. Does not keep the pool alive.
     pub fn watch(&self, pool: &Arc<impl AnyPool>) {
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
         let pool = Arc::downgrade(pool);
@@ -56,7 +56,7 @@ impl fmt::Debug for Watchdog {
 impl Drop for Watchdog {
     fn drop(&mut self) {
         drop(self.off.take());
-        // Joined, so that it is not counted among the threads of whatever the test does next.
+        // Joined, so that it is not counted among the threads of the test that follows.
         if let Some(thread) = self.thread.take() {
             thread.join().expect("the watchdog does not panic");
         }
@@ -64,7 +64,7 @@ impl Drop for Watchdog {
 }
 
 fn bark(name: &str, limit: Duration, pools: &Watched) -> ! {
-    // Not `eprintln`, which the harness captures and, as the process dies, never shows.
+    // Not `eprintln`, because the harness captures that and never shows it when the process aborts.
     let _ = writeln!(io::stderr(), "\nWATCHDOG: {name} hangs after {limit:?}");
     for report in pools.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(|look| look()) {
         let _ = writeln!(io::stderr(), "{report}");
@@ -73,11 +73,11 @@ fn bark(name: &str, limit: Duration, pools: &Watched) -> ! {
     process::abort();
 }
 
-/// Prints the stacks of all threads of a process, where there is a debugger.
+/// Prints the stacks of all threads of a process, if there is a debugger.
 pub fn dump_process(id: u32) {
     let id = id.to_string();
     let mut gdb = Command::new("gdb");
-    // It writes for itself: a process that it holds, such as this one, cannot read what it says.
+    // It writes to the same output itself: a process that it holds, such as this one, cannot copy its text.
     gdb.args(["-p", id.as_str(), "-batch", "-ex", "thread apply all bt 24"])
         .stdin(Stdio::null())
         .stderr(Stdio::null());

@@ -1,32 +1,42 @@
-//! Fork-join on a worker: two closures, the second of which others may take while the first one runs.
+//! Fork and join on a worker: two closures, and a thief may run the second of them.
 //!
-//! What is forked lies in a frame on the forking thread's stack (`StackJob`) and in a list that only this worker
-//! touches; the oldest entry that nobody has taken also lies in the worker's [`ForkSlot`], where thieves find it. As long
-//! as no thief comes, a fork and its join are some plain loads and stores. The owner looks at its offer at each fork
-//! and each join, and fills it when it is empty. So *the oldest fork is always on offer*, unless it was taken after the
-//! last look: a serial section hides at most the younger ones, and only after the oldest has found a taker.
+//! A fork is a [`StackJob`] in the stack frame of the join, and an entry of a list that only its worker
+//! touches ([`Forks`](crate::push::job::Forks)). The oldest fork that no thief has taken is also shown in the
+//! worker's [`ForkSlot`], where thieves find it. As long as no thief takes it, a fork and its join are some
+//! plain loads and stores. The worker reads its fork slot at each fork and each join, and fills it if it is
+//! empty. So *the oldest fork is always offered*, unless it was taken after the last look: during a serial
+//! section at most the younger forks are hidden, and only after the oldest has been taken.
 //!
-//! The list is in the order of age, and only the oldest is ever offered, hence:
-//! - entries below `private_from` have been offered; all but the last of these have been taken by thieves, for another
-//!   is offered only when the offer is empty;
-//! - a worker that waits for a fork that was taken has no private forks: all that is older was taken earlier, all that
-//!   is younger has been joined.
+//! The list is in the order of age, and only the oldest private fork is ever offered. It follows that:
+//! - Of the forks that have been offered all but the youngest were taken by thieves, because a fork is
+//!   offered only when the slot is empty.
+//! - A worker that waits for a stolen fork has no private forks: all older forks were stolen earlier, and all
+//!   younger forks have been joined.
 //!
 //! # Waiting for a thief
-//! The second fact makes *leapfrogging* (Wagner and Calder, PPoPP 1993) simple: whatever lies in the offer of the thief
-//! while it works on our fork was forked by that work. (A thief that has untaken forks of its own beneath, because it
-//! serves its pool while it waits for another pool in the first half of a join, does not say its name: nobody takes from
-//! it. If our fork waits for another pool, what lies on top of it has to end first, and may be taken.) So the waiter takes from there, and from nowhere else; what it
-//! runs descends from what it waits for, which a task that holds a lock, or that others wait for, can bear. A thief
-//! that takes up other work has set our latch before, and publication orders the two: a waiter that has taken something
-//! and *then* finds its latch not set has taken a descendant. One that finds it set gives the piece back to its owner.
-//! When there is nothing to take, the waiter sleeps; the thief nudges it when it makes its next fork_slot.
+//! A worker that waits for a stolen fork helps its thief (*leapfrogging*, Wagner and Calder, PPoPP 1993). By
+//! the second fact, whatever is in the fork slot of the thief while it works on that fork was forked by that
+//! work. The waiter takes jobs from that slot and from nowhere else. So what it runs descends from what it
+//! waits for, which is safe for a task that holds a lock or that another task waits for.
 //!
-//! A thief whose task waits for *another pool* serves its own meanwhile, with whatever there is. What it then forks does
-//! not descend from what it has interrupted, and what it has forked before does not descend from what it takes now. So
-//! each such service has a number, which the thief shows (`Remote::service`) and notes in the jobs it begins. A waiter
-//! takes nothing while the two differ, nor from a thief that began its job with forks of its own pending; and if they
-//! differ when it has taken something, it gives that back, as above.
+//! - A thief that has untaken forks of its own beneath the job (because it serves its pool while it waits for
+//!   another pool in the first half of a join) does not publish its number, so no waiter takes from its slot.
+//!   If the stolen fork itself waits for another pool, the work above it on the thief's stack has to end
+//!   first, so a waiter may take it.
+//! - Before a thief starts other work it sets the waiter's latch, and publication orders the two. A waiter
+//!   that has taken a job and *then* finds the latch unset has taken a descendant. If it finds the latch set,
+//!   it returns the job to its owner.
+//! - If there is no job to take, the waiter sleeps. The thief nudges it at the next offer.
+//!
+//! # Nested runs
+//! A thief whose task waits for *another pool* serves its own pool meanwhile. The forks of such a nested run
+//! do not descend from the task that it interrupts, and older forks do not descend from the tasks of the
+//! nested run. So each nested run has an epoch number, which the thief publishes (`Remote::epoch`) and stores
+//! in the jobs that it begins. A waiter takes nothing while the two differ. If they differ after it has taken
+//! a job, it returns the job.
+//!
+//! Called by the thread that acts as the worker. Guarded by the models `forks`, `fork_slots` and `latches`,
+//! `tests/it/joins` and `tests/process_joins.rs`.
 
 use std::ptr::NonNull;
 use std::sync::atomic::{Ordering, fence};
@@ -39,49 +49,41 @@ use crate::push::worker::PushWorker;
 use crate::push::worker::stack_job::StackJob;
 use crate::queue::fork_slot::ForkSlot;
 use crate::runtime::wait::join_spin;
+use crate::runtime::worker_loop::WorkerLoop;
 use crate::sync::latch::LatchResult;
 use crate::sys::stack;
 use crate::task::counts::TaskCounts;
 use crate::task::erased::{Discarded, Finished, Task, TaskKind, TaskTable, Word};
 use crate::task::work::Unstarted;
 
-/// How many of those who wait for what a worker runs are told of its next fork_slot: the innermost. In a chain of joins two
-/// workers leapfrog over each other at each level, so there may be hundreds of thousands (an offer would then take a
-/// millisecond), all but the innermost of which are buried under another wait of the same thread. Whoever is not told only
-/// sleeps on.
+/// How many waiters an offer nudges at most: the innermost. In a chain of joins two workers leapfrog over
+/// each other at each level, so hundreds of thousands may wait (nudging all would take a millisecond), and
+/// all but the innermost have another wait of the same thread on top of them. A waiter that is not nudged
+/// only sleeps longer.
 const MOST_NUDGES: usize = 16;
 
-/// Gives a job that has been taken to whoever runs tasks.
-///
-/// # Safety
-/// `job` was taken out of an fork_slot, and is used no more but through the task.
-unsafe fn into_task(job: NonNull<Job>) -> Task {
-    static TABLE: TaskTable = TaskTable { run: run_packed, discard: discard_packed, kind: TaskKind::Sent };
-    let mut words = [const { Word::uninit() }; 3];
-    words[0].write(job.as_ptr().expose_provenance());
-    // SAFETY: the functions expect the job's address; its closure is `Send`, and it waits for its latch.
-    unsafe { Task::from_parts(&TABLE, words) }
-}
+/// The task of a job that was taken out of a fork slot. It does not count as a task of the pool.
+static STOLEN: TaskTable = TaskTable { run: run_stolen, discard: discard_stolen, kind: TaskKind::Sent };
 
-unsafe fn run_packed(address: Word, _: Word, _: Word, _: &TaskCounts) -> Finished {
-    // SAFETY: the contract of the table.
+unsafe fn run_stolen(address: Word, _: Word, _: Word, _: &TaskCounts) -> Finished {
+    // SAFETY: `Job::into_task` has put the address of a job into the first word.
     let job = unsafe { Job::from_word(address) };
-    // SAFETY: the task has the job for itself.
+    // SAFETY: the job was taken for this task, which runs once.
     PushWorker::with_current(|worker| unsafe { worker.expect("tasks run on workers").perform(job) });
-    // SAFETY: performed; its owner may go on, and nothing of it is touched after this.
+    // SAFETY: only this task has the job. It sets the latch only here, and does not touch the job after this.
     unsafe { Job::set(job, LatchResult::Done) };
     Finished::Done
 }
 
-unsafe fn discard_packed(address: Word, _: Word, _: Word, _: Unstarted) -> Result<Discarded, Payload> {
-    // SAFETY: the contract of the table.
+unsafe fn discard_stolen(address: Word, _: Word, _: Word, _: Unstarted) -> Result<Discarded, Payload> {
+    // SAFETY: `Job::into_task` has put the address of a job into the first word.
     let job = unsafe { Job::from_word(address) };
-    // SAFETY: nobody has begun it, and nothing of it is touched after this.
+    // SAFETY: only this task has the job. It sets the latch only here, and does not touch the job after this.
     unsafe { Job::set(job, LatchResult::Returned) };
     Ok(Discarded::RunBefore)
 }
 
-/// Completes the second half of a join whose first half panics.
+/// Runs or awaits the second half of a join while a panic of the first half unwinds.
 struct Unwinding<'a, F: FnOnce(&PushWorker, RanBy) -> R, R> {
     worker: &'a PushWorker,
     forked: &'a StackJob<F, R>,
@@ -89,7 +91,7 @@ struct Unwinding<'a, F: FnOnce(&PushWorker, RanBy) -> R, R> {
 }
 
 impl<F: FnOnce(&PushWorker, RanBy) -> R, R> Drop for Unwinding<'_, F, R> {
-    // Inlined, so that the three fields stay in registers until somebody panics.
+    // Inlined, so that the three fields stay in registers unless there is a panic.
     #[inline(always)]
     fn drop(&mut self) {
         self.worker.complete(self.forked, self.older);
@@ -97,8 +99,8 @@ impl<F: FnOnce(&PushWorker, RanBy) -> R, R> Drop for Unwinding<'_, F, R> {
 }
 
 impl PushWorker {
-    /// Calls both, and returns what both return. `b` may be taken by another worker meanwhile. When this returns or
-    /// unwinds both have ended; if both panic, the panic of `a` is the one that goes on.
+    /// Calls both closures and returns both results. A thief may run `b` meanwhile. When this returns or
+    /// unwinds, both have ended; if both panic, the panic of `a` continues.
     #[inline(always)]
     pub fn join<A, B, RA, RB>(&self, a: A, b: B) -> (RA, RB)
     where
@@ -108,12 +110,12 @@ impl PushWorker {
     {
         let forked = StackJob::new(b);
         let older = self.fork(forked.header());
-        // From here on `forked` may be seen by others: this frame must not be left before it is back or done.
+        // From here on thieves may see `forked`: this frame must not be left before it is back or done.
         let unwinding = Unwinding { worker: self, forked: &forked, older };
         let ra = a(self);
         mem::forget(unwinding);
         if self.take_back(forked.header(), older) {
-            // SAFETY: it was taken back.
+            // SAFETY: it was taken back, and has not been run.
             return (ra, unsafe { forked.call(self, RanBy::Owner) });
         }
         match self.await_thief(&forked) {
@@ -131,39 +133,42 @@ impl PushWorker {
         older
     }
 
-    /// Whether a thief has taken what this worker had on fork_slot, or nothing was ever offered.
+    /// Whether the fork slot is empty: a thief has taken the last fork, or none was ever offered.
     #[inline(always)]
     pub fn is_wanted(&self) -> bool {
         self.fork_slot().is_free()
     }
 
-    /// Makes sure that the oldest of this worker's forks is on fork_slot, if it has any.
+    /// Puts the oldest private fork into the fork slot, if the slot is empty and there is such a fork.
     #[cold]
     #[inline(never)]
     pub fn offer_oldest(&self) {
         if !self.is_wanted() || self.shared.is_forked() {
-            return; // in a forked child there is nobody else
+            return; // a forked child process has no thieves
         }
         let Some(job) = self.forks.next_to_offer() else { return };
         self.fork_slot().put(job);
-        // Its fence is also the one that the nudges need.
+        // The fence in `notify` also precedes the nudges, as `Latch::nudge` demands.
         self.shared.idle.notify();
         self.nudge_waiters();
     }
 
-    /// Tells those who wait for what this worker runs that there is something to take.
+    /// Nudges the workers that wait for a job that runs here, because there is a fork to take.
     fn nudge_waiters(&self) {
-        let mut execution = self.running_job.get();
+        let mut running = self.running_job.get();
         for _ in 0..MOST_NUDGES {
-            // SAFETY: null, or a frame of this thread (or of one that sleeps until this one ends) further up the stack.
-            let Some(this) = (unsafe { execution.as_ref() }) else { return };
-            // SAFETY: its owner waits until we set the latch, which `perform` does later.
+            // SAFETY: null, or a local variable of a call of `perform` that has not returned. It is further
+            // down the stack of this thread, or of a thread that sleeps until this one ends. It is not
+            // written while it is in the list.
+            let Some(this) = (unsafe { running.as_ref() }) else { return };
+            // SAFETY: the owner of the job waits for its latch, which is set only after `perform` has
+            // returned, so the job is alive; only shared references are made.
             unsafe { this.job.as_ref() }.latch().nudge();
-            execution = this.beneath;
+            running = this.beneath;
         }
     }
 
-    /// Takes the youngest fork back. `false` if a thief has it.
+    /// Takes the youngest fork back. Returns false if a thief has taken it.
     #[inline(always)]
     fn take_back(&self, job: NonNull<Job>, older: NonNull<Job>) -> bool {
         if self.forks.pop(job, older) {
@@ -182,30 +187,33 @@ impl PushWorker {
         self.fork_slot().take_back(job)
     }
 
-    /// Runs a job that this worker has taken from another, which may take parts of it back meanwhile. The latch is still
-    /// to be set.
+    /// Runs a job that this worker has taken from another worker, which may take parts of it back meanwhile.
+    /// The latch is still to be set by the caller.
     ///
     /// # Safety
-    /// The caller has the job for itself.
+    /// The caller has taken the job, so no other thread runs it, calls this once, and sets the latch later.
     unsafe fn perform(&self, job: NonNull<Job>) {
-        let execution = RunningJob { job, beneath: self.running_job.get() };
+        let running = RunningJob { job, beneath: self.running_job.get() };
         // Only if all that this worker offers from here on is part of the job.
         if self.is_wanted() && !self.forks.has_private() {
-            // SAFETY: alive until its latch is set.
+            // SAFETY: the owner of the job waits for its latch, which is not set yet, so the job is alive;
+            // only shared references are made.
             let steal_state = unsafe { job.as_ref() }.steal_state();
-            // Relaxed, all three: hints where to look; what is found there is checked. The owner of a job that we fork
-            // while we run this one sees them, for that one is published after.
+            // Relaxed, all three: they tell the owner where to look, and `leapfrog` checks what it takes
+            // there. An owner that takes a fork of this job sees them, because the Release in `ForkSlot::put`
+            // comes after them.
             steal_state.epoch.store(self.remote().epoch.load(Ordering::Relaxed), Ordering::Relaxed);
             steal_state.thief.store(self.index() as u32 + 1, Ordering::Relaxed);
         }
-        self.running_job.set(&raw const execution);
-        // SAFETY: the caller's promise. User code runs inside the panic guard, so the chain is restored below.
+        self.running_job.set(&raw const running);
+        // SAFETY: the job is alive, taken by the caller, and run once; the caller promises that. (User code
+        // runs inside the panic guard, so the list is always restored below.)
         let _ = unsafe { Job::perform(job) };
-        self.running_job.set(execution.beneath);
+        self.running_job.set(running.beneath);
     }
 
-    /// Ends the youngest fork in one way or another, for a frame that unwinds; what it returns or panics with is lost,
-    /// for the panic of the first half is the one that goes on.
+    /// Runs or awaits the youngest fork for a frame that unwinds. Its result or panic is dropped, because the
+    /// panic of the first half continues.
     #[cold]
     #[inline(never)]
     fn complete<F, R>(&self, forked: &StackJob<F, R>, older: NonNull<Job>)
@@ -213,7 +221,7 @@ impl PushWorker {
         F: FnOnce(&PushWorker, RanBy) -> R,
     {
         let result = if self.take_back(forked.header(), older) {
-            // SAFETY: it was taken back.
+            // SAFETY: it was taken back, and has not been run.
             unwind::catch(|| unsafe { forked.call(self, RanBy::Owner) })
         } else {
             self.await_thief(forked)
@@ -221,7 +229,7 @@ impl PushWorker {
         unwind::drop_silently(result);
     }
 
-    /// Waits for a fork that a thief has taken, and does part of its work meanwhile.
+    /// Waits for a stolen fork, and runs parts of its work meanwhile.
     #[cold]
     #[inline(never)]
     fn await_thief<F, R>(&self, forked: &StackJob<F, R>) -> Result<R, Payload>
@@ -229,9 +237,9 @@ impl PushWorker {
         F: FnOnce(&PushWorker, RanBy) -> R,
     {
         match self.await_job(forked.job()) {
-            // SAFETY: it is done.
+            // SAFETY: the latch was set to "done", and the result is taken once, here.
             LatchResult::Done => unsafe { forked.take_result() },
-            // SAFETY: the thief has given it back.
+            // SAFETY: the thief has returned it without running it.
             LatchResult::Returned => unwind::catch(|| unsafe { forked.call(self, RanBy::Owner) }),
         }
     }
@@ -241,21 +249,22 @@ impl PushWorker {
         let mut spin_until = Instant::now() + join_spin();
         loop {
             if self.shared.is_forked() {
-                // The only thing that is left to do: the closure went with the thief. Nobody else can reach this frame.
+                // The thief took the closure, and exists in the parent process only. So no thread can reach
+                // this frame, and it may be left.
                 panic!(
                     "this process was forked in the middle of a join, whose other half runs in the parent"
                 );
             }
             for _ in 0..32 {
-                if let Some(verdict) = job.latch().verdict() {
-                    return verdict;
+                if let Some(result) = job.latch().verdict() {
+                    return result;
                 }
                 std::hint::spin_loop();
             }
             if self.leapfrog(job) {
                 spin_until = Instant::now() + join_spin();
             } else if Instant::now() >= spin_until {
-                // SAFETY: this worker forked the job and is the one that waits.
+                // SAFETY: only the worker that forked a job waits for its latch, one thread at a time.
                 if unsafe { job.latch().arm() } && !self.thief_shows_fork(job) {
                     thread::park();
                 }
@@ -263,34 +272,38 @@ impl PushWorker {
         }
     }
 
-    /// Serves the pool in the middle of a task: see the module's text.
-    pub(super) fn in_nested_run<R>(&self, run_worker: impl FnOnce() -> R) -> R {
+    /// Calls `serve`, which runs tasks in the middle of a task, as a nested run with an epoch of its own.
+    pub(super) fn in_nested_run<R>(&self, serve: impl FnOnce() -> R) -> R {
         let epoch = &self.remote().epoch;
-        let interrupted = epoch.load(Ordering::Relaxed); // our own
+        let interrupted = epoch.load(Ordering::Relaxed); // written by this worker only
         let number = self.epochs.get().wrapping_add(1);
         self.epochs.set(number);
-        // Relaxed: who takes something that is offered from here on sees it, for that is published after.
+        // Relaxed: a worker that takes a fork that is offered from here on sees this store, because the
+        // Release in `ForkSlot::put` comes after it.
         epoch.store(number, Ordering::Relaxed);
-        let result = run_worker();
+        let result = serve();
+        // Relaxed: a waiter that reads the older value leaves the slot alone, and is nudged below.
         epoch.store(interrupted, Ordering::Relaxed);
         if self.fork_slot().has_any() {
-            // Who waits for the interrupted job may take from here again.
-            fence(Ordering::SeqCst); // as that of `notify` in `offer_oldest`
+            // The worker that waits for the interrupted job may take from the slot again. The fence pairs
+            // with the one in `Latch::arm`: either the nudge finds the waiter asleep, or the waiter's last
+            // look sees the epoch.
+            fence(Ordering::SeqCst);
             self.nudge_waiters();
         }
         result
     }
 
-    /// Where there may be a part of `job` for the worker that waits for it.
+    /// The fork slot in which the worker that waits for `job` may find a part of it.
     fn fork_slot_of_thief(&self, job: &Job) -> Option<&ForkSlot<Job>> {
         if stack::is_half_used() {
-            return None; // sleeping needs no stack
+            return None; // a part would need stack; sleeping needs none
         }
         let steal_state = job.steal_state();
-        // Relaxed: see `perform`. 0: whoever has taken it is about to begin.
+        // Relaxed: a hint, see `perform`. 0: the thief has not begun, or shows other forks.
         let thief = steal_state.thief.load(Ordering::Relaxed).checked_sub(1)?;
         let remote = self.shared.remote(thief as usize);
-        // Relaxed: looked at again when something has been taken.
+        // Relaxed, both: `leapfrog` compares them again after it has taken a job.
         let began_in = steal_state.epoch.load(Ordering::Relaxed);
         (remote.epoch.load(Ordering::Relaxed) == began_in).then_some(&remote.fork_slot)
     }
@@ -299,39 +312,44 @@ impl PushWorker {
         self.fork_slot_of_thief(job).is_some_and(ForkSlot::has_any)
     }
 
-    /// Runs a part of `job`, which a thief works on. Whether there was one.
+    /// Runs a part of `job`, on which a thief works. Returns whether it took a part.
     fn leapfrog(&self, job: &Job) -> bool {
         let Some(part) = self.fork_slot_of_thief(job).and_then(ForkSlot::take) else { return false };
-        // Both see what the thief did before it made this fork_slot, for we have taken it.
+        // Both conditions see what the thief did before it offered the part, because the Acquire of `take`
+        // pairs with the Release of its `put`.
         if job.latch().is_set() || self.fork_slot_of_thief(job).is_none() {
-            // The thief may have been at other work already (see the module's text).
-            // SAFETY: we took it, nobody has begun it, and it is not used any more.
+            // The part may belong to other work: see "Waiting for a thief" and "Nested runs" above.
+            // SAFETY: this worker took the part and has not run it. It sets the latch only here, and does not
+            // use the part after this.
             unsafe { Job::set(part, LatchResult::Returned) };
             return true;
         }
         self.metrics().stolen_forks.add(1);
         let depth_below = self.local_depth.replace(0);
-        // SAFETY: we took it.
+        // SAFETY: this worker took the part, runs it only here, and sets its latch only below.
         unsafe { self.perform(part) };
         self.flush();
         self.local_depth.set(depth_below.wrapping_add(self.local_depth.get())); // as in `run_task`
-        // SAFETY: performed, and not used any more.
+        // SAFETY: this worker took the part, sets its latch only here, and does not use it after this.
         unsafe { Job::set(part, LatchResult::Done) };
         true
     }
 
-    /// Takes what this worker has on offer itself: while it waits for another pool in the first half of a join.
-    pub fn take_own_fork(&self) -> Option<Task> {
+    /// Takes the fork from the own slot: while this worker waits for another pool in the first half of a
+    /// join.
+    pub(super) fn take_own_fork(&self) -> Option<Task> {
         let job = self.fork_slot().take()?;
-        // SAFETY: just taken.
-        Some(unsafe { into_task(job) })
+        // SAFETY: the functions of `STOLEN` expect a job's address. The job was just taken, so only the task
+        // has it; its closure is `Send`, and its owner waits for the latch.
+        Some(unsafe { Job::into_task(job, &STOLEN) })
     }
 
-    /// Takes what `victim` has on fork_slot.
-    pub fn take_offered_fork(&self, victim: &ForkSlot<Job>) -> Option<Task> {
+    /// Takes the fork from the slot of a victim.
+    pub(super) fn take_offered_fork(&self, victim: &ForkSlot<Job>) -> Option<Task> {
         let job = victim.take()?;
         self.metrics().stolen_forks.add(1);
-        // SAFETY: just taken.
-        Some(unsafe { into_task(job) })
+        // SAFETY: the functions of `STOLEN` expect a job's address. The job was just taken, so only the task
+        // has it; its closure is `Send`, and its owner waits for the latch.
+        Some(unsafe { Job::into_task(job, &STOLEN) })
     }
 }

@@ -1,15 +1,16 @@
-//! The owner half of a worker: what it keeps, and the loop in which it runs tasks and lies down. Where it looks for work
-//! is in `search.rs`, how a task on it waits in `wait.rs`, how it forks and joins in `fork.rs`.
+//! The owner half of a worker: its state, and the loop that runs tasks and parks. The order in which it
+//! searches for tasks is in `search.rs`; waits inside a task are in `wait.rs`, forks and joins in `fork.rs`.
 //!
-//! A [`PushWorker`] belongs to one thread at a time. It is lent to another only while its own thread is blocked, see
-//! `on_fresh_stack`.
+//! A [`PushWorker`] belongs to one thread at a time. Another thread acts as the worker only while the
+//! worker's own thread is blocked: during a lease (`push/lease.rs`) and in [`PushWorker::on_fresh_stack`].
+//! Called through the traits [`Owner`], [`CurrentWorker`] and [`WorkerLoop`]. Guarded by `tests/it/behaviour`
+//! and by the models `parking` and `life`.
 
 pub mod fork;
 pub mod search;
 pub mod stack_job;
 pub mod wait;
 
-use crate::runtime::worker_loop::LoopState;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::ptr::NonNull;
@@ -33,38 +34,38 @@ use crate::runtime::intake::{NotifyOnDrop, Rejected};
 use crate::runtime::metrics::WorkerMetrics;
 use crate::runtime::model::{ExitReason, Model, Owner};
 use crate::runtime::wait::{Awaited, Waited};
-use crate::runtime::worker_loop::{RunUntil, WorkerLoop};
+use crate::runtime::worker_loop::{LoopState, RunUntil, WorkerLoop};
 use crate::runtime::worker_thread::Compensation;
 use crate::task::erased::{Finished, Task};
 use crate::workers::idle::ParkSlot;
 
-/// See the module's text.
+/// The owner half of a worker of a push pool.
 #[derive(Debug)]
 pub struct PushWorker {
     shared: Arc<PushShared>,
     loop_state: LoopState,
     deque: Deque<Task>,
-    /// The same for a thread that has borrowed the worker: the other one is taken, for its own thread sleeps on it.
+    /// The park slot for a thread that leases the worker. Its own thread uses that of `loop_state`.
     leased_slot: Arc<ParkSlot>,
-    /// Whether the thread that acts as this worker has borrowed it.
+    /// Whether the thread that acts as this worker leases it.
     is_leased: Cell<bool>,
     rng: Rng,
     tick: Cell<u32>,
-    /// Tasks on their way from an inbox to the deque; empty otherwise.
+    /// Tasks that are moved from an inbox to the deque; empty otherwise.
     batch: RefCell<TaskBatch>,
-    /// Tasks at the top of the deque that the present task has put there (at most so many: thieves may have some).
-    local_depth: Cell<u32>,
-    /// What was forked on this worker and not joined yet.
+    /// At most so many tasks, at the top of the deque, descend from the present task. (Thieves take some.)
+    pub(in crate::push) local_depth: Cell<u32>,
+    /// The forks of this worker that are not joined yet.
     forks: Forks,
-    /// The innermost job of another worker that runs here; null if there is none.
+    /// The innermost job of another worker that runs here, or null.
     running_job: Cell<*const RunningJob>,
-    /// The innermost scope whose frame, or one of whose tasks, runs here; null if there is none.
-    scope: Cell<*const ScopeState>,
-    /// Ends of tasks of a scope that the scope has not been told of.
-    batched_count: BatchedCount,
-    /// How many epochs it has begun (see `fork`).
+    /// The innermost scope whose frame, or one of whose tasks, runs here; null outside of any scope.
+    pub(in crate::push) scope: Cell<*const ScopeState>,
+    /// Ends of a scope's tasks that the scope's count does not show yet.
+    pub(in crate::push) batched_count: BatchedCount,
+    /// How many nested runs this worker has begun (see `fork`).
     epochs: Cell<u32>,
-    /// This worker's own fork_slot, in `shared`.
+    /// This worker's own fork slot, in `shared`.
     fork_slot: NonNull<ForkSlot<Job>>,
 }
 
@@ -101,7 +102,7 @@ impl PushWorker {
         CurrentSlot::with(&CURRENT, f)
     }
 
-    /// Whether it is one of `shared`'s workers.
+    /// Whether this is a worker of the pool `shared`.
     #[inline]
     pub fn belongs_to(&self, shared: &PushShared) -> bool {
         std::ptr::eq(&*self.shared, shared)
@@ -112,57 +113,30 @@ impl PushWorker {
         &self.shared
     }
 
-    /// Its number.
+    /// The number of this worker.
     #[inline]
     pub fn index(&self) -> usize {
         self.loop_state.index()
     }
 
-    /// The innermost scope that what runs here is part of, or null.
-    pub fn current_scope(&self) -> *const ScopeState {
-        self.scope.get()
-    }
-
-    /// Changes that. Returns what it was.
-    pub fn set_current_scope(&self, scope: *const ScopeState) -> *const ScopeState {
-        self.scope.replace(scope)
-    }
-
-    /// Tasks in the deque that descend from the present task, at most.
-    pub fn local_depth(&self) -> u32 {
-        self.local_depth.get()
-    }
-
-    /// Begins to act for another thread than its own, which sleeps.
+    /// Prepares the worker for an external thread that leases it. The worker's own thread sleeps.
     pub fn start_lease(&self) {
         self.is_leased.set(true);
         self.local_depth.set(0);
     }
 
-    /// Ends what `lend` began.
+    /// Ends what `start_lease` began.
     pub fn end_lease(&self) {
         self.flush();
         self.is_leased.set(false);
     }
 
-    /// Runs what lies in its own deque, until that is empty.
+    /// Runs the tasks of the own deque, until it is empty.
     pub fn drain_local(&self) {
         while let Some(task) = self.deque.pop() {
             self.run_task(task);
         }
         self.flush();
-    }
-
-    /// The ends of tasks that their scope has not been told of.
-    #[inline]
-    pub fn batched_count(&self) -> &BatchedCount {
-        &self.batched_count
-    }
-
-    /// Tells the scope of them.
-    #[inline]
-    pub fn flush(&self) {
-        self.batched_count.flush();
     }
 
     #[inline]
@@ -172,7 +146,8 @@ impl PushWorker {
 
     #[inline(always)]
     fn fork_slot(&self) -> &ForkSlot<Job> {
-        // SAFETY: it lies in `shared`, which lives at least as long as this worker.
+        // SAFETY: the pointer is valid and aligned, because `new` made it from a reference. The fork slot is
+        // a part of `shared`, which this worker keeps alive, and is only read through shared references.
         unsafe { self.fork_slot.as_ref() }
     }
 
@@ -180,17 +155,11 @@ impl PushWorker {
     fn metrics(&self) -> &WorkerMetrics {
         self.loop_state.metrics()
     }
-
-    /// Leaves to others what it can, for the task on it is about to block.
-    pub fn hand_off(&self) {
-        self.flush(); // a scope must not wait for what this worker has kept to itself
-        self.offer_oldest();
-    }
 }
 
 /// Tasks submitted by tasks.
 impl PushWorker {
-    /// Keeps a task submitted by the task that runs on this worker; thieves may take it.
+    /// Queues a task, submitted by the task that runs on this worker, in the own deque. Thieves may take it.
     #[inline]
     pub fn push_local(&self, task: Task) {
         self.metrics().submitted.add(1);
@@ -199,27 +168,20 @@ impl PushWorker {
         self.shared.idle.notify();
     }
 
-    /// Counts a task, which is about to be kept, as if there were room for it in a bounded pool.
+    /// Acquires a permit for a task that is about to be queued or run, also beyond the capacity of the pool.
     #[inline]
     pub fn overdraw(&self) {
-        if let Some(admission) = &self.shared.capacity {
-            admission.permits.overdraw_by(self.index());
+        if let Some(capacity) = &self.shared.capacity {
+            capacity.permits.overdraw_by(self.index());
         }
     }
 
-    /// Runs a task that the present task has submitted and for which there is no room, at once.
-    pub fn run_submitted(&self, task: Task) {
-        self.metrics().submitted.add(1);
-        self.overdraw(); // its counts gives a permit back
-        self.run_task(task);
-    }
-
-    /// Counts a task submitted by the task that runs on this worker, which goes elsewhere than to its deque.
+    /// Counts a task that was submitted by the task on this worker, and is not queued in the own deque.
     pub fn count_submitted(&self) {
         self.metrics().submitted.add(1);
     }
 
-    /// Keeps many, unless the pool stops meanwhile.
+    /// Queues tasks that the task on this worker submits in the own deque, until the pool ends.
     pub fn push_local_batch<F>(
         &self,
         closures: impl Iterator<Item = F>,
@@ -244,11 +206,11 @@ impl CurrentWorker for PushWorker {
     }
 
     fn index(&self) -> usize {
-        self.index()
+        self.loop_state.index()
     }
 
     fn wait_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
-        self.wait_until(awaited, deadline)
+        self.wait(awaited, deadline)
     }
 
     fn push_submitted(&self, task: Task) {
@@ -256,11 +218,14 @@ impl CurrentWorker for PushWorker {
     }
 
     fn run_submitted(&self, task: Task) {
-        self.run_submitted(task);
+        self.count_submitted();
+        self.overdraw(); // `TaskCounts` releases a permit for each task that it counts
+        self.run_task(task);
     }
 
     fn begin_blocking(&self) -> Option<Box<dyn Any>> {
-        self.hand_off();
+        self.flush(); // the scope must not wait until this task goes on
+        self.offer_oldest();
         Compensation::begin(&self.shared).map(|compensation| Box::new(compensation) as Box<dyn Any>)
     }
 }
@@ -272,7 +237,8 @@ impl Owner for PushWorker {
     }
 
     fn run(&self) -> ExitReason {
-        // Relaxed: whoever borrows this worker has got it out of the list of the parked, whose lock orders the two.
+        // Relaxed pairs with the load in `lease_worker`: the lock of the list of the parked orders the two,
+        // because the worker enters the list after this and the leasing thread takes it out before the load.
         self.remote().owner.store(std::ptr::from_ref(self).cast_mut().cast(), Ordering::Relaxed);
         self.as_current(|| self.work_until(&mut RunUntil::PoolEnd));
         self.loop_state.exit_reason()
@@ -280,8 +246,8 @@ impl Owner for PushWorker {
 
     fn run_broadcasts(&self) {
         self.as_current(|| {
-            while let Some(order) = self.shared.take_broadcast(self.index()) {
-                self.run_task(order);
+            while let Some(task) = self.shared.take_broadcast(self.index()) {
+                self.run_task(task);
             }
             self.flush();
         });
@@ -294,10 +260,9 @@ impl Owner for PushWorker {
 
 /// The loop.
 impl PushWorker {
-    /// Runs tasks, and sleeps when there are none, until the until is reached.
+    /// Runs tasks, and parks when there are none, until `until` is reached.
     ///
-    /// Written so that a task goes from the deque to its call without being handed through other functions: each
-    /// would copy it.
+    /// A task is passed from the deque straight to its call, because each function in between would copy it.
     fn work_until(&self, until: &mut RunUntil<'_>) {
         while !until.is_reached(&self.shared) {
             if self.shared.control().needs_maintenance() {
@@ -319,21 +284,6 @@ impl PushWorker {
             }
         }
         self.flush();
-    }
-
-    /// Runs one task.
-    #[inline]
-    pub fn run_task(&self, task: Task) {
-        if !self.batched_count.is_of(task.scope()) {
-            self.flush(); // the scope must not wait for what comes now
-        }
-        let depth_below = self.local_depth.replace(0);
-        if let Finished::UnobservedPanic(payload) = task.run(&self.metrics().counts) {
-            self.shared.report_panic(payload);
-        }
-        // What it has left behind descends from the task beneath as well. Wrapping: beneath no task at all it adds up for
-        // ever, and nobody looks at it.
-        self.local_depth.set(depth_below.wrapping_add(self.local_depth.get()));
     }
 }
 
@@ -360,12 +310,23 @@ impl WorkerLoop for PushWorker {
         self.shared.priorities.take_first(self.loop_state.next_turn())
     }
 
+    #[inline]
     fn run_task(&self, task: Task) {
-        self.run_task(task);
+        if !self.batched_count.is_of(task.scope()) {
+            self.flush(); // the scope of earlier tasks must not wait for this one
+        }
+        let depth_below = self.local_depth.replace(0);
+        if let Finished::UnobservedPanic(payload) = task.run(&self.metrics().counts) {
+            self.shared.report_panic(payload);
+        }
+        // The tasks that it has left in the deque descend from the task below it as well. Wrapping: outside
+        // of any task the sum grows without limit, and is never read.
+        self.local_depth.set(depth_below.wrapping_add(self.local_depth.get()));
     }
 
+    #[inline]
     fn flush(&self) {
-        self.flush();
+        self.batched_count.flush();
     }
 
     fn sees_push(&self) -> bool {
@@ -373,7 +334,7 @@ impl WorkerLoop for PushWorker {
     }
 
     fn steal_last_resort(&self) -> Option<Task> {
-        self.take_last_resort()
+        self.steal_from_mailboxes()
     }
 
     fn sees_work(&self) -> bool {

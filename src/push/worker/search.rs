@@ -1,17 +1,20 @@
-//! The order in which a worker looks for its next task. All of it is here.
+//! The order in which a worker searches for its next task. All of it is in this file.
 //!
 //! A worker asks its [`TaskSource`]s. Which ones, and in which order, depends on why it asks:
 //!
 //! | when | sources | function |
 //! |---|---|---|
-//! | the pool asks for it | broadcasts, then priorities | [`WorkerLoop::maintain`] |
-//! | before one task in [`FAIRNESS_INTERVAL`] | in turn one that is otherwise late: [`FAIR_TURNS`] | [`PushWorker::take_fair_turn`] |
-//! | before each task | the own deque, the newest task first | [`PushWorker::next_local`] |
-//! | its deque is empty | mailbox, inbox, injector, in turn one or the other first: [`REFILLS`] | [`PushWorker::refill`] |
-//! | there is nothing in those either | everything, one after the other | [`WorkerLoop::find_task`] |
-//! | searching did not pay | the mailboxes of its peers | [`WorkerLoop::steal_last_resort`] |
+//! | the pool requests it | broadcasts, then priorities | [`WorkerLoop::maintain`] |
+//! | one time in [`FAIRNESS_INTERVAL`] | one of [`FAIR_TURNS`], in turn | [`PushWorker::take_fair_turn`] |
+//! | before each task | the own deque, newest task first | [`PushWorker::next_local`] |
+//! | the deque is empty | mailbox, inbox, injector, in an order of [`REFILLS`] | [`PushWorker::refill`] |
+//! | these are empty too | all sources, one after the other | [`WorkerLoop::find_task`] |
+//! | it has searched long enough | the mailboxes of its peers | [`PushWorker::steal_from_mailboxes`] |
 //!
-//! Every task that does not come from the own deque passes [`PushWorker::take_from`], where it is counted as stolen if it was.
+//! Each task that is not from the own deque passes [`PushWorker::take_from`], except the last resort.
+//!
+//! Called by the thread that acts as the worker. Guarded by `tests/it/behaviour/fairness.rs`,
+//! `tests/it/stealing.rs` and the model `parking`.
 
 use crossbeam_deque::Steal;
 
@@ -21,33 +24,32 @@ use crate::push::shared::{Remote, TaskBatch};
 use crate::push::worker::PushWorker;
 use crate::queue::batch::BATCH_CAPACITY;
 use crate::queue::inbox::Taken;
+use crate::runtime::worker_loop::WorkerLoop;
 use crate::task::erased::Task;
 
-#[cfg(doc)]
-use crate::runtime::worker_loop::WorkerLoop;
-
-/// Every so many tasks a worker looks first where it would otherwise look last, so that neither work from outside nor
-/// the oldest of its own waits for ever behind tasks that spawn tasks. tokio and Go use 61; this look is cheap.
+/// Before one task in so many, a worker asks a source first that it would otherwise ask last. So neither
+/// tasks from outside nor the oldest own tasks wait for ever behind tasks that spawn tasks. tokio and Go use
+/// 61; this look is cheap.
 pub const FAIRNESS_INTERVAL: u32 = 31;
 
-/// The most tasks that a worker takes out of its own inbox at once. Its deque, of 64 places at first, does not grow because
-/// of them.
+/// The most tasks that a worker takes out of its own inbox at once. They fit into its deque, which has 64
+/// places at first.
 const OWNER_TAKE: usize = 32;
 
-/// The most tasks that a thief takes from a victim at once; of an inbox it takes at most half.
+/// The most tasks that a thief takes from a victim at once. Of an inbox it takes at most half.
 const THIEF_TAKE: usize = 32;
 
 const _: () =
-    assert!(OWNER_TAKE <= BATCH_CAPACITY && THIEF_TAKE <= BATCH_CAPACITY, "they travel as one batch");
+    assert!(OWNER_TAKE <= BATCH_CAPACITY && THIEF_TAKE <= BATCH_CAPACITY, "each is moved as one batch");
 
 /// Where a worker finds a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaskSource {
-    /// The far end of the own deque: the oldest of the tasks that tasks on this worker have submitted.
+    /// The oldest task of the own deque.
     OwnOldest,
-    /// A broadcast.
+    /// Broadcast tasks for this worker.
     Broadcast,
-    /// The own mailbox. Only one task at a time, because in the deque thieves could take what was sent to this worker.
+    /// The own mailbox, one task. (The rest stays there, because thieves could take it from the deque.)
     Mailbox,
     /// The own inbox, one task.
     InboxOne,
@@ -57,19 +59,17 @@ pub enum TaskSource {
     Injector,
     /// Forks, inboxes and deques of the peers.
     Peers,
-    /// The own fork slot: while the worker waits for another pool in the first half of a join.
+    /// The own fork slot. It holds a fork if the worker waits for another pool in the first half of a join.
     OwnFork,
     /// Tasks of high and low priority.
     Priorities,
-    /// The mailboxes of the peers.
-    PeersMailboxes,
 }
 
-/// One of these is looked at first, in turn, before one task in [`FAIRNESS_INTERVAL`].
+/// One of these, in turn, is asked first before one task in [`FAIRNESS_INTERVAL`].
 const FAIR_TURNS: [TaskSource; 4] =
     [TaskSource::Injector, TaskSource::InboxOne, TaskSource::Mailbox, TaskSource::OwnOldest];
 
-/// One of these orders, in turn, when the deque is empty: none of the three may starve the others.
+/// One of these orders, in turn, is used when the deque is empty, so that no source starves another.
 const REFILLS: [[TaskSource; 3]; 4] = [
     [TaskSource::InboxBatch, TaskSource::Injector, TaskSource::Mailbox],
     [TaskSource::Mailbox, TaskSource::InboxBatch, TaskSource::Injector],
@@ -97,12 +97,12 @@ impl PushWorker {
             TaskSource::Peers => self.first_of_peers(|peer| self.steal_from(peer)),
             TaskSource::OwnFork => self.take_own_fork(),
             TaskSource::Priorities => self.shared.priorities.take_any(),
-            TaskSource::PeersMailboxes => self.steal_from_mailboxes(),
         }
     }
 
-    /// Everything but the last resort, one source after the other. The own deque is among them, because a thread that had
-    /// leased this worker may have left something there; and the own fork slot, because `has_work` sees it too.
+    /// Asks all sources except the last resort, one after the other. The own deque is asked, because a thread
+    /// that leased this worker may have left tasks there. The own fork slot is asked, because `has_work` sees
+    /// it too: without it a worker would see work for ever and never find it.
     pub(super) fn take_from_any(&self) -> Option<Task> {
         self.next_local()
             .or_else(|| self.take_from(TaskSource::Broadcast))
@@ -122,7 +122,7 @@ impl PushWorker {
         tick.is_multiple_of(FAIRNESS_INTERVAL)
     }
 
-    /// Runs a task from a source that is otherwise looked at late.
+    /// Runs a task from a source that is otherwise asked late.
     #[cold]
     pub(super) fn take_fair_turn(&self) {
         let turn = self.tick.get() / FAIRNESS_INTERVAL % FAIR_TURNS.len() as u32;
@@ -134,17 +134,9 @@ impl PushWorker {
     /// Takes a task when the deque is empty.
     #[inline(never)]
     pub(super) fn refill(&self) -> Option<Task> {
-        self.flush(); // there is nothing more in the deque, of a scope or otherwise
+        self.flush(); // the deque holds no more tasks of the scope
         let order = &REFILLS[(self.tick.get() % REFILLS.len() as u32) as usize];
         order.iter().find_map(|&source| self.take_from(source))
-    }
-
-    /// A task that was sent to a peer. Taken when there is nothing else and it did not pay to wait: the peer may be blocked.
-    /// (To let a task wait a little for the worker that has its data is "delay scheduling": Zaharia et al., EuroSys 2010. Two
-    /// queues for a task that has an affinity are the mailboxes of Acar, Blelloch and Blumofe, 2000.)
-    #[cold]
-    pub(super) fn take_last_resort(&self) -> Option<Task> {
-        self.take_from(TaskSource::PeersMailboxes)
     }
 
     fn take_own_oldest(&self) -> Option<Task> {
@@ -160,27 +152,33 @@ impl PushWorker {
             match self.remote().inbox.take(limit, &mut *batch) {
                 Taken::Some => return self.unload(&mut batch),
                 Taken::Nothing => return None,
-                Taken::Contended => {} // a thief got some: that many fewer rounds are left
+                // A thief took tasks, so at most as many rounds are left as there are tasks.
+                Taken::Contended => {}
             }
         }
     }
 
-    /// Moves a batch (the oldest first) to the deque, except for the oldest task, which is returned: the deque will give the
-    /// others in order of arrival.
+    /// Moves a batch (the oldest task first) to the deque, except for the oldest task, which is returned. The
+    /// deque will return the others in the order of arrival.
     #[inline]
     fn unload(&self, batch: &mut TaskBatch) -> Option<Task> {
         if batch.len() > 1 {
             while batch.len() > 1 {
                 batch.pop().into_iter().for_each(|task| self.deque.push(task));
             }
-            // On their way no queue showed these tasks, and a worker that took its last look around meanwhile has parked
-            // without them. So they count as pushed anew.
+            // While these tasks were moved no queue showed them, and a worker may have parked because of
+            // that. So this is a push like any other.
             self.shared.idle.notify();
         }
         batch.pop()
     }
 
-    fn steal_from_mailboxes(&self) -> Option<Task> {
+    /// Takes a task that was sent to a peer. Asked last, after a search that found nothing: the peer may be
+    /// blocked. (To let a task wait a little for the worker that has its data is "delay scheduling": Zaharia
+    /// et al., EuroSys 2010. To queue tasks with an affinity in mailboxes is due to Acar, Blelloch and
+    /// Blumofe, SPAA 2000.)
+    #[cold]
+    pub(super) fn steal_from_mailboxes(&self) -> Option<Task> {
         let task = self.shared.members.read(|members| {
             let mut peers = victim::rotation(members.len(), &self.rng).map(|i| members[i]);
             peers.find_map(|peer| self.shared.remote(peer).mailbox.take())
@@ -189,7 +187,8 @@ impl PushWorker {
         Some(task)
     }
 
-    /// Takes the oldest task of some peer's deque, if `wanted` holds for it; else hands it back.
+    /// Takes the oldest task of a peer's deque, if `wanted` returns true for it; else gives the task to its
+    /// scope or to the injector.
     pub fn steal_one(&self, wanted: impl Fn(&Task) -> bool) -> Option<Task> {
         self.first_of_peers(|peer| {
             let Steal::Success(task) = self.shared.remote(peer).stealer.steal() else { return None };
@@ -202,14 +201,14 @@ impl PushWorker {
         })
     }
 
-    /// What `look` finds with the first peer that has something. Each peer is visited once, the near ones first.
+    /// Calls `look` for each peer once, near peers first, until it returns a task.
     fn first_of_peers(&self, mut look: impl FnMut(usize) -> Option<Task>) -> Option<Task> {
         let max = self.shared.config.limits.max;
         match &self.shared.neighbours {
             Some(neighbours) if self.index() < max => {
                 let known = |&peer: &usize| self.shared.is_known(peer);
                 let near = neighbours.of(self.index(), &self.rng).filter(known).find_map(&mut look);
-                // Workers that stand in for blocked ones are neighbours of none.
+                // Stand-ins are not in the table of neighbours.
                 let stand_ins = |members: &[usize]| {
                     members.iter().copied().filter(|&peer| peer >= max).find_map(&mut look)
                 };
@@ -222,11 +221,12 @@ impl PushWorker {
         }
     }
 
-    /// A contended victim is left alone: another thread is taking from it just now.
+    /// Steals from one victim. It does not retry if another thread takes from the victim at the same time.
     fn steal_from(&self, victim: usize) -> Option<Task> {
         let victim = self.shared.remote(victim);
         let (fork, task) = (|| self.take_offered_fork(&victim.fork_slot), || self.steal_task(victim));
-        // In turn the one or the other first: behind an endless tree of forks tasks would wait for ever.
+        // Forks and tasks are asked for in turn, because tasks would wait for ever behind an endless tree of
+        // forks.
         if self.tick.get().is_multiple_of(2) { fork().or_else(task) } else { task().or_else(fork) }
     }
 
@@ -239,7 +239,7 @@ impl PushWorker {
         }
         match victim.stealer.steal_batch_with_limit_and_pop(&self.deque, THIEF_TAKE) {
             Steal::Success(task) => {
-                // The deque was empty: a worker steals only then.
+                // The deque was empty, because a worker steals only then.
                 self.count_stolen(1 + self.deque.len());
                 Some(task)
             }

@@ -1,4 +1,8 @@
-//! A job on the stack of the thread that waits for it: a closure, and the place for its result.
+//! A job in the stack frame of the thread that waits for it: a header, a closure, and a place for the result.
+//!
+//! The owner creates it, offers or sends it, and does not leave the frame before the job is back or its latch
+//! is set. Owner and thief share it as [`Job`] describes. Guarded by `tests/it/joins`, the models `forks` and
+//! `latches`, and `tests/stress` under AddressSanitizer.
 
 use std::ptr::NonNull;
 
@@ -8,7 +12,7 @@ use crate::push::job::{Job, JobEnd, Panicked, RanBy};
 use crate::push::worker::PushWorker;
 use crate::sync::latch::Latch;
 
-/// A job on the stack of whoever waits for it: first of all the header, so that a pointer to it is a pointer to that.
+/// A job on the stack. Its header is the first field of a `repr(C)` struct, so one pointer serves for both.
 #[repr(C)]
 pub struct StackJob<F, R> {
     job: Job,
@@ -30,36 +34,39 @@ where
         }
     }
 
-    /// The header, for the list of forks.
+    /// A pointer to the header, for the list of forks.
     #[inline(always)]
     pub fn header(&self) -> NonNull<Job> {
         NonNull::from(self).cast()
     }
 
-    /// The header, to look at.
+    /// The header.
     pub fn job(&self) -> &Job {
         &self.job
     }
 
-    /// Makes it ready to be given away, once, while nobody else knows it. Returns what the owner then waits for.
+    /// Prepares the job for another thread. Called once, before another thread can see the job. Returns the
+    /// latch that the owner then waits for.
     pub fn prepare(&self) -> &Latch {
         self.job.prepare();
         self.job.latch()
     }
 
     /// # Safety
-    /// `job` heads a job of this type that is alive until its latch is set; the caller alone may run it, once.
+    /// `job` is the header of a `StackJob<F, R>` that is alive until its latch is set. The caller has taken
+    /// the job, so that no other thread runs it, and calls this once.
     unsafe fn perform(job: NonNull<Job>) -> JobEnd {
-        // SAFETY: the caller's promise.
+        // SAFETY: the header is the first field of a live `StackJob<F, R>` (promised by the caller), and the
+        // pointer was made from a reference to the whole. Only shared references to it exist.
         let this = unsafe { job.cast::<Self>().as_ref() };
-        // SAFETY: nobody else runs it, so the closure is read once.
+        // SAFETY: `new` has written the closure. It is read once, because only the caller runs the job.
         let closure = unsafe { this.closure.read() };
         let result = PushWorker::with_current(|worker| {
             let worker = worker.expect("tasks run on workers");
             unwind::catch(|| closure(worker, RanBy::Thief))
         });
         let end = if result.is_ok() { Ok(()) } else { Err(Panicked) };
-        // SAFETY: the owner reads it after the latch is set.
+        // SAFETY: no other thread accesses the place now: the owner reads it only after the latch is set.
         unsafe { this.result.write(result) };
         end
     }
@@ -67,20 +74,23 @@ where
     /// Calls the closure on the worker that has forked it.
     ///
     /// # Safety
-    /// Nobody else has it or will have it.
+    /// The job has not been run, and no other thread can take it: it was never shown, was taken back, or was
+    /// returned.
     #[inline(always)]
     pub unsafe fn call(&self, worker: &PushWorker, by: RanBy) -> R {
-        // SAFETY: the caller's promise.
+        // SAFETY: `new` has written the closure. No thread has run the job or can take it (promised by the
+        // caller), so the closure is read once.
         let closure = unsafe { self.closure.read() };
         closure(worker, by)
     }
 
-    /// What the thief has left.
+    /// Takes the result that the thief has written.
     ///
     /// # Safety
-    /// The latch says "done", and this is called once.
+    /// The latch was set to "done", and this is called once.
     pub unsafe fn take_result(&self) -> Result<R, Payload> {
-        // SAFETY: the caller's promise; the latch orders the thief's write before this.
+        // SAFETY: the thief has written the result before it set the latch to "done", and touches nothing
+        // after that. It is read once (promised by the caller).
         unsafe { self.result.read() }
     }
 }

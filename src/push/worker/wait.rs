@@ -1,19 +1,25 @@
-//! Waiting: on a worker, where the wait is used to run what it needs, and outside.
+//! Waits inside a task: what a worker may run while a task on it waits, and the change to a fresh stack.
 //!
-//! What a worker may run while a task on it waits is limited, for whatever it runs lies *on top* of the waiting task on the
-//! stack and must end first. If it waited for the one below, neither would ever end. The rule, and why it is safe:
-//! - The **awaited task**, if nobody has begun it, is run here and now.
-//! - Tasks that the **waiting task has submitted** are run, and what these leave behind; they descend from it, and the
-//!   documentation of `JoinHandle` says that a descendant must not wait for its ancestor.
-//! - Otherwise the thread sleeps until the result is there.
+//! Whatever a worker runs during a wait is on the stack *above* the waiting task and must end first. If it
+//! waited for a task below it, neither would ever end. So a wait for a task of the same pool runs only:
+//! - the **awaited task**, if no thread has begun it;
+//! - tasks that the **waiting task has submitted**, and the tasks that these leave in the deque. They descend
+//!   from the waiting task, and by the documentation of `JoinHandle` no descendant waits for its ancestor.
 //!
-//! Follow the chain "waits for" from any waiting task: each member has begun (else its waiter would run it), so the chain
-//! ends in a task that runs, unless it closes to a circle, which no scheduler could resolve. Java's ForkJoinPool and
-//! leapfrogging (Wagner and Calder, PPoPP 1993) limit their joins for the same reason.
+//! If there is no such task, the thread sleeps until the result is there.
 //!
-//! A task of another pool cannot be run here, and that pool may be waiting for ours. Then the worker goes on serving its
-//! own pool without limits, and a task that waits for the one below can still bury it; documented there too. What would
-//! lift both limits is another worker that stands in for a waiting one.
+//! Why this does not deadlock: follow the chain "waits for" from any waiting task. Each member has begun,
+//! because its waiter would run it otherwise. So the chain ends in a task that runs, unless it closes to a
+//! circle, which no scheduler could resolve. Java's ForkJoinPool and leapfrogging (Wagner and Calder, PPoPP
+//! 1993) restrict their joins for the same reason.
+//!
+//! A task of another pool cannot be run here, and that pool may be waiting for this one. So during such a
+//! wait the worker serves its own pool without restriction, and a task that waits for a task below it can
+//! still deadlock; `JoinHandle` documents that too. A stand-in for each waiting worker would remove both
+//! limits.
+//!
+//! Called by the thread that acts as the worker. Guarded by `tests/process_nesting.rs` and
+//! `tests/it/behaviour/nesting.rs`.
 
 use std::io;
 use std::time::Instant;
@@ -26,7 +32,7 @@ use crate::runtime::worker_loop::{RunUntil, WorkerLoop};
 
 impl PushWorker {
     /// Waits until `awaited` is done or the deadline has passed. Called from inside a task.
-    pub fn wait_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
+    pub(super) fn wait(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
         if is_deep(&self.shared.config) {
             let wait = move |worker: &PushWorker| worker.wait_here(awaited, deadline);
             return self.on_fresh_stack(wait).unwrap_or_else(Waited::NoStack);
@@ -39,7 +45,7 @@ impl PushWorker {
             return self.serve_until(awaited, deadline);
         }
         loop {
-            // Before it sleeps, or goes on with something else.
+            // The scope must not wait while this worker sleeps or runs something else.
             self.flush();
             if awaited.is_done() {
                 return Waited::Done;
@@ -56,11 +62,10 @@ impl PushWorker {
         }
     }
 
-    /// Runs the youngest task in the deque, as long as more are there than the `below` oldest of those that descend from the
-    /// present task. Whether there was one.
+    /// Runs the newest task of the deque, unless at most `below` of the tasks that descend from the present
+    /// task are left. Returns whether it ran a task.
     ///
-    /// Written so that the task goes from the deque to its call without being handed through other functions: each would
-    /// copy it.
+    /// The task is passed from the deque straight to its call: each function in between would copy it.
     #[inline]
     pub fn run_local(&self, below: u32) -> bool {
         let depth = self.local_depth.get();
@@ -74,60 +79,65 @@ impl PushWorker {
                 true
             }
             None => {
-                self.local_depth.set(below); // thieves take the oldest first: the others are gone as well
+                // Thieves take the oldest tasks first, so the tasks below are gone as well.
+                self.local_depth.set(below);
                 false
             }
         }
     }
 
-    /// Runs a task that the present task has submitted. Whether there was one.
+    /// Runs a task that the present task has submitted. Returns whether it ran one.
     pub fn run_local_child(&self) -> bool {
         let ran = self.run_local(0);
         self.flush();
         ran
     }
 
-    /// Runs any task. Whether there was one.
+    /// Runs any task. Returns whether it ran one.
     pub fn run_any(&self) -> bool {
         if self.run_local_child() {
             return true;
         }
-        // Nothing in the deque is the present task's any more: what comes from others may lie on top.
-        // In epoch, for what others fork on top of this task is no part of it (see `fork`).
+        // No task in the deque descends from the present task now, so tasks from elsewhere may be pushed on
+        // top. It is a nested run, because forks of such a task are no part of the present task (see `fork`).
         let ran = self.in_nested_run(|| self.find_task().map(|task| self.run_task(task)).is_some());
         self.flush();
         ran
     }
 
-    /// Works for the pool as if there were no task that waits.
+    /// Serves the pool as if no task waited here.
     fn serve_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
         let mut until = RunUntil::Await { awaited, deadline };
         self.in_nested_run(|| self.work_until(&mut until));
-        // What the present task had submitted may lie below what has come since, so that all of it counts.
+        // Tasks that the present task has submitted may be below tasks that were queued since: all count.
         self.local_depth.set(self.local_depth.get().wrapping_add(self.deque.len() as u32));
         let RunUntil::Await { awaited, .. } = until else { unreachable!("set above") };
         if awaited.is_done() { Waited::Done } else { Waited::TimedOut }
     }
 
-    /// Lends this worker to a thread with a fresh stack, which waits in its stead while this thread sleeps.
+    /// Calls `work` with this worker on another thread with a fresh stack, while the calling thread sleeps.
     ///
-    /// A wait inside a task runs other tasks, which may wait as well: recursion by `submit` and `join` nests as deep
-    /// as the recursion goes. Neither a bound on the depth (a wait that runs nothing can hang the pool) nor an overflow
-    /// is acceptable, so the stack is continued on another thread. It costs a thread creation once in half a stack of
-    /// nesting.
+    /// A wait inside a task runs other tasks, which may wait as well. So a recursion by `submit` and `join`
+    /// nests as deep as the recursion itself. A limit on the depth could hang the pool (a wait that runs
+    /// nothing), and an overflow of the stack ends the process. So the stack is continued on another thread.
+    /// The price is one new thread for each half of a stack.
+    ///
+    /// # Errors
+    /// The operating system provides no thread.
     #[cold]
     pub fn on_fresh_stack<R: Send>(&self, work: impl FnOnce(&PushWorker) -> R + Send) -> io::Result<R> {
-        struct Leased<'a>(&'a PushWorker);
-        // SAFETY: the worker is not `Sync`, but this thread does not touch it until the other one has ended.
-        unsafe impl Send for Leased<'_> {}
-        impl Leased<'_> {
+        struct Moved<'a>(&'a PushWorker);
+        // SAFETY: a worker is not `Sync`, so only one thread at a time may use it. The calling thread sleeps
+        // in `on_thread` until the other thread has ended, and `on_thread` orders the accesses of both.
+        unsafe impl Send for Moved<'_> {}
+        impl Moved<'_> {
             fn act<R>(self, work: impl FnOnce(&PushWorker) -> R) -> R {
                 enter_pool(self.0.shared.id);
                 self.0.as_current(|| work(self.0))
             }
         }
 
-        let leased = Leased(self);
-        on_thread(&self.shared.config, self.index(), move || leased.act(work))
+        let moved = Moved(self);
+        on_thread(&self.shared.config, self.index(), move || moved.act(work))
     }
 }

@@ -1,5 +1,5 @@
-//! Bad values: each is refused before any thread starts, with an error that names it. The rows of table 3.5 of the
-//! reliability notes that exist here; those of the environment variable are in `process_start.rs`.
+//! Bad values: each is refused before any thread starts, with an error that names it. Bad values of the
+//! environment variable are tested in `process_start.rs`.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use longshore::{BuildError, MAX_CAPACITY, MAX_STACK_SIZE, MAX_WORKERS, OnFull, P
 
 use super::*;
 
-/// What was asked for, whether the error is the right one, and what its message must name.
+/// A configuration, whether an error is the right one, and the text that its message must contain.
 struct Row {
     builder: PoolBuilder<Pool>,
     is_right: fn(&BuildError) -> bool,
@@ -72,7 +72,7 @@ fn cores() -> Vec<Row> {
         row(pinned(&[first, absent]), not_allowed, absent),
         row(pinned(&[absent, absent]), not_allowed, absent),
     ];
-    // Beyond what a fixed-size mask can hold: a naive library aborts the process here.
+    // More than a mask of fixed size can hold: a library that does not check aborts the process here.
     for core in [1024, 1025, 5000, 1 << 20, usize::MAX] {
         rows.push(row(pinned(&[core]), not_allowed, core));
         rows.push(row(pinned(&[first, core]), not_allowed, core));
@@ -88,7 +88,7 @@ fn core_affinity_of_process() -> Vec<usize> {
     super::pinning::cores_of(std::process::id())
 }
 
-/// No hook is called, and what they capture is gone when `build` returns: no thread was started, or is left.
+/// No thread starts: no hook is called, and the captures of the hooks are dropped when `build` returns.
 #[test]
 fn every_bad_value_is_an_error_that_names_it() {
     for Row { builder, is_right, names } in numbers().into_iter().chain(self::names()).chain(cores()) {
@@ -113,16 +113,16 @@ fn everything_wrong_at_once() {
         .stack_size(usize::MAX)
         .pinning(Pinning::Cores(vec![usize::MAX; 3]))
         .build();
-    built.expect_err("nothing about it is right");
+    built.expect_err("all of it is wrong");
 }
 
 #[test]
-fn timeouts_of_zero_and_of_ever() {
+fn timeouts_of_zero_and_without_end() {
     let rig = Rig::new(1);
     let mut handle = rig.submit(|| 5).expect("open");
     assert_eq!(handle.join_timeout(Duration::MAX).expect("waits").expect("ran"), 5);
     let mut taken = rig.submit(|| 5).expect("open");
-    // Zero only looks; whichever it finds, it neither waits nor panics.
+    // A timeout of zero only looks. Whatever it finds, it neither waits nor panics.
     let looked = taken.join_timeout(Duration::ZERO);
     assert!(looked.is_none_or(|result| result.is_ok_and(|n| n == 5)));
     rig.shutdown_timeout(Duration::MAX).expect("waits");
@@ -130,14 +130,14 @@ fn timeouts_of_zero_and_of_ever() {
     rig.finish();
 }
 
-/// The largest values that are accepted, and times without an end: nothing overflows.
+/// The largest capacity that is accepted, and times without an end: nothing overflows.
 #[test]
-fn the_largest_room() {
+fn the_largest_capacity() {
     for on_full in [OnFull::Reject, OnFull::BlockFor(Duration::MAX), OnFull::BlockFor(Duration::ZERO)] {
         let builder = Pool::builder().workers(1).queue_capacity(MAX_CAPACITY).on_full(on_full);
         let rig = Rig::with(builder.budget(u64::MAX));
-        rig.execute_batch((0..1_000).map(|_| || ())).expect("there is room");
-        rig.try_submit(|| ()).expect("there is room").join().expect("runs");
+        rig.execute_batch((0..1_000).map(|_| || ())).expect("within the capacity");
+        rig.try_submit(|| ()).expect("within the capacity").join().expect("runs");
         assert_eq!(rig.capacity(), Some(MAX_CAPACITY));
         rig.finish();
     }

@@ -76,13 +76,13 @@ fn a_batch_from_inside_a_task() {
     }
 }
 
-/// An iterator may take its time: what it has yielded is run meanwhile. Here each task lets the next one be yielded,
-/// so that a batch that is held back would never end.
+/// A batch does not hold back the tasks that a slow iterator has yielded. Here each task lets the iterator
+/// yield the next one, so a batch that is held back would never end.
 #[test]
-fn a_slow_iterator_does_not_hold_back_what_it_has_yielded() {
+fn a_slow_iterator_does_not_hold_back_tasks_it_has_yielded() {
     let rig = Rig::new(2);
     let (done, is_done) = mpsc::channel();
-    // No size hint above 0, as of every iterator that does not know how long it is.
+    // No lower bound in the size hint, like that of any iterator of unknown length.
     let mut task = 0;
     let tasks = std::iter::from_fn(|| {
         if task > 0 {
@@ -96,8 +96,8 @@ fn a_slow_iterator_does_not_hold_back_what_it_has_yielded() {
     rig.finish();
 }
 
-/// The iterator panics half-way: the panic is the caller's, what was accepted runs, the rest is dropped, nothing
-/// twice, and the pool goes on.
+/// The iterator panics half-way: the caller gets the panic, accepted tasks run once, all others are dropped,
+/// and the pool continues to work.
 #[test]
 fn an_iterator_that_panics() {
     for workers in [1, 2, 8] {
@@ -120,14 +120,14 @@ fn an_iterator_that_panics() {
             };
             let before = rig.stats().submitted;
             let batch = catch_unwind(AssertUnwindSafe(|| rig.execute_batch(tasks(&census))));
-            let payload = batch.expect_err("the panic comes through");
+            let payload = batch.expect_err("the caller gets the panic");
             assert_eq!(payload.downcast_ref::<&str>(), Some(&"half-way"));
-            wait_until("all that was accepted has ended", || {
+            wait_until("all accepted tasks have ended", || {
                 let stats = rig.stats();
                 stats.completed == stats.submitted
             });
             let accepted = (rig.stats().submitted - before) as usize;
-            assert_eq!(hits.total(), accepted, "what was accepted ran, of {stop} yielded");
+            assert_eq!(hits.total(), accepted, "accepted tasks ran, of {stop} yielded");
             hits.assert_at_most_once_each();
             let hits_again = Hits::new(100);
             rig.execute_batch((0..100).map(|task| hits_again.task(task))).expect("usable");
@@ -142,7 +142,7 @@ fn an_iterator_that_panics() {
 }
 
 #[test]
-fn a_batch_after_shutdown_comes_back_whole_and_in_order() {
+fn a_batch_after_shutdown_is_returned_whole_and_in_order() {
     let rig = Rig::new(2);
     rig.shutdown().expect("shuts down");
     let census = Census::default();
@@ -180,7 +180,8 @@ fn a_batch_after_shutdown_comes_back_whole_and_in_order() {
     assert_eq!(rig.stats().submitted, 0);
 }
 
-/// The pool is closed while a batch is under way: a first part is accepted and runs, the rest comes back in order.
+/// The pool is closed in the middle of a batch: the first part is accepted and runs, the rest is returned in
+/// order.
 #[test]
 fn a_batch_that_a_shutdown_cuts_in_two() {
     for workers in [1, 2, 8] {
@@ -191,7 +192,7 @@ fn a_batch_that_a_shutdown_cuts_in_two() {
         let pool = rig.pool().clone();
         let tasks = (0..1_000usize).map(|number| {
             if number == 500 {
-                // Closes the pool to the outside and returns at once.
+                // Closes the pool to work from outside and returns at once.
                 pool.shutdown_timeout(std::time::Duration::ZERO).expect_err("workers are held");
             }
             let run = hits.task(number);

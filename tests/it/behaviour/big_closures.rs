@@ -1,5 +1,5 @@
-//! Closures of every size and alignment: inline, in a block, boxed; through every way in; run, refused or thrown away.
-//! Those that are larger than a worker's stack are in `process_stack.rs`.
+//! Closures of every size and alignment: inline, in a block, boxed; submitted by every call; run, refused or
+//! discarded. Closures larger than a worker's stack are tested in `process_stack.rs`.
 
 use std::hint::black_box;
 use std::thread;
@@ -7,17 +7,17 @@ use std::thread;
 use super::*;
 use crate::support::{Census, Gate};
 
-/// A closure of `N` bytes and a tracked value; returns the sum of its bytes.
+/// A closure with `N` bytes and a tracked value. Returns the sum of its bytes.
 fn sized<const N: usize>(census: &Census) -> impl FnOnce() -> u64 + Send + 'static + use<N> {
     let (tracked, ballast) = (census.citizen(), pattern::<N>());
     move || {
         tracked.check();
-        assert_eq!(ballast, pattern::<N>(), "it arrived as it was");
+        assert_eq!(ballast, pattern::<N>(), "the bytes are unchanged");
         ballast.iter().map(|&byte| u64::from(byte)).sum()
     }
 }
 
-/// Bytes of which no two neighbours are alike, different for each size.
+/// Bytes that differ from their neighbours, and from the bytes of other sizes.
 fn pattern<const N: usize>() -> [u8; N] {
     std::array::from_fn(|i| (i.wrapping_mul(31) ^ N) as u8)
 }
@@ -34,11 +34,11 @@ fn every_way<const N: usize>(rig: &Rig, census: &Census) {
         rig.execute_batch((0..5).map(|_| silent())).expect("open");
         let handles = rig.submit_batch((0..5).map(|_| sized::<N>(census))).expect("open");
         assert!(handles.into_iter().all(|handle| handle.join().expect("ran") == sum));
-        // Without captures to drop, and without anything at all but the bytes.
+        // Without captures that need a drop, and without any captures but the bytes.
         let plain = pattern::<N>();
         let plain = rig.submit(move || black_box(plain) == pattern::<N>()).expect("open");
         assert!(plain.join().expect("ran"));
-        // Cancelled or run, whichever comes first, and dropped once in either case.
+        // Cancelled or run, whichever is first, and dropped once in either case.
         let raced = rig.submit(sized::<N>(census)).expect("open");
         raced.cancel();
         drop(raced);
@@ -56,13 +56,14 @@ fn refused<const N: usize>(rig: &Rig, census: &Census) {
     assert!(batch.rejected.into_iter().all(|task| task() == sum));
 }
 
-fn thrown_away<const N: usize>(rig: &Rig, census: &Census) {
+fn discarded<const N: usize>(rig: &Rig, census: &Census) {
     let (executed, submitted) = (sized::<N>(census), sized::<N>(census));
     rig.execute(move || _ = executed()).expect("open");
     drop(rig.submit(submitted).expect("open"));
 }
 
-/// Calls a function for each size of interest: around the places where closures are kept, and in between.
+/// Calls a function for each size of interest: at the limits between the ways to store a closure, and in
+/// between.
 macro_rules! for_each_size {
     ($function:ident($($argument:expr),*)) => {
         for_each_size!(@ $function($($argument),*) 0 1 2 7 8 9 15 16 17 23 24 25 31 32 33 40 47 48 49 56 57 63 64 65
@@ -83,7 +84,7 @@ fn closures_of_every_size_run() {
 }
 
 #[test]
-fn closures_of_every_size_come_back_when_refused() {
+fn closures_of_every_size_are_returned_when_refused() {
     let rig = Rig::new(1);
     rig.shutdown().expect("shuts down");
     let census = Census::default();
@@ -93,17 +94,17 @@ fn closures_of_every_size_come_back_when_refused() {
 }
 
 #[test]
-fn closures_of_every_size_are_dropped_when_thrown_away() {
+fn closures_of_every_size_are_dropped_when_discarded() {
     let rig = Rig::new(1);
     let gate = Gate::new();
     gate.hold(&rig, 1);
     let census = Census::default();
-    for_each_size!(thrown_away(&rig, &census));
+    for_each_size!(discarded(&rig, &census));
     let tasks = census.born();
     assert_eq!(census.alive() as u64, tasks);
     let pool = rig.pool().clone();
     let ends = thread::spawn(move || pool.shutdown_now());
-    crate::support::wait_until("all are thrown away", || census.alive() == 0);
+    crate::support::wait_until("all are discarded", || census.alive() == 0);
     gate.open();
     assert_eq!(ends.join().expect("no panic"), Ok(tasks));
     rig.finish();
@@ -121,7 +122,7 @@ struct Align4096(u8);
 #[repr(align(64))]
 struct EmptyAlign64;
 
-/// A closure whose captures are aligned like `T`, which checks that they are where they must be.
+/// A closure with captures of the alignment of `T`, which checks that their address is aligned.
 fn aligned<T: Send + Sync + 'static>(value: T) -> impl FnOnce() + Send + 'static {
     move || {
         let address = std::ptr::from_ref(black_box(&value)).addr();

@@ -1,4 +1,5 @@
-//! Bounded pools: each policy, the exactness of the bound, and what tasks that submit to their own full pool find.
+//! Bounded pools: each overflow policy, the exactness of the capacity, and tasks that submit to their own
+//! full pool.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -17,18 +18,18 @@ fn bounded(workers: usize, capacity: usize, on_full: OnFull) -> Rig {
     Rig::with(Pool::builder().workers(workers).queue_capacity(capacity).on_full(on_full))
 }
 
-/// A pool whose workers are held at the gate and whose queue is full.
+/// A pool with held workers and a full queue.
 fn full(workers: usize, capacity: usize, on_full: OnFull) -> (Rig, Gate) {
     let (rig, gate) = (bounded(workers, capacity, on_full), Gate::new());
     gate.hold(&rig, workers);
     for _ in 0..capacity {
-        rig.try_execute(|| ()).expect("there is room");
+        rig.try_execute(|| ()).expect("within the capacity");
     }
     (rig, gate)
 }
 
 #[test]
-fn exactly_as_many_wait_as_there_is_room_for() {
+fn exactly_as_many_tasks_wait_as_the_capacity() {
     for (workers, capacity) in [(1, 1), (2, 7), (3, 64), (2, 1_000)] {
         let (rig, gate) = full(workers, capacity, OnFull::Reject);
         assert_eq!((rig.capacity(), rig.stats().capacity), (Some(capacity), Some(capacity)));
@@ -38,7 +39,7 @@ fn exactly_as_many_wait_as_there_is_room_for() {
             assert_eq!(rig.execute(|| ()).expect_err("full").kind, SubmitErrorKind::Full);
             assert_eq!(rig.submit(|| ()).expect_err("full").kind, SubmitErrorKind::Full);
         }
-        // Room is found from any thread, wherever the permits lie.
+        // Any thread finds the free permits, whichever stripe holds them.
         gate.open();
         wait_until("all have run", || rig.stats().waiting == 0);
         let gate = Gate::new();
@@ -61,16 +62,16 @@ fn an_unbounded_pool_is_never_full() {
     let gate = Gate::new();
     gate.hold(&rig, 1);
     for _ in 0..5_000 {
-        rig.try_execute(|| ()).expect("there is room");
-        drop(rig.try_submit(|| ()).expect("there is room"));
-        rig.execute_timeout(|| (), Duration::ZERO).expect("there is room");
+        rig.try_execute(|| ()).expect("within the capacity");
+        drop(rig.try_submit(|| ()).expect("within the capacity"));
+        rig.execute_timeout(|| (), Duration::ZERO).expect("within the capacity");
     }
     gate.open();
     assert_eq!(rig.finish().completed, 15_001);
 }
 
 #[test]
-fn a_refused_closure_comes_back() {
+fn a_refused_closure_is_returned() {
     let (rig, gate) = full(2, 3, OnFull::Reject);
     let refused = rig.submit(|| 41).expect_err("full");
     assert_eq!(refused.kind, SubmitErrorKind::Full);
@@ -80,7 +81,7 @@ fn a_refused_closure_comes_back() {
 }
 
 #[test]
-fn who_blocks_gets_the_next_room() {
+fn a_blocked_producer_gets_the_next_permit() {
     for timeout in [None, Some(PATIENCE)] {
         let (rig, gate) = full(2, 5, timeout.map_or(OnFull::Block, OnFull::BlockFor));
         let (sender, receiver) = mpsc::channel();
@@ -90,7 +91,9 @@ fn who_blocks_gets_the_next_room() {
                 scope.spawn(move || match n % 4 {
                     0 => rig.execute(move || sender.send(n).expect("heard")).expect("open"),
                     1 => drop(rig.submit(move || sender.send(n).expect("heard")).expect("open")),
-                    2 => rig.execute_timeout(move || sender.send(n).expect("heard"), PATIENCE).expect("open"),
+                    2 => rig
+                        .execute_timeout(move || sender.send(n).expect("the receiver waits"), PATIENCE)
+                        .expect("open"),
                     _ => {
                         let submitting = rig.submit_async(move || sender.send(n).expect("heard"));
                         drop(futures_executor::block_on(submitting).expect("open"));
@@ -106,7 +109,7 @@ fn who_blocks_gets_the_next_room() {
     }
 }
 
-/// Those who wait are served in the order in which they came, threads and futures alike.
+/// Waiters get permits in the order of their arrival, threads and futures alike.
 #[test]
 fn first_come_first_served() {
     let (rig, gate) = full(1, 1, OnFull::Block);
@@ -114,7 +117,7 @@ fn first_come_first_served() {
     thread::scope(|scope| {
         for n in 0..6 {
             let order = order.clone();
-            // One worker that takes one after the other from a queue of one runs them in the order of admission.
+            // A single worker that takes tasks from a queue for one task runs them in the order of admission.
             let task = move || assert_eq!(order.fetch_add(1, Ordering::Relaxed), n);
             let blocked = rig.stats().blocked;
             let rig = &rig;
@@ -125,7 +128,7 @@ fn first_come_first_served() {
                     drop(futures_executor::block_on(rig.submit_async(task)).expect("open"));
                 }
             });
-            wait_until("it stands in the line", || rig.stats().blocked > blocked);
+            wait_until("it is in the wait queue", || rig.stats().blocked > blocked);
         }
         gate.open();
     });
@@ -134,7 +137,7 @@ fn first_come_first_served() {
 }
 
 #[test]
-fn a_timeout_gives_the_task_back() {
+fn a_timeout_returns_the_task() {
     for capacity in [0, 1, 10] {
         let (rig, gate) = full(2, capacity, OnFull::BlockFor(Duration::from_millis(2)));
         assert_eq!(rig.execute(|| ()).expect_err("full").kind, SubmitErrorKind::TimedOut);
@@ -148,21 +151,21 @@ fn a_timeout_gives_the_task_back() {
         }
         assert_eq!(rig.try_execute(|| ()).expect_err("full").kind, SubmitErrorKind::Full);
         gate.open();
-        rig.submit_timeout(|| (), Duration::MAX).expect("room comes").join().expect("runs");
+        rig.submit_timeout(|| (), Duration::MAX).expect("a permit becomes free").join().expect("runs");
         rig.finish();
     }
 }
 
 #[test]
-fn what_is_dropped_says_so() {
+fn a_dropped_task_is_reported_as_dropped() {
     let (rig, gate) = full(2, 4, OnFull::Drop);
     let hits = Hits::new(1);
     let captured = Arc::new(());
     let held = captured.clone();
-    rig.execute(move || drop(held)).expect("accepted, in a way");
+    rig.execute(move || drop(held)).expect("accepted and dropped");
     assert_eq!(Arc::strong_count(&captured), 1, "its captures are gone");
     let hit = hits.clone();
-    let handle = rig.submit(move || hit.hit(0)).expect("accepted, in a way");
+    let handle = rig.submit(move || hit.hit(0)).expect("accepted and dropped");
     assert!(handle.is_finished());
     let error = handle.join().expect_err("never ran");
     assert!(matches!(error, JoinError::Dropped), "{error:?}");
@@ -175,7 +178,7 @@ fn what_is_dropped_says_so() {
 }
 
 #[test]
-fn a_caller_runs_what_there_is_no_room_for() {
+fn a_caller_runs_tasks_beyond_the_capacity() {
     let (rig, gate) = full(2, 4, OnFull::CallerRuns);
     let here = thread::current().id();
     let ran = Arc::new(AtomicBool::new(false));
@@ -193,7 +196,8 @@ fn a_caller_runs_what_there_is_no_room_for() {
     assert_eq!(rig.finish().submitted, 9);
 }
 
-/// A task run by its caller that submits again is run by its caller, and so on; the stack does not end.
+/// A task that is run by its caller and submits again is run by its caller, and so on; the stack does not
+/// overflow.
 #[test]
 fn callers_do_not_nest_for_ever() {
     fn chain(rig: &Arc<Pool>, left: usize, done: mpsc::Sender<()>) {
@@ -208,11 +212,12 @@ fn callers_do_not_nest_for_ever() {
     chain(&rig, 100_000, sender);
     gate.open();
     receiver.recv_timeout(PATIENCE).expect("the chain ends");
-    wait_until("the last task has let go of the pool", || Arc::strong_count(rig.pool()) == 1);
+    wait_until("the last task has dropped its pool", || Arc::strong_count(rig.pool()) == 1);
     rig.finish();
 }
 
-/// With a capacity of 0 nobody waits: as many tasks are let in as there are workers, and no more until one has ended.
+/// With a capacity of 0 no task waits: a pool accepts as many tasks as it has workers, and the next one only
+/// when a task has ended.
 #[test]
 fn a_rendezvous_takes_one_task_a_worker() {
     for workers in [1, 2, 4] {
@@ -229,13 +234,13 @@ fn a_rendezvous_takes_one_task_a_worker() {
         gate.hold(&rig, workers);
         assert_eq!(rig.execute(|| ()).expect_err("all are busy").kind, SubmitErrorKind::Full);
         gate.open();
-        rig.submit_timeout(|| (), PATIENCE).expect("one becomes free").join().expect("runs");
+        rig.submit_timeout(|| (), PATIENCE).expect("a worker becomes free").join().expect("runs");
         rig.finish();
     }
 }
 
 #[test]
-fn a_rendezvous_hands_over_to_free_workers() {
+fn a_rendezvous_passes_tasks_to_free_workers() {
     let rig = bounded(2, 0, OnFull::Block);
     let hits = Hits::new(2_000);
     thread::scope(|scope| {
@@ -253,9 +258,9 @@ fn a_rendezvous_hands_over_to_free_workers() {
     hits.assert_once_each();
 }
 
-/// How many tasks wait is looked at while eight threads submit; it never is more than there is room for.
+/// While eight threads submit, the number of waiting tasks never exceeds the capacity.
 #[test]
-fn the_bound_is_never_exceeded() {
+fn the_capacity_is_never_exceeded() {
     for (workers, capacity) in [(1, 1), (2, 2), (2, 64)] {
         for on_full in POLICIES {
             let rig = bounded(workers, capacity, on_full);
@@ -285,16 +290,16 @@ fn the_bound_is_never_exceeded() {
     }
 }
 
-/// A task that submits to its own full pool, over and over, is never blocked by that.
+/// A task that submits to its own full pool again and again is never blocked by that.
 #[test]
-fn a_task_never_waits_for_room_in_its_own_pool() {
+fn a_task_never_waits_for_a_permit_of_its_own_pool() {
     fn spread(pool: &Arc<Pool>, left: usize, hits: &Hits) {
         hits.hit(left);
         if left == 0 {
             return;
         }
         let (again, also) = (pool.clone(), hits.clone());
-        // Whether it is queued, run here, refused or dropped: the call returns.
+        // Whether the task is queued, run here, refused or dropped, the call returns.
         let refused = pool.execute(move || spread(&again, left - 1, &also));
         if let Err(refused) = refused {
             assert_eq!(refused.kind, SubmitErrorKind::Full);
@@ -303,27 +308,28 @@ fn a_task_never_waits_for_room_in_its_own_pool() {
     }
     for capacity in [0, 1] {
         for on_full in [OnFull::Block, OnFull::BlockFor(PATIENCE), OnFull::CallerRuns, OnFull::Reject] {
-            // A refused chain nests on the stack, by this test's own doing.
+            // A chain that is refused nests on the stack, because of the way this test is written.
             let length = if on_full == OnFull::Reject { 100 } else { 10_000 };
             let rig = bounded(1, capacity, on_full);
             let hits = Hits::new(length + 1);
             let (pool, also) = (rig.pool().clone(), hits.clone());
             rig.execute(move || {
-                // The queue is full while the chain runs, so that it never finds room but its own.
+                // The queue is full while the chain runs, so its tasks find permits only by overdraw.
                 let full = pool.try_execute(|| ());
                 assert_eq!(full.is_ok(), pool.capacity() == Some(1));
                 spread(&pool, length, &also);
             })
-            .expect("there is room");
+            .expect("within the capacity");
             wait_until("the chain has ended", || hits.total() == length + 1);
             hits.assert_once_each();
-            wait_until("its tasks have let go of the pool", || Arc::strong_count(rig.pool()) == 1);
+            wait_until("its tasks have dropped their pool", || Arc::strong_count(rig.pool()) == 1);
             rig.finish();
         }
     }
 }
 
-/// Handles of tasks that found no room are good as any; a tree of them on one worker with room for one.
+/// Handles of tasks beyond the capacity work like any other: a tree of such tasks on one worker with a
+/// capacity of one.
 #[test]
 fn trees_of_tasks_on_a_full_pool() {
     fn leaves(pool: &Arc<Pool>, depth: usize) -> usize {
@@ -343,9 +349,9 @@ fn trees_of_tasks_on_a_full_pool() {
             for on_full in [OnFull::Block, OnFull::CallerRuns, OnFull::BlockFor(Duration::from_millis(1))] {
                 let rig = bounded(workers, capacity, on_full);
                 let pool = rig.pool().clone();
-                let root = rig.submit(move || leaves(&pool, 9)).expect("there is room");
+                let root = rig.submit(move || leaves(&pool, 9)).expect("within the capacity");
                 assert_eq!(root.join().expect("ran"), 512);
-                wait_until("its tasks have let go of the pool", || Arc::strong_count(rig.pool()) == 1);
+                wait_until("its tasks have dropped their pool", || Arc::strong_count(rig.pool()) == 1);
                 let stats = rig.finish();
                 assert_eq!((stats.submitted, stats.run_by_callers), (1_023, 0));
             }
@@ -353,7 +359,8 @@ fn trees_of_tasks_on_a_full_pool() {
     }
 }
 
-/// Two pools whose tasks submit to each other, with room for one task each: who waits for room in the other serves its own.
+/// Two pools with a capacity of one submit to each other. A worker that waits for a permit of the other pool
+/// serves its own pool.
 #[test]
 fn two_full_pools_that_submit_to_each_other() {
     fn pass(from: &Arc<Pool>, to: &Arc<Pool>, left: usize, hits: &Hits) {
@@ -369,11 +376,11 @@ fn two_full_pools_that_submit_to_each_other() {
         let (a, b) = (bounded(workers, 1, OnFull::Block), bounded(workers, 1, OnFull::Block));
         let hits = Hits::new(2_000);
         let (here, there, also) = (a.pool().clone(), b.pool().clone(), hits.clone());
-        a.execute(move || pass(&here, &there, 0, &also)).expect("there is room");
+        a.execute(move || pass(&here, &there, 0, &also)).expect("within the capacity");
         wait_until("all tasks have run", || hits.total() == 2_000);
         hits.assert_once_each();
         for rig in [a, b] {
-            wait_until("its tasks have let go of the pool", || Arc::strong_count(rig.pool()) == 1);
+            wait_until("its tasks have dropped their pool", || Arc::strong_count(rig.pool()) == 1);
             rig.finish();
         }
     }

@@ -1,4 +1,4 @@
-//! `broadcast`: once on each worker, whatever that does just now.
+//! `broadcast`: once on each worker, whatever the worker does at that moment.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -33,10 +33,10 @@ fn each_worker_runs_it_once_on_its_own_thread() {
     }
 }
 
-/// Workers go to sleep after each of them, so that the next one often meets them on the way there (rayon-core lost a
-/// broadcast that came just then).
+/// The workers park after each broadcast, so the next one often finds them on the way there. (rayon-core once
+/// lost a broadcast at that moment.)
 #[test]
-fn it_wakes_those_who_sleep_ten_thousand_times() {
+fn it_wakes_parked_workers_ten_thousand_times() {
     let rig = Rig::new(3);
     let times = scaled(10_000);
     let runs = Arc::new(AtomicUsize::new(0));
@@ -50,7 +50,7 @@ fn it_wakes_those_who_sleep_ten_thousand_times() {
 }
 
 #[test]
-fn a_busy_worker_comes_to_it_before_its_other_tasks() {
+fn a_busy_worker_runs_it_before_its_other_tasks() {
     let rig = Rig::new(2);
     let gate = Gate::new();
     gate.hold(&rig, 2);
@@ -64,12 +64,12 @@ fn a_busy_worker_comes_to_it_before_its_other_tasks() {
     assert!(handles.iter().all(|handle| !handle.is_finished()), "all workers are held");
     gate.open();
     let before: Vec<usize> = handles.into_iter().map(|handle| handle.join().expect("ran")).collect();
-    // Each worker looks before every task; the other one may have run some meanwhile.
+    // Each worker looks for broadcasts before every task. The other worker may have run some tasks meanwhile.
     assert!(before.iter().any(|&tasks| tasks <= 1), "{before:?}");
     rig.finish();
 }
 
-/// A worker may wait for its own part, and for that of another which waits as well.
+/// A worker may wait for its own part of a broadcast, and for the part of another worker that waits as well.
 #[test]
 fn tasks_that_broadcast_and_join_do_not_hang() {
     for workers in [1, 2, 4] {
@@ -93,7 +93,7 @@ fn tasks_that_broadcast_and_join_do_not_hang() {
 }
 
 #[test]
-fn panics_arrive_one_by_one_and_cancelled_ones_never_run() {
+fn each_panic_reaches_its_handle_and_a_cancelled_part_never_runs() {
     let rig = Rig::new(2);
     let handles = rig.broadcast(|worker| if worker == 1 { quiet_panic("one") } else { worker });
     let mut ends = handles.expect("open").into_iter().map(|handle| handle.join());
@@ -105,13 +105,13 @@ fn panics_arrive_one_by_one_and_cancelled_ones_never_run() {
     let handles = rig.broadcast(|_| ()).expect("open");
     assert!(handles.iter().all(|handle| handle.cancel()));
     gate.open();
-    wait_until("the cancelled ones were met", || rig.stats().cancelled == 2);
+    wait_until("the cancelled parts are counted", || rig.stats().cancelled == 2);
     let stats = rig.finish();
     assert_eq!((stats.panicked, stats.completed), (1, 3));
 }
 
 #[test]
-fn a_closed_pool_gives_it_back_and_a_draining_one_runs_what_it_has() {
+fn a_closed_pool_returns_it_and_a_draining_pool_runs_what_it_has_accepted() {
     let rig = Rig::new(2);
     let gate = Gate::new();
     gate.hold(&rig, 2);
@@ -121,7 +121,7 @@ fn a_closed_pool_gives_it_back_and_a_draining_one_runs_what_it_has() {
     wait_until("the pool is closed", || rig.execute(|| ()).is_err());
     let refused = rig.broadcast(|worker| worker + 1).expect_err("closed");
     assert_eq!(refused.kind, SubmitErrorKind::Closed);
-    assert_eq!((refused.task)(1), 2, "the closure came back");
+    assert_eq!((refused.task)(1), 2, "the closure was returned");
     gate.open();
     closing.join().expect("no panic").expect("shuts down");
     let results: Vec<usize> = accepted.into_iter().map(|handle| handle.join().expect("ran")).collect();
@@ -130,23 +130,23 @@ fn a_closed_pool_gives_it_back_and_a_draining_one_runs_what_it_has() {
 }
 
 #[test]
-fn shutdown_now_and_purge_throw_away_what_nobody_has_begun() {
+fn shutdown_now_and_purge_discard_parts_that_have_not_begun() {
     let rig = Rig::new(2);
     let gate = Gate::new();
     gate.hold(&rig, 2);
     let purged = rig.broadcast(|_| ()).expect("open");
     assert_eq!(rig.purge(), 2);
     assert!(purged.into_iter().all(|handle| matches!(handle.join(), Err(JoinError::Cancelled))));
-    let thrown = rig.broadcast(|_| ()).expect("open");
+    let discarded = rig.broadcast(|_| ()).expect("open");
     let pool = rig.pool().clone();
     let closing = thread::spawn(move || pool.shutdown_now());
-    assert!(thrown.into_iter().all(|handle| matches!(handle.join(), Err(JoinError::Cancelled))));
+    assert!(discarded.into_iter().all(|handle| matches!(handle.join(), Err(JoinError::Cancelled))));
     gate.open();
     closing.join().expect("no panic").expect("shuts down");
     assert_eq!(assert_quiescent(&rig).cancelled, 4);
 }
 
-/// All kinds of endings at once: each broadcast is accepted whole or comes back whole.
+/// All ways to end at once: each broadcast is accepted whole or returned whole.
 #[test]
 fn broadcasts_race_with_the_end_of_the_pool() {
     for round in 0..scaled(50) {

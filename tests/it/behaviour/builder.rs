@@ -1,5 +1,5 @@
-//! What the builder makes of good values. Names and stack sizes as the operating system sees them, the environment
-//! variable and threads that cannot be started are in `process_start.rs`.
+//! Pools built from good values. Names and stack sizes as the operating system shows them, the environment
+//! variable and threads that cannot be started are tested in `process_start.rs`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +10,7 @@ use longshore::{DEFAULT_STACK_SIZE, MAX_STACK_SIZE, MAX_WORKERS, MIN_STACK_SIZE,
 use super::*;
 use crate::support::Hits;
 
-/// Starts a pool, has each of 100 tasks run once, and ends it.
+/// Starts a pool, runs 100 tasks once each, and ends the pool. Returns its number of workers.
 #[track_caller]
 fn works(builder: PoolBuilder<Pool>) -> usize {
     let rig = Rig::with(builder);
@@ -70,9 +70,10 @@ fn use_stack(bytes: usize) -> usize {
     below + std::hint::black_box(&page).len()
 }
 
-/// A quarter of what was asked for, at least: without optimisation a frame is two or three times its array.
+/// At least a quarter of the requested size can be used: without optimisation a frame takes two or three
+/// times its array.
 #[test]
-fn the_stack_that_was_asked_for_is_there() {
+fn the_requested_stack_can_be_used() {
     for bytes in [1 << 20, 16 << 20] {
         let rig = Rig::with(Pool::builder().workers(1).stack_size(bytes));
         let used = rig.submit(move || use_stack(bytes / 4)).expect("open").join().expect("runs");
@@ -100,7 +101,7 @@ fn builders_and_pools_are_printable() {
     assert!(format!("{pool:?}").contains("Pool"));
 }
 
-/// What hooks capture goes with the builder, if it is never built.
+/// The captures of hooks are dropped with a builder that is never built.
 #[test]
 fn a_builder_that_is_not_used_leaves_nothing() {
     let token = Arc::new(AtomicUsize::new(0));

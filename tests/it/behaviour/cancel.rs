@@ -1,4 +1,4 @@
-//! Cancelling: what has not started never will, everything else goes on.
+//! Cancelling: a task that has not started never starts; any other task goes on.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
@@ -21,11 +21,11 @@ fn before_it_starts() {
     let handle = rig.submit(move || captured.check()).expect("open");
     assert_eq!(census.alive(), 1);
     assert!(handle.cancel());
-    assert_eq!(census.alive(), 0, "the closure is dropped here and now");
+    assert_eq!(census.alive(), 0, "`cancel` drops the closure");
     assert!(handle.is_finished());
-    assert!(handle.cancel(), "calling it again is harmless");
+    assert!(handle.cancel(), "a second call is harmless");
     assert!(matches!(handle.join(), Err(JoinError::Cancelled)));
-    assert_eq!(rig.stats().waiting, 1, "counted when a worker comes across it");
+    assert_eq!(rig.stats().waiting, 1, "counted when a worker takes it");
     gate.open();
     let stats = rig.finish();
     assert_eq!((stats.cancelled, stats.completed), (1, 1));
@@ -120,9 +120,10 @@ fn the_try_and_timeout_forms_report_it_too() {
     rig.finish();
 }
 
-/// A cancel from another thread ends a wait: of a future, which is the wait that does not own the handle.
+/// A cancel from another thread ends a wait. The wait is that of a future, because it does not own the
+/// handle.
 #[test]
-fn a_cancel_wakes_who_waits() {
+fn a_cancel_wakes_the_waiter() {
     let rig = Rig::new(1);
     let gate = Gate::new();
     gate.hold(&rig, 1);
@@ -135,7 +136,7 @@ fn a_cancel_wakes_who_waits() {
             polls += 1;
             if polls == 1 {
                 assert!(poll.is_pending());
-                // The waker is in place; now it may be cancelled, from right here as well as from anywhere.
+                // The waker is stored; from now on any thread may cancel, this one as well.
                 waits.send(()).expect("received");
                 assert!(handle.cancel());
             }
@@ -151,7 +152,8 @@ fn a_cancel_wakes_who_waits() {
     rig.finish();
 }
 
-/// Handles cancelled at about the moment their tasks start: each either ran or never will, and `cancel` knows which.
+/// Handles cancelled at about the moment at which their tasks start: each task ran or never will, and
+/// `cancel` tells which.
 #[test]
 fn cancel_and_start_race() {
     for workers in [1, 2, 8] {

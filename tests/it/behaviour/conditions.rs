@@ -1,4 +1,4 @@
-//! Deadlines and tokens: what makes a task not begin.
+//! Deadlines and tokens: conditions that keep a task from starting.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,7 @@ use longshore::{CancelToken, JoinError};
 use super::*;
 use crate::support::{Census, Gate, wait_until};
 
-/// Far enough not to come.
+/// A time that does not pass during a test.
 const LONG: Duration = Duration::from_secs(3600);
 
 #[test]
@@ -37,10 +37,10 @@ fn a_task_past_its_deadline_never_begins() {
     let late = |captured: crate::support::Tracked| move || captured.check();
     let past = rig.task().deadline(Instant::now() - Duration::from_secs(1)).submit(late(census.citizen()));
     let zero = rig.task().start_within(Duration::ZERO).submit(late(census.citizen()));
-    rig.task().start_within(Duration::ZERO).execute(late(census.citizen())).expect("accepted all the same");
-    // The worker is busy: the handles need not wait for it.
+    rig.task().start_within(Duration::ZERO).execute(late(census.citizen())).expect("accepted");
+    // The worker is busy, and the handles do not wait for it.
     for handle in [past, zero] {
-        let handle = handle.expect("accepted all the same");
+        let handle = handle.expect("accepted");
         assert!(handle.is_finished());
         assert!(matches!(handle.join(), Err(JoinError::Expired)));
     }
@@ -56,7 +56,7 @@ fn a_wait_ends_with_the_chance_to_begin() {
     let gate = Gate::new();
     gate.hold(&rig, 1);
     let late = rig.task().start_within(Duration::from_millis(20)).submit(|| ()).expect("open");
-    assert!(matches!(late.join(), Err(JoinError::Expired)), "though its worker never came to it");
+    assert!(matches!(late.join(), Err(JoinError::Expired)), "though no worker has taken it");
     let mut patient = rig.task().start_within(LONG).submit(|| ()).expect("open");
     assert!(patient.join_timeout(Duration::from_millis(1)).is_none());
     gate.open();
@@ -71,7 +71,7 @@ fn a_task_that_has_begun_is_not_stopped_by_its_deadline() {
     let (visitor, visited) = (gate.visitor(), gate.visitor());
     let at = Instant::now() + Duration::from_millis(30);
     let running = rig.task().deadline(at).submit(move || visitor.pass()).expect("open");
-    // On a loaded machine it may not have begun in time. Then it must have expired.
+    // On a loaded machine the task may not begin in time. Then it must expire.
     wait_until("it has begun or expired", || running.is_finished() || visited.has_come(1));
     if running.is_finished() {
         assert!(matches!(running.join(), Err(JoinError::Expired)));
@@ -98,12 +98,12 @@ fn a_cancelled_token_keeps_queued_tasks_from_beginning() {
     let queued: Vec<_> = [&token, &child].map(submit).into();
     let spared = submit(&other);
     assert!(token.cancel());
-    assert!(!token.cancel() && !child.cancel(), "twice is harmless");
+    assert!(!token.cancel() && !child.cancel(), "a second call is harmless");
     for handle in queued {
         assert!(matches!(handle.join(), Err(JoinError::Cancelled)));
     }
     let late = submit(&child);
-    assert!(matches!(late.join(), Err(JoinError::Cancelled)), "accepted, and never begins");
+    assert!(matches!(late.join(), Err(JoinError::Cancelled)), "accepted, but never starts");
     gate.open();
     spared.join().expect("another token");
     assert!(!other.is_cancelled());
@@ -113,7 +113,7 @@ fn a_cancelled_token_keeps_queued_tasks_from_beginning() {
 }
 
 #[test]
-fn cancelling_wakes_those_who_wait_for_queued_tasks() {
+fn cancelling_wakes_waiters_for_queued_tasks() {
     let rig = Rig::new(1);
     let gate = Gate::new();
     gate.hold(&rig, 1);
@@ -174,7 +174,7 @@ fn a_running_task_asks_its_token() {
 fn children_follow_their_parent_and_not_the_reverse() {
     let root = CancelToken::new();
     let mut chain = vec![root.clone()];
-    // Longer than any stack would take if it were walked by recursion.
+    // Longer than any stack could hold if it were walked by recursion.
     for _ in 0..100_000 {
         chain.push(chain.last().expect("one").child());
     }
@@ -182,8 +182,8 @@ fn children_follow_their_parent_and_not_the_reverse() {
     assert!(chain[99_999].is_cancelled() && !chain[69_999].is_cancelled());
     root.cancel();
     assert!(chain.iter().all(CancelToken::is_cancelled));
-    assert!(root.child().is_cancelled(), "born cancelled");
-    // Many that come and go do not pile up in their parent; this only must end.
+    assert!(root.child().is_cancelled(), "a child of a cancelled token is cancelled");
+    // Many children that are dropped do not accumulate in their parent. The test shows only that this ends.
     let parent = CancelToken::new();
     (0..200_000).for_each(|_| drop(parent.child()));
 }
@@ -227,7 +227,7 @@ fn a_token_ends_a_pool() {
     assert!(pool.submit(|| ()).is_err(), "it is closed");
     gate.open();
     pool.shutdown().expect("from outside");
-    assert_eq!(pool.stats().completed, 1, "what ran has run to its end");
+    assert_eq!(pool.stats().completed, 1, "the running task has ended");
 
     let closed = Pool::builder().workers(1).cancel_token(&token).build().expect("builds");
     assert!(closed.submit(|| ()).is_err(), "from the beginning");

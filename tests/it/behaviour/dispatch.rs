@@ -1,4 +1,4 @@
-//! Single tasks reach workers: from outside, from inside, and past workers that are blocked.
+//! Single tasks reach workers: from outside, from inside, and although some workers are blocked.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -99,8 +99,8 @@ fn the_free_functions_need_a_pool() {
     assert_eq!(refused.kind, SubmitErrorKind::NoPool);
     let again = longshore::submit(refused.into_inner()).expect_err("no pool here");
     assert_eq!(again.kind, SubmitErrorKind::NoPool);
-    assert!(!ran.load(Ordering::Relaxed), "a refused task has not run");
-    assert_eq!(Arc::strong_count(&ran), 2, "it came back");
+    assert!(!ran.load(Ordering::Relaxed), "a refused task does not run");
+    assert_eq!(Arc::strong_count(&ran), 2, "it was returned");
     (again.into_inner())();
     assert!(ran.load(Ordering::Relaxed), "and can be called");
 }
@@ -113,7 +113,7 @@ fn the_free_functions_reach_the_pool_of_the_task() {
         .expect("open");
     let inner_thread = inner.submit(|| thread::current().id()).expect("open").join().expect("runs");
     assert_eq!(in_inner.join().expect("runs"), inner_thread);
-    // A task of one pool may use the other by its name, and the free functions still mean its own.
+    // A task of one pool may use the other pool by its name, and the free functions still reach its own pool.
     let pool = inner.pool().clone();
     let (own, other) = outer
         .submit(move || {
@@ -130,15 +130,15 @@ fn the_free_functions_reach_the_pool_of_the_task() {
     inner.finish();
 }
 
-/// 1,000 tasks that wait in the inbox of a blocked worker, or in the injector, are run by the other one. Which of the
-/// two is the producer's home is left to chance, so either of them is the one that stays blocked.
+/// 1,000 tasks in the inbox of a blocked worker, or in the injector, are run by the other worker. Either of
+/// the two workers may be the home of the producer, so each of them stays blocked once.
 #[test]
-fn work_sent_to_a_blocked_worker_is_run_by_others() {
+fn tasks_pushed_to_a_blocked_worker_are_run_by_its_peer() {
     for stays_blocked in [0, 1] {
         let rig = Rig::new(2);
         let gates = [Gate::new(), Gate::new()];
         for (worker, gate) in gates.iter().enumerate() {
-            // Both are blocked; which gate holds which worker is told by the task.
+            // Both workers are blocked. The test does not know which gate holds which worker.
             gate.hold(&rig, 1);
             assert!(worker < 2);
         }
@@ -155,7 +155,7 @@ fn work_sent_to_a_blocked_worker_is_run_by_others() {
     }
 }
 
-/// One worker of eight is free; 2,000 tasks come from outside and from inside.
+/// One worker of eight is free. 2,000 tasks are submitted from outside and from inside.
 #[test]
 fn one_free_worker_of_eight_is_enough() {
     let rig = Rig::new(8);
@@ -178,9 +178,10 @@ fn one_free_worker_of_eight_is_enough() {
     rig.finish();
 }
 
-/// More tasks than all inboxes hold, while nobody takes any: they spill, keep, and run.
+/// More tasks than all inboxes hold are submitted while all workers are blocked. They spill into the
+/// injector, and run later.
 #[test]
-fn what_no_inbox_holds_is_kept() {
+fn tasks_that_no_inbox_holds_are_kept() {
     for workers in [1, 2] {
         let rig = Rig::new(workers);
         let gate = Gate::new();
@@ -217,7 +218,8 @@ fn zero_sized_and_function_tasks() {
 #[test]
 fn pools_do_not_mix() {
     let pools: Vec<Pool> = (0..4).map(|_| Pool::builder().workers(2).build().expect("starts")).collect();
-    // One producer for all of them, in turn: what it remembers of one pool is not taken for another's.
+    // One producer submits to all pools in turn: what it remembers about one pool must not be used for
+    // another.
     let (sender, receiver) = mpsc::channel();
     for round in 0..1_000 {
         for (number, pool) in pools.iter().enumerate() {

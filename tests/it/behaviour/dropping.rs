@@ -1,5 +1,6 @@
-//! The last owner of a pool goes in unlikely places: inside its own tasks and hooks, and in those of another pool.
-//! Its threads end all the same; the captures of a hook, which they share, tell when the last one has gone.
+//! The last owner of a pool is dropped in unlikely places: inside its own tasks and hooks, and inside tasks
+//! of another pool. Its threads end all the same. The captures of a hook, which the threads share, tell when
+//! the last thread has ended.
 
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
@@ -9,7 +10,7 @@ use longshore::PoolBuilder;
 use super::*;
 use crate::support::{Gate, Hits, PATIENCE, quiet_panic, wait_until, watchdog};
 
-/// A builder, and the token that is alone again once all that belongs to the pool has gone.
+/// A builder, and a token whose count is 1 again when the pool and all its threads have ended.
 fn traced(workers: usize) -> (PoolBuilder<Pool>, Arc<()>) {
     let token = Arc::new(());
     let held = token.clone();
@@ -17,8 +18,8 @@ fn traced(workers: usize) -> (PoolBuilder<Pool>, Arc<()>) {
     (builder, token)
 }
 
-fn wait_until_gone(token: &Arc<()>) {
-    wait_until("the pool and its threads have gone", || Arc::strong_count(token) == 1);
+fn wait_until_ended(token: &Arc<()>) {
+    wait_until("the pool and its threads have ended", || Arc::strong_count(token) == 1);
 }
 
 #[test]
@@ -41,16 +42,16 @@ fn inside_a_task_of_its_own() {
             }
             drop(pool);
             gate.open();
-            wait_until_gone(&token);
+            wait_until_ended(&token);
             hits.assert_once_each();
         }
     }
 }
 
-/// The drop closes the pool; what its own tasks submit is still accepted and finished.
+/// The drop closes the pool. Tasks submitted by its own tasks are still accepted and run.
 #[test]
-fn the_task_that_dropped_it_may_go_on() {
-    let _watchdog = watchdog("the_task_that_dropped_it_may_go_on", PATIENCE);
+fn the_task_that_dropped_it_continues() {
+    let _watchdog = watchdog("the_task_that_dropped_it_continues", PATIENCE);
     for workers in [1, 2] {
         let (builder, token) = traced(workers);
         let pool = Arc::new(builder.build().expect("starts"));
@@ -77,12 +78,12 @@ fn the_task_that_dropped_it_may_go_on() {
         drop(pool);
         gate.open();
         assert_eq!(handle.join().expect("ran"), 45);
-        wait_until_gone(&token);
+        wait_until_ended(&token);
         hits.assert_once_each();
     }
 }
 
-/// The last owner is captured by a closure that never runs, or by one that panics.
+/// The last owner is captured by a closure that never runs, or that panics.
 #[test]
 fn with_a_closure() {
     let _watchdog = watchdog("with_a_closure", PATIENCE);
@@ -100,17 +101,18 @@ fn with_a_closure() {
         };
         let handle = pool.submit(task).expect("open");
         if !panics {
-            // Cancelled by this thread: dropped right here, where the other owner still is.
+            // Cancelled by this thread, which still owns the pool: the capture is dropped here.
             assert!(handle.cancel());
         }
         drop(pool.submit(|| ()).expect("open"));
         drop(pool_into_thread(pool, &gate));
         assert!(handle.join().is_err());
-        wait_until_gone(&token);
+        wait_until_ended(&token);
     }
 }
 
-/// Drops this thread's share while the gate is opened by another one, since dropping the last share waits.
+/// Drops this thread's share of the pool. Another thread opens the gate meanwhile, because the drop of the
+/// last share waits.
 fn pool_into_thread(pool: Arc<Pool>, gate: &Gate) -> thread::Result<()> {
     thread::scope(|scope| {
         let drops = scope.spawn(move || drop(pool));
@@ -128,7 +130,7 @@ fn inside_its_exit_hook() {
         let held = token.clone();
         let builder = Pool::builder().workers(workers).on_exit(move |_| {
             let _held = &held;
-            // Not while the lock is held.
+            // The pool is dropped after the lock is released.
             let pool = hook.lock().expect("not poisoned").take();
             drop(pool);
         });
@@ -139,7 +141,7 @@ fn inside_its_exit_hook() {
         pool.shutdown_timeout(std::time::Duration::ZERO).expect_err("a worker is held");
         drop(pool);
         gate.open();
-        wait_until_gone(&token);
+        wait_until_ended(&token);
         assert!(last.lock().expect("not poisoned").is_none());
     }
 }
@@ -166,7 +168,7 @@ fn inside_its_panic_handler() {
     .expect("open");
     drop(pool);
     gate.open();
-    wait_until_gone(&token);
+    wait_until_ended(&token);
 }
 
 #[test]
@@ -179,16 +181,16 @@ fn inside_a_task_of_another_pool() {
         let hits = Hits::new(50);
         pool.execute_batch((0..50).map(|task| hits.task(task))).expect("open");
         other.submit(move || drop(pool)).expect("open").join().expect("ran");
-        assert_eq!(Arc::strong_count(&token), 1, "dropped by a stranger it waits");
+        assert_eq!(Arc::strong_count(&token), 1, "a drop outside of the pool's own threads waits");
         hits.assert_once_each();
     }
     other.shutdown().expect("shuts down");
 }
 
-/// A thread that has nothing to do with the pool drops it while another thread waits for a result.
+/// A thread outside of the pool drops it while another thread waits for a result.
 #[test]
-fn while_somebody_joins() {
-    let _watchdog = watchdog("while_somebody_joins", PATIENCE);
+fn while_another_thread_joins() {
+    let _watchdog = watchdog("while_another_thread_joins", PATIENCE);
     for _ in 0..200 {
         let (builder, token) = traced(2);
         let pool = builder.build().expect("starts");

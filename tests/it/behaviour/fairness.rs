@@ -1,5 +1,5 @@
-//! Nobody waits in vain: neither a task behind others, nor a worker beside them. What others got wrong, see section
-//! 1.2 of the reliability notes; the numbers in the comments are its rows.
+//! No task waits for ever behind others, and none waits while a worker is idle. Each test covers a kind of
+//! starvation or lost wake-up that schedulers are known for.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
@@ -7,15 +7,15 @@ use std::thread;
 use std::time::Duration;
 
 use super::*;
-use crate::support::{Gate, Hits, rest, rng, scaled, seed, wait_until};
+use crate::support::{Gate, Hits, let_time_pass, rng, scaled, seed, wait_until};
 use rand::RngExt;
 
-/// Rows 2, 6, 8: a wake-up is lost and work waits although a worker sleeps.
+/// No wake-up is lost, so no task waits while a worker sleeps.
 ///
-/// Each round is eight tasks that take 10 ms. A worker that runs two of them, so that another ran none, ran the second
-/// one only after 10 ms in which that other slept. Rounds start while the workers are still on their way to sleep,
-/// which is where wake-ups get lost. A machine so loaded that a woken thread does not run for 10 ms lets this happen
-/// to a correct pool as well, now and then; a pool that loses wake-ups does it in most of its rounds. So nine of ten
+/// Each round is eight tasks that take 10 ms. If a worker runs two of them, another worker ran none: it slept
+/// while the second task waited for 10 ms. Rounds start while the workers are about to park, which is when
+/// wake-ups get lost. On a machine so loaded that a woken thread does not run for 10 ms, a correct pool shows
+/// this now and then as well; a pool that loses wake-ups shows it in most of its rounds. So nine of ten
 /// rounds must be perfect in one of a few attempts.
 fn rounds(push: impl Fn(&Pool, Vec<Box<dyn FnOnce() + Send>>)) {
     const WORKERS: usize = 8;
@@ -25,12 +25,12 @@ fn rounds(push: impl Fn(&Pool, Vec<Box<dyn FnOnce() + Send>>)) {
     let mut perfect = Vec::new();
     for _ in 0..ATTEMPTS {
         let rig = Rig::new(WORKERS);
-        // The first round finds all threads running.
+        // All threads run before the first round.
         wait_until("all have parked", || rig.stats().workers.iter().all(|worker| worker.parked >= 1));
         let count = (0..ROUNDS)
             .filter(|_| {
                 let used = one_round(&rig, WORKERS, &push);
-                rest(Duration::from_micros(rng.random_range(0..=2_000)));
+                let_time_pass(Duration::from_micros(rng.random_range(0..=2_000)));
                 used == WORKERS
             })
             .count();
@@ -40,7 +40,7 @@ fn rounds(push: impl Fn(&Pool, Vec<Box<dyn FnOnce() + Send>>)) {
             return;
         }
     }
-    panic!("of {ROUNDS} rounds so many used all workers: {perfect:?}");
+    panic!("rounds of {ROUNDS} that used all workers: {perfect:?}");
 }
 
 /// How many workers a round of `tasks` tasks used.
@@ -49,7 +49,7 @@ fn one_round(pool: &Pool, tasks: usize, push: impl Fn(&Pool, Vec<Box<dyn FnOnce(
     let batch = (0..tasks).map(|_| {
         let used = used.clone();
         let task = move || {
-            rest(Duration::from_millis(10));
+            let_time_pass(Duration::from_millis(10));
             used.lock().expect("not poisoned").push(longshore::current_worker());
         };
         Box::new(task) as Box<dyn FnOnce() + Send>
@@ -63,7 +63,7 @@ fn one_round(pool: &Pool, tasks: usize, push: impl Fn(&Pool, Vec<Box<dyn FnOnce(
 }
 
 #[test]
-fn no_worker_runs_two_of_a_round_of_single_tasks_while_another_sleeps() {
+fn no_worker_runs_two_single_tasks_while_another_sleeps() {
     rounds(|pool, tasks| {
         for task in tasks {
             pool.execute(task).expect("open");
@@ -76,7 +76,7 @@ fn no_worker_runs_two_of_a_batch_while_another_sleeps() {
     rounds(|pool, tasks| assert_eq!(pool.execute_batch(tasks).expect("open"), 8));
 }
 
-/// Row 8: as many tasks as workers meet at a barrier, which needs every one of them, 2,000 times over.
+/// As many tasks as workers meet at a barrier, which needs all workers, 2,000 times.
 #[test]
 fn as_many_tasks_as_workers_run_at_once() {
     const WORKERS: usize = 4;
@@ -91,7 +91,7 @@ fn as_many_tasks_as_workers_run_at_once() {
             0 => (0..WORKERS).map(|_| rig.submit(meet()).expect("open")).collect(),
             1 => rig.submit_batch((0..WORKERS).map(|_| meet())).expect("open"),
             _ => {
-                // From inside: the task that submits is one of those that meet.
+                // From inside: the task that submits is one of those that meet at the barrier.
                 let own = meet();
                 let others: Vec<_> = (1..WORKERS).map(|_| meet()).collect();
                 let fork = rig.submit(move || {
@@ -108,13 +108,13 @@ fn as_many_tasks_as_workers_run_at_once() {
     rig.finish();
 }
 
-/// After a long serial stretch, with the other worker fast asleep, one fork uses both.
+/// After a long serial part, while the other worker sleeps, one submitted task brings both workers to work.
 #[test]
 fn a_fork_after_a_long_serial_prelude_uses_both_workers() {
     let rig = Rig::new(2);
     for _ in 0..20 {
         let met = rig.submit(|| {
-            rest(Duration::from_millis(10));
+            let_time_pass(Duration::from_millis(10));
             let barrier = Arc::new(Barrier::new(2));
             let child = {
                 let barrier = barrier.clone();
@@ -128,7 +128,7 @@ fn a_fork_after_a_long_serial_prelude_uses_both_workers() {
     rig.finish();
 }
 
-/// Row 9: of two tasks on two workers the first waits for the second.
+/// Of two tasks on two workers the first waits for the second.
 #[test]
 fn a_task_behind_one_that_waits_for_it() {
     let rig = Rig::new(2);
@@ -146,7 +146,7 @@ fn a_task_behind_one_that_waits_for_it() {
     assert_eq!(rig.finish().completed, 2 * scaled(10_000) as u64);
 }
 
-/// Row 1: one worker, on its way to sleep whenever the next task comes.
+/// A single worker, which is about to park whenever the next task is submitted.
 #[test]
 fn submit_and_spin_until_done() {
     let rig = Rig::new(1);
@@ -154,7 +154,7 @@ fn submit_and_spin_until_done() {
     for n in 0..scaled(30_000) as u64 {
         let sets = done.clone();
         rig.execute(move || _ = sets.fetch_add(1, Ordering::Release)).expect("open");
-        // Spins, but leaves the core to the worker if it is the only one.
+        // Spins, but yields the core to the worker from time to time, in case there is only one core.
         let mut spins = 0;
         while done.load(Ordering::Acquire) == n {
             spins += 1;
@@ -167,7 +167,7 @@ fn submit_and_spin_until_done() {
     rig.finish();
 }
 
-/// A task that submits itself again until it is told to stop.
+/// A task that submits itself again until `stop` is set.
 fn respawn(stop: Arc<AtomicBool>, rounds: Arc<AtomicU64>) {
     rounds.fetch_add(1, Ordering::Relaxed);
     if !stop.load(Ordering::Relaxed) {
@@ -175,9 +175,9 @@ fn respawn(stop: Arc<AtomicBool>, rounds: Arc<AtomicU64>) {
     }
 }
 
-/// Row 41: trees of tasks keep all workers busy, and tasks from outside complete all the same.
+/// Trees of tasks keep all workers busy, and tasks from outside are completed all the same.
 #[test]
-fn outside_tasks_complete_while_the_pools_own_never_end() {
+fn outside_tasks_complete_while_inner_tasks_never_end() {
     for workers in [1, 2] {
         let rig = Rig::new(workers);
         let (stop, rounds) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
@@ -189,19 +189,19 @@ fn outside_tasks_complete_while_the_pools_own_never_end() {
         for n in 0..100 {
             assert_eq!(rig.submit(move || n).expect("open").join().expect("ran"), n);
         }
-        // More than the inboxes hold, so that some come through the injector.
+        // More tasks than the inboxes hold, so some of them pass through the injector.
         let hits = Hits::new(2_000);
         rig.execute_batch((0..2_000).map(|task| hits.task(task))).expect("open");
         wait_until("the batch has run", || hits.total() == 2_000);
         let before = rounds.load(Ordering::Relaxed);
-        wait_until("the trees grow on", || rounds.load(Ordering::Relaxed) > before);
+        wait_until("the trees continue to grow", || rounds.load(Ordering::Relaxed) > before);
         stop.store(true, Ordering::Relaxed);
         rig.finish();
         hits.assert_once_each();
     }
 }
 
-/// Row 41: two tasks that respawn each other stay at the young end of the deque; the old end has its turn, too.
+/// Two tasks that submit each other stay at the young end of the deque. The old end gets its turn as well.
 #[test]
 fn an_old_local_task_is_not_starved_by_two_that_respawn_each_other() {
     let rig = Rig::new(1);
@@ -221,16 +221,16 @@ fn an_old_local_task_is_not_starved_by_two_that_respawn_each_other() {
         }
     })
     .expect("open");
-    // A starved task never stops the others, and the pool never drains: the watchdog would tell.
+    // A starved task never sets `stop`, and the pool never drains: then the watchdog ends the test.
     wait_until("the old task has run", || stop.load(Ordering::Relaxed));
     rig.finish();
     let waited = waited.load(Ordering::Relaxed);
-    assert!(waited < 10_000, "it waited for {waited} others");
+    assert!(waited < 10_000, "it waited for {waited} other tasks");
 }
 
-/// Row 4: a worker is inside a task that never ends; what is in its inbox and what comes later runs elsewhere.
+/// A worker is blocked in a task. Tasks in its inbox, and tasks submitted later, run on the other worker.
 #[test]
-fn an_endless_task_holds_up_nobody() {
+fn an_endless_task_holds_up_no_other_task() {
     let rig = Rig::new(2);
     let gate = Gate::new();
     gate.hold(&rig, 1);

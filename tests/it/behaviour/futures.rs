@@ -1,4 +1,4 @@
-//! Handles as futures, under the executors people use and with wakers that misbehave.
+//! Handles as futures: under common executors, and with wakers that misbehave.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ fn poll<T>(handle: &mut JoinHandle<T>, waker: &Waker) -> Poll<Result<T, JoinErro
     Pin::new(handle).poll(&mut Context::from_waker(waker))
 }
 
-/// Counts its wakes; its `Arc` counts who holds it.
+/// Counts its wakes. The count of its `Arc` tells how many wakers exist.
 #[derive(Default)]
 struct Counting(AtomicUsize);
 
@@ -30,7 +30,7 @@ impl Wake for Counting {
     }
 }
 
-/// Awaits 200 results and one of each way to fail.
+/// Awaits 200 results, and one failure of each kind.
 async fn awaits(rig: &Rig) -> u64 {
     let mut sum = 0;
     for n in 0..200u64 {
@@ -101,7 +101,7 @@ fn awaited_inside_a_task() {
 }
 
 #[test]
-fn only_the_last_waker_is_woken_and_none_is_kept() {
+fn only_the_last_waker_is_woken_and_no_waker_is_kept() {
     let rig = Rig::new(1);
     let gate = Gate::new();
     let visitor = gate.visitor();
@@ -115,14 +115,14 @@ fn only_the_last_waker_is_woken_and_none_is_kept() {
     for count in &counts {
         let waker = Waker::from(count.clone());
         assert!(poll(&mut handle, &waker).is_pending());
-        assert!(poll(&mut handle, &waker).is_pending(), "the same one again");
+        assert!(poll(&mut handle, &waker).is_pending(), "the same waker again");
     }
     assert_eq!(Arc::strong_count(&counts[0]), 1, "the replaced ones are dropped");
     assert_eq!(Arc::strong_count(&counts[2]), 2, "the last one is kept");
     gate.open();
     wait_until("the last waker is woken", || counts[2].wakes() == 1);
     assert_eq!(counts.each_ref().map(|count| count.wakes()), [0, 0, 1]);
-    wait_until("the waker is given back", || Arc::strong_count(&counts[2]) == 1);
+    wait_until("the waker is dropped", || Arc::strong_count(&counts[2]) == 1);
     let Poll::Ready(Ok(6)) = poll(&mut handle, Waker::noop()) else {
         panic!("ready");
     };
@@ -143,7 +143,7 @@ fn polled_again_after_it_was_ready() {
 }
 
 #[test]
-fn waiting_another_way_takes_the_waker_back() {
+fn another_kind_of_wait_removes_the_waker() {
     let rig = Rig::new(1);
     let gate = Gate::new();
     gate.hold(&rig, 1);
@@ -166,7 +166,7 @@ fn waiting_another_way_takes_the_waker_back() {
 }
 
 #[test]
-fn a_waker_that_panics_harms_nobody() {
+fn a_panic_in_a_waker_does_no_harm() {
     struct Bomb;
     impl Wake for Bomb {
         fn wake(self: Arc<Self>) {
@@ -180,7 +180,7 @@ fn a_waker_that_panics_harms_nobody() {
         let waker = Waker::from(Arc::new(Bomb));
         let mut handles: Vec<_> = (0..100).map(|n| rig.submit(move || n).expect("open")).collect();
         assert!(handles.iter_mut().all(|handle| poll(handle, &waker).is_pending()));
-        // A cancel wakes as well, here on the test's own thread.
+        // A cancel wakes as well, on the thread that cancels.
         assert!(handles[99].cancel());
         gate.open();
         for (n, handle) in handles.drain(..99).enumerate() {
@@ -190,9 +190,9 @@ fn a_waker_that_panics_harms_nobody() {
     }
 }
 
-/// A waker whose last reference does something wild when it is dropped.
+/// The drop of the last reference to a waker panics.
 #[test]
-fn a_waker_whose_drop_panics_harms_nobody() {
+fn a_panic_in_the_drop_of_a_waker_does_no_harm() {
     struct Bomb;
     impl Wake for Bomb {
         fn wake(self: Arc<Self>) {}
@@ -211,9 +211,9 @@ fn a_waker_whose_drop_panics_harms_nobody() {
     for handle in &mut handles {
         let waker = Waker::from(Arc::new(Bomb));
         assert!(poll(handle, &waker).is_pending());
-        drop(waker); // the handle's is the last one now
+        drop(waker); // the handle holds the last reference now
     }
-    // Dropped here, with its waker in place.
+    // The handle is dropped while it holds the waker.
     drop(handles.pop());
     gate.open();
     for (n, handle) in handles.into_iter().enumerate() {
@@ -222,7 +222,7 @@ fn a_waker_whose_drop_panics_harms_nobody() {
     rig.finish();
 }
 
-/// A waker that submits to the pool, as one may that schedules its future there.
+/// A waker that submits to the pool, like that of an executor that runs on the pool.
 #[test]
 fn a_waker_may_use_the_pool() {
     struct Submits(Arc<Pool>, Arc<AtomicUsize>);

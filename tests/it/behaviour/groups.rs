@@ -1,4 +1,4 @@
-//! Groups: many tasks with one end.
+//! Groups: many tasks that are awaited together.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use super::*;
 use crate::support::{Census, Gate, quiet_panic, wait_until};
 
 #[test]
-fn results_come_in_the_order_of_submission() {
+fn results_are_in_the_order_of_submission() {
     for workers in [1, 3] {
         let rig = Rig::new(workers);
         let group = rig.group::<_, Infallible>();
@@ -19,7 +19,7 @@ fn results_come_in_the_order_of_submission() {
         }
         let results = group.join().expect("none fails");
         assert_eq!(results, (0..500).map(|i| i * i).collect::<Vec<u64>>());
-        assert!(group.join().expect("empty now").is_empty());
+        assert!(group.join().expect("empty").is_empty());
         group.submit(|| 7).expect("it can be used again");
         assert_eq!(group.join().expect("none fails"), [7]);
         rig.finish();
@@ -46,7 +46,7 @@ fn failures_are_collected_and_counted() {
 }
 
 #[test]
-fn the_first_failure_stops_what_has_not_begun() {
+fn the_first_failure_stops_tasks_that_have_not_begun() {
     let rig = Rig::new(1);
     let gate = Gate::new();
     gate.hold(&rig, 1);
@@ -66,7 +66,7 @@ fn the_first_failure_stops_what_has_not_begun() {
     let failure = group.join().expect_err("one fails");
     assert_eq!(failure.index, 40, "{failure}");
     assert!(matches!(failure.error, TaskError::Failed("the fortieth")));
-    // The order in which one worker runs them is the pool's; whatever came after the failure did not begin.
+    // The pool chooses the order in which its worker runs the tasks. No task after the failure has begun.
     let stats = rig.finish();
     assert_eq!(stats.completed + stats.failed + stats.cancelled, 101, "{stats:?}");
     assert_eq!(stats.completed + stats.failed - 1, ran.load(Ordering::Relaxed) as u64);
@@ -83,24 +83,24 @@ fn a_panic_stops_as_well_and_running_tasks_are_awaited() {
         let ended = ended.clone();
         move || {
             visitor.pass();
-            wait_until("it is told to stop", || token.is_cancelled());
+            wait_until("its token is cancelled", || token.is_cancelled());
             ended.fetch_add(1, Ordering::Release);
         }
     };
     group.submit(running).expect("open");
     gate.wait_for(1);
     group.submit(|| quiet_panic("on purpose")).expect("open");
-    wait_until("the group is stopped", || group.token().is_cancelled());
+    wait_until("the group's token is cancelled", || group.token().is_cancelled());
     group.submit(|| panic!("never begins")).expect("accepted");
     gate.open();
     let failure = group.join().expect_err("one panicked");
     assert_eq!(failure.index, 1);
-    assert_eq!(ended.load(Ordering::Acquire), 1, "what ran was awaited");
+    assert_eq!(ended.load(Ordering::Acquire), 1, "the running task was awaited");
     rig.finish();
 }
 
 #[test]
-fn cancelling_a_group_spares_what_runs() {
+fn cancelling_a_group_spares_running_tasks() {
     let rig = Rig::new(1);
     let group = rig.group::<_, Infallible>();
     let gate = Gate::new();
@@ -119,7 +119,7 @@ fn cancelling_a_group_spares_what_runs() {
     rig.finish();
 }
 
-/// Adds two tasks for each until `depth` is reached.
+/// Adds two tasks to the group, and each of them two more, down to a depth of 0.
 fn tree(group: Group<u32, String, Pool>, depth: u32) -> impl FnOnce() -> Result<u32, String> + Send {
     move || {
         if depth > 0 {

@@ -1,4 +1,4 @@
-//! Handles: waiting, looking, taking, dropping.
+//! Handles: wait, poll, take the result, drop.
 
 use std::sync::mpsc;
 use std::thread;
@@ -68,7 +68,7 @@ fn try_join_takes_the_result_once() {
             "result".to_owned()
         })
         .expect("open");
-    assert!(handle.try_join().is_none(), "not yet");
+    assert!(handle.try_join().is_none(), "not finished");
     gate.open();
     wait_until("the task has ended", || handle.is_finished());
     assert_eq!(handle.try_join().expect("there").expect("ran"), "result");
@@ -101,7 +101,7 @@ fn join_timeout_waits_no_longer_and_can_be_repeated() {
 }
 
 #[test]
-fn join_timeout_with_time_enough() {
+fn join_timeout_with_enough_time() {
     let rig = Rig::new(2);
     for n in 0..1_000u32 {
         let mut handle = rig.submit(move || n).expect("open");
@@ -131,7 +131,7 @@ fn a_handle_moves_to_another_thread_in_the_middle_of_waiting() {
             5
         })
         .expect("open");
-    // Leaves (and takes back) this thread as the one to wake.
+    // Stores this thread as the waiter, and removes it again.
     assert!(handle.join_timeout(Duration::from_millis(1)).is_none());
     let (moved, has_moved) = mpsc::channel();
     let joiner = thread::spawn(move || {
@@ -207,18 +207,18 @@ fn results_and_captures_are_dropped_once_however_they_are_taken() {
 
 /// A handle outlives its pool.
 #[test]
-fn a_handle_is_good_after_the_pool_has_gone() {
+fn a_handle_can_be_joined_after_the_pool_has_ended() {
     let pool = Pool::builder().workers(2).build().expect("starts");
     let handles: Vec<_> = (0..100u32).map(|n| pool.submit(move || n).expect("open")).collect();
     drop(pool);
     for (n, handle) in (0..).zip(handles) {
-        assert!(handle.is_finished(), "the pool drained before it went");
+        assert!(handle.is_finished(), "the pool has drained");
         assert_eq!(handle.join().expect("ran"), n);
     }
 }
 
 #[test]
-fn handles_travel_through_tasks() {
+fn handles_move_through_tasks() {
     let rig = Rig::new(2);
     let mut sum = 0;
     for n in 0..100u64 {
@@ -227,7 +227,7 @@ fn handles_travel_through_tasks() {
         sum += second.join().expect("ran");
     }
     assert_eq!(sum, 5_050);
-    // A handle may be a result, too.
+    // A handle may be a result as well.
     let handle = rig.submit(|| longshore::submit(|| 9).expect("inside")).expect("open");
     assert_eq!(handle.join().expect("ran").join().expect("ran"), 9);
     rig.finish();

@@ -1,18 +1,19 @@
-//! Times: how long tasks waited and ran, what workers did meanwhile; names, states and the table.
+//! Measured times: how long tasks waited and ran, and in which states workers spent their time; names,
+//! states, and the table.
 
 use std::time::{Duration, Instant};
 
 use longshore::{AnyPool, Histograms, WorkerState};
 
 use super::*;
-use crate::support::{Gate, quiet_panic, rest, wait_until};
+use crate::support::{Gate, let_time_pass, quiet_panic, wait_until};
 
 fn measuring(workers: usize, histograms: Histograms) -> Rig {
     Rig::with(<Pool as AnyPool>::builder().workers(workers).histograms(histograms))
 }
 
 #[test]
-fn nothing_is_measured_unless_asked_for() {
+fn nothing_is_measured_by_default() {
     let rig = Rig::new(2);
     rig.submit(|| ()).expect("open").join().expect("ran");
     let stats = rig.finish();
@@ -20,7 +21,7 @@ fn nothing_is_measured_unless_asked_for() {
 }
 
 #[test]
-fn every_task_is_measured_however_it_is_submitted_and_ends() {
+fn every_task_is_measured_whatever_its_submission_and_end() {
     let rig = measuring(2, Histograms::All);
     rig.execute(|| ()).expect("open");
     rig.submit(|| ()).expect("open").join().expect("ran");
@@ -30,11 +31,15 @@ fn every_task_is_measured_however_it_is_submitted_and_ends() {
     rig.task().start_within(Duration::from_secs(1_000)).submit(|| ()).expect("open").join().expect("ran");
     let large = [1u8; 5_000];
     rig.submit(move || large[7]).expect("open").join().expect("ran");
-    assert!(rig.submit(|| quiet_panic("measured too")).expect("open").join().map(|(): ()| ()).is_err());
+    assert!(rig.submit(|| quiet_panic("measured as well")).expect("open").join().map(|(): ()| ()).is_err());
     rig.task().start_within(Duration::ZERO).submit(|| ()).expect("open").join().expect_err("expired");
     rig.broadcast(|_| ()).expect("open").into_iter().for_each(|handle| handle.join().expect("ran"));
     let stats = rig.finish();
-    assert_eq!((stats.waits().count(), stats.runs().count()), (28, 28), "all but the expired one: {stats}");
+    assert_eq!(
+        (stats.waits().count(), stats.runs().count()),
+        (28, 28),
+        "all tasks except the expired one: {stats}"
+    );
     assert_eq!(stats.workers.iter().map(|worker| worker.runs.count()).sum::<u64>(), 28);
 }
 
@@ -53,7 +58,7 @@ fn a_held_task_waits_and_a_long_one_runs_as_long_as_it_does() {
     gate.hold(&rig, 1);
     let behind = rig.submit(|| ()).expect("open");
     let queued = Instant::now();
-    rest(Duration::from_millis(5));
+    let_time_pass(Duration::from_millis(5));
     let waited = queued.elapsed();
     gate.open();
     behind.join().expect("ran");
@@ -62,7 +67,7 @@ fn a_held_task_waits_and_a_long_one_runs_as_long_as_it_does() {
     for longest in [stats.waits().max(), stats.runs().max()] {
         assert!(longest >= waited && longest <= all, "{waited:?} {longest:?} {all:?}");
     }
-    // An eighth below the bounds, or above.
+    // Percentiles may be off by an eighth, so only their order is checked.
     assert!(stats.waits().percentile(0.0) < stats.waits().percentile(100.0));
 }
 
@@ -70,9 +75,11 @@ fn a_held_task_waits_and_a_long_one_runs_as_long_as_it_does() {
 fn states_and_times_of_workers_add_up() {
     let rig = measuring(2, Histograms::Off);
     let gate = Gate::new();
-    wait_until("both sleep", || rig.stats().workers.iter().all(|worker| worker.state == WorkerState::Parked));
+    wait_until("both workers are parked", || {
+        rig.stats().workers.iter().all(|worker| worker.state == WorkerState::Parked)
+    });
     gate.hold(&rig, 1);
-    wait_until("one sleeps again", || {
+    wait_until("one worker is parked again", || {
         let stats = rig.stats();
         let count = |state| stats.workers.iter().filter(|worker| worker.state == state).count();
         count(WorkerState::Busy) == 1 && count(WorkerState::Parked) == 1
@@ -82,7 +89,7 @@ fn states_and_times_of_workers_add_up() {
         WorkerState::Busy => (0, 1),
         _ => (1, 0),
     };
-    rest(Duration::from_millis(5));
+    let_time_pass(Duration::from_millis(5));
     let after = rig.stats();
     let more = |index: usize| {
         let (before, after) = (&before.workers[index], &after.workers[index]);

@@ -1,4 +1,4 @@
-//! The start, exit and panic hooks: when they are called, what they may do, and what their panics do.
+//! The start, exit and panic hooks: when they are called, what they may do, and what their panics cause.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak, mpsc};
@@ -32,7 +32,7 @@ fn start_and_exit_run_once_on_each_workers_own_thread() {
                     exited.hit(worker);
                 }),
         );
-        starts.assert_once_each(); // `build` has waited for them
+        starts.assert_once_each(); // `build` has waited for the hooks
         assert_eq!(exits.total(), 0);
         for _ in 0..100 {
             let run = rig.submit(|| (current_worker(), thread::current().id())).expect("open");
@@ -47,7 +47,7 @@ fn start_and_exit_run_once_on_each_workers_own_thread() {
     }
 }
 
-/// The hook's captures live in what all the threads of a pool share: when the last of them has gone, so are they.
+/// All threads of a pool share the hook's captures, which are dropped when the last of them has ended.
 #[test]
 fn a_panic_in_the_start_hook_fails_the_build_and_leaves_no_thread() {
     for (workers, bad) in [(1, 0), (4, 0), (4, 3), (16, 7)] {
@@ -85,7 +85,7 @@ fn all_start_hooks_panic() {
     let error = built.expect_err("fails");
     assert!(matches!(error, BuildError::StartHookPanicked { .. }));
     assert!(error.to_string().contains("no"), "{error}");
-    assert_eq!(exits.load(Ordering::Relaxed), 0, "who has not started does not exit");
+    assert_eq!(exits.load(Ordering::Relaxed), 0, "a worker that has not started does not call its exit hook");
     assert_eq!(Arc::strong_count(&exits), 1, "a thread is left");
 }
 
@@ -129,10 +129,10 @@ fn start_hooks_may_submit() {
     }
 }
 
-/// What an exit hook submits either runs or comes back: an accepted task that nobody runs would hang its handle and
-/// break the count.
+/// A task that an exit hook submits either runs or is returned. If it were accepted and never run, its handle
+/// would wait for ever and the counts would not add up.
 #[test]
-fn what_exit_hooks_submit_is_not_lost() {
+fn tasks_of_exit_hooks_are_not_lost() {
     for workers in [1, 4] {
         let accepted = Arc::new(AtomicUsize::new(0));
         let ran = Arc::new(AtomicUsize::new(0));
@@ -150,9 +150,9 @@ fn what_exit_hooks_submit_is_not_lost() {
     }
 }
 
-/// The same with a handle: whatever the exit hook gets, joining it ends.
+/// The same with a handle: whatever the exit hook gets, its join ends.
 #[test]
-fn exit_hooks_may_join_what_they_submit() {
+fn exit_hooks_may_join_their_tasks() {
     let (sender, receiver) = mpsc::channel();
     let sender = Mutex::new(sender);
     let rig = Rig::with(Pool::builder().workers(2).on_exit(move |_| {
@@ -188,14 +188,14 @@ fn hooks_may_not_shut_their_pool_down() {
     pool.set(Arc::downgrade(rig.pool())).expect("set once");
     rig.execute(|| quiet_panic("for the handler")).expect("open");
     wait_until("the handler has asked", || answers.lock().expect("not poisoned").len() == 1);
-    rig.submit(|| ()).expect("the pool is as it was").join().expect("runs");
+    rig.submit(|| ()).expect("the pool still works").join().expect("runs");
     let stats = rig.finish();
     let answers = answers.lock().expect("not poisoned");
     assert_eq!(*answers, [Err(ShutdownError::FromWorker); 3]);
     assert_eq!(stats.hook_panics, 0);
 }
 
-/// `build` returns when the start hooks have, not before.
+/// `build` does not return before the start hooks have returned.
 #[test]
 fn build_waits_for_the_start_hooks() {
     let gate = Gate::new();

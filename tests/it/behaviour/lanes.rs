@@ -1,4 +1,4 @@
-//! Lanes: a part of a pool with a limit of its own.
+//! Lanes: parts of a pool with a concurrency limit of their own.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +9,7 @@ use longshore::{BuildError, Priority, SubmitErrorKind};
 use super::*;
 use crate::support::{Census, Gate, Hits, quiet_panic, wait_until};
 
-/// How many of a lane's tasks run, and the most that ever did.
+/// How many tasks of a lane run now, and the most that ran at a time.
 #[derive(Default)]
 struct Width {
     now: AtomicUsize,
@@ -29,7 +29,7 @@ impl Width {
 }
 
 #[test]
-fn no_more_than_the_limit_run_at_a_time() {
+fn no_more_tasks_than_the_limit_run_at_a_time() {
     for limit in [1, 2, 3] {
         let rig = Rig::new(4);
         let lane = rig.lane(limit).build().expect("a limit");
@@ -48,14 +48,14 @@ fn no_more_than_the_limit_run_at_a_time() {
 }
 
 #[test]
-fn a_full_lane_leaves_the_pool_to_others_and_refuses_what_is_too_much() {
+fn a_full_lane_refuses_tasks_and_does_not_block_the_pool() {
     let rig = Rig::new(2);
     let lane = rig.lane(1).queue_capacity(2).build().expect("a limit");
     let gate = Gate::new();
     let visitor = gate.visitor();
     lane.execute(move || visitor.pass()).expect("free");
     gate.wait_for(1);
-    let waiting = [(); 2].map(|()| lane.submit(|| 1).expect("room"));
+    let waiting = [(); 2].map(|()| lane.submit(|| 1).expect("within the capacity"));
     let census = Census::default();
     let captured = census.citizen();
     let refused = lane.submit(move || captured.check()).expect_err("full");
@@ -75,7 +75,7 @@ fn tasks_of_a_lane_may_wait_for_each_other_on_one_worker() {
     let inner = lane.clone();
     let outer = lane.submit(move || inner.submit(|| 3).expect("open").join().expect("runs") + 1);
     assert_eq!(outer.expect("open").join().expect("runs"), 4);
-    // And a task of the pool for one of a lane.
+    // And a task of the pool waits for a task of the lane.
     let inner = lane.clone();
     let outer = rig.submit(move || inner.submit(|| 5).expect("open").join().expect("runs"));
     assert_eq!(outer.expect("open").join().expect("runs"), 5);
@@ -99,7 +99,7 @@ fn a_waiter_does_not_break_the_limit() {
 }
 
 #[test]
-fn panics_and_cancelled_tasks_free_their_place() {
+fn panicked_and_cancelled_tasks_free_their_place() {
     let rig = Rig::new(2);
     let lane = rig.lane(1).build().expect("a limit");
     for i in 0..300 {
@@ -109,7 +109,7 @@ fn panics_and_cancelled_tasks_free_their_place() {
             _ => lane.execute(|| ()).expect("open"),
         }
     }
-    assert_eq!(lane.submit(|| 6).expect("open").join().expect("the lane goes on"), 6);
+    assert_eq!(lane.submit(|| 6).expect("open").join().expect("the lane still works"), 6);
     wait_until("all have ended", || lane.stats().finished == 301);
     rig.finish();
 }
@@ -127,21 +127,21 @@ fn a_shutdown_drains_a_lane() {
 }
 
 #[test]
-fn stopping_resolves_what_waits_in_a_lane() {
+fn a_stop_cancels_the_queued_tasks_of_a_lane() {
     let rig = Rig::new(1);
     let lane = rig.lane(1).build().expect("a limit");
     let gate = Gate::new();
     let visitor = gate.visitor();
     let running = lane.submit(move || visitor.pass()).expect("free");
     gate.wait_for(1);
-    let waiting: Vec<_> = (0..100).map(|_| lane.submit(|| ()).expect("room")).collect();
+    let waiting: Vec<_> = (0..100).map(|_| lane.submit(|| ()).expect("within the capacity")).collect();
     thread::scope(|scope| {
         let ending = scope.spawn(|| rig.shutdown_now());
-        wait_until("it is closed", || rig.execute(|| ()).is_err());
+        wait_until("the pool is closed", || rig.execute(|| ()).is_err());
         gate.open();
         ending.join().expect("no panic").expect("from outside");
     });
-    running.join().expect("it had begun");
+    running.join().expect("it had started");
     assert!(waiting.into_iter().all(|handle| handle.join().is_err_and(|error| error.is_cancelled())));
     assert_eq!(lane.stats().finished, 101);
     rig.finish();
@@ -160,7 +160,7 @@ fn a_lane_may_be_used_while_its_pool_is_closed() {
                     while let Ok(handle) = lane.submit(|| ()) {
                         handles.push(handle);
                     }
-                    // Each of them has an end.
+                    // Each of them ends.
                     handles.into_iter().map(|handle| handle.join()).filter(Result::is_ok).count()
                 })
             })
@@ -175,9 +175,9 @@ fn a_lane_may_be_used_while_its_pool_is_closed() {
 }
 
 #[test]
-fn bad_limits_and_the_rest_of_the_words() {
+fn bad_limits_and_extreme_options() {
     let rig = Rig::new(1);
-    let error = rig.lane(0).build().expect_err("nothing would run");
+    let error = rig.lane(0).build().expect_err("no task could run");
     assert!(matches!(error, BuildError::ZeroLimit) && error.to_string().contains('0'));
     let lane = rig.lane(usize::MAX).priority(Priority::High).queue_capacity(0).build().expect("a limit");
     assert_eq!(lane.submit(|| 8).expect("open").join().expect("runs"), 8);

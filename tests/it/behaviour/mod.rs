@@ -1,9 +1,9 @@
-//! The behaviour that both kinds of pools have, a module for each part of it. Compiled once for each kind: `Pool` and
-//! `Rig` are those of the module above.
+//! The behaviour that both kinds of pools share, one module for each part. Compiled once for each kind:
+//! `Pool` and `Rig` are those of the module that includes this one.
 
 use super::*;
 
-mod addressed;
+mod affinity;
 mod bad_input;
 mod batches;
 mod big_closures;
@@ -32,6 +32,6 @@ mod shutdown;
 mod shutdown_now;
 mod statistics;
 mod thread_locals;
-mod waiting_for_room;
+mod waiting_for_permits;
 mod weights;
 mod worker_locals;

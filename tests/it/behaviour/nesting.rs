@@ -1,4 +1,5 @@
-//! Tasks that wait for tasks: by join, which helps, and by blocking, which does not; deep, and across pools.
+//! Tasks that wait for tasks: by join, during which the worker runs tasks, and by blocking, during which it
+//! does not; deeply nested, and across pools.
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -12,13 +13,14 @@ fn submit<T: Send + 'static>(task: impl FnOnce() -> T + Send + 'static) -> JoinH
     longshore::submit(task).expect("inside a task")
 }
 
-/// AddressSanitizer keeps locals on the heap, so that the library cannot tell how much stack is used (`sys/stack.rs`),
-/// and makes frames many times larger: deep recursions have no place in that run, which this switch marks.
+/// AddressSanitizer stores locals on the heap, so the library cannot tell how much stack is used
+/// (`sys/stack.rs`), and it makes frames many times larger. So deep recursions are left out of that run,
+/// which this switch marks.
 const fn levels(deep: u64) -> u64 {
     if cfg!(longshore_no_recycling) { 10 } else { deep }
 }
 
-/// Each level submits the next one and waits for it.
+/// Each level submits the next one and joins it.
 fn descend(levels: u64) -> u64 {
     if levels == 0 {
         return 0;
@@ -26,14 +28,15 @@ fn descend(levels: u64) -> u64 {
     submit(move || descend(levels - 1)).join().expect("ran") + 1
 }
 
-/// One worker of the default stack, in whichever mode this is compiled: the stack is continued on further threads.
+/// A single worker with the default stack, in each mode of compilation: the recursion continues on the stacks
+/// of further threads.
 #[test]
 fn a_recursion_100_000_deep_on_one_worker() {
     let rig = Rig::new(1);
     let deep = levels(100_000);
     let depth = rig.submit(move || descend(deep)).expect("open").join().expect("ran");
     assert_eq!(depth, deep);
-    // The worker is itself again.
+    // The worker's own thread acts as the worker again.
     assert_eq!(rig.submit(|| descend(10)).expect("open").join().expect("ran"), 10);
     let stats = rig.finish();
     assert_eq!(stats.completed, deep + 1 + 11);
@@ -83,7 +86,7 @@ fn a_worker_that_joins_what_it_submitted_through_the_pool() {
     rig.finish();
 }
 
-/// A wait that the pool knows nothing of: another worker must take the task from under the blocked one.
+/// A wait that the pool does not know about: another worker must steal the task from the blocked worker.
 #[test]
 fn a_worker_that_submits_and_blocks_on_a_channel() {
     let rig = Rig::new(2);
@@ -104,7 +107,7 @@ fn a_worker_that_submits_and_blocks_on_a_channel() {
     rig.finish();
 }
 
-/// All workers but one block on what the last one runs.
+/// All workers but one are blocked until a task has run on the remaining worker.
 #[test]
 fn seven_of_eight_block_on_channels() {
     let rig = Rig::new(8);
@@ -125,7 +128,7 @@ fn seven_of_eight_block_on_channels() {
     rig.finish();
 }
 
-/// Row 39: one worker each; A waits for B, whose task waits for A, and so on.
+/// Two pools with one worker each: A waits for B, whose task waits for A, and so on.
 fn ping(here: std::sync::Arc<Pool>, there: std::sync::Arc<Pool>, times: u32) -> u32 {
     if times == 0 {
         return 0;
@@ -150,9 +153,9 @@ fn two_pools_of_one_worker_wait_for_each_other() {
     other.finish();
 }
 
-/// A task that waits for another pool goes on helping its own.
+/// A worker whose task waits for another pool still runs tasks of its own pool.
 #[test]
-fn a_wait_for_another_pool_leaves_the_worker_useful() {
+fn a_wait_for_another_pool_serves_the_own_pool() {
     let (one, other) = (Rig::new(1), Rig::new(1));
     let gate = Gate::new();
     let visitor = gate.visitor();
@@ -191,7 +194,7 @@ fn timeouts_inside_tasks() {
 }
 
 #[test]
-fn a_timeout_inside_the_only_worker_is_no_hang() {
+fn a_timeout_inside_the_only_worker_ends() {
     let rig = Rig::new(1);
     let (sender, receiver) = mpsc::channel::<()>();
     let other = Rig::new(1);
@@ -208,9 +211,9 @@ fn a_timeout_inside_the_only_worker_is_no_hang() {
     other.finish();
 }
 
-/// Many tasks of all workers wait in the middle of a task at once, and a task from outside gets through.
+/// Tasks on all workers wait at the same time, and a task from outside runs all the same.
 #[test]
-fn resting_in_the_middle_of_tasks() {
+fn waiting_in_the_middle_of_tasks() {
     let rig = Rig::new(2);
     let gate = Gate::new();
     let other = Rig::new(1);
@@ -231,7 +234,7 @@ fn resting_in_the_middle_of_tasks() {
     other.finish();
 }
 
-/// A wait inside a task takes the result of a task on the same worker that was thrown away by its handle's owner.
+/// A wait inside a task ends if that task has cancelled the awaited one, on the same worker.
 #[test]
 fn a_cancelled_child() {
     let rig = Rig::new(1);

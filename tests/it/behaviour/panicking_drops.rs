@@ -1,4 +1,4 @@
-//! Destructors that panic: of captures (run, thrown away, cancelled, refused), of results, of payloads.
+//! Destructors that panic: of captures (run, discarded, cancelled, refused), of results, of payloads.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,7 +7,8 @@ use longshore::JoinError;
 use super::*;
 use crate::support::{Gate, quiet_panic, text, wait_until};
 
-/// Panics when it is dropped, unless a panic is under way already (that would end the process, by Rust's rules).
+/// Panics when it is dropped, unless another panic unwinds already (the process would abort, by Rust's
+/// rules).
 struct Bomb(&'static str);
 
 impl Drop for Bomb {
@@ -45,14 +46,14 @@ fn captures_of_tasks_that_ran() {
     let joined = rig.submit(move || std::hint::black_box(&bomb).0.len()).expect("open");
     match joined.join() {
         Err(JoinError::Panicked(payload)) => assert_eq!(payload.message(), Some("joined")),
-        other => panic!("the panic of the drop is the task's: {other:?}"),
+        other => panic!("the task has the panic of the drop: {other:?}"),
     }
     let stats = rig.finish();
     assert_eq!((stats.panicked, stats.completed), (2, 0));
     assert_eq!(sorted(&messages), ["executed"]);
 }
 
-/// Captures of all the places that a closure may be kept in.
+/// Captures of each way to store a closure.
 #[test]
 fn captures_of_every_size() {
     fn explode<const N: usize>(rig: &Rig) {
@@ -76,7 +77,7 @@ fn captures_of_every_size() {
 }
 
 #[test]
-fn captures_of_tasks_thrown_away_by_a_shutdown() {
+fn captures_of_tasks_discarded_by_a_shutdown() {
     for workers in [1, 2] {
         let (rig, messages) = rig_with_handler(workers);
         let gate = Gate::new();
@@ -94,7 +95,7 @@ fn captures_of_tasks_thrown_away_by_a_shutdown() {
             assert!(handle.join().is_err_and(|error| error.is_cancelled()));
         }
         gate.open();
-        assert_eq!(ends.join().expect("no panic comes out").expect("shuts down"), 100);
+        assert_eq!(ends.join().expect("no panic").expect("shuts down"), 100);
         let stats = rig.finish();
         assert_eq!((stats.cancelled, stats.panicked), (100, 0));
         let messages = sorted(&messages);
@@ -113,19 +114,19 @@ fn captures_of_a_cancelled_task() {
     gate.hold(&rig, 1);
     let bomb = Bomb("cancelled");
     let handle = rig.submit(move || _ = &bomb).expect("open");
-    assert!(handle.cancel(), "the panic does not come out of it");
+    assert!(handle.cancel(), "`cancel` does not panic");
     assert!(handle.join().is_err_and(|error| error.is_cancelled()));
     gate.open();
     let stats = rig.finish();
     assert_eq!((stats.cancelled, stats.panicked, stats.completed), (1, 0, 1));
     assert!(
         messages.lock().expect("no panic").is_empty(),
-        "`cancel` drops it where it is called, and swallows it"
+        "`cancel` drops the captures, and the panic with them"
     );
 }
 
 #[test]
-fn captures_of_a_refused_task_come_back_whole() {
+fn captures_of_a_refused_task_are_returned_whole() {
     let (rig, messages) = rig_with_handler(1);
     rig.shutdown().expect("shuts down");
     let bomb = Bomb("refused");
@@ -153,20 +154,20 @@ fn a_result_dropped_with_its_handle() {
     let rig = Rig::new(1);
     let handle = rig.submit(|| Bomb("result")).expect("open");
     wait_until("the task has ended", || handle.is_finished());
-    drop(handle); // the panic does not come out of it
+    drop(handle); // the drop of the handle does not panic
     let taken = rig.submit(|| Bomb("taken")).expect("open").join().expect("ran");
     std::mem::forget(taken);
     assert_eq!(rig.finish().completed, 2);
 }
 
-/// A payload that panics in its own drop, wherever the library has to drop one.
+/// A payload that panics in its own drop, wherever the library drops a payload.
 #[test]
 fn payloads() {
     let payload = || quiet_panic(Bomb("payload"));
     let rig = Rig::new(1);
-    // Without a handler the pool drops it.
+    // Without a handler the pool drops the payload.
     rig.execute(payload).expect("open");
-    // At the handle's drop, after the fact and before.
+    // Dropped with the handle, after the task has ended and before.
     let handle = rig.submit(payload).expect("open");
     wait_until("the task has ended", || handle.is_finished());
     drop::<longshore::JoinHandle<()>>(handle);
@@ -174,14 +175,14 @@ fn payloads() {
     gate.hold(&rig, 1);
     drop::<longshore::JoinHandle<()>>(rig.submit(payload).expect("open"));
     gate.open();
-    rig.submit(|| ()).expect("open").join().expect("the worker lives");
+    rig.submit(|| ()).expect("open").join().expect("the worker still runs");
     assert_eq!(rig.finish().panicked, 3);
 }
 
 #[test]
 #[cfg_attr(
     longshore_no_recycling,
-    ignore = "what cannot be dropped is leaked, which AddressSanitizer reports"
+    ignore = "a payload that cannot be dropped is leaked, which AddressSanitizer reports"
 )]
 fn payloads_of_payloads() {
     struct Nested;
@@ -192,22 +193,22 @@ fn payloads_of_payloads() {
     }
     let rig = Rig::new(1);
     rig.execute(|| quiet_panic(Nested)).expect("open");
-    rig.submit(|| ()).expect("open").join().expect("the worker lives");
+    rig.submit(|| ()).expect("open").join().expect("the worker still runs");
     assert_eq!(rig.finish().panicked, 1);
 }
 
-/// A handler that drops what it gets, and so panics itself.
+/// A handler that drops the payload that it gets, and so panics itself.
 #[test]
 fn payloads_in_the_handler() {
     let builder = Pool::builder().workers(1).panic_handler(drop);
     let rig = Rig::with(builder);
     rig.execute(|| quiet_panic(Bomb("payload"))).expect("open");
-    rig.submit(|| ()).expect("open").join().expect("the worker lives");
+    rig.submit(|| ()).expect("open").join().expect("the worker still runs");
     let stats = rig.finish();
     assert_eq!((stats.panicked, stats.hook_panics), (1, 1));
 }
 
-/// The last reference to a value goes with the closure, and its drop uses the pool.
+/// The last reference to a value is captured by a closure, and its drop uses the pool.
 #[test]
 fn captures_that_submit_in_their_drop() {
     struct Submits(Arc<Mutex<u32>>);

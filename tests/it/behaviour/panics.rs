@@ -1,4 +1,4 @@
-//! Panics in tasks: the payload arrives once, at the handle or at the handler, and the workers live on.
+//! Panics in tasks: the payload reaches the handle or the handler, once, and the workers continue to run.
 
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread::{self, ThreadId};
@@ -8,7 +8,7 @@ use longshore::JoinError;
 use super::*;
 use crate::support::{Gate, quiet_panic, text, wait_until};
 
-/// Where handlers put what they get.
+/// The messages of the payloads that a handler has got.
 type Messages = Arc<Mutex<Vec<String>>>;
 
 fn rig_with_handler(workers: usize) -> (Rig, Messages) {
@@ -57,7 +57,7 @@ fn payloads_of_every_type_reach_the_handle() {
 
     let stats = rig.finish();
     assert_eq!((stats.panicked, stats.completed, stats.hook_panics), (4, 0, 0));
-    assert!(messages.lock().expect("not poisoned").is_empty(), "a handle got each of them");
+    assert!(messages.lock().expect("not poisoned").is_empty(), "each payload went to a handle");
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn without_a_handle_the_handler_gets_the_payload() {
 }
 
 #[test]
-fn a_payload_can_be_thrown_on() {
+fn a_payload_can_be_thrown_again() {
     let rig = Rig::new(1);
     let outer = rig.submit(|| {
         let inner = longshore::submit(|| quiet_panic("thrown twice")).expect("inside");
@@ -108,7 +108,7 @@ fn a_payload_can_be_thrown_on() {
     assert_eq!(rig.finish().panicked, 2);
 }
 
-/// The threads that act as the workers of a pool, told apart by a barrier that needs all of them.
+/// The threads that act as the workers of a pool. A barrier that needs all of them makes each run one task.
 fn threads_of(rig: &Rig) -> Vec<ThreadId> {
     let barrier = Arc::new(Barrier::new(rig.workers()));
     let handles: Vec<_> = (0..rig.workers())
@@ -133,13 +133,13 @@ fn ten_thousand_panics_cost_no_worker() {
         let before = threads_of(&rig);
         for n in 0..5_000 {
             rig.execute(move || quiet_panic(n)).expect("open");
-            // Waiting for some keeps the queue short and lets the others pile up.
+            // Waiting for some tasks limits the queue, and not waiting for the others lets tasks accumulate.
             let handle = rig.submit(|| quiet_panic("with a handle")).expect("open");
             if n % 10 == 0 {
                 assert!(handle.join().map(|(): ()| ()).is_err_and(|error| error.is_panic()));
             }
         }
-        assert_eq!(threads_of(&rig), before, "the same threads, all alive");
+        assert_eq!(threads_of(&rig), before, "the same threads");
         assert_eq!(rig.workers(), workers);
         let stats = rig.finish();
         assert_eq!(stats.panicked, 10_000);
@@ -148,17 +148,17 @@ fn ten_thousand_panics_cost_no_worker() {
 }
 
 #[test]
-fn a_lock_poisoned_by_a_task_is_the_users_own() {
+fn a_lock_poisoned_by_a_task_does_not_concern_the_pool() {
     let rig = Rig::new(2);
     let lock = Arc::new(Mutex::new(0));
     let poisons = lock.clone();
     let task = rig.submit(move || {
-        let _held = poisons.lock().expect("not yet");
+        let _held = poisons.lock().expect("not poisoned yet");
         quiet_panic("with the lock")
     });
     payload_of::<()>(task.expect("open").join());
     assert!(lock.is_poisoned());
-    rig.submit(|| ()).expect("open").join().expect("the pool has no part in it");
+    rig.submit(|| ()).expect("open").join().expect("the pool still works");
     rig.finish();
 }
 

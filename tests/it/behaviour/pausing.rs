@@ -1,4 +1,4 @@
-//! Pausing, resuming and purging.
+//! Pause, resume and purge.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,11 +9,11 @@ use longshore::JoinError;
 use super::*;
 use crate::support::{Gate, wait_until};
 
-/// A pool whose workers have all come to rest in the pause: a task that each of them runs has told so.
+/// A paused pool that has run tasks and was paused before.
 fn paused(workers: usize) -> Pool {
     let pool = Pool::builder().workers(workers).build().expect("builds");
     assert!(pool.pause());
-    // A worker that had looked before the pause may still take one task; so as many as there are workers are offered.
+    // A worker that read the control word before the pause may still take one of these tasks.
     let before: Vec<_> = (0..workers).map(|_| pool.submit(|| ()).expect("accepted")).collect();
     pool.resume();
     before.into_iter().for_each(|task| task.join().expect("runs"));
@@ -22,7 +22,7 @@ fn paused(workers: usize) -> Pool {
 }
 
 #[test]
-fn what_is_submitted_in_a_pause_runs_after_it() {
+fn tasks_submitted_in_a_pause_run_after_it() {
     for workers in [1, 2, 8] {
         let pool = paused(workers);
         let runs = Arc::new(AtomicUsize::new(0));
@@ -32,7 +32,7 @@ fn what_is_submitted_in_a_pause_runs_after_it() {
         }
         let stats = pool.stats();
         assert!(pool.is_paused());
-        // Each worker may have been about to take one.
+        // Each worker may have been about to take a task.
         assert!(stats.waiting >= 1000 - workers as u64, "{stats:?}");
         pool.resume();
         assert!(!pool.is_paused());
@@ -66,7 +66,7 @@ fn pausing_and_resuming_under_load_loses_nothing() {
 }
 
 #[test]
-fn what_a_running_task_waits_for_runs_in_a_pause() {
+fn a_task_that_a_running_task_awaits_runs_in_a_pause() {
     let pool = Arc::new(Pool::builder().workers(1).build().expect("builds"));
     let gate = Gate::new();
     let task = {
@@ -95,11 +95,11 @@ fn a_shutdown_ends_the_pause() {
 
     let pool = paused(2);
     let tasks: Vec<_> = (0..100).map(|i| pool.submit(move || i).expect("accepted")).collect();
-    let thrown_away = pool.shutdown_now().expect("from outside");
+    let discarded = pool.shutdown_now().expect("from outside");
     let cancelled = tasks.into_iter().map(|task| task.join());
     let cancelled = cancelled.filter(|result| matches!(result, Err(JoinError::Cancelled))).count();
-    assert_eq!(cancelled as u64, thrown_away);
-    assert!(thrown_away >= 98, "{thrown_away}");
+    assert_eq!(cancelled as u64, discarded);
+    assert!(discarded >= 98, "{discarded}");
 }
 
 #[test]
@@ -111,17 +111,17 @@ fn dropping_a_paused_pool_finishes_its_work() {
 }
 
 #[test]
-fn a_purge_resolves_the_handles_of_what_was_queued() {
+fn a_purge_cancels_the_handles_of_queued_tasks() {
     let pool = paused(2);
     let tasks: Vec<_> = (0..1000).map(|i| pool.submit(move || i).expect("accepted")).collect();
     let purged = pool.purge();
-    assert!(purged >= 998, "all but what a worker may have taken: {purged}");
+    assert!(purged >= 998, "all but the tasks that a worker may have taken: {purged}");
     assert_eq!(pool.purge(), 0);
     pool.resume();
     let results: Vec<_> = tasks.into_iter().map(|task| task.join()).collect();
     let cancelled = results.iter().filter(|result| matches!(result, Err(JoinError::Cancelled))).count();
     assert_eq!(cancelled as u64, purged);
-    assert_eq!(pool.submit(|| 1).expect("it goes on").join().expect("runs"), 1);
+    assert_eq!(pool.submit(|| 1).expect("the pool still works").join().expect("runs"), 1);
     wait_until("nothing runs", || pool.stats().running == 0);
     let stats = pool.stats();
     assert_eq!(
@@ -132,7 +132,7 @@ fn a_purge_resolves_the_handles_of_what_was_queued() {
 }
 
 #[test]
-fn purging_while_tasks_flow_neither_loses_nor_doubles() {
+fn a_purge_under_load_neither_loses_nor_repeats_a_task() {
     let pool = Pool::builder().workers(2).build().expect("builds");
     let runs = Arc::new(AtomicUsize::new(0));
     let purged = std::thread::scope(|scope| {

@@ -1,5 +1,5 @@
-//! Pinning: where the workers' threads may run, as the operating system sees it. A refused pin is in
-//! `process_pinning.rs`.
+//! Pinning: the cores on which the workers' threads may run, as the operating system shows them. Pins that
+//! are refused are tested in `process_pinning.rs`.
 
 use std::sync::{Arc, Barrier};
 
@@ -7,12 +7,13 @@ use longshore::{PinStatus, Pinning};
 
 use super::*;
 
-/// The cores that thread (or process) `id` may run on, ascending; 0 is the calling thread.
+/// The cores on which thread (or process) `id` may run, ascending. 0 is the calling thread.
 pub fn cores_of(id: u32) -> Vec<usize> {
     let mut mask = [0u64; 256];
     let id = libc::pid_t::try_from(id).expect("a thread id");
     let place = mask.as_mut_ptr().cast::<libc::cpu_set_t>();
-    // SAFETY: the mask is as large as the call is told, and larger than a `cpu_set_t`.
+    // SAFETY: the mask is valid for writes of the length that the call is told, which is more than a
+    // `cpu_set_t`.
     let result = unsafe { libc::sched_getaffinity(id, size_of_val(&mask), place) };
     assert_eq!(result, 0, "a mask of 16,384 cores is large enough");
     (0..mask.len() * 64).filter(|core| mask[core / 64] >> (core % 64) & 1 == 1).collect()
@@ -22,7 +23,7 @@ fn process_cores() -> Vec<usize> {
     cores_of(std::process::id())
 }
 
-/// The masks of all workers, by their numbers: a barrier has each of them run one of the tasks.
+/// The masks of all workers by number. A barrier makes each worker run one of the tasks.
 fn masks(pool: &Pool) -> Vec<Vec<usize>> {
     let barrier = Arc::new(Barrier::new(pool.workers()));
     let handles: Vec<_> = (0..pool.workers())
@@ -57,7 +58,7 @@ fn unpinned_workers_run_wherever_the_process_may() {
     rig.finish();
 }
 
-/// Each worker has one core, all cores are used in turn, and the statistics say which, from the start.
+/// Each worker has one core, all cores are used in turn, and the statistics name them from the start.
 #[test]
 fn compact_and_spread_use_all_cores_in_turn() {
     let allowed = process_cores();
@@ -77,9 +78,13 @@ fn compact_and_spread_use_all_cores_in_turn() {
             let mut distinct = first.to_vec();
             distinct.sort_unstable();
             distinct.dedup();
-            assert_eq!(distinct.len(), first.len(), "each core once before any twice: {used:?}");
+            assert_eq!(
+                distinct.len(),
+                first.len(),
+                "each core once before the first is used again: {used:?}"
+            );
             let again = used.iter().take(rest.len());
-            assert!(rest.iter().eq(again), "then again from the beginning: {used:?}");
+            assert!(rest.iter().eq(again), "then in the same order again: {used:?}");
             rig.finish();
         }
     }
@@ -109,7 +114,8 @@ fn one_core_for_all() {
     }
 }
 
-/// A thread inherits its creator's mask; a pool built by a pinned worker is not confined to that worker's core.
+/// A thread inherits the mask of its creator. A pool that a pinned worker builds is not confined to that
+/// worker's core.
 #[test]
 fn a_pool_built_inside_a_pinned_worker() {
     let allowed = process_cores();
@@ -133,7 +139,7 @@ fn a_pool_built_inside_a_pinned_worker() {
     used.dedup();
     assert_eq!(used.len(), allowed.len().min(4), "all cores of the process: {used:?}");
     let here = Pool::builder().build().expect("starts").workers();
-    assert_eq!(default, here, "the default number of workers is the same as outside");
+    assert_eq!(default, here, "the default number of workers is that of the process");
     outer.finish();
 }
 

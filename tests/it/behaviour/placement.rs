@@ -1,4 +1,4 @@
-//! Rules where tasks go. Whatever the rule, every task runs; a pool that pulls has none, and takes them all the same.
+//! Placement rules. Every task runs by every rule. A pull pool accepts the rules and does not use them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! High and low priority: before and after the others, within bounds.
+//! High and low priority: before and after normal tasks, within limits.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,17 +7,18 @@ use longshore::Priority;
 use super::*;
 use crate::support::{Gate, Hits};
 
-/// The bounds that the documentation states.
+/// The limits that the documentation states.
 const NORMAL_TURN: usize = 16;
 const LOW_TURN: usize = 64;
 
-/// The order in which one worker begins `counts` tasks of each priority (high, normal, low) that lie before it.
+/// The order in which one worker begins `counts` tasks of each priority (high, normal, low) that are queued
+/// before it starts.
 fn order(counts: [usize; 3]) -> Vec<Priority> {
     let rig = Rig::new(1);
     let gate = Gate::new();
     gate.hold(&rig, 1);
     let order = Arc::new(Mutex::new(Vec::new()));
-    // The lowest first, so that the order of arrival is the opposite of what is asked for.
+    // The lowest priority first, so that the order of arrival is the reverse of the order of priority.
     let priorities = [Priority::Low, Priority::Normal, Priority::High];
     for (priority, count) in priorities.into_iter().zip(counts.into_iter().rev()) {
         for _ in 0..count {
@@ -34,7 +35,7 @@ fn order(counts: [usize; 3]) -> Vec<Priority> {
 }
 
 #[test]
-fn the_high_come_first_and_the_low_last() {
+fn high_tasks_run_first_and_low_tasks_last() {
     let order = order([10, 10, 10]);
     let place = |priority| order.iter().position(|&p| p == priority).expect("there");
     let last = |priority| order.iter().rposition(|&p| p == priority).expect("there");
@@ -43,7 +44,7 @@ fn the_high_come_first_and_the_low_last() {
 }
 
 #[test]
-fn nobody_starves_under_a_flood_from_above() {
+fn no_task_starves_under_tasks_of_higher_priority() {
     let order = order([1000, 30, 10]);
     let gaps = |wanted: fn(Priority) -> bool| {
         let places: Vec<usize> = (0..order.len()).filter(|&i| wanted(order[i])).collect();
@@ -55,7 +56,7 @@ fn nobody_starves_under_a_flood_from_above() {
 }
 
 #[test]
-fn the_low_get_on_behind_normal_ones() {
+fn low_tasks_progress_behind_normal_tasks() {
     let order = order([0, 1000, 10]);
     let low: Vec<usize> = (0..order.len()).filter(|&i| order[i] == Priority::Low).collect();
     assert!(low.windows(2).all(|w| w[1] - w[0] <= LOW_TURN) && low[0] <= LOW_TURN, "{low:?}");
@@ -89,7 +90,7 @@ fn every_priority_from_everywhere_runs_once() {
 }
 
 #[test]
-fn a_shutdown_drains_or_throws_away_every_priority() {
+fn a_shutdown_drains_or_discards_every_priority() {
     for stops in [false, true] {
         let rig = Rig::new(1);
         let gate = Gate::new();
@@ -113,7 +114,7 @@ fn a_shutdown_drains_or_throws_away_every_priority() {
 }
 
 #[test]
-fn a_purge_meets_every_priority() {
+fn a_purge_empties_every_priority() {
     let rig = Rig::new(1);
     let gate = Gate::new();
     gate.hold(&rig, 1);

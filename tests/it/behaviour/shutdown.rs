@@ -1,4 +1,4 @@
-//! `shutdown`, `shutdown_timeout` and dropping: everything accepted is finished, everyone waits, nobody hangs.
+//! `shutdown`, `shutdown_timeout` and drop: all accepted tasks are run, all callers wait, and no call hangs.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -10,7 +10,7 @@ use longshore::{ShutdownError, SubmitErrorKind};
 use super::*;
 use crate::support::{Gate, Hits, wait_until};
 
-/// A chain: each task submits the next one.
+/// A chain of tasks, each of which submits the next one.
 fn chain(hits: Hits, n: usize, length: usize) {
     hits.hit(n);
     if n + 1 < length {
@@ -19,7 +19,7 @@ fn chain(hits: Hits, n: usize, length: usize) {
 }
 
 #[test]
-fn it_drains_what_was_accepted_and_what_that_submits() {
+fn it_drains_accepted_tasks_and_the_tasks_that_these_submit() {
     for workers in [1, 2, 8] {
         let rig = Rig::new(workers);
         let gate = Gate::new();
@@ -29,7 +29,7 @@ fn it_drains_what_was_accepted_and_what_that_submits() {
             let hits = hits.clone();
             rig.execute(move || chain(hits, 0, 1_000)).expect("open");
         }
-        // The pool is closed before the first of them starts.
+        // The pool is closed before the first of the tasks starts.
         assert_eq!(rig.shutdown_timeout(Duration::ZERO), Err(ShutdownError::TimedOut));
         gate.open();
         let stats = rig.finish();
@@ -65,7 +65,7 @@ fn an_idle_pool_a_new_pool_and_a_used_pool_end() {
 }
 
 #[test]
-fn again_and_again_is_harmless() {
+fn repeated_calls_are_harmless() {
     let rig = Rig::new(2);
     rig.execute(|| ()).expect("open");
     for _ in 0..3 {
@@ -86,7 +86,7 @@ fn all_concurrent_callers_wait() {
         let (visitor, sets) = (gate.visitor(), finished.clone());
         rig.execute(move || {
             visitor.pass();
-            // Work that is accepted only now, by the draining pool, belongs to it too.
+            // Tasks that the draining pool accepts only now are drained as well.
             longshore::execute(move || sets.store(true, Ordering::Release)).expect("inside");
         })
         .expect("open");
@@ -101,7 +101,7 @@ fn all_concurrent_callers_wait() {
                         0 => pool.shutdown().expect("shuts down"),
                         _ => pool.shutdown_timeout(Duration::MAX).expect("shuts down"),
                     }
-                    assert!(finished.load(Ordering::Acquire), "returned before the work was done");
+                    assert!(finished.load(Ordering::Acquire), "a call returned before the tasks had ended");
                 });
             }
             wait_until("all are about to call", || called.load(Ordering::Relaxed) == 8);
@@ -128,13 +128,13 @@ fn from_a_task_it_is_an_error_and_changes_nothing() {
         let answers = answers.expect("open").join().expect("runs");
         assert_eq!(answers, [Err(ShutdownError::FromWorker); 4]);
         assert!(!ShutdownError::FromWorker.to_string().is_empty());
-        rig.submit(|| ()).expect("the pool is as it was").join().expect("runs");
+        rig.submit(|| ()).expect("the pool still works").join().expect("runs");
         rig.finish();
     }
 }
 
 #[test]
-fn a_task_of_another_pool_may() {
+fn a_task_of_another_pool_may_shut_it_down() {
     let (one, other) = (Rig::new(1), Rig::new(1));
     let hits = Hits::new(100);
     other.execute_batch((0..100).map(|task| hits.task(task))).expect("open");
@@ -155,7 +155,7 @@ fn a_timeout_passes_then_it_succeeds() {
     rig.execute_batch((0..100).map(|task| hits.task(task))).expect("open");
     assert_eq!(rig.shutdown_timeout(Duration::ZERO), Err(ShutdownError::TimedOut));
     assert_eq!(rig.shutdown_timeout(Duration::from_millis(5)), Err(ShutdownError::TimedOut));
-    let refused = rig.execute(|| ()).expect_err("closed from the first call on");
+    let refused = rig.execute(|| ()).expect_err("closed by the first call");
     assert_eq!(refused.kind, SubmitErrorKind::Closed);
     gate.open();
     rig.shutdown_timeout(Duration::MAX).expect("waits for ever");
@@ -164,7 +164,7 @@ fn a_timeout_passes_then_it_succeeds() {
 }
 
 #[test]
-fn afterwards_closures_come_back_not_run() {
+fn afterwards_closures_are_returned_and_not_run() {
     let rig = Rig::new(2);
     rig.shutdown().expect("shuts down");
     let (sender, receiver) = mpsc::channel();
@@ -178,7 +178,7 @@ fn afterwards_closures_come_back_not_run() {
             "result"
         })
         .expect_err("closed");
-    assert!(receiver.try_recv().is_err(), "neither has run");
+    assert!(receiver.try_recv().is_err(), "no closure has run");
     (refused.task)();
     assert_eq!((submitted.into_inner())(), "result");
     assert!(receiver.iter().eq([1, 2]), "each once");
@@ -198,7 +198,7 @@ fn a_handle_of_a_drained_task_waits_to_the_end() {
     rig.finish();
 }
 
-/// Joins inside tasks of a draining pool, with the workers resting in the middle of a task.
+/// Joins inside tasks of a draining pool whose workers wait in the middle of a task.
 #[test]
 fn tasks_that_wait_are_no_obstacle() {
     for workers in [1, 2, 8] {
@@ -218,7 +218,8 @@ fn tasks_that_wait_are_no_obstacle() {
     }
 }
 
-/// A task that waits for something outside of the pool keeps it alive, and what it submits then still runs.
+/// A task that waits for an event outside of the pool keeps the pool alive, and tasks that it submits then
+/// still run.
 #[test]
 fn a_late_task_of_a_draining_pool_runs() {
     for workers in [1, 2, 8] {

@@ -1,4 +1,5 @@
-//! `shutdown_now`: what has not started never does, what runs ends, and the numbers say which is which.
+//! `shutdown_now`: tasks that have not started never start, running tasks end, and the statistics tell them
+//! apart.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
@@ -36,11 +37,11 @@ fn queued_handles_resolve_before_running_tasks_end() {
         for handle in queued {
             assert!(matches!(handle.join(), Err(JoinError::Cancelled)));
         }
-        assert!(running.iter().all(|handle| !handle.is_finished()), "they still run");
+        assert!(running.iter().all(|handle| !handle.is_finished()), "the held tasks still run");
         gate.open();
         assert_eq!(ends.join().expect("no panic"), Ok(2_500));
         for handle in running {
-            handle.join().expect("what ran has ended");
+            handle.join().expect("the running tasks have ended");
         }
         let stats = rig.finish();
         assert_eq!((stats.completed, stats.cancelled), (workers as u64, 2_500));
@@ -79,7 +80,7 @@ fn tasks_can_submit_no_more() {
     let queued = rig.submit(|| ()).expect("open");
     let pool = rig.pool().clone();
     let ends = thread::spawn(move || pool.shutdown_now());
-    assert!(queued.join().is_err_and(|error| error.is_cancelled()), "now the pool stops");
+    assert!(queued.join().is_err_and(|error| error.is_cancelled()), "the pool stops");
     gate.open();
     assert_eq!(running.join().expect("ran"), [Err(SubmitErrorKind::Closed); 5]);
     assert_eq!(ends.join().expect("no panic"), Ok(1));
@@ -87,7 +88,7 @@ fn tasks_can_submit_no_more() {
     assert!(!ran.load(Ordering::Relaxed));
 }
 
-/// A task waits for others of its pool when the pool stops: its wait ends.
+/// A task waits for other tasks of its pool when the pool stops: its wait ends.
 #[test]
 fn a_wait_inside_a_task_ends() {
     for workers in [1, 2] {
@@ -99,7 +100,8 @@ fn a_wait_inside_a_task_ends() {
         }
         let outer = rig
             .submit(move || {
-                // Newest first: the one that stays at the gate runs before the others, on top of this task.
+                // Newest first: the task that is held at the gate runs before the others, on top of this
+                // task.
                 let handles: Vec<_> = (0..100).map(|_| longshore::submit(|| ()).expect("inside")).collect();
                 let holds = longshore::submit(move || visitor.pass()).expect("inside");
                 let held = holds.join();
@@ -110,7 +112,7 @@ fn a_wait_inside_a_task_ends() {
         assert!(!ready.is_open());
         let pool = rig.pool().clone();
         let ends = thread::spawn(move || pool.shutdown_now());
-        wait_until("the queued ones are thrown away", || rig.stats().cancelled == 100);
+        wait_until("the queued tasks are discarded", || rig.stats().cancelled == 100);
         gate.open();
         assert_eq!(outer.join().expect("ends"), (true, 100));
         assert_eq!(ends.join().expect("no panic"), Ok(100));
@@ -154,7 +156,7 @@ fn all_callers_get_the_sum() {
         })
         .collect();
     assert_eq!(calls.iter().take(4).count(), 4);
-    wait_until("the queued ones are thrown away", || rig.stats().cancelled == 1_000);
+    wait_until("the queued tasks are discarded", || rig.stats().cancelled == 1_000);
     gate.open();
     for caller in callers {
         assert_eq!(caller.join().expect("no panic"), Ok(1_000));
@@ -174,9 +176,10 @@ fn of_an_idle_and_of_an_ended_pool() {
     }
 }
 
-/// Destructors of thrown-away closures use the pool: submit (refused), cancel and drop handles, throw more away.
+/// Destructors of discarded closures use the pool: they submit (and are refused), cancel and drop handles,
+/// and discard more tasks.
 #[test]
-fn thrown_away_closures_may_use_the_pool() {
+fn discarded_closures_may_use_the_pool() {
     struct Wild {
         pool: Arc<Pool>,
         handle: Option<longshore::JoinHandle<()>>,
@@ -200,7 +203,7 @@ fn thrown_away_closures_may_use_the_pool() {
         let (refused, answers) = mpsc::channel();
         let mut handle = None;
         for _ in 0..500 {
-            // Each holds the handle of the one before.
+            // Each closure holds the handle of the previous task.
             let (pool, refused) = (rig.pool().clone(), refused.clone());
             let wild = Wild { pool, handle, refused };
             handle = Some(rig.submit(move || drop(wild)).expect("open"));

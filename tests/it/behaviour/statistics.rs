@@ -1,4 +1,4 @@
-//! The numbers of `stats`: exact at rest, exact after a join, never ahead of themselves while the pool works.
+//! The counters of `stats`: exact when the pool is idle, exact after a join, and consistent while it works.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -80,17 +80,17 @@ fn every_end_is_counted_in_its_place() {
     let cancelled = handles.iter().skip(2).step_by(3).filter(|handle| handle.cancel()).count();
     assert_eq!(cancelled, 100);
     let stats = assert_quiescent(&rig);
-    assert_eq!((stats.waiting, stats.cancelled), (300, 0), "counted when a worker comes across them");
+    assert_eq!((stats.waiting, stats.cancelled), (300, 0), "counted when a worker takes them");
     gate.open();
     for handle in handles {
         let _ = handle.join();
     }
-    wait_until("the cancelled ones are counted", || rig.stats().cancelled == 100);
+    wait_until("the cancelled tasks are counted", || rig.stats().cancelled == 100);
     let stats = rig.finish();
     assert_eq!((stats.completed, stats.panicked, stats.cancelled), (102, 100, 100));
 }
 
-/// A task that waits for another counts as running; a nested one as well.
+/// A task that waits for another task counts as running; so does a nested one.
 #[test]
 fn waiting_tasks_are_running() {
     let rig = Rig::new(1);
@@ -109,9 +109,9 @@ fn waiting_tasks_are_running() {
     rig.finish();
 }
 
-/// While the pool works: no number falls, and none of the later stages of a task is ahead of an earlier one.
+/// While the pool works, no counter falls, and no later stage of a task is counted before an earlier one.
 #[test]
-fn a_moments_view_is_possible() {
+fn a_snapshot_is_a_possible_state() {
     let rig = Rig::new(4);
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -149,7 +149,7 @@ fn a_moments_view_is_possible() {
 }
 
 #[test]
-fn idle_workers_go_to_sleep_and_are_counted() {
+fn idle_workers_park_and_are_counted() {
     let rig = Rig::new(4);
     wait_until("all have parked", || rig.stats().workers.iter().all(|worker| worker.parked >= 1));
     for _ in 0..100 {
@@ -161,7 +161,7 @@ fn idle_workers_go_to_sleep_and_are_counted() {
 }
 
 #[test]
-fn after_the_shutdown_the_numbers_stay() {
+fn after_the_shutdown_the_statistics_do_not_change() {
     let pool = Pool::builder().workers(2).build().expect("starts");
     pool.execute_batch((0..1_000).map(|_| || ())).expect("open");
     pool.shutdown().expect("shuts down");

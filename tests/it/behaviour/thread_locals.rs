@@ -1,5 +1,5 @@
-//! Thread-locals: the pool is used by destructors of ending threads, its own workers' among them (row 44). Those
-//! that could take the process down are in `process_end.rs`.
+//! Thread-locals: destructors of ending threads use the pool, among them the pool's own workers. Cases that
+//! could end the process are in `process_end.rs`.
 
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex, mpsc};
@@ -10,7 +10,7 @@ use longshore::{ShutdownError, SubmitErrorKind, current_worker};
 use super::*;
 use crate::support::{Hits, PATIENCE, wait_until, watchdog};
 
-/// Calls what it holds when its thread ends.
+/// Calls its closure when its thread ends.
 struct AtExit(Option<Box<dyn FnOnce()>>);
 
 impl Drop for AtExit {
@@ -44,7 +44,8 @@ fn a_dying_thread_may_submit_and_join() {
                     last.execute(inner.task(task)).expect("open");
                 }
                 last.execute_batch((100..200).map(|task| inner.task(task))).expect("open");
-                // More captures than fit into a task: these come from the library's thread-local store of blocks.
+                // More captures than fit into a task: they are stored in a block, which the library keeps in
+                // a thread-local.
                 let ballast = [1u64; 20];
                 let sum: u64 = (200..300)
                     .map(|task| {
@@ -70,7 +71,8 @@ fn a_dying_thread_may_submit_and_join() {
     }
 }
 
-/// The destructors of a worker's thread-locals run when the pool has ended: submissions are refused, nothing hangs.
+/// The destructors of a worker's thread-locals run after the pool has ended: submissions are refused, and
+/// nothing hangs.
 #[test]
 fn a_dying_worker_gets_an_error() {
     for workers in [1, 2] {
@@ -91,9 +93,9 @@ fn a_dying_worker_gets_an_error() {
             });
         };
         rig.submit(register).expect("open").join().expect("ran");
-        // Ends the pool and returns when the threads are gone, their destructors included.
+        // Ends the pool. Returns when the threads have ended, their destructors included.
         rig.shutdown().expect("shuts down");
-        let (kinds, worker) = receiver.try_recv().expect("the thread has gone");
+        let (kinds, worker) = receiver.try_recv().expect("the thread has ended");
         use SubmitErrorKind::{Closed, NoPool};
         assert_eq!((kinds, worker), ([Closed, Closed, Closed, NoPool], None));
         rig.finish();
@@ -108,10 +110,10 @@ fn descend(levels: u32, last_act: impl FnOnce() + Send + 'static) {
     longshore::submit(move || descend(levels - 1, last_act)).expect("inside").join().expect("ran");
 }
 
-/// A deep recursion goes on on further threads, to which the worker is lent. Their thread-locals are destroyed while the
-/// worker waits for their end, so they must not wait for the pool's.
+/// A deep recursion continues on further threads, which act as the worker. Their thread-locals are destroyed
+/// while the worker waits for their end, so they must not wait for the end of the pool.
 #[test]
-fn a_dying_thread_that_a_worker_was_lent_to_gets_an_error() {
+fn a_dying_thread_that_acted_as_a_worker_gets_an_error() {
     let rig = Rig::with(Pool::builder().workers(1).stack_size(64 << 10));
     let (sender, receiver) = mpsc::channel();
     let pool = Arc::downgrade(rig.pool());
@@ -125,16 +127,16 @@ fn a_dying_thread_that_a_worker_was_lent_to_gets_an_error() {
         thread::current().id()
     };
     let worker = rig.submit(start).expect("open").join().expect("ran");
-    rig.submit(|| ()).expect("the pool is as it was").join().expect("ran");
+    rig.submit(|| ()).expect("the pool still works").join().expect("ran");
     if deep > 1 {
         let (answer, thread) = receiver.recv().expect("sent");
         assert_eq!(answer, Err(ShutdownError::FromWorker));
-        assert_ne!(thread, worker, "it was lent");
+        assert_ne!(thread, worker, "another thread acted as the worker");
     }
     rig.finish();
 }
 
-/// Handles left in a worker's thread-local: dropped with it, finished or not.
+/// Handles in a worker's thread-local are dropped with it, whether or not their tasks have ended.
 #[test]
 fn a_dying_worker_drops_handles() {
     let rig = Rig::new(2);
@@ -150,7 +152,7 @@ fn a_dying_worker_drops_handles() {
     assert_eq!(other.finish().completed, 10);
 }
 
-/// The last owner of a pool is a thread-local of a thread that is none of its workers.
+/// The last owner of a pool is a thread-local of a thread outside of the pool.
 #[test]
 fn a_dying_thread_may_drop_the_pool() {
     let _watchdog = watchdog("a_dying_thread_may_drop_the_pool", PATIENCE);
@@ -170,7 +172,7 @@ fn a_dying_thread_may_drop_the_pool() {
     }
 }
 
-/// The last owner of a pool is a thread-local of another pool's worker.
+/// The last owner of a pool is a thread-local of a worker of another pool.
 #[test]
 fn a_dying_worker_may_drop_another_pool() {
     let _watchdog = watchdog("a_dying_worker_may_drop_another_pool", PATIENCE);
@@ -185,5 +187,5 @@ fn a_dying_worker_may_drop_another_pool() {
         .join()
         .expect("ran");
     drop(outer);
-    wait_until("the inner pool has gone", || Arc::strong_count(&token) == 1);
+    wait_until("the inner pool has ended", || Arc::strong_count(&token) == 1);
 }

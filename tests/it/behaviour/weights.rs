@@ -1,5 +1,5 @@
-//! Tasks with a weight share a budget from their admission to their end, however that comes about; and what lanes and groups
-//! find on a bounded pool.
+//! Tasks with a weight hold a part of the budget from admission to their end, whatever the end; and lanes and
+//! groups on bounded pools.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,7 +18,7 @@ fn pool(workers: usize) -> PoolBuilder<Pool> {
     Pool::builder().workers(workers).on_full(OnFull::Reject)
 }
 
-/// Whether `weight` and no more is free.
+/// Checks that exactly `weight` of the budget is free.
 #[track_caller]
 fn assert_free(rig: &Rig, weight: u64) {
     let gate = Gate::new();
@@ -26,18 +26,18 @@ fn assert_free(rig: &Rig, weight: u64) {
     rig.task().weight(weight).execute(move || visitor.pass()).expect("it is free");
     assert_eq!(rig.task().weight(1).execute(|| ()).expect_err("no more").kind, SubmitErrorKind::Full);
     gate.open();
-    wait_until("it has ended", || rig.task().weight(weight).execute(|| ()).is_ok());
-    wait_until("it has ended", || rig.stats().waiting + rig.stats().running == 0);
+    wait_until("its weight is released", || rig.task().weight(weight).execute(|| ()).is_ok());
+    wait_until("all have ended", || rig.stats().waiting + rig.stats().running == 0);
 }
 
 #[test]
-fn a_weight_is_held_until_the_end_of_the_task_whatever_it_is() {
+fn a_weight_is_held_until_the_end_of_the_task_whatever_the_end() {
     let rig = Rig::with(pool(2).budget(10));
     assert_free(&rig, 10);
     rig.task().weight(10).submit(|| ()).expect("free").join().expect("runs");
-    wait_until("it is given back", || rig.task().weight(10).execute(|| ()).is_ok());
-    wait_until("it has ended", || rig.stats().completed == 4);
-    // It panics; with and without a handle.
+    wait_until("the weight is released", || rig.task().weight(10).execute(|| ()).is_ok());
+    wait_until("all have ended", || rig.stats().completed == 4);
+    // The task panics, with and without a handle.
     let panics = rig
         .task()
         .weight(10)
@@ -46,7 +46,7 @@ fn a_weight_is_held_until_the_end_of_the_task_whatever_it_is() {
         .expect("free");
     assert!(panics.join().map(|(): ()| ()).is_err());
     rig.task().weight(10).on_full(OnFull::BlockFor(PATIENCE)).execute(|| quiet_panic("heavy")).expect("free");
-    // It never begins: cancelled by its handle, by a token, expired, purged.
+    // The task never starts: cancelled by its handle or by a token, expired, purged.
     let gate = Gate::new();
     gate.hold(&rig, 2);
     wait_until("the panic is over", || rig.stats().panicked == 2);
@@ -57,7 +57,7 @@ fn a_weight_is_held_until_the_end_of_the_task_whatever_it_is() {
     rig.task().weight(4).execute(|| ()).expect("free");
     assert_eq!(rig.task().weight(1).execute(|| ()).expect_err("used up").kind, SubmitErrorKind::Full);
     assert!(cancelled.cancel());
-    rig.task().weight(2).execute(|| ()).expect("given back by the cancellation");
+    rig.task().weight(2).execute(|| ()).expect("released by the cancellation");
     token.cancel();
     gate.open();
     assert!(matches!(by_token.join(), Err(JoinError::Cancelled)));
@@ -67,25 +67,25 @@ fn a_weight_is_held_until_the_end_of_the_task_whatever_it_is() {
     gate.hold(&rig, 2);
     rig.task().weight(10).on_full(OnFull::BlockFor(PATIENCE)).execute(|| ()).expect("free");
     assert_eq!(rig.purge(), 1);
-    rig.task().weight(10).execute(|| ()).expect("given back by the purge");
+    rig.task().weight(10).execute(|| ()).expect("released by the purge");
     gate.open();
     wait_until("all have ended", || rig.stats().waiting + rig.stats().running == 0);
-    wait_until("the last has let go", || rig.task().weight(10).execute(|| ()).is_ok());
+    wait_until("the last task has released its weight", || rig.task().weight(10).execute(|| ()).is_ok());
     rig.finish();
 }
 
 #[test]
-fn a_refused_task_leaves_its_weight() {
+fn a_refused_task_releases_its_weight() {
     let rig = Rig::with(pool(1).budget(10).queue_capacity(1));
     let gate = Gate::new();
     gate.hold(&rig, 1);
-    rig.execute(|| ()).expect("there is room");
+    rig.execute(|| ()).expect("within the capacity");
     for _ in 0..3 {
-        let refused = rig.task().weight(10).submit(|| 5).expect_err("no room in the queue");
+        let refused = rig.task().weight(10).submit(|| 5).expect_err("the queue is full");
         assert_eq!((refused.kind, (refused.task)()), (SubmitErrorKind::Full, 5));
     }
     gate.open();
-    wait_until("there is room", || rig.stats().waiting + rig.stats().running == 0);
+    wait_until("the queue is empty", || rig.stats().waiting + rig.stats().running == 0);
     rig.task().weight(10).submit(|| ()).expect("free").join().expect("runs");
     rig.shutdown().expect("shuts down");
     let refused = rig.task().weight(10).submit(|| 6).expect_err("closed");
@@ -94,7 +94,7 @@ fn a_refused_task_leaves_its_weight() {
 }
 
 #[test]
-fn what_weighs_too_much_is_refused_or_runs_alone() {
+fn a_task_heavier_than_the_budget_is_refused_or_runs_alone() {
     let rig = Rig::with(pool(2).budget(10));
     for weight in [11, u64::MAX] {
         let refused = rig.task().weight(weight).submit(|| 5).expect_err("too heavy");
@@ -116,7 +116,7 @@ fn what_weighs_too_much_is_refused_or_runs_alone() {
                     let weight = if n % 2 == 0 { u64::MAX } else { 1 };
                     let task = move || {
                         let others = running.fetch_add(1, Ordering::SeqCst);
-                        assert!(weight == 1 || others == 0, "it runs alone");
+                        assert!(weight == 1 || others == 0, "a task heavier than the budget runs alone");
                         running.fetch_sub(1, Ordering::SeqCst);
                     };
                     rig.task().weight(weight).submit(task).expect("waits").join().expect("alone");
@@ -127,7 +127,8 @@ fn what_weighs_too_much_is_refused_or_runs_alone() {
     rig.finish();
 }
 
-/// What runs and waits never weighs more than the budget, whatever comes in what order, and everyone gets a turn.
+/// The tasks that wait and run never weigh more than the budget together, in whatever order they arrive, and
+/// each of them gets its turn.
 #[test]
 fn the_budget_is_never_exceeded() {
     for workers in [1, 4] {
@@ -164,7 +165,8 @@ fn the_budget_is_never_exceeded() {
     }
 }
 
-/// A heavy task at the head of the line is not overtaken by light ones for which there would be enough.
+/// Light tasks do not overtake a heavy task at the head of the wait queue, although enough of the budget is
+/// free for them.
 #[test]
 fn light_tasks_do_not_starve_a_heavy_one() {
     let rig = Rig::with(pool(2).budget(10));
@@ -173,14 +175,18 @@ fn light_tasks_do_not_starve_a_heavy_one() {
     rig.task().weight(5).execute(move || visitor.pass()).expect("free");
     thread::scope(|scope| {
         scope.spawn(|| {
-            rig.task().weight(10).on_full(OnFull::BlockFor(PATIENCE)).execute(|| ()).expect("its turn comes")
+            rig.task()
+                .weight(10)
+                .on_full(OnFull::BlockFor(PATIENCE))
+                .execute(|| ())
+                .expect("it gets its turn")
         });
         wait_until("it waits", || rig.stats().blocked == 1);
         assert_eq!(
             rig.task().weight(1).execute(|| ()).expect_err("not before it").kind,
             SubmitErrorKind::Full
         );
-        rig.execute(|| ()).expect("without a weight");
+        rig.execute(|| ()).expect("a task without a weight does not wait");
         gate.open();
     });
     rig.finish();
@@ -208,23 +214,25 @@ fn futures_wait_for_both() {
     rig.finish();
 }
 
-/// A task of the pool takes its weight beyond the budget rather than wait for what it may have itself.
+/// A task of the pool overdraws the budget instead of waiting, because it may hold the budget itself.
 #[test]
 fn a_task_never_waits_for_its_own_budget() {
     let rig = Rig::with(Pool::builder().workers(1).budget(10));
     let pool = rig.pool().clone();
     let task = rig.task().weight(10).submit(move || {
-        let inner = pool.task().weight(10).submit(|| 5).expect("beyond the budget");
+        let inner = pool.task().weight(10).submit(|| 5).expect("by overdraw");
         inner.join().expect("ran")
     });
     assert_eq!(task.expect("free").join().expect("ran"), 5);
-    wait_until("the task has let go of the pool", || Arc::strong_count(rig.pool()) == 1);
-    wait_until("all is given back", || rig.task().weight(10).on_full(OnFull::Reject).execute(|| ()).is_ok());
+    wait_until("the task has dropped its pool", || Arc::strong_count(rig.pool()) == 1);
+    wait_until("the whole budget is free", || {
+        rig.task().weight(10).on_full(OnFull::Reject).execute(|| ()).is_ok()
+    });
     rig.finish();
 }
 
 #[test]
-fn a_shutdown_sends_those_away_who_wait_for_weight() {
+fn a_shutdown_returns_the_tasks_that_wait_for_the_budget() {
     let rig = Rig::with(Pool::builder().workers(1).budget(10));
     let gate = Gate::new();
     let visitor = gate.visitor();
@@ -244,13 +252,14 @@ fn a_shutdown_sends_those_away_who_wait_for_weight() {
         }
         wait_until("all wait", || rig.stats().blocked == 4);
         assert!(rig.shutdown_timeout(Duration::ZERO).is_err(), "the worker is held");
-        wait_until("all have gone", || rig.stats().blocked == 0);
+        wait_until("no producer waits", || rig.stats().blocked == 0);
         gate.open();
     });
     rig.finish();
 }
 
-/// The tasks of a lane need room in the pool like all others, and no policy has more of them run at a time than the lane lets.
+/// Tasks of a lane need permits of the pool like all other tasks, and no policy makes more of them run at a
+/// time than the lane allows.
 #[test]
 fn a_lane_on_a_full_pool_keeps_its_limit() {
     for on_full in [OnFull::Block, OnFull::CallerRuns, OnFull::BlockFor(PATIENCE)] {
@@ -269,7 +278,7 @@ fn a_lane_on_a_full_pool_keeps_its_limit() {
             let (lane, task) = (&lane, &task);
             scope.spawn(move || (0..100).for_each(|n| lane.execute(task(n)).expect("open")));
             scope.spawn(move || (100..200).for_each(|n| drop(lane.submit(task(n)).expect("open"))));
-            // Tasks of the pool that submit to the lane.
+            // Tasks of the pool submit to the lane.
             let inside: Vec<_> = (200..300).map(|n| (lane.clone(), task(n))).collect();
             for (lane, task) in inside {
                 rig.execute(move || lane.execute(task).expect("open")).expect("open");
@@ -282,7 +291,8 @@ fn a_lane_on_a_full_pool_keeps_its_limit() {
     }
 }
 
-/// A group adds its tasks under a lock; a full pool, whatever it does, must not wait for what needs that lock.
+/// A group adds its tasks under a lock. A full pool must not wait for a task that needs that lock, by any
+/// policy.
 #[test]
 fn a_group_on_a_full_pool() {
     for on_full in [OnFull::Block, OnFull::CallerRuns, OnFull::Drop] {
@@ -292,7 +302,7 @@ fn a_group_on_a_full_pool() {
             .submit({
                 let group = group.clone();
                 move || {
-                    // In the group's own tasks, on the only worker: run inside of each other.
+                    // The group's own tasks run on the only worker, one inside the other.
                     (0..20).for_each(|n| group.submit(move || n).expect("open"));
                     20
                 }
@@ -310,24 +320,24 @@ fn a_group_on_a_full_pool() {
     }
 }
 
-/// A waker may be as bad as it likes when it is dropped: what its future has got is not lost.
+/// A waker whose drop panics does not lose what its future was granted.
 #[test]
-fn a_waker_that_panics_when_it_is_dropped_costs_nothing() {
+fn a_panic_in_the_drop_of_a_waker_loses_no_weight() {
     let rig = Rig::with(pool(1).budget(10));
     for _ in 0..3 {
         let mut submitting = std::pin::pin!(rig.task().weight(10).submit_async(|| 6 * 7));
         let waker = bad_waker();
         let polled =
             catch_unwind(AssertUnwindSafe(|| submitting.as_mut().poll(&mut Context::from_waker(&waker))));
-        let Ok(Poll::Ready(Ok(handle))) = polled else { panic!("it is free, and was not got") };
+        let Ok(Poll::Ready(Ok(handle))) = polled else { panic!("the weight is free, and was not granted") };
         assert_eq!(handle.join().expect("runs"), 42);
-        wait_until("it is given back", || rig.stats().waiting + rig.stats().running == 0);
+        wait_until("all have ended", || rig.stats().waiting + rig.stats().running == 0);
     }
     rig.shutdown().expect("shuts down");
     rig.finish();
 }
 
-/// A waker whose clones panic when they are dropped.
+/// A waker whose clones panic in their drop.
 fn bad_waker() -> Waker {
     const CLONES: RawWakerVTable =
         RawWakerVTable::new(clone, drop, drop, |_| quiet_panic("a clone is dropped"));
@@ -335,6 +345,6 @@ fn bad_waker() -> Waker {
     fn clone(_: *const ()) -> RawWaker {
         RawWaker::new(std::ptr::null(), &CLONES)
     }
-    // SAFETY: the functions do not use the pointer, and may be called by any thread at any time.
+    // SAFETY: the functions of the table do not use the pointer, and any thread may call them at any time.
     unsafe { Waker::from_raw(RawWaker::new(std::ptr::null(), &FIRST)) }
 }

@@ -1,4 +1,4 @@
-//! `WorkerLocal`: a value for each worker, where it is made, shared and dropped.
+//! `WorkerLocal`: one value for each worker; where values are made, used and dropped.
 
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -11,14 +11,14 @@ use longshore::current_worker;
 use super::*;
 use crate::support::{quiet_panic, wait_until};
 
-/// The worker that made a value, and the one that dropped it.
+/// The worker that made a value, and the worker that dropped it.
 type Life = (Option<usize>, Option<usize>);
 
-/// Notes who made it and where it was dropped.
+/// Records the worker that made it and the worker on which it is dropped.
 struct Noted {
     made_by: Option<usize>,
     dropped: Arc<Mutex<Vec<Life>>>,
-    /// Not to be shared between threads.
+    /// Not `Sync`.
     uses: Cell<usize>,
 }
 
@@ -55,7 +55,7 @@ fn each_worker_has_its_own_and_drops_it_on_its_own_thread() {
     seen.sort();
     assert_eq!(seen, [(Some(0), Some(0)), (Some(1), Some(1)), (Some(2), Some(2))]);
     drop(local);
-    assert_eq!(*dropped.lock().expect("no panic"), [(None, None)], "the one made outside");
+    assert_eq!(*dropped.lock().expect("no panic"), [(None, None)], "the value made outside of the pool");
 }
 
 #[test]
@@ -82,13 +82,13 @@ fn partial_sums_add_up_and_the_last_handle_drops_them_all() {
     assert!(all.len() <= 4 && live.load(Ordering::Relaxed) == all.len());
     assert_eq!(all.iter().map(|sum| sum.0).sum::<u64>(), 50_005_000);
     drop(all);
-    sums.with(|sum| assert_eq!(sum.0, 0, "a new one"));
+    sums.with(|sum| assert_eq!(sum.0, 0, "a new value"));
     drop(sums);
-    wait_until("the last task has let its handle go", || live.load(Ordering::Relaxed) == 0);
+    wait_until("the last task has dropped its handle", || live.load(Ordering::Relaxed) == 0);
     rig.finish();
 }
 
-/// A wait inside a use runs another task on top of it, which uses the same worker's value.
+/// A wait inside a use runs another task on top of it, which uses the value of the same worker.
 #[test]
 fn a_use_within_a_use_gets_another_value() {
     let rig = Rig::new(1);
@@ -112,7 +112,7 @@ fn a_use_within_a_use_gets_another_value() {
 }
 
 #[test]
-fn a_value_whose_use_panicked_is_gone() {
+fn a_value_whose_use_panicked_is_dropped() {
     let rig = Rig::new(1);
     let made = Arc::new(AtomicUsize::new(0));
     let counted = made.clone();
@@ -131,7 +131,7 @@ fn a_value_whose_use_panicked_is_gone() {
     };
     assert_eq!(uses(false).expect("ran"), 0);
     assert!(uses(true).is_err());
-    assert_eq!(uses(false).expect("ran"), 1, "the next one");
+    assert_eq!(uses(false).expect("ran"), 1, "a new value");
     let many = |count: usize| {
         let local = local.clone();
         thread::scope(|scope| {
@@ -139,6 +139,9 @@ fn a_value_whose_use_panicked_is_gone() {
             threads.into_iter().map(|thread| thread.join().expect("no panic")).collect::<HashSet<_>>()
         })
     };
-    assert!(many(8).iter().all(|&number| number >= 2), "outside they are others than on the worker");
+    assert!(
+        many(8).iter().all(|&number| number >= 2),
+        "threads outside of the pool have values of their own"
+    );
     rig.finish();
 }

@@ -1,4 +1,4 @@
-//! What runs on a worker while a join waits on it, who else gets a turn meanwhile, and what is counted.
+//! What a worker runs while a join waits on it, which tasks run elsewhere meanwhile, and what is counted.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,9 +8,9 @@ use std::time::Duration;
 use longshore::Context;
 
 use super::{fib, free_fib};
-use crate::support::{Gate, Hits, Rig, rest, scaled, wait_until};
+use crate::support::{Gate, Hits, Rig, let_time_pass, scaled, wait_until};
 
-/// Adds to the sum under the lock, in parts that others may take; demands that nobody else is in there.
+/// Adds to the sum under the lock, in parts that thieves may take. Fails if another task holds the lock.
 fn under_the_lock(lock: &Mutex<u64>, holder: &Mutex<Option<ThreadId>>) {
     let mut sum = lock.lock().expect("not poisoned");
     *holder.lock().expect("not poisoned") = Some(thread::current().id());
@@ -19,7 +19,7 @@ fn under_the_lock(lock: &Mutex<u64>, holder: &Mutex<Option<ThreadId>>) {
     *holder.lock().expect("not poisoned") = None;
 }
 
-/// Row 38: a task that holds a lock over a join is never made to run another task that wants the lock.
+/// A task that holds a lock during a join is never made to run another task that wants the lock.
 #[test]
 fn a_lock_may_be_held_over_a_join() {
     for workers in [1, 2, 3] {
@@ -29,7 +29,7 @@ fn a_lock_may_be_held_over_a_join() {
         let task = || {
             let lock = lock.clone();
             move || {
-                // `lock` would fail, or hang, if the thread had it already.
+                // `lock` would fail, or hang, if this thread held it already.
                 assert_ne!(*lock.1.lock().expect("not poisoned"), Some(thread::current().id()));
                 under_the_lock(&lock.0, &lock.1);
             }
@@ -54,7 +54,7 @@ struct Foreign {
 }
 
 impl Foreign {
-    /// Joins `b`, which another worker has taken by then, on the thread that is not to be bothered.
+    /// Joins `b`, which another worker has taken by then, on the thread that must not be disturbed.
     fn wait_for(&self, b: impl FnOnce() + Send) {
         let taken = Gate::new();
         let a = || {
@@ -80,10 +80,11 @@ impl Foreign {
     }
 }
 
-/// A thief that waits for another pool serves its own meanwhile, in the middle of a join. The other half of that does not
-/// belong to what it takes up, and is not for those who wait for it.
+/// A thief that waits for another pool in the first half of a join serves its own pool meanwhile. The other
+/// half of that join is no part of the tasks that it runs, and workers that wait for these tasks must not
+/// take it.
 #[test]
-fn who_waits_takes_no_older_forks_of_a_thief() {
+fn a_waiter_takes_no_older_forks_of_its_thief() {
     let (rig, other) = (Rig::new(2), Rig::new(1));
     for _ in 0..20 {
         let foreign = Foreign::default();
@@ -100,8 +101,9 @@ fn who_waits_takes_no_older_forks_of_a_thief() {
             rig.enter(|_| {
                 ready.open();
                 serving.visitor().pass();
-                // Taken by the worker that serves; it takes long enough for the wait to look around.
-                foreign.wait_for(|| rest(Duration::from_millis(2)));
+                // Taken by the worker that serves its pool. It takes long enough for the waiter to look for
+                // work.
+                foreign.wait_for(|| let_time_pass(Duration::from_millis(2)));
                 done.open();
             });
         });
@@ -111,9 +113,9 @@ fn who_waits_takes_no_older_forks_of_a_thief() {
     other.finish();
 }
 
-/// What the thief has taken waits for another pool, and the thief takes up something else, which forks.
+/// The job that the thief has taken waits for another pool, and the thief runs another task, which forks.
 #[test]
-fn who_waits_takes_no_forks_of_what_a_thief_serves() {
+fn a_waiter_takes_no_forks_of_tasks_that_its_thief_serves() {
     let (rig, other) = (Rig::new(2), Rig::new(1));
     for _ in 0..20 {
         let foreign = Foreign::default();
@@ -125,7 +127,7 @@ fn who_waits_takes_no_forks_of_what_a_thief_serves() {
         thread::scope(|scope| {
             scope.spawn(|| {
                 serving.visitor().pass();
-                rig.install(|| longshore::join(|| rest(Duration::from_millis(2)), || foreign.run()));
+                rig.install(|| longshore::join(|| let_time_pass(Duration::from_millis(2)), || foreign.run()));
                 done.open();
             });
             rig.enter(|_| foreign.wait_for(|| other.install(wait)));
@@ -136,9 +138,9 @@ fn who_waits_takes_no_forks_of_what_a_thief_serves() {
     other.finish();
 }
 
-/// But it helps with parts of what it waits for, also where the thief has served others in between.
+/// A waiter takes parts of the work that it waits for, also if the thief has served other tasks in between.
 #[test]
-fn who_waits_helps_the_thief() {
+fn a_waiter_helps_its_thief() {
     let (rig, other) = (Rig::new(2), Rig::new(1));
     for _ in 0..200 {
         let part = |here: &ThreadId| {
@@ -150,7 +152,7 @@ fn who_waits_helps_the_thief() {
                     thread::current().id()
                 },
             );
-            assert_eq!(helper, *here, "the one who waits");
+            assert_eq!(helper, *here, "the waiting thread");
         };
         rig.enter(|_| {
             let here = thread::current().id();
@@ -165,7 +167,8 @@ fn who_waits_helps_the_thief() {
     other.finish();
 }
 
-/// The leaves of a tree run on the waiting worker and on thieves; whoever takes a half counts it, and none is a task.
+/// The leaves of a tree run on the waiting worker and on thieves. Each stolen half is counted by its thief,
+/// and no half counts as a task.
 #[test]
 fn stolen_halves_are_counted_and_are_no_tasks() {
     let rig = Rig::new(2);
@@ -181,13 +184,13 @@ fn stolen_halves_are_counted_and_are_no_tasks() {
     assert_eq!(alone.finish().workers[0].stolen_forks, 0);
 }
 
-/// After a long serial part the first fork finds somebody, who has been asleep.
+/// After a long serial part the first fork reaches the other worker, which was asleep.
 #[test]
 fn one_fork_after_a_long_serial_part() {
     let rig = Rig::new(2);
     for _ in 0..20 {
         rig.enter(|cx| {
-            rest(Duration::from_millis(3));
+            let_time_pass(Duration::from_millis(3));
             let meeting = Gate::new();
             cx.join(|_| meeting.visitor().pass(), |_| meeting.open());
         });
@@ -195,9 +198,9 @@ fn one_fork_after_a_long_serial_part() {
     rig.finish();
 }
 
-/// A serial section shows its younger forks when it is told to.
+/// A serial part shows its younger forks when it calls `offer`.
 #[test]
-fn offer_shows_what_has_become_the_oldest() {
+fn offer_shows_the_oldest_fork_that_is_left() {
     let rig = Rig::new(3);
     for _ in 0..50 {
         let (first, second) = (Gate::new(), Gate::new());
@@ -205,7 +208,7 @@ fn offer_shows_what_has_become_the_oldest() {
             let inner = |cx: Context<'_>| {
                 let a = |cx: Context<'_>| {
                     first.wait_for(1);
-                    wait_until("the younger is taken", || {
+                    wait_until("the younger fork is taken", || {
                         cx.offer();
                         second.visitor().is_open()
                     });
@@ -221,12 +224,12 @@ fn offer_shows_what_has_become_the_oldest() {
     rig.finish();
 }
 
-/// Row 41: tasks from outside get their turn, wherever they wait, while all workers are in a tree of forks.
+/// Tasks from outside get their turn, whichever queue they are in, while all workers run a tree of forks.
 #[test]
 fn tasks_need_not_wait_for_the_end_of_a_tree() {
     const LEVELS: usize = 400;
     const TASKS: usize = 40;
-    /// Leaves one fork a level behind, and at the bottom forks on until all is `done`.
+    /// Leaves one fork behind on each level, and forks at the bottom until `done`.
     fn descend(cx: Context<'_>, levels: usize, forked: &(dyn Fn() + Sync), done: &(dyn Fn() -> bool + Sync)) {
         if levels > 0 {
             cx.join(|cx| descend(cx, levels - 1, forked, done), |_| forked());
@@ -255,7 +258,7 @@ fn tasks_need_not_wait_for_the_end_of_a_tree() {
         thread::scope(|scope| {
             scope.spawn(|| rig.enter(|cx| descend(cx, LEVELS, &forked, &done)));
             submitted.wait_for(1);
-            // Each thread has a home of its own: there will be tasks in either inbox.
+            // Each thread has a home of its own, so each inbox gets tasks.
             let submit = |first: usize| {
                 let (rig, hits) = (&rig, &hits);
                 move || (first..TASKS).step_by(4).for_each(|n| rig.execute(hits.task(n)).expect("open"))
@@ -267,7 +270,7 @@ fn tasks_need_not_wait_for_the_end_of_a_tree() {
         });
         hits.assert_once_each();
         let taken = taken_meanwhile.into_inner();
-        assert!(taken < LEVELS / 2, "{taken} forks came first");
+        assert!(taken < LEVELS / 2, "{taken} forks were taken before");
     }
     rig.finish();
 }

@@ -1,4 +1,4 @@
-//! What panics inside joins: sides, their results, what they captured, and what they panicked with.
+//! Panics inside joins: in sides, in the drop of their results and captures, and in the drop of payloads.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,13 +20,13 @@ impl Drop for Bomb<'_> {
 /// Where the second side of a join runs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Second {
-    /// On the same worker, after the first.
+    /// On the same worker, after the first side.
     Here,
-    /// On a thief, which begins before the first side goes on and ends after it.
+    /// On a thief, which begins before the first side continues.
     There,
 }
 
-/// Both sides, the second of which goes on only when the first has ended if it is `There`.
+/// Runs both sides. If the second side runs on a thief, the first waits until it has begun.
 fn on<RA: Send, RB: Send>(
     second: Second,
     a: impl FnOnce() -> RA + Send,
@@ -55,9 +55,10 @@ fn on<RA: Send, RB: Send>(
     result
 }
 
-/// The payload is the very value that the side panicked with; the one that loses is dropped, once.
+/// The payload is the very value that the side panicked with. The payload that is not returned is dropped,
+/// once.
 #[test]
-fn the_payload_arrives_and_the_first_wins() {
+fn the_payload_is_returned_and_the_first_side_wins() {
     for second in [Second::Here, Second::There] {
         for (a_fails, b_fails) in [(false, false), (true, false), (false, true), (true, true)] {
             let census = Census::default();
@@ -68,11 +69,7 @@ fn the_payload_arrives_and_the_first_wins() {
             match on(second, || side(a_fails, 1), || side(b_fails, 2)) {
                 Ok((a, b)) => assert!(!a_fails && !b_fails && (a.1, b.1) == (1, 2)),
                 Err(payload) => {
-                    assert_eq!(
-                        census.alive(),
-                        1,
-                        "all but the payload is gone: {second:?} {a_fails} {b_fails}"
-                    );
+                    assert_eq!(census.alive(), 1, "only the payload is left: {second:?} {a_fails} {b_fails}");
                     let payload = payload.downcast::<(Tracked, u32)>().expect("as it was thrown");
                     payload.0.check();
                     assert_eq!(payload.1, if a_fails { 1 } else { 2 });
@@ -84,15 +81,15 @@ fn the_payload_arrives_and_the_first_wins() {
 }
 
 #[test]
-fn what_the_second_side_leaves_may_panic_when_it_is_dropped() {
+fn drops_of_what_the_second_side_leaves_may_panic() {
     for second in [Second::Here, Second::There] {
-        // Its result, when the first side has panicked.
+        // Its result, if the first side has panicked.
         let drops = AtomicUsize::new(0);
         let payload = on(second, || quiet_panic(7u8), || Bomb(&drops)).map(|((), _)| ()).expect_err("panics");
         assert_eq!((payload.downcast_ref(), drops.load(Ordering::Relaxed)), (Some(&7u8), 1));
     }
     for second in [Second::Here, Second::There] {
-        // What it has captured: the panic of the drop is the panic of the side.
+        // Its captures: the panic of their drop is the panic of the side.
         let drops = AtomicUsize::new(0);
         let bomb = Bomb(&drops);
         let payload = on(
@@ -107,10 +104,10 @@ fn what_the_second_side_leaves_may_panic_when_it_is_dropped() {
     }
 }
 
-/// The payload of the second side is lost if the first panics too, and panics itself when it is thrown away.
+/// The payload of the second side is dropped if the first side panics too; the drop panics as well.
 #[test]
 #[cfg_attr(longshore_no_recycling, ignore = "leaks on purpose")]
-fn a_lost_payload_may_panic_when_it_is_dropped() {
+fn the_drop_of_a_lost_payload_may_panic() {
     static DROPS: AtomicUsize = AtomicUsize::new(0);
     for second in [Second::Here, Second::There] {
         DROPS.store(0, Ordering::Relaxed);
@@ -130,7 +127,7 @@ fn all_fail(cx: Context<'_>, first: usize, leaves: usize, ran: &AtomicUsize) {
     cx.join(|cx| all_fail(cx, first, left, ran), |cx| all_fail(cx, first + left, leaves - left, ran));
 }
 
-/// Every join of a tree unwinds, and runs its second side, which unwinds as well, meanwhile.
+/// Every join of a tree unwinds, and runs its second side meanwhile, which unwinds as well.
 #[test]
 fn a_tree_in_which_everything_panics() {
     for workers in [1, 2, 8] {
@@ -140,13 +137,13 @@ fn a_tree_in_which_everything_panics() {
             let caught = catch_unwind(AssertUnwindSafe(|| rig.enter(|cx| all_fail(cx, 0, leaves, &ran))));
             assert_eq!(ran.load(Ordering::Relaxed), leaves, "each leaf ran");
             let first = caught.expect_err("panics").downcast::<usize>().expect("a number");
-            assert_eq!(*first, 0, "the first of all is the one that goes on");
+            assert_eq!(*first, 0, "the panic of the first leaf continues");
         }
         rig.finish();
     }
 }
 
-/// A panic at the bottom of a chain, each level of which still has its second side to run.
+/// A panic at the bottom of a chain of joins, each of which still has its second side to run.
 #[test]
 fn a_panic_passes_through_many_levels() {
     fn chain(cx: Context<'_>, depth: usize, ran: &AtomicUsize) {
@@ -165,9 +162,9 @@ fn a_panic_passes_through_many_levels() {
     }
 }
 
-/// Panics leave `enter` and `install` by each of their ways, and the pool is as before.
+/// Panics leave `enter` and `install` by each of their ways, and the pool still works.
 #[test]
-fn panics_come_out_of_enter_and_install() {
+fn panics_leave_enter_and_install() {
     let rig = Rig::new(1);
     let other = Rig::new(1);
     let catches = |pool: &Pool| {
@@ -189,9 +186,9 @@ fn panics_come_out_of_enter_and_install() {
     other.finish();
 }
 
-/// Outside of every pool it is the same.
+/// The same outside of every pool.
 #[test]
-fn panics_where_there_is_no_pool() {
+fn panics_outside_of_every_pool() {
     let drops = AtomicUsize::new(0);
     let result = catch_unwind(AssertUnwindSafe(|| longshore::join(|| quiet_panic(1), || Bomb(&drops))));
     assert_eq!(result.map(|((), _)| ()).expect_err("panics").downcast_ref(), Some(&1));

@@ -1,4 +1,4 @@
-//! Several pools, and pools entered from tasks, hooks and dying threads: nobody waits for a worker that waits for him.
+//! Several pools, and pools entered from tasks, hooks and ending threads: no wait depends on itself.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +16,7 @@ fn closed() -> Pool {
     pool
 }
 
-/// One enters the other in turn, some levels deep.
+/// Enters the two pools in turn, some levels deep.
 fn by_turns(here: &Pool, there: &Pool, levels: usize) -> usize {
     if levels == 0 {
         return 0;
@@ -29,7 +29,7 @@ fn by_turns(here: &Pool, there: &Pool, levels: usize) -> usize {
     below + 1
 }
 
-/// Row 39: each pool has one worker, and each of them waits for the other.
+/// Each pool has one worker, and each of the workers waits for the other.
 #[test]
 fn two_pools_enter_each_other() {
     let (a, b) = (Rig::new(1), Rig::new(1));
@@ -72,8 +72,8 @@ fn three_pools_in_a_ring() {
     pools.into_iter().for_each(|pool| _ = pool.finish());
 }
 
-/// The only worker of `outer` enters a pool whose task needs a task of `outer`: by whatever way it waits, it serves
-/// its own pool.
+/// The only worker of `outer` enters a pool whose task needs a task of `outer`. Whatever the way of waiting,
+/// the worker serves its own pool.
 fn serves_its_own<P: AnyPool>(outer: &Arc<P>, inner: &Pool) {
     let home = outer.clone();
     let ask = || home.submit(|| 7).expect("open").join().expect("ran");
@@ -100,7 +100,7 @@ fn a_worker_that_enters_another_pool_serves_its_own() {
     with::<PullPool>();
 }
 
-/// A closed pool lets the caller do it alone, who remains the worker that he was.
+/// A closed pool leaves the work to the caller, which stays the worker that it is.
 #[test]
 fn a_worker_that_enters_a_closed_pool_serves_its_own() {
     fn with<P: AnyPool>() {
@@ -112,7 +112,7 @@ fn a_worker_that_enters_a_closed_pool_serves_its_own() {
             assert_eq!(pool.enter(|cx| fib(cx, 10)), 55);
             let here = thread::current().id();
             assert_eq!(pool.enter(|_| pool.join(|| thread::current().id(), || here)), (here, here));
-            // What is submitted on the way goes to the pool whose worker this is.
+            // Tasks submitted on the way go to the pool of this worker.
             assert_eq!(
                 pool.enter(|_| longshore::submit(|| 8).expect("inside").join().expect("ran")),
                 8,
@@ -126,9 +126,9 @@ fn a_worker_that_enters_a_closed_pool_serves_its_own() {
     with::<PullPool>();
 }
 
-/// A thread from outside that has borrowed the only worker enters a closed pool.
+/// An external thread that leases the only worker of a pool enters a closed pool.
 #[test]
-fn a_guest_that_enters_a_closed_pool_serves_its_host() {
+fn a_leased_worker_that_enters_a_closed_pool_serves_its_own() {
     let rig = Rig::new(1);
     for _ in 0..200 {
         rig.enter(|_| serves_its_own(&rig, &closed()));
@@ -136,7 +136,7 @@ fn a_guest_that_enters_a_closed_pool_serves_its_host() {
     rig.finish();
 }
 
-/// Nobody is told to wait for himself, whichever pool he is in at the moment.
+/// No task waits for the end of its own pool, also when it is inside another pool at that moment.
 #[test]
 fn a_task_cannot_shut_its_pool_down_from_within_another() {
     fn with<P: AnyPool>() {
@@ -187,7 +187,7 @@ fn joins_within_tasks_within_joins() {
     }
 }
 
-/// Hooks may do what tasks may: on their own pool while it starts and ends, and on another one.
+/// Hooks may do what tasks may: on their own pool while it starts and ends, and on another pool.
 #[test]
 fn joins_in_hooks() {
     static OWN: OnceLock<Arc<Pool>> = OnceLock::new();
@@ -234,7 +234,7 @@ fn at_thread_exit(last_act: impl FnOnce() + 'static) {
     AT_EXIT.with_borrow_mut(|acts| acts.push(AtExit(Some(Box::new(last_act)))));
 }
 
-/// A destructor of a thread-local enters pools: of a thread from outside, and of a worker whose pool has ended.
+/// A destructor of a thread-local enters pools: on an external thread, and on a worker whose pool has ended.
 #[test]
 fn dying_threads_enter_pools() {
     let (rig, other) = (Rig::new(2), Rig::new(1));
@@ -258,6 +258,6 @@ fn dying_threads_enter_pools() {
     let act = last_act();
     rig.submit(move || at_thread_exit(act)).expect("open").join().expect("ran");
     rig.finish();
-    wait_until("the worker has died", || entered.load(Ordering::Relaxed) == 51);
+    wait_until("the worker's thread has ended", || entered.load(Ordering::Relaxed) == 51);
     other.finish();
 }

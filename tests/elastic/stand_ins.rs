@@ -1,4 +1,4 @@
-//! Workers that stand in for those that block.
+//! Stand-ins: workers that work while others block.
 
 use std::sync::mpsc;
 
@@ -11,14 +11,14 @@ use crate::support::{AnyRig, Gate, quiet_panic, wait_until};
 type Rig = AnyRig<Pool>;
 
 #[test]
-fn another_works_while_one_blocks() {
+fn a_stand_in_works_while_a_worker_blocks() {
     let alone = alone();
     let rig = Rig::with(Pool::builder().workers(1).scaling(Scaling::lazy().idle_timeout(Default::default())));
     let (sender, receiver) = mpsc::channel();
     let blocked = rig.submit(move || longshore::blocking(|| receiver.recv().expect("sent"))).expect("open");
-    rig.execute(move || sender.send(6).expect("somebody waits")).expect("open");
+    rig.execute(move || sender.send(6).expect("the receiver waits")).expect("open");
     assert_eq!(blocked.join().expect("ran"), 6);
-    wait_until("the stand-in has gone", || rig.workers() == 1);
+    wait_until("the stand-in has retired", || rig.workers() == 1);
     alone.wait_for_threads(1);
     let stats = rig.finish();
     assert_eq!((stats.stand_ins, stats.grown, stats.retired), (1, 1, 1));
@@ -37,41 +37,41 @@ fn tasks_that_wait_for_each_other_in_turn_need_as_many_stand_ins() {
         receiver = next;
     }
     wait_until("all of them block", || rig.stats().running == 10);
-    rig.execute(move || first.send(0).expect("somebody waits")).expect("open");
+    rig.execute(move || first.send(0).expect("the receiver waits")).expect("open");
     assert_eq!(receiver.recv(), Ok(10));
-    handles.into_iter().for_each(|handle| handle.join().expect("ran").expect("somebody waited"));
-    wait_until("those that stood in have gone", || rig.workers() == 1);
+    handles.into_iter().for_each(|handle| handle.join().expect("ran").expect("the receiver waited"));
+    wait_until("the stand-ins have retired", || rig.workers() == 1);
     rig.finish();
 }
 
 #[test]
-fn a_thread_that_stood_in_is_kept_for_the_next() {
+fn the_thread_of_a_stand_in_is_kept_for_the_next() {
     let alone = alone();
     let rig = Rig::new(1);
     for _ in 0..20 {
         let (sender, receiver) = mpsc::channel();
         let blocked = rig.submit(move || longshore::blocking(|| receiver.recv())).expect("open");
-        rig.execute(move || sender.send(()).expect("somebody waits")).expect("open");
+        rig.execute(move || sender.send(()).expect("the receiver waits")).expect("open");
         blocked.join().expect("ran").expect("sent");
-        wait_until("the stand-in has gone", || rig.workers() == 1);
+        wait_until("the stand-in has retired", || rig.workers() == 1);
     }
     assert!(alone.threads() <= 3, "the worker and a spare thread, or two: {}", alone.threads());
     assert_eq!(rig.finish().stand_ins, 20);
-    assert_eq!(alone.threads(), 0);
+    alone.wait_for_threads(0);
 }
 
 #[test]
-fn a_panic_ends_the_absence() {
+fn a_panic_ends_the_compensation() {
     let _alone = alone();
     let rig = Rig::new(1);
     let fails = rig.submit(|| longshore::blocking(|| quiet_panic("in the middle"))).expect("open");
     assert!(fails.join().expect_err("panics").is_panic());
-    wait_until("the stand-in has gone", || rig.workers() == 1);
+    wait_until("the stand-in has retired", || rig.workers() == 1);
     rig.finish();
 }
 
 #[test]
-fn it_is_a_mere_call_elsewhere() {
+fn it_is_a_plain_call_elsewhere() {
     let _alone = alone();
     let (rig, other) = (Rig::with(Pool::builder().workers(1).blocking_limit(0)), Rig::new(1));
     assert_eq!(longshore::blocking(|| 1), 1);
@@ -83,7 +83,7 @@ fn it_is_a_mere_call_elsewhere() {
 }
 
 #[test]
-fn one_within_another_counts_once() {
+fn nested_calls_count_once() {
     let _alone = alone();
     let rig = Rig::new(1);
     let pool = rig.pool().clone();
@@ -93,14 +93,14 @@ fn one_within_another_counts_once() {
 }
 
 #[test]
-fn somebody_stands_in_while_the_pool_drains() {
+fn a_stand_in_works_while_the_pool_drains() {
     let _alone = alone();
     let rig = Rig::new(1);
     let gate = Gate::new();
     gate.hold(&*rig, 1);
     let (sender, receiver) = mpsc::channel();
     let blocked = rig.submit(move || longshore::blocking(|| receiver.recv())).expect("open");
-    rig.execute(move || sender.send(8).expect("somebody waits")).expect("open");
+    rig.execute(move || sender.send(8).expect("the receiver waits")).expect("open");
     let pool = rig.pool().clone();
     std::thread::scope(|scope| {
         let closing = scope.spawn(move || pool.shutdown());

@@ -1,15 +1,16 @@
-//! Threads from outside act as workers that are to leave.
+//! External threads lease workers that are to retire.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use crate::alone::alone;
-use crate::resizer::resize_while_any_is_left;
+use crate::resizer::resize_until_none_is_left;
 use crate::support::{Gate, Rig, scaled, seed, wait_until};
 
-/// Who is to leave is on loan, and the other one is busy: it goes when it has been given back, and not before.
+/// The worker that is to retire is leased, and the other one is busy: it retires when the lease has ended,
+/// and not before.
 #[test]
-fn a_worker_on_loan_leaves_when_it_is_given_back() {
+fn a_leased_worker_retires_when_the_lease_has_ended() {
     const TASKS: usize = 100;
     let alone = alone();
     let (rig, here) = (Rig::new(2), thread::current().id());
@@ -18,8 +19,8 @@ fn a_worker_on_loan_leaves_when_it_is_given_back() {
         let gate = Gate::new();
         gate.hold(&*rig, 1);
         let ran = AtomicUsize::new(0);
-        // While the other worker is awake there is nobody to borrow, and the scope is sent in.
-        wait_until("the scope was on loan", || {
+        // If the other worker is awake it cannot be leased, and the scope is sent in.
+        wait_until("the scope ran in a lease", || {
             rig.scope(|scope| {
                 if thread::current().id() != here {
                     return false;
@@ -33,7 +34,7 @@ fn a_worker_on_loan_leaves_when_it_is_given_back() {
             })
         });
         assert_eq!(ran.into_inner(), TASKS);
-        wait_until("it has gone", || rig.workers() == 1);
+        wait_until("the worker has retired", || rig.workers() == 1);
         alone.wait_for_threads(1);
         gate.open();
         assert_eq!(rig.stats().retired, round);
@@ -41,13 +42,13 @@ fn a_worker_on_loan_leaves_when_it_is_given_back() {
     rig.finish();
 }
 
-/// Guests' scopes and joins, with scopes within them, while workers come and go.
+/// Scopes and joins of external threads, with scopes inside, while workers come and go.
 #[test]
-fn guests_finish_their_scopes_while_workers_leave() {
-    const GUESTS: usize = 3;
+fn external_threads_finish_their_scopes_while_workers_retire() {
+    const THREADS: usize = 3;
     let alone = alone();
     let (rig, seed, rounds) = (Rig::new(6), seed(), scaled(150));
-    let inside = AtomicUsize::new(GUESTS);
+    let inside = AtomicUsize::new(THREADS);
     let visit = || {
         for round in (0..rounds).map(|round| round % 500) {
             let count = AtomicUsize::new(0);
@@ -67,8 +68,8 @@ fn guests_finish_their_scopes_while_workers_leave() {
         inside.fetch_sub(1, Ordering::Relaxed);
     };
     thread::scope(|scope| {
-        (0..GUESTS).for_each(|_| _ = scope.spawn(visit));
-        resize_while_any_is_left(&**rig, 6, seed, &inside);
+        (0..THREADS).for_each(|_| _ = scope.spawn(visit));
+        resize_until_none_is_left(&**rig, 6, seed, &inside);
     });
     rig.set_workers(1).expect("within the range");
     alone.wait_for_threads(1);

@@ -1,5 +1,5 @@
-//! A ledger of tasks: each ran once, or was cancelled, or came back to its producer; and whatever went into closures
-//! and results was dropped once.
+//! An audit of tasks: each ran once, or was cancelled, or was returned to its producer; and all captures and
+//! results were dropped once.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -12,21 +12,21 @@ use rand::rngs::SmallRng;
 use super::{Census, Hits, Tracked, quiet_panic, rng};
 
 thread_local! {
-    /// Set while a producer calls a closure that was refused.
-    static COMES_BACK: Cell<bool> = const { Cell::new(false) };
+    /// Set while a producer calls a closure that was refused and returned.
+    static IS_RETURNED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What became of the tasks. Clones share it.
+/// What became of the tasks. Clones share one audit.
 #[derive(Debug, Clone)]
-pub struct Ledger {
+pub struct Audit {
     shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
 struct Shared {
-    /// Runs of each task.
+    /// How often each task ran.
     ran: Hits,
-    /// How often each task came back.
+    /// How often each task was returned.
     returned: Hits,
     /// The number of the next task.
     next: AtomicUsize,
@@ -37,33 +37,33 @@ struct Shared {
     census: Census,
 }
 
-impl Ledger {
-    /// For `capacity` tasks at most; those that tasks submit are among them.
+impl Audit {
+    /// For `capacity` tasks at most, including those that tasks submit.
     pub fn new(capacity: usize) -> Self {
         let (ran, returned) = (Hits::new(capacity), Hits::new(capacity));
         let (next, panics, census) = (AtomicUsize::new(0), AtomicU64::new(0), Census::default());
-        Ledger { shared: Arc::new(Shared { ran, returned, next, capacity, panics, census }) }
+        Audit { shared: Arc::new(Shared { ran, returned, next, capacity, panics, census }) }
     }
 
-    /// A new task with `N` bytes of ballast, unless there have been enough. One in a hundred panics, one in four
-    /// submits others.
+    /// A new task with `N` bytes of ballast; `None` if there have been enough. One task in a hundred panics,
+    /// one in four submits others.
     pub fn task<const N: usize>(
         &self,
         rng: &mut SmallRng,
     ) -> Option<impl FnOnce() -> Tracked + Send + use<N>> {
         let id = self.shared.next.fetch_add(1, Ordering::Relaxed);
-        let (ledger, captured, seed, ballast) =
+        let (audit, captured, seed, ballast) =
             (self.clone(), self.shared.census.citizen(), rng.random(), [7u8; N]);
         (id < self.shared.capacity).then_some(move || {
             captured.check();
             assert!(std::hint::black_box(&ballast).iter().all(|&byte| byte == 7));
-            ledger.run(id, seed)
+            audit.run(id, seed)
         })
     }
 
     fn run(&self, id: usize, seed: u64) -> Tracked {
         let shared = &self.shared;
-        if COMES_BACK.get() {
+        if IS_RETURNED.get() {
             shared.returned.hit(id);
             return shared.census.citizen();
         }
@@ -84,13 +84,13 @@ impl Ledger {
         match rng.random_range(0..4) {
             0 => {
                 if let Err(refused) = longshore::execute(silent(task)) {
-                    take_back(refused.task);
+                    count_returned(refused.task);
                 }
             }
             way => match longshore::submit(task) {
                 Ok(handle) if way == 1 => check(handle.join()),
                 Ok(handle) => drop(handle),
-                Err(refused) => _ = take_back(refused.task),
+                Err(refused) => _ = count_returned(refused.task),
             },
         }
     }
@@ -100,31 +100,31 @@ impl Ledger {
         self.shared.next.load(Ordering::Relaxed).min(self.shared.capacity) as u64
     }
 
-    /// The most tasks that there may be.
+    /// The most tasks that are made.
     pub fn capacity(&self) -> u64 {
         self.shared.capacity as u64
     }
 
-    /// Balances the ledger with the numbers of a pool at rest.
+    /// Compares the audit with the statistics of a pool without work.
     #[track_caller]
     pub fn balance(&self, stats: &PoolStats) {
         let Shared { ran, returned, panics, census, .. } = &*self.shared;
         ran.assert_at_most_once_each();
         returned.assert_at_most_once_each();
         for task in 0..self.tasks() as usize {
-            assert!(ran.of(task) + returned.of(task) <= 1, "task {task} ran and came back");
+            assert!(ran.of(task) + returned.of(task) <= 1, "task {task} ran and was returned");
         }
         let (ran, returned) = (ran.total() as u64, returned.total() as u64);
         let panicked = panics.load(Ordering::Relaxed);
         assert_eq!(
             stats.submitted,
             self.tasks() - returned,
-            "what did not come back was accepted: {stats:?}"
+            "all tasks that were not returned were accepted: {stats:?}"
         );
         assert_eq!(stats.panicked, panicked, "{stats:?}");
         assert_eq!(stats.completed, ran - panicked, "{stats:?}");
         let unstarted = stats.cancelled + stats.expired + stats.dropped;
-        assert_eq!(unstarted, self.tasks() - returned - ran, "the others never ran: {stats:?}");
+        assert_eq!(unstarted, self.tasks() - returned - ran, "all other tasks never started: {stats:?}");
         census.assert_all_gone();
     }
 }
@@ -134,15 +134,15 @@ pub fn silent(task: impl FnOnce() -> Tracked + Send + 'static) -> impl FnOnce() 
     move || drop(task())
 }
 
-/// Calls a task that was refused: it notes that it came back.
-pub fn take_back<T>(task: impl FnOnce() -> T) -> T {
-    COMES_BACK.set(true);
+/// Calls a task that was refused, which counts it as returned.
+pub fn count_returned<T>(task: impl FnOnce() -> T) -> T {
+    IS_RETURNED.set(true);
     let result = task();
-    COMES_BACK.set(false);
+    IS_RETURNED.set(false);
     result
 }
 
-/// A task of the ledger ends in one of three ways.
+/// Checks that a task of the audit has ended in one of three ways.
 #[track_caller]
 pub fn check(result: Result<Tracked, JoinError>) {
     match result {

@@ -1,5 +1,5 @@
-//! Tasks for a certain worker, by its number or by key. What both kinds of pools promise; that they really get there is a
-//! matter of pools that push, in `stealing.rs`.
+//! Tasks sent to one worker, by its number or by a key: what both kinds of pools promise. That such a task
+//! really reaches its worker is tested for push pools, in `stealing.rs`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,7 +29,7 @@ fn every_task_runs_wherever_it_is_sent() {
 }
 
 #[test]
-fn a_worker_that_is_not_there_is_named_and_the_closure_comes_back() {
+fn an_unknown_worker_is_named_and_the_closure_is_returned() {
     let rig = Rig::new(2);
     for worker in [2, 3, 4_096, usize::MAX] {
         let refused = rig.task().worker(worker).submit(move || worker).expect_err("no such worker");
@@ -40,14 +40,14 @@ fn a_worker_that_is_not_there_is_named_and_the_closure_comes_back() {
     assert_eq!(rig.finish().submitted, 0);
 }
 
-/// A blocked worker's tasks are not lost behind it.
+/// The tasks of a blocked worker do not wait behind it.
 #[test]
-fn others_take_what_a_blocked_worker_does_not_come_to() {
+fn peers_run_the_tasks_sent_to_a_blocked_worker() {
     let rig = Rig::new(2);
     for _ in 0..20 {
         let gate = Gate::new();
         gate.hold(&rig, 1);
-        // One of the two is held, nobody knows which.
+        // One of the two workers is held; the test does not know which.
         let handles: Vec<_> =
             (0..10).map(|n| rig.task().worker(n % 2).submit(move || n).expect("open")).collect();
         for (n, handle) in handles.into_iter().enumerate() {
@@ -81,17 +81,17 @@ fn tasks_send_tasks_and_wait_for_them() {
 }
 
 #[test]
-fn handles_cancel_panics_arrive_and_a_purge_meets_them() {
+fn cancel_panic_and_purge_work_for_sent_tasks() {
     let rig = Rig::new(2);
     let gate = Gate::new();
     gate.hold(&rig, 2);
     let cancelled = rig.task().worker(0).submit(|| ()).expect("open");
     assert!(cancelled.cancel());
     assert_eq!(rig.task().worker(1).execute(|| ()).map_err(|error| error.kind), Ok(()));
-    let thrown = rig.task().key("data").submit(|| ()).expect("open");
+    let discarded = rig.task().key("data").submit(|| ()).expect("open");
     assert_eq!(rig.stats().waiting, 3);
     assert_eq!(rig.purge(), 3);
-    assert!(matches!(thrown.join(), Err(JoinError::Cancelled)));
+    assert!(matches!(discarded.join(), Err(JoinError::Cancelled)));
     let panics = rig.task().worker(0).submit(|| quiet_panic("sent")).expect("open");
     gate.open();
     assert!(panics.join().map(|(): ()| ()).is_err());
@@ -100,7 +100,7 @@ fn handles_cancel_panics_arrive_and_a_purge_meets_them() {
 }
 
 #[test]
-fn a_closing_pool_runs_what_was_sent_and_what_its_tasks_send() {
+fn a_closing_pool_runs_sent_tasks_and_the_tasks_that_they_send() {
     let rig = Rig::new(2);
     let gate = Gate::new();
     gate.hold(&rig, 2);
@@ -128,27 +128,28 @@ fn a_closing_pool_runs_what_was_sent_and_what_its_tasks_send() {
 }
 
 #[test]
-fn shutdown_now_throws_them_away() {
+fn shutdown_now_discards_sent_tasks() {
     let rig = Rig::new(2);
     let gate = Gate::new();
     gate.hold(&rig, 2);
-    let thrown: Vec<_> = (0..10).map(|n| rig.task().worker(n % 2).submit(|| ()).expect("open")).collect();
+    let discarded: Vec<_> = (0..10).map(|n| rig.task().worker(n % 2).submit(|| ()).expect("open")).collect();
     let pool = rig.pool().clone();
     let closing = std::thread::spawn(move || pool.shutdown_now());
-    assert!(thrown.into_iter().all(|handle| matches!(handle.join(), Err(JoinError::Cancelled))));
+    assert!(discarded.into_iter().all(|handle| matches!(handle.join(), Err(JoinError::Cancelled))));
     gate.open();
     closing.join().expect("no panic").expect("shuts down");
     assert_eq!(assert_quiescent(&rig).cancelled, 10);
 }
 
-/// Bad input is an error whether or not there is room: a task that would run here, wait or be dropped is checked as well.
+/// An unknown worker is an error also in a full pool, whether the task would be run by its caller, wait or be
+/// dropped.
 #[test]
-fn a_full_pool_names_a_worker_that_is_not_there() {
+fn a_full_pool_names_an_unknown_worker() {
     for on_full in [OnFull::CallerRuns, OnFull::Drop, OnFull::Reject, OnFull::Block] {
         let rig = Rig::with(Pool::builder().workers(1).queue_capacity(1).on_full(on_full));
         let gate = Gate::new();
         let (full, pool) = (gate.visitor(), Arc::downgrade(rig.pool()));
-        // A task of the pool runs what it submits itself where others would wait.
+        // A task of the pool runs the tasks that it submits to the full pool itself.
         let inside = rig.submit(move || {
             full.pass();
             let pool = pool.upgrade().expect("the test holds it");
@@ -156,7 +157,7 @@ fn a_full_pool_names_a_worker_that_is_not_there() {
             pool.task().worker(1).execute(|| ()).expect_err("no such worker").kind
         });
         gate.wait_for(1);
-        rig.try_execute(|| ()).expect("there is room");
+        rig.try_execute(|| ()).expect("within the capacity");
         let is_named = |kind: SubmitErrorKind| assert_eq!(kind, SubmitErrorKind::NoSuchWorker { worker: 7 });
         let task = || rig.task().worker(7);
         is_named(task().execute(|| unreachable!("no such worker")).expect_err("refused").kind);

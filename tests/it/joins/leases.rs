@@ -1,4 +1,4 @@
-//! Threads from outside that act as workers.
+//! External threads that lease a worker.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,10 +11,10 @@ use rand::RngExt;
 use super::fib;
 use crate::support::{Hits, PATIENCE, Rig, quiet_panic, rng, scaled, seed, wait_until, watchdog};
 
-/// A thread enters while another one pushes a task, and stays until somebody else has run that: if it borrows the very
-/// worker on which the push relies, another one has to be woken.
+/// A thread enters the pool while another thread pushes a task, and stays until a worker has run that task.
+/// If it leases the very worker on which the push relies, another worker must be woken.
 #[test]
-fn a_guest_takes_no_wake_up_with_it() {
+fn a_lease_does_not_lose_a_wake_up() {
     let rig = Rig::new(2);
     let (rounds, seed) = (scaled(10_000), seed());
     let ran = Arc::new(AtomicUsize::new(0));
@@ -44,21 +44,21 @@ fn a_guest_takes_no_wake_up_with_it() {
     rig.finish();
 }
 
-/// What is accepted while the pool closes runs, whoever submitted it.
+/// Tasks that are accepted while the pool closes run, whichever thread submits them.
 #[test]
-fn what_a_guest_submits_while_the_pool_closes_is_run_or_refused() {
-    let _watchdog = watchdog("what_a_guest_submits_while_the_pool_closes_is_run_or_refused", PATIENCE);
+fn tasks_of_a_lease_in_a_closing_pool_run_or_are_refused() {
+    let _watchdog = watchdog("tasks_of_a_lease_in_a_closing_pool_run_or_are_refused", PATIENCE);
     let seed = seed();
     for round in 0..scaled(1_000) {
         let pool = Pool::builder().workers(1 + round % 2).build().expect("starts");
         let hits = Hits::new(30);
         let together = Barrier::new(2);
         let accepted: usize = thread::scope(|scope| {
-            let guest = scope.spawn(|| {
+            let entering = scope.spawn(|| {
                 together.wait();
                 let mut accepted = 0;
                 for visit in 0..10 {
-                    // On a pool that is closed the thread does it alone, and accepts everything.
+                    // In a closed pool the thread does all of the work itself, and every task is accepted.
                     let submit = |task: usize| longshore::execute(hits.task(3 * visit + task)).is_ok();
                     accepted += pool.enter(|_| (0..3).map(submit).filter(|&accepted| accepted).count());
                 }
@@ -67,16 +67,16 @@ fn what_a_guest_submits_while_the_pool_closes_is_run_or_refused() {
             together.wait();
             (0..rng(seed, round as u64).random_range(0..2_000)).for_each(|_| std::hint::spin_loop());
             pool.shutdown().expect("ends");
-            guest.join().expect("no panic")
+            entering.join().expect("no panic")
         });
         hits.assert_at_most_once_each();
         assert_eq!(hits.total(), accepted, "round {round}");
     }
 }
 
-/// The worker is given back by whatever way the visit ends, with what it has in its queues.
+/// The lease ends when the call ends in whatever way, and tasks in the worker's queues remain.
 #[test]
-fn a_guest_that_panics_gives_its_worker_back() {
+fn a_panic_ends_the_lease() {
     let rig = Rig::new(1);
     for round in 0..500u64 {
         let left = std::sync::Mutex::new(None);
@@ -94,9 +94,10 @@ fn a_guest_that_panics_gives_its_worker_back() {
     rig.finish();
 }
 
-/// A guest runs what it waits for. What an earlier guest has left behind is for the pool's own threads.
+/// A thread that leases a worker runs what it waits for. Tasks that an earlier lease has left behind are run
+/// by the pool's own threads.
 #[test]
-fn a_guest_runs_only_what_it_needs() {
+fn an_external_thread_runs_only_what_it_awaits() {
     let rig = Rig::new(1);
     let here = thread::current().id();
     for _ in 0..1_000 {
@@ -111,9 +112,9 @@ fn a_guest_runs_only_what_it_needs() {
     rig.finish();
 }
 
-/// A pool that runs on borrowed workers alone: all of them are out, and more threads come than there are.
+/// All workers of a pool are leased, and more external threads come than there are workers.
 #[test]
-fn more_guests_than_workers() {
+fn more_external_threads_than_workers() {
     let rig = Rig::new(2);
     let (inside, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
     thread::scope(|scope| {
@@ -130,7 +131,7 @@ fn more_guests_than_workers() {
         }
     });
     let most = most.into_inner();
-    assert!(most <= 2, "{most} at once in the place of two workers");
-    wait_until("they are at home again", || rig.submit(|| ()).expect("open").join().is_ok());
+    assert!(most <= 2, "{most} threads acted as two workers at once");
+    wait_until("the workers are back", || rig.submit(|| ()).expect("open").join().is_ok());
     rig.finish();
 }

@@ -1,5 +1,5 @@
-//! Those who wait for room in a bounded pool: ten thousand of them, futures that go away, batches, panics, and the end of the
-//! pool.
+//! Waiters for permits of a bounded pool: ten thousand of them, futures that are dropped, batches, panics,
+//! and the end of the pool.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -18,18 +18,18 @@ fn bounded(workers: usize, capacity: usize, on_full: OnFull) -> Rig {
     Rig::with(Pool::builder().workers(workers).queue_capacity(capacity).on_full(on_full))
 }
 
-/// A pool with one worker, which is held at the gate, and a full queue.
+/// A pool with one worker, held at the gate, and a full queue.
 fn full(capacity: usize, on_full: OnFull) -> (Rig, Gate) {
     let (rig, gate) = (bounded(1, capacity, on_full), Gate::new());
     gate.hold(&rig, 1);
     for _ in 0..capacity {
-        rig.try_execute(|| ()).expect("there is room");
+        rig.try_execute(|| ()).expect("within the capacity");
     }
     (rig, gate)
 }
 
-/// Ten thousand submissions from a hundred threads and as many futures a thread, for a hundred places: each task runs once,
-/// or comes back, or is dropped, and the numbers say so.
+/// Ten thousand submissions, from a hundred threads and from as many futures on each, for a capacity of a
+/// hundred: each task runs once, or is returned, or is dropped, and the statistics agree.
 #[test]
 fn ten_thousand_submitters() {
     const THREADS: usize = 100;
@@ -53,7 +53,7 @@ fn ten_thousand_submitters() {
                             }
                         }
                     } else {
-                        // All at once, each of which waits whatever the policy.
+                        // All at once, and each of them waits whatever the policy.
                         let mut left: Vec<_> =
                             tasks.map(|n| Box::pin(rig.submit_async(hits.task(n)))).collect();
                         let all = poll_fn(|cx| {
@@ -82,9 +82,9 @@ fn ten_thousand_submitters() {
     }
 }
 
-/// Workers survive, and so do those who wait for them: a panic gives its room back.
+/// Workers survive panics, and no producer waits for ever: a task that panics releases its permit.
 #[test]
-fn a_storm_of_panics_leaves_nobody_waiting() {
+fn a_storm_of_panics_leaves_no_producer_waiting() {
     for capacity in [0, 1, 5] {
         let rig = bounded(2, capacity, OnFull::Block);
         thread::scope(|scope| {
@@ -108,9 +108,9 @@ fn a_storm_of_panics_leaves_nobody_waiting() {
     }
 }
 
-/// Everyone who waits hears of the end, with the task in hand; nobody else gets it.
+/// Each waiter is told of the end of the pool and gets its task back; no task is lost or runs.
 #[test]
-fn a_shutdown_sends_those_who_wait_away() {
+fn a_shutdown_returns_the_tasks_of_waiters() {
     for (round, capacity) in [0, 1, 10, 0, 1, 10].into_iter().enumerate() {
         let (rig, gate) = full(capacity, OnFull::Block);
         thread::scope(|scope| {
@@ -142,19 +142,19 @@ fn a_shutdown_sends_those_who_wait_away() {
                 });
             }
             wait_until("all wait", || rig.stats().blocked == 9);
-            // The worker is held, so that no room comes by itself.
+            // The worker is held, so no permit becomes free.
             let closing = if round < 3 {
                 rig.shutdown_timeout(Duration::ZERO).map(|()| 0)
             } else {
                 let rig = &rig;
                 scope.spawn(move || rig.shutdown_now().expect("shuts down"));
-                wait_until("it is closed", || {
+                wait_until("the pool is closed", || {
                     rig.try_execute(|| ()).is_err_and(|e| e.kind == SubmitErrorKind::Closed)
                 });
                 Err(longshore::ShutdownError::TimedOut)
             };
             assert!(closing.is_err(), "the worker is held");
-            wait_until("all have gone", || rig.stats().blocked == 0);
+            wait_until("no producer waits", || rig.stats().blocked == 0);
             gate.open();
         });
         let stats = rig.finish();
@@ -171,9 +171,9 @@ impl Wake for Counting {
     }
 }
 
-/// A future that is dropped leaves the line, and if its turn had come, the next one gets it.
+/// A future that is dropped leaves the wait queue. If it had been granted a permit, the next waiter gets it.
 #[test]
-fn a_future_that_goes_away_leaves_its_turn() {
+fn a_dropped_future_passes_its_permit_on() {
     let (rig, gate) = full(1, OnFull::Block);
     let hits = Hits::new(3);
     let wakes: [Arc<Counting>; 3] = Default::default();
@@ -185,15 +185,15 @@ fn a_future_that_goes_away_leaves_its_turn() {
     assert!(second.as_mut().poll(&mut Context::from_waker(&wakers[1])).is_pending());
     assert!(third.as_mut().poll(&mut Context::from_waker(&wakers[2])).is_pending());
     assert_eq!(rig.stats().blocked, 3);
-    drop(second); // in the middle of the line
+    drop(second); // in the middle of the wait queue
     assert_eq!(rig.stats().blocked, 2);
     gate.open();
-    wait_until("the first has its turn", || wakes[0].0.load(Ordering::SeqCst) > 0);
+    wait_until("the first future is granted a permit", || wakes[0].0.load(Ordering::SeqCst) > 0);
     wait_until("nothing waits", || rig.stats().waiting == 0);
-    assert_eq!(wakes[2].0.load(Ordering::SeqCst), 0, "the turn is kept for the first");
-    assert_eq!(rig.try_execute(|| ()).expect_err("it is kept").kind, SubmitErrorKind::Full);
+    assert_eq!(wakes[2].0.load(Ordering::SeqCst), 0, "the permit is reserved for the first future");
+    assert_eq!(rig.try_execute(|| ()).expect_err("the permit is reserved").kind, SubmitErrorKind::Full);
     drop(first);
-    wait_until("the third has its turn", || wakes[2].0.load(Ordering::SeqCst) > 0);
+    wait_until("the third future is granted a permit", || wakes[2].0.load(Ordering::SeqCst) > 0);
     let Poll::Ready(handle) = third.as_mut().poll(&mut Context::from_waker(&wakers[2])) else {
         panic!("it was woken");
     };
@@ -202,7 +202,8 @@ fn a_future_that_goes_away_leaves_its_turn() {
     rig.finish();
 }
 
-/// A future may move between executors: the waker of the last poll counts. One that was never polled has done nothing.
+/// A future may move between executors: the waker of the last poll is used. A future that was never polled
+/// has no effect.
 #[test]
 fn the_waker_of_the_last_poll_counts() {
     let (rig, gate) = full(1, OnFull::Reject);
@@ -213,7 +214,7 @@ fn the_waker_of_the_last_poll_counts() {
         let waker = Waker::from(counting.clone());
         assert!(submitting.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
     }
-    assert_eq!(Arc::strong_count(&wakes[0]), 1, "the first waker is gone");
+    assert_eq!(Arc::strong_count(&wakes[0]), 1, "the first waker is dropped");
     gate.open();
     wait_until("it is woken", || wakes[1].0.load(Ordering::SeqCst) > 0);
     assert_eq!(wakes[0].0.load(Ordering::SeqCst), 0);
@@ -223,36 +224,37 @@ fn the_waker_of_the_last_poll_counts() {
     assert_eq!(rig.finish().submitted, 3);
 }
 
-/// A task that waits in its own pool's line would wait for itself.
+/// A task that waited for a permit of its own pool would wait for itself.
 #[test]
 fn a_future_awaited_inside_a_task_of_the_pool() {
     let rig = bounded(1, 1, OnFull::Block);
     let pool = rig.pool().clone();
     let task = rig.submit(move || {
-        pool.try_execute(|| ()).expect("there is room");
+        pool.try_execute(|| ()).expect("within the capacity");
         let handle = futures_executor::block_on(pool.submit_async(|| 5)).expect("open");
         handle.join().expect("ran")
     });
     assert_eq!(task.expect("open").join().expect("ran"), 5);
-    wait_until("the task has let go of the pool", || Arc::strong_count(rig.pool()) == 1);
+    wait_until("the task has dropped its pool", || Arc::strong_count(rig.pool()) == 1);
     rig.finish();
 }
 
 #[test]
-fn batches_go_in_as_far_as_there_is_room() {
+fn a_batch_is_accepted_as_far_as_the_capacity() {
     let (rig, gate) = (bounded(1, 100, OnFull::Reject), Gate::new());
     gate.hold(&rig, 1);
     let hits = Hits::new(250);
     let error = rig.execute_batch((0..70).map(|n| hits.task(n))).map_err(|error| error.to_string());
     assert_eq!(error, Ok(70));
-    let error = rig.submit_batch((70..200).map(|n| hits.task(n))).expect_err("the rest has no room");
+    let error =
+        rig.submit_batch((70..200).map(|n| hits.task(n))).expect_err("the rest is beyond the capacity");
     assert_eq!((error.accepted.len(), error.rejected.len(), error.kind), (30, 100, SubmitErrorKind::Full));
     let error = rig.execute_batch(error.rejected).expect_err("full");
     assert_eq!((error.accepted.len(), error.rejected.len()), (0, 100));
     gate.open();
     error.accepted.into_iter().for_each(drop);
-    wait_until("there is room", || rig.stats().waiting == 0);
-    // In order: the first of what came back is number 100.
+    wait_until("nothing waits", || rig.stats().waiting == 0);
+    // In order: the first closure that was returned is number 100.
     (error.rejected.into_iter().next().expect("a hundred"))();
     assert_eq!(hits.of(100), 1);
     assert_eq!((0..100).map(|n| hits.of(n)).sum::<usize>(), 100);
@@ -260,7 +262,7 @@ fn batches_go_in_as_far_as_there_is_room() {
 }
 
 #[test]
-fn batches_wait_are_dropped_or_run_here() {
+fn batches_wait_or_are_dropped_or_run_by_the_caller() {
     for on_full in [OnFull::Block, OnFull::BlockFor(PATIENCE), OnFull::Drop, OnFull::CallerRuns] {
         for (capacity, tasks) in [(0, 10), (1, 100), (40, 3_000)] {
             let rig = bounded(2, capacity, on_full);
@@ -280,47 +282,47 @@ fn batches_wait_are_dropped_or_run_here() {
     }
 }
 
-/// While a batch's iterator is at work it keeps no room from others, also if it panics.
+/// While the iterator of a batch works it holds no permits, also if it panics.
 #[test]
-fn a_slow_iterator_holds_no_room() {
+fn a_slow_iterator_holds_no_permits() {
     let (rig, gate) = (bounded(1, 2, OnFull::Reject), Gate::new());
     gate.hold(&rig, 1);
     let tasks = (0..2).map(|_| {
-        rig.try_execute(|| ()).expect("there is room");
+        rig.try_execute(|| ()).expect("within the capacity");
         || ()
     });
-    let error = rig.execute_batch(tasks).expect_err("others have taken the room");
+    let error = rig.execute_batch(tasks).expect_err("other tasks have the permits");
     assert_eq!((error.accepted.len(), error.rejected.len()), (0, 2));
     gate.open();
-    wait_until("there is room", || rig.stats().waiting == 0);
+    wait_until("nothing waits", || rig.stats().waiting == 0);
     let panicking = (0..5).map(|n| if n == 3 { quiet_panic(n) } else { || () });
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| rig.execute_batch(panicking)));
     assert!(panicked.is_err());
     let gate = Gate::new();
-    wait_until("there is room", || rig.stats().waiting == 0);
+    wait_until("nothing waits", || rig.stats().waiting == 0);
     gate.hold(&rig, 1);
     for _ in 0..2 {
-        rig.try_execute(|| ()).expect("nothing was lost");
+        rig.try_execute(|| ()).expect("no permit was lost");
     }
-    rig.try_execute(|| ()).expect_err("nothing was gained");
+    rig.try_execute(|| ()).expect_err("no permit was added");
     gate.open();
     rig.finish();
 }
 
-/// What a purge or a cancellation takes out of the queue leaves room behind.
+/// Tasks that a purge or a cancellation takes out of the queue release their permits.
 #[test]
-fn what_never_runs_gives_its_room_back() {
+fn tasks_that_never_run_release_their_permits() {
     let (rig, gate) = full(10, OnFull::Reject);
     assert_eq!(rig.purge(), 10);
-    let handles: Vec<_> = (0..10).map(|_| rig.try_submit(|| ()).expect("there is room")).collect();
+    let handles: Vec<_> = (0..10).map(|_| rig.try_submit(|| ()).expect("within the capacity")).collect();
     rig.try_execute(|| ()).expect_err("full again");
     assert!(handles.iter().all(|handle| handle.cancel()));
     gate.open();
-    wait_until("the worker has come across them", || rig.stats().cancelled == 20);
+    wait_until("the worker has taken them", || rig.stats().cancelled == 20);
     let gate = Gate::new();
     gate.hold(&rig, 1);
     for _ in 0..10 {
-        rig.try_execute(|| ()).expect("there is room");
+        rig.try_execute(|| ()).expect("within the capacity");
     }
     rig.try_execute(|| ()).expect_err("full");
     assert_quiescent(&rig);
@@ -328,16 +330,16 @@ fn what_never_runs_gives_its_room_back() {
     rig.finish();
 }
 
-/// Code that is written for either kind of pool.
+/// Code that works with either kind of pool.
 #[test]
 fn through_the_common_trait() {
     fn use_it<P: AnyPool>() {
         let pool = P::builder().workers(1).queue_capacity(3).on_full(OnFull::Reject).build().expect("starts");
         assert_eq!(AnyPool::capacity(&pool), Some(3));
-        AnyPool::try_execute(&pool, || ()).expect("there is room");
-        assert_eq!(AnyPool::try_submit(&pool, || 1).expect("there is room").join().expect("runs"), 1);
-        AnyPool::execute_timeout(&pool, || (), PATIENCE).expect("there is room");
-        let handle = AnyPool::submit_timeout(&pool, || 2, PATIENCE).expect("there is room");
+        AnyPool::try_execute(&pool, || ()).expect("within the capacity");
+        assert_eq!(AnyPool::try_submit(&pool, || 1).expect("within the capacity").join().expect("runs"), 1);
+        AnyPool::execute_timeout(&pool, || (), PATIENCE).expect("within the capacity");
+        let handle = AnyPool::submit_timeout(&pool, || 2, PATIENCE).expect("within the capacity");
         assert_eq!(handle.join().expect("runs"), 2);
         let handle = futures_executor::block_on(AnyPool::submit_async(&pool, || 3)).expect("open");
         assert_eq!(handle.join().expect("runs"), 3);
