@@ -1,8 +1,8 @@
 //! What must not compile: a context or borrowed data that leaves its closure. Only rustdoc reads this file.
 //!
-//! Each case names the error that it is about (a nightly toolchain checks the code, a stable one only that there is an
-//! error), and comes after a twin that differs in that one thing and compiles. The error about a lifetime that a closure
-//! returns has no code.
+//! Each case names the error that it is about (a nightly toolchain checks the code, a stable one only that
+//! there is an error), and comes after a twin that differs in that one thing and compiles. The error about a
+//! lifetime that a closure returns has no code.
 //!
 //! # A context does not leave its thread
 //! ```
