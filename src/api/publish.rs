@@ -21,7 +21,8 @@ impl PoolStats {
     /// | `longshore_tasks` | gauge | `state`: `waiting` or `running` |
     /// | `longshore_worker_executed_total`, `.._stolen_total`, `.._parked_total` | counter | `worker` |
     /// | `longshore_worker_queue_depth` | gauge, tasks | `worker` |
-    /// | `longshore_worker_busy_seconds`, `.._searching_seconds`, `.._parked_seconds` | gauge, seconds | `worker` |
+    /// | `longshore_worker_busy_seconds` | gauge, seconds | `worker` |
+    /// | `longshore_worker_searching_seconds`, `.._parked_seconds` | gauge, seconds | `worker` |
     /// | `longshore_wait_seconds`, `longshore_run_seconds` | gauge, seconds | `quantile`: `0.5` to `1` |
     ///
     /// The label `pool` is the [name](PoolStats::name) of the pool, the label `worker` the number of the
