@@ -47,11 +47,9 @@ use std::sync::Arc;
 /// # Ok::<(), longshore::BuildError>(())
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "a loop cannot run over `{Self}`, because it cannot be split between workers",
-    label = "not a range of integers, a slice, a vector, or `chunks` of a slice",
-    note = "collect other collections and iterators first: `map.iter().collect::<Vec<_>>()`",
-    note = "or stream an iterator through the pool: `pool.map_unordered(iterator, f)`",
-    note = "loop over a range of integers to get other numbers: `0..100`, then `i as f64 / 100.0`"
+    message = "a loop cannot split `{Self}` between workers",
+    label = "does not implement `Source`",
+    note = "implement `Source` for it, or collect the items into a `Vec`"
 )]
 pub trait Source: Sized + Send {
     /// What the body of the loop receives.
@@ -388,11 +386,12 @@ impl<T> fmt::Debug for Elements<T> {
 /// ```
 #[diagnostic::on_unimplemented(
     message = "a loop cannot run over `{Self}`",
-    label = "not a range of integers, a slice, a vector, or `chunks` of a slice that threads may share",
-    note = "the items of `Vec<T>` and `&mut Vec<T>` must be `Send`, those of `&Vec<T>` and `&[T]` `Sync`",
-    note = "collect other collections and iterators first: `map.iter().collect::<Vec<_>>()`",
-    note = "or stream an iterator through the pool: `pool.map_unordered(iterator, f)`",
-    note = "loop over a range of integers to get other numbers: `0..100`, then `i as f64 / 100.0`"
+    label = "not a slice, a vector, `chunks`, or a range `a..b` of `usize`, `u32`, `u64`, `i32` or `i64`",
+    note = "other collections and iterators: collect them first, `map.iter().collect::<Vec<_>>()`, or stream \
+            them through the pool, `pool.map_unordered(iterator, f)`",
+    note = "arrays: pass a reference, `&array`; inclusive ranges: pass `a..b + 1`",
+    note = "other numbers: loop over `0..n` and compute them in the body, `i as f64 / n as f64`",
+    note = "the items of `Vec<T>` and `&mut Vec<T>` must be `Send`, those of `&Vec<T>` and `&[T]` `Sync`"
 )]
 pub trait IntoSource {
     /// What the body of the loop receives.

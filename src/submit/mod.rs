@@ -16,5 +16,6 @@ pub mod handle;
 pub mod lane;
 pub mod options;
 pub mod pack;
+mod refusal;
 pub mod single;
 pub mod target;
