@@ -411,7 +411,7 @@ impl Pool {
     /// let mut numbers = vec![0; 100];
     /// pool.for_each(&mut numbers, |number| *number += 1);
     /// assert_eq!(numbers.iter().sum::<i32>(), 100);
-    /// pool.for_each(0..100, |i| assert_eq!(numbers[i], 1));
+    /// pool.for_each(0..numbers.len(), |i| assert_eq!(numbers[i], 1));
     /// # Ok::<(), longshore::BuildError>(())
     /// ```
     ///
