@@ -55,7 +55,7 @@ impl<'scope, 'env> Scope<'scope, 'env> {
     /// If the pool is shut down meanwhile, the caller runs the task inside this call.
     ///
     /// If the task panics, the call that opened the scope panics with the payload, after all tasks have
-    /// ended. Of several panics the first one is passed on, and the payloads of the others are dropped.
+    /// ended. Of several panics the first is passed on, and the other payloads are dropped.
     ///
     /// ```
     /// let pool = longshore::Pool::new()?;

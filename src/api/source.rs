@@ -74,7 +74,7 @@ pub trait Source: Sized + Send {
     /// Takes the first item, or returns `None` if no item is left.
     fn next_item(&mut self) -> Option<Self::Item>;
 
-    /// Keeps the first `at` items and returns the others. `at` is at most [`Source::remaining`].
+    /// Keeps the first `at` items and returns the rest. `at` is at most [`Source::remaining`].
     ///
     /// ```
     /// use longshore::Source;

@@ -56,7 +56,7 @@ where
     } else {
         in_portions(intake, tasks.by_ref(), |part| match part {
             BatchPart::Admitted(tasks) => intake.dispatch_batch(tasks, pack),
-            BatchPart::Single(task) => single::execute(intake, task, None).map_err(alone).map(|()| 1),
+            BatchPart::Single(task) => single::execute(intake, task, None).map_err(rejected).map(|()| 1),
         })
     };
     result.map_err(|Rejected { accepted, mut returned, kind }| {
@@ -85,7 +85,7 @@ where
                 intake.dispatch_batch(tasks, collecting_handles(intake, &mut handles))
             }
             BatchPart::Single(task) => {
-                handles.push(single::submit(intake, task, None).map_err(alone)?);
+                handles.push(single::submit(intake, task, None).map_err(rejected)?);
                 Ok(1)
             }
         })
@@ -99,7 +99,8 @@ where
     }
 }
 
-fn alone<F>(refused: SubmitError<F>) -> Rejected<F> {
+/// Converts the error of a single task.
+fn rejected<F>(refused: SubmitError<F>) -> Rejected<F> {
     Rejected { accepted: 0, returned: vec![refused.task], kind: refused.kind }
 }
 
