@@ -76,18 +76,12 @@ struct GroupShared<T, E> {
 }
 
 struct GroupState<T, E> {
-    /// What a failed task does to the group.
-    on_failure: OnFailure,
+    /// What the failure of a task cancels: the group, if it stops at the first failure.
+    stop: Option<CancelToken>,
     /// The tasks that are not joined yet, in the order of submission.
     handles: VecDeque<JoinHandle<Result<T, E>>>,
     /// How many tasks were joined before these.
     joined: usize,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum OnFailure {
-    GoOn,
-    Stop,
 }
 
 impl<T, E, P> Group<T, E, P>
@@ -97,7 +91,7 @@ where
     P: SubmitTarget,
 {
     pub(crate) fn new(target: &P) -> Self {
-        let list = GroupState { on_failure: OnFailure::GoOn, handles: VecDeque::new(), joined: 0 };
+        let list = GroupState { stop: None, handles: VecDeque::new(), joined: 0 };
         Group {
             intake: target.intake().clone(),
             members: Arc::new(GroupShared { token: CancelToken::new(), list: Mutex::new(list) }),
@@ -121,7 +115,7 @@ where
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn stop_at_first_failure(self) -> Self {
-        lock(&self.members.list).on_failure = OnFailure::Stop;
+        lock(&self.members.list).stop = Some(self.token());
         self
     }
 
@@ -177,8 +171,7 @@ where
         R: Send + 'static,
         C: FnOnce(R) -> Result<T, E> + Send + 'static,
     {
-        let token = self.members.token.clone();
-        let conditions = Conditions { deadline: None, token: Some(token.clone()) };
+        let conditions = Conditions { deadline: None, token: Some(self.token()) };
         let options = TaskOptions { conditions, ..TaskOptions::default() };
         // Before the lock is taken, because this may wait.
         let (admitted, permit) = match admission::admit_with(&*self.intake, &options) {
@@ -188,11 +181,8 @@ where
         // The lock is held while the task is queued, so that the list has the order of the pool. The task
         // does not run under the lock.
         let mut list = lock(&self.members.list);
-        let stop = match list.on_failure {
-            OnFailure::GoOn => None,
-            OnFailure::Stop => Some(token),
-        };
-        let adapter = GroupTask { convert, stop: StopOnFailure { token: stop, is_armed: false } };
+        let stop = StopOnFailure { token: list.stop.clone(), is_armed: false };
+        let adapter = GroupTask { convert, stop };
         let pack = |task, extras| pack::pack_adapted(self.intake.handle_pool_id(), task, adapter, extras);
         let Submission { handle, left } =
             single::finish_submit_packed(&*self.intake, admitted, permit, options, task, pack)?;

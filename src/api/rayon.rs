@@ -37,8 +37,8 @@ pub trait OnPoolExt: IndexedParallelIterator {
     ///
     /// let pool = Pool::new()?;
     /// let numbers: Vec<u64> = (0..1000).collect();
-    /// let squares = numbers.par_iter().enumerate().on(&pool).filter(|(i, _)| i % 2 == 0).map(|(_, n)| n * n);
-    /// let sum: u64 = squares.sum();
+    /// let even = numbers.par_iter().enumerate().on(&pool).filter(|(i, _)| i % 2 == 0);
+    /// let sum: u64 = even.map(|(_, n)| n * n).sum();
     /// assert_eq!(sum, (0..1000u64).step_by(2).map(|n| n * n).sum());
     /// # Ok::<(), longshore::BuildError>(())
     /// ```

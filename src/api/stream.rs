@@ -5,7 +5,7 @@
 //! results to a list behind a mutex, which reader and tasks share, and wake the reader. Guarded by
 //! `tests/it/loops.rs`.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::iter::FusedIterator;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -85,7 +85,7 @@ impl Pool {
         T: Send + 'static,
         F: Fn(I::Item) -> T + Send + Sync + 'static,
     {
-        MapOrdered { results: self.map_unordered(items, map), early: VecDeque::new(), yielded: 0 }
+        MapOrdered { results: self.map_unordered(items, map), early: BTreeMap::new(), yielded: 0 }
     }
 }
 
@@ -105,9 +105,8 @@ pub struct MapUnordered<'p, I: Iterator, T, F> {
 #[must_use = "iterators are lazy: no item is submitted before the first call of `next`"]
 pub struct MapOrdered<'p, I: Iterator, T, F> {
     results: MapUnordered<'p, I, T, F>,
-    /// Results that arrived before their turn, from the next item on. At most as long as the number of items
-    /// in flight.
-    early: VecDeque<Option<Result<T, Payload>>>,
+    /// Results that arrived before their turn, by the number of the item. At most as many as items in flight.
+    early: BTreeMap<usize, Result<T, Payload>>,
     /// How many results were yielded so far: the number of the next item.
     yielded: usize,
 }
@@ -254,15 +253,14 @@ where
             return None;
         }
         let result = loop {
-            if let Some(Some(_)) = self.early.front() {
-                break self.early.pop_front().flatten()?;
+            if let Some(result) = self.early.remove(&self.yielded) {
+                break result;
             }
             let (number, result) = self.results.receive();
-            let place = number - self.yielded;
-            if self.early.len() <= place {
-                self.early.resize_with(place + 1, || None);
+            if number == self.yielded {
+                break result;
             }
-            self.early[place] = Some(result);
+            self.early.insert(number, result);
         };
         self.yielded += 1;
         self.results.in_flight -= 1;

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use crate::base::error::SubmitErrorKind;
 use crate::limits::budget::{Budget, BudgetPermit};
-use crate::limits::wait_queue::{Acquire, Semaphore, WaitMode, WaitState};
+use crate::limits::wait_queue::{Acquire, Semaphore, WaitMode, WaitNode, WaitState};
 use crate::policy::overflow::{Caller, OnFull, OverflowAction, Overweight, overflow_action};
 use crate::runtime::config::Config;
 use crate::runtime::control::Phase;
@@ -214,56 +214,38 @@ where
     // outer wait would then never be used. So a worker is only notified, and tries again.
     let mode = if current::is_worker() { WaitMode::Retry } else { WaitMode::Handoff };
     loop {
-        let mut wait = BlockingAcquire::new(semaphore, weight, mode);
-        if let Waited::NoStack(_) = current::wait_until(&mut wait, deadline) {
-            // The operating system starts no thread on which the worker could serve its pool, so this thread
-            // blocks.
-            let _ = wait::block(&mut wait, deadline);
-        }
-        if let Some(result) = wait.end() {
-            return result;
-        }
-    }
-}
-
-/// A pending acquire of a blocked thread or worker. Lives on the stack of that thread.
-struct BlockingAcquire<'a, S: Semaphore> {
-    semaphore: &'a S,
-    mode: WaitMode,
-    acquire: Acquire,
-}
-
-impl<'a, S: Semaphore> BlockingAcquire<'a, S> {
-    fn new(semaphore: &'a S, weight: u64, mode: WaitMode) -> Self {
-        let acquire = semaphore.enqueue(weight, mode, Waiter::Thread(thread::current()));
-        BlockingAcquire { semaphore, mode, acquire }
-    }
-
-    /// The result, after the wait. `None`: the semaphore may have a permit, and the caller must try again.
-    fn end(self) -> Option<Result<(), SubmitErrorKind>> {
-        let node = match self.acquire {
-            Acquire::Ready => return Some(Ok(())),
-            Acquire::Closed => return Some(Err(SubmitErrorKind::Closed)),
+        let node = match semaphore.enqueue(weight, mode, Waiter::Thread(thread::current())) {
+            Acquire::Ready => return Ok(()),
+            Acquire::Closed => return Err(SubmitErrorKind::Closed),
             Acquire::Queued(node) => node,
         };
-        match (node.state(), self.mode) {
-            (WaitState::Granted, WaitMode::Handoff) => Some(Ok(())),
-            (WaitState::Granted, WaitMode::Retry) => None,
-            (WaitState::Closed, _) => Some(Err(SubmitErrorKind::Closed)),
+        let mut acquire = BlockingAcquire { semaphore, node };
+        if let Waited::NoStack(_) = current::wait_until(&mut acquire, deadline) {
+            // The operating system starts no thread on which the worker could serve its pool, so this thread
+            // blocks.
+            let _ = wait::block(&mut acquire, deadline);
+        }
+        match (acquire.node.state(), mode) {
+            (WaitState::Granted, WaitMode::Handoff) => return Ok(()),
+            (WaitState::Granted, WaitMode::Retry) => {} // there may be a permit: try again
+            (WaitState::Closed, _) => return Err(SubmitErrorKind::Closed),
             (WaitState::Waiting, _) => {
-                self.semaphore.cancel(node); // passes on what may have been granted meanwhile
-                Some(Err(SubmitErrorKind::TimedOut))
+                semaphore.cancel(acquire.node); // passes on what may have been granted meanwhile
+                return Err(SubmitErrorKind::TimedOut);
             }
         }
     }
 }
 
+/// The place of a blocked thread or worker in a wait queue. Lives on the stack of that thread.
+struct BlockingAcquire<'a, S: Semaphore> {
+    semaphore: &'a S,
+    node: WaitNode,
+}
+
 impl<S: Semaphore + Sync> Awaited for BlockingAcquire<'_, S> {
     fn is_done(&self) -> bool {
-        match &self.acquire {
-            Acquire::Queued(node) => node.state() != WaitState::Waiting,
-            Acquire::Ready | Acquire::Closed => true,
-        }
+        self.node.state() != WaitState::Waiting
     }
 
     fn is_of(&self, _: u32) -> bool {
@@ -275,11 +257,7 @@ impl<S: Semaphore + Sync> Awaited for BlockingAcquire<'_, S> {
     }
 
     fn unpark_me(&mut self) {
-        let waits = match &self.acquire {
-            Acquire::Queued(node) => self.semaphore.set_waker(node, Waiter::Thread(thread::current())),
-            Acquire::Ready | Acquire::Closed => false,
-        };
-        if !waits {
+        if !self.semaphore.set_waker(&self.node, Waiter::Thread(thread::current())) {
             thread::current().unpark(); // the acquire is decided: the park that follows returns at once
         }
     }

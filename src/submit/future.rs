@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use crate::base::error::{SubmitError, SubmitErrorKind};
 use crate::limits::budget::{Budget, BudgetPermit};
@@ -31,6 +31,8 @@ pub struct SubmitFuture<I, F, T> {
     /// The closure; `None` once the future is ready.
     task: Option<F>,
     stage: Stage,
+    /// The part of the budget that the task holds.
+    budget_permit: Option<BudgetPermit>,
     result: PhantomData<fn() -> T>,
 }
 
@@ -40,10 +42,10 @@ enum Stage {
     New,
     /// In the wait queue of the budget, for this weight.
     WaitsForBudget(PendingAcquire<Budget>, u64),
-    /// Holds its part of the budget, if it has a weight. A permit of the capacity is missing.
-    HasBudget(Option<BudgetPermit>),
+    /// The task holds what it needs of the budget. A permit of the capacity is missing.
+    NeedsPermit,
     /// In the wait queue of the capacity.
-    WaitsForPermit(PendingAcquire<Permits>, Option<BudgetPermit>),
+    WaitsForPermit(PendingAcquire<Permits>),
 }
 
 // No field is pinned: the closure is moved out before it is called.
@@ -56,7 +58,8 @@ where
 {
     /// A future that submits `task` when it is polled.
     pub fn new(intake: Arc<I>, options: TaskOptions, task: F) -> Self {
-        SubmitFuture { intake, options, task: Some(task), stage: Stage::New, result: PhantomData }
+        let (stage, budget_permit) = (Stage::New, None);
+        SubmitFuture { intake, options, task: Some(task), stage, budget_permit, result: PhantomData }
     }
 
     /// Proceeds until the task is admitted or must wait for a permit.
@@ -71,62 +74,50 @@ where
         if self.intake.is_inside() {
             // A task of the pool may block its worker on this future, so the future must not wait for that
             // pool.
-            self.stage = Stage::New;
+            (self.stage, self.budget_permit) = (Stage::New, None);
             self.options.on_full = Some(OnFull::Block);
             return Poll::Ready(admission::admit_with(&*self.intake, &self.options));
         }
         loop {
-            self.stage = match mem::replace(&mut self.stage, Stage::New) {
+            self.stage = match &mut self.stage {
                 Stage::New => self.acquire_budget(cx)?,
-                Stage::WaitsForBudget(pending, weight) => match pending.poll(cx) {
-                    WaitState::Waiting => {
-                        self.stage = Stage::WaitsForBudget(pending, weight);
-                        return Poll::Pending;
-                    }
-                    WaitState::Closed => return Poll::Ready(Err(SubmitErrorKind::Closed)),
-                    WaitState::Granted => {
-                        Stage::HasBudget(Some(BudgetPermit::new(pending.into_granted(), weight)))
-                    }
+                Stage::WaitsForBudget(pending, weight) => {
+                    self.budget_permit = Some(BudgetPermit::new(ready!(pending.poll(cx))?, *weight));
+                    Stage::NeedsPermit
+                }
+                Stage::NeedsPermit => match self.acquire_permit(cx)? {
+                    Some(pending) => Stage::WaitsForPermit(pending),
+                    None => return Poll::Ready(Ok((Admitted::Enqueue, self.budget_permit.take()))),
                 },
-                Stage::HasBudget(budget) => match self.acquire_permit(cx)? {
-                    None => return Poll::Ready(Ok((Admitted::Enqueue, budget))),
-                    Some(pending) => Stage::WaitsForPermit(pending, budget),
-                },
-                Stage::WaitsForPermit(pending, budget) => match pending.poll(cx) {
-                    WaitState::Waiting => {
-                        self.stage = Stage::WaitsForPermit(pending, budget);
-                        return Poll::Pending;
-                    }
-                    WaitState::Closed => return Poll::Ready(Err(SubmitErrorKind::Closed)),
-                    WaitState::Granted => {
-                        pending.into_granted();
-                        return Poll::Ready(Ok((Admitted::Enqueue, budget)));
-                    }
-                },
+                Stage::WaitsForPermit(pending) => {
+                    ready!(pending.poll(cx))?;
+                    return Poll::Ready(Ok((Admitted::Enqueue, self.budget_permit.take())));
+                }
             };
         }
     }
 
     /// Acquires the task's part of the budget, or enqueues for it.
-    fn acquire_budget(&self, cx: &Context<'_>) -> Result<Stage, SubmitErrorKind> {
+    fn acquire_budget(&mut self, cx: &Context<'_>) -> Result<Stage, SubmitErrorKind> {
         let Some(budget) = self.intake.budget.as_ref().filter(|_| self.options.weight > 0) else {
-            return Ok(Stage::HasBudget(None));
+            return Ok(Stage::NeedsPermit);
         };
         let weight = admission::weight_in(&self.intake.config, budget, self.options.weight)?;
-        Ok(match PendingAcquire::start(budget, weight, cx)? {
-            None => Stage::HasBudget(Some(BudgetPermit::new(budget.clone(), weight))),
-            Some(pending) => Stage::WaitsForBudget(pending, weight),
-        })
+        if let Some(pending) = PendingAcquire::start(budget, weight, cx)? {
+            return Ok(Stage::WaitsForBudget(pending, weight));
+        }
+        self.budget_permit = Some(BudgetPermit::new(budget.clone(), weight));
+        Ok(Stage::NeedsPermit)
     }
 
     /// Acquires a permit of the capacity (`None`), or enqueues for it.
     fn acquire_permit(&self, cx: &Context<'_>) -> Result<Option<PendingAcquire<Permits>>, SubmitErrorKind> {
         match &self.intake.capacity {
-            Some(_) if admission::admit_some(&*self.intake, 1) == 0 => {}
-            _ => return Ok(None),
+            Some(capacity) if admission::admit_some(&*self.intake, 1) == 0 => {
+                PendingAcquire::start(&capacity.permits, 1, cx)
+            }
+            _ => Ok(None),
         }
-        let capacity = self.intake.capacity.as_ref().expect("matched above");
-        PendingAcquire::start(&capacity.permits, 1, cx)
     }
 }
 
@@ -151,17 +142,18 @@ impl<S: Semaphore> PendingAcquire<S> {
         }
     }
 
-    /// Stores the current waker and returns the state.
-    fn poll(&self, cx: &Context<'_>) -> WaitState {
+    /// Stores the current waker. When the permit is granted, keeps it and returns the semaphore.
+    fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<Arc<S>, SubmitErrorKind>> {
         let node = self.node.as_ref().expect("the grant is not used");
         self.semaphore.set_waker(node, waiter(cx));
-        node.state()
-    }
-
-    /// Keeps what was granted; returns the semaphore.
-    fn into_granted(mut self) -> Arc<S> {
-        self.node = None;
-        self.semaphore.clone()
+        match node.state() {
+            WaitState::Waiting => Poll::Pending,
+            WaitState::Closed => Poll::Ready(Err(SubmitErrorKind::Closed)),
+            WaitState::Granted => {
+                self.node = None;
+                Poll::Ready(Ok(self.semaphore.clone()))
+            }
+        }
     }
 }
 
@@ -190,6 +182,8 @@ where
         let this = self.get_mut();
         assert!(this.task.is_some(), "polled after it was ready");
         let Poll::Ready(admitted) = this.poll_admission(cx) else { return Poll::Pending };
+        // Ready with or without success: the future holds no permit any more.
+        (this.stage, this.budget_permit) = (Stage::New, None);
         let task = this.task.take().expect("asserted above");
         Poll::Ready(match admitted {
             Ok((admitted, permit)) => {
