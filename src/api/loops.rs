@@ -13,6 +13,7 @@
 
 use std::convert::Infallible;
 use std::mem::{self, ManuallyDrop};
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::api::join::Context;
@@ -179,38 +180,30 @@ impl<T> Drop for LoopSegment<T> {
     }
 }
 
-/// Numbers the items of a source. The numbers are right whatever the source does, which may be code of the
-/// user's: each number below `end` at the beginning is handed out by one part at most.
+/// Numbers the items of a source. Every number is handed out once at most, by one part, whatever the source
+/// does, which may be code of the user's.
 struct Enumerated<S> {
     source: S,
-    next: usize,
-    /// The first number of the next part.
-    end: usize,
+    /// The numbers of this part that are left.
+    numbers: Range<usize>,
 }
 
 impl<S: Source> Source for Enumerated<S> {
     type Item = (usize, S::Item);
 
     fn remaining(&self) -> usize {
-        self.end - self.next
+        self.numbers.len()
     }
 
     #[inline]
     fn next_item(&mut self) -> Option<Self::Item> {
-        if self.next == self.end {
-            return None;
-        }
-        let item = self.source.next_item()?;
-        self.next += 1;
-        Some((self.next - 1, item))
+        let number = self.numbers.next()?;
+        Some((number, self.source.next_item()?))
     }
 
     fn split_off(&mut self, at: usize) -> Self {
-        let (middle, end) = (self.next + at, self.end);
-        assert!(middle <= end, "a split beyond the last item");
-        let source = self.source.split_off(at);
-        self.end = middle;
-        Enumerated { source, next: middle, end }
+        assert!(at <= self.numbers.len(), "a split beyond the last item");
+        Enumerated { source: self.source.split_off(at), numbers: self.numbers.split_off(at) }
     }
 
     fn grain(&self) -> usize {
@@ -251,7 +244,7 @@ where
     fn begin(&self, source: &Enumerated<S>) -> LoopPart<T, E> {
         // Inside the memory, or at its end if the part has no items.
         LoopPart {
-            results: LoopSegment { first: self.memory.0.wrapping_add(source.next), len: 0 },
+            results: LoopSegment { first: self.memory.0.wrapping_add(source.numbers.start), len: 0 },
             error: None,
         }
     }
@@ -363,7 +356,7 @@ impl Context<'_> {
         let mut vector: Vec<T> = Vec::with_capacity(len);
         let failed = AtomicBool::new(false);
         let collect = Collect { map, memory: OutputMemory(vector.as_mut_ptr()), failed: &failed };
-        let LoopPart { results, error } = fold(self, Enumerated { source, next: 0, end: len }, &collect);
+        let LoopPart { results, error } = fold(self, Enumerated { source, numbers: 0..len }, &collect);
         if let Some(error) = error {
             return Err(error);
         }
