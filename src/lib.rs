@@ -1,7 +1,7 @@
-//! Longshore is a thread pool for CPU-bound work: push dispatch with work stealing.
+//! Longshore is a thread pool for CPU-bound work, with push dispatch and work stealing.
 //!
-//! A *dispatcher* pushes each task into the inbox of one chosen worker, from where any idle worker may steal it; what
-//! no inbox has room for goes to a global injector. Threads can be pinned to cores.
+//! A *dispatcher* pushes each task into the inbox of one worker, from where any idle worker may steal it.
+//! Tasks for which no inbox has a place go to a global injector. Threads can be pinned to cores.
 //!
 //! ```
 //! use longshore::Pool;
@@ -15,48 +15,65 @@
 //! ```
 //!
 //! # Where to begin
-//! [`Pool`] owns the workers; [`PoolBuilder`] configures it; [`JoinHandle`] waits for a result. Inside a task the free
-//! functions [`execute`] and [`submit`] reach the pool that runs it. A [`PullPool`] has the same calls, and one queue that
-//! all workers share: to compare with, or to swap in where tasks are long and their order matters. The [guide] helps to choose,
-//! and to come from other pools. `docs/DESIGN.md` in the repository explains how it works and why.
+//! A [`Pool`] owns the workers. A [`PoolBuilder`] configures it. A [`JoinHandle`] waits for a result. Inside
+//! a task the free functions [`execute`] and [`submit`] reach the pool that runs the task. A [`PullPool`] has
+//! the same methods, and one queue that all workers share. It serves for comparison, and for long tasks that
+//! must start in order.
+//!
+//! The [guide] helps to choose, to port programs from other pools, and to understand compile errors.
+//! `docs/DESIGN.md` in the repository explains how the pool works and why.
 //!
 //! # Three ways to use it
-//! - **Tasks**: [`Pool::execute`] and [`Pool::submit`], singly or in batches, from anywhere.
-//! - **Scopes**: [`Pool::scope`] for any number of tasks that borrow from the caller's frame.
-//! - **Fork-join**: [`join`] for two halves of a computation, at about the price of a function call, and loops built on
-//!   it ([`Pool::for_each`], [`Pool::map`], [`Pool::map_reduce`]), which split by demand.
+//! - **Tasks**: [`Pool::execute`] and [`Pool::submit`], one by one or in batches, from any thread.
+//! - **Scopes**: [`Pool::scope`] for any number of tasks that borrow data of the caller.
+//! - **Joins and loops**: [`join()`] for two halves of a computation, at about the price of a function call,
+//!   and loops built on it ([`Pool::for_each`], [`Pool::map`], [`Pool::map_reduce`]), which split by demand.
+//!
+//! # Threads
+//! A *worker* is a thread of a pool. A thread that is not a worker of any pool is an *external thread*. An
+//! external thread that calls a join, scope or loop acts as a parked worker of the pool until the call ends,
+//! so that it takes part in the work.
 //!
 //! # What may run while a task waits
-//! What a worker runs while a task on it waits lies on top of that task on the stack and has to end first. So it runs only
-//! what the wait needs, and a task that holds a lock, or that others wait for, is never made to run foreign work:
+//! While a task waits, its worker may run other work on top of it on the same stack, and that work must end
+//! first. So a worker runs only what the wait needs. With one exception, unrelated work never runs on top of
+//! a task that holds a lock, or for which another task waits:
 //!
-//! | wait | meanwhile the worker runs |
+//! | wait | the worker runs meanwhile |
 //! |---|---|
-//! | [`JoinHandle::join`] | the awaited task, if nobody has begun it; what the waiting task has submitted |
-//! | the end of a [`join`] or loop | parts of the half that another worker has taken |
-//! | the end of a [`scope`] | tasks of this scope, and of scopes inside of it |
-//! | a task or scope of *another* pool | anything in its own pool, which the other may be waiting for |
+//! | [`JoinHandle::join`] | the awaited task, if it has not started; tasks submitted by the waiting task |
+//! | the end of a [`join()`] or loop | parts of the half that another worker has taken |
+//! | the end of a [`scope()`] | tasks of this scope, and of scopes inside it |
+//! | a task or scope of *another* pool | any task of its own pool |
 //!
-//! If there is none of that, it sleeps. [`yield_now`] runs something foreign on purpose.
+//! If there is no such work, the worker sleeps. The exception is the last row: the other pool may wait for
+//! any task of this one. [`yield_now`] runs any task on purpose.
 //!
 //! # Bounded pools
-//! [`PoolBuilder::queue_capacity`] limits how many tasks wait, [`OnFull`] says what happens to others, and
-//! [`PoolBuilder::budget`] limits what tasks [weigh](TaskBuilder::weight) together. Threads and futures that wait for room get it in
-//! the order in which they came.
+//! [`PoolBuilder::queue_capacity`] limits how many tasks wait. [`OnFull`] says what happens to a task that is
+//! submitted to a full pool. [`PoolBuilder::budget`] limits what tasks [weigh](TaskBuilder::weight) together.
+//! Threads and futures that wait for a permit get it in the order of arrival.
 //!
-//! A **task that submits to its own full pool** is never blocked by that. Where others would wait, it runs the new task inside
-//! the call; when such calls have nested so deeply that half of the stack is used, the new task is queued beyond the capacity.
-//! With [`OnFull::Reject`] and [`OnFull::Drop`] it is treated like others. What is structured (scopes, joins, loops) is let in
-//! beyond the capacity, whoever comes with it. A task that waits for room in *another* pool serves its own meanwhile.
+//! A **task that submits to its own full pool** never waits for it. Where another thread would wait, the task
+//! runs the new task inside the call. When such calls are nested so deeply that half of the stack is used,
+//! the new task is queued beyond the capacity. With [`OnFull::Reject`] and [`OnFull::Drop`] a task is treated
+//! like any other thread. Scopes, joins and loops are accepted beyond the capacity, whichever thread calls
+//! them. A task that waits for a permit of *another* pool serves its own pool meanwhile.
 //!
 //! # Features
-//! None is on by default. `serde`: statistics and settings can be written and read. `tracing`: tasks run in the span of their
-//! submitter, and workers report their start and end. `metrics`: `PoolStats::publish` hands a snapshot to the `metrics` facade.
-//! `rayon` and `orx-parallel`: their iterators on a pool.
+//! No feature is on by default.
+//!
+//! | feature | effect |
+//! |---|---|
+//! | `serde` | statistics and settings can be serialized and deserialized |
+//! | `tracing` | a task runs in the span of its submitter; workers report their start and end |
+//! | `metrics` | `PoolStats::publish` passes a snapshot to the `metrics` facade |
+//! | `rayon`, `orx-parallel` | the parallel iterators of these crates run on a pool |
 //!
 //! # What it is not for
-//! Tasks that wait for I/O (an async runtime holds ten thousand of those, a pool as many as it has threads), strict
-//! ordering, and tasks far below a microsecond that could as well run where they are.
+//! - Tasks that wait for I/O. An async runtime holds ten thousand of those, a pool as many as it has threads.
+//! - Tasks that must run in strict order.
+//! - Tasks far below a microsecond that can run where they are.
 
 #![cfg_attr(
     longshore_loom,
@@ -65,7 +82,7 @@
         clippy::extra_unused_type_parameters,
         clippy::len_without_is_empty,
         clippy::new_without_default,
-        reason = "the model checker sees only the primitives, not those who use all of them, and as public items"
+        reason = "the model checker compiles the primitives as public items, without the code that uses them"
     )
 )]
 
@@ -129,7 +146,7 @@ pub use self::{
 #[cfg(all(feature = "rayon", not(longshore_loom)))]
 pub use self::api::rayon::{OnPool, OnPoolExt};
 
-/// What the model checker explores; see `docs/MODELS.md`. Not part of the interface.
+/// The modules that the model checker explores; see `docs/MODELS.md`. Not part of the public interface.
 #[cfg(longshore_loom)]
 #[doc(hidden)]
 pub mod internals {

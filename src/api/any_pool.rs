@@ -1,11 +1,9 @@
-//! [`AnyPool`]: what the kinds of pools have in common, for code that is to run on either.
+//! [`AnyPool`]: the methods that both kinds of pool have, for code that runs on either kind.
+//!
+//! A thin layer over `submit` and `runtime/lifecycle.rs`, like `pool.rs`. The bodies are provided methods
+//! over the pool's intake, so a kind of pool only says where its intake is. Guarded by `tests/it/behaviour`,
+//! which runs on both kinds.
 
-use crate::policy::overflow::OnFull;
-use crate::runtime::control::{Phase, Request};
-use crate::runtime::lifecycle;
-use crate::runtime::model::Model;
-use crate::submit::future::SubmitFuture;
-use crate::submit::{batch, single};
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -19,18 +17,27 @@ use crate::api::task_builder::TaskBuilder;
 use crate::api::worker_local::WorkerLocal;
 use crate::api::workers::Workers;
 use crate::base::error::{BatchError, ResizeError, ShutdownError, SubmitError};
+use crate::policy::overflow::OnFull;
+use crate::runtime::control::{Phase, Request};
+use crate::runtime::lifecycle;
 use crate::runtime::metrics::PoolStats;
+use crate::runtime::model::Model;
+use crate::submit::future::SubmitFuture;
 use crate::submit::handle::JoinHandle;
 use crate::submit::options::TaskOptions;
 use crate::submit::target::Start;
+use crate::submit::{batch, single};
 
-/// A pool of either kind: [`Pool`], which pushes, or [`PullPool`].
+/// A pool of either kind: a [`Pool`], which pushes, or a [`PullPool`].
 ///
-/// It exists for programs that choose the kind when they run, or compare the two: written once against this trait they
-/// run on both, without a box or a virtual call. [`Pool`] has the same methods of its own; a program that uses a
-/// [`PullPool`] imports this trait.
+/// Code that is generic over this trait runs on both kinds, without a box or a virtual call. [`Pool`] also
+/// has these methods without the trait. To call them on a [`PullPool`], a program imports the trait:
+/// `use longshore::AnyPool;`.
 ///
-/// It cannot be implemented outside of this library, so that it may grow with the pools.
+/// The methods of [`Pool`] with the same names have the details and an example each. Joins, scopes and loops
+/// need workers with queues of their own; only [`Pool`] has them.
+///
+/// The trait cannot be implemented outside of this library, so that methods can be added to it.
 ///
 /// ```
 /// use longshore::{AnyPool, Pool, PullPool};
@@ -44,16 +51,21 @@ use crate::submit::target::Start;
 /// assert_eq!(sum_of_squares::<Pool>()?, sum_of_squares::<PullPool>()?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a pool",
+    label = "neither a `Pool` nor a `PullPool`",
+    note = "`AnyPool` is implemented by `Pool` and `PullPool`; an `Arc<Pool>` is passed as `&*pool`"
+)]
 pub trait AnyPool: Start<Intake: Model> + fmt::Debug + Sized + Send + Sync + 'static {
-    /// See [`Pool::builder`].
+    /// Configures a pool of this kind. See [`Pool::builder`].
     fn builder() -> PoolBuilder<Self> {
         PoolBuilder::new()
     }
 
-    /// See [`Pool::execute`].
+    /// Runs `task`, without a handle. See [`Pool::execute`].
     ///
     /// # Errors
-    /// As there.
+    /// A [`SubmitError`] returns the task if the pool is shut down or full, or in a forked child.
     #[inline]
     fn execute<F>(&self, task: F) -> Result<(), SubmitError<F>>
     where
@@ -62,10 +74,10 @@ pub trait AnyPool: Start<Intake: Model> + fmt::Debug + Sized + Send + Sync + 'st
         single::execute(&**self.intake(), task, None)
     }
 
-    /// See [`Pool::submit`].
+    /// Runs `task` and returns a handle for its result. See [`Pool::submit`].
     ///
     /// # Errors
-    /// As there.
+    /// A [`SubmitError`] returns the task if the pool is shut down or full, or in a forked child.
     #[inline]
     fn submit<F, T>(&self, task: F) -> Result<JoinHandle<T>, SubmitError<F>>
     where
@@ -75,10 +87,10 @@ pub trait AnyPool: Start<Intake: Model> + fmt::Debug + Sized + Send + Sync + 'st
         single::submit(&**self.intake(), task, None)
     }
 
-    /// See [`Pool::try_execute`].
+    /// Runs `task`, without a handle, or returns it at once if the pool is full. See [`Pool::try_execute`].
     ///
     /// # Errors
-    /// As there.
+    /// A [`SubmitError`] returns the task if the pool is full or shut down, or in a forked child.
     #[inline]
     fn try_execute<F>(&self, task: F) -> Result<(), SubmitError<F>>
     where
@@ -87,10 +99,11 @@ pub trait AnyPool: Start<Intake: Model> + fmt::Debug + Sized + Send + Sync + 'st
         single::execute(&**self.intake(), task, Some(OnFull::Reject))
     }
 
-    /// See [`Pool::try_submit`].
+    /// Runs `task` and returns a handle, or returns the task at once if the pool is full. See
+    /// [`Pool::try_submit`].
     ///
     /// # Errors
-    /// As there.
+    /// A [`SubmitError`] returns the task if the pool is full or shut down, or in a forked child.
     #[inline]
     fn try_submit<F, T>(&self, task: F) -> Result<JoinHandle<T>, SubmitError<F>>
     where
@@ -100,10 +113,12 @@ pub trait AnyPool: Start<Intake: Model> + fmt::Debug + Sized + Send + Sync + 'st
         single::submit(&**self.intake(), task, Some(OnFull::Reject))
     }
 
-    /// See [`Pool::execute_timeout`].
+    /// Runs `task`, without a handle. If the pool is full, waits for a permit for at most `timeout`. See
+    /// [`Pool::execute_timeout`].
     ///
     /// # Errors
-    /// As there.
+    /// A [`SubmitError`] returns the task if the pool is full for the whole time or shut down, or in a forked
+    /// child.
     #[inline]
     fn execute_timeout<F>(&self, task: F, timeout: Duration) -> Result<(), SubmitError<F>>
     where
@@ -112,10 +127,12 @@ pub trait AnyPool: Start<Intake: Model> + fmt::Debug + Sized + Send + Sync + 'st
         single::execute(&**self.intake(), task, Some(OnFull::BlockFor(timeout)))
     }
 
-    /// See [`Pool::submit_timeout`].
+    /// Runs `task` and returns a handle. If the pool is full, waits for a permit for at most `timeout`. See
+    /// [`Pool::submit_timeout`].
     ///
     /// # Errors
-    /// As there.
+    /// A [`SubmitError`] returns the task if the pool is full for the whole time or shut down, or in a forked
+    /// child.
     #[inline]
     fn submit_timeout<F, T>(&self, task: F, timeout: Duration) -> Result<JoinHandle<T>, SubmitError<F>>
     where
@@ -125,7 +142,11 @@ pub trait AnyPool: Start<Intake: Model> + fmt::Debug + Sized + Send + Sync + 'st
         single::submit(&**self.intake(), task, Some(OnFull::BlockFor(timeout)))
     }
 
+    /// Runs `task` and returns a handle, for asynchronous code: the future is pending while the pool is full.
     /// See [`Pool::submit_async`].
+    ///
+    /// # Errors
+    /// When it is awaited, a [`SubmitError`] returns the task if the pool is shut down, or in a forked child.
     fn submit_async<F, T>(
         &self,
         task: F,
@@ -137,12 +158,12 @@ pub trait AnyPool: Start<Intake: Model> + fmt::Debug + Sized + Send + Sync + 'st
         SubmitFuture::new(self.intake().clone(), TaskOptions::default(), task)
     }
 
-    /// See [`Pool::lane`].
+    /// Configures a [lane](crate::Lane), in which at most `limit` tasks run at a time. See [`Pool::lane`].
     fn lane(&self, limit: usize) -> LaneBuilder<'_, Self> {
         LaneBuilder::new(self, limit)
     }
 
-    /// See [`Pool::group`].
+    /// Makes an empty [`Group`] of tasks. See [`Pool::group`].
     fn group<T, E>(&self) -> Group<T, E, Self>
     where
         T: Send + 'static,
@@ -151,15 +172,16 @@ pub trait AnyPool: Start<Intake: Model> + fmt::Debug + Sized + Send + Sync + 'st
         Group::new(self)
     }
 
-    /// See [`Pool::task`].
+    /// Starts a task with options: a priority, a deadline, a token, a weight. See [`Pool::task`].
     fn task(&self) -> TaskBuilder<'_, Self> {
         TaskBuilder::new(self)
     }
 
-    /// See [`Pool::execute_batch`].
+    /// Runs many tasks without handles; returns how many. See [`Pool::execute_batch`].
     ///
     /// # Errors
-    /// As there.
+    /// A [`BatchError`] returns the tasks that were not accepted, because the pool is shut down or full, or
+    /// in a forked child.
     fn execute_batch<I, F>(&self, tasks: I) -> Result<usize, BatchError<F, ()>>
     where
         I: IntoIterator<Item = F>,
@@ -168,10 +190,11 @@ pub trait AnyPool: Start<Intake: Model> + fmt::Debug + Sized + Send + Sync + 'st
         batch::execute_batch(&**self.intake(), tasks)
     }
 
-    /// See [`Pool::submit_batch`].
+    /// Runs many tasks and returns a handle for each, in order. See [`Pool::submit_batch`].
     ///
     /// # Errors
-    /// As there.
+    /// A [`BatchError`] returns the tasks that were not accepted, because the pool is shut down or full, or
+    /// in a forked child. It also holds the handles of the accepted tasks.
     fn submit_batch<I, F, T>(&self, tasks: I) -> Result<Vec<JoinHandle<T>>, BatchError<F, JoinHandle<T>>>
     where
         I: IntoIterator<Item = F>,
@@ -181,10 +204,10 @@ pub trait AnyPool: Start<Intake: Model> + fmt::Debug + Sized + Send + Sync + 'st
         batch::submit_batch(&**self.intake(), tasks)
     }
 
-    /// See [`Pool::broadcast`].
+    /// Runs `f` once on each worker, with the worker's number. See [`Pool::broadcast`].
     ///
     /// # Errors
-    /// As there.
+    /// A [`SubmitError`] returns `f` if the pool is shut down or drains, or in a forked child.
     fn broadcast<F, T>(&self, f: F) -> Result<Vec<JoinHandle<T>>, SubmitError<F>>
     where
         F: Fn(usize) -> T + Send + Sync + 'static,
@@ -193,7 +216,7 @@ pub trait AnyPool: Start<Intake: Model> + fmt::Debug + Sized + Send + Sync + 'st
         single::broadcast(&**self.intake(), f)
     }
 
-    /// See [`Pool::worker_local`].
+    /// Makes a value for each worker by `make`, when a worker first needs it. See [`Pool::worker_local`].
     fn worker_local<T: Send + 'static>(
         &self,
         make: impl Fn() -> T + Send + Sync + 'static,
@@ -201,75 +224,83 @@ pub trait AnyPool: Start<Intake: Model> + fmt::Debug + Sized + Send + Sync + 'st
         WorkerLocal::new(self.intake(), make)
     }
 
-    /// See [`Pool::workers`].
+    /// Returns the number of workers. See [`Pool::workers`].
     fn workers(&self) -> usize {
         self.intake().roster.live()
     }
 
-    /// See [`Pool::set_workers`].
+    /// Sets how many workers the pool has: a number, or a range. See [`Pool::set_workers`].
     ///
     /// # Errors
-    /// As there.
+    /// A [`ResizeError`] if the number is not possible, if the pool is shut down, in a forked child, or if
+    /// the operating system starts no thread.
     fn set_workers(&self, workers: impl Into<Workers>) -> Result<(), ResizeError> {
         let Workers { min, max } = workers.into();
         lifecycle::resize(self.intake(), min, max)
     }
 
-    /// See [`Pool::blocking`].
+    /// Calls `f`, which blocks, while another worker of this pool stands in. See [`Pool::blocking`].
+    ///
+    /// # Panics
+    /// If `f` panics.
     fn blocking<R>(&self, f: impl FnOnce() -> R) -> R {
         blocking::blocking_in(self.intake().id, f)
     }
 
-    /// See [`Pool::capacity`].
+    /// Returns how many tasks may wait, or `None` if there is no limit. See [`Pool::capacity`].
     fn capacity(&self) -> Option<usize> {
         self.intake().config.capacity
     }
 
-    /// See [`Pool::stats`].
+    /// Takes a snapshot of the pool's counters. See [`Pool::stats`].
     fn stats(&self) -> PoolStats {
         self.intake().stats()
     }
 
-    /// See [`Pool::pause`].
+    /// Keeps the workers from starting tasks until [`AnyPool::resume`]. Returns whether the pool is paused
+    /// now. See [`Pool::pause`].
     fn pause(&self) -> bool {
         lifecycle::pause(&**self.intake())
     }
 
-    /// See [`Pool::resume`].
+    /// Ends a [`AnyPool::pause`]. See [`Pool::resume`].
     fn resume(&self) {
         lifecycle::resume(&**self.intake());
     }
 
-    /// See [`Pool::is_paused`].
+    /// Returns whether the pool is paused. See [`Pool::is_paused`].
     fn is_paused(&self) -> bool {
         self.intake().control().asks(Request::Pause)
     }
 
-    /// See [`Pool::purge`].
+    /// Discards the tasks that are queued now and have not started; returns how many. See [`Pool::purge`].
     fn purge(&self) -> u64 {
         lifecycle::purge(&**self.intake())
     }
 
-    /// See [`Pool::shutdown`].
+    /// Ends the pool: finishes all accepted tasks and waits for the threads. See [`Pool::shutdown`].
     ///
     /// # Errors
-    /// As there.
+    /// A [`ShutdownError`] if a task or hook of this pool calls it, or in a forked child.
     fn shutdown(&self) -> Result<(), ShutdownError> {
         lifecycle::end(&**self.intake(), Phase::Draining, None)
     }
 
-    /// See [`Pool::shutdown_timeout`].
+    /// Ends the pool like [`AnyPool::shutdown`], but waits for at most `timeout`. See
+    /// [`Pool::shutdown_timeout`].
     ///
     /// # Errors
-    /// As there.
+    /// A [`ShutdownError`] if the pool has not ended in that time, if a task or hook of this pool calls it,
+    /// or in a forked child.
     fn shutdown_timeout(&self, timeout: Duration) -> Result<(), ShutdownError> {
         lifecycle::end(&**self.intake(), Phase::Draining, Instant::now().checked_add(timeout))
     }
 
-    /// See [`Pool::shutdown_now`].
+    /// Ends the pool and discards the tasks that have not started; returns how many. See
+    /// [`Pool::shutdown_now`].
     ///
     /// # Errors
-    /// As there.
+    /// A [`ShutdownError`] if a task or hook of this pool calls it, or in a forked child.
     fn shutdown_now(&self) -> Result<u64, ShutdownError> {
         lifecycle::end(&**self.intake(), Phase::Stopping, None)?;
         Ok(self.intake().metrics.discarded.get())

@@ -1,23 +1,31 @@
-//! [`blocking`]: what a task does that waits for something else than the pool.
+//! [`blocking`]: a task that blocks outside of the pool, while another worker stands in.
+//!
+//! The calling thread keeps a guard for the time of the call; the runtime starts and retires the stand-in
+//! (`runtime/worker_thread.rs`). Guarded by `tests/elastic` and the model `rosters`.
 
-use crate::api::pool::Pool;
 use std::any::Any;
 use std::cell::Cell;
 
+use crate::api::pool::Pool;
 use crate::runtime::current;
 
-/// Calls `f`, which blocks (it reads a file, asks a server, waits for a lock or a channel), and has another worker of the
-/// pool whose task calls this work meanwhile. So the pool keeps as many workers that compute as it should have.
+/// Calls `f`, which blocks: it reads a file, asks a server, waits for a lock or a channel. Meanwhile another
+/// worker of the pool whose task calls this stands in, so that the number of computing workers stays the
+/// same.
 ///
-/// What is queued on this worker is taken by others; of the halves of joins that it has forked, the oldest is. The stand-in
-/// may be a thread that is kept ready, or started now, which takes some 50 us. It leaves again when `f` has returned or
-/// panicked and it is between two tasks, and its thread stays for the
-/// [idle timeout](crate::Scaling::idle_timeout), for the next that blocks. There are at most
-/// [`blocking_limit`](crate::PoolBuilder::blocking_limit) at a time; beyond that, if the operating system gives no thread, or
-/// inside of another `blocking`, `f` is called all the same. Outside of a pool it is only called.
+/// Other workers take the tasks queued on this worker, and the oldest half of a join that it has forked. The
+/// stand-in is a spare thread, or a new thread, which takes about 50 µs to start. It retires after its
+/// current task when `f` has returned or panicked. Its thread then stays for the
+/// [idle timeout](crate::Scaling::idle_timeout), ready for the next call.
 ///
-/// Waiting for a task of the own pool by [`JoinHandle::join`](crate::JoinHandle::join) or a scope needs none of this, but
-/// does no harm in it.
+/// No worker stands in, and `f` is only called:
+/// - if [`blocking_limit`](crate::PoolBuilder::blocking_limit) workers stand in already,
+/// - if the operating system starts no thread,
+/// - inside another `blocking`,
+/// - outside of every pool.
+///
+/// A task that waits for a task of its own pool, by [`JoinHandle::join`](crate::JoinHandle::join) or in a
+/// scope, does not need `blocking`.
 ///
 /// ```
 /// use std::sync::mpsc;
@@ -25,34 +33,36 @@ use crate::runtime::current;
 /// let pool = longshore::Pool::builder().workers(1).build()?;
 /// let (sender, receiver) = mpsc::channel();
 /// // The only worker waits for what another task sends.
-/// let waits = pool.submit(move || longshore::blocking(|| receiver.recv()))?;
-/// pool.execute(move || sender.send(42).expect("somebody waits"))?;
-/// assert_eq!(waits.join()?, Ok(42));
+/// let answer = pool.submit(move || longshore::blocking(|| receiver.recv()))?;
+/// pool.execute(move || sender.send(42).expect("the receiver exists"))?;
+/// assert_eq!(answer.join()?, Ok(42));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// # Panics
-/// If `f` does; the stand-in leaves then as well.
+/// With the panic of `f`. The stand-in retires then as well.
+#[doc(alias = "block_in_place")]
 pub fn blocking<R>(f: impl FnOnce() -> R) -> R {
     let _away = BlockingGuard::begin(None);
     f()
 }
 
-/// As [`blocking`], of the pool of this number only.
+/// Like [`blocking`], but only if the calling task is a task of the pool with this id.
 pub fn blocking_in<R>(pool: u32, f: impl FnOnce() -> R) -> R {
     let _away = BlockingGuard::begin(Some(pool));
     f()
 }
 
 thread_local! {
-    /// Whether another worker stands in for the one that this thread acts as.
+    /// Whether another worker stands in for the worker that this thread acts as.
     static IS_AWAY: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The calling thread does not count as a worker that computes for as long as this lives.
+/// While this exists, another worker stands in for the calling thread.
 struct BlockingGuard {
-    /// Dropped first: the mark stays until the stand-in has been told to go.
+    /// Tells the stand-in to retire when it is dropped.
     _stand_in: Option<Box<dyn Any>>,
+    /// `IS_AWAY` before, which the drop restores.
     was_away: bool,
 }
 
@@ -77,8 +87,18 @@ impl Drop for BlockingGuard {
 
 /// Blocking inside a task.
 impl Pool {
-    /// Calls `f`, which blocks, and has another worker of this pool work meanwhile: [`blocking`](crate::blocking), but only if
-    /// the calling task is one of this pool. Anywhere else `f` is only called.
+    /// Calls `f`, which blocks, while another worker of this pool stands in. The same as
+    /// [`blocking`](crate::blocking()), but only in a task of this pool. Anywhere else `f` is only called.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::new()?;
+    /// let text = pool.blocking(|| std::fs::read_to_string("/no/such/file"));
+    /// assert!(text.is_err());
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
+    ///
+    /// # Panics
+    /// With the panic of `f`. The stand-in retires then as well.
     pub fn blocking<R>(&self, f: impl FnOnce() -> R) -> R {
         blocking_in(self.shared.id, f)
     }

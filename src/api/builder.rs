@@ -1,5 +1,7 @@
-//! What a pool is made of: [`PoolBuilder`] collects it, checks it, and hands a `Config` to the runtime. Everything
-//! is validated before any thread starts.
+//! [`PoolBuilder`]: collects the settings of a pool, checks them, and hands a `Config` to the runtime.
+//!
+//! All settings are checked before the first thread starts. The builder belongs to the thread that configures
+//! the pool. Guarded by the unit tests here, `tests/it/behaviour/builder.rs` and `bad_input.rs`.
 
 use std::hash::{BuildHasher, RandomState};
 use std::marker::PhantomData;
@@ -20,25 +22,27 @@ use crate::sys::{affinity, quota, topology};
 use crate::task::cancel::CancelToken;
 use crate::workers::roster::WorkerLimits;
 
-/// The largest number of workers. Some 16,000 threads use up what Linux allows a process in memory mappings, and
-/// beyond that the standard library crashes instead of failing; this stays well below.
+/// The largest number of workers of a pool: 4,096.
+///
+/// About 16,000 threads use up the memory mappings that Linux allows a process. Beyond that the standard
+/// library aborts instead of returning an error, so this limit is well below.
 pub const MAX_WORKERS: usize = 4096;
 
-/// The largest stack that may be asked for, in bytes (1 GiB).
+/// The largest stack of a worker, in bytes: 1 GiB.
 pub const MAX_STACK_SIZE: usize = 1 << 30;
 
-/// The largest number of tasks that a bounded pool can be asked to let wait: half of what an `isize` holds, so that counts of
-/// permits and overdrafts never overflow. (No memory is set aside for a capacity.)
+/// The largest capacity of a pool, in tasks: half of [`isize::MAX`], so that counts of permits and debts
+/// never overflow. A capacity reserves no memory.
 pub const MAX_CAPACITY: usize = isize::MAX as usize / 2;
 
-/// The smallest stack that a worker gets, in bytes (64 KiB); less is raised to this.
+/// The smallest stack of a worker, in bytes: 64 KiB. Smaller sizes are raised to this.
 pub const MIN_STACK_SIZE: usize = 64 << 10;
 
-/// The stack of a worker by default, in bytes (2 MiB, as for threads of the standard library).
+/// The default stack of a worker, in bytes: 2 MiB, as for threads of the standard library.
 pub const DEFAULT_STACK_SIZE: usize = 2 << 20;
 
-/// How many workers may stand in for [blocked](crate::blocking) ones by default. Each is a thread; together with the workers
-/// of any ordinary pool that stays far below what an operating system bears.
+/// The default limit of workers that stand in for [blocked](crate::blocking()) workers: 64. Each stand-in is
+/// a thread.
 pub const DEFAULT_BLOCKING_LIMIT: usize = 64;
 
 /// Overrides the default number of workers.
@@ -46,30 +50,42 @@ const THREADS_VARIABLE: &str = "LONGSHORE_THREADS";
 
 /// How workers are bound to cores.
 ///
-/// Binding keeps a worker's data in the caches of one core. It pays where tasks return to the same data and the
-/// machine is the program's own; it costs where other programs want the same cores. With more workers than cores the
-/// list of cores starts again from its beginning.
+/// A pinned worker keeps its data in the caches of one core. Pinning pays if tasks return to the same data
+/// and no other program needs the machine. It costs if other programs need the same cores. If there are more
+/// workers than cores, the list of cores starts again from its beginning.
 ///
-/// Only cores that the process may run on are used. A core that the operating system refuses all the same is reported
-/// by [`WorkerStats::pin`](crate::WorkerStats::pin) and leaves the worker unpinned.
+/// Only cores that the process may use are chosen. If the operating system refuses a core nevertheless, the
+/// worker stays unpinned, and [`WorkerStats::pin`](crate::WorkerStats::pin) reports it.
+///
+/// ```
+/// use longshore::{Pinning, Pool};
+///
+/// let pool = Pool::builder().workers(2).pinning(Pinning::Spread).build()?;
+/// for worker in &pool.stats().workers {
+///     println!("worker {}: {:?}", worker.index, worker.pin);
+/// }
+/// # Ok::<(), longshore::BuildError>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Pinning {
-    /// The operating system decides.
+    /// Workers are not pinned; the operating system places them.
     #[default]
     None,
-    /// Neighbours first: hyperthreads of a core, then cores that share a cache, then the rest. For workers that share
-    /// data.
+    /// Neighbouring cores first: the hardware threads of a core, then cores that share a cache, then the
+    /// other cores. For workers that share data.
     Compact,
-    /// One hardware thread of each core first, far apart; hyperthread siblings last. For workers that need a cache
-    /// and memory bandwidth of their own.
+    /// Distant cores first, one hardware thread of each core; the second hardware threads last. For workers
+    /// that need a cache and memory bandwidth of their own.
     Spread,
-    /// Worker `i` on the `i`-th of these cores (numbers as the operating system gives them).
+    /// Worker `i` runs on the `i`-th of these cores. The numbers are those of the operating system.
     Cores(Vec<usize>),
 }
 
-/// Configures a pool: a [`Pool`] if made by [`Pool::builder`], a [`PullPool`](crate::PullPool) if made by
-/// [`PullPool::builder`](crate::PullPool::builder). The words are the same.
+/// Configures a pool: a [`Pool`] if it was made by [`Pool::builder`], a [`PullPool`](crate::PullPool) if it
+/// was made by [`PullPool::builder`](crate::PullPool::builder). Both have the same settings.
+///
+/// [`PoolBuilder::build`] checks all settings before it starts a thread.
 ///
 /// ```
 /// use longshore::{Pinning, Pool};
@@ -78,11 +94,19 @@ pub enum Pinning {
 /// assert_eq!(pool.workers(), 4);
 /// # Ok::<(), longshore::BuildError>(())
 /// ```
+#[doc(alias = "ThreadPoolBuilder")]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct PoolBuilder<P = Pool> {
+    settings: Settings,
+    pool: PhantomData<fn() -> P>,
+}
+
+/// What the user has set, not checked yet.
+#[derive(Debug, Default)]
+struct Settings {
     workers: Option<Workers>,
     scaling: Scaling,
-    blocking_limit: usize,
+    blocking_limit: Option<usize>,
     name: Option<String>,
     stack_size: Option<usize>,
     pinning: Pinning,
@@ -96,10 +120,9 @@ pub struct PoolBuilder<P = Pool> {
     budget: Option<u64>,
     overweight: Overweight,
     token: Option<CancelToken>,
-    pool: PhantomData<fn() -> P>,
 }
 
-// Not for every kind of pool: so the compiler knows which one `PoolBuilder::default()` means.
+// Only for `Pool`, so that the compiler can infer the kind of pool in `PoolBuilder::default()`.
 impl Default for PoolBuilder {
     fn default() -> Self {
         Self::new()
@@ -108,138 +131,228 @@ impl Default for PoolBuilder {
 
 impl<P> PoolBuilder<P> {
     pub(crate) fn new() -> Self {
-        PoolBuilder {
-            workers: None,
-            scaling: Scaling::default(),
-            blocking_limit: DEFAULT_BLOCKING_LIMIT,
-            name: None,
-            stack_size: None,
-            pinning: Pinning::None,
-            hooks: Hooks::default(),
-            placement: Placement::Home,
-            histograms: Histograms::Off,
-            seed: None,
-            spin: None,
-            capacity: None,
-            on_full: OnFull::default(),
-            budget: None,
-            overweight: Overweight::default(),
-            token: None,
-            pool: PhantomData,
-        }
+        PoolBuilder { settings: Settings::default(), pool: PhantomData }
     }
 
-    /// The number of workers, from 1 to [`MAX_WORKERS`]; or a range of it, `2..=16`: then the pool begins with the least,
-    /// which are there when it is built, and grows and shrinks with its load ([`PoolBuilder::scaling`]). The number can be
-    /// changed while the pool works, up to the most that is given here ([`Pool::set_workers`]).
+    /// Sets the number of workers, from 1 to [`MAX_WORKERS`], or an inclusive range of it.
     ///
-    /// Without this call it is the environment variable `LONGSHORE_THREADS`, if set; else the number of cores that
-    /// the process may use: its affinity mask or its CPU quota (Linux control groups) rounded up, whichever is
-    /// smaller.
+    /// With a range (`2..=16`) the pool starts with the smallest number, and the number follows the load
+    /// within the range ([`PoolBuilder::scaling`]). The number can be changed while the pool works, up to the
+    /// largest number that is given here ([`Pool::set_workers`]).
+    ///
+    /// The default is the value of the environment variable `LONGSHORE_THREADS`, if it is set. Otherwise it
+    /// is the number of cores that the process may use: the size of its affinity mask or its CPU quota (Linux
+    /// control groups) rounded up, whichever is smaller.
+    ///
+    /// ```
+    /// use longshore::Pool;
+    ///
+    /// assert_eq!(Pool::builder().workers(3).build()?.workers(), 3);
+    /// assert_eq!(Pool::builder().workers(2..=16).build()?.workers(), 2);
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
+    #[doc(alias = "num_threads")]
     pub fn workers(mut self, workers: impl Into<Workers>) -> Self {
-        self.workers = Some(workers.into());
+        self.settings.workers = Some(workers.into());
         self
     }
 
-    /// How a pool whose number of workers is a range follows its load. The default is [`Scaling::balanced`].
+    /// Sets how the number of workers follows the load, if it is a range. The default is
+    /// [`Scaling::balanced`].
+    ///
+    /// ```
+    /// use longshore::{Pool, Scaling};
+    ///
+    /// let pool = Pool::builder().workers(1..=8).scaling(Scaling::eager()).build()?;
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
     pub fn scaling(mut self, scaling: Scaling) -> Self {
-        self.scaling = scaling;
+        self.settings.scaling = scaling;
         self
     }
 
-    /// How many workers may stand in for [blocked](crate::blocking) ones at a time, beyond the most workers that the pool
-    /// may have; up to [`MAX_WORKERS`]. The default is [`DEFAULT_BLOCKING_LIMIT`]; with 0 nobody stands in.
+    /// Sets how many workers may stand in for [blocked](crate::blocking()) workers at a time, from 0 to
+    /// [`MAX_WORKERS`]. Stand-ins are added to the largest number of workers. The default is
+    /// [`DEFAULT_BLOCKING_LIMIT`]. With 0 no worker stands in.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::builder().workers(4).blocking_limit(16).build()?;
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
     pub fn blocking_limit(mut self, stand_ins: usize) -> Self {
-        self.blocking_limit = stand_ins;
+        self.settings.blocking_limit = Some(stand_ins);
         self
     }
 
-    /// The beginning of the threads' names: worker 3 of `"resize"` is called `resize-3`. Cut so that name and number
-    /// have 15 bytes, which is what Linux shows. The default, also for an empty string, is `longshore`.
+    /// Sets the prefix of the threads' names: worker 3 of `"resize"` is called `resize-3`. The prefix is cut
+    /// so that prefix and number have at most 15 bytes, which is what Linux shows. The default, also for an
+    /// empty string, is `longshore`.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::builder().workers(1).thread_name("resize").build()?;
+    /// let name = pool.submit(|| std::thread::current().name().map(str::to_owned))?.join()?;
+    /// assert_eq!(name.as_deref(), Some("resize-0"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn thread_name(mut self, prefix: impl Into<String>) -> Self {
-        self.name = Some(prefix.into());
+        self.settings.name = Some(prefix.into());
         self
     }
 
-    /// The stack of each worker in bytes. 0 stands for the default of [`DEFAULT_STACK_SIZE`]; anything else below
-    /// [`MIN_STACK_SIZE`] is raised to it, anything above [`MAX_STACK_SIZE`] is an error.
+    /// Sets the stack size of each worker, in bytes. 0 means the default, [`DEFAULT_STACK_SIZE`]. A size
+    /// below [`MIN_STACK_SIZE`] is raised to that; a size above [`MAX_STACK_SIZE`] is an error.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::builder().stack_size(8 << 20).build()?;
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
     pub fn stack_size(mut self, bytes: usize) -> Self {
-        self.stack_size = Some(bytes);
+        self.settings.stack_size = Some(bytes);
         self
     }
 
-    /// Whether and how workers are bound to cores. The default is [`Pinning::None`].
+    /// Sets whether and how workers are bound to cores. The default is [`Pinning::None`].
+    ///
+    /// ```
+    /// use longshore::{Pinning, Pool};
+    ///
+    /// let pool = Pool::builder().pinning(Pinning::Compact).build()?;
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
     pub fn pinning(mut self, pinning: Pinning) -> Self {
-        self.pinning = pinning;
+        self.settings.pinning = pinning;
         self
     }
 
-    /// Where tasks from outside go that name no worker. The default is [`Placement::Home`].
+    /// Sets to which worker the pool pushes a task that is submitted from outside and names no worker. The
+    /// default is [`Placement::Home`].
+    ///
+    /// ```
+    /// use longshore::{Placement, Pool};
+    ///
+    /// let pool = Pool::builder().placement(Placement::RoundRobin).build()?;
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
     pub fn placement(mut self, placement: Placement) -> Self {
-        self.placement = placement;
+        self.settings.placement = placement;
         self
     }
 
-    /// Whether the pool measures how long its tasks wait and run. The default is [`Histograms::Off`].
+    /// Sets whether the pool measures how long its tasks wait and run. The default is [`Histograms::Off`].
+    ///
+    /// ```
+    /// use longshore::{Histograms, Pool};
+    ///
+    /// let pool = Pool::builder().histograms(Histograms::All).build()?;
+    /// pool.submit(|| 6 * 7)?.join()?;
+    /// pool.shutdown()?;
+    /// println!("99 % of the tasks ran for at most {:?}", pool.stats().runs().percentile(99.0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn histograms(mut self, histograms: Histograms) -> Self {
-        self.histograms = histograms;
+        self.settings.histograms = histograms;
         self
     }
 
-    /// Called on each worker's thread with the worker's number before its first task. [`PoolBuilder::build`] waits for
-    /// it, and a panic in it makes that call fail.
+    /// Sets a function that each worker calls on its thread, with its number, before its first task.
+    /// [`PoolBuilder::build`] waits for these calls. A panic in one makes `build` fail.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::builder().on_start(|worker| println!("worker {worker} starts")).build()?;
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
+    #[doc(alias = "start_handler")]
     pub fn on_start(mut self, hook: impl Fn(usize) + Send + Sync + 'static) -> Self {
-        self.hooks.start = Some(Box::new(hook));
+        self.settings.hooks.start = Some(Box::new(hook));
         self
     }
 
-    /// Called on each worker's thread with the worker's number after its last task. A panic in it is swallowed and
-    /// counted in [`PoolStats::hook_panics`](crate::PoolStats::hook_panics).
+    /// Sets a function that each worker calls on its thread, with its number, after its last task. A panic in
+    /// it is caught and counted in [`PoolStats::hook_panics`](crate::PoolStats::hook_panics).
+    ///
+    /// ```
+    /// let pool = longshore::Pool::builder().on_exit(|worker| println!("worker {worker} ends")).build()?;
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
+    #[doc(alias = "exit_handler")]
     pub fn on_exit(mut self, hook: impl Fn(usize) + Send + Sync + 'static) -> Self {
-        self.hooks.exit = Some(Box::new(hook));
+        self.settings.hooks.exit = Some(Box::new(hook));
         self
     }
 
-    /// Called with the payload when a task panics and nobody holds a handle for it, and when the captures of a task
-    /// that a shutdown throws away panic in their `Drop`. Without it such a payload is dropped; the standard library's panic hook
-    /// has printed its message by then. A panic in the handler is swallowed and counted.
+    /// Sets a function that receives the payload of each panic that no handle receives: of a task without a
+    /// handle, and of a capture that panics when its task is discarded.
+    ///
+    /// The worker that ran the task calls it. By default the payload is dropped; the standard library's panic
+    /// hook has printed the message before. A panic in the function is caught and counted in
+    /// [`PoolStats::hook_panics`](crate::PoolStats::hook_panics).
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    ///
+    /// let (sender, receiver) = mpsc::channel();
+    /// let pool = longshore::Pool::builder()
+    ///     .panic_handler(move |payload| _ = sender.send(payload.to_string()))
+    ///     .build()?;
+    /// pool.execute(|| panic!("no such file"))?;
+    /// assert_eq!(receiver.recv()?, "no such file");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn panic_handler(mut self, handler: impl Fn(PanicPayload) + Send + Sync + 'static) -> Self {
-        self.hooks.panic = Some(Box::new(handler));
+        self.settings.hooks.panic = Some(Box::new(handler));
         self
     }
 
-    /// The seed of all random choices (victims, placement). With the same seed a worker makes the same choices; the
-    /// order of tasks still depends on timing. Without it a random one is drawn.
+    /// Sets the seed of all random choices (victims, placement). The default is a random seed. With the same
+    /// seed a worker makes the same choices, but the order of tasks still depends on timing.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::builder().seed(42).build()?;
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
     pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = Some(seed);
+        self.settings.seed = Some(seed);
         self
     }
 
-    /// The longest that a worker without work keeps looking before it parks. Within this limit the time adapts to
-    /// whether spinning is rewarded. The default is 20 us; zero, the default where the process has a single core,
-    /// never spins. More than 10 ms is lowered to that.
+    /// Sets how long a worker without work searches at most before it parks. Below this limit the time adapts
+    /// to how often a search finds a task.
+    ///
+    /// The default is 20 µs, or zero if the process has a single core. With zero a worker never spins. More
+    /// than 10 ms is lowered to 10 ms.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let pool = longshore::Pool::builder().spin(Duration::from_micros(100)).build()?;
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
     pub fn spin(mut self, limit: Duration) -> Self {
-        self.spin = Some(limit);
+        self.settings.spin = Some(limit);
         self
     }
 
-    /// How many tasks may wait at most, accepted and not begun, from 0 to [`MAX_CAPACITY`]. Without this call the pool takes
-    /// as many as there is memory for. [`PoolBuilder::on_full`] says what happens to more.
+    /// Sets how many tasks may wait in the pool, accepted and not started, from 0 to [`MAX_CAPACITY`]. By
+    /// default memory is the only limit. [`PoolBuilder::on_full`] says what happens to a task that is
+    /// submitted to a full pool.
     ///
-    /// It is a property of the whole pool and exact: tasks from outside never exceed it, whichever workers they go to, and none
-    /// is refused or made to wait while there is room. With 0 no task waits for a worker (a *rendezvous*): as many tasks are
-    /// accepted at a time as there may be workers. That is the most of the range as it was
-    /// [set last](crate::Pool::set_workers), so that a task for which a worker is still to be started is let in and has the
-    /// pool grow; and one more for each worker that is [blocked](crate::blocking).
+    /// The capacity belongs to the whole pool, and it is exact. Tasks from outside never exceed it, whichever
+    /// worker they are pushed to, and no task is refused or made to wait while there is a permit.
     ///
-    /// Two pools whose tasks submit to each other can wait for each other for ever if both [block](OnFull::Block) and have
-    /// capacity 0: room comes only when a task ends, and each waits inside one. With a capacity of 1 or more it comes when a
-    /// task begins, and a worker that waits for room elsewhere begins those of its own pool. If both must be 0, have one of them
-    /// use another policy, [`OnFull::CallerRuns`] or [`OnFull::BlockFor`] perhaps, or submit with
-    /// [`Pool::try_submit`](crate::Pool::try_submit) in that direction.
+    /// With 0 no task waits for a worker (a *rendezvous*). The pool then accepts as many tasks at a time as
+    /// it may have workers: the largest number of the range that was [set last](Pool::set_workers), so that a
+    /// task for which a worker must still be started is accepted and makes the pool grow; and one more for
+    /// each [blocked](crate::blocking()) worker.
     ///
-    /// Structured work ([`join`](crate::join), loops, scopes) cannot be refused. Its tasks are let in beyond the capacity, and
-    /// room for others is found again when all that is above it has begun.
+    /// Two pools whose tasks submit to each other can wait for each other forever if both
+    /// [block](OnFull::Block) and both have capacity 0. Such a pool releases a permit only when a task ends,
+    /// and each task waits for the other pool. With a capacity of 1 or more a permit is released when a task
+    /// starts, and a worker that waits for another pool starts tasks of its own pool. If both capacities must
+    /// be 0, give one pool another policy ([`OnFull::CallerRuns`] or [`OnFull::BlockFor`]), or submit with
+    /// [`Pool::try_submit`](crate::Pool::try_submit) in one direction.
+    ///
+    /// Structured work ([`join`](crate::join()), loops, scopes) cannot be refused. Its tasks are accepted
+    /// beyond the capacity, and other tasks get permits again when the surplus has started.
     ///
     /// ```
     /// use longshore::{OnFull, Pool, SubmitErrorKind};
@@ -259,53 +372,109 @@ impl<P> PoolBuilder<P> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn queue_capacity(mut self, tasks: usize) -> Self {
-        self.capacity = Some(tasks);
+        self.settings.capacity = Some(tasks);
         self
     }
 
-    /// What happens to a task for which there is no room. The default is [`OnFull::Block`]. Without
-    /// [`PoolBuilder::queue_capacity`] and [`PoolBuilder::budget`] there always is room.
+    /// Sets what happens to a task that is submitted to a full pool. The default is [`OnFull::Block`]. A pool
+    /// without a [capacity](PoolBuilder::queue_capacity) and a [budget](PoolBuilder::budget) is never full.
+    ///
+    /// ```
+    /// use longshore::{OnFull, Pool};
+    ///
+    /// let pool = Pool::builder().queue_capacity(1_000).on_full(OnFull::CallerRuns).build()?;
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
     pub fn on_full(mut self, on_full: OnFull) -> Self {
-        self.on_full = on_full;
+        self.settings.on_full = on_full;
         self
     }
 
-    /// How much the tasks that were given a weight may weigh together, from 1. A task has its share from the moment at which
-    /// it is accepted until it has ended, in whatever way. It is in units of the program's own: bytes of memory, perhaps, or
-    /// open files. When it is used up, [`PoolBuilder::on_full`] says what happens; those who wait get it strictly in their
-    /// order, so that a heavy task is not kept out by lighter ones that come later.
+    /// Sets how much the tasks with a [weight](crate::TaskBuilder::weight) may weigh together, from 1. By
+    /// default there is no limit.
+    ///
+    /// The unit is the program's own, for example bytes of memory or open files. A task holds its weight from
+    /// the moment at which it is accepted until it has ended or is discarded. When the budget is used up,
+    /// [`PoolBuilder::on_full`] says what happens. Waiting submissions get their part strictly in the order
+    /// of arrival, so that lighter tasks never overtake a heavy task.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::builder().budget(1 << 30).build()?; // bytes
+    /// let image = pool.task().weight(1 << 20).submit(|| vec![0u8; 1 << 20].len())?;
+    /// assert_eq!(image.join()?, 1 << 20);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn budget(mut self, limit: u64) -> Self {
-        self.budget = Some(limit);
+        self.settings.budget = Some(limit);
         self
     }
 
-    /// What happens to a task that weighs more than the whole budget. The default is [`Overweight::Reject`].
+    /// Sets what happens to a task that weighs more than the whole budget. The default is
+    /// [`Overweight::Reject`].
+    ///
+    /// ```
+    /// use longshore::{Overweight, Pool};
+    ///
+    /// let pool = Pool::builder().budget(10).overweight(Overweight::RunAlone).build()?;
+    /// assert_eq!(pool.task().weight(99).submit(|| 6 * 7)?.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn overweight(mut self, overweight: Overweight) -> Self {
-        self.overweight = overweight;
+        self.settings.overweight = overweight;
         self
     }
 
-    /// A token that ends the pool: cancelling it does what [`Pool::shutdown_now`] does, without waiting for the threads.
-    /// All new work is refused and what is queued never starts, its handles resolve as
-    /// [cancelled](crate::JoinError::Cancelled). What runs may ask the token; what has returned stays. With a token that has been
-    /// cancelled already the pool is closed from the beginning.
+    /// Sets a token that ends the pool. Cancelling it does what [`Pool::shutdown_now`] does, without waiting
+    /// for the threads: the pool refuses all new tasks, and the handles of queued tasks return
+    /// [`JoinError::Cancelled`](crate::JoinError::Cancelled). Running tasks may ask the token. A token that
+    /// is cancelled already makes a closed pool.
+    ///
+    /// ```
+    /// use longshore::{CancelToken, Pool};
+    ///
+    /// let token = CancelToken::new();
+    /// let pool = Pool::builder().cancel_token(&token).build()?;
+    /// token.cancel();
+    /// assert!(pool.submit(|| 6 * 7).is_err());
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
     pub fn cancel_token(mut self, token: &CancelToken) -> Self {
-        self.token = Some(token.clone());
+        self.settings.token = Some(token.clone());
         self
     }
 
-    /// Starts the pool.
+    /// Checks the settings, starts the workers and returns the pool.
+    ///
+    /// ```
+    /// use longshore::{BuildError, Pool};
+    ///
+    /// let pool = Pool::builder().workers(2).build()?;
+    /// assert_eq!(pool.submit(|| 6 * 7)?.join()?, 42);
+    ///
+    /// let refused = Pool::builder().workers(0).build();
+    /// assert!(matches!(refused, Err(BuildError::ZeroWorkers)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// Every [`BuildError`]: all values are checked before the first thread starts, and if a thread cannot be
-    /// started, those before it are stopped and joined.
+    /// A [`BuildError`] that names the value, if a setting is invalid; then no thread was started. Or
+    /// [`BuildError::Spawn`], [`BuildError::SpawnAutoscaler`] or [`BuildError::StartHookPanicked`], if a
+    /// thread cannot start; then the threads before it have been stopped and joined.
     pub fn build(self) -> Result<P, BuildError>
     where
         P: Start,
     {
-        P::start(self.validate()?)
+        P::start(self.settings.validate()?)
     }
+}
 
+impl<P> fmt::Debug for PoolBuilder<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("PoolBuilder").field(&self.settings).finish()
+    }
+}
+
+impl Settings {
     fn validate(self) -> Result<Config, BuildError> {
         let allowed = affinity::allowed_cores();
         let spin = if affinity::is_single_core() { Duration::ZERO } else { spin::DEFAULT_LIMIT };
@@ -333,35 +502,13 @@ impl<P> PoolBuilder<P> {
     }
 }
 
-impl<P> fmt::Debug for PoolBuilder<P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PoolBuilder")
-            .field("workers", &self.workers)
-            .field("scaling", &self.scaling)
-            .field("blocking_limit", &self.blocking_limit)
-            .field("name", &self.name)
-            .field("stack_size", &self.stack_size)
-            .field("pinning", &self.pinning)
-            .field("hooks", &self.hooks)
-            .field("placement", &self.placement)
-            .field("histograms", &self.histograms)
-            .field("seed", &self.seed)
-            .field("spin", &self.spin)
-            .field("capacity", &self.capacity)
-            .field("on_full", &self.on_full)
-            .field("budget", &self.budget)
-            .field("overweight", &self.overweight)
-            .field("token", &self.token)
-            .finish()
-    }
-}
-
 fn validate_limits(
     workers: Option<Workers>,
-    stand_ins: usize,
+    stand_ins: Option<usize>,
     scaling: &Scaling,
 ) -> Result<WorkerLimits, BuildError> {
     let Workers { min, max } = validate_workers(workers)?;
+    let stand_ins = stand_ins.unwrap_or(DEFAULT_BLOCKING_LIMIT);
     if stand_ins > MAX_WORKERS {
         return Err(BuildError::TooManyStandIns { asked: stand_ins, max: MAX_WORKERS });
     }
@@ -444,15 +591,29 @@ fn validate_pinning(pinning: Pinning, allowed: &[usize]) -> Result<Option<Vec<us
 
 /// Building a pool.
 impl Pool {
-    /// A pool with the default configuration, see [`PoolBuilder`].
+    /// Starts a pool with the default settings: one worker for each core that the process may use, and no
+    /// capacity.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::new()?;
+    /// assert!(pool.workers() > 0);
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
     ///
     /// # Errors
-    /// As [`PoolBuilder::build`].
+    /// [`BuildError::InvalidEnvironment`] if the environment variable `LONGSHORE_THREADS` holds no number of
+    /// workers. [`BuildError::Spawn`] if the operating system starts no thread.
     pub fn new() -> Result<Pool, BuildError> {
         Pool::builder().build()
     }
 
     /// Configures a pool.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::builder().workers(2).build()?;
+    /// assert_eq!(pool.workers(), 2);
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
     pub fn builder() -> PoolBuilder {
         PoolBuilder::default()
     }
@@ -466,8 +627,10 @@ mod tests {
 
     #[test]
     fn the_number_stays_visible_in_a_cut_name() {
-        let config =
-            |name: &str| PoolBuilder::default().thread_name(name).workers(1).validate().expect("valid");
+        let config = |name: &str| {
+            let builder = PoolBuilder::default().thread_name(name).workers(1);
+            builder.settings.validate().expect("valid")
+        };
         let name = |name, index| {
             let thread = config(name).thread(index).spawn(|| thread::current().name().map(str::to_owned));
             thread.expect("starts").join().expect("runs").expect("named")

@@ -1,8 +1,174 @@
-//! What must not compile: a context or borrowed data that leaves its closure. Only rustdoc reads this file.
+//! Programs that must not compile: common mistakes, and uses that would be unsound. Only rustdoc reads this
+//! file.
 //!
-//! Each case names the error that it is about (a nightly toolchain checks the code, a stable one only that there is an
-//! error), and comes after a twin that differs in that one thing and compiles. The error about a lifetime that a closure
-//! returns has no code.
+//! Each program comes after a twin that differs in the one mistake and compiles, and names the code of its
+//! error. A nightly toolchain checks the code; a stable toolchain checks only that there is an error. (The
+//! error about a lifetime that a closure returns has no code.) The section "When the program does not
+//! compile" of `docs/GUIDE.md` explains the messages.
+//!
+//! # A task captures only what may move to another thread
+//! ```
+//! # let pool = longshore::Pool::builder().workers(1).build().expect("starts");
+//! let shared = std::sync::Arc::new(7);
+//! let answer = pool.submit(move || *shared + 1);
+//! ```
+//! ```compile_fail,E0277
+//! # let pool = longshore::Pool::builder().workers(1).build().expect("starts");
+//! let shared = std::rc::Rc::new(7);
+//! let answer = pool.submit(move || *shared + 1);
+//! ```
+//!
+//! # A task owns what it uses
+//! ```
+//! # let pool = longshore::Pool::builder().workers(1).build().expect("starts");
+//! let numbers = vec![1, 2, 3];
+//! let sum = pool.submit(move || numbers.iter().sum::<i32>());
+//! ```
+//! ```compile_fail,E0373
+//! # let pool = longshore::Pool::builder().workers(1).build().expect("starts");
+//! let numbers = vec![1, 2, 3];
+//! let sum = pool.submit(|| numbers.iter().sum::<i32>());
+//! ```
+//!
+//! # Borrowed data needs a scope
+//! ```
+//! # let pool = longshore::Pool::builder().workers(1).build().expect("starts");
+//! fn sum(pool: &longshore::Pool, numbers: &[i32]) -> i32 {
+//!     pool.scope(|scope| scope.submit(move || numbers.iter().sum()).join().expect("no panic"))
+//! }
+//! assert_eq!(sum(&pool, &[1, 2]), 3);
+//! ```
+//! ```compile_fail,E0521
+//! # let pool = longshore::Pool::builder().workers(1).build().expect("starts");
+//! fn sum(pool: &longshore::Pool, numbers: &[i32]) -> i32 {
+//!     pool.submit(move || numbers.iter().sum()).expect("open").join().expect("no panic")
+//! }
+//! assert_eq!(sum(&pool, &[1, 2]), 3);
+//! ```
+//!
+//! # `execute` is for tasks without a result
+//! ```
+//! # let pool = longshore::Pool::builder().workers(1).build().expect("starts");
+//! pool.submit(|| 6 * 7).expect("open").join().expect("no panic");
+//! ```
+//! ```compile_fail,E0308
+//! # let pool = longshore::Pool::builder().workers(1).build().expect("starts");
+//! pool.execute(|| 6 * 7).expect("open");
+//! ```
+//!
+//! # A submission returns a `Result`
+//! ```
+//! # let pool = longshore::Pool::builder().workers(1).build()?;
+//! let answer = pool.submit(|| 6 * 7)?;
+//! assert_eq!(answer.join()?, 42);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//! ```compile_fail,E0599
+//! # let pool = longshore::Pool::builder().workers(1).build()?;
+//! let answer = pool.submit(|| 6 * 7);
+//! assert_eq!(answer.join()?, 42);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # The methods of a `PullPool` are in a trait
+//! ```
+//! use longshore::{AnyPool, PullPool};
+//! # let pool = PullPool::builder().workers(1).build().expect("starts");
+//! let answer = pool.submit(|| 6 * 7);
+//! ```
+//! ```compile_fail,E0599
+//! use longshore::PullPool;
+//! # let pool = PullPool::builder().workers(1).build().expect("starts");
+//! let answer = pool.submit(|| 6 * 7);
+//! ```
+//!
+//! # A `PullPool` has no joins
+//! ```
+//! use longshore::{AnyPool, Pool};
+//! # let pool = Pool::builder().workers(1).build().expect("starts");
+//! let both = pool.join(|| 1, || 2);
+//! ```
+//! ```compile_fail,E0599
+//! use longshore::{AnyPool, PullPool};
+//! # let pool = PullPool::builder().workers(1).build().expect("starts");
+//! let both = pool.join(|| 1, || 2);
+//! ```
+//!
+//! # A loop runs over a range of integers
+//! ```
+//! # let pool = longshore::Pool::builder().workers(1).build().expect("starts");
+//! let roots = pool.map(0..100, |i| (f64::from(i) / 100.0).sqrt());
+//! ```
+//! ```compile_fail,E0277
+//! # let pool = longshore::Pool::builder().workers(1).build().expect("starts");
+//! let roots = pool.map(0.0..1.0, |x: f64| x.sqrt());
+//! ```
+//!
+//! # A loop runs over a vector, not over a map
+//! ```
+//! # let pool = longshore::Pool::builder().workers(1).build().expect("starts");
+//! let ages = std::collections::HashMap::from([("Ada", 36), ("Alan", 41)]);
+//! let older = pool.map(ages.iter().collect::<Vec<_>>(), |(_, age)| age + 1);
+//! ```
+//! ```compile_fail,E0277
+//! # let pool = longshore::Pool::builder().workers(1).build().expect("starts");
+//! let ages = std::collections::HashMap::from([("Ada", 36), ("Alan", 41)]);
+//! let older = pool.map(&ages, |(_, age)| age + 1);
+//! ```
+//!
+//! # The error of a refused task holds the closure
+//! ```
+//! use longshore::{Pool, SubmitErrorKind};
+//!
+//! type AnyError = Box<dyn std::error::Error + Send + Sync>;
+//!
+//! fn run(pool: &Pool, task: Box<dyn FnOnce() + Send>) -> Result<(), AnyError> {
+//!     Ok(pool.execute(task).map_err(SubmitErrorKind::from)?)
+//! }
+//! ```
+//! ```compile_fail,E0277
+//! use longshore::{Pool, SubmitErrorKind};
+//!
+//! type AnyError = Box<dyn std::error::Error + Send + Sync>;
+//!
+//! fn run(pool: &Pool, task: Box<dyn FnOnce() + Send>) -> Result<(), AnyError> {
+//!     Ok(pool.execute(task)?)
+//! }
+//! ```
+//! The reason alone is an error, to which `?` converts:
+//! ```
+//! use longshore::{Pool, SubmitErrorKind};
+//!
+//! fn run(pool: &Pool) -> Result<u32, SubmitErrorKind> {
+//!     let answer = pool.submit(|| 6 * 7)?;
+//!     let twice = pool.submit_batch([|| 1, || 2].map(|task| move || 2 * task()))?;
+//!     Ok(answer.join().unwrap_or_default() + twice.len() as u32)
+//! }
+//! let pool = Pool::builder().workers(1).build().expect("starts");
+//! assert_eq!(run(&pool), Ok(44));
+//! pool.shutdown().expect("ends");
+//! assert_eq!(run(&pool), Err(SubmitErrorKind::Closed));
+//! ```
+//!
+//! # An `Arc` of a pool is not a pool
+//! ```
+//! use longshore::{AnyPool, Pool};
+//!
+//! fn width<P: AnyPool>(pool: &P) -> usize {
+//!     pool.workers()
+//! }
+//! # let pool = std::sync::Arc::new(Pool::builder().workers(1).build().expect("starts"));
+//! assert_eq!(width(&*pool), 1);
+//! ```
+//! ```compile_fail,E0277
+//! use longshore::{AnyPool, Pool};
+//!
+//! fn width<P: AnyPool>(pool: &P) -> usize {
+//!     pool.workers()
+//! }
+//! # let pool = std::sync::Arc::new(Pool::builder().workers(1).build().expect("starts"));
+//! assert_eq!(width(&pool), 1);
+//! ```
 //!
 //! # A context does not leave its thread
 //! ```
@@ -29,7 +195,7 @@
 //! let escaped = pool.enter(|cx| cx);
 //! ```
 //!
-//! # Nor is it put into a variable outside
+//! # A context is not stored outside of its closure
 //! ```
 //! # let pool = longshore::Pool::builder().workers(1).build().expect("starts");
 //! pool.enter(|cx| {
@@ -45,7 +211,7 @@
 //! });
 //! ```
 //!
-//! # The second side has a context of its own, and captures none
+//! # The second closure of a join uses its own context
 //! ```
 //! # let pool = longshore::Pool::builder().workers(1).build().expect("starts");
 //! pool.enter(|cx| cx.join(|_| cx.worker(), |cx| cx.worker()));
@@ -55,7 +221,21 @@
 //! pool.enter(|cx| cx.join(|_| cx.worker(), |_| cx.worker()));
 //! ```
 //!
-//! # Nor does it capture what cannot be sent
+//! # A task of a scope captures no context
+//! ```
+//! # let pool = longshore::Pool::builder().workers(1).build().expect("starts");
+//! pool.enter(|cx| {
+//!     cx.scope(|scope| scope.spawn(|| longshore::with_context(|cx| assert!(cx.is_some()))));
+//! });
+//! ```
+//! ```compile_fail,E0277
+//! # let pool = longshore::Pool::builder().workers(1).build().expect("starts");
+//! pool.enter(|cx| {
+//!     cx.scope(|scope| scope.spawn(|| assert!(cx.worker() < 1)));
+//! });
+//! ```
+//!
+//! # The second closure of a join captures only what may move to another thread
 //! ```
 //! # let pool = longshore::Pool::builder().workers(1).build().expect("starts");
 //! pool.enter(|cx| {
@@ -80,7 +260,7 @@
 //! longshore::join(|| 1, || count.get());
 //! ```
 //!
-//! # What the second side returns can be sent
+//! # The result of the second closure may move to another thread
 //! ```
 //! longshore::join(|| std::rc::Rc::new(1), || 1);
 //! ```
@@ -88,7 +268,7 @@
 //! longshore::join(|| 1, || std::rc::Rc::new(1));
 //! ```
 //!
-//! # Whatever enters a pool can be sent, and what it returns
+//! # A closure that enters a pool, and its result, may move to another thread
 //! ```
 //! # let pool = longshore::Pool::builder().workers(1).build().expect("starts");
 //! let count = std::sync::Arc::new(1);
@@ -110,7 +290,7 @@
 //! pool.join(|| *count, || 1);
 //! ```
 //!
-//! # Sides do not share what one of them changes
+//! # The closures of a join do not share what one of them changes
 //! ```
 //! let mut numbers = [1, 2];
 //! let (left, right) = numbers.split_at_mut(1);
@@ -121,7 +301,7 @@
 //! longshore::join(|| numbers[0] = 3, || numbers[1] = 4);
 //! ```
 //!
-//! # What is borrowed does not outlive its owner
+//! # Borrowed data does not outlive its owner
 //! ```
 //! # let pool = longshore::Pool::builder().workers(1).build().expect("starts");
 //! let numbers = vec![1, 2];
@@ -143,7 +323,7 @@
 //! let (first, _) = pool.join(|| &numbers[0], || drop(numbers));
 //! ```
 //!
-//! # A task that is not waited for borrows nothing, also inside `enter`
+//! # A task outside of a scope borrows nothing, also inside `enter`
 //! ```
 //! # let pool = longshore::Pool::builder().workers(1).build().expect("starts");
 //! let numbers = vec![1, 2];

@@ -1,30 +1,56 @@
-//! [`Group`]: many tasks with one end, whose results come in the order of their submission.
+//! [`Group`]: many tasks with one end; results in the order of submission; stops at the first failure, if
+//! asked to.
+//!
+//! A group is a list of handles and a token. Its clones share both behind a mutex, which is held while a task
+//! is queued, so that the list has the order of the pool. An output adapter in each task cancels the token if
+//! the task fails. A group ends exactly: a task that adds tasks does so before it ends, so an empty list
+//! after the last join means that all have ended. Guarded by `tests/it/behaviour/groups.rs`.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::api::pool::Pool;
 use crate::base::error::{JoinError, SubmitError};
 use crate::base::facade::{Mutex, lock};
+use crate::runtime::intake::Intake;
 use crate::submit::admission;
 use crate::submit::envelope::OutputAdapter;
 use crate::submit::handle::JoinHandle;
 use crate::submit::options::TaskOptions;
+use crate::submit::pack;
 use crate::submit::single::{self, Submission};
 use crate::submit::target::SubmitTarget;
 use crate::task::cancel::CancelToken;
 use crate::task::conditions::Conditions;
 
-/// Tasks that belong together: wait for all of them, get their results in the order of submission, and, by choice, stop at
-/// the first that fails.
+/// Tasks that belong together: [`Group::join`] waits for all of them and returns their results in the order
+/// of submission. On request the group [stops at the first failure](Group::stop_at_first_failure).
 ///
-/// Clones are the same group, so that its tasks may add tasks to it: a recursion ends exactly when
-/// [`Group::join`] returns. The group keeps a handle and a result for each task until it is joined; for millions of tasks
-/// whose results nobody wants a [`scope`](crate::scope()) is lighter. Of a [`Lane`](crate::Lane) a group has bounded concurrency.
+/// Clones are the same group. So a task of the group may add tasks to it, and [`Group::join`] returns exactly
+/// when the whole recursion has ended. The group keeps a handle and a result for each task until it is
+/// joined. For millions of tasks without results a [`scope`](crate::scope()) costs less. A group of a
+/// [`Lane`](crate::Lane) has bounded concurrency.
+///
+/// `T` is the result of a task, `E` the error of a task that may fail, and `P` the [`Pool`], the
+/// [`PullPool`](crate::PullPool) or the [`Lane`](crate::Lane) that runs the tasks. A group whose tasks return
+/// no error needs a type annotation:
+///
+/// ```
+/// use longshore::{Group, Pool};
+///
+/// let pool = Pool::new()?;
+/// let squares: Group<u64> = pool.group();
+/// for n in 0..4 {
+///     squares.submit(move || n * n)?;
+/// }
+/// assert_eq!(squares.join()?, [0, 1, 4, 9]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A group that stops at the first failure:
 ///
 /// ```
 /// use longshore::{Pool, TaskError};
@@ -50,18 +76,12 @@ struct GroupShared<T, E> {
 }
 
 struct GroupState<T, E> {
-    /// What the end of a failed task does to the others.
-    on_failure: OnFailure,
-    /// Those that nobody has joined, in the order of submission.
+    /// What the failure of a task cancels: the group, if it stops at the first failure.
+    stop: Option<CancelToken>,
+    /// The tasks that are not joined yet, in the order of submission.
     handles: VecDeque<JoinHandle<Result<T, E>>>,
-    /// Tasks joined before them.
+    /// How many tasks were joined before these.
     joined: usize,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum OnFailure {
-    GoOn,
-    Stop,
 }
 
 impl<T, E, P> Group<T, E, P>
@@ -71,87 +91,168 @@ where
     P: SubmitTarget,
 {
     pub(crate) fn new(target: &P) -> Self {
-        let list = GroupState { on_failure: OnFailure::GoOn, handles: VecDeque::new(), joined: 0 };
+        let list = GroupState { stop: None, handles: VecDeque::new(), joined: 0 };
         Group {
             intake: target.intake().clone(),
             members: Arc::new(GroupShared { token: CancelToken::new(), list: Mutex::new(list) }),
         }
     }
 
-    /// From now on the first task that panics or returns an error cancels those that have not begun. Those that run are
-    /// awaited all the same; they may ask the group's [token](Group::token).
+    /// Makes the first task that panics or returns an error cancel the tasks that have not started. Applies
+    /// to tasks that are added afterwards.
+    ///
+    /// [`Group::join`] still waits for running tasks. They may ask the [token](Group::token) of the group.
+    ///
+    /// ```
+    /// use longshore::Pool;
+    ///
+    /// let pool = Pool::new()?;
+    /// let group = pool.group().stop_at_first_failure();
+    /// group.submit_fallible(|| Err::<(), _>("no such file"))?;
+    /// let failure = group.join().expect_err("the task fails");
+    /// assert_eq!(failure.to_string(), "task 0 of the group: no such file");
+    /// assert!(group.token().is_cancelled());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn stop_at_first_failure(self) -> Self {
-        lock(&self.members.list).on_failure = OnFailure::Stop;
+        lock(&self.members.list).stop = Some(self.token());
         self
     }
 
-    /// Adds a task. It cannot fail but by a panic.
+    /// Adds a task that returns a result. It fails only by a panic.
+    ///
+    /// A group that is cancelled accepts the task, which then never starts.
+    ///
+    /// ```
+    /// use longshore::{Group, Pool};
+    ///
+    /// let pool = Pool::new()?;
+    /// let group: Group<u32> = pool.group();
+    /// group.submit(|| 6 * 7)?;
+    /// assert_eq!(group.join()?, [42]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// As [`Pool::submit`]. Added to a group that has been cancelled a task is accepted, and never begins.
+    /// A [`SubmitError`] returns the task if the pool is shut down or full, or in a forked child.
+    /// [`Pool::execute`] lists the reasons.
     pub fn submit<F>(&self, task: F) -> Result<(), SubmitError<F>>
     where
         F: FnOnce() -> T + Send + 'static,
     {
-        self.add(task, Succeeds(PhantomData))
+        self.add(task, Ok)
     }
 
-    /// Adds a task whose error is a failure.
+    /// Adds a task that returns a [`Result`]. An error is a failure of the task.
+    ///
+    /// A group that is cancelled accepts the task, which then never starts.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::new()?;
+    /// let group = pool.group();
+    /// group.submit_fallible(|| "42".parse::<u32>())?;
+    /// assert_eq!(group.join()?, [42]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// As for [`Group::submit`].
+    /// A [`SubmitError`] returns the task if the pool is shut down or full, or in a forked child.
+    /// [`Pool::execute`] lists the reasons.
     pub fn submit_fallible<F>(&self, task: F) -> Result<(), SubmitError<F>>
     where
         F: FnOnce() -> Result<T, E> + Send + 'static,
     {
-        self.add(task, MayFail)
+        self.add(task, |result| result)
     }
 
-    fn add<F, R, V>(&self, task: F, verdict: V) -> Result<(), SubmitError<F>>
+    fn add<F, R, C>(&self, task: F, convert: C) -> Result<(), SubmitError<F>>
     where
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
-        V: GroupOutput<R, Value = T, Error = E> + Send + 'static,
+        C: FnOnce(R) -> Result<T, E> + Send + 'static,
     {
-        let token = self.members.token.clone();
-        let conditions = Conditions { deadline: None, token: Some(token.clone()) };
+        let conditions = Conditions { deadline: None, token: Some(self.token()) };
         let options = TaskOptions { conditions, ..TaskOptions::default() };
-        // Before the lock, because this may wait.
+        // Before the lock is taken, because this may wait.
         let (admitted, permit) = match admission::admit_with(&*self.intake, &options) {
             Ok(admitted) => admitted,
             Err(kind) => return Err(SubmitError { task, kind }),
         };
-        // Held over the submission, so that the order of the list is that of the pool. No user code runs under it.
+        // The lock is held while the task is queued, so that the list has the order of the pool. The task
+        // does not run under the lock.
         let mut list = lock(&self.members.list);
-        let stop = match list.on_failure {
-            OnFailure::GoOn => None,
-            OnFailure::Stop => Some(token),
-        };
-        let adapter = GroupTask { verdict, stop: StopOnFailure { token: stop, is_armed: false } };
+        let stop = StopOnFailure { token: list.stop.clone(), is_armed: false };
+        let adapter = GroupTask { convert, stop };
+        let pack = |task, extras| pack::pack_adapted(self.intake.handle_pool_id(), task, adapter, extras);
         let Submission { handle, left } =
-            single::finish_submit_adapted(&*self.intake, admitted, permit, options, task, adapter)?;
+            single::finish_submit_packed(&*self.intake, admitted, permit, options, task, pack)?;
         list.handles.push_back(handle);
         drop(list);
         left.into_iter().for_each(|task| admission::run_or_drop(&*self.intake, admitted, task));
         Ok(())
     }
 
-    /// Cancels the tasks that have not begun.
+    /// Cancels the tasks that have not started, and all tasks that are added later. Running tasks may ask the
+    /// [token](Group::token).
+    ///
+    /// ```
+    /// use longshore::{Group, Pool};
+    ///
+    /// let pool = Pool::new()?;
+    /// let group: Group<u32> = pool.group();
+    /// group.cancel();
+    /// group.submit(|| 6 * 7)?;
+    /// assert!(group.join().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn cancel(&self) {
         self.members.token.cancel();
     }
 
-    /// The token of the group, for its tasks to ask whether to go on.
+    /// Returns the token of the group, which tells a running task whether the group is cancelled.
+    ///
+    /// ```
+    /// use longshore::{Group, Pool};
+    ///
+    /// let pool = Pool::new()?;
+    /// let group: Group<()> = pool.group();
+    /// let token = group.token();
+    /// group.submit(move || {
+    ///     while !token.is_cancelled() {
+    ///         std::thread::yield_now(); // a step of the work
+    ///     }
+    /// })?;
+    /// group.cancel();
+    /// let _ = group.join(); // the task has stopped, or has never started
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn token(&self) -> CancelToken {
         self.members.token.clone()
     }
 
-    /// Waits for all tasks, those included that are added meanwhile, and returns their results in the order of submission.
-    /// Calls at the same time share the results between them.
+    /// Waits for all tasks, including tasks that are added meanwhile, and returns their results in the order
+    /// of submission.
+    ///
+    /// Each result is returned once. Concurrent calls divide the results between them.
+    ///
+    /// ```
+    /// use longshore::{Group, Pool};
+    ///
+    /// let pool = Pool::new()?;
+    /// let group: Group<u32> = pool.group();
+    /// let inner = group.clone();
+    /// group.submit(move || {
+    ///     inner.submit(|| 2).expect("the pool is open");
+    ///     1
+    /// })?;
+    /// assert_eq!(group.join()?, [1, 2]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// The failure of the first task, in the order of submission, that failed by itself; of one that was cancelled, if there
-    /// is no other. All have been awaited by then, and the other results are gone.
+    /// A [`GroupError`] with the first task, in the order of submission, that returned an error, panicked,
+    /// expired or was dropped. If there is none, the first task that was cancelled. All tasks have been
+    /// joined, and their results are lost.
     pub fn join(&self) -> Result<Vec<T>, GroupError<E>> {
         let mut results = Vec::new();
         let mut failure: Option<GroupError<E>> = None;
@@ -170,12 +271,24 @@ where
         failure.map_or(Ok(results), Err)
     }
 
-    /// Waits for all tasks as [`Group::join`] does, and returns what became of each, in the order of submission.
+    /// Waits for all tasks, including tasks that are added meanwhile, and returns the result or the error of
+    /// each, in the order of submission.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::new()?;
+    /// let group = pool.group();
+    /// for text in ["1", "two", "3"] {
+    ///     group.submit_fallible(move || text.parse::<u32>())?;
+    /// }
+    /// let good = group.join_all().into_iter().filter_map(Result::ok);
+    /// assert_eq!(good.collect::<Vec<_>>(), [1, 3]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join_all(&self) -> Vec<Result<T, TaskError<E>>> {
         std::iter::from_fn(|| self.join_next()).map(|(_, result)| result).collect()
     }
 
-    /// The result of the first that nobody has joined.
+    /// Joins the first task that is not joined yet. Returns its number and its result.
     fn join_next(&self) -> Option<(usize, Result<T, TaskError<E>>)> {
         let (index, handle) = {
             let mut list = lock(&self.members.list);
@@ -209,17 +322,17 @@ impl<T, E, P: SubmitTarget> fmt::Debug for Group<T, E, P> {
     }
 }
 
-/// Why a task of a group has no result.
+/// Why a task of a [`Group`] has no result.
 #[derive(Debug)]
 pub enum TaskError<E> {
-    /// It returned this error.
+    /// The task returned this error.
     Failed(E),
-    /// It panicked, or never ran.
+    /// The task panicked, or never ran.
     NotFinished(JoinError),
 }
 
 impl<E> TaskError<E> {
-    /// Whether it is the group's end that kept the task from running, and not the task itself that failed.
+    /// Returns whether the task was cancelled, so that the failure of another task is the cause.
     fn is_consequence(&self) -> bool {
         matches!(self, TaskError::NotFinished(error) if error.is_cancelled())
     }
@@ -243,12 +356,12 @@ impl<E: Error + 'static> Error for TaskError<E> {
     }
 }
 
-/// The first failure in a group.
+/// The first failure of a [`Group`]. Returned by [`Group::join`].
 #[derive(Debug)]
 pub struct GroupError<E> {
-    /// The number of the task, from 0 in the order of submission.
+    /// The number of the failed task, from 0 in the order of submission.
     pub index: usize,
-    /// What happened to it.
+    /// Why it has no result.
     pub error: TaskError<E>,
 }
 
@@ -264,46 +377,16 @@ impl<E: Error + 'static> Error for GroupError<E> {
     }
 }
 
-/// What a task's output means.
-trait GroupOutput<R> {
-    type Value;
-    type Error;
-
-    fn result(self, output: R) -> Result<Self::Value, Self::Error>;
-}
-
-/// Whatever is returned is a result.
-struct Succeeds<E>(PhantomData<fn() -> E>);
-
-impl<T, E> GroupOutput<T> for Succeeds<E> {
-    type Value = T;
-    type Error = E;
-
-    fn result(self, output: T) -> Result<T, E> {
-        Ok(output)
-    }
-}
-
-/// An error is a failure.
-struct MayFail;
-
-impl<T, E> GroupOutput<Result<T, E>> for MayFail {
-    type Value = T;
-    type Error = E;
-
-    fn result(self, output: Result<T, E>) -> Result<T, E> {
-        output
-    }
-}
-
-/// One task's place in its group.
-struct GroupTask<V> {
-    verdict: V,
+/// The output adapter of one task of a group.
+struct GroupTask<C> {
+    /// Makes a [`Result`] of what the closure returns.
+    convert: C,
     stop: StopOnFailure,
 }
 
-/// Cancels the group unless it is told that the task went well.
+/// Cancels the group when it is dropped while armed: the task has panicked or failed.
 struct StopOnFailure {
+    /// The token of a group that stops at the first failure.
     token: Option<CancelToken>,
     is_armed: bool,
 }
@@ -318,30 +401,42 @@ impl Drop for StopOnFailure {
     }
 }
 
-impl<V, R> OutputAdapter<R> for GroupTask<V>
+impl<C, R, T, E> OutputAdapter<R> for GroupTask<C>
 where
-    V: GroupOutput<R, Value: Send + 'static, Error: Send + 'static> + Send,
+    C: FnOnce(R) -> Result<T, E> + Send,
+    T: Send + 'static,
+    E: Send + 'static,
 {
-    type Output = Result<V::Value, V::Error>;
+    type Output = Result<T, E>;
 
     fn start(&mut self) {
         self.stop.is_armed = true;
     }
 
-    fn adapt(mut self, output: R) -> Self::Output {
-        let result = self.verdict.result(output);
+    fn adapt(mut self, output: R) -> Result<T, E> {
+        let result = (self.convert)(output);
         self.stop.is_armed = result.is_err();
         result
     }
 
-    fn has_failed(output: &Self::Output) -> bool {
+    fn has_failed(output: &Result<T, E>) -> bool {
         output.is_err()
     }
 }
 
 /// Groups of a pool.
 impl Pool {
-    /// Tasks that belong together; see [`Group`].
+    /// Makes an empty [`Group`] of tasks.
+    ///
+    /// ```
+    /// use longshore::{Group, Pool};
+    ///
+    /// let pool = Pool::new()?;
+    /// let group: Group<u32> = pool.group();
+    /// group.submit(|| 6 * 7)?;
+    /// assert_eq!(group.join()?, [42]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn group<T, E>(&self) -> Group<T, E, Pool>
     where
         T: Send + 'static,

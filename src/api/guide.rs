@@ -1,2 +1,3 @@
-//! A guide: which pool for what, how programs for other pools are carried over, and the mistakes that pools invite.
+//! A guide: which pool for which work, how to port programs from other pools, common mistakes, and compile
+//! errors.
 #![doc = include_str!("../../docs/GUIDE.md")]

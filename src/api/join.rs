@@ -1,15 +1,22 @@
-//! Fork-join: [`join`] and the [`Context`] that carries a worker through a recursion.
+//! Fork-join: [`join`], and the [`Context`] that carries a worker through a recursion.
+//!
+//! A thin layer over `push/worker/fork.rs` (joins) and `push/lease.rs` (external threads that act as
+//! workers). A context never leaves the thread that acts as its worker. Guarded by `tests/it/joins`,
+//! `compile_fail.rs` and the models `forks`, `offers` and `latches`.
 
 use std::fmt;
 
 use crate::api::pool::Pool;
 use crate::push::worker::PushWorker;
 
-/// A place in a pool: the worker that the calling code runs on, at hand.
+/// The worker of a [`Pool`] that the calling thread is or acts as, passed by hand through a recursion.
 ///
-/// A small value that is passed on by copying. The functions of this library that take a closure look for the worker of
-/// the calling thread in a thread-local; a recursion that carries a context along does not have to. It cannot leave its
-/// thread, nor the closure that it was given to.
+/// A context is copied and costs nothing. The free functions ([`join`], [`scope`](crate::scope()) and so on)
+/// look up the worker in a thread-local variable; the methods of a context need not.
+///
+/// A context is neither [`Send`] nor [`Sync`], and it cannot leave the closure that receives it. A closure
+/// that may run on another thread, such as the second closure of a join, receives a context of its own as its
+/// argument.
 ///
 /// ```
 /// use longshore::{Context, Pool};
@@ -31,30 +38,62 @@ pub struct Context<'w> {
     pub(crate) worker: &'w PushWorker,
 }
 
+/// Implemented by no type. Gives a closure that captures a [`Context`] one error that says what to do,
+/// instead of an error for each field of the worker.
+#[diagnostic::on_unimplemented(
+    message = "a `Context` cannot be used on another thread",
+    label = "captures a `Context`, and may run on another thread",
+    note = "use the `Context` that the closure receives as its argument: `cx.join(|cx| .., |cx| ..)`",
+    note = "a closure without an argument calls `longshore::join`, `scope` or `with_context` instead"
+)]
+pub trait UsableOnAnyThread {}
+
+// SAFETY: no type implements the trait and no other crate can name it, so the bound never holds and no
+// context is `Send`.
+#[doc(hidden)]
+unsafe impl Send for Context<'_> where Self: UsableOnAnyThread {}
+
+// SAFETY: no type implements the trait and no other crate can name it, so the bound never holds and no
+// context is `Sync`.
+#[doc(hidden)]
+unsafe impl Sync for Context<'_> where Self: UsableOnAnyThread {}
+
 impl<'w> Context<'w> {
     #[inline(always)]
     pub(crate) fn new(worker: &'w PushWorker) -> Self {
         Context { worker }
     }
 
-    /// Calls both closures, perhaps at the same time, and returns what both return.
+    /// Calls both closures, possibly at the same time, and returns both results.
     ///
-    /// This thread calls `a`. Another worker may take `b` meanwhile; if none does, this thread calls it afterwards.
-    /// While nobody comes for it that costs some plain memory accesses and no atomic operation; nothing is allocated.
+    /// This thread calls `a`. Meanwhile another worker may take `b`; if none does, this thread calls `b`
+    /// afterwards. A join whose `b` is not taken costs a few plain memory accesses: no fence, no lock, no
+    /// allocation.
     ///
-    /// Both have ended when this returns or unwinds. While it waits for a `b` that another worker has taken, this thread
-    /// runs parts of that `b` and nothing else (see the [crate's text](crate#what-may-run-while-a-task-waits)).
+    /// Both closures have ended when this returns or unwinds. While it waits for a `b` that another worker
+    /// has taken, this thread runs parts of that `b` and nothing else
+    /// ([what may run](crate#what-may-run-while-a-task-waits)). So a lock may be held over a join.
     ///
-    /// Recursion takes stack: about 130 bytes a level where the compiler optimises (1,300 where it does not) beside what the
-    /// closures hold, so the [default stack](crate::DEFAULT_STACK_SIZE) bears more than ten thousand levels; for a million,
-    /// see [`PoolBuilder::stack_size`](crate::PoolBuilder::stack_size). Every worker needs it, for a thief may get all that
-    /// is below the first level.
+    /// A level of recursion uses about 130 bytes of stack in an optimised build, about 1,300 bytes otherwise,
+    /// and the captures of the closures. So the [default stack](crate::DEFAULT_STACK_SIZE) is enough for more
+    /// than ten thousand levels. For a million levels set
+    /// [`PoolBuilder::stack_size`](crate::PoolBuilder::stack_size); a thief may get all levels but the first,
+    /// so the size applies to every worker.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::new()?;
+    /// let words = ["push", "and", "steal"];
+    /// let (a, b) = pool.enter(|cx| cx.join(|_| words[0].len(), |_| words[1].len()));
+    /// assert_eq!((a, b), (4, 3));
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
     ///
     /// # Panics
-    /// With the panic of `a`, or else of `b`, after the other one has ended. In the child of a process that was forked in
-    /// the middle of the join, if another worker had taken `b`: it does not exist there.
-    // Not inlined into the caller, so that a recursive caller is inlined into *this*: the compiler does not inline a
-    // function into itself, and this way half of the calls go (2.9 instead of 4.1 ns a join of Fibonacci numbers).
+    /// With the panic of `a`, or otherwise of `b`, after both have ended. Also in the child of a process that
+    /// was forked during the join, if another worker had taken `b`: that worker does not exist in the child.
+    // Not inlined into the caller, so that a recursive caller is inlined into this function. The compiler
+    // does not inline a function into itself; this way half of the calls disappear (2.9 instead of 4.1 ns a
+    // join of Fibonacci numbers).
     #[inline(never)]
     pub fn join<A, B, RA, RB>(self, a: A, b: B) -> (RA, RB)
     where
@@ -65,18 +104,50 @@ impl<'w> Context<'w> {
         self.worker.join(|worker| a(Context::new(worker)), |worker, _| b(Context::new(worker)))
     }
 
-    /// Whether another worker would take something if this one had anything to give: it has taken what was there.
-    /// A loop that splits its work only then makes hardly any more pieces than are taken.
+    /// Returns whether this worker shows no fork that another worker could take. A loop that splits its work
+    /// only then makes few more parts than are taken. Costs one relaxed load.
+    ///
+    /// ```
+    /// use longshore::{Context, Pool};
+    ///
+    /// fn sum(cx: Context<'_>, numbers: &[u64]) -> u64 {
+    ///     if numbers.len() < 2 || !cx.is_wanted() {
+    ///         return numbers.iter().sum();
+    ///     }
+    ///     let (left, right) = numbers.split_at(numbers.len() / 2);
+    ///     let (a, b) = cx.join(|cx| sum(cx, left), |cx| sum(cx, right));
+    ///     a + b
+    /// }
+    ///
+    /// let pool = Pool::new()?;
+    /// assert_eq!(pool.enter(|cx| sum(cx, &[1, 2, 3])), 6);
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
     #[inline(always)]
     pub fn is_wanted(self) -> bool {
         self.worker.is_wanted()
     }
 
-    /// Makes sure that the oldest work which was forked on this worker can be taken by others, if there is any.
+    /// Makes the oldest fork of this worker visible to other workers, if there is one. Costs about a
+    /// nanosecond.
     ///
-    /// Each fork and each join does this. Between two of them, in a long serial section, forked work that became the
-    /// oldest meanwhile, because the one before it was taken, is hidden; a call now and then (it costs a nanosecond) shows
-    /// it.
+    /// Each fork and each join does this. In a long serial section between two joins, a fork stays hidden if
+    /// the fork before it has been taken meanwhile. An occasional call makes it visible.
+    ///
+    /// ```
+    /// # fn step(_: u32) {}
+    /// let pool = longshore::Pool::new()?;
+    /// pool.enter(|cx| {
+    ///     let serial = || {
+    ///         for i in 0..1_000 {
+    ///             step(i);
+    ///             cx.offer();
+    ///         }
+    ///     };
+    ///     cx.join(|cx| cx.join(|_| serial(), |_| step(1)), |_| step(2))
+    /// });
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
     #[inline]
     pub fn offer(self) {
         if self.worker.is_wanted() {
@@ -84,7 +155,13 @@ impl<'w> Context<'w> {
         }
     }
 
-    /// The number of the worker, from 0.
+    /// Returns the number of the worker, from 0.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::builder().workers(2).build()?;
+    /// assert!(pool.enter(|cx| cx.worker()) < 2);
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
     pub fn worker(self) -> usize {
         self.worker.index()
     }
@@ -96,17 +173,26 @@ impl fmt::Debug for Context<'_> {
     }
 }
 
-/// Joining.
+/// Joins.
 impl Pool {
-    /// Calls `f` on this pool, with the [`Context`] for joins, scopes and loops in it, and returns its result.
+    /// Calls `f` as a worker of this pool and returns its result. The [`Context`] is for joins, scopes and
+    /// loops in `f`.
     ///
-    /// A thread that belongs to no pool takes the place of a worker that has nothing to do, and calls `f` itself: the
-    /// pool's other workers join in when there is something to take. If all workers are busy, or the caller is a worker of
-    /// another pool (which goes on serving that meanwhile), `f` is sent to one of this pool's threads, as by
-    /// [`Pool::install`].
+    /// - A worker of this pool calls `f` at once.
+    /// - An external thread acts as a parked worker of this pool and calls `f` itself. The other workers take
+    ///   forks of `f`. If no worker is parked, one of the pool's threads calls `f`, and the caller sleeps.
+    /// - For a worker of another pool one of this pool's threads calls `f`. The caller serves its own pool
+    ///   meanwhile.
     ///
-    /// It cannot be refused: if the pool is shut down, or belongs to the parent of this forked process, the calling
-    /// thread does all of the work.
+    /// The call cannot be refused. If the pool is shut down, or belongs to the parent of this forked process,
+    /// the calling thread does all of the work.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::new()?;
+    /// let (a, b) = pool.enter(|cx| cx.join(|_| 6 * 7, |_| "hello".len()));
+    /// assert_eq!((a, b), (42, 5));
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
     ///
     /// # Panics
     /// With the panic of `f`.
@@ -119,12 +205,20 @@ impl Pool {
         self.shared.enter(|worker| f(Context::new(worker)))
     }
 
-    /// Calls `f` on a thread of this pool and returns its result: for what depends on the thread, its stack, its name,
-    /// or the core to which it is pinned. [`Pool::enter`] is cheaper where it does not matter.
+    /// Calls `f` on a thread of this pool and returns its result. For code that depends on the thread: its
+    /// stack, its name, or its core. Other code runs at less cost in [`Pool::enter`].
     ///
-    /// On a worker of this pool, or a thread that has taken the place of one by [`Pool::enter`], `f` is called at once; elsewhere the caller waits, and if it is a worker of another pool,
-    /// goes on serving that. A pool that is shut down, or belongs to the parent of this forked process, has no threads:
-    /// then the caller calls `f` itself.
+    /// A worker of this pool, or an external thread that acts as a worker in [`Pool::enter`], calls `f` at
+    /// once. Any other caller waits; a worker of another pool serves its own pool meanwhile. A pool that is
+    /// shut down, or that belongs to the parent of this forked process, has no threads, so the caller calls
+    /// `f` itself.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::builder().workers(1).thread_name("deep").build()?;
+    /// let name = pool.install(|| std::thread::current().name().map(str::to_owned));
+    /// assert_eq!(name.as_deref(), Some("deep-0"));
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
     ///
     /// # Panics
     /// With the panic of `f`.
@@ -139,7 +233,8 @@ impl Pool {
         self.shared.send_in(|_| f())
     }
 
-    /// Calls both closures on this pool, perhaps at the same time: [`Context::join`] inside [`Pool::enter`].
+    /// Calls both closures on this pool, possibly at the same time, and returns both results:
+    /// [`Context::join`] inside [`Pool::enter`].
     ///
     /// ```
     /// # let pool = longshore::Pool::new()?;
@@ -151,7 +246,7 @@ impl Pool {
     /// ```
     ///
     /// # Panics
-    /// As [`Context::join`].
+    /// With the panic of `a`, or otherwise of `b`, after both have ended.
     #[inline]
     pub fn join<A, B, RA, RB>(&self, a: A, b: B) -> (RA, RB)
     where
@@ -164,8 +259,11 @@ impl Pool {
     }
 }
 
-/// Calls both closures, perhaps at the same time, on the pool whose task calls this: [`Context::join`] without the
-/// context at hand. Outside of every pool the caller calls one after the other.
+/// Calls both closures, possibly at the same time, on the [`Pool`] whose task calls this, and returns both
+/// results. The same as [`Context::join`], without a context.
+///
+/// Outside of every pool, and in a task of a [`PullPool`](crate::PullPool), the caller calls one closure
+/// after the other.
 ///
 /// ```
 /// fn sum(numbers: &[u64]) -> u64 {
@@ -184,7 +282,7 @@ impl Pool {
 /// ```
 ///
 /// # Panics
-/// As [`Context::join`].
+/// With the panic of `a`, or otherwise of `b`, after both have ended.
 #[inline]
 pub fn join<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
 where
@@ -195,7 +293,7 @@ where
     PushWorker::with_current(|worker| match worker {
         Some(worker) => worker.join(|_| a(), |_, _| b()),
         None => {
-            // As on a worker: if `a` panics, `b` is called all the same.
+            // If `a` panics, `b` is called nevertheless, as on a worker.
             struct Then<B: FnOnce() -> RB, RB>(Option<B>);
             impl<B: FnOnce() -> RB, RB> Drop for Then<B, RB> {
                 fn drop(&mut self) {
@@ -206,14 +304,14 @@ where
             }
             let mut then = Then(Some(b));
             let ra = a();
-            let b = then.0.take().expect("not called yet");
+            let b = then.0.take().expect("`b` is called only here, or in the drop");
             (ra, b())
         }
     })
 }
 
-/// Calls `f` with the [`Context`] of the calling thread, or `None` outside of every [`Pool`]: for code inside a task that
-/// wants loops or many joins and has not been given a context.
+/// Calls `f` with the [`Context`] of the calling thread, or with `None` if the thread is not a worker of a
+/// [`Pool`]. For code inside a task that needs loops or many joins and has no context.
 ///
 /// ```
 /// let pool = longshore::Pool::new()?;
@@ -228,16 +326,37 @@ pub fn with_context<R>(f: impl FnOnce(Option<Context<'_>>) -> R) -> R {
     PushWorker::with_current(|worker| f(worker.map(Context::new)))
 }
 
-/// Runs one task of the pool whose task calls this, whatever it is, on top of the calling task. Whether there was one.
-/// For a task that has nothing better to do for a while; it must hold nothing that the other might want.
+/// Runs one task of the pool whose task calls this, on top of the calling task, whatever that task is.
+/// Returns whether there was one. On a thread that is not a worker of a [`Pool`] it does nothing.
 ///
-/// On a thread that is no worker of a [`Pool`] it does nothing.
+/// For a task that has nothing else to do for a while. It must hold no lock that another task may need.
+///
+/// ```
+/// let pool = longshore::Pool::builder().workers(1).build()?;
+/// let ran = pool.submit(|| {
+///     longshore::execute(|| println!("runs inside `yield_now`")).expect("a task has a pool");
+///     longshore::yield_now()
+/// })?;
+/// assert!(ran.join()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn yield_now() -> bool {
     PushWorker::with_current(|worker| worker.is_some_and(PushWorker::run_any))
 }
 
-/// Runs the youngest task that the calling task has submitted, on top of it. Whether there was one that no other worker
-/// has taken. See [`yield_now`].
+/// Runs the newest task that the calling task has submitted, on top of the calling task. Returns whether
+/// there was one that no other worker had taken. On a thread that is not a worker of a [`Pool`] it does
+/// nothing.
+///
+/// ```
+/// let pool = longshore::Pool::builder().workers(1).build()?;
+/// let ran = pool.submit(|| {
+///     longshore::execute(|| println!("runs inside `yield_local`")).expect("a task has a pool");
+///     longshore::yield_local()
+/// })?;
+/// assert!(ran.join()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn yield_local() -> bool {
     PushWorker::with_current(|worker| worker.is_some_and(PushWorker::run_local_child))
 }

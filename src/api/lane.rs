@@ -1,4 +1,7 @@
-//! [`Lane`]: a part of a pool with its own limit, queue and statistics.
+//! [`Lane`]: a queue in front of a pool, with a limit of concurrent tasks and statistics of its own.
+//!
+//! A thin layer over `submit/lane.rs`. All clones of a lane share one state, which any thread may use.
+//! Guarded by `tests/it/behaviour/lanes.rs` and `tests/it/closing_lanes.rs`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,13 +17,17 @@ use crate::submit::lane::{LaneIntake, LaneShared, LaneStats};
 use crate::submit::single;
 use crate::submit::target::SubmitTarget;
 
-/// Tasks that run on a pool's workers, but never more than so many of them at a time; the others wait in a queue of the
-/// lane's own, in the order of arrival. For work that shares something scarce: connections, a licence, memory, a disk.
+/// A queue in front of a pool, of which at most a fixed number of tasks run at a time. The other tasks wait
+/// in the lane, in the order of arrival. For tasks that share something scarce: connections, a licence,
+/// memory, a disk.
 ///
-/// Clones are the same lane. A lane may outlive its pool, and then refuses what is submitted. Tasks of a lane may submit to
-/// it, and may wait for each other as tasks of another pool do: a worker that waits for one serves its own pool meanwhile,
-/// so a task must not hold a lock over such a wait that others want. If the pool is shut down, a lane's tasks are drained
-/// or thrown away with the others. A purge of the pool throws away those of a lane that are in the pool's queues.
+/// Clones are the same lane. A lane may outlive its pool; it then refuses all tasks. A shutdown of the pool
+/// drains or discards the tasks of the lane with those of the pool. A purge discards the tasks of the lane
+/// that are in the pool's queues.
+///
+/// A task of a lane may submit to it. It may also wait for another task of the lane, but like a task of
+/// another pool: the worker runs any task of its pool meanwhile. So a task must not hold a lock during such a
+/// wait that another task needs.
 ///
 /// ```
 /// let pool = longshore::Pool::builder().workers(4).build()?;
@@ -34,7 +41,16 @@ pub struct Lane<P: SubmitTarget = Pool> {
     intake: Arc<LaneIntake<P::Intake>>,
 }
 
-/// Configures a lane. Made by [`Pool::lane`](crate::Pool::lane).
+/// Configures a [`Lane`]. Made by [`Pool::lane`](crate::Pool::lane).
+///
+/// ```
+/// use longshore::{Pool, Priority};
+///
+/// let pool = Pool::new()?;
+/// let reports = pool.lane(2).queue_capacity(100).priority(Priority::Low).build()?;
+/// assert_eq!(reports.submit(|| 6 * 7)?.join()?, 42);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct LaneBuilder<'p, P: SubmitTarget = Pool> {
     pool: &'p P,
@@ -48,15 +64,38 @@ impl<'p, P: SubmitTarget> LaneBuilder<'p, P> {
         LaneBuilder { pool, limit, capacity: usize::MAX, route: Route::Any }
     }
 
-    /// How many tasks may wait besides those that were given to the pool; more are refused with
-    /// [`SubmitErrorKind::Full`](crate::SubmitErrorKind::Full). 0 refuses whatever cannot go to the pool at once. Without this call there is
-    /// no such limit.
+    /// Sets how many tasks may wait in the lane, besides the tasks that it has passed to the pool. The lane
+    /// refuses more with [`SubmitErrorKind::Full`](crate::SubmitErrorKind::Full). With 0 it refuses every
+    /// task that it cannot pass to the pool at once. By default memory is the only limit.
+    ///
+    /// ```
+    /// use longshore::{Pool, SubmitErrorKind};
+    ///
+    /// let pool = Pool::new()?;
+    /// let lane = pool.lane(1).queue_capacity(0).build()?;
+    /// let (open, gate) = std::sync::mpsc::channel::<()>();
+    /// lane.execute(move || _ = gate.recv())?;
+    /// let refused = lane.execute(|| ()).expect_err("one task is in the pool");
+    /// assert_eq!(refused.kind, SubmitErrorKind::Full);
+    /// drop(open);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn queue_capacity(mut self, tasks: usize) -> Self {
         self.capacity = tasks;
         self
     }
 
-    /// The priority at which the lane's tasks go to the pool. See [`TaskBuilder::priority`].
+    /// Sets the priority of the lane's tasks in the pool. The default is [`Priority::Normal`].
+    /// [`TaskBuilder::priority`] says what a priority does.
+    ///
+    /// ```
+    /// use longshore::{Pool, Priority};
+    ///
+    /// let pool = Pool::new()?;
+    /// let clicks = pool.lane(4).priority(Priority::High).build()?;
+    /// assert_eq!(clicks.submit(|| 6 * 7)?.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn priority(mut self, priority: Priority) -> Self {
         self.route = Route::of(priority);
         self
@@ -64,8 +103,17 @@ impl<'p, P: SubmitTarget> LaneBuilder<'p, P> {
 
     /// Makes the lane.
     ///
+    /// ```
+    /// use longshore::{BuildError, Pool};
+    ///
+    /// let pool = Pool::new()?;
+    /// assert!(pool.lane(2).build().is_ok());
+    /// assert!(matches!(pool.lane(0).build(), Err(BuildError::ZeroLimit)));
+    /// # Ok::<(), BuildError>(())
+    /// ```
+    ///
     /// # Errors
-    /// [`BuildError::ZeroLimit`].
+    /// [`BuildError::ZeroLimit`] if the limit is 0.
     pub fn build(self) -> Result<Lane<P>, BuildError> {
         if self.limit == 0 {
             return Err(BuildError::ZeroLimit);
@@ -76,10 +124,21 @@ impl<'p, P: SubmitTarget> LaneBuilder<'p, P> {
 }
 
 impl<P: SubmitTarget> Lane<P> {
-    /// As [`Pool::execute`](crate::Pool::execute).
+    /// Runs `task` on the pool when its turn in the lane comes, without a handle.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::new()?;
+    /// let printer = pool.lane(1).build()?;
+    /// for page in 1..=3 {
+    ///     printer.execute(move || println!("page {page}"))?;
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// As there, and [`SubmitErrorKind::Full`](crate::SubmitErrorKind::Full).
+    /// A [`SubmitError`] returns the task: with [`SubmitErrorKind::Full`](crate::SubmitErrorKind::Full) if
+    /// the [capacity](LaneBuilder::queue_capacity) of the lane is used up, or because the pool is shut down
+    /// or full, as [`Pool::execute`] says.
     pub fn execute<F>(&self, task: F) -> Result<(), SubmitError<F>>
     where
         F: FnOnce() + Send + 'static,
@@ -87,10 +146,18 @@ impl<P: SubmitTarget> Lane<P> {
         single::execute(&*self.intake, task, None)
     }
 
-    /// As [`Pool::submit`](crate::Pool::submit).
+    /// Runs `task` on the pool when its turn in the lane comes, and returns a handle for its result.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::new()?;
+    /// let lane = pool.lane(1).build()?;
+    /// assert_eq!(lane.submit(|| 6 * 7)?.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// As for [`Lane::execute`].
+    /// A [`SubmitError`] returns the task if the lane is full, or if the pool is shut down or full.
+    /// [`Lane::execute`] has the details.
     pub fn submit<F, T>(&self, task: F) -> Result<JoinHandle<T>, SubmitError<F>>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -99,12 +166,37 @@ impl<P: SubmitTarget> Lane<P> {
         single::submit(&*self.intake, task, None)
     }
 
-    /// A task with a deadline or a token. (Its priority is that of the lane.)
+    /// Starts a task with options: a deadline, a token, a weight. Its priority is that of the lane, and a
+    /// worker or a key has no effect.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let pool = longshore::Pool::new()?;
+    /// let lane = pool.lane(1).build()?;
+    /// let answer = lane.task().start_within(Duration::from_secs(60)).submit(|| 6 * 7)?;
+    /// assert_eq!(answer.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn task(&self) -> TaskBuilder<'_, Lane<P>> {
         TaskBuilder::new(self)
     }
 
-    /// A group whose tasks go through this lane: at most so many of them run at a time.
+    /// Makes an empty [`Group`] whose tasks go through this lane, so that at most `limit` of them run at a
+    /// time.
+    ///
+    /// ```
+    /// use longshore::{Group, Lane, Pool};
+    ///
+    /// let pool = Pool::new()?;
+    /// let lane = pool.lane(2).build()?;
+    /// let group: Group<u32, std::convert::Infallible, Lane> = lane.group();
+    /// for n in 0..4 {
+    ///     group.submit(move || n * n)?;
+    /// }
+    /// assert_eq!(group.join()?, [0, 1, 4, 9]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn group<T, E>(&self) -> Group<T, E, Lane<P>>
     where
         T: Send + 'static,
@@ -113,7 +205,15 @@ impl<P: SubmitTarget> Lane<P> {
         Group::new(self)
     }
 
-    /// What the lane has done so far.
+    /// Takes a snapshot of the lane's counters.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::new()?;
+    /// let lane = pool.lane(2).build()?;
+    /// lane.submit(|| 6 * 7)?.join()?;
+    /// assert_eq!(lane.stats().submitted, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn stats(&self) -> LaneStats {
         self.intake.0.stats()
     }
@@ -150,7 +250,14 @@ impl<P: SubmitTarget> fmt::Debug for LaneBuilder<'_, P> {
 
 /// Lanes of a pool.
 impl Pool {
-    /// A part of this pool in which at most `limit` tasks run at a time; see [`Lane`](crate::Lane).
+    /// Configures a [`Lane`]: a queue in front of this pool, of which at most `limit` tasks run at a time.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::new()?;
+    /// let database = pool.lane(2).build()?;
+    /// assert_eq!(database.submit(|| 6 * 7)?.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn lane(&self, limit: usize) -> LaneBuilder<'_, Pool> {
         LaneBuilder::new(self, limit)
     }

@@ -1,11 +1,11 @@
-//! What users see, and nothing else: one file for each public type or group of functions.
+//! What users see: one file for each public type or group of functions.
 //!
-//! Every file here is a thin layer over `submit`, `push`, `pull` and `runtime`; `lib.rs` re-exports the public names
-//! flat (`longshore::Pool`). Nothing below this folder imports from it.
+//! Every file here is a thin layer over `submit`, `push`, `pull` and `runtime`. `lib.rs` re-exports the
+//! public names flat (`longshore::Pool`). No other folder imports from this one.
 //!
-//! Read `pool.rs` first, then `builder.rs` (settings and their validation). Tasks: `task_builder.rs`, `group.rs`,
-//! `lane.rs`. Borrowed work: `join.rs`, `scope.rs`, `loops.rs` over `source.rs`, `stream.rs`. The methods that both
-//! kinds of pool have are in `any_pool.rs`.
+//! Read `pool.rs` first, then `builder.rs` (settings and their checks). Tasks: `task_builder.rs`, `group.rs`,
+//! `lane.rs`. Borrowed data: `join.rs`, `scope.rs`, `loops.rs` over `source.rs`. Streams of results:
+//! `stream.rs`. Methods of both kinds of pool: `any_pool.rs`.
 
 pub mod any_pool;
 pub mod blocking;

@@ -1,7 +1,7 @@
-//! A pool as the threads behind orx-parallel's iterators (feature `orx-parallel`).
+//! Feature `orx-parallel`: a [`Pool`] runs orx-parallel's iterators.
 //!
-//! orx-parallel hands each of some workers a closure that takes items from a shared source until there are none; all that it
-//! asks of a pool is a scope.
+//! orx-parallel spawns a few closures, each of which takes items from a shared source until none is left. So
+//! it needs only a scope of the pool. Guarded by the example below.
 
 use std::num::NonZeroUsize;
 
@@ -21,7 +21,7 @@ impl<'s, 'env, 'scope> orx_parallel::Scope<'s, 'env, 'scope> for &'s Scope<'s, '
     }
 }
 
-/// Of feature `orx-parallel`: the workers of a pool run its iterators.
+/// The workers of a pool run orx-parallel's iterators. Needs the feature `orx-parallel`.
 ///
 /// ```
 /// use orx_parallel::*;

@@ -1,4 +1,9 @@
-//! [`Pool`]: the owner of a set of workers, and the ways to give it work.
+//! [`Pool`]: owns a set of workers; submits, counts, resizes, pauses and ends.
+//!
+//! A thin layer: each method calls `submit` or `runtime/lifecycle.rs` with the shared half of the pool. Any
+//! thread may call any method. Other groups of methods of `Pool` are in the files of what they make:
+//! `builder.rs`, `join.rs`, `scope.rs`, `loops.rs`, `stream.rs`, `group.rs`, `lane.rs`, `task_builder.rs`.
+//! Guarded by `tests/it/push.rs`.
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
@@ -22,12 +27,15 @@ use crate::submit::{batch, single};
 
 /// A pool of worker threads for CPU-bound tasks, with push dispatch and work stealing.
 ///
-/// Any thread may submit, also from inside a task. The task goes straight to one worker (an idle one if there is one,
-/// else the one this thread has used before), and any other worker may take it from there. Tasks submitted by a
-/// task stay on its worker, the newest first, until somebody steals them, the oldest first.
+/// Any thread may submit, also a task. The pool pushes the task to one worker: an idle worker if there is
+/// one, else the worker to which the submitting thread keeps. Any other worker may steal it from there. A
+/// task that is submitted by a task stays on the same worker, which runs the newest first, while thieves take
+/// the oldest first.
 ///
-/// Dropping the pool finishes everything that was accepted and joins the threads. Dropped by one of its own tasks (or
-/// in a forked child), it closes and leaves the threads to end by themselves.
+/// Dropping the pool finishes all accepted tasks and joins the threads. A pool that is dropped by one of its
+/// own tasks closes, and its threads end by themselves when they have finished the accepted tasks. In a
+/// forked child of the process that built the pool the drop does nothing, because the threads exist only in
+/// the parent.
 ///
 /// ```
 /// use longshore::Pool;
@@ -43,19 +51,35 @@ pub struct Pool {
     pub(crate) shared: Arc<PushShared>,
 }
 
-// A panic of user code never leaves a pool half-changed: it is caught before it reaches one.
+// A panic of user code is caught before it reaches a pool, so a panic never leaves a pool half-changed.
 impl UnwindSafe for Pool {}
 impl RefUnwindSafe for Pool {}
 
 impl Pool {
-    /// Runs `task` on the pool; its result, if any, is not wanted. Costs no allocation for captures of up to 24 bytes.
+    /// Runs `task` on the pool, without a handle.
     ///
-    /// A panic in it goes to the [panic handler](PoolBuilder::panic_handler).
+    /// Captures of up to 24 bytes need no memory besides the queue. Larger captures are stored in a recycled
+    /// block, and captures above about 1 KiB in an allocation of their own. If the task panics, the
+    /// [panic handler](crate::PoolBuilder::panic_handler) receives the payload.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    ///
+    /// let pool = longshore::Pool::new()?;
+    /// let (sender, receiver) = mpsc::channel();
+    /// pool.execute(move || sender.send(6 * 7).expect("the receiver exists"))?;
+    /// assert_eq!(receiver.recv()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// The task comes back if the pool is shut down, or in a forked child of the process that built it. A task of the
-    /// pool may still submit while a [`Pool::shutdown`] drains, but not after [`Pool::shutdown_now`]. It also comes back from a
-    /// [bounded](PoolBuilder::queue_capacity) pool that is full, if its [policy](OnFull) says so.
+    /// A [`SubmitError`] returns the task, with the reason in [`SubmitError::kind`]:
+    /// - [`SubmitErrorKind::Closed`] if the pool is shut down. A task of the pool may still submit while
+    ///   [`Pool::shutdown`] drains the pool, but not after [`Pool::shutdown_now`].
+    /// - [`SubmitErrorKind::Full`] or [`SubmitErrorKind::TimedOut`] if the pool is full and was built with
+    ///   [`OnFull::Reject`] or [`OnFull::BlockFor`].
+    /// - [`SubmitErrorKind::Forked`] in a forked child of the process that built the pool.
+    #[doc(alias = "spawn")]
     #[inline]
     pub fn execute<F>(&self, task: F) -> Result<(), SubmitError<F>>
     where
@@ -66,8 +90,17 @@ impl Pool {
 
     /// Runs `task` on the pool and returns a handle for its result.
     ///
+    /// ```
+    /// let pool = longshore::Pool::new()?;
+    /// let answer = pool.submit(|| 6 * 7)?;
+    /// assert_eq!(answer.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
-    /// As [`Pool::execute`].
+    /// A [`SubmitError`] returns the task if the pool is shut down or full, or in a forked child.
+    /// [`Pool::execute`] lists the reasons.
+    #[doc(alias = "spawn")]
     #[inline]
     pub fn submit<F, T>(&self, task: F) -> Result<JoinHandle<T>, SubmitError<F>>
     where
@@ -77,11 +110,23 @@ impl Pool {
         single::submit(&*self.shared, task, None)
     }
 
-    /// As [`Pool::execute`], but never waits: when there is no room, the task comes back at once, whatever
-    /// [`OnFull`] says.
+    /// Runs `task` on the pool, without a handle, or returns it at once if the pool is full. Replaces the
+    /// [policy](OnFull) of the pool with [`OnFull::Reject`] for this call.
+    ///
+    /// ```
+    /// use longshore::{Pool, SubmitErrorKind};
+    ///
+    /// let pool = Pool::builder().workers(1).queue_capacity(100).build()?;
+    /// if let Err(refused) = pool.try_execute(|| println!("hello")) {
+    ///     assert_eq!(refused.kind, SubmitErrorKind::Full);
+    ///     refused.into_inner()(); // runs here
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// As [`Pool::execute`]; [`SubmitErrorKind::Full`].
+    /// A [`SubmitError`] returns the task: with [`SubmitErrorKind::Full`] if the pool is full, or because the
+    /// pool is shut down or belongs to the parent of a forked child, as [`Pool::execute`] says.
     #[inline]
     pub fn try_execute<F>(&self, task: F) -> Result<(), SubmitError<F>>
     where
@@ -90,10 +135,19 @@ impl Pool {
         single::execute(&*self.shared, task, Some(OnFull::Reject))
     }
 
-    /// As [`Pool::submit`], but never waits, see [`Pool::try_execute`].
+    /// Runs `task` on the pool and returns a handle, or returns the task at once if the pool is full.
+    /// Replaces the [policy](OnFull) of the pool with [`OnFull::Reject`] for this call.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::builder().queue_capacity(100).build()?;
+    /// let answer = pool.try_submit(|| 6 * 7)?;
+    /// assert_eq!(answer.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// As [`Pool::try_execute`].
+    /// A [`SubmitError`] returns the task: with [`SubmitErrorKind::Full`] if the pool is full, or because the
+    /// pool is shut down or belongs to the parent of a forked child, as [`Pool::execute`] says.
     #[inline]
     pub fn try_submit<F, T>(&self, task: F) -> Result<JoinHandle<T>, SubmitError<F>>
     where
@@ -103,11 +157,24 @@ impl Pool {
         single::submit(&*self.shared, task, Some(OnFull::Reject))
     }
 
-    /// As [`Pool::execute`], but waits for room for at most `timeout`, whatever [`OnFull`] says. Zero tries once; a time beyond
-    /// the range of the clock waits for ever. A task of the pool does not wait, see [`OnFull`].
+    /// Runs `task` on the pool, without a handle. If the pool is full, waits for a permit for at most
+    /// `timeout`. Replaces the [policy](OnFull) of the pool with [`OnFull::BlockFor`] for this call.
+    ///
+    /// A timeout of zero tries once. A timeout beyond the range of the clock never ends. A task of the pool
+    /// does not wait: it runs the new task inside the call (see [`OnFull`]).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let pool = longshore::Pool::builder().queue_capacity(100).build()?;
+    /// pool.execute_timeout(|| println!("hello"), Duration::from_secs(1))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// As [`Pool::execute`]; [`SubmitErrorKind::TimedOut`].
+    /// A [`SubmitError`] returns the task: with [`SubmitErrorKind::TimedOut`] if the pool was full for the
+    /// whole time, or because the pool is shut down or belongs to the parent of a forked child, as
+    /// [`Pool::execute`] says.
     #[inline]
     pub fn execute_timeout<F>(&self, task: F, timeout: Duration) -> Result<(), SubmitError<F>>
     where
@@ -116,10 +183,22 @@ impl Pool {
         single::execute(&*self.shared, task, Some(OnFull::BlockFor(timeout)))
     }
 
-    /// As [`Pool::submit`], but waits for room for at most `timeout`, see [`Pool::execute_timeout`].
+    /// Runs `task` on the pool and returns a handle. If the pool is full, waits for a permit for at most
+    /// `timeout`. [`Pool::execute_timeout`] says how.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let pool = longshore::Pool::builder().queue_capacity(100).build()?;
+    /// let answer = pool.submit_timeout(|| 6 * 7, Duration::from_secs(1))?;
+    /// assert_eq!(answer.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// As [`Pool::execute_timeout`].
+    /// A [`SubmitError`] returns the task: with [`SubmitErrorKind::TimedOut`] if the pool was full for the
+    /// whole time, or because the pool is shut down or belongs to the parent of a forked child, as
+    /// [`Pool::execute`] says.
     #[inline]
     pub fn submit_timeout<F, T>(&self, task: F, timeout: Duration) -> Result<JoinHandle<T>, SubmitError<F>>
     where
@@ -129,11 +208,25 @@ impl Pool {
         single::submit(&*self.shared, task, Some(OnFull::BlockFor(timeout)))
     }
 
-    /// Runs many tasks whose results are not wanted; returns how many. Cheaper than as many calls of
-    /// [`Pool::execute`]: tasks are handed over in portions, spread over the workers.
+    /// Runs many tasks without handles; returns how many. Costs less than one call of [`Pool::execute`] for
+    /// each task, because tasks are queued 32 at a time. The portions are spread over the workers.
+    ///
+    /// If the pool has a capacity, each task for which there is no permit is treated by the [policy](OnFull)
+    /// of the pool.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::new()?;
+    /// let count = pool.execute_batch((0..1_000u64).map(|n| move || _ = n * n))?;
+    /// assert_eq!(count, 1_000);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// What was accepted before the pool closed runs; the rest comes back, in order.
+    /// A [`BatchError`] if a task is refused, for one of the reasons that [`Pool::execute`] lists. The tasks
+    /// that were accepted before it run. The other tasks are returned in order.
+    ///
+    /// # Panics
+    /// With a panic of the iterator. The tasks that were accepted before it run.
     pub fn execute_batch<I, F>(&self, tasks: I) -> Result<usize, BatchError<F, ()>>
     where
         I: IntoIterator<Item = F>,
@@ -142,10 +235,27 @@ impl Pool {
         batch::execute_batch(&*self.shared, tasks)
     }
 
-    /// Runs many tasks and returns a handle for each, in order. Cheaper than as many calls of [`Pool::submit`].
+    /// Runs many tasks and returns a handle for each, in the order of the tasks. Costs less than one call of
+    /// [`Pool::submit`] for each task, because tasks are queued 32 at a time.
+    ///
+    /// If the pool has a capacity, each task for which there is no permit is treated by the [policy](OnFull)
+    /// of the pool.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::new()?;
+    /// let handles = pool.submit_batch((0..4u64).map(|n| move || n * n))?;
+    /// let squares = handles.into_iter().map(|handle| handle.join()).collect::<Result<Vec<_>, _>>()?;
+    /// assert_eq!(squares, [0, 1, 4, 9]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// What was accepted before the pool closed runs, and its handles are in the error; the rest comes back, in order.
+    /// A [`BatchError`] if a task is refused, for one of the reasons that [`Pool::execute`] lists. The tasks
+    /// that were accepted before it run, and the error holds their handles. The other tasks are returned in
+    /// order.
+    ///
+    /// # Panics
+    /// With a panic of the iterator. The tasks that were accepted before it run.
     pub fn submit_batch<I, F, T>(&self, tasks: I) -> Result<Vec<JoinHandle<T>>, BatchError<F, JoinHandle<T>>>
     where
         I: IntoIterator<Item = F>,
@@ -155,15 +265,16 @@ impl Pool {
         batch::submit_batch(&*self.shared, tasks)
     }
 
-    /// Runs `f` once on each worker, with the worker's number, and returns a handle for each in the order of the numbers.
+    /// Runs `f` once on each worker, with the worker's number, and returns the handles in the order of the
+    /// numbers.
     ///
-    /// Nobody takes these tasks from one another. A worker that sleeps is woken; one that is busy comes to it after its
-    /// present task, or when that waits for something that this worker cannot run. All broadcasts of a pool reach every
-    /// worker in the same order. While a thread from outside acts as a worker (in a scope, join or loop) it is that thread
-    /// that runs it.
+    /// No worker runs the task of another worker. A parked worker is woken. A busy worker runs the task after
+    /// its current task, or while that waits for something that this worker cannot run. All workers run the
+    /// broadcasts of a pool in the same order. While an external thread acts as a worker (in a scope, join or
+    /// loop), that thread runs the task.
     ///
-    /// A task of the pool that joins one of these handles serves its pool meanwhile without limits, as if it waited for
-    /// another pool.
+    /// A task of the pool that joins one of these handles runs any task of its pool meanwhile, as if it
+    /// waited for another pool.
     ///
     /// ```
     /// use longshore::Pool;
@@ -176,7 +287,8 @@ impl Pool {
     /// ```
     ///
     /// # Errors
-    /// `f` comes back if the pool is shut down, also while it drains, and in a forked child.
+    /// A [`SubmitError`] returns `f`, with [`SubmitErrorKind::Closed`] if the pool is shut down or drains, or
+    /// with [`SubmitErrorKind::Forked`] in a forked child.
     pub fn broadcast<F, T>(&self, f: F) -> Result<Vec<JoinHandle<T>>, SubmitError<F>>
     where
         F: Fn(usize) -> T + Send + Sync + 'static,
@@ -185,19 +297,27 @@ impl Pool {
         single::broadcast(&*self.shared, f)
     }
 
-    /// The number of workers, those that [stand in](crate::blocking) for others among them. Of an elastic pool it may be
-    /// another one in a moment.
+    /// Returns the number of workers, including [stand-ins](crate::blocking()). The number of an elastic pool
+    /// may change at any moment.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::builder().workers(3).build()?;
+    /// assert_eq!(pool.workers(), 3);
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
+    #[doc(alias = "current_num_threads")]
     pub fn workers(&self) -> usize {
         self.shared.roster.live()
     }
 
-    /// Sets how many workers the pool has: a number (`4`), or a range (`2..=8`) in which it then follows its load. Up to the
-    /// number that it was built for.
+    /// Sets how many workers the pool has: a number (`4`), or a range (`2..=8`) in which the number follows
+    /// the load. The limit is the largest number that was given to
+    /// [`PoolBuilder::workers`](crate::PoolBuilder::workers).
     ///
-    /// Workers that are missing have been started when this returns. Those that are too many go one by one, each when it has
-    /// ended the task that it runs (and all that runs within it); this does not wait for them, and [`Pool::workers`] says
-    /// how many are left. What a worker has in its queues is handed to the others. May be called from anywhere, also
-    /// inside a task.
+    /// Missing workers have been started when this returns. Surplus workers retire one by one, each after its
+    /// current task and all that runs within that. This call does not wait for them; [`Pool::workers`] says
+    /// how many there still are. The tasks in the queues of a worker that retires go to the other workers.
+    /// May be called from any thread, also inside a task.
     ///
     /// ```
     /// let pool = longshore::Pool::builder().workers(1..=4).build()?;
@@ -209,30 +329,50 @@ impl Pool {
     /// ```
     ///
     /// # Errors
-    /// [`ResizeError::ZeroWorkers`], [`ResizeError::EmptyRange`] and [`ResizeError::AboveMaximum`] change nothing, nor do
-    /// [`ResizeError::Closed`] and [`ResizeError::Forked`]. [`ResizeError::Spawn`] says that the operating system refused a
-    /// thread: the pool goes on with those that it has, an elastic one tries again by itself.
+    /// - [`ResizeError::ZeroWorkers`], [`ResizeError::EmptyRange`] or [`ResizeError::AboveMaximum`] if the
+    ///   number is not possible, [`ResizeError::Closed`] if the pool is shut down, [`ResizeError::Forked`] in
+    ///   a forked child. Nothing has changed.
+    /// - [`ResizeError::Spawn`] if the operating system starts no thread. The range has changed, and the pool
+    ///   works with the workers that it has. An elastic pool tries again by itself.
+    #[doc(alias = "resize")]
     pub fn set_workers(&self, workers: impl Into<Workers>) -> Result<(), ResizeError> {
         let Workers { min, max } = workers.into();
         lifecycle::resize(&self.shared, min, max)
     }
 
-    /// How many tasks may wait, if the pool is [bounded](PoolBuilder::queue_capacity). How many do is in
-    /// [`PoolStats::waiting`].
+    /// Returns how many tasks may wait, or `None` if the pool has no
+    /// [capacity](crate::PoolBuilder::queue_capacity). [`PoolStats::waiting`] says how many tasks wait.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::builder().queue_capacity(100).build()?;
+    /// assert_eq!(pool.capacity(), Some(100));
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
     pub fn capacity(&self) -> Option<usize> {
         self.shared.config.capacity
     }
 
-    /// What the pool has done so far. See [`PoolStats`] for how exact it is.
+    /// Takes a snapshot of the pool's counters. [`PoolStats`] says how exact they are.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::new()?;
+    /// pool.submit(|| 6 * 7)?.join()?;
+    /// pool.shutdown()?;
+    /// assert_eq!(pool.stats().completed, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn stats(&self) -> PoolStats {
         self.shared.stats()
     }
 
-    /// Has the workers begin no further task until [`Pool::resume`]; returns whether the pool is paused now, which it is
-    /// unless it is shut down (or this is a forked child). What runs goes on, with what it waits for; a worker that was
-    /// just about to begin a task still does. Work is accepted as before. Calling it again is harmless.
+    /// Keeps the workers from starting tasks until [`Pool::resume`]. Returns whether the pool is paused now:
+    /// `false` if it is shut down, and in a forked child.
     ///
-    /// Joins, loops and scopes called from outside may run on the calling thread meanwhile. A shutdown ends the pause.
+    /// Running tasks continue, and so do the tasks that they wait for. A worker that is just about to start a
+    /// task may still start it. The pool accepts tasks as before. Repeated calls have no effect. A shutdown
+    /// ends the pause.
+    ///
+    /// Joins, loops and scopes that an external thread calls may run on that thread meanwhile.
     ///
     /// ```
     /// use longshore::Pool;
@@ -249,51 +389,112 @@ impl Pool {
         lifecycle::pause(&*self.shared)
     }
 
-    /// Ends a [`Pool::pause`].
+    /// Ends a [`Pool::pause`]. Has no effect on a pool that is not paused.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::new()?;
+    /// pool.pause();
+    /// pool.resume();
+    /// assert!(!pool.is_paused());
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
     pub fn resume(&self) {
         lifecycle::resume(&*self.shared);
     }
 
-    /// Whether the pool is paused.
+    /// Returns whether the pool is [paused](Pool::pause).
+    ///
+    /// ```
+    /// let pool = longshore::Pool::new()?;
+    /// assert!(!pool.is_paused());
+    /// assert!(pool.pause() && pool.is_paused());
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
     pub fn is_paused(&self) -> bool {
         self.shared.control().asks(Request::Pause)
     }
 
-    /// Throws away what is queued now and has not started; handles of these tasks resolve as
-    /// [cancelled](crate::JoinError::Cancelled). Returns how many tasks that were. Tasks of scopes stay, for somebody's
-    /// frame depends on them. What a worker is moving between two queues at this very moment may escape: who wants all of
-    /// it pauses the pool first.
+    /// Discards the tasks that are queued now and have not started. Returns how many tasks were discarded.
+    /// Their handles return [`JoinError::Cancelled`](crate::JoinError::Cancelled).
+    ///
+    /// Tasks of scopes stay queued, because the caller of a scope waits for them. A task that a worker moves
+    /// between two queues at the same moment may be missed; pause the pool first to discard all.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::new()?;
+    /// pool.pause();
+    /// let handles = pool.submit_batch((0..100).map(|n| move || n))?;
+    /// pool.purge();
+    /// pool.resume();
+    /// assert!(handles.into_iter().any(|handle| handle.join().is_err()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn purge(&self) -> u64 {
         lifecycle::purge(&*self.shared)
     }
 
-    /// Refuses new work from outside, finishes what was accepted (with all that these tasks submit), and returns when
-    /// every thread has ended. Any number of threads may call it, and all of them wait. Calling it again is harmless.
+    /// Ends the pool: refuses new tasks from outside, finishes all accepted tasks and all tasks that these
+    /// submit, and returns when every thread has ended.
+    ///
+    /// Any number of threads may call it, and all of them wait. Repeated calls have no effect.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::new()?;
+    /// pool.execute(|| println!("hello"))?;
+    /// pool.shutdown()?; // after this the line is printed
+    /// assert!(pool.execute(|| ()).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// [`ShutdownError::FromWorker`] inside a task or hook of this pool (the pool is left as it is), and
-    /// [`ShutdownError::Forked`].
+    /// [`ShutdownError::FromWorker`] if a task or hook of this pool calls it, which would wait for itself;
+    /// the pool stays open. [`ShutdownError::Forked`] in a forked child.
     pub fn shutdown(&self) -> Result<(), ShutdownError> {
         lifecycle::end(&*self.shared, Phase::Draining, None)
     }
 
-    /// As [`Pool::shutdown`], but returns after `timeout` at the latest. A timeout beyond the range of the clock
-    /// waits for ever.
+    /// Ends the pool like [`Pool::shutdown`], but waits for at most `timeout`. A timeout beyond the range of
+    /// the clock never ends.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use longshore::{Pool, ShutdownError};
+    ///
+    /// let pool = Pool::new()?;
+    /// pool.execute(|| println!("hello"))?;
+    /// if pool.shutdown_timeout(Duration::from_secs(10)) == Err(ShutdownError::TimedOut) {
+    ///     pool.shutdown_now()?; // discards what has not started
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// As [`Pool::shutdown`], and [`ShutdownError::TimedOut`]: the pool is closed and goes on draining; call again
-    /// to wait on, or [`Pool::shutdown_now`].
+    /// [`ShutdownError::TimedOut`] if the pool has not ended in that time. It is closed and keeps draining:
+    /// call this again, or [`Pool::shutdown_now`]. [`ShutdownError::FromWorker`] if a task or hook of this
+    /// pool calls it. [`ShutdownError::Forked`] in a forked child.
     pub fn shutdown_timeout(&self, timeout: Duration) -> Result<(), ShutdownError> {
         lifecycle::end(&*self.shared, Phase::Draining, Instant::now().checked_add(timeout))
     }
 
-    /// Refuses all new work, also from tasks, throws away what has not started and returns when the tasks that run
-    /// have ended and every thread is gone. Handles of the thrown-away tasks resolve as
-    /// [cancelled](crate::JoinError::Cancelled) before this waits. Returns how many tasks were thrown away (by all
-    /// calls of this together).
+    /// Ends the pool without finishing the accepted tasks: refuses all new tasks, also from tasks, discards
+    /// the tasks that have not started, and returns when the running tasks and every thread have ended.
+    ///
+    /// Returns how many tasks all calls together have discarded. The handles of these tasks return
+    /// [`JoinError::Cancelled`](crate::JoinError::Cancelled), before this call begins to wait.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::new()?;
+    /// let handles = pool.submit_batch((0..1_000).map(|n| move || n))?;
+    /// let discarded = pool.shutdown_now()?;
+    /// let failed = handles.into_iter().filter_map(|handle| handle.join().err());
+    /// assert_eq!(failed.count() as u64, discarded);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// As [`Pool::shutdown`].
+    /// [`ShutdownError::FromWorker`] if a task or hook of this pool calls it, which would wait for itself;
+    /// the pool stays open. [`ShutdownError::Forked`] in a forked child.
     pub fn shutdown_now(&self) -> Result<u64, ShutdownError> {
         lifecycle::end(&*self.shared, Phase::Stopping, None)?;
         Ok(self.shared.metrics.discarded.get())
@@ -320,7 +521,9 @@ impl Drop for Pool {
     }
 }
 
-/// Runs `task` on the pool whose task calls this: [`Pool::execute`] without the pool at hand.
+/// Runs `task`, without a handle, on the pool whose task calls this. Works in tasks of both kinds of pool.
+///
+/// Otherwise the same as [`Pool::execute`].
 ///
 /// ```
 /// use std::sync::Arc;
@@ -332,7 +535,7 @@ impl Drop for Pool {
 /// pool.execute(move || {
 ///     for _ in 0..10 {
 ///         let counted = counted.clone();
-///         longshore::execute(move || _ = counted.fetch_add(1, Ordering::Relaxed)).expect("a task has a pool");
+///         longshore::execute(move || _ = counted.fetch_add(1, Ordering::Relaxed)).expect("has a pool");
 ///     }
 /// })?;
 /// pool.shutdown()?;
@@ -341,14 +544,16 @@ impl Drop for Pool {
 /// ```
 ///
 /// # Errors
-/// As [`Pool::execute`]; [`SubmitErrorKind::NoPool`] on a thread that is not a worker.
+/// A [`SubmitError`] returns the task: with [`SubmitErrorKind::NoPool`] on a thread that is not a worker, or
+/// because the pool is shut down or full, as [`Pool::execute`] says.
+#[doc(alias = "spawn")]
 #[inline]
 pub fn execute<F>(task: F) -> Result<(), SubmitError<F>>
 where
     F: FnOnce() + Send + 'static,
 {
     PushWorker::with_current(|worker| match worker {
-        // The short way of the kind of pool for which the cost of a task matters most.
+        // Without a virtual call, because the cost of a task matters most in this kind of pool.
         Some(worker) => single::execute(&**worker.shared(), task, None),
         None => current::with(|worker| match worker {
             Some(worker) => single::execute(&CurrentIntake::new(worker), task, None),
@@ -357,10 +562,24 @@ where
     })
 }
 
-/// Runs `task` on the pool whose task calls this and returns a handle: [`Pool::submit`] without the pool at hand.
+/// Runs `task` on the pool whose task calls this, and returns a handle. Works in tasks of both kinds of pool.
+///
+/// Otherwise the same as [`Pool::submit`].
+///
+/// ```
+/// let pool = longshore::Pool::new()?;
+/// let sum = pool.submit(|| {
+///     let half = longshore::submit(|| (0..500).sum::<u32>()).expect("a task has a pool");
+///     (500..1000).sum::<u32>() + half.join().expect("no panic")
+/// })?;
+/// assert_eq!(sum.join()?, 499_500);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
-/// As [`Pool::submit`]; [`SubmitErrorKind::NoPool`] on a thread that is not a worker.
+/// A [`SubmitError`] returns the task: with [`SubmitErrorKind::NoPool`] on a thread that is not a worker, or
+/// because the pool is shut down or full, as [`Pool::execute`] says.
+#[doc(alias = "spawn")]
 #[inline]
 pub fn submit<F, T>(task: F) -> Result<JoinHandle<T>, SubmitError<F>>
 where
@@ -368,7 +587,7 @@ where
     T: Send + 'static,
 {
     PushWorker::with_current(|worker| match worker {
-        // The short way of the kind of pool for which the cost of a task matters most.
+        // Without a virtual call, because the cost of a task matters most in this kind of pool.
         Some(worker) => single::submit(&**worker.shared(), task, None),
         None => current::with(|worker| match worker {
             Some(worker) => single::submit(&CurrentIntake::new(worker), task, None),
@@ -377,7 +596,17 @@ where
     })
 }
 
-/// The number of the worker that this code runs on, or `None` outside of every pool.
+/// Returns the number of the worker that the calling thread is or acts as, from 0, or `None` outside of every
+/// pool.
+///
+/// ```
+/// let pool = longshore::Pool::builder().workers(2).build()?;
+/// let worker = pool.submit(longshore::current_worker)?.join()?;
+/// assert!(worker.is_some_and(|worker| worker < 2));
+/// assert_eq!(longshore::current_worker(), None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[doc(alias = "current_thread_index")]
 pub fn current_worker() -> Option<usize> {
     current::with(|worker| worker.map(CurrentWorker::index))
 }

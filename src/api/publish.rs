@@ -1,5 +1,7 @@
-//! Feature `metrics`: a snapshot's numbers for the `metrics` facade, from where an exporter of the program's choice takes
+//! Feature `metrics`: passes the numbers of a snapshot to the `metrics` facade, from which an exporter takes
 //! them.
+//!
+//! Runs on the thread that calls it, and reads only the snapshot. Guarded by `tests/features.rs`.
 
 use std::time::Duration;
 
@@ -9,17 +11,28 @@ use crate::base::histogram::Histogram;
 use crate::runtime::metrics::{PoolStats, WorkerStats};
 
 impl PoolStats {
-    /// Hands the numbers to the recorder that the program has installed for the `metrics` facade (without one, to nobody).
-    /// Call it as often as they should be up to date, from any thread.
+    /// Passes the numbers of this snapshot to the recorder that the program has installed for the `metrics`
+    /// facade. Without a recorder it does nothing. Call it from any thread, as often as the numbers should be
+    /// updated. Needs the feature `metrics`.
     ///
-    /// Counters, `longshore_tasks_total` with the label `state` (`submitted`, `completed` and so on) and
-    /// `longshore_worker_executed_total`, `.._stolen_total`, `.._parked_total`; gauges, `longshore_tasks` with the `state`
-    /// `waiting` or `running`, `longshore_worker_queue_depth`, and the seconds `longshore_worker_busy_seconds`,
-    /// `.._searching_seconds`, `.._parked_seconds`; and if the pool has [histograms](crate::Histograms), the gauges
-    /// `longshore_wait_seconds` and `longshore_run_seconds` with a label `quantile`. All have the label `pool`, the pool's
-    /// [name](PoolStats::name), those of workers the label `worker`, its number.
+    /// | name | kind | labels besides `pool` |
+    /// |---|---|---|
+    /// | `longshore_tasks_total` | counter | `state`: `submitted`, `completed` and so on |
+    /// | `longshore_tasks` | gauge | `state`: `waiting` or `running` |
+    /// | `longshore_worker_executed_total`, `.._stolen_total`, `.._parked_total` | counter | `worker` |
+    /// | `longshore_worker_queue_depth` | gauge, tasks | `worker` |
+    /// | `longshore_worker_busy_seconds` | gauge, seconds | `worker` |
+    /// | `longshore_worker_searching_seconds`, `.._parked_seconds` | gauge, seconds | `worker` |
+    /// | `longshore_wait_seconds`, `longshore_run_seconds` | gauge, seconds | `quantile`: `0.5` to `1` |
     ///
-    /// Under feature `metrics`.
+    /// The label `pool` is the [name](PoolStats::name) of the pool, the label `worker` the number of the
+    /// worker. The last row needs a pool with [histograms](crate::Histograms).
+    ///
+    /// ```
+    /// let pool = longshore::Pool::new()?;
+    /// pool.stats().publish();
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
     pub fn publish(&self) {
         for (state, count) in self.counts() {
             match state {

@@ -1,4 +1,7 @@
-//! [`PullPool`]: a pool whose workers share one queue.
+//! [`PullPool`]: a pool whose workers share one queue. Its methods are in `any_pool.rs`.
+//!
+//! It owns the shared half of the pool (`pull/shared.rs`); any thread may use it. Guarded by
+//! `tests/it/pull.rs`, which runs `tests/it/behaviour`, and by `tests/it/pulling.rs`.
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
@@ -10,25 +13,32 @@ use crate::runtime::config::Config;
 use crate::runtime::lifecycle;
 use crate::submit::target::{Start, SubmitTarget};
 
-/// A pool of worker threads for CPU-bound tasks that all take their tasks from one shared queue.
+/// A pool of worker threads for CPU-bound tasks, with one queue from which all workers take their tasks.
 ///
-/// It has the calls of a [`Pool`](crate::Pool), in the trait [`AnyPool`](crate::AnyPool): a program changes from one to
-/// the other by changing that word and importing the trait (but for joins, which need workers with queues of their own).
-/// What is different:
-/// - Tasks are **started in the order** in which they were submitted, from outside or by tasks, whichever worker takes them
-///   (but for a task that another one waits for, which may run ahead of its turn). In a [`Pool`](crate::Pool) that order
-///   holds only roughly, and a task's own tasks are started newest first.
-/// - All producers meet at one end of the queue and all workers at the other, for each single task. With short tasks and
-///   many cores that is where the time goes; with tasks of a hundred microseconds it does not matter.
-/// - Nothing is kept together: tasks that a task submits go to whoever is free, not to the core whose cache has their data.
-///   A tree of tasks is walked breadth first, so more of it is in the queue at a time.
-/// - A wait inside a task runs the awaited task if nobody has begun it, and else sleeps: there are no tasks "of its own" that
-///   it could run meanwhile. So of the two things in "Waiting inside a task" of [`JoinHandle`] that count as waiting as well
-///   only the second does here. Tasks may wait for each other in any way that is not a circle, on a single worker too, and to
-///   any depth; a wait that the pool knows nothing of (a channel, a lock) for a task in the queue needs a second worker.
-/// - [`longshore::join`](crate::join) in a task calls one closure after the other.
-/// - In [`WorkerStats`](crate::WorkerStats) `stolen`, `stolen_forks` and `queue_depth` are always 0. The length of the queue
-///   is [`PoolStats::waiting`].
+/// It has the methods of the trait [`AnyPool`](crate::AnyPool), which are those of a [`Pool`](crate::Pool)
+/// without joins, scopes, loops and streams. A program imports the trait to call them:
+/// `use longshore::AnyPool;`.
+///
+/// The differences to a [`Pool`](crate::Pool):
+/// - Tasks **start in the order** in which they were submitted, from outside or by tasks. Only an awaited
+///   task may run ahead of its turn. A [`Pool`](crate::Pool) keeps that order only roughly, and starts the
+///   tasks of a task newest first.
+/// - All producers contend for one end of the queue and all workers for the other, for each task. That limits
+///   the speed with short tasks and many cores. With tasks of 100 µs it does not matter.
+/// - A task that is submitted by a task goes to any free worker, not to the core whose caches hold its data.
+///   A tree of tasks is walked breadth first, so more of its tasks are queued at a time.
+/// - A worker that waits inside a task runs the awaited task, if that has not started, and otherwise sleeps.
+///   So a child may wait for its parent, unlike in a [`Pool`](crate::Pool) ([`JoinHandle`](crate::JoinHandle)
+///   has the rules). A task that waits by other means, such as a channel, for a task in the queue needs a
+///   second worker.
+/// - There are no joins, scopes and loops, because these need workers with queues of their own. In a task of
+///   this pool [`longshore::join`](crate::join()) calls one closure after the other, and
+///   [`longshore::scope`](crate::scope()) panics. For results in order use
+///   [`submit_batch`](crate::AnyPool::submit_batch).
+/// - In [`WorkerStats`](crate::WorkerStats) the fields `stolen`, `stolen_forks` and `queue_depth` are always
+///   0. [`PoolStats::waiting`](crate::PoolStats::waiting) has the length of the queue.
+///
+/// Dropping the pool finishes all accepted tasks and joins the threads, as for a [`Pool`](crate::Pool).
 ///
 /// ```
 /// use longshore::{AnyPool, PullPool};
@@ -44,20 +54,38 @@ pub struct PullPool {
     shared: Arc<PullShared>,
 }
 
-// A panic of user code never leaves a pool half-changed: it is caught before it reaches one.
+// A panic of user code is caught before it reaches a pool, so a panic never leaves a pool half-changed.
 impl UnwindSafe for PullPool {}
 impl RefUnwindSafe for PullPool {}
 
 impl PullPool {
-    /// A pool with the default configuration, see [`PoolBuilder`].
+    /// Starts a pool with the default settings: one worker for each core that the process may use, and no
+    /// capacity.
+    ///
+    /// ```
+    /// use longshore::{AnyPool, PullPool};
+    ///
+    /// let pool = PullPool::new()?;
+    /// assert_eq!(pool.submit(|| 6 * 7)?.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// As [`PoolBuilder::build`].
+    /// [`BuildError::InvalidEnvironment`] if the environment variable `LONGSHORE_THREADS` holds no number of
+    /// workers. [`BuildError::Spawn`] if the operating system starts no thread.
     pub fn new() -> Result<PullPool, BuildError> {
         PullPool::builder().build()
     }
 
     /// Configures a pool.
+    ///
+    /// ```
+    /// use longshore::{AnyPool, PullPool};
+    ///
+    /// let pool = PullPool::builder().workers(2).build()?;
+    /// assert_eq!(pool.workers(), 2);
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
     pub fn builder() -> PoolBuilder<PullPool> {
         PoolBuilder::new()
     }

@@ -1,8 +1,9 @@
-//! rayon's parallel iterators on a pool of ours (feature `rayon`).
+//! Feature `rayon`: rayon's parallel iterators on a [`Pool`].
 //!
-//! An iterator of rayon's is driven by whoever implements `drive_unindexed`; all that `map`, `filter`, `sum` or `collect` do
-//! is to wrap what comes before them. So it is enough to drive the innermost one: [`OnPool`] splits its producer by our
-//! join, through rayon's public plumbing. rayon's own threads are never started.
+//! The method `drive_unindexed` of the innermost iterator decides where a rayon iterator runs; adaptors such
+//! as `map`, `filter` and `sum` only wrap it. So [`OnPool`] drives the innermost iterator: it splits its
+//! producer by joins of the pool, through rayon's public plumbing. rayon's own threads are never started.
+//! Guarded by `tests/process_rayon.rs`.
 
 use std::fmt;
 
@@ -12,22 +13,23 @@ use rayon::iter::{IndexedParallelIterator, ParallelIterator};
 use crate::api::join::Context;
 use crate::api::pool::Pool;
 
-/// Parts for each worker into which an iterator is split: so many that a worker which is done early finds another part, so
-/// few that what is lost by splitting is little. Splitting costs some nanoseconds where nobody takes the parts.
+/// The number of parts for each worker into which an iterator is split. Large enough that a worker which ends
+/// early finds another part, and small enough that splits cost little: a few nanoseconds each if no worker
+/// takes the part.
 const PARTS_PER_WORKER: usize = 32;
 
-/// A parallel iterator that runs on a [`Pool`]. Made by [`OnPoolExt::on`].
+/// A parallel iterator that runs on a [`Pool`]. Made by [`OnPoolExt::on`]. Needs the feature `rayon`.
 pub struct OnPool<'p, I> {
     pool: &'p Pool,
     base: I,
 }
 
-/// Adds [`OnPoolExt::on`] to rayon's indexed parallel iterators.
+/// Adds [`OnPoolExt::on`] to rayon's indexed parallel iterators. Needs the feature `rayon`.
 pub trait OnPoolExt: IndexedParallelIterator {
-    /// Runs the iterator, and all that is chained to the result, on `pool`.
+    /// Runs the iterator, and all adaptors that follow, on `pool`.
     ///
-    /// Adaptors that need positions (`zip`, `enumerate`, `chunks`, ...) come before it, all others after it: what comes
-    /// after is driven by the pool.
+    /// Adaptors that need positions (`zip`, `enumerate`, `chunks` and so on) are called before `on`, all
+    /// other adaptors after it.
     ///
     /// ```
     /// use longshore::{OnPoolExt, Pool};
@@ -35,7 +37,8 @@ pub trait OnPoolExt: IndexedParallelIterator {
     ///
     /// let pool = Pool::new()?;
     /// let numbers: Vec<u64> = (0..1000).collect();
-    /// let sum: u64 = numbers.par_iter().enumerate().on(&pool).filter(|(i, _)| i % 2 == 0).map(|(_, n)| n * n).sum();
+    /// let even = numbers.par_iter().enumerate().on(&pool).filter(|(i, _)| i % 2 == 0);
+    /// let sum: u64 = even.map(|(_, n)| n * n).sum();
     /// assert_eq!(sum, (0..1000u64).step_by(2).map(|n| n * n).sum());
     /// # Ok::<(), longshore::BuildError>(())
     /// ```
@@ -70,7 +73,7 @@ impl<I> fmt::Debug for OnPool<'_, I> {
     }
 }
 
-/// Takes the producer out of an iterator.
+/// Receives the producer of an iterator and splits it.
 struct Drive<'w, C> {
     cx: Context<'w>,
     len: usize,
@@ -82,12 +85,13 @@ impl<T, C: Consumer<T>> ProducerCallback<T> for Drive<'_, C> {
     type Output = C::Result;
 
     fn callback<P: Producer<Item = T>>(self, producer: P) -> C::Result {
-        // The iterator may say how small and how large a part should be (`with_min_len`, `with_max_len`).
+        // The iterator may limit the size of parts (`with_min_len`, `with_max_len`).
         let grain = self.grain.min(producer.max_len()).max(producer.min_len()).max(1);
         split(self.cx, self.len, grain, producer, self.consumer)
     }
 }
 
+/// Runs a part of `len` items. Splits it by a join unless it is shorter than two grains.
 fn split<P, C>(cx: Context<'_>, len: usize, grain: usize, producer: P, consumer: C) -> C::Result
 where
     P: Producer,

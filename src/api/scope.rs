@@ -1,4 +1,7 @@
-//! Scopes: any number of tasks that borrow from where they are spawned, and an end that waits for all of them.
+//! [`Scope`]: spawns tasks that borrow from the caller; its end waits for all of them.
+//!
+//! A thin layer over `push/scope.rs` that adds the lifetimes. A scope is owned by the frame of the thread
+//! that opened it; all workers may touch it. Guarded by `tests/it/scopes.rs` and `tests/stress/joins.rs`.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -10,70 +13,106 @@ use crate::push::scope::{self, ScopeClosure};
 use crate::push::scope_state::ScopeState;
 use crate::push::worker::PushWorker;
 use crate::submit::handle::JoinHandle;
-use crate::task::{recycle, result_slot};
+use crate::submit::pack;
+use crate::task::recycle;
 
-/// Spawns tasks that may borrow whatever outlives the call that has opened the scope. Made by [`Pool::scope`],
-/// [`Pool::in_place_scope`] and [`scope`].
+/// Spawns tasks that may borrow anything that outlives the call that opened the scope. Made by
+/// [`Pool::scope`], [`Pool::in_place_scope`], [`Context::scope`] and [`scope()`].
 ///
-/// `'scope` is the life of the scope itself: tasks may borrow the scope, and spawn more into it. `'env` is the life of
-/// what is around it.
+/// `'scope` is the lifetime of the scope: a task may borrow the scope and spawn more tasks in it. `'env` is
+/// the lifetime of the borrowed data around it.
+///
+/// ```
+/// let pool = longshore::Pool::new()?;
+/// let words = ["push", "and", "steal"];
+/// let letters: usize = pool.scope(|scope| {
+///     let handles = words.map(|word| scope.submit(move || word.len()));
+///     handles.into_iter().map(|handle| handle.join().expect("no panic")).sum()
+/// });
+/// assert_eq!(letters, 12);
+/// # Ok::<(), longshore::BuildError>(())
+/// ```
 #[repr(transparent)]
 pub struct Scope<'scope, 'env: 'scope> {
     inner: ScopeState,
-    /// Invariant in both, as in the standard library: neither may be shortened or stretched.
+    /// Invariant in both lifetimes, as in the standard library: neither may be shortened or extended.
     scope: PhantomData<&'scope mut &'scope ()>,
     env: PhantomData<&'env mut &'env ()>,
 }
 
 impl<'scope, 'env> Scope<'scope, 'env> {
     fn of(inner: &ScopeState) -> &'scope Scope<'scope, 'env> {
-        // SAFETY: `Scope` is a transparent wrapper. The lifetimes are bound to one call of `body` by its type, `for<'scope>`.
+        // SAFETY: `Scope` is a transparent wrapper of `ScopeState`, so the pointer is valid for it. The
+        // returned lifetime may be longer than that of `inner`. All callers pass the reference to a `body`
+        // that is generic over `'scope`, and which returns before `inner` is dropped, so the reference does
+        // not outlive `inner`.
         unsafe { &*std::ptr::from_ref(inner).cast() }
     }
 
-    /// Runs `task` on the pool, at some time before the scope ends. Several run at the same time, the younger ones of a
-    /// worker first.
+    /// Runs `task` on the pool before the scope ends, without a handle. Tasks of a scope run at the same
+    /// time; a worker runs its newest task first.
     ///
-    /// If the pool is shut down meanwhile, the caller runs it here and now.
+    /// If the pool is shut down meanwhile, the caller runs the task inside this call.
     ///
-    /// # Panics
-    /// Never. If the *task* panics, whoever has opened the scope panics with its payload after all tasks have ended; of
-    /// several panics the first goes on, the others are dropped.
+    /// If the task panics, the call that opened the scope panics with the payload, after all tasks have
+    /// ended. Of several panics the first is passed on, and the other payloads are dropped.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::new()?;
+    /// let mut numbers = [1, 2, 3];
+    /// pool.scope(|scope| {
+    ///     for number in &mut numbers {
+    ///         scope.spawn(move || *number *= 10);
+    ///     }
+    /// });
+    /// assert_eq!(numbers, [10, 20, 30]);
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
     #[inline]
     pub fn spawn<F>(&'scope self, task: F)
     where
         F: FnOnce() + Send + 'scope,
     {
-        // Safe, for what it borrows outlives 'scope, and with it the wait at the end of the scope; whoever holds a reference
-        // to the scope is its frame, or something that the frame waits for.
         if size_of::<F>() > recycle::LARGEST {
-            // SAFETY: as said.
+            // SAFETY: what the task borrows outlives `'scope`, and so it outlives the scope. A caller that
+            // holds `&'scope Scope` is the frame of the scope, before its wait ends, or a task of the scope,
+            // which has not ended.
             unsafe { self.inner.spawn(ScopeClosure(Box::new(task))) };
         } else {
-            // SAFETY: as said.
+            // SAFETY: the two duties are met as for the boxed task: borrows outlive `'scope`, and only the
+            // frame of the scope or one of its tasks holds `&'scope Scope`.
             unsafe { self.inner.spawn(ScopeClosure(task)) };
         }
     }
 
-    /// As [`Scope::spawn`], and returns a handle for the result, which can be waited for inside of the scope. A panic of
-    /// the task goes to the handle; if that has been dropped, to the scope.
+    /// Runs `task` on the pool before the scope ends, and returns a handle for its result, which can be
+    /// joined inside the scope.
+    ///
+    /// A panic of the task is returned by the handle. If the handle has been dropped, the call that opened
+    /// the scope panics.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::new()?;
+    /// let numbers = [1, 2, 3];
+    /// let sum = pool.scope(|scope| {
+    ///     let left = scope.submit(|| numbers[0] + numbers[1]);
+    ///     numbers[2] + left.join().expect("no panic")
+    /// });
+    /// assert_eq!(sum, 6);
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
     pub fn submit<F, T>(&'scope self, task: F) -> ScopedJoinHandle<'scope, T>
     where
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
     {
-        let (task, handle) = if size_of::<F>() > recycle::LARGEST {
-            let (task, handle) = result_slot::new_in(self.inner.shared().id, Box::new(task));
-            // SAFETY: the task moves into one of this scope, which ends before anything that it borrows.
-            (unsafe { task.into_task() }, handle)
-        } else {
-            let (task, handle) = result_slot::new_in(self.inner.shared().id, task);
-            // SAFETY: as above.
-            (unsafe { task.into_task() }, handle)
-        };
-        // SAFETY: as in `spawn`.
+        // SAFETY: the task becomes a task of this scope, which ends before anything that closure and result
+        // borrow.
+        let (task, handle) = unsafe { pack::pack_borrowing(self.inner.shared().id, task, None) };
+        // SAFETY: what the task borrows outlives `'scope`, and so it outlives the scope. Only the frame of
+        // the scope or one of its tasks holds `&'scope Scope`, and neither has ended.
         unsafe { self.inner.spawn(task) };
-        ScopedJoinHandle { handle: JoinHandle::new(handle), scope: PhantomData }
+        ScopedJoinHandle { handle, scope: PhantomData }
     }
 }
 
@@ -83,28 +122,64 @@ impl fmt::Debug for Scope<'_, '_> {
     }
 }
 
-/// Waits for the result of a task of a scope. Made by [`Scope::submit`].
-#[must_use = "`spawn` is for tasks whose result is not wanted"]
+/// Waits for the result of a task of a scope, or cancels the task. Made by [`Scope::submit`]. Dropping it
+/// detaches the task, which still runs before the scope ends.
+#[must_use = "`spawn` costs less for a task without a handle"]
 pub struct ScopedJoinHandle<'scope, T> {
     handle: JoinHandle<T>,
     scope: PhantomData<&'scope ()>,
 }
 
 impl<T: Send> ScopedJoinHandle<'_, T> {
-    /// Waits for the task and returns its result, as [`JoinHandle::join`].
+    /// Waits for the task and returns its result. The worker may run the task, or tasks that the waiting task
+    /// has submitted, meanwhile ([`JoinHandle`] has the rules).
+    ///
+    /// ```
+    /// let pool = longshore::Pool::new()?;
+    /// let text = String::from("hello");
+    /// let length = pool.scope(|scope| scope.submit(|| text.len()).join());
+    /// assert_eq!(length?, 5);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// As there.
+    /// [`JoinError::Panicked`] with the payload if the task panicked, [`JoinError::Cancelled`] if it never
+    /// ran, and the rarer reasons that [`JoinHandle::join`] lists.
     pub fn join(self) -> Result<T, JoinError> {
         self.handle.join()
     }
 
-    /// Whether the task has ended.
+    /// Returns whether the task has ended, or can no longer start.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::new()?;
+    /// let text = String::from("hello");
+    /// pool.in_place_scope(|scope| {
+    ///     let length = scope.submit(|| text.len());
+    ///     while !length.is_finished() {
+    ///         std::thread::yield_now();
+    ///     }
+    ///     assert!(matches!(length.join(), Ok(5)));
+    /// });
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
     pub fn is_finished(&self) -> bool {
         self.handle.is_finished()
     }
 
-    /// Cancels the task if it has not started, as [`JoinHandle::cancel`].
+    /// Cancels the task if it has not started, and drops its closure. Returns whether the task will never
+    /// run.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::new()?;
+    /// pool.scope(|scope| {
+    ///     let task = scope.submit(|| 6 * 7);
+    ///     if task.cancel() {
+    ///         assert!(task.join().is_err());
+    ///     }
+    /// });
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
     pub fn cancel(&self) -> bool {
         self.handle.cancel()
     }
@@ -118,8 +193,11 @@ impl<T> fmt::Debug for ScopedJoinHandle<'_, T> {
 
 /// Scopes.
 impl Pool {
-    /// Calls `body` on this pool with a [`Scope`], and returns what it returns after all tasks of the scope have ended.
-    /// Where `body` is called is said at [`Pool::enter`].
+    /// Calls `body` with a [`Scope`], waits for all tasks of the scope, and returns the result of `body`.
+    ///
+    /// `body` runs as a worker of this pool, in the same way as the closure of [`Pool::enter`]: an external
+    /// thread acts as a parked worker, if there is one. So `body` must be [`Send`]. While the worker waits at
+    /// the end it runs tasks of this scope and of scopes inside of it, and nothing else.
     ///
     /// ```
     /// let pool = longshore::Pool::new()?;
@@ -135,8 +213,8 @@ impl Pool {
     /// ```
     ///
     /// # Panics
-    /// With the panic of `body`, or else with the first panic of a task, after all tasks have ended; and if tasks were
-    /// thrown away by [`Pool::shutdown_now`] before they started.
+    /// With the panic of `body`, or otherwise with the first panic of a task, after all tasks have ended.
+    /// Also if [`Pool::shutdown_now`] has discarded tasks of the scope.
     pub fn scope<'env, F, R>(&self, body: F) -> R
     where
         F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R + Send,
@@ -145,11 +223,28 @@ impl Pool {
         self.enter(|_| self.in_place_scope(body))
     }
 
-    /// As [`Pool::scope`], but calls `body` on the calling thread, whatever that is; so it need not be [`Send`]. A thread
-    /// that belongs to no pool then sleeps until the pool's workers have run the tasks.
+    /// Calls `body` with a [`Scope`] on the calling thread, waits for all tasks of the scope, and returns the
+    /// result of `body`.
+    ///
+    /// `body` need not be [`Send`]. At the end an external thread sleeps until the pool's workers have run
+    /// the tasks.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::new()?;
+    /// let words = std::rc::Rc::new(["push", "and", "steal"]); // not `Send`
+    /// let mut lengths = [0; 3];
+    /// pool.in_place_scope(|scope| {
+    ///     for (&word, length) in words.iter().zip(&mut lengths) {
+    ///         scope.spawn(move || *length = word.len());
+    ///     }
+    /// });
+    /// assert_eq!(lengths, [4, 3, 5]);
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
     ///
     /// # Panics
-    /// As [`Pool::scope`].
+    /// With the panic of `body`, or otherwise with the first panic of a task, after all tasks have ended.
+    /// Also if [`Pool::shutdown_now`] has discarded tasks of the scope.
     pub fn in_place_scope<'env, F, R>(&self, body: F) -> R
     where
         F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R,
@@ -159,10 +254,25 @@ impl Pool {
 }
 
 impl Context<'_> {
-    /// As [`Pool::scope`], on this pool and this thread.
+    /// Calls `body` with a [`Scope`] on this worker, waits for all tasks of the scope, and returns the result
+    /// of `body`.
+    ///
+    /// A task of the scope may run on any worker. It cannot use this context, and gets its own by
+    /// [`with_context`](crate::with_context).
+    ///
+    /// ```
+    /// let pool = longshore::Pool::new()?;
+    /// let mut numbers = [1, 2, 3];
+    /// pool.enter(|cx| {
+    ///     cx.scope(|scope| numbers.iter_mut().for_each(|number| scope.spawn(move || *number *= 10)));
+    /// });
+    /// assert_eq!(numbers, [10, 20, 30]);
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
     ///
     /// # Panics
-    /// As [`Pool::scope`].
+    /// With the panic of `body`, or otherwise with the first panic of a task, after all tasks have ended.
+    /// Also if [`Pool::shutdown_now`] has discarded tasks of the scope.
     pub fn scope<'env, F, R>(self, body: F) -> R
     where
         F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R,
@@ -171,10 +281,24 @@ impl Context<'_> {
     }
 }
 
-/// As [`Pool::scope`], on the pool whose task calls this.
+/// Calls `body` with a [`Scope`] of the [`Pool`] whose task calls this, waits for all tasks of the scope, and
+/// returns the result of `body`.
+///
+/// ```
+/// let pool = longshore::Pool::new()?;
+/// let sum = pool.submit(|| {
+///     let mut numbers = [1, 2, 3];
+///     longshore::scope(|scope| numbers.iter_mut().for_each(|number| scope.spawn(move || *number *= 10)));
+///     numbers.iter().sum::<i32>()
+/// })?;
+/// assert_eq!(sum.join()?, 60);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Panics
-/// As [`Pool::scope`]; and outside of every pool, for there is nobody to run the tasks.
+/// With the panic of `body`, or otherwise with the first panic of a task, after all tasks have ended. Also if
+/// [`Pool::shutdown_now`] has discarded tasks of the scope. Also if the calling thread is not a worker of a
+/// [`Pool`], because there is no pool to run the tasks.
 pub fn scope<'env, F, R>(body: F) -> R
 where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R,

@@ -1,6 +1,11 @@
-//! [`Pool::map_unordered`] and [`Pool::map_ordered`]: a stream of results, with a bound on how many are under way.
+//! [`Pool::map_unordered`] and [`Pool::map_ordered`]: an iterator over results, with a bound on the items in
+//! flight.
+//!
+//! The thread that iterates (the reader) draws the items and submits a task for each. The tasks append their
+//! results to a list behind a mutex, which reader and tasks share, and wake the reader. Guarded by
+//! `tests/it/loops.rs`.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::iter::FusedIterator;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,15 +20,17 @@ use crate::runtime::wait::Awaited;
 use crate::submit::single;
 use crate::task::counts::TaskCounts;
 
-/// Tasks under way for each worker: one that runs, one that waits behind it, and two results that nobody has taken yet.
+/// Items in flight for each worker: one running task, one waiting task, and two results that the reader has
+/// not taken.
 const PER_WORKER: usize = 4;
 
+/// Streams of results.
 impl Pool {
-    /// Calls `map` for each item on the pool and yields what it returns, in the order in which the calls end.
+    /// Calls `map` for each item on the pool and yields the results in the order in which the calls end.
     ///
-    /// Works as it is asked: at most four items for each worker are under way, results that have not been taken among
-    /// them, so that neither a long input nor a slow reader takes memory. `items` is asked for its next item by the
-    /// thread that takes the results. Dropping the iterator gives up what has not started.
+    /// At most four items for each worker are in flight: submitted, with a result that has not been taken. So
+    /// neither a long input nor a slow reader uses much memory. The thread that takes the results draws the
+    /// items. Dropping the iterator cancels the items that have not started.
     ///
     /// ```
     /// let pool = longshore::Pool::new()?;
@@ -34,8 +41,9 @@ impl Pool {
     /// ```
     ///
     /// # Panics
-    /// The iterator's `next` panics with the panic of a call, and if an item is thrown away by a shutdown, a purge or a full
-    /// pool that drops tasks; the other calls go on, and it may be asked again.
+    /// The iterator's `next` panics with the panic of a call of `map`, or if a shutdown or a purge has
+    /// discarded an item. The other calls continue, and `next` may be called again.
+    #[doc(alias = "par_bridge")]
     pub fn map_unordered<I, T, F>(&self, items: I, map: F) -> MapUnordered<'_, I::IntoIter, T, F>
     where
         I: IntoIterator,
@@ -46,14 +54,20 @@ impl Pool {
         MapUnordered {
             pool: self,
             items: items.into_iter().fuse(),
-            work: Arc::new(StreamWork { map, mail: Mutex::default(), is_given_up: AtomicBool::new(false) }),
+            work: Arc::new(StreamWork {
+                map,
+                output: Mutex::default(),
+                is_cancelled: AtomicBool::new(false),
+            }),
             submitted: 0,
-            under_way: 0,
+            in_flight: 0,
         }
     }
 
-    /// As [`Pool::map_unordered`], but yields the results in the order of the items. While the oldest item under way takes
-    /// its time the others wait for it, within the same bound: a long item holds up at most four for each worker.
+    /// Calls `map` for each item on the pool and yields the results in the order of the items.
+    ///
+    /// The bound is that of [`Pool::map_unordered`]: four items for each worker are in flight. So while the
+    /// oldest item runs for long, at most that many other items are finished ahead of it.
     ///
     /// ```
     /// let pool = longshore::Pool::new()?;
@@ -62,7 +76,8 @@ impl Pool {
     /// ```
     ///
     /// # Panics
-    /// As there; the panic comes in its item's place.
+    /// The iterator's `next` panics, in the place of the item, with the panic of a call of `map`, or if a
+    /// shutdown or a purge has discarded the item. The other calls continue, and `next` may be called again.
     pub fn map_ordered<I, T, F>(&self, items: I, map: F) -> MapOrdered<'_, I::IntoIter, T, F>
     where
         I: IntoIterator,
@@ -70,90 +85,93 @@ impl Pool {
         T: Send + 'static,
         F: Fn(I::Item) -> T + Send + Sync + 'static,
     {
-        MapOrdered { results: self.map_unordered(items, map), early: VecDeque::new(), yielded: 0 }
+        MapOrdered { results: self.map_unordered(items, map), early: BTreeMap::new(), yielded: 0 }
     }
 }
 
-/// Results as they come. Made by [`Pool::map_unordered`].
-#[must_use = "it does nothing until it is asked for results"]
+/// An iterator over results in the order in which they arrive. Made by [`Pool::map_unordered`].
+#[must_use = "iterators are lazy: no item is submitted before the first call of `next`"]
 pub struct MapUnordered<'p, I: Iterator, T, F> {
     pool: &'p Pool,
     items: std::iter::Fuse<I>,
     work: Arc<StreamWork<T, F>>,
-    /// Items submitted so far.
+    /// How many items were submitted so far.
     submitted: usize,
-    /// Submitted, and the result has not been taken.
-    under_way: usize,
+    /// How many submitted items have a result that has not been taken.
+    in_flight: usize,
 }
 
-/// Results in the order of their items. Made by [`Pool::map_ordered`].
-#[must_use = "it does nothing until it is asked for results"]
+/// An iterator over results in the order of their items. Made by [`Pool::map_ordered`].
+#[must_use = "iterators are lazy: no item is submitted before the first call of `next`"]
 pub struct MapOrdered<'p, I: Iterator, T, F> {
     results: MapUnordered<'p, I, T, F>,
-    /// What has come before its turn, from the next item on; never longer than what may be under way.
-    early: VecDeque<Option<Result<T, Payload>>>,
-    /// Results yielded so far: the number of the next item.
+    /// Results that arrived before their turn, by the number of the item. At most as many as items in flight.
+    early: BTreeMap<usize, Result<T, Payload>>,
+    /// How many results were yielded so far: the number of the next item.
     yielded: usize,
 }
 
+/// What the reader and the tasks of a stream share.
 struct StreamWork<T, F> {
     map: F,
-    mail: Mutex<Mail<T>>,
-    is_given_up: AtomicBool,
+    output: Mutex<Output<T>>,
+    /// The reader has dropped the iterator.
+    is_cancelled: AtomicBool,
 }
 
-/// What has come, and who waits for more.
-struct Mail<T> {
+/// Results that have arrived, and the waiting reader.
+struct Output<T> {
     /// With the numbers of their items.
     results: VecDeque<(usize, Result<T, Payload>)>,
     reader: Option<Thread>,
 }
 
-impl<T> Default for Mail<T> {
+impl<T> Default for Output<T> {
     fn default() -> Self {
-        Mail { results: VecDeque::new(), reader: None }
+        Output { results: VecDeque::new(), reader: None }
     }
 }
 
 impl<T, F> StreamWork<T, F> {
-    fn mail(&self) -> MutexGuard<'_, Mail<T>> {
-        lock(&self.mail)
+    fn output(&self) -> MutexGuard<'_, Output<T>> {
+        lock(&self.output)
     }
 
-    fn post(&self, number: usize, result: Result<T, Payload>) {
-        let mut mail = self.mail();
-        mail.results.push_back((number, result));
-        let reader = mail.reader.take();
-        drop(mail);
+    /// Appends the result of item `number` and wakes the reader.
+    fn push(&self, number: usize, result: Result<T, Payload>) {
+        let mut output = self.output();
+        output.results.push_back((number, result));
+        let reader = output.reader.take();
+        drop(output);
         if let Some(reader) = reader {
             reader.unpark();
         }
     }
 }
 
-/// One item on its way. Whatever becomes of it, the reader hears of it.
-struct Parcel<A, T, F> {
+/// The task of one item. It pushes a result in any case, also when it is dropped without running.
+struct ItemTask<A, T, F> {
     work: Arc<StreamWork<T, F>>,
     number: usize,
     item: Option<A>,
 }
 
-impl<A, T, F: Fn(A) -> T> Parcel<A, T, F> {
-    fn open(mut self) {
+impl<A, T, F: Fn(A) -> T> ItemTask<A, T, F> {
+    fn run(mut self) {
         let Some(item) = self.item.take() else { return };
-        // Relaxed: news that may come late.
-        if !self.work.is_given_up.load(Ordering::Relaxed) {
+        // Relaxed: a hint that may arrive late. A task that misses it runs, and its result is dropped with
+        // `work`.
+        if !self.work.is_cancelled.load(Ordering::Relaxed) {
             let result = unwind::catch(|| (self.work.map)(item));
-            self.work.post(self.number, result);
+            self.work.push(self.number, result);
         }
     }
 }
 
-impl<A, T, F> Drop for Parcel<A, T, F> {
+impl<A, T, F> Drop for ItemTask<A, T, F> {
     fn drop(&mut self) {
         if self.item.is_some() {
-            // Thrown away: by a shutdown, a purge, or a full pool that drops tasks.
-            self.work.post(self.number, Err(Box::new("the pool has thrown away an item of the stream")));
+            self.work.push(self.number, Err(Box::new("the pool has discarded an item of the stream")));
         }
     }
 }
@@ -165,27 +183,29 @@ where
     T: Send + 'static,
     F: Fn(I::Item) -> T + Send + Sync + 'static,
 {
+    /// Submits items until as many as allowed are in flight.
     fn submit_more(&mut self) {
-        while self.under_way < PER_WORKER * self.pool.workers() {
+        while self.in_flight < PER_WORKER * self.pool.workers() {
             let Some(item) = self.items.next() else { return };
             let number = self.submitted;
             self.submitted += 1;
-            self.under_way += 1;
-            let parcel = Parcel { work: self.work.clone(), number, item: Some(item) };
-            if let Err(refused) = single::execute_anyway(&*self.pool.shared, move || parcel.open()) {
-                // The pool takes no more: the reader does it.
+            self.in_flight += 1;
+            let task = ItemTask { work: self.work.clone(), number, item: Some(item) };
+            if let Err(refused) = single::execute_anyway(&*self.pool.shared, move || task.run()) {
+                // The pool is closed, so the reader runs the task.
                 refused.into_inner()();
             }
         }
     }
 
-    /// The next result to come, with the number of its item. One must be under way that has not been received.
+    /// Waits for the next result and returns it with the number of its item. At least one item must be in
+    /// flight.
     fn receive(&mut self) -> (usize, Result<T, Payload>) {
         loop {
-            if let Some(result) = self.work.mail().results.pop_front() {
+            if let Some(result) = self.work.output().results.pop_front() {
                 return result;
             }
-            let mut awaited = Post { work: &*self.work, pool: self.pool.shared.id };
+            let mut awaited = NextResult { work: &*self.work, pool: self.pool.shared.id };
             let _ = current::wait_until(&mut awaited, None);
         }
     }
@@ -202,28 +222,21 @@ where
 
     fn next(&mut self) -> Option<T> {
         self.submit_more();
-        if self.under_way == 0 {
+        if self.in_flight == 0 {
             return None;
         }
         let (_, result) = self.receive();
-        self.under_way -= 1;
+        self.in_flight -= 1;
         Some(result.unwrap_or_else(|payload| panic::resume_unwind(payload)))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         let (least, most) = self.items.size_hint();
-        (least.saturating_add(self.under_way), most.and_then(|most| most.checked_add(self.under_way)))
+        (least.saturating_add(self.in_flight), most.and_then(|most| most.checked_add(self.in_flight)))
     }
 }
 
-impl<I, T, F> FusedIterator for MapUnordered<'_, I, T, F>
-where
-    I: Iterator,
-    I::Item: Send + 'static,
-    T: Send + 'static,
-    F: Fn(I::Item) -> T + Send + Sync + 'static,
-{
-}
+impl<I: Iterator, T, F> FusedIterator for MapUnordered<'_, I, T, F> where Self: Iterator {}
 
 impl<I, T, F> Iterator for MapOrdered<'_, I, T, F>
 where
@@ -236,22 +249,21 @@ where
 
     fn next(&mut self) -> Option<T> {
         self.results.submit_more();
-        if self.results.under_way == 0 {
+        if self.results.in_flight == 0 {
             return None;
         }
         let result = loop {
-            if let Some(Some(_)) = self.early.front() {
-                break self.early.pop_front().flatten()?;
+            if let Some(result) = self.early.remove(&self.yielded) {
+                break result;
             }
             let (number, result) = self.results.receive();
-            let place = number - self.yielded;
-            if self.early.len() <= place {
-                self.early.resize_with(place + 1, || None);
+            if number == self.yielded {
+                break result;
             }
-            self.early[place] = Some(result);
+            self.early.insert(number, result);
         };
         self.yielded += 1;
-        self.results.under_way -= 1;
+        self.results.in_flight -= 1;
         Some(result.unwrap_or_else(|payload| panic::resume_unwind(payload)))
     }
 
@@ -260,14 +272,7 @@ where
     }
 }
 
-impl<I, T, F> FusedIterator for MapOrdered<'_, I, T, F>
-where
-    I: Iterator,
-    I::Item: Send + 'static,
-    T: Send + 'static,
-    F: Fn(I::Item) -> T + Send + Sync + 'static,
-{
-}
+impl<I: Iterator, T, F> FusedIterator for MapOrdered<'_, I, T, F> where Self: Iterator {}
 
 impl<I: Iterator, T, F> fmt::Debug for MapOrdered<'_, I, T, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -277,25 +282,25 @@ impl<I: Iterator, T, F> fmt::Debug for MapOrdered<'_, I, T, F> {
 
 impl<I: Iterator, T, F> Drop for MapUnordered<'_, I, T, F> {
     fn drop(&mut self) {
-        self.work.is_given_up.store(true, Ordering::Relaxed);
+        self.work.is_cancelled.store(true, Ordering::Relaxed);
     }
 }
 
 impl<I: Iterator, T, F> fmt::Debug for MapUnordered<'_, I, T, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MapUnordered").field("under_way", &self.under_way).finish_non_exhaustive()
+        f.debug_struct("MapUnordered").field("in_flight", &self.in_flight).finish_non_exhaustive()
     }
 }
 
-/// The next result, to wait for.
-struct Post<'a, T, F> {
+/// The arrival of the next result, which the reader waits for.
+struct NextResult<'a, T, F> {
     work: &'a StreamWork<T, F>,
     pool: u32,
 }
 
-impl<T, F> Awaited for Post<'_, T, F> {
+impl<T, F> Awaited for NextResult<'_, T, F> {
     fn is_done(&self) -> bool {
-        !self.work.mail().results.is_empty()
+        !self.work.output().results.is_empty()
     }
 
     fn is_of(&self, pool: u32) -> bool {
@@ -303,15 +308,17 @@ impl<T, F> Awaited for Post<'_, T, F> {
     }
 
     fn run_here(&mut self, _: &TaskCounts) -> bool {
-        false // no single task, but any of those that the waiting task has submitted
+        // The result may come from any task of the stream. A worker runs the tasks that it has submitted
+        // meanwhile.
+        false
     }
 
     fn unpark_me(&mut self) {
-        let mut mail = self.work.mail();
-        if mail.results.is_empty() {
-            mail.reader = Some(thread::current());
+        let mut output = self.work.output();
+        if output.results.is_empty() {
+            output.reader = Some(thread::current());
         } else {
-            thread::current().unpark(); // the park that follows returns at once
+            thread::current().unpark(); // a result has arrived: the park that follows returns at once
         }
     }
 }

@@ -1,10 +1,13 @@
-//! [`TaskBuilder`]: a task that is more than a closure, with a priority, a deadline or a token.
+//! [`TaskBuilder`]: submits a task with options: a priority, a worker, a deadline, a token, a weight.
+//!
+//! A thin layer that fills in `submit/options.rs`. The builder belongs to the submitting thread. Guarded by
+//! `tests/it/behaviour/conditions.rs`, `priorities.rs`, `addressed.rs` and `weights.rs`.
 
-use crate::api::pool::Pool;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
+use crate::api::pool::Pool;
 use crate::base::error::SubmitError;
 use crate::policy::overflow::OnFull;
 use crate::runtime::intake::Route;
@@ -16,8 +19,8 @@ use crate::submit::single;
 use crate::submit::target::SubmitTarget;
 use crate::task::cancel::CancelToken;
 
-/// Says how a task is to be treated, and submits it. Made by [`Pool::task`](crate::Pool::task); what is not said is as for
-/// tasks without it.
+/// Submits one task with options. Made by [`Pool::task`](crate::Pool::task) and
+/// [`Lane::task`](crate::Lane::task). A task without options is the same as a task of [`Pool::submit`].
 ///
 /// ```
 /// use std::time::Duration;
@@ -28,12 +31,12 @@ use crate::task::cancel::CancelToken;
 /// let urgent = pool.task().priority(Priority::High).token(&token).submit(|| 6 * 7)?;
 /// assert_eq!(urgent.join()?, 42);
 ///
-/// // Too late before it could begin:
+/// // The deadline has passed before the task can start:
 /// let late = pool.task().start_within(Duration::ZERO).submit(|| 6 * 7)?;
 /// assert!(matches!(late.join(), Err(JoinError::Expired)));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[must_use = "it submits nothing by itself"]
+#[must_use = "a task builder does nothing until `submit` or `execute` is called"]
 pub struct TaskBuilder<'p, P: SubmitTarget> {
     pool: &'p P,
     options: TaskOptions,
@@ -44,11 +47,21 @@ impl<'p, P: SubmitTarget> TaskBuilder<'p, P> {
         TaskBuilder { pool, options: TaskOptions::default() }
     }
 
-    /// Before or after other tasks, within bounds that keep everyone alive: of the tasks that a worker begins, one in 16 is a
-    /// normal one even while high ones wait, and one in 64 a low one whatever else waits.
+    /// Sets the priority of the task. The default is [`Priority::Normal`].
     ///
-    /// A task of high or low priority lies in a queue that all workers share. So a pool pays for priorities from the first
-    /// such task on: two looks at these queues before each task of any kind.
+    /// No priority starves: of the tasks that a worker starts, one in 16 is a normal task even while high
+    /// tasks wait, and one in 64 is a low task whatever else waits.
+    ///
+    /// Tasks of high and low priority are held in two queues that all workers share. From the first such task
+    /// on, every worker checks these queues before each task.
+    ///
+    /// ```
+    /// use longshore::{Pool, Priority};
+    ///
+    /// let pool = Pool::new()?;
+    /// assert_eq!(pool.task().priority(Priority::High).submit(|| 6 * 7)?.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn priority(mut self, priority: Priority) -> Self {
         if !matches!(self.options.route, Route::Worker(_) | Route::Key(_)) {
             self.options.route = Route::of(priority);
@@ -56,19 +69,20 @@ impl<'p, P: SubmitTarget> TaskBuilder<'p, P> {
         self
     }
 
-    /// Sends the task to the worker of this number, as [`current_worker`](crate::current_worker) gives them, for the sake of
-    /// what that one's core has in its caches. The latest word counts, of this and [`TaskBuilder::key`]; a
-    /// [priority](TaskBuilder::priority) is of no effect beside them.
+    /// Sends the task to the worker with this number, from 0, so that it finds its data in the caches of that
+    /// worker's core. The last call of `worker` or [`key`](TaskBuilder::key) wins. A
+    /// [priority](TaskBuilder::priority) is then ignored.
     ///
-    /// It waits for this worker while that is busy, but not for ever: another one that finds no other work, and has looked for
-    /// some for as long as it would before it sleeps, takes it. Tasks that are sent to a worker are begun in their order,
-    /// unless others take some. Once the pool is being shut down tasks go to whoever is free.
+    /// The task waits while this worker is busy. Another worker takes it only if it finds no other task, and
+    /// has searched for as long as it searches before it parks. Tasks sent to a worker start in their order,
+    /// unless another worker takes some. While the pool is shut down, any worker takes them.
     ///
-    /// In a [`PullPool`](crate::PullPool) and in a [lane](crate::Lane) it has no effect (but of the pool the number is checked).
+    /// A [`PullPool`](crate::PullPool) checks the number, but has one queue for all workers. A
+    /// [lane](crate::Lane) ignores the number.
     ///
     /// # Errors
-    /// SubmitFuture returns [`SubmitErrorKind::NoSuchWorker`](crate::SubmitErrorKind::NoSuchWorker) if the pool has no such
-    /// worker just now, also if it is full and would have the task wait, run here or be dropped.
+    /// The submission returns [`SubmitErrorKind::NoSuchWorker`](crate::SubmitErrorKind::NoSuchWorker) if the
+    /// pool has no worker with this number at that moment. This is checked first, also if the pool is full.
     ///
     /// ```
     /// let pool = longshore::Pool::builder().workers(2).build()?;
@@ -82,12 +96,18 @@ impl<'p, P: SubmitTarget> TaskBuilder<'p, P> {
         self
     }
 
-    /// Sends the task where the other tasks with the same key go: to one worker, in whose core's caches the data may still be
-    /// that the key stands for. Otherwise as [`TaskBuilder::worker`].
+    /// Sends the task to the worker that gets all tasks with the same key, so that it finds the data of the
+    /// key in the caches of that worker's core. The last call of `key` or [`worker`](TaskBuilder::worker)
+    /// wins. A [priority](TaskBuilder::priority) is then ignored.
     ///
-    /// Which worker that is stays the same as long as that worker is there; one that joins takes its share of all keys, and no
-    /// others move. While more than 256 tasks wait for a worker and at most half as many for the key's second choice, its
-    /// tasks go there. Keys that are equal must hash alike, as in a `HashMap`.
+    /// The worker of a key stays the same as long as that worker exists. A worker that joins the pool takes
+    /// its share of the keys, and no other key moves. While more than 256 tasks wait for the worker of a key,
+    /// and at most half as many for the second choice of the key, new tasks go to the second choice. Equal
+    /// keys must have equal hashes, as in a `HashMap`.
+    ///
+    /// [`TaskBuilder::worker`] says when another worker takes the task. A [`PullPool`](crate::PullPool) and a
+    /// [lane](crate::Lane) ignore the key. A key is no promise of order, because other workers may take
+    /// tasks.
     ///
     /// ```
     /// let pool = longshore::Pool::builder().workers(2).build()?;
@@ -98,54 +118,103 @@ impl<'p, P: SubmitTarget> TaskBuilder<'p, P> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn key(mut self, key: impl Hash) -> Self {
-        // Not keyed at random, so that a program's keys go to the same workers whenever it runs.
+        // The hasher has no random seed, so that keys go to the same workers in every run of a program.
         let mut hasher = DefaultHasher::new();
         key.hash(&mut hasher);
         self.options.route = Route::Key(hasher.finish());
         self
     }
 
-    /// The moment at which it is too late to begin. A task that has not begun by then never does, and its handle says
-    /// [`JoinError::Expired`](crate::JoinError::Expired); one that has is not interrupted. In the past it is too late at once: the task
-    /// is accepted, and expires. The latest word counts, of this and [`TaskBuilder::start_within`].
+    /// Sets the latest start. A task that has not started by then never starts, and its handle returns
+    /// [`JoinError::Expired`](crate::JoinError::Expired). A running task is not interrupted. A deadline in
+    /// the past is allowed: the task is accepted and expires. The last call of `deadline` or
+    /// [`start_within`](TaskBuilder::start_within) wins.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let pool = longshore::Pool::new()?;
+    /// let latest_start = Instant::now() + Duration::from_secs(60);
+    /// assert_eq!(pool.task().deadline(latest_start).submit(|| 6 * 7)?.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn deadline(mut self, latest_start: Instant) -> Self {
         self.options.conditions.deadline = Some(latest_start);
         self
     }
 
-    /// As [`TaskBuilder::deadline`], so long after this call. Beyond the range of the clock there is no deadline.
+    /// Sets the [deadline](TaskBuilder::deadline) to `time` after this call. A time beyond the range of the
+    /// clock is no deadline.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use longshore::JoinError;
+    ///
+    /// let pool = longshore::Pool::new()?;
+    /// let late = pool.task().start_within(Duration::ZERO).submit(|| 6 * 7)?;
+    /// assert!(matches!(late.join(), Err(JoinError::Expired)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn start_within(mut self, time: Duration) -> Self {
         self.options.conditions.deadline = Instant::now().checked_add(time);
         self
     }
 
-    /// Cancels the task if it has not begun when the token is cancelled, also if that has happened already: the task is
-    /// accepted, and never begins. For a second token, make one that is a [child](CancelToken::child) of the first.
+    /// Sets a token that cancels the task, if the task has not started when the token is cancelled. A token
+    /// that is cancelled already is allowed: the task is accepted and never starts. The last call wins; a
+    /// [child](CancelToken::child) of one token serves as a second token.
+    ///
+    /// ```
+    /// use longshore::{CancelToken, JoinError, Pool};
+    ///
+    /// let pool = Pool::new()?;
+    /// let token = CancelToken::new();
+    /// token.cancel();
+    /// let task = pool.task().token(&token).submit(|| 6 * 7)?;
+    /// assert!(matches!(task.join(), Err(JoinError::Cancelled)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn token(mut self, token: &CancelToken) -> Self {
         self.options.conditions.token = Some(token.clone());
         self
     }
 
-    /// What the task takes of the pool's [budget](crate::PoolBuilder::budget), from now until it has ended or turns out never to
-    /// begin. 0, the default, is nothing; in a pool without a budget a weight says nothing. A task of the pool does not wait
-    /// for its share, and takes it beyond the budget where others would wait.
+    /// Sets how much of the pool's [budget](crate::PoolBuilder::budget) the task holds, from submission until
+    /// it ends or is cancelled. The default is 0. Ignored by a pool without a budget.
+    ///
+    /// A submission by a task of the pool never waits for the budget. Where another thread would wait, it
+    /// exceeds the budget.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::builder().budget(100).build()?;
+    /// let heavy = pool.task().weight(60).submit(|| "heavy")?;
+    /// let next = pool.task().weight(60).submit(|| "next")?; // waits until `heavy` has ended
+    /// assert_eq!((heavy.join()?, next.join()?), ("heavy", "next"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn weight(mut self, weight: u64) -> Self {
         self.options.weight = weight;
         self
     }
 
-    /// What happens if the pool is full, for this task instead of what the [pool was built with](crate::PoolBuilder::on_full):
-    /// `OnFull::Reject` tries once, `OnFull::BlockFor(time)` waits for so long at most.
+    /// Sets what happens to this task if the pool is full, instead of what the
+    /// [pool was built with](crate::PoolBuilder::on_full). `OnFull::Reject` tries once,
+    /// `OnFull::BlockFor(time)` waits for at most `time`.
     ///
     /// ```
     /// use longshore::{OnFull, Pool, SubmitErrorKind};
     ///
     /// let pool = Pool::builder().workers(1).queue_capacity(1).build()?;
-    /// pool.pause();
+    /// # let (_open, gate) = std::sync::mpsc::channel::<()>();
+    /// # pool.execute(move || _ = gate.recv())?;
+    /// # while pool.stats().running == 0 {
+    /// #     std::thread::yield_now();
+    /// # }
+    /// // The only worker is busy with another task.
     /// pool.execute(|| ())?;
     /// let refused = pool.task().on_full(OnFull::Reject).execute(|| ()).expect_err("one task waits already");
     /// assert_eq!(refused.kind, SubmitErrorKind::Full);
-    /// # pool.resume();
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn on_full(mut self, on_full: OnFull) -> Self {
@@ -153,10 +222,24 @@ impl<'p, P: SubmitTarget> TaskBuilder<'p, P> {
         self
     }
 
-    /// As [`Pool::execute`](crate::Pool::execute).
+    /// Submits `task` with these options, without a handle.
+    ///
+    /// ```
+    /// use longshore::{Pool, Priority};
+    ///
+    /// let pool = Pool::new()?;
+    /// pool.task().priority(Priority::Low).execute(|| println!("hello"))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// As there, and [`SubmitErrorKind::Overweight`](crate::SubmitErrorKind::Overweight).
+    /// A [`SubmitError`] returns the task:
+    /// - with [`SubmitErrorKind::Overweight`](crate::SubmitErrorKind::Overweight) if it weighs more than the
+    ///   whole budget,
+    /// - with [`SubmitErrorKind::NoSuchWorker`](crate::SubmitErrorKind::NoSuchWorker) if the pool has no
+    ///   worker with the number that was set,
+    /// - because the pool is shut down or full, or belongs to the parent of a forked child, as
+    ///   [`Pool::execute`] says.
     pub fn execute<F>(self, task: F) -> Result<(), SubmitError<F>>
     where
         F: FnOnce() + Send + 'static,
@@ -164,10 +247,20 @@ impl<'p, P: SubmitTarget> TaskBuilder<'p, P> {
         single::execute_with(&**self.pool.intake(), self.options, task)
     }
 
-    /// As [`Pool::submit`](crate::Pool::submit).
+    /// Submits `task` with these options and returns a handle for its result.
+    ///
+    /// ```
+    /// use longshore::{Pool, Priority};
+    ///
+    /// let pool = Pool::new()?;
+    /// let answer = pool.task().priority(Priority::High).submit(|| 6 * 7)?;
+    /// assert_eq!(answer.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// As for [`TaskBuilder::execute`].
+    /// A [`SubmitError`] returns the task if it is too heavy, if its worker does not exist, or if the pool is
+    /// shut down or full. [`TaskBuilder::execute`] lists the reasons.
     pub fn submit<F, T>(self, task: F) -> Result<JoinHandle<T>, SubmitError<F>>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -176,10 +269,25 @@ impl<'p, P: SubmitTarget> TaskBuilder<'p, P> {
         single::submit_with(&**self.pool.intake(), self.options, task)
     }
 
-    /// As [`Pool::submit_async`](crate::Pool::submit_async).
+    /// Submits `task` with these options, for asynchronous code: the future is pending while the pool is
+    /// full. [`Pool::submit_async`](crate::Pool::submit_async) says how. The option
+    /// [`on_full`](TaskBuilder::on_full) is ignored.
+    ///
+    /// ```
+    /// # futures_executor::block_on(async {
+    /// let pool = longshore::Pool::builder().budget(100).build()?;
+    /// let answer = pool.task().weight(60).submit_async(|| 6 * 7).await?;
+    /// assert_eq!(answer.await?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).expect("runs");
+    /// ```
     ///
     /// # Errors
-    /// As for [`TaskBuilder::execute`], when it is awaited.
+    /// When it is awaited, a [`SubmitError`] returns the task if it is too heavy, if its worker does not
+    /// exist, or if the pool is shut down. [`TaskBuilder::execute`] lists the reasons.
+    ///
+    /// # Panics
+    /// The future panics if it is polled again after it was ready.
     pub fn submit_async<F, T>(
         self,
         task: F,
@@ -198,19 +306,33 @@ impl<P: SubmitTarget> fmt::Debug for TaskBuilder<'_, P> {
     }
 }
 
-/// Tasks with options, and tasks of asynchronous code.
+/// Tasks with options, and submissions by asynchronous code.
 impl Pool {
-    /// A task with a priority, a deadline or a token; see [`TaskBuilder`].
+    /// Starts a task with options: a priority, a worker, a deadline, a token, a weight. [`TaskBuilder`] lists
+    /// them.
+    ///
+    /// ```
+    /// use longshore::{Pool, Priority};
+    ///
+    /// let pool = Pool::new()?;
+    /// let answer = pool.task().priority(Priority::High).submit(|| 6 * 7)?;
+    /// assert_eq!(answer.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn task(&self) -> TaskBuilder<'_, Pool> {
         TaskBuilder::new(self)
     }
 
-    /// As [`Pool::submit`] for asynchronous code: when there is no room, the future is pending until there is, whatever
-    /// [`OnFull`] says, and no thread waits. Futures and threads get room in the order in which they came.
+    /// Runs `task` on the pool and returns a handle, for asynchronous code. While the pool is full, the
+    /// future is pending, and no thread waits. The [policy](OnFull) of the pool is ignored. Works with any
+    /// executor.
     ///
-    /// Nothing happens before the first poll. A future that is dropped has submitted nothing; if its turn had come already, it
-    /// goes to the next. So a future that has been polled should be polled on or dropped: its turn is kept for it. Any
-    /// executor will do.
+    /// Waiting futures and threads get permits in the order of arrival. Nothing happens before the first
+    /// poll. A permit that is granted to a waiting future is reserved for it, so a future that was polled
+    /// should be polled again or dropped. A dropped future submits nothing and passes its permit on.
+    ///
+    /// A task of the pool that polls the future does not wait: it runs the new task inside the poll (see
+    /// [`OnFull`]).
     ///
     /// ```
     /// # futures_executor::block_on(async {
@@ -225,7 +347,10 @@ impl Pool {
     /// ```
     ///
     /// # Errors
-    /// As [`Pool::execute`], when it is awaited.
+    /// When it is awaited, a [`SubmitError`] returns the task if the pool is shut down, or in a forked child.
+    ///
+    /// # Panics
+    /// The future panics if it is polled again after it was ready.
     pub fn submit_async<F, T>(
         &self,
         task: F,

@@ -1,26 +1,28 @@
-//! [`WorkerLocal`]: a value for each worker of a pool, made where it is first needed.
+//! [`WorkerLocal`]: a value for each worker of a pool, made when a worker first needs it.
 //!
-//! Each worker has a list of its own, behind a lock that only others' visits (of the statistics' kind: collecting, dropping)
-//! ever make it wait for. A use takes an instance out of the list and puts it back; so one that begins while another runs
-//! on the same worker (because a wait inside it runs another task on top) finds the list empty and makes a second one.
+//! Each worker has a list of values behind a mutex. Only that worker takes values for use; another thread
+//! locks the list only to collect the values. A use removes a value from the list and returns it afterwards.
+//! So a second use on the same worker, which begins because a wait in the first use runs another task, finds
+//! the list empty and makes a second value. Guarded by `tests/it/behaviour/worker_locals.rs`.
 
-use crate::api::pool::Pool;
 use std::sync::{Arc, Mutex};
 use std::{fmt, mem};
 
 use crossbeam_utils::CachePadded;
 
+use crate::api::pool::Pool;
 use crate::base::facade::lock;
 use crate::base::unwind;
 use crate::runtime::core::Core;
 use crate::runtime::current;
 use crate::runtime::record::PerWorker;
 
-/// A value of type `T` for each worker of a pool: buffers, caches, random generators, partial sums.
+/// A value of type `T` for each worker of a pool: a buffer, a cache, a random generator, a partial sum. Made
+/// by [`Pool::worker_local`](crate::Pool::worker_local).
 ///
-/// From [`Pool::worker_local`](crate::Pool::worker_local). Unlike a `thread_local!` it belongs to one pool, needs no
-/// `static`, and is dropped with the pool's workers or with the last clone of this, whichever comes first. Clones are
-/// handles on the same values.
+/// Unlike a `thread_local!`, it belongs to one pool and needs no `static`. The values are dropped with the
+/// workers of the pool, or with the last clone of this handle, whichever comes first. Clones share the same
+/// values.
 ///
 /// ```
 /// use longshore::Pool;
@@ -44,7 +46,8 @@ pub struct WorkerLocal<T> {
 struct Values<T> {
     pool: u32,
     make: Box<dyn Fn() -> T + Send + Sync>,
-    /// Instances not in use, by the number of the worker. The last list is for threads that are no worker of this pool.
+    /// Values not in use, by the number of the worker. The last list is for threads that are not a worker of
+    /// this pool.
     free: Box<[CachePadded<Mutex<Vec<T>>>]>,
 }
 
@@ -57,37 +60,61 @@ impl<T: Send + 'static> WorkerLocal<T> {
         WorkerLocal { values }
     }
 
-    /// Calls `f` with this worker's value, which is made if there is none yet.
+    /// Calls `f` with the value of the calling worker, and makes the value if there is none.
     ///
-    /// If a use on the same worker is under way already (`f` has waited for something, and the worker runs another task
-    /// meanwhile) a further value is made, and kept as well: so several uses never see one value, and a worker may have
-    /// more than one. Threads that are no worker of the pool share a set of values of their own, made in the same way.
+    /// A use may begin while another use runs on the same worker: if `f` waits for a task, the worker runs
+    /// another task meanwhile. The second use then gets another value, which the worker also keeps. So two
+    /// uses never share a value. Threads that are not a worker of the pool share a list of values of their
+    /// own.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::new()?;
+    /// let buffers = pool.worker_local(|| Vec::<u8>::with_capacity(1 << 16));
+    /// let length = pool.submit(move || {
+    ///     buffers.with(|buffer| {
+    ///         buffer.clear();
+    ///         buffer.extend_from_slice(b"hello");
+    ///         buffer.len()
+    ///     })
+    /// })?;
+    /// assert_eq!(length.join()?, 5);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Panics
-    /// As `f` and the function that makes values do. A value whose use panicked is dropped: it may be in pieces.
+    /// With a panic of `f`, or of the function that makes values. A value whose use has panicked is dropped.
     pub fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         let list = &self.values.free[self.values.list_here()];
-        let spare = lock(list).pop(); // the lock is let go before user code runs
+        let spare = lock(list).pop(); // the lock is released before user code runs
         let mut value = spare.unwrap_or_else(|| (self.values.make)());
         let result = f(&mut value);
         lock(list).push(value);
         result
     }
 
-    /// Takes all values that are not in use just now, those of every worker: to add up what they have collected. The next
-    /// use on each worker makes a new one.
+    /// Removes and returns the values of all workers, except those that are in use. The next use on each
+    /// worker makes a new value. For adding up partial results.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::new()?;
+    /// let sums = pool.worker_local(|| 0u64);
+    /// pool.for_each(1..101u64, |n| sums.with(|sum| *sum += n));
+    /// assert_eq!(sums.take_all().iter().sum::<u64>(), 5050);
+    /// assert!(sums.take_all().is_empty());
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
     pub fn take_all(&self) -> Vec<T> {
         self.values.free.iter().flat_map(|list| mem::take(&mut *lock(list))).collect()
     }
 }
 
 impl<T> Values<T> {
-    /// The number of the calling thread's list.
+    /// The index of the calling thread's list.
     fn list_here(&self) -> usize {
-        let others = self.free.len() - 1;
+        let not_a_worker = self.free.len() - 1;
         current::with(|worker| match worker {
             Some(worker) if worker.core().id == self.pool => worker.index(),
-            _ => others,
+            _ => not_a_worker,
         })
     }
 }
@@ -113,7 +140,15 @@ impl<T> fmt::Debug for WorkerLocal<T> {
 
 /// Values for each worker.
 impl Pool {
-    /// A value for each worker, made by `make` when it is first needed there; see [`WorkerLocal`].
+    /// Makes a [`WorkerLocal`]: a value for each worker, made by `make` when the worker first needs it.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::new()?;
+    /// let counts = pool.worker_local(|| 0u32);
+    /// pool.for_each(0..10, |_| counts.with(|count| *count += 1));
+    /// assert_eq!(counts.take_all().iter().sum::<u32>(), 10);
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
     pub fn worker_local<T: Send + 'static>(
         &self,
         make: impl Fn() -> T + Send + Sync + 'static,

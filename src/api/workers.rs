@@ -1,10 +1,12 @@
-//! [`Workers`]: how many workers a pool should have, as users say it.
+//! [`Workers`]: how many workers a pool should have, as users say it. Plain data.
 
 use std::ops::RangeInclusive;
 
-/// How many workers a pool has: a number, or a range in which it follows its load. What
-/// [`PoolBuilder::workers`](crate::PoolBuilder::workers) and [`Pool::set_workers`](crate::Pool::set_workers) take, made of
-/// `8` or `2..=8`.
+/// How many workers a pool has: a number, or a range in which the number follows the load.
+///
+/// [`PoolBuilder::workers`](crate::PoolBuilder::workers) and [`Pool::set_workers`](crate::Pool::set_workers)
+/// take a `usize` (`8`) or an inclusive range (`2..=8`), which convert into this. They also check the
+/// numbers.
 ///
 /// ```
 /// use longshore::Workers;
@@ -14,9 +16,9 @@ use std::ops::RangeInclusive;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Workers {
-    /// The least.
+    /// The smallest number of workers.
     pub min: usize,
-    /// The most.
+    /// The largest number of workers.
     pub max: usize,
 }
 

@@ -1,18 +1,22 @@
-//! Admission: how a task gets into a pool with limits, and what becomes of it if there is no room.
+//! Admission: whether a task may enter a pool with limits, and what happens to it if the pool is full.
 //!
-//! A producer acquires a permit of the pool's capacity before its task is queued; the counts of the worker that starts the
-//! task release it (`task/counts.rs`). A task with a weight acquires a permit of the budget first. Structured work (scopes,
-//! joins, loops) takes permits without asking, because it cannot be refused.
+//! A producer acquires a permit of the pool's capacity before its task is queued. The permit is released by
+//! the counts of the worker that starts the task (`task/counts.rs`). A task with a weight acquires a permit
+//! of the budget first. Structured work (scopes, joins, loops) cannot be refused and overdraws the capacity.
 //!
-//! Both limits are a [`Semaphore`]. What happens when one has nothing left is decided once, in [`acquire`], by the
-//! [`OverflowAction`]; a future decides the same way and waits by itself (`future.rs`).
+//! Both limits are a [`Semaphore`]. [`acquire`] is the one place that applies an [`OverflowAction`] to a
+//! semaphore that has nothing left. A future waits without a thread instead (`future.rs`).
+//!
+//! Everything here runs on the submitting thread and stores nothing; `limits` holds the shared state. Guarded
+//! by `tests/it/behaviour/bounded.rs`, `waiting_for_room.rs` and `weights.rs`, and by the unit tests of
+//! `policy/overflow.rs`.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::base::error::SubmitErrorKind;
 use crate::limits::budget::{Budget, BudgetPermit};
-use crate::limits::wait_queue::{Acquire, Semaphore, WaitMode, WaitState};
+use crate::limits::wait_queue::{Acquire, Semaphore, WaitMode, WaitNode, WaitState};
 use crate::policy::overflow::{Caller, OnFull, OverflowAction, Overweight, overflow_action};
 use crate::runtime::config::Config;
 use crate::runtime::control::Phase;
@@ -31,20 +35,21 @@ use crate::task::work::Unstarted;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Admitted {
-    /// The task holds its permits and is to be queued. If that fails, [`refund`] is called.
+    /// The task holds its permits. The caller queues it, or calls [`refund`].
     Enqueue,
-    /// The calling thread is to run the task: [`run_inline`].
+    /// The calling thread runs the task: [`run_inline`].
     RunInline,
-    /// The task is to be discarded and counted: [`discard`].
+    /// The task is discarded and counted: [`discard`].
     Drop,
 }
 
-/// Admits one task without a weight. `on_full` replaces what the pool was built with.
+/// Admits one task without a weight. `on_full` replaces the policy that the pool was built with.
 #[inline]
 pub fn admit(intake: &impl Intake, on_full: Option<OnFull>) -> Result<Admitted, SubmitErrorKind> {
     let Some(capacity) = &intake.capacity else { return Ok(Admitted::Enqueue) };
     if intake.is_forked() {
-        return Err(SubmitErrorKind::Forked); // in the child, locks may be held by threads that do not exist
+        // The child has no threads of the parent, so a lock that one of them held is never released.
+        return Err(SubmitErrorKind::Forked);
     }
     if capacity.permits.try_acquire(stripe::current(), 1) == 1 {
         return Ok(Admitted::Enqueue);
@@ -58,8 +63,8 @@ fn admit_to_full(intake: &impl Intake, on_full: OnFull) -> Result<Admitted, Subm
     acquire(&*capacity.permits, 1, overflow_action(on_full, caller(intake)?))
 }
 
-/// Admits one task with options: a permit of the budget if the task has a weight and the pool a budget, then one of the
-/// capacity.
+/// Admits one task with options. It acquires a permit of the budget, if the task has a weight and the pool
+/// has a budget, and then a permit of the capacity.
 pub fn admit_with(
     intake: &impl Intake,
     options: &TaskOptions,
@@ -76,8 +81,8 @@ pub fn admit_with(
     if !budget.try_acquire(weight) {
         let begin = Instant::now();
         let action = match overflow_action(on_full, caller(intake)?) {
-            // The task weighs the same on whichever thread it runs. So a thread from outside waits; a task of the pool
-            // must not wait, and exceeds the budget.
+            // The task weighs the same on every thread, so running it here would not help. A task of the pool
+            // must not wait for its own pool, and exceeds the budget. Every other caller waits.
             OverflowAction::RunInline | OverflowAction::Exceed if intake.is_inside() => {
                 OverflowAction::Exceed
             }
@@ -96,7 +101,7 @@ pub fn admit_with(
     admit(intake, Some(on_full)).map(|admitted| (admitted, Some(permit)))
 }
 
-/// Acquires `weight` of a semaphore that had less than that a moment ago, or does what `action` says instead.
+/// Acquires `weight` of a semaphore that has just refused it, or does what `action` says instead.
 fn acquire<S>(semaphore: &S, weight: u64, action: OverflowAction) -> Result<Admitted, SubmitErrorKind>
 where
     S: Semaphore + Sync,
@@ -114,7 +119,7 @@ where
     }
 }
 
-/// What the calling thread is to the pool, as far as that matters for a task without room.
+/// How the calling thread relates to the pool; decides what happens to a task for which there is no permit.
 fn caller(intake: &impl Intake) -> Result<Caller, SubmitErrorKind> {
     let is_inside = intake.is_inside();
     // Tasks of the pool may submit while it drains.
@@ -130,7 +135,7 @@ fn caller(intake: &impl Intake) -> Result<Caller, SubmitErrorKind> {
     })
 }
 
-/// How much of the budget a task of `weight` acquires.
+/// How much of the budget a task of `weight` acquires: never more than the whole budget.
 pub fn weight_in(config: &Config, budget: &Budget, weight: u64) -> Result<u64, SubmitErrorKind> {
     match config.overweight {
         Overweight::Reject if weight > budget.limit() => Err(SubmitErrorKind::Overweight),
@@ -138,7 +143,8 @@ pub fn weight_in(config: &Config, budget: &Budget, weight: u64) -> Result<u64, S
     }
 }
 
-/// Admits as many of `tasks` tasks as there are permits for now, and returns that number. Without a limit it is all.
+/// Admits as many of `tasks` tasks as there are permits now, and returns that number. Without a capacity it
+/// admits all.
 pub fn admit_some(intake: &impl Intake, tasks: usize) -> usize {
     match &intake.capacity {
         Some(_) if intake.is_forked() => 0,
@@ -158,13 +164,13 @@ pub fn refund(core: &Core, tasks: usize) {
     }
 }
 
-/// Runs or discards a task that is not to be queued.
+/// Runs or discards a task that was admitted, but not to a queue.
 #[cold]
 pub fn run_or_drop(intake: &impl Intake, admitted: Admitted, task: Task) {
     match admitted {
         Admitted::RunInline => run_inline(intake, task),
         Admitted::Drop => discard(intake, task),
-        Admitted::Enqueue => unreachable!("it was queued"),
+        Admitted::Enqueue => unreachable!("a task with permits is queued"),
     }
 }
 
@@ -174,7 +180,7 @@ fn run_inline(intake: &impl Intake, task: Task) {
     totals.started.add_shared(1);
     let counts = TaskCounts::default();
     let finished = task.run(&counts);
-    // Counted before the caller gets its handle.
+    // Before the caller gets its handle, so that a caller that joins it finds the task counted.
     totals.add_ends_of(&counts);
     if let Finished::UnobservedPanic(payload) = finished {
         intake.report_panic(payload);
@@ -182,7 +188,7 @@ fn run_inline(intake: &impl Intake, task: Task) {
 }
 
 fn discard(core: &Core, task: Task) {
-    // Counted before the caller gets its handle.
+    // Before the caller gets its handle, so that a caller that joins it finds the task counted.
     core.metrics.by_callers.started.add_shared(1);
     core.metrics.by_callers.dropped.add_shared(1);
     if let Err(payload) = task.discard(Unstarted::Dropped) {
@@ -190,9 +196,11 @@ fn discard(core: &Core, task: Task) {
     }
 }
 
-/// Waits until `weight` of `semaphore` is acquired, for at most `time`. Not for workers of the semaphore's own pool.
+/// Acquires `weight` of `semaphore`, and waits for it for at most `time`. A worker of the semaphore's own
+/// pool must not call this.
 ///
-/// A worker of another pool serves that pool while it waits, because this pool may be waiting for it.
+/// A worker of another pool serves its own pool while it waits, because the semaphore's pool may be waiting
+/// for that.
 fn wait_for<S>(semaphore: &S, weight: u64, time: Option<Duration>) -> Result<(), SubmitErrorKind>
 where
     S: Semaphore + Sync,
@@ -202,59 +210,42 @@ where
         Some(time) => Instant::now().checked_add(time),
         None => None,
     };
-    // While it waits, a worker may start another task that needs the same permit. A permit reserved for the outer wait would
-    // then never be used. So a worker is only notified, and tries again.
+    // While it waits, a worker may start another task that needs the same permit. A permit reserved for the
+    // outer wait would then never be used. So a worker is only notified, and tries again.
     let mode = if current::is_worker() { WaitMode::Retry } else { WaitMode::Handoff };
     loop {
-        let mut wait = BlockingAcquire::new(semaphore, weight, mode);
-        if let Waited::NoStack(_) = current::wait_until(&mut wait, deadline) {
-            // The operating system gives no thread that could run_worker the worker's pool: the wait goes on without.
-            let _ = wait::block(&mut wait, deadline);
-        }
-        if let Some(result) = wait.end() {
-            return result;
-        }
-    }
-}
-
-/// An acquire that a thread waits for.
-struct BlockingAcquire<'a, S: Semaphore> {
-    semaphore: &'a S,
-    mode: WaitMode,
-    acquire: Acquire,
-}
-
-impl<'a, S: Semaphore> BlockingAcquire<'a, S> {
-    fn new(semaphore: &'a S, weight: u64, mode: WaitMode) -> Self {
-        let acquire = semaphore.enqueue(weight, mode, Waiter::Thread(thread::current()));
-        BlockingAcquire { semaphore, mode, acquire }
-    }
-
-    /// The result, after the wait. `None`: there may be a permit, for the first that takes it.
-    fn end(self) -> Option<Result<(), SubmitErrorKind>> {
-        let node = match self.acquire {
-            Acquire::Ready => return Some(Ok(())),
-            Acquire::Closed => return Some(Err(SubmitErrorKind::Closed)),
+        let node = match semaphore.enqueue(weight, mode, Waiter::Thread(thread::current())) {
+            Acquire::Ready => return Ok(()),
+            Acquire::Closed => return Err(SubmitErrorKind::Closed),
             Acquire::Queued(node) => node,
         };
-        match (node.state(), self.mode) {
-            (WaitState::Granted, WaitMode::Handoff) => Some(Ok(())),
-            (WaitState::Granted, WaitMode::Retry) => None,
-            (WaitState::Closed, _) => Some(Err(SubmitErrorKind::Closed)),
+        let mut acquire = BlockingAcquire { semaphore, node };
+        if let Waited::NoStack(_) = current::wait_until(&mut acquire, deadline) {
+            // The operating system starts no thread on which the worker could serve its pool, so this thread
+            // blocks.
+            let _ = wait::block(&mut acquire, deadline);
+        }
+        match (acquire.node.state(), mode) {
+            (WaitState::Granted, WaitMode::Handoff) => return Ok(()),
+            (WaitState::Granted, WaitMode::Retry) => {} // there may be a permit: try again
+            (WaitState::Closed, _) => return Err(SubmitErrorKind::Closed),
             (WaitState::Waiting, _) => {
-                self.semaphore.cancel(node); // also if it is granted just now
-                Some(Err(SubmitErrorKind::TimedOut))
+                semaphore.cancel(acquire.node); // passes on what may have been granted meanwhile
+                return Err(SubmitErrorKind::TimedOut);
             }
         }
     }
 }
 
+/// The place of a blocked thread or worker in a wait queue. Lives on the stack of that thread.
+struct BlockingAcquire<'a, S: Semaphore> {
+    semaphore: &'a S,
+    node: WaitNode,
+}
+
 impl<S: Semaphore + Sync> Awaited for BlockingAcquire<'_, S> {
     fn is_done(&self) -> bool {
-        match &self.acquire {
-            Acquire::Queued(node) => node.state() != WaitState::Waiting,
-            Acquire::Ready | Acquire::Closed => true,
-        }
+        self.node.state() != WaitState::Waiting
     }
 
     fn is_of(&self, _: u32) -> bool {
@@ -266,12 +257,8 @@ impl<S: Semaphore + Sync> Awaited for BlockingAcquire<'_, S> {
     }
 
     fn unpark_me(&mut self) {
-        let waits = match &self.acquire {
-            Acquire::Queued(node) => self.semaphore.set_waker(node, Waiter::Thread(thread::current())),
-            Acquire::Ready | Acquire::Closed => false,
-        };
-        if !waits {
-            thread::current().unpark(); // it is decided; the park that follows returns at once
+        if !self.semaphore.set_waker(&self.node, Waiter::Thread(thread::current())) {
+            thread::current().unpark(); // the acquire is decided: the park that follows returns at once
         }
     }
 }

@@ -1,5 +1,11 @@
-//! Batches on a bounded pool. The submitting thread draws tasks in portions; as many of a portion as there is room for go in
-//! together, the others one by one, in the way that the pool treats tasks for which there is no admitted.
+//! Submission of many tasks, to a pool with or without a capacity.
+//!
+//! Without a capacity the pool's intake takes the whole iterator. With a capacity the submitting thread draws
+//! the tasks in portions. As many of a portion as there are permits for are queued together; the next task is
+//! submitted alone, so that the pool's overflow policy applies to it.
+//!
+//! Everything here runs on the submitting thread. Guarded by `tests/it/behaviour/batches.rs` and
+//! `bounded.rs`.
 
 use std::collections::VecDeque;
 
@@ -9,15 +15,15 @@ use crate::submit::handle::JoinHandle;
 use crate::submit::pack::{self, collecting_handles};
 use crate::submit::{admission, single};
 
-/// A part of a portion, the oldest first.
+/// The oldest tasks of a portion.
 enum BatchPart<'a, F> {
-    /// There is room for all of it.
+    /// Tasks that hold permits.
     Admitted(Oldest<'a, F>),
-    /// There was no room just now.
+    /// A task for which there was no permit.
     Single(F),
 }
 
-/// The oldest tasks of a portion, so many of them. What is not drawn stays in the portion.
+/// Draws the `left` oldest tasks of a portion. Tasks that are not drawn stay in the portion.
 struct Oldest<'a, F> {
     portion: &'a mut VecDeque<F>,
     left: usize,
@@ -43,11 +49,15 @@ where
     F: FnOnce() + Send + 'static,
 {
     let mut tasks = tasks.into_iter();
+    let instrumentation = intake.instrumentation();
+    let pack = |task| pack::packed(task, instrumentation.next());
     let result = if intake.capacity.is_none() {
-        let instrumentation = intake.instrumentation();
-        intake.dispatch_batch(tasks.by_ref(), |task| pack::packed(task, instrumentation.next()))
+        intake.dispatch_batch(tasks.by_ref(), pack)
     } else {
-        execute(intake, tasks.by_ref())
+        in_portions(intake, tasks.by_ref(), |part| match part {
+            BatchPart::Admitted(tasks) => intake.dispatch_batch(tasks, pack),
+            BatchPart::Single(task) => single::execute(intake, task, None).map_err(rejected).map(|()| 1),
+        })
     };
     result.map_err(|Rejected { accepted, mut returned, kind }| {
         returned.extend(tasks);
@@ -70,7 +80,15 @@ where
     let result = if intake.capacity.is_none() {
         intake.dispatch_batch(tasks.by_ref(), collecting_handles(intake, &mut handles))
     } else {
-        submit(intake, tasks.by_ref(), &mut handles)
+        in_portions(intake, tasks.by_ref(), |part| match part {
+            BatchPart::Admitted(tasks) => {
+                intake.dispatch_batch(tasks, collecting_handles(intake, &mut handles))
+            }
+            BatchPart::Single(task) => {
+                handles.push(single::submit(intake, task, None).map_err(rejected)?);
+                Ok(1)
+            }
+        })
     };
     match result {
         Ok(_) => Ok(handles),
@@ -81,46 +99,16 @@ where
     }
 }
 
-/// See [`single::execute_batch`].
-fn execute<F>(intake: &impl Intake, tasks: impl Iterator<Item = F>) -> Result<usize, Rejected<F>>
-where
-    F: FnOnce() + Send + 'static,
-{
-    let instrumentation = intake.instrumentation();
-    in_portions(intake, tasks, |part| match part {
-        BatchPart::Admitted(tasks) => {
-            intake.dispatch_batch(tasks, |task| pack::packed(task, instrumentation.next()))
-        }
-        BatchPart::Single(task) => single::execute(intake, task, None).map_err(alone).map(|()| 1),
-    })
-}
-
-/// See [`single::submit_batch`]. The handles of what was accepted are in `handles`, also after an error.
-fn submit<F, T>(
-    intake: &impl Intake,
-    tasks: impl Iterator<Item = F>,
-    handles: &mut Vec<JoinHandle<T>>,
-) -> Result<usize, Rejected<F>>
-where
-    F: FnOnce() -> T + Send + 'static,
-    T: Send + 'static,
-{
-    in_portions(intake, tasks, |part| match part {
-        BatchPart::Admitted(tasks) => intake.dispatch_batch(tasks, collecting_handles(intake, handles)),
-        BatchPart::Single(task) => {
-            handles.push(single::submit(intake, task, None).map_err(alone)?);
-            Ok(1)
-        }
-    })
-}
-
-fn alone<F>(refused: SubmitError<F>) -> Rejected<F> {
+/// Converts the error of a single task.
+fn rejected<F>(refused: SubmitError<F>) -> Rejected<F> {
     Rejected { accepted: 0, returned: vec![refused.task], kind: refused.kind }
 }
 
-/// Draws tasks in portions and has `put` take each part of them; how many it took.
+/// Draws tasks in portions and passes each part of a portion to `put`, which returns how many tasks it
+/// accepted.
 ///
-/// They are drawn before there is room for them: while the caller's iterator is at work, room is left to others.
+/// A portion is drawn before permits are acquired for it, so that no permits are held while the caller's
+/// iterator runs.
 fn in_portions<F>(
     intake: &impl Intake,
     mut tasks: impl Iterator<Item = F>,
@@ -139,7 +127,7 @@ fn in_portions<F>(
             let part = if admitted > 0 {
                 BatchPart::Admitted(Oldest { portion: &mut portion, left: admitted })
             } else {
-                BatchPart::Single(portion.pop_front().expect("it is not empty"))
+                BatchPart::Single(portion.pop_front().expect("a portion that is not empty"))
             };
             match put(part) {
                 Ok(taken) => accepted += taken,

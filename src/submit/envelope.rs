@@ -1,8 +1,12 @@
-//! The envelope of a task: everything that travels with it besides its work.
+//! The envelope of a task: everything that travels with a task besides its work.
 //!
-//! Most tasks have none and are stored as if this file did not exist. A task with [`Extras`] is an [`Envelope`]: extras and
-//! work side by side in one block. The submitting thread fills the extras in; the worker that runs the task asks the
-//! conditions, enters the span, records the times, and releases the budget permit.
+//! Most tasks have no extras and are stored without an envelope. A task with [`Extras`] is an [`Envelope`],
+//! which holds extras and work in one block. The submitting thread fills in the extras. The worker that runs
+//! the task asks the conditions, enters the span, records the times, and releases the budget permit.
+//!
+//! A task owns its envelope, so one thread at a time touches it; only the conditions are shared with the
+//! handle. Guarded by `tests/it/behaviour/histograms.rs`, `conditions.rs`, `weights.rs` and
+//! `tests/features.rs`.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -16,8 +20,8 @@ use crate::runtime::current;
 use crate::task::conditions::Conditions;
 use crate::task::work::{Unstarted, Work};
 
-/// [`Histograms::Sampled`] measures one in this many tasks of a submitting thread. The number is prime, so that it does not
-/// fall into step with programs that submit tasks of several kinds in turn.
+/// [`Histograms::Sampled`] measures one in this many submissions of a thread. The number is prime, so that it
+/// does not fall into step with a program that submits several kinds of tasks in turn.
 const SAMPLE_INTERVAL: u32 = 61;
 
 /// What travels with a task besides its work.
@@ -25,7 +29,7 @@ const SAMPLE_INTERVAL: u32 = 61;
 pub struct Extras {
     /// What must hold for the task to start. Shared with the handle.
     pub conditions: Option<Arc<Conditions>>,
-    /// The task's part of the pool's budget, released when the task has ended or is dropped.
+    /// The part of the pool's budget that the task holds until it has ended or is dropped.
     pub permit: Option<BudgetPermit>,
     /// When the task was submitted, if its times are measured.
     submitted: Option<Instant>,
@@ -41,8 +45,8 @@ pub struct Instrumentation {
 }
 
 impl Core {
-    /// The instrumentation of this submission. Asks the program's tracing for the present span, which is user code: must not
-    /// be called while a reserved place in a queue is held.
+    /// Returns the instrumentation of this submission. It asks the program's tracing subscriber for the
+    /// current span, which is user code. The caller must not hold a reserved place in a queue.
     #[inline]
     pub fn instrumentation(&self) -> Instrumentation {
         Instrumentation { histograms: self.config.histograms, span: Span::current().map(Arc::new) }
@@ -50,7 +54,7 @@ impl Core {
 }
 
 impl Instrumentation {
-    /// The extras of the next task, if it has any. Runs no user code.
+    /// Returns the extras of the next task, if it has any. Runs no user code.
     #[inline(always)]
     pub fn next(&self) -> Option<Extras> {
         if self.histograms == Histograms::Off && self.span.is_none() {
@@ -59,7 +63,7 @@ impl Instrumentation {
         self.measured()
     }
 
-    /// The extras of the next task, which has these conditions and this permit, if it has any. Runs no user code.
+    /// Returns the extras of a task with these conditions and this permit, if it has any. Runs no user code.
     pub fn next_with(
         &self,
         conditions: Option<Arc<Conditions>>,
@@ -83,10 +87,10 @@ impl Instrumentation {
     }
 }
 
-/// Whether the next submission of the calling thread is one that is measured.
+/// Counts one submission of the calling thread. Returns whether it is measured.
 fn is_sampled() -> bool {
     thread_local! {
-        /// Submissions until the next measured one, to all pools together. The first submission is measured.
+        /// Submissions to all pools until the next measured submission. The first submission is measured.
         static COUNTDOWN: Cell<u32> = const { Cell::new(0) };
     }
     let left = COUNTDOWN.get();
@@ -112,7 +116,7 @@ impl<W: Work> Work for Envelope<W> {
     fn call(self) -> W::Output {
         let Envelope { extras: Extras { permit, submitted, span, .. }, work } = self;
         let _timing = submitted.map(TimingGuard::start);
-        let _permit = permit; // released first, also by a panic
+        let _permit = permit; // released before the times are recorded, also by a panic
         match span {
             Some(span) => span.enter(|| work.call()),
             None => work.call(),
@@ -124,7 +128,7 @@ impl<W: Work> Work for Envelope<W> {
     }
 }
 
-/// Records how long a task waited and ran, in whatever way it ends.
+/// Records how long a task waited and ran when it is dropped, also by a panic.
 struct TimingGuard {
     waited: Duration,
     started: Instant,
@@ -139,7 +143,8 @@ impl TimingGuard {
 
 impl Drop for TimingGuard {
     fn drop(&mut self) {
-        // A thread that is no worker runs its own task because the pool is full: the task has not waited in a queue.
+        // A thread that is no worker runs a task only if the pool was full. Such a task has not waited in a
+        // queue and is not recorded.
         current::with(|worker| {
             let Some(worker) = worker else { return };
             let timing = worker.core().record(worker.index()).timing.get_or_init(Box::default);
@@ -149,18 +154,19 @@ impl Drop for TimingGuard {
     }
 }
 
-/// Turns what a closure returns into the result of its task.
+/// Turns what a closure returns into the result of its task. Used by the worker that runs the task.
 pub trait OutputAdapter<T>: Send {
-    /// The result.
+    /// The type of the result.
     type Output: Send + 'static;
 
-    /// The closure is about to start. If nothing is adapted after this, the closure has panicked.
+    /// Called before the closure starts. An adapter that is dropped between this and `adapt` knows of a
+    /// panic.
     fn start(&mut self);
 
-    /// The closure has returned `output`.
+    /// Makes the result of what the closure has returned.
     fn adapt(self, output: T) -> Self::Output;
 
-    /// Whether the task counts as failed.
+    /// Returns whether the task counts as failed.
     fn has_failed(output: &Self::Output) -> bool;
 }
 

@@ -1,12 +1,16 @@
-//! The future behind [`Pool::submit_async`](crate::Pool::submit_async): a task on its way into a pool that may be full. No
-//! thread waits.
+//! [`SubmitFuture`]: submits a task to a pool that may be full, without blocking a thread.
+//!
+//! The future behind [`Pool::submit_async`](crate::Pool::submit_async). It acquires the same permits as
+//! `admission::admit_with`, budget first, and is pending where a thread would block. The executor's task owns
+//! it and is the only one that polls it. Releasing threads reach it through the waker in a wait queue.
+//! Guarded by `tests/it/behaviour/futures.rs` and `waiting_for_room.rs`.
 
 use std::future::Future;
 use std::marker::PhantomData;
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use crate::base::error::{SubmitError, SubmitErrorKind};
 use crate::limits::budget::{Budget, BudgetPermit};
@@ -20,29 +24,31 @@ use crate::submit::options::TaskOptions;
 use crate::submit::single;
 use crate::sync::waiter::Waiter;
 
-/// See the module's text. Owned by the task that polls it.
+/// A submission that proceeds when it is polled.
 pub struct SubmitFuture<I, F, T> {
     intake: Arc<I>,
     options: TaskOptions,
-    /// `None` once the future is ready.
+    /// The closure; `None` once the future is ready.
     task: Option<F>,
     stage: Stage,
+    /// The part of the budget that the task holds.
+    budget_permit: Option<BudgetPermit>,
     result: PhantomData<fn() -> T>,
 }
 
 /// How far the submission has come.
 enum Stage {
-    /// Nothing has happened.
+    /// Not polled yet.
     New,
-    /// It is queued for this much of the budget.
+    /// In the wait queue of the budget, for this weight.
     WaitsForBudget(PendingAcquire<Budget>, u64),
-    /// It holds what it needs of the budget, and needs a permit of the capacity.
-    HasBudget(Option<BudgetPermit>),
-    /// It is queued for a permit of the capacity.
-    WaitsForPermit(PendingAcquire<Permits>, Option<BudgetPermit>),
+    /// The task holds what it needs of the budget. A permit of the capacity is missing.
+    NeedsPermit,
+    /// In the wait queue of the capacity.
+    WaitsForPermit(PendingAcquire<Permits>),
 }
 
-// The closure is moved out whole; nothing in here is pinned.
+// No field is pinned: the closure is moved out before it is called.
 impl<I, F, T> Unpin for SubmitFuture<I, F, T> {}
 
 impl<I: Intake, F, T> SubmitFuture<I, F, T>
@@ -50,12 +56,13 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    /// Submits `task` when it is polled.
+    /// A future that submits `task` when it is polled.
     pub fn new(intake: Arc<I>, options: TaskOptions, task: F) -> Self {
-        SubmitFuture { intake, options, task: Some(task), stage: Stage::New, result: PhantomData }
+        let (stage, budget_permit) = (Stage::New, None);
+        SubmitFuture { intake, options, task: Some(task), stage, budget_permit, result: PhantomData }
     }
 
-    /// Proceeds until the task is admitted or has to wait.
+    /// Proceeds until the task is admitted or must wait for a permit.
     fn poll_admission(
         &mut self,
         cx: &Context<'_>,
@@ -65,74 +72,66 @@ where
         }
         self.intake.check(self.options.route)?;
         if self.intake.is_inside() {
-            // A task that blocks on this future must not wait for its own pool.
-            self.stage = Stage::New;
+            // A task of the pool may block its worker on this future, so the future must not wait for that
+            // pool.
+            (self.stage, self.budget_permit) = (Stage::New, None);
             self.options.on_full = Some(OnFull::Block);
             return Poll::Ready(admission::admit_with(&*self.intake, &self.options));
         }
         loop {
-            self.stage = match mem::replace(&mut self.stage, Stage::New) {
+            self.stage = match &mut self.stage {
                 Stage::New => self.acquire_budget(cx)?,
-                Stage::WaitsForBudget(pending, weight) => match pending.poll(cx) {
-                    WaitState::Waiting => {
-                        self.stage = Stage::WaitsForBudget(pending, weight);
-                        return Poll::Pending;
-                    }
-                    WaitState::Closed => return Poll::Ready(Err(SubmitErrorKind::Closed)),
-                    WaitState::Granted => {
-                        Stage::HasBudget(Some(BudgetPermit::new(pending.into_granted(), weight)))
-                    }
+                Stage::WaitsForBudget(pending, weight) => {
+                    self.budget_permit = Some(BudgetPermit::new(ready!(pending.poll(cx))?, *weight));
+                    Stage::NeedsPermit
+                }
+                Stage::NeedsPermit => match self.acquire_permit(cx)? {
+                    Some(pending) => Stage::WaitsForPermit(pending),
+                    None => return Poll::Ready(Ok((Admitted::Enqueue, self.budget_permit.take()))),
                 },
-                Stage::HasBudget(budget) => match self.acquire_permit(cx)? {
-                    None => return Poll::Ready(Ok((Admitted::Enqueue, budget))),
-                    Some(pending) => Stage::WaitsForPermit(pending, budget),
-                },
-                Stage::WaitsForPermit(pending, budget) => match pending.poll(cx) {
-                    WaitState::Waiting => {
-                        self.stage = Stage::WaitsForPermit(pending, budget);
-                        return Poll::Pending;
-                    }
-                    WaitState::Closed => return Poll::Ready(Err(SubmitErrorKind::Closed)),
-                    WaitState::Granted => {
-                        pending.into_granted();
-                        return Poll::Ready(Ok((Admitted::Enqueue, budget)));
-                    }
-                },
+                Stage::WaitsForPermit(pending) => {
+                    ready!(pending.poll(cx))?;
+                    return Poll::Ready(Ok((Admitted::Enqueue, self.budget_permit.take())));
+                }
             };
         }
     }
 
-    fn acquire_budget(&self, cx: &Context<'_>) -> Result<Stage, SubmitErrorKind> {
+    /// Acquires the task's part of the budget, or enqueues for it.
+    fn acquire_budget(&mut self, cx: &Context<'_>) -> Result<Stage, SubmitErrorKind> {
         let Some(budget) = self.intake.budget.as_ref().filter(|_| self.options.weight > 0) else {
-            return Ok(Stage::HasBudget(None));
+            return Ok(Stage::NeedsPermit);
         };
         let weight = admission::weight_in(&self.intake.config, budget, self.options.weight)?;
-        Ok(match PendingAcquire::start(budget, weight, cx)? {
-            None => Stage::HasBudget(Some(BudgetPermit::new(budget.clone(), weight))),
-            Some(pending) => Stage::WaitsForBudget(pending, weight),
-        })
+        if let Some(pending) = PendingAcquire::start(budget, weight, cx)? {
+            return Ok(Stage::WaitsForBudget(pending, weight));
+        }
+        self.budget_permit = Some(BudgetPermit::new(budget.clone(), weight));
+        Ok(Stage::NeedsPermit)
     }
 
-    /// A pending acquire, or nothing if there was a permit.
+    /// Acquires a permit of the capacity (`None`), or enqueues for it.
     fn acquire_permit(&self, cx: &Context<'_>) -> Result<Option<PendingAcquire<Permits>>, SubmitErrorKind> {
         match &self.intake.capacity {
-            Some(_) if admission::admit_some(&*self.intake, 1) == 0 => {}
-            _ => return Ok(None),
+            Some(capacity) if admission::admit_some(&*self.intake, 1) == 0 => {
+                PendingAcquire::start(&capacity.permits, 1, cx)
+            }
+            _ => Ok(None),
         }
-        let capacity = self.intake.capacity.as_ref().expect("matched above");
-        PendingAcquire::start(&capacity.permits, 1, cx)
     }
 }
 
-/// An acquire that a future waits for. Dropped before it is used, it passes what was granted to the next waiter.
+/// A place in the wait queue of a semaphore, with a waker. Dropping it leaves the queue and passes what was
+/// granted to the next waiter.
 #[derive(Debug)]
 struct PendingAcquire<S: Semaphore> {
     semaphore: Arc<S>,
+    /// `None` once the grant is used.
     node: Option<WaitNode>,
 }
 
 impl<S: Semaphore> PendingAcquire<S> {
-    /// Acquires `weight` at once (`None`), or queues for it.
+    /// Acquires `weight` at once (`None`), or enqueues for it.
     fn start(semaphore: &Arc<S>, weight: u64, cx: &Context<'_>) -> Result<Option<Self>, SubmitErrorKind> {
         match semaphore.enqueue(weight, WaitMode::Handoff, waiter(cx)) {
             Acquire::Ready => Ok(None),
@@ -143,17 +142,18 @@ impl<S: Semaphore> PendingAcquire<S> {
         }
     }
 
-    /// Has the future's task woken from now on, unless it is decided; returns the state.
-    fn poll(&self, cx: &Context<'_>) -> WaitState {
-        let node = self.node.as_ref().expect("there until it is used");
+    /// Stores the current waker. When the permit is granted, keeps it and returns the semaphore.
+    fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<Arc<S>, SubmitErrorKind>> {
+        let node = self.node.as_ref().expect("the grant is not used");
         self.semaphore.set_waker(node, waiter(cx));
-        node.state()
-    }
-
-    /// Uses what has been granted; returns the semaphore.
-    fn into_granted(mut self) -> Arc<S> {
-        self.node = None;
-        self.semaphore.clone()
+        match node.state() {
+            WaitState::Waiting => Poll::Pending,
+            WaitState::Closed => Poll::Ready(Err(SubmitErrorKind::Closed)),
+            WaitState::Granted => {
+                self.node = None;
+                Poll::Ready(Ok(self.semaphore.clone()))
+            }
+        }
     }
 }
 
@@ -177,11 +177,13 @@ where
     type Output = Result<JoinHandle<T>, SubmitError<F>>;
 
     /// # Panics
-    /// If it is polled again after it was ready.
+    /// If the future is polled again after it was ready.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         assert!(this.task.is_some(), "polled after it was ready");
         let Poll::Ready(admitted) = this.poll_admission(cx) else { return Poll::Pending };
+        // Ready with or without success: the future holds no permit any more.
+        (this.stage, this.budget_permit) = (Stage::New, None);
         let task = this.task.take().expect("asserted above");
         Poll::Ready(match admitted {
             Ok((admitted, permit)) => {

@@ -1,4 +1,9 @@
-//! [`JoinHandle`]: the result of one task, to wait for in whichever way suits the caller.
+//! [`JoinHandle`]: waits for the result of one task, blocking, with a timeout, by polling, or as a future.
+//!
+//! The handle is the waiting side of a result slot (`task/result_slot.rs`), which it shares with the queued
+//! task. One thread owns the handle. A worker that joins runs the task itself if it has not started; any
+//! other thread blocks (`runtime/wait.rs`). Guarded by `tests/it/behaviour/handles.rs`, `conditions.rs`,
+//! `nesting.rs` and the model `slot`.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -18,25 +23,30 @@ use crate::task::counts::TaskCounts;
 use crate::task::result_slot::{Outcome, SlotHandle};
 use crate::task::work::Unstarted;
 
-/// Waits for the result of one task, or cancels it. Made by [`Pool::submit`](crate::Pool::submit).
+/// Waits for the result of one task, or cancels the task. Made by [`Pool::submit`](crate::Pool::submit).
 ///
-/// Dropping the handle detaches the task: it runs all the same, and its result is dropped on the worker (or here, if
-/// it is there already). If a detached task panics, the pool's panic handler gets the payload.
-///
-/// # Waiting inside a task
-/// A wait on a worker does what the wait needs: it runs the awaited task itself if nobody has begun it, and otherwise the
-/// tasks that the waiting task has submitted. It runs no unrelated tasks of its pool, which could never finish if they in
-/// turn waited for the one below them on the stack, or wanted a lock that it holds. So tasks may wait for each other in any
-/// way that is not a circle, on a pool of any size, where two things count as waiting as well:
-/// - while a task waits, its own children may run on top of it; so a child must not wait for its parent (in a
-///   [`PullPool`](crate::PullPool) nothing but the awaited task does, and it may);
-/// - a worker that waits for a task of *another* pool goes on serving its own (which the other may be waiting for), with
-///   whatever there is; so tasks that wait for another pool should not be waited for within their own.
-///
-/// Waits may nest to any depth: when tasks within tasks have used half of the worker's stack, the wait goes on on another
-/// thread with a fresh one, which ends with it.
+/// Dropping the handle detaches the task: the task still runs, and its result is dropped on the worker, or
+/// here if the result has already arrived. If a detached task panics, the pool's
+/// [panic handler](crate::PoolBuilder::panic_handler) receives the payload.
 ///
 /// A handle is also a [`Future`] for any executor; the library needs none.
+///
+/// # Waiting inside a task
+/// A worker that waits in [`JoinHandle::join`] or [`JoinHandle::join_timeout`] runs the awaited task itself,
+/// if that has not started. Otherwise it runs the tasks that the waiting task has submitted, or sleeps. It
+/// runs no unrelated task of its pool. Such a task might wait for a task below it on the stack, or for a lock
+/// which that task holds, and would never end.
+///
+/// So tasks may wait for each other in any pattern without a cycle, on a pool of any size. Two more things
+/// count as waiting:
+/// - While a task waits, its children may run on top of it. So a child must not wait for its parent. (In a
+///   [`PullPool`](crate::PullPool) only the awaited task runs on top, and a child may wait for its parent.)
+/// - A worker that waits for a task of *another* pool keeps running all tasks of its own pool, because the
+///   other pool may be waiting for them. So a task that waits for another pool should not be waited for by
+///   tasks of its own pool.
+///
+/// Waits may nest to any depth. When nested tasks have used half of the worker's stack, the next wait
+/// continues on a new thread with a stack of its own, which ends with that wait.
 ///
 /// ```
 /// let pool = longshore::Pool::new()?;
@@ -44,24 +54,25 @@ use crate::task::work::Unstarted;
 /// assert_eq!(answer.join()?, 42);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[must_use = "dropping the handle detaches the task; `execute` does that at a lower price"]
+#[must_use = "dropping the handle detaches the task; `execute` costs less for a task without a handle"]
 pub struct JoinHandle<T> {
     slot: SlotHandle<T>,
     /// [`fork::generation`] at submission.
     fork_generation: u32,
-    /// What the task must meet to begin, if there is anything.
+    /// What must hold for the task to start, if it has conditions.
     conditions: Option<Box<Watched>>,
 }
 
-/// Conditions, looked at from the side of the handle: a task that must not begin any more need not be waited for.
+/// The conditions of a task as its handle sees them. The handle does not wait for a task that can no longer
+/// start.
 struct Watched {
     conditions: Arc<Conditions>,
-    /// Has whoever waits for the handle woken when the token is cancelled.
+    /// Wakes the waiter of the handle when the token is cancelled.
     watch: Option<CancelRegistration>,
 }
 
 impl Watched {
-    /// Cancels the task if it must not begin any more and has not begun.
+    /// Cancels the task if it has not started and can no longer start.
     fn apply_to<T>(&self, slot: &SlotHandle<T>) {
         if !slot.is_complete()
             && let Some(why) = self.conditions.refusal()
@@ -70,10 +81,11 @@ impl Watched {
         }
     }
 
-    /// Has `waiter` woken when the token is cancelled, which may have happened: then nobody is woken, and it says `false`.
+    /// Registers `waiter` to be woken when the token is cancelled. Returns `false`, and drops the waiter, if
+    /// the token has been cancelled already.
     fn wake(&mut self, waiter: Waiter) -> bool {
         let Some(token) = &self.conditions.token else { return true };
-        self.watch = None; // two at a time would be one too many to wake
+        self.watch = None; // first, so that the token never holds two registrations of this handle
         self.watch = token.on_cancel(CancelCallback::Wake(waiter));
         self.watch.is_some()
     }
@@ -85,12 +97,23 @@ impl<T> JoinHandle<T> {
         JoinHandle { slot, fork_generation: fork::generation(), conditions: None }
     }
 
-    /// As `new`, of a task with conditions.
+    /// The same handle, for a task with conditions.
     pub(crate) fn with_conditions(self, conditions: Arc<Conditions>) -> Self {
         JoinHandle { conditions: Some(Box::new(Watched { conditions, watch: None })), ..self }
     }
 
-    /// Whether the task has ended: returned, panicked, or never begins any more. The result is then there at once.
+    /// Returns whether the task has returned or panicked, or can no longer start. [`JoinHandle::join`] then
+    /// returns at once.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::new()?;
+    /// let answer = pool.submit(|| 6 * 7)?;
+    /// while !answer.is_finished() {
+    ///     std::thread::yield_now();
+    /// }
+    /// assert_eq!(answer.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_finished(&self) -> bool {
         self.apply_conditions();
         self.slot.is_complete()
@@ -103,18 +126,50 @@ impl<T> JoinHandle<T> {
         }
     }
 
-    /// Cancels the task if it has not started: it never will, and its closure is dropped here and now.
+    /// Cancels the task if it has not started. The closure is dropped before this returns.
     ///
-    /// Returns whether the task will never run. `false` means that it runs or has run. Calling it again, or late, is
-    /// harmless.
+    /// Returns whether the task will never run. `false` means that it is running or has ended. Repeated and
+    /// late calls have no effect.
+    ///
+    /// ```
+    /// use longshore::{JoinError, Pool};
+    ///
+    /// let pool = Pool::builder().workers(1).build()?;
+    /// # let (_open, gate) = std::sync::mpsc::channel::<()>();
+    /// # pool.execute(move || _ = gate.recv())?;
+    /// # while pool.stats().running == 0 {
+    /// #     std::thread::yield_now();
+    /// # }
+    /// // The only worker is busy with another task.
+    /// let answer = pool.submit(|| 6 * 7)?;
+    /// assert!(answer.cancel());
+    /// assert!(matches!(answer.join(), Err(JoinError::Cancelled)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "abort")]
     pub fn cancel(&self) -> bool {
         self.slot.cancel(Unstarted::Cancelled)
     }
 
-    /// Takes the result if it is there. `None` means "not yet".
+    /// Takes the result if it has arrived. `None` means "not yet". Never waits.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::new()?;
+    /// let mut answer = pool.submit(|| 6 * 7)?;
+    /// let result = loop {
+    ///     match answer.try_join() {
+    ///         Some(result) => break result,
+    ///         None => std::thread::yield_now(),
+    ///     }
+    /// };
+    /// assert_eq!(result?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// As [`JoinHandle::join`]; [`JoinError::Taken`] if the result was taken before.
+    /// [`JoinError::Panicked`] with the payload if the task panicked. [`JoinError::Cancelled`],
+    /// [`JoinError::Expired`] or [`JoinError::Dropped`] if it never ran. [`JoinError::Taken`] if an earlier
+    /// call has taken the result.
     #[inline]
     pub fn try_join(&mut self) -> Option<Result<T, JoinError>> {
         if self.slot.is_taken() {
@@ -132,17 +187,39 @@ impl<T> JoinHandle<T> {
 impl<T: Send> JoinHandle<T> {
     /// Waits for the result.
     ///
+    /// An external thread spins for at most 10 µs and then sleeps. [Inside a task](#waiting-inside-a-task)
+    /// the worker runs the awaited task or related tasks meanwhile.
+    ///
+    /// ```
+    /// use longshore::{JoinError, Pool};
+    ///
+    /// let pool = Pool::new()?;
+    /// assert_eq!(pool.submit(|| 6 * 7)?.join()?, 42);
+    ///
+    /// let failed = pool.submit(|| -> u32 { panic!("no answer") })?;
+    /// match failed.join() {
+    ///     Err(JoinError::Panicked(payload)) => assert_eq!(payload.message(), Some("no answer")),
+    ///     other => panic!("{other:?}"),
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
-    /// [`JoinError::Panicked`] with the payload if the task panicked; [`JoinError::Cancelled`], [`JoinError::Expired`] or
-    /// [`JoinError::Dropped`] if it never ran. [`JoinError::Taken`] if the result was taken before by another call. [`JoinError::Forked`] in a forked child
-    /// for a task of the parent. [`JoinError::NoStack`], see there.
+    /// - [`JoinError::Panicked`] with the payload if the task panicked.
+    /// - [`JoinError::Cancelled`], [`JoinError::Expired`] or [`JoinError::Dropped`] if the task never ran.
+    /// - [`JoinError::Taken`] if [`JoinHandle::try_join`], [`JoinHandle::join_timeout`] or a poll has taken
+    ///   the result.
+    /// - [`JoinError::Forked`] if this process is a forked child, and the task belongs to its parent.
+    /// - [`JoinError::NoStack`] if nested waits have used up the worker's stack, and the operating system
+    ///   starts no thread on which to continue. The task still runs.
     #[inline]
     pub fn join(mut self) -> Result<T, JoinError> {
         let result = match self.try_join() {
             Some(result) => result,
             None => self.wait(None).expect("without a deadline it waits to the end"),
         };
-        // Taken out where there is nothing to drop: the call that drops it is not inlined.
+        // Matched here, because the drop of the box is a call that is not inlined, and most handles have no
+        // conditions.
         if let Some(watched) = self.conditions {
             drop(watched);
         }
@@ -151,11 +228,25 @@ impl<T: Send> JoinHandle<T> {
 
     /// Waits for the result for at most `timeout`. `None` means "not yet"; the handle can be used again.
     ///
-    /// A timeout of zero only looks; one that reaches beyond the range of the clock waits for ever. On a worker the
-    /// wait may take longer than asked for, because a task that it has begun to run meanwhile is not interrupted.
+    /// With a timeout of zero an external thread only looks. A timeout beyond the range of the clock never
+    /// ends. On a worker the call may take longer than `timeout`, because a task that the worker has started
+    /// meanwhile is not interrupted.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let pool = longshore::Pool::new()?;
+    /// let mut answer = pool.submit(|| 6 * 7)?;
+    /// match answer.join_timeout(Duration::from_secs(60)) {
+    ///     Some(result) => assert_eq!(result?, 42),
+    ///     None => println!("still running"),
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// As [`JoinHandle::join`].
+    /// The same as [`JoinHandle::join`]: the task panicked, never ran, or belongs to the parent of a forked
+    /// child; the result was taken; or there is no stack to wait on.
     pub fn join_timeout(&mut self, timeout: Duration) -> Option<Result<T, JoinError>> {
         self.try_join().or_else(|| self.wait(Instant::now().checked_add(timeout)))
     }
@@ -178,7 +269,7 @@ impl<T: Send> JoinHandle<T> {
     }
 }
 
-/// As any wait, but that it ends with the chance of the task to begin.
+/// Waits for a task with conditions: until the task has ended, can no longer start, or `deadline` has passed.
 fn wait_under_conditions<T: Send>(
     slot: &mut SlotHandle<T>,
     watched: &mut Watched,
@@ -188,7 +279,7 @@ fn wait_under_conditions<T: Send>(
     let mut pending = Pending { slot, watched };
     let waited = current::wait_until(&mut pending, latest_start.or(deadline));
     let waited = match waited {
-        // It has begun in time, or would be done now.
+        // The task has started in time: otherwise `is_done` would have cancelled it.
         Waited::TimedOut if latest_start.is_some() && !pending.is_done() => {
             current::wait_until(&mut pending, deadline)
         }
@@ -199,7 +290,7 @@ fn wait_under_conditions<T: Send>(
     waited
 }
 
-/// A task with conditions that is waited for.
+/// An awaited task with conditions.
 struct Pending<'a, T> {
     slot: &'a mut SlotHandle<T>,
     watched: &'a mut Watched,
@@ -222,7 +313,7 @@ impl<T: Send> Awaited for Pending<'_, T> {
     fn unpark_me(&mut self) {
         self.slot.unpark_me();
         if !self.watched.wake(Waiter::Thread(thread::current())) {
-            thread::current().unpark(); // it is cancelled; the look that follows sees it
+            thread::current().unpark(); // the token is cancelled: the check after the park sees it
         }
     }
 }
@@ -242,7 +333,7 @@ impl<T: Send> Awaited for SlotHandle<T> {
 
     fn unpark_me(&mut self) {
         if !self.wait_with(Waiter::Thread(thread::current())) {
-            thread::current().unpark(); // it has come; the park that follows returns at once
+            thread::current().unpark(); // the result has arrived: the park that follows returns at once
         }
     }
 }
@@ -250,8 +341,7 @@ impl<T: Send> Awaited for SlotHandle<T> {
 impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
-    /// # Panics
-    /// Never; polled again after it was ready, it yields [`JoinError::Taken`].
+    /// A handle that is polled again after it was ready yields [`JoinError::Taken`].
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         if let Some(result) = this.try_join() {
@@ -265,7 +355,7 @@ impl<T> Future for JoinHandle<T> {
             None => true,
         };
         if !is_watched {
-            // Cancelled in between. If it has begun all the same, its end is waited for.
+            // The token was cancelled after `try_join`. A task that has started nevertheless is waited for.
             this.apply_conditions();
         }
         if this.slot.wait_with(Waiter::Waker(cx.waker().clone())) {

@@ -1,9 +1,12 @@
-//! A lane: a queue of its own in front of a pool, of which at most so many tasks are in the pool at a time. All threads
-//! may touch it.
+//! A lane: a queue in front of a pool. At most `limit` of its tasks are in the pool at a time.
 //!
-//! What the lane gives to the pool is a *pass*: a task that takes the lane's oldest task and runs it. There is one pass for
-//! each task, and at most `limit` of them are under way; whoever ends one sends the next. So the lane's tasks travel as
-//! all others do (are stolen, drained, thrown away), and the pool counts each of them once.
+//! The lane submits *passes* to the pool. A pass is a task that takes the oldest task of the lane and runs
+//! it. Each task gets one pass, and at most `limit` passes are active at a time; the worker that ends a pass
+//! sends the next. So the pool schedules, steals, drains and discards tasks of a lane like all other tasks,
+//! and counts each of them once.
+//!
+//! All handles of a lane share one [`LaneShared`] behind a mutex, which producers and workers hold for a few
+//! instructions. Guarded by `tests/it/behaviour/lanes.rs` and `tests/it/closing_lanes.rs`.
 
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
@@ -20,35 +23,37 @@ use crate::task::counts::TaskCounts;
 use crate::task::erased::{Discarded, Finished, Task, TaskKind, TaskTable, Word};
 use crate::task::work::Unstarted;
 
-/// See the module's text.
+/// The shared half of a lane.
 #[derive(Debug)]
 pub struct LaneShared<S> {
     pool: Arc<S>,
-    /// A number as that of a pool: a worker that waits for a task of the lane must not run it itself, ahead of its turn and
-    /// beyond the limit. It serves its pool, as for a task of any other.
+    /// An id like that of a pool, which the handles of the lane's tasks hold. A worker that waits for such a
+    /// task must not run it itself, because that could exceed the limit. It waits as for a task of another
+    /// pool, and serves its own.
     id: u32,
-    /// Passes under way, at most.
+    /// The largest number of active passes.
     pub limit: usize,
-    /// Tasks that wait in the lane, at most.
+    /// The largest number of tasks that wait without a pass.
     pub capacity: usize,
-    /// Which way passes go.
+    /// The route of the passes.
     pub route: Route,
     state: Mutex<LaneState>,
-    /// Told when it is known whether the pool takes a pass that it was asked to take, if anybody wants to know.
+    /// Notified, if a thread waits for it, when the pool has accepted or refused an undecided pass.
     decided: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct LaneState {
-    /// Passes under way: about to be sent, in the pool's queues, or with their task.
+    /// Active passes: about to be sent, queued in the pool, or running a task.
     passes: usize,
-    /// Those of them that the pool may still refuse.
+    /// Active passes that the pool may still refuse.
     undecided: usize,
     /// Threads that wait for `decided`.
-    curious: usize,
-    /// Passes that have not taken their task.
+    decision_waiters: usize,
+    /// Passes that were sent and have not taken their task.
     sent: usize,
-    /// Tasks that have not begun, the oldest first: one for each pass that was sent, then those that wait for one.
+    /// Tasks that have not started, the oldest first: one for each pass that was sent, then the tasks without
+    /// a pass.
     tasks: VecDeque<Task>,
     running: usize,
     submitted: u64,
@@ -56,47 +61,59 @@ struct LaneState {
 }
 
 impl LaneState {
-    /// Whether a task that gets no pass now would be left alone if the pool refused those who are asking.
+    /// Returns whether the pool may still refuse every active pass. A task without a pass would then be
+    /// forgotten.
     fn is_uncertain(&self) -> bool {
         self.passes == self.undecided
     }
 
-    /// A pass cannot be sent: the pool is closed. The last one leaves nobody behind; what comes back is to be thrown away,
-    /// outside of the lock.
+    /// Ends a pass that a closed pool has refused. If it was the last, returns all tasks, which the caller
+    /// discards after it has released the lock.
     fn give_up_pass(&mut self) -> VecDeque<Task> {
         self.passes -= 1;
         if self.passes > 0 {
-            return VecDeque::new(); // those under way find the same when they have ended
+            return VecDeque::new(); // the end of another pass discards them
         }
         let left = std::mem::take(&mut self.tasks);
         self.finished += left.len() as u64;
         left
     }
 
-    /// Tasks that wait for a pass.
+    /// The number of tasks without a pass.
     fn without_pass(&self) -> usize {
         self.tasks.len() - self.sent
     }
 }
 
-/// What a lane has done so far; see [`Lane::stats`](crate::Lane::stats).
+/// A snapshot of a lane's counters, all taken at one moment. Returned by [`Lane::stats`](crate::Lane::stats).
+///
+/// ```
+/// let pool = longshore::Pool::new()?;
+/// let lane = pool.lane(2).build()?;
+/// lane.submit(|| 6 * 7)?.join()?;
+/// let stats = lane.stats();
+/// assert_eq!((stats.limit, stats.submitted), (2, 1));
+/// assert_eq!(stats.submitted, stats.waiting as u64 + stats.running as u64 + stats.finished);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LaneStats {
-    /// Tasks that may run at a time.
+    /// How many tasks may run at a time.
     pub limit: usize,
-    /// Tasks accepted so far.
+    /// How many tasks were accepted so far.
     pub submitted: u64,
-    /// Tasks that have not begun.
+    /// How many tasks have not started.
     pub waiting: usize,
-    /// Tasks that run.
+    /// How many tasks are running.
     pub running: usize,
-    /// Tasks that have ended, or never begin any more. Counted a moment after the handle says so.
+    /// How many tasks have ended or were discarded. A task is counted a moment after its handle has the
+    /// result.
     pub finished: u64,
 }
 
 impl<S: Intake> LaneShared<S> {
-    /// A lane into `pool`.
+    /// A new lane in front of `pool`.
     pub fn new(pool: Arc<S>, limit: usize, capacity: usize, route: Route) -> Self {
         LaneShared {
             pool,
@@ -113,17 +130,17 @@ impl<S: Intake> LaneShared<S> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The pool has taken a pass, or refused it.
+    /// Records that the pool has accepted or refused a pass.
     fn decide(&self, mut state: MutexGuard<'_, LaneState>) {
         state.undecided -= 1;
-        let is_awaited = state.curious > 0; // telling nobody would be a system call
+        let is_awaited = state.decision_waiters > 0; // a notification without a waiter may cost a system call
         drop(state);
         if is_awaited {
             self.decided.notify_all();
         }
     }
 
-    /// What it has done so far.
+    /// Takes a snapshot of the counters.
     pub fn stats(&self) -> LaneStats {
         let state = self.lock();
         LaneStats {
@@ -135,7 +152,8 @@ impl<S: Intake> LaneShared<S> {
         }
     }
 
-    /// Sends a pass for a task that waits, after one has ended; throws all of them away if the pool takes none any more.
+    /// Sends the next pass after a pass has ended, if a task waits for one. Discards all tasks if the pool
+    /// refuses it and no other pass is active.
     fn send_next(self: &Arc<Self>) {
         {
             let mut state = self.lock();
@@ -146,44 +164,49 @@ impl<S: Intake> LaneShared<S> {
             state.sent += 1;
         }
         let pack = |place: &mut MaybeUninit<Task>, ()| _ = place.write(self.pass());
-        // SAFETY: `pack` initialises the place and does not panic.
+        // SAFETY: this `pack` writes the place and does not panic.
         if unsafe { self.pool.dispatch_by(self.route, (), pack) }.is_err() {
             let left = {
                 let mut state = self.lock();
                 state.sent -= 1;
                 state.give_up_pass()
             };
-            // Outside of the lock, for their drop is user code.
+            // After the lock is released, because the drop of a closure is user code.
             left.into_iter().for_each(unwind::drop_silently);
         }
     }
 
-    /// The task that stands for the oldest one of the lane.
+    /// Makes a pass.
     fn pass(self: &Arc<Self>) -> Task {
         let mut words = [const { Word::uninit() }; 3];
         words[0].write(Arc::into_raw(self.clone()).expose_provenance());
         let table =
             const { &TaskTable { run: Self::run_pass, discard: Self::discard_pass, kind: TaskKind::Free } };
-        // SAFETY: the functions expect the address of a lane, with the count that comes with it.
+        // SAFETY: both functions of the table expect the address of a lane in the first word, and take over
+        // the reference count that `into_raw` has kept. A task calls one of them once. `SubmitTarget` makes
+        // `S` `Send` and `Sync`, so any thread may call it.
         unsafe { Task::from_parts(table, words) }
     }
 
     /// # Safety
-    /// `address` was made by `pass` and is not used again.
+    /// `address` is the first word of a task made by `pass`, and is not used again.
     unsafe fn from_word(address: Word) -> Arc<Self> {
-        // SAFETY: `pass` wrote it.
+        // SAFETY: `pass` has written the first word.
         let address = unsafe { address.assume_init() };
-        // SAFETY: it comes from `into_raw`.
+        // SAFETY: the address comes from `Arc::into_raw` of this type. The caller uses it once, so the count
+        // is used once.
         unsafe { Arc::from_raw(std::ptr::with_exposed_provenance(address)) }
     }
 
+    /// Takes the oldest task for a pass.
     fn take(&self) -> Task {
         let mut state = self.lock();
         state.sent -= 1;
         state.running += 1;
-        state.tasks.pop_front().expect("a pass for each task")
+        state.tasks.pop_front().expect("each pass has a task")
     }
 
+    /// Counts the end of a task.
     fn ended(&self) {
         let mut state = self.lock();
         state.running -= 1;
@@ -191,7 +214,8 @@ impl<S: Intake> LaneShared<S> {
     }
 
     unsafe fn run_pass(address: Word, _: Word, _: Word, counts: &TaskCounts) -> Finished {
-        // SAFETY: the contract of the table.
+        // SAFETY: the contract of `TaskTable::run`: the words are those of a task of this table, which only
+        // `pass` makes, and are not used again.
         let lane = unsafe { Self::from_word(address) };
         let finished = lane.take().run(counts);
         lane.ended();
@@ -200,7 +224,8 @@ impl<S: Intake> LaneShared<S> {
     }
 
     unsafe fn discard_pass(address: Word, _: Word, _: Word, why: Unstarted) -> Result<Discarded, Payload> {
-        // SAFETY: the contract of the table.
+        // SAFETY: the contract of `TaskTable::discard`: the words are those of a task of this table, which
+        // only `pass` makes, and are not used again.
         let lane = unsafe { Self::from_word(address) };
         let discarded = lane.take().discard(why);
         lane.ended();
@@ -209,11 +234,11 @@ impl<S: Intake> LaneShared<S> {
     }
 }
 
-/// Where tasks are handed to a lane.
+/// The intake of a lane: queues a task in the lane, or sends a pass for it.
 #[derive(Debug)]
 pub struct LaneIntake<S>(pub Arc<LaneShared<S>>);
 
-/// A lane has the core of its pool.
+/// The core of a lane is that of its pool.
 impl<S: Intake> Deref for LaneIntake<S> {
     type Target = Core;
 
@@ -233,29 +258,32 @@ impl<S: Intake> Intake for LaneIntake<S> {
         pack: impl FnOnce(&mut MaybeUninit<Task>, F),
     ) -> Result<(), (F, SubmitErrorKind)> {
         if self.is_forked() {
-            return Err((closure, SubmitErrorKind::Forked)); // before the lock, which a thread that is not here may hold
+            // Before the lock, which a thread of the parent may have held when the process was forked.
+            return Err((closure, SubmitErrorKind::Forked));
         }
         let pack_task = |closure| {
             let mut place = MaybeUninit::uninit();
             pack(&mut place, closure);
-            // SAFETY: the caller says that `pack` has initialised it.
+            // SAFETY: the caller of `dispatch` promises that `pack` initialises its place.
             unsafe { place.assume_init() }
         };
         let lane = &self.0;
         {
             let mut state = lane.lock();
-            // What waits here is accepted, and run before the pool ends: so there has to be a pass that the pool has taken.
-            // This waits for a few instructions of another thread (and for the user's rule, where there is one).
+            // A task that waits here is accepted and must run before the pool ends. So the pool must have
+            // accepted at least one active pass. This waits for a few instructions of another thread, and for
+            // a placement rule of the user.
             while state.passes >= lane.limit && state.is_uncertain() {
-                state.curious += 1;
+                state.decision_waiters += 1;
                 state = lane.decided.wait(state).unwrap_or_else(PoisonError::into_inner);
-                state.curious -= 1;
+                state.decision_waiters -= 1;
             }
             if state.passes >= lane.limit {
                 if state.without_pass() >= lane.capacity {
                     return Err((closure, SubmitErrorKind::Full));
                 }
-                // A pass that is under way will send one for this task, or throw it away if the pool stops meanwhile.
+                // The end of an active pass sends a pass for this task, or discards the task if the pool has
+                // stopped.
                 match self.phase() {
                     Phase::Open => {}
                     Phase::Draining if thread_role::belongs_to_pool(self) => {}
@@ -268,7 +296,8 @@ impl<S: Intake> Intake for LaneIntake<S> {
             state.passes += 1;
             state.undecided += 1;
         }
-        // The lock is taken while a place in the pool's queue is claimed: for a few instructions, as everywhere here.
+        // This takes the lock while a place in the pool's queue is reserved. That is allowed, because every
+        // holder of the lock releases it after a few instructions.
         let pack = |place: &mut MaybeUninit<Task>, closure| {
             let task = pack_task(closure);
             let mut state = lane.lock();
@@ -278,7 +307,8 @@ impl<S: Intake> Intake for LaneIntake<S> {
             lane.decide(state);
             place.write(lane.pass());
         };
-        // SAFETY: `pack` initialises the place and does not panic.
+        // SAFETY: this `pack` writes the place. It does not panic, because the caller's `pack` in it does
+        // not.
         let result = unsafe { lane.pool.dispatch_by(lane.route, closure, pack) };
         if result.is_err() {
             let mut state = lane.lock();
@@ -293,24 +323,25 @@ impl<S: Intake> Intake for LaneIntake<S> {
         RunLimit::Concurrency
     }
 
-    /// Beyond the limit, which is why nobody asks for it.
+    /// Refuses: a task that runs here could exceed the limit. `RunLimit::Concurrency` keeps admission from
+    /// asking.
     fn run_inside(&self, task: Task) -> Result<(), Task> {
         Err(task)
     }
 
-    /// The way is the lane's, whatever is asked for.
+    /// Accepts every route, because passes take the lane's own.
     fn check(&self, _: Route) -> Result<(), SubmitErrorKind> {
         Ok(())
     }
 
-    /// The way is the lane's.
+    /// Ignores the route, because passes take the lane's own.
     unsafe fn dispatch_by<F>(
         &self,
         _: Route,
         closure: F,
         pack: impl FnOnce(&mut MaybeUninit<Task>, F),
     ) -> Result<(), (F, SubmitErrorKind)> {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller of `dispatch_by` promises that `pack` initialises its place and does not panic.
         unsafe { self.dispatch(closure, pack) }
     }
 }

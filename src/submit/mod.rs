@@ -1,11 +1,12 @@
 //! How a closure becomes a queued task, and how its result comes back.
 //!
-//! A submission goes through three steps, the same for both kinds of pool: *admission* decides whether there is room
-//! (`admission.rs`), *packing* makes a task of the closure and of what travels with it (`pack.rs`, `envelope.rs`), and
-//! the pool's intake (`runtime/intake.rs`) queues it. `single.rs`, `batch.rs` and `future.rs` are the three forms of
-//! that walk: one task, many tasks, one task of a future.
+//! A submission has three steps, the same for both kinds of pool: *admission* decides whether the task may
+//! enter (`admission.rs`), *packing* makes a task of the closure and its extras (`pack.rs`, `envelope.rs`),
+//! and the pool's intake (`runtime/intake.rs`) queues it. `single.rs`, `batch.rs` and `future.rs` perform
+//! these steps for one task, for many tasks, and for one task without blocking a thread.
 //!
-//! Called by `api`. Read `single.rs` first; `handle.rs` is the way back, `lane.rs` a part of a pool with a queue of its own.
+//! Called by `api`. Read `single.rs` first; then `handle.rs` (the result) and `lane.rs` (a queue in front of
+//! a pool).
 
 pub mod admission;
 pub mod batch;
@@ -15,5 +16,6 @@ pub mod handle;
 pub mod lane;
 pub mod options;
 pub mod pack;
+mod refusal;
 pub mod single;
 pub mod target;

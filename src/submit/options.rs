@@ -1,10 +1,11 @@
-//! What a submission says of its task: the route, the conditions, the weight, and what happens in a full pool.
+//! [`TaskOptions`]: what a submission says of its task besides the closure. Plain data, owned by the
+//! submitting thread.
 
 use crate::policy::overflow::OnFull;
 use crate::runtime::intake::Route;
 use crate::task::conditions::Conditions;
 
-/// The options of one task. The default is a task without any.
+/// The options of one task. The default has no conditions, no weight, and leaves the rest to the pool.
 #[derive(Debug, Clone, Default)]
 pub struct TaskOptions {
     /// Which queue the task goes to.
@@ -13,6 +14,6 @@ pub struct TaskOptions {
     pub conditions: Conditions,
     /// How much of the pool's budget the task holds.
     pub weight: u64,
-    /// What happens if the pool is full, instead of what the pool was built with.
+    /// What happens if the pool is full. `None`: what the pool was built with.
     pub on_full: Option<OnFull>,
 }

@@ -1,7 +1,11 @@
 //! Packing: how a closure becomes a task, with or without a handle, with or without extras.
 //!
-//! A closure of up to [`LARGEST_CLOSURE`] bytes is moved into the task or into a recycled block. A larger one is boxed and
-//! called where it is, because it may be larger than the stack of the worker. Nothing here panics or runs user code.
+//! A closure of up to [`LARGEST_CLOSURE`] bytes is moved into the task or into a recycled block. A larger
+//! closure is boxed and called in its box, because it may be larger than the stack of the worker. This
+//! decision is made here and in `task/erased.rs` only.
+//!
+//! The submitting thread packs; the packed task then owns everything. Nothing here panics or runs user code.
+//! Guarded by `tests/it/behaviour/big_closures.rs` and the unit tests of `task/erased.rs`.
 
 use std::mem::MaybeUninit;
 
@@ -13,19 +17,20 @@ use crate::task::recycle;
 use crate::task::result_slot::{self, SlotHandle};
 use crate::task::work::Work;
 
-/// The largest closure that is moved, in bytes: with extras and an adapter it still fits into a recycled block.
+/// The largest closure that is not boxed, in bytes. With extras and an adapter it still fits into a recycled
+/// block.
 pub const LARGEST_CLOSURE: usize = recycle::LARGEST - size_of::<Extras>() - LARGEST_ADAPTER;
 
 /// The largest output adapter, in bytes.
 const LARGEST_ADAPTER: usize = 32;
 
-/// Packs a closure without extras and without a handle into `place`.
+/// Packs a closure without extras and without a handle into `place`, which is initialised afterwards.
 #[inline(always)]
 pub fn pack_plain<F: FnOnce() + Send + 'static>(place: &mut MaybeUninit<Task>, closure: F) {
     pack(place, closure, None);
 }
 
-/// Packs a closure without a handle into `place`.
+/// Packs a closure without a handle into `place`, which is initialised afterwards.
 #[inline(always)]
 pub fn pack<F>(place: &mut MaybeUninit<Task>, closure: F, extras: Option<Extras>)
 where
@@ -46,27 +51,28 @@ fn pack_work<W: Work<Output = ()> + 'static>(place: &mut MaybeUninit<Task>, work
     }
 }
 
-/// As [`pack`], by value.
+/// Packs a closure without a handle and returns the task.
 #[inline]
 pub fn packed<F: FnOnce() + Send + 'static>(closure: F, extras: Option<Extras>) -> Task {
     let mut place = MaybeUninit::uninit();
     pack(&mut place, closure, extras);
-    // SAFETY: `pack` has initialised it.
+    // SAFETY: `pack` has initialised the place.
     unsafe { place.assume_init() }
 }
 
-/// Packs a closure with a handle that belongs to the pool of this id.
+/// Packs a closure and makes its handle. `pool` is the id by which a worker knows whether it may run the task
+/// in a wait.
 #[inline(always)]
 pub fn pack_with_handle<F, T>(pool: u32, closure: F, extras: Option<Extras>) -> (Task, JoinHandle<T>)
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    // SAFETY: nothing is borrowed.
+    // SAFETY: closure and result are `'static`, so they borrow nothing that could end.
     unsafe { pack_borrowing(pool, closure, extras) }
 }
 
-/// As [`pack_with_handle`], for a closure that may borrow.
+/// Packs a closure that may borrow, and makes its handle.
 ///
 /// # Safety
 /// The task is run or dropped while everything that the closure and its result borrow is alive.
@@ -77,16 +83,17 @@ where
     T: Send,
 {
     let (task, handle) = if size_of::<F>() > LARGEST_CLOSURE {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller of `pack_borrowing` runs or drops the task while its borrows are alive; a box
+        // adds no borrow.
         unsafe { in_slot(pool, Box::new(closure), extras) }
     } else {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller of `pack_borrowing` runs or drops the task while its borrows are alive.
         unsafe { in_slot(pool, closure, extras) }
     };
     (task, JoinHandle::new(handle))
 }
 
-/// Packs a closure with a handle for what `adapter` makes of its output.
+/// Packs a closure whose output `adapter` turns into the result, and makes the handle for that result.
 pub fn pack_adapted<F, T, A>(
     pool: u32,
     closure: F,
@@ -97,17 +104,19 @@ where
     F: FnOnce() -> T + Send + 'static,
     A: OutputAdapter<T> + 'static,
 {
-    const { assert!(size_of::<A>() <= LARGEST_ADAPTER, "the block of a closure has no room for this adapter") }
+    const { assert!(size_of::<A>() <= LARGEST_ADAPTER, "the adapter does not fit into a closure's block") }
     let (task, handle) = if size_of::<F>() > LARGEST_CLOSURE {
-        // SAFETY: nothing is borrowed.
+        // SAFETY: closure, adapter and result are `'static`, so they borrow nothing that could end.
         unsafe { in_slot(pool, Adapted { closure: Box::new(closure), adapter }, extras) }
     } else {
-        // SAFETY: nothing is borrowed.
+        // SAFETY: closure, adapter and result are `'static`, so they borrow nothing that could end.
         unsafe { in_slot(pool, Adapted { closure, adapter }, extras) }
     };
     (task, JoinHandle::new(handle))
 }
 
+/// Packs work into a result slot.
+///
 /// # Safety
 /// The task is run or dropped while everything that the work and its result borrow is alive.
 #[inline(always)]
@@ -119,18 +128,19 @@ where
     match extras {
         None => {
             let (task, handle) = result_slot::new_in(pool, work);
-            // SAFETY: the caller's promise.
+            // SAFETY: the caller of `in_slot` runs or drops the task while the borrows of the work are alive.
             (unsafe { task.into_task() }, handle)
         }
         Some(extras) => {
             let (task, handle) = result_slot::new_in(pool, Envelope { extras, work });
-            // SAFETY: the caller's promise; the extras borrow nothing.
+            // SAFETY: the caller of `in_slot` runs or drops the task while the borrows of the work are alive.
+            // The extras borrow nothing.
             (unsafe { task.into_task() }, handle)
         }
     }
 }
 
-/// Packs closures with handles, which it collects in `handles`.
+/// Returns a function that packs a closure and appends its handle to `handles`.
 pub fn collecting_handles<F, T>(
     intake: &impl Intake,
     handles: &mut Vec<JoinHandle<T>>,

@@ -1,4 +1,10 @@
-//! Submission of one task to a pool of any kind, and what comes back of a task that is refused.
+//! Submission of one task to a pool of either kind, with or without a handle, with or without options; and
+//! broadcasts.
+//!
+//! Each function here performs the three steps on the submitting thread: admit (`admission.rs`), pack
+//! (`pack.rs`), queue (`runtime/intake.rs`). A task that is refused at any step is returned in a
+//! [`SubmitError`], and its permits are released. Guarded by `tests/it/behaviour/dispatch.rs`, `bounded.rs`,
+//! `conditions.rs` and `broadcast.rs`.
 
 use std::mem::MaybeUninit;
 use std::sync::Arc;
@@ -9,14 +15,14 @@ use crate::policy::overflow::OnFull;
 use crate::runtime::intake::Intake;
 use crate::runtime::model::Model;
 use crate::submit::admission::{self, Admitted, run_or_drop};
-use crate::submit::envelope::{Extras, OutputAdapter};
+use crate::submit::envelope::Extras;
 use crate::submit::handle::JoinHandle;
 use crate::submit::options::TaskOptions;
 use crate::submit::pack;
 use crate::task::conditions::Conditions;
 use crate::task::erased::Task;
 
-/// See [`Pool::execute`](crate::Pool::execute). `on_full` replaces what the pool was built with.
+/// See [`Pool::execute`](crate::Pool::execute). `on_full` replaces the policy that the pool was built with.
 #[inline]
 pub fn execute<F>(intake: &impl Intake, task: F, on_full: Option<OnFull>) -> Result<(), SubmitError<F>>
 where
@@ -32,7 +38,7 @@ where
     }
 }
 
-/// See [`Pool::submit`](crate::Pool::submit). `on_full` replaces what the pool was built with.
+/// See [`Pool::submit`](crate::Pool::submit). `on_full` replaces the policy that the pool was built with.
 #[inline]
 pub fn submit<F, T>(
     intake: &impl Intake,
@@ -48,7 +54,7 @@ where
         Ok(admitted) => return Ok(submit_elsewhere(intake, admitted, task)),
         Err(kind) => return Err(SubmitError { task, kind }),
     }
-    // Chosen before the task is packed: see `enqueue`.
+    // This choice is made before the task is packed, for the reason given in `enqueue`.
     match intake.instrumentation().next() {
         None => enqueue_with_handle(intake, task, |task| {
             pack::pack_with_handle(intake.handle_pool_id(), task, None)
@@ -57,6 +63,7 @@ where
     }
 }
 
+/// Runs or drops a task for which there is no permit, and returns its handle.
 #[cold]
 fn submit_elsewhere<F, T>(intake: &impl Intake, admitted: Admitted, task: F) -> JoinHandle<T>
 where
@@ -96,14 +103,14 @@ fn enqueue_with_handle<F, T>(
         place.write(task);
         handle = Some(its_handle);
     };
-    // SAFETY: `pack` initialises the place and does not panic.
+    // SAFETY: this `pack` writes the place; packing does not panic.
     match unsafe { intake.dispatch(task, pack) } {
         Ok(()) => Ok(handle.expect("an accepted task was packed")),
         Err((task, kind)) => Err(refused(intake, task, kind)),
     }
 }
 
-/// Queues a task that is part of something that cannot be refused, as long as the pool is open.
+/// Queues a task beyond the capacity if necessary. It is refused only if the pool is closed.
 pub fn execute_anyway<F>(intake: &impl Intake, task: F) -> Result<(), SubmitError<F>>
 where
     F: FnOnce() + Send + 'static,
@@ -118,10 +125,11 @@ fn enqueue<F>(intake: &impl Intake, task: F) -> Result<(), SubmitError<F>>
 where
     F: FnOnce() + Send + 'static,
 {
-    // Chosen before the task is packed, so that packing is one straight line: a task that is stored in one of two places and
-    // loaded again afterwards costs the processor a stall (see `Task`).
+    // This choice is made before the task is packed, so that packing is one straight line. A task that is
+    // stored by one of two branches and loaded again afterwards costs the processor a store-forwarding stall
+    // (see `Task`).
     let result = match intake.instrumentation().next() {
-        // SAFETY: `pack_plain` initialises its place and does not panic.
+        // SAFETY: `pack_plain` initialises the place and does not panic.
         None => unsafe { intake.dispatch(task, pack::pack_plain) },
         Some(extras) => enqueue_instrumented(intake, task, extras),
     };
@@ -134,11 +142,11 @@ where
     F: FnOnce() + Send + 'static,
 {
     let pack = |place: &mut MaybeUninit<Task>, task| pack::pack(place, task, Some(extras));
-    // SAFETY: `pack` initialises its place and does not panic.
+    // SAFETY: `pack::pack` initialises the place and does not panic.
     unsafe { intake.dispatch(task, pack) }
 }
 
-/// The error of an admitted task that could not be queued.
+/// Releases the permit of an admitted task that was not queued, and returns its error.
 #[cold]
 fn refused<F>(intake: &impl Intake, task: F, kind: SubmitErrorKind) -> SubmitError<F> {
     admission::refund(intake, 1);
@@ -163,19 +171,21 @@ where
         task
     };
     let members = pool.members();
-    // Broadcast tasks wait for no permit: each of them has a worker of its own.
+    // A broadcast task needs no permit, because each has a worker of its own. Its start releases one, so one
+    // is overdrawn.
     pool.overdraw_from_outside(members.len() as u64);
     let accepted = pool.send_broadcast(&members, pack);
-    admission::refund(pool, members.len() - handles.len()); // a worker may have been about to retire
+    admission::refund(pool, members.len() - handles.len()); // a worker that retires gets no task
     if accepted {
         return Ok(handles);
     }
-    let task = Arc::into_inner(f).expect("no task was made");
+    let task = Arc::into_inner(f).expect("a refused broadcast makes no task");
     Err(SubmitError { task, kind: SubmitErrorKind::Closed })
 }
 
-/// An id that no pool has. A worker must not run an awaited broadcast task itself, because the task may be meant for another
-/// worker. With this id it waits as for a task of another pool, and keeps serving its own queues.
+/// An id that no pool has. A worker must not run an awaited broadcast task itself, because the task may be
+/// meant for another worker. With this id it waits as for a task of another pool, and keeps serving its own
+/// queues.
 const NO_POOL: u32 = 0;
 
 /// See [`TaskBuilder::execute`](crate::TaskBuilder::execute).
@@ -193,7 +203,7 @@ where
         return Ok(());
     }
     let pack = |place: &mut MaybeUninit<Task>, task| pack::pack(place, task, extras);
-    // SAFETY: `pack` initialises its place and does not panic.
+    // SAFETY: `pack::pack` initialises the place and does not panic.
     let result = unsafe { intake.dispatch_by(options.route, task, pack) };
     result.map_err(|(task, kind)| refused(intake, task, kind))
 }
@@ -232,35 +242,17 @@ where
     Ok(handle)
 }
 
-/// A submitted task whose owner may have something left to do.
+/// A submitted task.
 pub struct Submission<R> {
     /// The handle of the task.
     pub handle: JoinHandle<R>,
-    /// The task, if it is not queued: for [`run_or_drop`].
+    /// The task, if it was not queued: the caller passes it to [`run_or_drop`].
     pub left: Option<Task>,
 }
 
-/// As [`finish_submit`], with an adapter for the output, and without calling user code: the caller runs or drops
-/// what is left.
-pub fn finish_submit_adapted<F, T, A>(
-    intake: &impl Intake,
-    admitted: Admitted,
-    permit: Option<BudgetPermit>,
-    options: TaskOptions,
-    task: F,
-    adapter: A,
-) -> Result<Submission<A::Output>, SubmitError<F>>
-where
-    F: FnOnce() -> T + Send + 'static,
-    T: Send + 'static,
-    A: OutputAdapter<T> + 'static,
-{
-    let pack = |task, extras| pack::pack_adapted(intake.handle_pool_id(), task, adapter, extras);
-    finish_submit_packed(intake, admitted, permit, options, task, pack)
-}
-
-/// `pack` must not panic.
-fn finish_submit_packed<F, R>(
+/// Packs an admitted task with options by `pack`, which must not panic, and queues it if it is to be queued.
+/// Calls no code of the task, so that the caller may hold a lock.
+pub fn finish_submit_packed<F, R>(
     intake: &impl Intake,
     admitted: Admitted,
     permit: Option<BudgetPermit>,
@@ -277,21 +269,21 @@ fn finish_submit_packed<F, R>(
         handle = Some(its_handle);
     };
     let left = if admitted == Admitted::Enqueue {
-        // SAFETY: `pack` initialises the place and does not panic.
+        // SAFETY: this `pack` writes the place; the caller's `pack` in it does not panic.
         let result = unsafe { intake.dispatch_by(options.route, task, pack) };
         result.map_err(|(task, kind)| refused(intake, task, kind))?;
         None
     } else {
         let mut place = MaybeUninit::uninit();
         pack(&mut place, task);
-        // SAFETY: `pack` has initialised it.
+        // SAFETY: `pack` has written the place.
         Some(unsafe { place.assume_init() })
     };
     let handle = handle.expect("an accepted task was packed");
     Ok(Submission { handle: conditions.into_iter().fold(handle, JoinHandle::with_conditions), left })
 }
 
-/// Conditions in the form in which task and handle share them; nothing if there are none.
+/// Returns conditions in the form in which task and handle share them; `None` if there are none.
 fn shared(conditions: Conditions) -> Option<Arc<Conditions>> {
     (!conditions.is_empty()).then(|| Arc::new(conditions))
 }

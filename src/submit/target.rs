@@ -1,4 +1,4 @@
-//! What tasks can be submitted to: a pool of any kind, or a lane.
+//! What tasks can be submitted to: a pool of either kind, or a lane.
 
 use std::sync::Arc;
 
@@ -6,16 +6,16 @@ use crate::base::error::BuildError;
 use crate::runtime::config::Config;
 use crate::runtime::intake::Intake;
 
-/// Something that takes tasks.
+/// Something that accepts tasks: a pool or a lane.
 pub trait SubmitTarget {
-    /// Where it takes them.
+    /// The type of its intake.
     type Intake: Intake + Send + Sync + 'static;
-    /// Where it takes them.
+    /// The intake, which queues the tasks.
     fn intake(&self) -> &Arc<Self::Intake>;
 }
 
 /// A pool that a builder can start.
 pub trait Start: SubmitTarget + Sized {
-    /// Starts it.
+    /// Starts the workers and returns the pool.
     fn start(config: Config) -> Result<Self, BuildError>;
 }
