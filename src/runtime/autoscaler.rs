@@ -29,14 +29,14 @@ const RETRY: Duration = Duration::from_millis(100);
 pub fn ensure<M: Model>(shared: &Arc<M>) -> io::Result<()> {
     // The lock is held while the thread starts, so that the pool does not end without it; this happens once.
     let mut roster = shared.roster.lock();
-    if roster.spawn_policy() == SpawnPolicy::Open && !roster.is_supervised() {
+    if roster.spawn_policy() == SpawnPolicy::Open && !roster.has_autoscaler {
         let supervised = shared.clone();
         shared.threads.start(shared.config.autoscaler_thread(), move |_| {
             Autoscaler::new(&supervised).run();
-            supervised.idle.supervise(None);
+            supervised.idle.set_autoscaler(None);
             supervised.threads.gone();
         })?;
-        roster.supervise();
+        roster.has_autoscaler = true;
     }
     Ok(())
 }
@@ -70,7 +70,7 @@ impl<'a, M: Model> Autoscaler<'a, M> {
 
     fn run(mut self) {
         let scaling = &self.shared.config.scaling;
-        self.shared.idle.supervise(Some(thread::current()));
+        self.shared.idle.set_autoscaler(Some(thread::current()));
         loop {
             let pause = self.pause();
             // A pool that closes calls the supervisor that it knows. One that was registered later sees the phase here, for
@@ -98,8 +98,8 @@ impl<'a, M: Model> Autoscaler<'a, M> {
         let shared = self.shared;
         let (missing, above_floor) = {
             let roster = shared.roster.lock();
-            if roster.vacancies() > 0 {
-                shared.idle.ask_for_a_call();
+            if roster.headroom() > 0 {
+                shared.idle.arm_autoscaler();
             }
             let missing = roster.missing() > 0;
             (missing, roster.live() > roster.range().0 + roster.blocked())

@@ -176,7 +176,7 @@ impl Core {
         self.pause.look_again();
         if phase >= Phase::Ended {
             let mut roster = self.roster.lock();
-            roster.restrict(SpawnPolicy::Nobody);
+            roster.restrict(SpawnPolicy::Closed);
             let spares = roster.dismiss_spares();
             drop(roster);
             spares.iter().for_each(std::thread::Thread::unpark);
@@ -192,10 +192,10 @@ impl Core {
         } else if self.control().asks(Request::Retire) {
             self.withdraw_request(Request::Retire);
         }
-        if roster.spawn_policy() == SpawnPolicy::Open && roster.vacancies() > 0 {
-            self.idle.ask_for_a_call();
+        if roster.spawn_policy() == SpawnPolicy::Open && roster.headroom() > 0 {
+            self.idle.arm_autoscaler();
         } else {
-            self.idle.no_calls();
+            self.idle.disarm_autoscaler();
         }
     }
 

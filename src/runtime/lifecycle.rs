@@ -121,7 +121,7 @@ fn close<M: Model>(shared: &M, phase: Phase) {
     shared.capacity.iter().for_each(|admission| admission.permits.close());
     shared.budget.iter().for_each(|budget| budget.close());
     shared.idle.wake_all();
-    shared.idle.call_autoscaler(); // it goes
+    shared.idle.wake_autoscaler(); // it goes
 }
 
 /// Closes the pool, begins `phase`, and waits until every thread has gone, or to the deadline.
@@ -175,7 +175,7 @@ pub fn resume<M: Model>(shared: &M) {
     if !shared.is_forked() {
         shared.withdraw_request(Request::Pause);
         shared.pause.look_again();
-        shared.idle.call_autoscaler(); // it does not look at a pool that is paused
+        shared.idle.wake_autoscaler(); // it does not look at a pool that is paused
     }
 }
 

@@ -71,7 +71,7 @@ fn assign_number<M: Model>(shared: &M, purpose: SpawnReason) -> Option<AssignedN
 /// There is no thread for that number.
 fn roll_back<M: Model>(shared: &M, purpose: SpawnReason, number: usize) {
     if purpose == SpawnReason::Spare {
-        shared.roster.lock().vacate(number);
+        shared.roster.lock().free_spare(number);
     } else {
         shared.retire(number, RetireReason::Unfit);
         // There is nobody to run those that came meanwhile: their handles say that they never will.
@@ -285,7 +285,7 @@ impl<M: Model> Compensation<M> {
             shared.publish(&roster);
             // Where all that there should be are there, one is missing now; in between, only if nobody is idle. When the next
             // task finds nobody, the supervisor hears of it.
-            roster.missing() > 0 || (roster.vacancies() > 0 && !shared.idle.counts().any_idle())
+            roster.missing() > 0 || (roster.headroom() > 0 && !shared.idle.counts().any_idle())
         };
         if needs_one {
             match add_worker(shared, SpawnReason::StandIn, None) {

@@ -84,7 +84,7 @@ mutants! {
     search_begun_torn: parking::a_task_pushed_behind_a_blocked_one_runs_elsewhere, 2,
         torn("idle.rs", "start_search", "compare_exchange");
     chosen_without_freeing_the_seat: parking::a_push_wakes_a_parking_worker, 6,
-        removed("idle.rs", "raise", "store");
+        removed("idle.rs", "make_searcher", "store");
     withdrawn_torn: parking::a_task_pushed_behind_a_blocked_one_runs_elsewhere, 2,
         torn("idle.rs", "cancel_park", "fetch_add");
     tasks_moved_in_silence: parking::a_task_on_its_way_to_a_deque_is_not_forgotten, 2,
@@ -196,9 +196,9 @@ mutants! {
 // Growing (M10).
 mutants! {
     call_asked_for_without_its_fence: growing::a_push_calls_the_supervisor, 6,
-        removed("idle.rs", "ask_for_a_call", "fence");
+        removed("idle.rs", "arm_autoscaler", "fence");
     call_not_asked_for: growing::a_push_calls_the_supervisor, 6,
-        removed("idle.rs", "ask_for_a_call", "fetch_or");
+        removed("idle.rs", "arm_autoscaler", "fetch_or");
     call_without_the_fence_of_the_push: growing::a_push_calls_the_supervisor, 6,
         removed("idle.rs", "notify", "fence");
     supervisor_without_its_last_look: growing::a_push_calls_the_supervisor, 6,

@@ -34,10 +34,10 @@ impl Pool {
 
     /// `Supervisor::run`, until it has had the pool grow by the worker that does the task.
     fn supervise(&self) -> u32 {
-        self.idle.supervise(Some(thread::current()));
+        self.idle.set_autoscaler(Some(thread::current()));
         loop {
             if self.has_room.load(Ordering::Relaxed) != 0 {
-                self.idle.ask_for_a_call();
+                self.idle.arm_autoscaler();
             }
             if !leaves_out("the supervisor's last look")
                 && let Some(task) = self.take()
@@ -54,7 +54,7 @@ impl Pool {
     /// A worker that is one too many goes: `retire` and `discharge`.
     fn leave(&self) {
         self.has_room.store(1, Ordering::Relaxed);
-        self.idle.ask_for_a_call();
+        self.idle.arm_autoscaler();
         self.idle.deregister();
         if !leaves_out("the look after a worker has left") && self.inbox.has_ready() {
             self.idle.notify();

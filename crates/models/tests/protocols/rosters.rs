@@ -105,7 +105,7 @@ impl Pool {
     fn send_home(&self) {
         let spares = {
             let mut roster = self.roster.lock();
-            roster.restrict(SpawnPolicy::Nobody);
+            roster.restrict(SpawnPolicy::Closed);
             roster.dismiss_spares()
         };
         if !leaves_out("waking those who are sent home") {
