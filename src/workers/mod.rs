@@ -1,4 +1,5 @@
-//! The workers of a pool: how many there are, and which of them sleep. Two protocols that every kind of pool runs.
+//! The workers of a pool: how many there are, and which of them sleep. Two protocols that every kind of pool
+//! runs.
 //!
 //! `idle.rs` is the park protocol: which worker sleeps and which one a push wakes, so that no wake-up is lost
 //! (`docs/idle.md`). `roster.rs` is the membership: how many workers a pool has and wants, which numbers are
