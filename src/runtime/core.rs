@@ -262,16 +262,6 @@ impl Core {
         1
     }
 
-    /// In a rendezvous pool: `workers` more workers may work. May call wakers.
-    pub fn add_permits(&self, workers: usize) {
-        self.capacity.iter().for_each(|capacity| capacity.add_permits(workers));
-    }
-
-    /// Takes [`Core::add_permits`] back.
-    pub fn reduce_permits(&self, workers: usize) {
-        self.capacity.iter().for_each(|capacity| capacity.reduce_permits(workers));
-    }
-
     /// Counts tasks that cannot be refused as if they had permits. For threads that act as no worker of this
     /// pool.
     pub fn overdraw_from_outside(&self, tasks: u64) {

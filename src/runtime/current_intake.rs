@@ -9,7 +9,7 @@ use crate::base::error::SubmitErrorKind;
 use crate::runtime::control::Phase;
 use crate::runtime::core::Core;
 use crate::runtime::current::CurrentWorker;
-use crate::runtime::intake::{Intake, Route};
+use crate::runtime::intake::Intake;
 use crate::task::erased::Task;
 
 /// The pool of the worker that the calling thread acts as.
@@ -41,17 +41,5 @@ impl Intake for CurrentIntake<'_> {
         // SAFETY: `pack` has initialised it, by the contract of `Intake::dispatch`.
         self.0.push_submitted(unsafe { task.assume_init() });
         Ok(())
-    }
-
-    /// The free functions use no other route than [`Route::Any`].
-    unsafe fn dispatch_by<F>(
-        &self,
-        _: Route,
-        closure: F,
-        pack: impl FnOnce(&mut MaybeUninit<Task>, F),
-    ) -> Result<(), (F, SubmitErrorKind)> {
-        // SAFETY: `dispatch_by` has the contract of `dispatch`: `pack` initialises its place and does not
-        // panic.
-        unsafe { self.dispatch(closure, pack) }
     }
 }

@@ -82,16 +82,20 @@ pub trait Intake: Deref<Target = Core> {
         Core::check(self, route)
     }
 
-    /// Does what [`Intake::dispatch`] does, with a certain route.
+    /// Does what [`Intake::dispatch`] does, with a certain route. By default there is one route for all
+    /// tasks, as in a lane.
     ///
     /// # Safety
     /// `pack` initialises the place that it is given, and does not panic.
     unsafe fn dispatch_by<F>(
         &self,
-        route: Route,
+        _: Route,
         closure: F,
         pack: impl FnOnce(&mut MaybeUninit<Task>, F),
-    ) -> Result<(), (F, SubmitErrorKind)>;
+    ) -> Result<(), (F, SubmitErrorKind)> {
+        // SAFETY: the two functions have the same contract: `pack` initialises its place and does not panic.
+        unsafe { self.dispatch(closure, pack) }
+    }
 
     /// Accepts the tasks that `pack` makes of `closures`, in order, with few publications and few wake-ups.
     /// `pack` must not panic; the iterator may.

@@ -86,8 +86,10 @@ pub fn resize<M: Model>(shared: &Arc<M>, min: usize, max: usize) -> Result<(), R
     };
     // Outside of the lock, because this may call wakers. Each of several resizes at the same time adds its
     // own difference.
-    shared.add_permits(max.saturating_sub(max_before));
-    shared.reduce_permits(max_before.saturating_sub(max));
+    if let Some(capacity) = &shared.capacity {
+        capacity.add_permits(max.saturating_sub(max_before));
+        capacity.reduce_permits(max_before.saturating_sub(max));
+    }
     // All workers: some are to retire, and others may sleep no longer than an idle worker above the new
     // minimum.
     shared.idle.wake_all();

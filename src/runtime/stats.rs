@@ -2,10 +2,7 @@
 //! difference comes out negative. Any thread may take a snapshot. Guarded by
 //! `tests/it/behaviour/statistics.rs` and `tests/stress`.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-use crossbeam_utils::CachePadded;
 
 use crate::base::counter::{Counter, nanos};
 use crate::limits::wait_queue::Semaphore;
@@ -55,9 +52,10 @@ impl Core {
         let started = total(|counts| &counts.started);
         let discarded = self.metrics.discarded.get();
         let parked = self.idle.parked();
-        let worker_stats = |(index, record): (usize, &Arc<CachePadded<Record>>)| {
-            self.worker_stats(index, depth(index), parked.contains(&index), record)
-        };
+        let workers = self
+            .records
+            .iter()
+            .map(|(index, record)| self.worker_stats(index, depth(index), parked.contains(&index), record));
         PoolStats {
             name: self.config.name.clone(),
             submitted: submitted(),
@@ -82,7 +80,7 @@ impl Core {
             retired: self.metrics.retired.get(),
             failed_starts: self.metrics.failed_starts.get(),
             stand_ins: self.metrics.stand_ins.get(),
-            workers: self.records.iter().map(worker_stats).collect(),
+            workers: workers.collect(),
         }
     }
 

@@ -47,12 +47,8 @@ pub fn add_worker<M: Model>(shared: &Arc<M>, reason: SpawnReason, ready: Option<
         thread.unpark();
         return Ok(true);
     }
-    let start = match reason {
-        SpawnReason::Spare => ThreadStart::AsSpare,
-        _ => ThreadStart::AsWorker(ready),
-    };
     let for_thread = shared.clone();
-    let life = move |key| thread_main(&for_thread, number, key, start);
+    let life = move |key| thread_main(&for_thread, number, key, reason, ready);
     let started = shared.threads.start(shared.config.thread(number), life);
     if started.is_err() {
         roll_back(&**shared, reason, number);
@@ -95,23 +91,23 @@ fn roll_back<M: Model>(shared: &M, reason: SpawnReason, number: usize) {
     deregister_worker(shared, number, None);
 }
 
-/// What a thread is when it starts.
-enum ThreadStart {
-    AsWorker(Option<Ready>),
-    AsSpare,
-}
-
 /// The life of one thread, from its start to its end.
-fn thread_main<M: Model>(shared: &Arc<M>, number: usize, key: ThreadKey, start: ThreadStart) {
+fn thread_main<M: Model>(
+    shared: &Arc<M>,
+    number: usize,
+    key: ThreadKey,
+    reason: SpawnReason,
+    ready: Option<Ready>,
+) {
     thread_role::enter_pool(shared.id);
     stack::begin(shared.config.stack_size);
     pin(shared, number);
-    let mut end = match start {
-        ThreadStart::AsWorker(ready) => run_worker(shared, number, ready),
-        ThreadStart::AsSpare if shared.roster.lock().keep_spare(number, thread::current()) => {
-            ThreadEnd::Spare
-        }
-        ThreadStart::AsSpare => ThreadEnd::Gone,
+    let mut end = if reason != SpawnReason::Spare {
+        run_worker(shared, number, ready)
+    } else if shared.roster.lock().keep_spare(number, thread::current()) {
+        ThreadEnd::Spare
+    } else {
+        ThreadEnd::Gone
     };
     while end == ThreadEnd::Spare {
         end = match shared.roster.wait_as_spare(number) {
@@ -288,7 +284,7 @@ impl<M: Model> Compensation<M> {
             shared.metrics.grown.add_shared(1);
             shared.metrics.stand_ins.add_shared(1);
         }
-        shared.add_permits(1);
+        shared.capacity.iter().for_each(|capacity| capacity.add_permits(1));
         Some(Compensation { shared: shared.clone() })
     }
 }
@@ -300,7 +296,7 @@ impl<M: Model> Drop for Compensation<M> {
             return; // no stand-in exists in this process, and threads that do not exist may hold the locks
         }
         shared.change_roster(RosterState::unblock);
-        shared.reduce_permits(1);
+        shared.capacity.iter().for_each(|capacity| capacity.reduce_permits(1));
         // A parked stand-in retires at once; another one between two tasks.
         let max = shared.roster.limits().max;
         if shared.roster.must_retire(max) {
