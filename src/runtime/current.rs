@@ -44,7 +44,7 @@ thread_local! {
 pub fn with<R>(f: impl FnOnce(Option<&dyn CurrentWorker>) -> R) -> R {
     let current = CURRENT.get();
     // SAFETY: the pointer was made from a reference in `CurrentSlot::enter`, so it is aligned and valid. The
-    // guard returned there borrows the worker and restores the previous value before it lets go, so the
+    // guard returned there borrows the worker and restores the previous value before the borrow ends, so the
     // worker is alive. It is shared, never borrowed mutably. The reference does not leave `f`.
     f(current.map(|worker| unsafe { worker.as_ref() }))
 }
@@ -83,8 +83,8 @@ impl<W: CurrentWorker + 'static> CurrentSlot<W> {
     pub fn with<R>(slot: &'static LocalKey<Self>, f: impl FnOnce(Option<&W>) -> R) -> R {
         let current = slot.with(|slot| slot.0.get());
         // SAFETY: null, or made from a reference in `enter`, so aligned and valid. The guard returned there
-        // borrows the worker and restores the previous value before it lets go, so the worker is alive. It is
-        // shared, never borrowed mutably. The reference does not leave `f`.
+        // borrows the worker and restores the previous value before the borrow ends, so the worker is alive.
+        // It is shared, never borrowed mutably. The reference does not leave `f`.
         f(unsafe { current.as_ref() })
     }
 

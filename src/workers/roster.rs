@@ -455,3 +455,88 @@ impl RosterState {
         threads
     }
 }
+
+#[cfg(all(test, not(longshore_loom)))]
+mod tests {
+    use super::*;
+
+    const LIMITS: WorkerLimits =
+        WorkerLimits { min: 1, max: 3, stand_ins: 1, spares: 1, keep_alive: Duration::ZERO };
+
+    fn number(state: &mut RosterState, reason: SpawnReason) -> Option<usize> {
+        state.assign(&LIMITS, reason).map(|assigned| assigned.number)
+    }
+
+    #[test]
+    fn numbers_are_assigned_within_the_range() {
+        let roster = Roster::new(LIMITS);
+        let mut state = roster.lock();
+        assert_eq!(number(&mut state, SpawnReason::StandIn), Some(0), "a stand-in takes any free number");
+        assert_eq!(number(&mut state, SpawnReason::Floor), None, "the floor is reached");
+        assert_eq!([1, 2].map(|_| number(&mut state, SpawnReason::Load)), [Some(1), Some(2)]);
+        assert_eq!((number(&mut state, SpawnReason::Load), state.headroom(), state.missing()), (None, 0, 0));
+        state.block();
+        assert_eq!(number(&mut state, SpawnReason::Load), None, "no number below the maximum is free");
+        assert_eq!(number(&mut state, SpawnReason::StandIn), Some(3));
+        assert_eq!((state.members(), state.live(), state.headroom()), (vec![0, 1, 2, 3], 4, 0));
+    }
+
+    #[test]
+    fn stand_ins_retire_first_and_as_many_as_are_too_many() {
+        let roster = Roster::new(LIMITS);
+        let mut state = roster.lock();
+        state.block();
+        for (reason, number) in [(SpawnReason::Load, 0), (SpawnReason::Load, 1), (SpawnReason::Load, 2)] {
+            assert_eq!(state.assign(&LIMITS, reason).map(|assigned| assigned.number), Some(number));
+        }
+        assert_eq!(number(&mut state, SpawnReason::StandIn), Some(3));
+        assert_eq!(roster.publish(&state), 0);
+        state.unblock();
+        assert_eq!(roster.publish(&state), 1);
+        assert!(roster.must_retire(3) && !roster.must_retire(0));
+        assert!(!state.retire(&LIMITS, 0, RetireReason::Requested));
+        assert!(state.retire(&LIMITS, 3, RetireReason::Requested));
+        state.set_range(1, 1);
+        assert_eq!((roster.publish(&state), roster.must_retire(0)), (2, true));
+        assert!(state.retire(&LIMITS, 0, RetireReason::Requested));
+        assert!(state.retire(&LIMITS, 2, RetireReason::Requested));
+        assert!(!state.retire(&LIMITS, 1, RetireReason::Requested), "one worker is left, and may stay");
+        assert!(!state.retire(&LIMITS, 1, RetireReason::Idle), "the floor holds for idle workers");
+        assert!(state.retire(&LIMITS, 1, RetireReason::Unfit), "a worker that cannot work always retires");
+    }
+
+    #[test]
+    fn released_workers_retire_down_to_the_floor() {
+        let roster = Roster::new(LIMITS);
+        let mut state = roster.lock();
+        assert_eq!([1, 2, 3].map(|_| number(&mut state, SpawnReason::Load)), [Some(0), Some(1), Some(2)]);
+        state.release(5);
+        assert_eq!(roster.publish(&state), 2);
+        let retired = [0, 1, 2].map(|number| state.retire(&LIMITS, number, RetireReason::Requested));
+        assert_eq!(retired, [true, true, false]);
+        state.release(0);
+        assert_eq!(roster.publish(&state), 0);
+    }
+
+    #[test]
+    fn a_spare_thread_keeps_its_number_until_it_is_needed_or_dismissed() {
+        let roster = Roster::new(LIMITS);
+        let mut state = roster.lock();
+        assert_eq!(number(&mut state, SpawnReason::Floor), Some(0));
+        assert_eq!(number(&mut state, SpawnReason::Spare), Some(1));
+        assert_eq!(number(&mut state, SpawnReason::Spare), None, "one spare thread is wanted");
+        assert!(state.keep_spare(1, thread::current()));
+        let assigned = state.assign(&LIMITS, SpawnReason::Load).expect("below the ceiling");
+        assert_eq!((assigned.number, assigned.spare.is_some(), state.live()), (1, true, 2));
+        assert!(state.retire(&LIMITS, 1, RetireReason::Idle));
+        assert!(state.free_number(&LIMITS, 1, Some(thread::current())), "its thread is kept");
+        assert_eq!(state.dismiss_spares().len(), 1);
+        state.restrict(SpawnPolicy::StandIns);
+        assert_eq!(number(&mut state, SpawnReason::Load), None, "the pool closes");
+        state.block();
+        assert_eq!(number(&mut state, SpawnReason::StandIn), Some(1), "a stand-in may still be needed");
+        state.restrict(SpawnPolicy::Closed);
+        state.restrict(SpawnPolicy::Open);
+        assert_eq!(state.spawn_policy(), SpawnPolicy::Closed, "the end is final");
+    }
+}
