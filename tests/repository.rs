@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 /// The largest file, in lines of code (without comments, blank lines and unit tests).
 const MOST_LINES: usize = 400;
 
+/// The largest function, in lines of code (without comments and blank lines).
+const MOST_LINES_OF_A_FUNCTION: usize = 60;
+
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).expect("the folder is there") {
@@ -255,6 +258,40 @@ fn no_file_grows_out_of_hand() {
     assert!(large.is_empty(), "more than {MOST_LINES} lines of code: {large:?}");
 }
 
+/// The functions of a file with their lines of code, heads included; the code has the form that rustfmt gives it.
+fn functions(code: &str) -> Vec<(String, usize)> {
+    let lines: Vec<_> = code.lines().collect();
+    let name_in = |line: &str| {
+        let (before, after) = line.split_once("fn ")?;
+        let is_head = before.split_whitespace().all(|word| {
+            word.starts_with("pub") || matches!(word, "const" | "unsafe" | "async" | "extern" | "\"C\"")
+        });
+        is_head.then(|| after.split(['(', '<']).next().unwrap_or_default().to_owned())
+    };
+    let length = |start: usize| {
+        let head = lines[start];
+        let end = format!("{}}}", &head[..head.len() - head.trim_start().len()]);
+        let counts = |line: &&&str| !line.trim().is_empty() && !line.trim_start().starts_with("//");
+        let body = lines[start..].iter().take_while(|line| **line != end);
+        if head.ends_with([';', '}']) { 1 } else { body.filter(counts).count() + 1 }
+    };
+    (0..lines.len()).filter_map(|start| Some((name_in(lines[start])?, length(start)))).collect()
+}
+
+#[test]
+fn no_function_grows_out_of_hand() {
+    let code = "fn a() {\n    b();\n\n    // c\n    d();\n}\n\nimpl E {\n    pub fn f(self) -> u32 {\n        0\n    }\n}\n";
+    assert_eq!(functions(code), [("a".to_owned(), 4), ("f".to_owned(), 3)]);
+    let of = |path: &PathBuf| {
+        let functions = functions(&fs::read_to_string(path).expect("UTF-8"));
+        functions.into_iter().map(|(name, lines)| (path.clone(), name, lines)).collect::<Vec<_>>()
+    };
+    let all: Vec<_> = all_sources().iter().flat_map(of).collect();
+    assert!(all.len() > 1000, "the functions were not found");
+    let large: Vec<_> = all.into_iter().filter(|(_, _, lines)| *lines > MOST_LINES_OF_A_FUNCTION).collect();
+    assert!(large.is_empty(), "more than {MOST_LINES_OF_A_FUNCTION} lines of code: {large:?}");
+}
+
 /// The texts whose paths and names must exist.
 const DOCS: [&str; 6] =
     ["CONTRIBUTING.md", "docs/DESIGN.md", "docs/MODELS.md", "docs/TESTING.md", "docs/idle.md", "README.md"];
@@ -467,4 +504,12 @@ fn each_mutant_names_a_function_of_its_file() {
     }
     assert!(seen > 60, "the mutants were not found");
     assert!(wrong.is_empty(), "mutants of functions or operations that do not exist:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn each_folder_says_how_it_is_tested() {
+    let text = fs::read_to_string(root().join("docs/TESTING.md")).expect("the text is there");
+    let folders = LAYERS.map(|(folder, _)| format!("| `src/{folder}` |"));
+    let missing: Vec<_> = folders.iter().filter(|row| !text.contains(row.as_str())).collect();
+    assert!(missing.is_empty(), "folders without a row in docs/TESTING.md: {missing:?}");
 }
