@@ -351,7 +351,7 @@ where
         // The short way of the kind of pool for which the cost of a task matters most.
         Some(worker) => single::execute(&**worker.shared(), task, None),
         None => current::with(|worker| match worker {
-            Some(worker) => single::execute(&CurrentIntake(worker), task, None),
+            Some(worker) => single::execute(&CurrentIntake::new(worker), task, None),
             None => Err(SubmitError { task, kind: SubmitErrorKind::NoPool }),
         }),
     })
@@ -371,7 +371,7 @@ where
         // The short way of the kind of pool for which the cost of a task matters most.
         Some(worker) => single::submit(&**worker.shared(), task, None),
         None => current::with(|worker| match worker {
-            Some(worker) => single::submit(&CurrentIntake(worker), task, None),
+            Some(worker) => single::submit(&CurrentIntake::new(worker), task, None),
             None => Err(SubmitError { task, kind: SubmitErrorKind::NoPool }),
         }),
     })

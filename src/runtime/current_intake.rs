@@ -13,17 +13,31 @@ use crate::runtime::intake::Intake;
 use crate::task::erased::Task;
 
 /// The pool of the worker that the calling thread acts as.
-pub struct CurrentIntake<'a>(pub &'a dyn CurrentWorker);
+pub struct CurrentIntake<'a> {
+    worker: &'a dyn CurrentWorker,
+    /// The worker's core, so that only one virtual call asks for it.
+    core: &'a Core,
+}
+
+impl<'a> CurrentIntake<'a> {
+    /// The pool of `worker`, on whose thread this is called.
+    #[inline]
+    pub fn new(worker: &'a dyn CurrentWorker) -> Self {
+        CurrentIntake { worker, core: worker.core() }
+    }
+}
 
 impl Deref for CurrentIntake<'_> {
     type Target = Core;
 
+    #[inline]
     fn deref(&self) -> &Core {
-        self.0.core()
+        self.core
     }
 }
 
 impl Intake for CurrentIntake<'_> {
+    #[inline]
     unsafe fn dispatch<F>(
         &self,
         closure: F,
@@ -39,7 +53,7 @@ impl Intake for CurrentIntake<'_> {
         let mut task = MaybeUninit::uninit();
         pack(&mut task, closure);
         // SAFETY: `pack` has initialised it, by the contract of `Intake::dispatch`.
-        self.0.push_submitted(unsafe { task.assume_init() });
+        self.worker.push_submitted(unsafe { task.assume_init() });
         Ok(())
     }
 }

@@ -20,13 +20,13 @@ pub const LARGEST_CLOSURE: usize = recycle::LARGEST - size_of::<Extras>() - LARG
 const LARGEST_ADAPTER: usize = 32;
 
 /// Packs a closure without extras and without a handle into `place`.
-#[inline]
+#[inline(always)]
 pub fn pack_plain<F: FnOnce() + Send + 'static>(place: &mut MaybeUninit<Task>, closure: F) {
     pack(place, closure, None);
 }
 
 /// Packs a closure without a handle into `place`.
-#[inline]
+#[inline(always)]
 pub fn pack<F>(place: &mut MaybeUninit<Task>, closure: F, extras: Option<Extras>)
 where
     F: FnOnce() + Send + 'static,
