@@ -287,7 +287,7 @@ fn no_function_grows_out_of_hand() {
         functions.into_iter().map(|(name, lines)| (path.clone(), name, lines)).collect::<Vec<_>>()
     };
     let all: Vec<_> = all_sources().iter().flat_map(of).collect();
-    assert!(all.len() > 1000, "the functions were not found");
+    assert!(all.len() > 500, "the functions were not found");
     let large: Vec<_> = all.into_iter().filter(|(_, _, lines)| *lines > MOST_LINES_OF_A_FUNCTION).collect();
     assert!(large.is_empty(), "more than {MOST_LINES_OF_A_FUNCTION} lines of code: {large:?}");
 }
@@ -345,10 +345,11 @@ fn exists(path: &str) -> bool {
     }
     let folders = ["", "src", "tests", "tests/it", "crates/models", "crates/models/tests"];
     folders.iter().any(|folder| exists_in(&root().join(folder), path))
-        || !path.contains('/')
-            && ["src", "tests", "crates"]
-                .iter()
-                .any(|folder| sources(&root().join(folder)).iter().any(|file| file.ends_with(path)))
+        || !path.contains('/') && {
+            let folders = ["src", "tests", "crates"].map(|folder| root().join(folder));
+            let published = folders.iter().filter(|folder| folder.is_dir());
+            published.flat_map(|folder| sources(folder)).any(|file| file.ends_with(path))
+        }
 }
 
 #[test]
