@@ -136,7 +136,7 @@ impl Config {
 
     /// The thread of the autoscaler, not started.
     pub fn autoscaler_thread(&self) -> thread::Builder {
-        thread::Builder::new().name(self.name_with("-scaler"))
+        thread::Builder::new().name(self.name_with("-scale"))
     }
 
     /// The pool's name, shortened so that `ending` stays visible.
