@@ -510,3 +510,50 @@ fn each_folder_says_how_it_is_tested() {
     let missing: Vec<_> = folders.iter().filter(|row| !text.contains(row.as_str())).collect();
     assert!(missing.is_empty(), "folders without a row in docs/TESTING.md: {missing:?}");
 }
+
+/// The folders of `src` whose comments are held to the rules of `CONTRIBUTING.md` for English.
+const PLAIN: [&str; 2] = ["runtime", "workers"];
+
+/// Subjects that do not name a thing.
+const NAMELESS: [&str; 8] =
+    ["anybody", "everybody", "nobody", "somebody", "whoever", "whomever", "those who", "one who"];
+
+/// The rules for English that `prose` breaks, which may quote what it forbids.
+fn faults_of(prose: &str) -> Vec<String> {
+    let prose: String = prose.split('"').step_by(2).collect::<Vec<_>>().join(" ").to_lowercase();
+    let words = prose.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let sentence = format!(" {} ", words.collect::<Vec<_>>().join(" "));
+    NAMELESS
+        .iter()
+        .filter(|word| sentence.contains(&format!(" {word} ")))
+        .map(|word| (*word).to_owned())
+        .collect()
+}
+
+#[test]
+fn prose_is_narrow_and_its_subjects_have_names() {
+    assert_eq!(faults_of("Nobody waits; a worker parks. \"Whoever\" is no subject."), ["nobody"]);
+    assert_eq!(faults_of("For those\n who wait."), ["those who"]);
+    let mut wrong = Vec::new();
+    let folders = PLAIN.map(|folder| src().join(folder));
+    for file in folders.iter().flat_map(|folder| sources(folder)) {
+        let text = fs::read_to_string(&file).expect("UTF-8");
+        let wide =
+            text.lines().filter(|line| line.chars().count() > 110).map(|line| format!("too wide: {line}"));
+        wrong.extend(
+            wide.chain(faults_of(&comments(&text))).map(|fault| format!("{}: {fault}", file.display())),
+        );
+    }
+    for file in ["CONTRIBUTING.md", "docs/DESIGN.md", "docs/TESTING.md", "docs/idle.md"] {
+        let text = fs::read_to_string(root().join(file)).expect("the text is there");
+        // Tables and code blocks are not broken into lines.
+        let prose = text
+            .split("```")
+            .step_by(2)
+            .flat_map(str::lines)
+            .filter(|line| !line.trim_start().starts_with('|'));
+        let wide = prose.filter(|line| line.chars().count() > 110).map(|line| format!("too wide: {line}"));
+        wrong.extend(wide.chain(faults_of(&text)).map(|fault| format!("{file}: {fault}")));
+    }
+    assert!(wrong.is_empty(), "prose against the rules of CONTRIBUTING.md:\n{}", wrong.join("\n"));
+}

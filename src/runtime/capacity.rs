@@ -1,7 +1,8 @@
 //! The capacity of a bounded pool: the permits that tasks hold while they wait, or, in a rendezvous pool
 //! (capacity 0), until they have ended.
 //!
-//! Part of the pool's `Core`; any thread may call it. The permits are `limits/permits.rs` (models: `rooms`).
+//! Part of the pool's `Core`; any thread may call it. The permits are in `limits/permits.rs`.
+//! Models: `rooms`.
 //! Tests: `tests/it/behaviour/bounded.rs`, `tests/it/behaviour/waiting_for_room.rs`,
 //! `tests/elastic/bounded.rs`.
 
