@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 /// The largest file, in lines of code (without comments, blank lines and unit tests).
 const MOST_LINES: usize = 400;
 
+/// The largest function, in lines of code (without comments and blank lines).
+const MOST_LINES_OF_A_FUNCTION: usize = 60;
+
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).expect("the folder is there") {
@@ -253,4 +256,307 @@ fn no_file_grows_out_of_hand() {
     };
     let large: Vec<_> = all_sources().into_iter().filter(|path| code(path) > MOST_LINES).collect();
     assert!(large.is_empty(), "more than {MOST_LINES} lines of code: {large:?}");
+}
+
+/// The functions of a file with their lines of code, heads included; the code has the form that rustfmt gives it.
+fn functions(code: &str) -> Vec<(String, usize)> {
+    let lines: Vec<_> = code.lines().collect();
+    let name_in = |line: &str| {
+        let (before, after) = line.split_once("fn ")?;
+        let is_head = before.split_whitespace().all(|word| {
+            word.starts_with("pub") || matches!(word, "const" | "unsafe" | "async" | "extern" | "\"C\"")
+        });
+        is_head.then(|| after.split(['(', '<']).next().unwrap_or_default().to_owned())
+    };
+    let length = |start: usize| {
+        let head = lines[start];
+        let end = format!("{}}}", &head[..head.len() - head.trim_start().len()]);
+        let counts = |line: &&&str| !line.trim().is_empty() && !line.trim_start().starts_with("//");
+        let body = lines[start..].iter().take_while(|line| **line != end);
+        if head.ends_with([';', '}']) { 1 } else { body.filter(counts).count() + 1 }
+    };
+    (0..lines.len()).filter_map(|start| Some((name_in(lines[start])?, length(start)))).collect()
+}
+
+#[test]
+fn no_function_grows_out_of_hand() {
+    let code = "fn a() {\n    b();\n\n    // c\n    d();\n}\n\nimpl E {\n    pub fn f(self) -> u32 {\n        0\n    }\n}\n";
+    assert_eq!(functions(code), [("a".to_owned(), 4), ("f".to_owned(), 3)]);
+    let of = |path: &PathBuf| {
+        let functions = functions(&fs::read_to_string(path).expect("UTF-8"));
+        functions.into_iter().map(|(name, lines)| (path.clone(), name, lines)).collect::<Vec<_>>()
+    };
+    let all: Vec<_> = all_sources().iter().flat_map(of).collect();
+    assert!(all.len() > 500, "the functions were not found");
+    let large: Vec<_> = all.into_iter().filter(|(_, _, lines)| *lines > MOST_LINES_OF_A_FUNCTION).collect();
+    assert!(large.is_empty(), "more than {MOST_LINES_OF_A_FUNCTION} lines of code: {large:?}");
+}
+
+/// The texts whose paths and names must exist.
+const DOCS: [&str; 6] =
+    ["CONTRIBUTING.md", "docs/DESIGN.md", "docs/MODELS.md", "docs/TESTING.md", "docs/idle.md", "README.md"];
+
+/// Folders that the published package does not hold.
+const UNPUBLISHED: [&str; 4] = [".ci", "benches", "crates", "examples"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The code spans of a text in Markdown, outside of code blocks, each with the text before it.
+fn code_spans(text: &str) -> Vec<(&str, &str)> {
+    let prose = text.split("```").step_by(2).map(|part| part.split('`').collect::<Vec<_>>());
+    prose.flat_map(|parts| parts.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect::<Vec<_>>()).collect()
+}
+
+/// The same of the comments of a file in Rust.
+fn comments(code: &str) -> String {
+    let comment = |line: &str| {
+        line.trim_start().strip_prefix("//").map(|text| text.trim_start_matches(['/', '!']).to_owned())
+    };
+    code.lines().filter_map(comment).collect::<Vec<_>>().join("\n")
+}
+
+fn is_path(span: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || "_./-*".contains(c);
+    span.chars().all(is_word)
+        && !span.starts_with(['/', '-'])
+        && (span.contains('/') || span.ends_with(".rs"))
+}
+
+/// Whether there is a file or folder `path`, in which a `*` stands for anything within a name.
+fn exists_in(folder: &Path, path: &str) -> bool {
+    let Some((before, after)) = path.split_once('*') else { return folder.join(path).exists() };
+    let (parent, prefix) = before.rsplit_once('/').unwrap_or((".", before));
+    let suffix = after.split('/').next().unwrap_or_default().trim_start_matches('*');
+    let fits = |entry: fs::DirEntry| {
+        let name = entry.file_name().into_string().expect("UTF-8");
+        name.starts_with(prefix) && name.ends_with(suffix)
+    };
+    fs::read_dir(folder.join(parent))
+        .is_ok_and(|mut entries| entries.any(|entry| fits(entry.expect("readable"))))
+}
+
+/// Whether `path` exists, as seen from the root, from `src`, from the tests or from the models.
+fn exists(path: &str) -> bool {
+    let first = path.split('/').next().expect("a first part");
+    if UNPUBLISHED.contains(&first) && !root().join(first).exists() {
+        return true;
+    }
+    let folders = ["", "src", "tests", "tests/it", "crates/models", "crates/models/tests"];
+    folders.iter().any(|folder| exists_in(&root().join(folder), path))
+        || !path.contains('/') && {
+            let folders = ["src", "tests", "crates"].map(|folder| root().join(folder));
+            let published = folders.iter().filter(|folder| folder.is_dir());
+            published.flat_map(|folder| sources(folder)).any(|file| file.ends_with(path))
+        }
+}
+
+#[test]
+fn paths_in_the_documentation_exist() {
+    assert!(exists("src/runtime/core.rs") && exists("runtime/core.rs") && exists("behaviour/shutdown.rs"));
+    assert!(
+        exists("tests/process_*.rs") && exists("core.rs") && exists("src/**") && exists("examples/*/tests/")
+    );
+    assert!(!exists("src/runtime/heart.rs") && !exists("tests/heart_*.rs") && !exists("heart.rs"));
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    let mut look = |file: &Path, text: &str| {
+        for (_, span) in code_spans(text).into_iter().filter(|(_, span)| is_path(span)) {
+            seen += 1;
+            if !exists(span) && !file.ancestors().skip(1).any(|folder| exists_in(folder, span)) {
+                wrong.push(format!("{}: {span}", file.display()));
+            }
+        }
+    };
+    for file in DOCS.map(|file| root().join(file)) {
+        look(&file, &fs::read_to_string(&file).expect("the text is there"));
+    }
+    for file in sources(&src()) {
+        look(&file, &comments(&fs::read_to_string(&file).expect("UTF-8")));
+    }
+    assert!(seen > 200, "the paths were not found");
+    assert!(wrong.is_empty(), "paths that do not exist:\n{}", wrong.join("\n"));
+}
+
+/// Whether some module mentions `owner` (a type, or the module itself) and defines `name`: a function, a type or a variant.
+fn is_defined(modules: &BTreeMap<String, String>, owner: &str, name: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let defines = |line: &str| {
+        let is_item = ["fn", "struct", "enum", "trait", "type", "const", "mod"].iter().any(|kind| {
+            line.split_once(&format!("{kind} {name}")).is_some_and(|(_, rest)| !rest.starts_with(is_word))
+        });
+        let is_variant =
+            line.trim_start().strip_prefix(name).is_some_and(|rest| rest.starts_with([',', '(', ' ']));
+        is_item || is_variant
+    };
+    modules.iter().filter(|(_, code)| code.contains(name)).any(|(module, code)| {
+        let is_owner = module.rsplit("::").next() == Some(owner) || owner == "longshore";
+        let mentions_owner = || {
+            code.contains(owner)
+                && code.lines().any(|line| line.split(|c| !is_word(c)).any(|part| part == owner))
+        };
+        (is_owner || mentions_owner()) && code.lines().any(defines)
+    })
+}
+
+#[test]
+fn functions_in_the_documentation_exist() {
+    let modules = modules();
+    assert!(is_defined(&modules, "Idle", "notify") && is_defined(&modules, "SpawnPolicy", "StandIns"));
+    assert!(is_defined(&modules, "placement", "worker_for") && is_defined(&modules, "longshore", "blocking"));
+    assert!(!is_defined(&modules, "Idle", "supervise") && !is_defined(&modules, "Idler", "notify"));
+    let is_name = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '_');
+    let (mut wrong, mut seen) = (Vec::new(), 0);
+    for file in DOCS {
+        let text = fs::read_to_string(root().join(file)).expect("the text is there");
+        for (_, span) in code_spans(&text) {
+            let parts: Vec<_> = span.split("::").collect();
+            if parts.len() < 2
+                || !parts.iter().all(|part| is_name(part))
+                || parts == ["longshore", "internals"]
+            {
+                continue;
+            }
+            seen += 1;
+            if !is_defined(&modules, parts[parts.len() - 2], parts[parts.len() - 1]) {
+                wrong.push(format!("{file}: {span}"));
+            }
+        }
+    }
+    assert!(seen > 60, "the names were not found");
+    assert!(wrong.is_empty(), "names that do not exist:\n{}", wrong.join("\n"));
+}
+
+/// The code spans that follow "model" or "models" directly, as in "Models: `parking` and `growing`."
+fn models_named_in(text: &str) -> Vec<&str> {
+    let mut in_list = false;
+    let mut named = Vec::new();
+    for (before, span) in code_spans(text) {
+        let is_joint = |word: &str| matches!(word.trim(), "," | "and" | ", and");
+        in_list = before.trim_end().trim_end_matches(':').to_lowercase().ends_with("model")
+            || before.trim_end().trim_end_matches(':').to_lowercase().ends_with("models")
+            || (in_list && is_joint(before));
+        if in_list && !span.contains(['/', ' ', ':', '-', '.']) {
+            named.push(span);
+        }
+    }
+    named
+}
+
+#[test]
+fn models_in_comments_and_documentation_exist() {
+    assert_eq!(models_named_in("Models: `a`, `b` and `c`, `d.rs`; the model `e`. `f`"), ["a", "b", "c", "e"]);
+    let protocols = root().join("crates/models/tests/protocols");
+    if !protocols.exists() {
+        return; // the published package holds no models
+    }
+    let (mut wrong, mut seen) = (Vec::new(), 0);
+    let mut look = |file: &str, text: &str| {
+        for model in models_named_in(text) {
+            seen += 1;
+            if !protocols.join(model).with_extension("rs").exists() {
+                wrong.push(format!("{file}: {model}"));
+            }
+        }
+    };
+    look("docs/DESIGN.md", &fs::read_to_string(root().join("docs/DESIGN.md")).expect("the design is there"));
+    look("docs/TESTING.md", &fs::read_to_string(root().join("docs/TESTING.md")).expect("the text is there"));
+    for path in sources(&src()) {
+        look(&path.display().to_string(), &comments(&fs::read_to_string(&path).expect("UTF-8")));
+    }
+    assert!(seen > 30, "the names were not found");
+    assert!(wrong.is_empty(), "models that do not exist:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn each_mutant_names_a_function_of_its_file() {
+    let mutants = root().join("crates/models/tests/mutants.rs");
+    let Ok(text) = fs::read_to_string(mutants) else { return }; // the published package holds no models
+    let (mut wrong, mut seen) = (Vec::new(), 0);
+    for kind in ["removed(\"", "relaxed(\"", "torn(\""] {
+        for call in text.split(kind).skip(1) {
+            let arguments: Vec<_> = call.split('"').step_by(2).take(3).collect();
+            let [file, function, operation] = arguments[..] else { panic!("{call}") };
+            seen += 1;
+            let sources: Vec<_> = sources(&src()).into_iter().filter(|path| path.ends_with(file)).collect();
+            let [path] = &sources[..] else { panic!("{file} is not one file of src: {sources:?}") };
+            let code = fs::read_to_string(path).expect("UTF-8");
+            // As `mutation.rs` looks: from the head of the function to that of the next.
+            let head = |line: &&str| !line.trim_start().starts_with("//") && line.contains("fn ");
+            let is_its_head = |line: &&str| {
+                head(line) && line.contains(&format!("fn {function}")) && {
+                    let after = line.split_once(&format!("fn {function}")).expect("contained").1;
+                    !after.starts_with(|c: char| c.is_alphanumeric() || c == '_')
+                }
+            };
+            let body =
+                code.lines().skip_while(|line| !is_its_head(line)).skip(1).take_while(|line| !head(line));
+            let body = body.collect::<Vec<_>>().join("\n");
+            let is_barrier = operation == "fence" && (body.contains(".light()") || body.contains(".heavy()"));
+            if !body.contains(operation) && !is_barrier {
+                wrong.push(format!("{file}: {function}, {operation}"));
+            }
+        }
+    }
+    assert!(seen > 60, "the mutants were not found");
+    assert!(wrong.is_empty(), "mutants of functions or operations that do not exist:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn each_folder_says_how_it_is_tested() {
+    let text = fs::read_to_string(root().join("docs/TESTING.md")).expect("the text is there");
+    let folders = LAYERS.map(|(folder, _)| format!("| `src/{folder}` |"));
+    let missing: Vec<_> = folders.iter().filter(|row| !text.contains(row.as_str())).collect();
+    assert!(missing.is_empty(), "folders without a row in docs/TESTING.md: {missing:?}");
+}
+
+/// The folders of `src` whose comments are held to the rules of `CONTRIBUTING.md` for English.
+const PLAIN: [&str; 13] = [
+    "base", "sync", "sys", "policy", "workers", "limits", "task", "queue", "runtime", "submit", "push",
+    "pull", "api",
+];
+
+/// Subjects that do not name a thing.
+const NAMELESS: [&str; 8] =
+    ["anybody", "everybody", "nobody", "somebody", "whoever", "whomever", "those who", "one who"];
+
+/// The rules for English that `prose` breaks, which may quote what it forbids.
+fn faults_of(prose: &str) -> Vec<String> {
+    let prose: String = prose.split('"').step_by(2).collect::<Vec<_>>().join(" ").to_lowercase();
+    let words = prose.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let sentence = format!(" {} ", words.collect::<Vec<_>>().join(" "));
+    NAMELESS
+        .iter()
+        .filter(|word| sentence.contains(&format!(" {word} ")))
+        .map(|word| (*word).to_owned())
+        .collect()
+}
+
+#[test]
+fn prose_is_narrow_and_its_subjects_have_names() {
+    assert_eq!(faults_of("Nobody waits; a worker parks. \"Whoever\" is no subject."), ["nobody"]);
+    assert_eq!(faults_of("For those\n who wait."), ["those who"]);
+    let mut wrong = Vec::new();
+    let folders = PLAIN.map(|folder| src().join(folder));
+    for file in folders.iter().flat_map(|folder| sources(folder)) {
+        let text = fs::read_to_string(&file).expect("UTF-8");
+        let wide =
+            text.lines().filter(|line| line.chars().count() > 110).map(|line| format!("too wide: {line}"));
+        wrong.extend(
+            wide.chain(faults_of(&comments(&text))).map(|fault| format!("{}: {fault}", file.display())),
+        );
+    }
+    for file in ["CONTRIBUTING.md", "docs/DESIGN.md", "docs/TESTING.md", "docs/idle.md"] {
+        let text = fs::read_to_string(root().join(file)).expect("the text is there");
+        // Tables and code blocks are not broken into lines.
+        let prose = text
+            .split("```")
+            .step_by(2)
+            .flat_map(str::lines)
+            .filter(|line| !line.trim_start().starts_with('|'));
+        let wide = prose.filter(|line| line.chars().count() > 110).map(|line| format!("too wide: {line}"));
+        wrong.extend(wide.chain(faults_of(&text)).map(|fault| format!("{file}: {fault}")));
+    }
+    assert!(wrong.is_empty(), "prose against the rules of CONTRIBUTING.md:\n{}", wrong.join("\n"));
 }

@@ -2,7 +2,7 @@
 //!
 //! A thin layer over `push/worker/fork.rs` (joins) and `push/lease.rs` (external threads that act as
 //! workers). A context never leaves the thread that acts as its worker. Guarded by `tests/it/joins`,
-//! `compile_fail.rs` and the models `forks`, `offers` and `latches`.
+//! `compile_fail.rs` and the models `forks`, `fork_slots` and `latches`.
 
 use std::fmt;
 

@@ -1,7 +1,7 @@
 //! [`TaskBuilder`]: submits a task with options: a priority, a worker, a deadline, a token, a weight.
 //!
 //! A thin layer that fills in `submit/options.rs`. The builder belongs to the submitting thread. Guarded by
-//! `tests/it/behaviour/conditions.rs`, `priorities.rs`, `addressed.rs` and `weights.rs`.
+//! `tests/it/behaviour/conditions.rs`, `priorities.rs`, `affinity.rs` and `weights.rs`.
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -147,7 +147,7 @@ static SENT: TaskTable = TaskTable { run: run_sent, discard: discard_sent, kind:
 unsafe fn run_sent(address: Word, _: Word, _: Word, counts: &TaskCounts) -> Finished {
     // SAFETY: `Job::into_task` has put the address of a job into the first word.
     let job = unsafe { Job::from_word(address) };
-    counts.begin();
+    counts.start();
     // SAFETY: the job is alive, because its owner waits for the latch. Only this task has it, and runs once.
     let end = unsafe { Job::perform(job) };
     // Counted before the latch is set, so that the waiting thread then sees the task in the statistics.

@@ -1,14 +1,19 @@
-//! The thread that has a pool grow, and that lets workers go if the user wants that decided in one place. There is one for
-//! each pool whose size is a range, and none for others.
+//! The thread that sizes an elastic pool: it adds workers, and releases them if the user wants that decided
+//! in one place. A pool whose size is a range has one, other pools have none.
 //!
-//! It sleeps, without a timer, until a push finds nobody idle and calls it (`idle`). Then it looks at the pool every period,
-//! has `policy::scaling` decide, and does what that says, until there is nothing to see any more: no task waits or comes, no
-//! worker is missing, and nobody is to be let go.
+//! It sleeps without a timer until a push finds no idle worker and wakes it (`workers/idle.rs`). Then it
+//! looks at the pool every period, lets `policy/scaling.rs` decide, and carries the decision out. It sleeps
+//! again when there is nothing to see: no task waits or arrives, no worker is missing, and no worker is to be
+//! released.
 //!
 //! # No call is lost
-//! Before it sleeps it asks to be called, by a bit in the word that every push looks at; a sequentially consistent fence
-//! follows, and then it looks at every source of work once more. A push publishes its task, and looks at that word after a
-//! fence. So either the push sees the bit, or the supervisor sees its task. The bit goes out with the first call.
+//! Before it sleeps it arms a bit in the word that every push reads; then follow a sequentially consistent
+//! fence and a look at every source of work. A push publishes its task, and reads that word after a fence. So
+//! either the push sees the bit, or the autoscaler sees its task. The push that wakes the autoscaler clears
+//! the bit.
+//!
+//! Model: `growing`. Tests: `tests/elastic/following.rs`, `tests/process_growth.rs`; the decisions in
+//! `policy/scaling.rs`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,22 +26,22 @@ use crate::runtime::model::Model;
 use crate::runtime::worker_thread;
 use crate::workers::roster::{SpawnPolicy, SpawnReason};
 
-/// When a worker could not be added, the next attempt comes no sooner: what it has none of will not be there a
-/// moment later, and each attempt costs both of us.
+/// The time between a failed start of a worker and the next attempt: the system will not have another thread
+/// a moment later, and each attempt costs the system and this thread.
 const RETRY: Duration = Duration::from_millis(100);
 
-/// Starts the supervisor, unless there is one or the pool closes.
+/// Starts the autoscaler, unless the pool has one or closes.
 pub fn ensure<M: Model>(shared: &Arc<M>) -> io::Result<()> {
-    // The lock is held while the thread starts, so that the pool does not end without it; this happens once.
+    // The lock is held while the thread starts, so that the pool does not end without it. This happens once.
     let mut roster = shared.roster.lock();
-    if roster.spawn_policy() == SpawnPolicy::Open && !roster.is_supervised() {
-        let supervised = shared.clone();
+    if roster.spawn_policy() == SpawnPolicy::Open && !roster.has_autoscaler {
+        let scaled = shared.clone();
         shared.threads.start(shared.config.autoscaler_thread(), move |_| {
-            Autoscaler::new(&supervised).run();
-            supervised.idle.supervise(None);
-            supervised.threads.gone();
+            Autoscaler::new(&scaled).run();
+            scaled.idle.set_autoscaler(None);
+            scaled.threads.gone();
         })?;
-        roster.supervise();
+        roster.has_autoscaler = true;
     }
     Ok(())
 }
@@ -44,47 +49,47 @@ pub fn ensure<M: Model>(shared: &Arc<M>) -> io::Result<()> {
 struct Autoscaler<'a, M: Model> {
     shared: &'a Arc<M>,
     scaler: Scaler,
-    /// The look before, and when that was.
+    /// The sample of the previous look, and its time.
     before: LoadSample,
     looked: Instant,
-    /// Workers that could not be added so far.
+    /// Failed starts of workers so far.
     failures: u64,
-    /// No thread is asked for before.
+    /// No worker is added before this time.
     not_before: Option<Instant>,
 }
 
 /// When the next look is due.
-enum PauseSince {
-    /// When somebody calls.
-    UntilCalled,
-    /// After so much time.
-    For(Duration),
+enum NextLook {
+    /// When a push wakes the autoscaler.
+    WhenWoken,
+    /// After this time.
+    After(Duration),
 }
 
 impl<'a, M: Model> Autoscaler<'a, M> {
     fn new(shared: &'a Arc<M>) -> Self {
-        shared.config.mask.apply_to_current_thread(); // as for a worker: a pinned thread may have built the pool
+        shared.config.mask.apply_to_current_thread(); // a pinned thread may have built the pool
         let (before, looked) = (shared.read(), Instant::now());
         Autoscaler { shared, scaler: Scaler::default(), before, looked, failures: 0, not_before: None }
     }
 
     fn run(mut self) {
         let scaling = &self.shared.config.scaling;
-        self.shared.idle.supervise(Some(thread::current()));
+        self.shared.idle.set_autoscaler(Some(thread::current()));
         loop {
-            let pause = self.pause();
-            // A pool that closes calls the supervisor that it knows. One that was registered later sees the phase here, for
-            // the lock of the list orders the two.
+            let next = self.next_look();
+            // A pool that closes wakes the autoscaler that is set. An autoscaler that was set later sees the
+            // phase here, because the lock of the list orders the two.
             if self.shared.phase() != Phase::Open {
                 return;
             }
-            match pause {
-                PauseSince::UntilCalled => {
+            match next {
+                NextLook::WhenWoken => {
                     thread::park();
                     self.begin_anew();
-                    sleep_for(scaling.first_look(), &**self.shared);
+                    self.sleep_for(scaling.first_look());
                 }
-                PauseSince::For(time) => sleep_for(time, &**self.shared),
+                NextLook::After(time) => self.sleep_for(time),
             }
             if self.shared.phase() != Phase::Open {
                 return;
@@ -93,28 +98,27 @@ impl<'a, M: Model> Autoscaler<'a, M> {
         }
     }
 
-    /// Asks for calls, and looks whether there is a reason not to wait for one.
-    fn pause(&mut self) -> PauseSince {
+    /// Arms the autoscaler, and then looks whether there is a reason not to wait for a push.
+    fn next_look(&mut self) -> NextLook {
         let shared = self.shared;
-        let (missing, above_floor) = {
+        let (is_missing, is_above_floor) = {
             let roster = shared.roster.lock();
-            if roster.vacancies() > 0 {
-                shared.idle.ask_for_a_call();
+            if roster.headroom() > 0 {
+                shared.idle.arm_autoscaler();
             }
-            let missing = roster.missing() > 0;
-            (missing, roster.live() > roster.range().0 + roster.blocked())
+            (roster.missing() > 0, roster.live() > roster.range().0 + roster.blocked())
         };
         let scaling = &shared.config.scaling;
         if shared.control().asks(Request::Pause) {
-            return PauseSince::UntilCalled; // whoever ends that calls
+            return NextLook::WhenWoken; // `lifecycle::resume` wakes it
         }
         let now = shared.read();
         let is_moving = now.submitted != self.before.submitted || now.started != self.before.started;
-        let releases = above_floor && scaling.releases() == Release::Together;
-        if shared.has_work() || is_moving || releases || missing {
-            return PauseSince::For(scaling.look_every());
+        let releases = is_above_floor && scaling.releases() == Release::Together;
+        if shared.has_work() || is_moving || releases || is_missing {
+            return NextLook::After(scaling.look_every());
         }
-        PauseSince::UntilCalled
+        NextLook::WhenWoken
     }
 
     fn begin_anew(&mut self) {
@@ -125,7 +129,7 @@ impl<'a, M: Model> Autoscaler<'a, M> {
 
     fn look(&mut self) {
         let shared = self.shared;
-        let (now, reading) = (Instant::now(), shared.read());
+        let (now, sample) = (Instant::now(), shared.read());
         let (workers, (floor, ceiling)) = {
             let roster = shared.roster.lock();
             (roster.live().saturating_sub(roster.blocked()), roster.range())
@@ -136,33 +140,33 @@ impl<'a, M: Model> Autoscaler<'a, M> {
             floor,
             ceiling,
             idle: (counts.searching() + counts.parked() - counts.waiting()) as usize,
-            // What has been forked is no task, and worth a worker all the same.
-            waiting: reading.waiting.max(u64::from(shared.has_work())),
-            arrivals: reading.submitted.saturating_sub(self.before.submitted),
-            starts: reading.started.saturating_sub(self.before.started),
+            // Forked work is no task, and worth a worker all the same.
+            waiting: sample.waiting.max(u64::from(shared.has_work())),
+            arrivals: sample.submitted.saturating_sub(self.before.submitted),
+            starts: sample.started.saturating_sub(self.before.started),
             elapsed: now - self.looked,
         };
-        (self.before, self.looked) = (reading, now);
+        (self.before, self.looked) = (sample, now);
         if shared.control().asks(Request::Pause) {
             return;
         }
         match self.scaler.decide(&shared.config.scaling, &view) {
             Decision::Stay => self.grow(0, now),
             Decision::Grow(n) => {
-                worker_thread::release_idle(&**shared, 0); // those that were to go are needed after all
+                worker_thread::release_idle(&**shared, 0); // released workers are needed after all
                 self.grow(n, now);
             }
             Decision::Shrink(n) => worker_thread::release_idle(&**shared, n),
         }
     }
 
-    /// Adds `n` workers, those who are missing, and the spare threads that have been used up.
+    /// Adds `n` workers, the missing workers, and the spare threads that have been used up.
     fn grow(&mut self, n: usize, now: Instant) {
         if self.not_before.is_some_and(|time| now < time) {
             return;
         }
         self.not_before = None;
-        // Those whose start hook has panicked since the last attempt are among them.
+        // Includes workers whose start hook has panicked since the last attempt.
         let failures = self.shared.metrics.failed_starts.get();
         if failures > self.failures {
             self.failures = failures;
@@ -172,19 +176,19 @@ impl<'a, M: Model> Autoscaler<'a, M> {
         let added = worker_thread::fill_up(self.shared)
             .and_then(|()| worker_thread::add(self.shared, SpawnReason::Load, n));
         if added.is_ok() {
-            worker_thread::prestart_spares(self.shared); // else the failure is counted, and found above by the next look
+            worker_thread::prestart_spares(self.shared); // a failure is counted, and the next look finds it
         }
     }
-}
 
-/// Sleeps until the time is over, or the pool closes.
-fn sleep_for<M: Model>(time: Duration, shared: &M) {
-    let Some(until) = Instant::now().checked_add(time) else { return thread::park() };
-    while shared.phase() == Phase::Open {
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return;
+    /// Sleeps until the time is over, or the pool closes.
+    fn sleep_for(&self, time: Duration) {
+        let Some(until) = Instant::now().checked_add(time) else { return thread::park() };
+        while self.shared.phase() == Phase::Open {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            thread::park_timeout(left);
         }
-        thread::park_timeout(left);
     }
 }

@@ -1,4 +1,6 @@
-//! A latch on the calling thread's stack, to wait for from outside the pool that sets it.
+//! A wait for a latch that another pool sets. The latch is on the stack of the waiting thread, which is the
+//! only one to wait; a worker of the other pool sets it. Models: `latches`. Tests: `tests/it/joins/pools.rs`,
+//! `tests/it/scopes.rs`.
 
 use std::thread;
 
@@ -7,27 +9,27 @@ use crate::runtime::wait::{self, Awaited, Waited};
 use crate::sync::latch::{Latch, LatchResult};
 use crate::task::counts::TaskCounts;
 
-/// A latch on the calling thread's stack that work in the pool of number `pool` sets, to wait for.
+/// A latch that work in another pool sets.
 pub struct AwaitedLatch<'a> {
     latch: &'a Latch,
     pool: u32,
 }
 
 impl<'a> AwaitedLatch<'a> {
-    /// The latch of a thread that does not act as a worker of that pool.
+    /// A latch that the pool with id `pool` sets. The calling thread is not a worker of that pool.
     pub fn new(latch: &'a Latch, pool: u32) -> Self {
         AwaitedLatch { latch, pool }
     }
 
-    /// Waits until it is set; a worker of another pool serves that meanwhile.
+    /// Waits until the latch is set. A worker of a pool serves its own pool meanwhile.
     pub fn wait(mut self) -> LatchResult {
         loop {
-            if let Some(verdict) = self.latch.verdict() {
-                return verdict;
+            if let Some(result) = self.latch.verdict() {
+                return result;
             }
-            let waited = current::wait_until(&mut self, None);
-            if let Waited::NoStack(_) = waited {
-                // No thread to be had that serves this pool meanwhile: the wait goes on without.
+            if let Waited::NoStack(_) = current::wait_until(&mut self, None) {
+                // The operating system gives no thread that could serve the worker's pool: the wait goes on
+                // without.
                 let _ = wait::block(&mut self, None);
             }
         }
@@ -44,13 +46,15 @@ impl Awaited for AwaitedLatch<'_> {
     }
 
     fn run_here(&mut self, _: &TaskCounts) -> bool {
-        false // its pool is another one
+        false // the work belongs to another pool
     }
 
     fn unpark_me(&mut self) {
-        // SAFETY: this is the only one to wait, one thread at a time.
+        // SAFETY: `Latch::arm` is called by the one thread that waits. This wait borrows the latch on the
+        // thread's stack, `wait` consumes `self`, and in a deep wait the first thread sleeps while another
+        // one waits in its place.
         if !unsafe { self.latch.arm() } {
-            thread::current().unpark(); // it has come; the park that follows returns at once
+            thread::current().unpark(); // it is set; the park that follows returns at once
         }
     }
 }

@@ -1,9 +1,12 @@
-//! The gate that all broadcasts of a pool pass through, one after the other.
+//! The gate that all broadcasts of a pool pass one after the other. Part of the pool's `Core`; any thread
+//! passes it. `broadcast.rs` names the tests.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
-/// What all broadcasts of a pool pass through, one after the other: so every worker gets them in the same order, and each
-/// is accepted as a whole or not at all.
+use crate::base::facade::lock;
+
+/// A lock that orders the broadcasts of a pool. So every worker gets them in the same order, and each
+/// broadcast is accepted as a whole or not at all.
 #[derive(Debug, Default)]
 pub struct BroadcastGate {
     state: Mutex<BroadcastState>,
@@ -12,15 +15,15 @@ pub struct BroadcastGate {
 /// The state behind the lock.
 #[derive(Debug, Default)]
 pub struct BroadcastState {
-    /// Refuses broadcasts from now on.
+    /// Whether broadcasts are refused. Final.
     pub is_closed: bool,
-    /// Orders given and not taken.
+    /// Broadcast tasks that are queued and not taken.
     pub left: usize,
 }
 
 impl BroadcastGate {
     /// Calls `f` with the state, under the lock.
     pub fn pass<R>(&self, f: impl FnOnce(&mut BroadcastState) -> R) -> R {
-        f(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+        f(&mut lock(&self.state))
     }
 }

@@ -1,4 +1,10 @@
-//! The capacity of a bounded pool: the permits that a task holds while it waits, or, in a rendezvous pool, until it has ended.
+//! The capacity of a bounded pool: the permits that tasks hold while they wait, or, in a rendezvous pool
+//! (capacity 0), until they have ended.
+//!
+//! Part of the pool's `Core`; any thread may call it. The permits are in `limits/permits.rs`.
+//! Models: `permits`.
+//! Tests: `tests/it/behaviour/bounded.rs`, `tests/it/behaviour/waiting_for_permits.rs`,
+//! `tests/elastic/bounded.rs`.
 
 use std::sync::Arc;
 
@@ -21,8 +27,8 @@ impl Capacity {
     /// As `config` asks for.
     pub fn new(config: &Config) -> Option<Self> {
         let capacity = config.capacity?;
-        // Where none may wait, as many tasks are let in as there may be workers for them at once (see `widen`). In a pool that
-        // has fewer just now they have it grow.
+        // With capacity 0 as many tasks are admitted as there may be workers (see `add_permits`). If the pool
+        // has fewer workers now, the admitted tasks make it grow.
         let (limit, held) = if capacity == 0 {
             (config.limits.max, PermitScope::UntilEnd)
         } else {
@@ -33,23 +39,23 @@ impl Capacity {
         Some(Capacity { permits, held })
     }
 
-    /// How many wait for permits.
+    /// How many threads and futures wait for permits.
     pub fn blocked(&self) -> u64 {
         self.permits.waiting()
     }
 
-    /// Where worker `index` gives permits back.
+    /// The handle by which worker `index` returns permits.
     pub fn permit_return(&self, index: usize) -> PermitReturn {
         self.permits.make_release_counter(index);
         PermitReturn { permits: self.permits.clone(), worker: index, held: self.held }
     }
 
-    /// The permits of a pool in which no task may wait: their number follows the number of workers that there may be.
+    /// The permits of a rendezvous pool: their number follows the number of workers that there may be.
     fn rendezvous(&self) -> Option<&Permits> {
         (self.held == PermitScope::UntilEnd).then_some(&*self.permits)
     }
 
-    /// In a pool in which no task may wait: `workers` more may work. May call wakers.
+    /// In a rendezvous pool: `workers` more workers may work. May call wakers.
     pub fn add_permits(&self, workers: usize) {
         if let Some(permits) = self.rendezvous()
             && workers > 0
@@ -58,13 +64,14 @@ impl Capacity {
         }
     }
 
-    /// Takes that back. If more tasks are there already, the next that end make no permits.
+    /// Takes [`Capacity::add_permits`] back. If more tasks are admitted already, the next tasks that end
+    /// return no permit.
     pub fn reduce_permits(&self, workers: usize) {
         let Some(permits) = self.rendezvous() else { return };
         let mut left = workers as u64;
         while left > 0 {
-            // Kept from now on, like that of a task which never ends. What is free lies with producers in part, so it must be
-            // taken, not only counted as taken.
+            // The permits are acquired and kept, like those of a task that never ends. To count them as taken
+            // is not enough, because producers hold some of the free permits in their stripes.
             match permits.try_acquire(stripe::current(), left) {
                 0 => return permits.overdraw_from_outside(left),
                 taken => left -= taken,

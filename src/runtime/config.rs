@@ -1,4 +1,6 @@
-//! What the runtime needs to know of what the user asked for. Made and validated by the builder; read-only from then on.
+//! The settings of a pool, as the runtime needs them. The builder (`api/builder.rs`) makes and validates
+//! them; from then on every thread reads them. Guarded by `tests/it/behaviour/builder.rs`, `bad_input.rs`
+//! beside it, and `tests/process_start.rs`.
 
 use std::time::Duration;
 use std::{fmt, thread};
@@ -12,23 +14,24 @@ use crate::sys::{affinity, topology};
 use crate::task::cancel::CancelToken;
 use crate::workers::roster::WorkerLimits;
 
-/// Whether a pool measures how long its tasks wait and run, for [`WorkerStats::waits`](crate::WorkerStats::waits) and
-/// [`WorkerStats::runs`](crate::WorkerStats::runs).
+/// Whether a pool measures how long its tasks wait and run, for
+/// [`WorkerStats::waits`](crate::WorkerStats::waits) and [`WorkerStats::runs`](crate::WorkerStats::runs).
 ///
-/// The wait of a task is the time from its submission to its start, its run the time from there to its end, what it waited
-/// for others included. Counted are tasks with and without handles, not parts of joins, scopes and loops.
+/// The wait of a task is the time from its submission to its start. Its run is the time from its start to its
+/// end, including what it waits for other tasks. Tasks with and without handles are measured, parts of joins,
+/// scopes and loops are not.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Histograms {
-    /// Nothing is measured, and nothing is paid.
+    /// Nothing is measured, at no cost.
     #[default]
     Off,
-    /// One in 61 of each thread's submissions: enough for percentiles of many tasks, and hardly to be noticed with the
-    /// smallest of them.
+    /// One in 61 of each thread's submissions: enough for percentiles of many tasks, and hardly noticeable
+    /// even with the smallest tasks.
     Sampled,
-    /// Every task. Three looks at the clock a task: some 100 ns, a multiple of what the smallest tasks cost otherwise, and one
-    /// hundredth of a task of 10 us.
+    /// Every task. A task reads the clock three times, in some 100 ns: a multiple of the cost of the smallest
+    /// tasks, and one hundredth of a task of 10 us.
     All,
 }
 
@@ -45,7 +48,7 @@ pub struct Hooks {
     pub start: Option<WorkerHook>,
     /// On each worker, after its last task.
     pub exit: Option<WorkerHook>,
-    /// With the payload of a panic that no handle waits for.
+    /// With the payload of an unobserved panic.
     pub panic: Option<PanicHook>,
 }
 
@@ -59,49 +62,50 @@ impl fmt::Debug for Hooks {
     }
 }
 
-/// What the runtime needs to know; validated.
+/// The settings of a pool, validated.
 #[derive(Debug)]
 pub struct Config {
     /// How many workers and spare threads there may be.
     pub limits: WorkerLimits,
-    /// How the number of workers follows the load, if it may.
+    /// How the number of workers follows the load, if it is a range.
     pub scaling: Scaling,
-    /// Beginning of the threads' names; without NUL.
+    /// The start of the threads' names; without NUL.
     pub name: String,
-    /// In bytes, between the limits.
+    /// In bytes, between `MIN_STACK_SIZE` and `MAX_STACK_SIZE`.
     pub stack_size: usize,
     /// Worker `i` is pinned to `cores[i % cores.len()]`; never empty.
     pub cores: Option<Vec<usize>>,
-    /// Where each of `cores` sits, if that is known: package, node, die, cache, core.
+    /// The place of each of `cores` in the machine, if it is known: package, node, die, cache, core.
     pub paths: Option<Vec<topology::Path5>>,
-    /// Where unpinned workers may run: wherever the process may.
+    /// The cores on which unpinned workers may run: those of the process.
     pub mask: affinity::CpuMask,
     /// User code.
     pub hooks: Hooks,
-    /// Of all random choices.
+    /// The seed of all random choices.
     pub seed: u64,
-    /// Where tasks from outside go.
+    /// How a worker is chosen for a task from outside.
     pub placement: Placement,
-    /// Whether it is measured how long tasks wait and run.
+    /// Which tasks are measured.
     pub histograms: Histograms,
     /// Whether the statistics are printed at the end.
     pub at_end: AtEnd,
-    /// The limit of busy waiting.
+    /// The longest time that a worker searches before it parks.
     pub spin: Duration,
     /// How many tasks may wait; `None` for any number.
     pub capacity: Option<usize>,
-    /// What happens to the next.
+    /// What happens to the next task.
     pub on_full: OnFull,
-    /// How much the tasks that have a weight may weigh together.
+    /// How much the tasks with a weight may weigh together.
     pub budget: Option<u64>,
-    /// What happens to a task that alone weighs more.
+    /// What happens to a task that alone weighs more than the budget.
     pub overweight: Overweight,
-    /// Ends the pool.
+    /// Stops the pool when it is cancelled.
     pub token: Option<CancelToken>,
 }
 
 impl Config {
-    /// For a pool of one worker without a thread, which does alone what this one's pool no longer does.
+    /// The settings of a pool of one worker without a thread, which does structured work that this pool no
+    /// longer accepts.
     pub fn single_threaded(&self) -> Config {
         Config {
             limits: WorkerLimits { min: 1, max: 1, stand_ins: 0, spares: 0, keep_alive: Duration::ZERO },
@@ -130,12 +134,12 @@ impl Config {
         thread::Builder::new().name(self.name_with(&format!("-{index}"))).stack_size(self.stack_size)
     }
 
-    /// The thread of the supervisor, not started.
+    /// The thread of the autoscaler, not started.
     pub fn autoscaler_thread(&self) -> thread::Builder {
-        thread::Builder::new().name(self.name_with("-super"))
+        thread::Builder::new().name(self.name_with("-scale"))
     }
 
-    /// The pool's name, cut so that `ending` stays visible.
+    /// The pool's name, shortened so that `ending` stays visible.
     fn name_with(&self, ending: &str) -> String {
         let mut prefix = self.name.as_str();
         while prefix.len() + ending.len() > VISIBLE_NAME {

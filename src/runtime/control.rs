@@ -1,47 +1,55 @@
-//! The control word of a pool: the phase of its life, and what it asks of its workers besides running tasks, in one atomic.
+//! The control word of a pool: its phase, and the requests to its workers besides running tasks, in one
+//! atomic.
+//!
+//! [`Core`](crate::runtime::core::Core) owns the atomic. Any thread changes it, by `Core::advance`,
+//! `Core::request` and `Core::withdraw_request`; every worker reads it before each task. Tested below; the
+//! phases also by the models `life` and `pull` and by `tests/it/behaviour/shutdown.rs`, the requests by
+//! `pausing.rs`, `priorities.rs` and `broadcast.rs` beside it.
 
 use std::fmt;
 
-/// How far the pool has come in its life. The order of the values is the order of the phases.
+/// How far the pool has come in its life. The values are in the order of the phases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
-    /// Accepts work.
+    /// The pool accepts work.
     Open = 0,
-    /// Refuses work from outside; what was accepted is finished, with all that it submits.
+    /// The pool refuses work from outside. It finishes what it has accepted, and everything that those tasks
+    /// submit.
     Draining = 1,
-    /// Everything is done; the workers go.
+    /// Everything is done; the workers end.
     Ended = 2,
-    /// Refuses all work; what has not started is thrown away.
+    /// The pool refuses all work, and discards the tasks that have not started.
     Stopping = 3,
 }
 
-/// Something rare that workers are asked for, besides their tasks. The bits lie beside the phase in one word, so that the
-/// one look at the phase that a worker takes for each task covers them all.
+/// A rare request to the workers. Its bit is beside the phase, so that the one look at the control word that
+/// a worker takes before each task covers every request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Request {
-    /// Begin no task, until this is taken back.
+    /// Start no task until the request is withdrawn.
     Pause = 1 << 2,
-    /// Look at the tasks of other priorities before each of the normal ones. Never taken back.
+    /// Look at the tasks of other priorities before each normal task. Never withdrawn.
     PriorityQueues = 1 << 3,
-    /// Look whether there is an order for you (see `orders`).
+    /// Look for broadcast tasks (`runtime/broadcast.rs`).
     Broadcast = 1 << 4,
-    /// Look at the [`Roster`] whether to leave the pool.
+    /// Look at the roster whether to retire (`workers/roster.rs`).
     Retire = 1 << 5,
 }
 
 /// The bits of the word that hold the [`Phase`].
 pub(super) const PHASE: u32 = 0b11;
 
-/// A word without these bits asks nothing of a worker but to run tasks: the pool is open or drains, and there is no
-/// [`Request`].
+/// In a word without these bits the pool is open or drains and there is no [`Request`]: a worker just runs
+/// tasks.
 const NEEDS_MAINTENANCE: u32 = !(Phase::Draining as u32);
 
-/// What else there may be while a worker that has nothing to do goes on looking for tasks: it comes to its orders by itself,
-/// and those of others are none of its business.
-const NO_REASON_TO_STOP: u32 = Phase::Draining as u32 | Request::Broadcast as u32;
-
-/// The phase of a pool, and what it asks of its workers, at one moment.
+/// The phase and the requests of a pool at one moment:
+///
+/// ```text
+///   31      6     5        4           3          2     1 0
+///  | unused | retire | broadcast | priorities | pause | phase |
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ControlWord(pub(super) u32);
 
@@ -62,23 +70,46 @@ impl ControlWord {
         self.0 & request as u32 != 0
     }
 
-    /// Whether there is anything that a worker must see to before it takes its next task.
+    /// Whether a worker has anything to do before it takes its next task.
     #[inline]
     pub fn needs_maintenance(self) -> bool {
         self.0 & NEEDS_MAINTENANCE != 0
-    }
-
-    /// Whether a worker that looks for a task must see to something else first.
-    pub fn ends_search(self) -> bool {
-        self.0 & !NO_REASON_TO_STOP != 0
     }
 }
 
 impl fmt::Debug for ControlWord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ControlWord")
-            .field("phase", &self.phase())
-            .field("requests", &(self.0 & !PHASE))
-            .finish()
+        let all = [Request::Pause, Request::PriorityQueues, Request::Broadcast, Request::Retire];
+        let requests: Vec<_> = all.into_iter().filter(|request| self.asks(*request)).collect();
+        f.debug_struct("ControlWord").field("phase", &self.phase()).field("requests", &requests).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_holds_a_phase_and_requests() {
+        for phase in [Phase::Open, Phase::Draining, Phase::Ended, Phase::Stopping] {
+            let word = ControlWord(phase as u32 | Request::Broadcast as u32);
+            assert_eq!(word.phase(), phase);
+            assert!(word.asks(Request::Broadcast) && !word.asks(Request::Pause));
+            assert_eq!(
+                format!("{word:?}"),
+                format!("ControlWord {{ phase: {phase:?}, requests: [Broadcast] }}")
+            );
+        }
+    }
+
+    #[test]
+    fn a_worker_without_requests_only_runs_tasks() {
+        let (open, draining) = (ControlWord(Phase::Open as u32), ControlWord(Phase::Draining as u32));
+        assert!(!open.needs_maintenance() && !draining.needs_maintenance());
+        let requests =
+            [Request::Pause, Request::PriorityQueues, Request::Broadcast, Request::Retire].map(|r| r as u32);
+        for bits in requests.into_iter().chain([Phase::Ended as u32, Phase::Stopping as u32]) {
+            assert!(ControlWord(bits).needs_maintenance(), "{bits:b}");
+        }
     }
 }

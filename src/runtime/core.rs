@@ -1,25 +1,30 @@
-//! What every pool of threads has, whatever way its tasks go: who it is, what was asked for, its phase of life, who of
-//! its workers is idle, their records, and the threads. The queues are the business of the pools themselves, which
-//! contain this. Everything here may be touched by any thread at any time.
+//! The part that every kind of pool has: identity, settings, control word, park protocol, roster, the records
+//! of the workers, and the threads. The queues belong to the kinds of pool, which contain a [`Core`].
+//!
+//! Any thread may call everything here at any time. Models: `life`, `pull` (the phases), `rosters` and
+//! `growing`. Tests: `tests/it/behaviour/shutdown.rs`, `pausing.rs` and `dropping.rs` beside it,
+//! `tests/process_fork.rs`.
 
-use crate::runtime::control::{ControlWord, PHASE, Phase, Request};
-use crate::runtime::pause::Pause;
-use crate::runtime::record::{PerWorker, Record};
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicU32, Ordering, fence};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Instant;
-use std::{fmt, panic};
+use std::{fmt, thread};
 
 use crossbeam_utils::CachePadded;
 
 use crate::base::error::PanicPayload;
+use crate::base::facade::lock;
 use crate::base::unwind::{self, Payload};
 use crate::limits::budget::Budget;
 use crate::runtime::broadcast_gate::BroadcastGate;
 use crate::runtime::capacity::Capacity;
 use crate::runtime::config::Config;
+use crate::runtime::control::{ControlWord, PHASE, Phase, Request};
 use crate::runtime::metrics::PoolMetrics;
+use crate::runtime::pause::Pause;
 use crate::runtime::priority::PriorityQueues;
+use crate::runtime::record::{PerWorker, Record};
 use crate::runtime::threads::Threads;
 use crate::sync::grow_table::GrowTable;
 use crate::sys::{clock, fork};
@@ -29,36 +34,37 @@ use crate::task::work::Unstarted;
 use crate::workers::idle::Idle;
 use crate::workers::roster::{RetireReason, Roster, RosterState, SpawnPolicy};
 
-/// A number for a pool, or for what is waited for like one.
+/// An id for a pool, or for something that handles compare like a pool (a lane).
 pub fn next_id() -> u32 {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed) // only uniqueness matters
 }
 
-/// See the module's text.
+/// The part that every kind of pool has.
 pub struct Core {
-    /// A number of its own (until four billion pools were built), so that a thread's note about one pool is not taken
+    /// Unique (until four billion pools were built), so that what a thread remembers of one pool is not taken
     /// for another's.
     pub id: u32,
-    /// What the user asked for.
+    /// The settings.
     pub config: Config,
-    /// When it was built, by both clocks.
+    /// When the pool was built, by both clocks.
     pub(super) built: (Instant, u64),
-    /// [`fork::generation`] at the time of building.
+    /// [`fork::generation`] when the pool was built.
     fork_generation: u32,
     /// A [`ControlWord`].
     control: CachePadded<AtomicU32>,
     /// Where workers wait while the pool is paused.
     pub pause: Pause,
-    /// Where tasks for certain workers alone are handed in.
+    /// Orders the broadcasts.
     pub broadcast_gate: BroadcastGate,
-    /// Who searches, who is parked.
+    /// Which workers search and which are parked.
     pub idle: Idle,
     /// Tasks of other priorities than normal.
     pub priorities: PriorityQueues,
-    /// Who is a worker.
+    /// Which workers there are and should be.
     pub roster: Roster,
-    /// By the number of the worker, which has its own at hand. Padded, for each is written by another thread.
+    /// By the number of the worker, which has its own at hand. Padded, because each is written by another
+    /// thread.
     pub(super) records: GrowTable<Arc<CachePadded<Record>>>,
     /// The limit of a bounded pool.
     pub capacity: Option<Capacity>,
@@ -66,29 +72,27 @@ pub struct Core {
     pub budget: Option<Arc<Budget>>,
     /// Rare events.
     pub metrics: PoolMetrics,
-    /// What to clean up when a worker goes; whoever made it may have dropped it before.
+    /// Worker-local values, to drop when a worker ends. Their owner may have dropped them before.
     per_worker: Mutex<Vec<Weak<dyn PerWorker>>>,
-    /// The operating system's threads behind the workers.
+    /// The threads behind the workers.
     pub threads: Threads,
-    /// Ends the pool when the user's token is cancelled.
+    /// Stops the pool when the user's token is cancelled.
     pub on_cancel: OnceLock<CancelRegistration>,
 }
 
 impl Core {
-    /// The common part of a pool that is built as `config` says.
+    /// The core of a pool with these settings.
     pub fn new(config: Config) -> Self {
         let limits = config.limits;
         let capacity = Capacity::new(&config);
-        let budget = config.budget.map(|limit| Arc::new(Budget::new(limit)));
         let records = (0..limits.min).map(|index| Record::of(index, capacity.as_ref())).collect();
+        fork::register();
         Core {
             id: next_id(),
+            budget: config.budget.map(|limit| Arc::new(Budget::new(limit))),
             config,
             built: (Instant::now(), clock::now()),
-            fork_generation: {
-                fork::register();
-                fork::generation()
-            },
+            fork_generation: fork::generation(),
             control: CachePadded::new(AtomicU32::new(Phase::Open as u32)),
             pause: Pause::default(),
             broadcast_gate: BroadcastGate::default(),
@@ -97,7 +101,6 @@ impl Core {
             roster: Roster::new(limits),
             records: GrowTable::new(records, limits.capacity()),
             capacity,
-            budget,
             metrics: PoolMetrics::default(),
             per_worker: Mutex::default(),
             threads: Threads::default(),
@@ -111,12 +114,12 @@ impl Core {
         self.records.get(index)
     }
 
-    /// The same, if there ever was a worker of this number.
+    /// The record of worker `index`, if there ever was a worker of this number.
     pub fn find_record(&self, index: usize) -> Option<&Record> {
         self.records.find(index).map(|record| &***record)
     }
 
-    /// Makes sure that there is a record of worker `index`.
+    /// The record of worker `index`, which is made if there is none.
     pub fn make_record(&self, index: usize) -> &Record {
         self.records.get_or_make(index, || Record::of(index, self.capacity.as_ref()))
     }
@@ -126,126 +129,126 @@ impl Core {
         self.records.iter().map(|(index, _)| index)
     }
 
-    /// Whether this process is a fork of the one that built the pool: its workers do not exist here.
+    /// Whether this process is a fork of the process that built the pool: the workers do not exist here.
     #[inline]
     pub fn is_forked(&self) -> bool {
         self.fork_generation != fork::generation()
     }
 
-    /// Has `values` told of each worker that goes, for as long as they live.
+    /// Tells `values` of each worker that ends, for as long as `values` lives.
     pub fn keep_per_worker(&self, values: &Arc<dyn PerWorker>) {
-        let mut all = self.per_worker.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = lock(&self.per_worker);
         all.retain(|values| values.strong_count() > 0);
         all.push(Arc::downgrade(values));
     }
 
     /// Called by worker `index` on its own thread, after its last task.
     pub fn forget_per_worker(&self, index: usize) {
-        let all = self.per_worker.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let all = lock(&self.per_worker).clone();
         all.iter().filter_map(Weak::upgrade).for_each(|values| values.forget(index));
     }
 
-    /// The present phase and requests.
+    /// The phase and the requests now.
     #[inline]
     pub fn control(&self) -> ControlWord {
-        // Acquire pairs with the Release in `advance` and `ask`: who sees the phase sees what was done before it was
-        // entered.
+        // Acquire pairs with the Release in `advance` and `request`: a thread that sees a phase or a request
+        // sees what was done before it. Without it a worker could see the phase of a closed pool, and its
+        // queues still open.
         ControlWord(self.control.load(Ordering::Acquire))
     }
 
-    /// The present phase.
+    /// The phase now.
     #[inline]
     pub fn phase(&self) -> Phase {
         self.control().phase()
     }
 
-    /// Enters `phase`, unless the pool is further already. A pool that closes is not paused any more.
+    /// Enters `phase`, unless the pool is further already. A pool that closes is no longer paused.
     pub fn advance(&self, phase: Phase) {
-        let mut old = self.control.load(Ordering::Relaxed); // only a guess for the CAS
-        while old & PHASE < phase as u32 {
-            let new = old & !(PHASE | Request::Pause as u32 | Request::Retire as u32) | phase as u32;
-            // AcqRel: see `condition`.
-            match self.control.compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Relaxed) {
-                Ok(_) => break,
-                Err(current) => old = current,
-            }
-        }
-        // A producer whose passage comes after this sees the phase and turns back; one that came before is seen by the
-        // worker that wants to end the pool, see `Shared::ends_now`.
+        let enter = |old| {
+            let withdrawn = PHASE | Request::Pause as u32 | Request::Retire as u32;
+            (old & PHASE < phase as u32).then_some(old & !withdrawn | phase as u32)
+        };
+        // AcqRel: see `control`. Relaxed: the first load is only a guess for the CAS.
+        let _ = self.control.fetch_update(Ordering::AcqRel, Ordering::Relaxed, enter);
+        // Pairs with the fence in `PushShared::start_push`: a producer that passes its fence later sees the
+        // phase and turns back; one that passed it earlier is seen by the worker that wants to end the pool
+        // (`PushShared::ends_now`).
         fence(Ordering::SeqCst);
         self.pause.look_again();
         if phase >= Phase::Ended {
             let mut roster = self.roster.lock();
-            roster.restrict(SpawnPolicy::Nobody);
+            roster.restrict(SpawnPolicy::Closed);
             let spares = roster.dismiss_spares();
             drop(roster);
-            spares.iter().for_each(std::thread::Thread::unpark);
+            spares.iter().for_each(thread::Thread::unpark);
         }
     }
 
-    /// Tells everyone of a change of the roster: workers whether some of them are to leave, pushes whether the supervisor
-    /// wants to hear that nobody is idle. If there may be more workers now, the caller looks at every source of work
-    /// afterwards.
+    /// Changes the roster under its lock, and publishes the change.
+    pub fn change_roster<R>(&self, change: impl FnOnce(&mut RosterState) -> R) -> R {
+        let mut roster = self.roster.lock();
+        let result = change(&mut roster);
+        self.publish(&roster);
+        result
+    }
+
+    /// Publishes a change of the roster: to workers whether some of them are to retire, to producers whether
+    /// the autoscaler is to be woken when no worker is idle. If there may be more workers now, the caller
+    /// looks at every source of work afterwards.
     pub fn publish(&self, roster: &RosterState) {
         if self.roster.publish(roster) > 0 {
             self.request(Request::Retire);
         } else if self.control().asks(Request::Retire) {
             self.withdraw_request(Request::Retire);
         }
-        if roster.spawn_policy() == SpawnPolicy::Open && roster.vacancies() > 0 {
-            self.idle.ask_for_a_call();
+        if roster.spawn_policy() == SpawnPolicy::Open && roster.headroom() > 0 {
+            self.idle.arm_autoscaler();
         } else {
-            self.idle.no_calls();
+            self.idle.disarm_autoscaler();
         }
     }
 
-    /// Worker `number` leaves the pool, if it still has a reason to.
+    /// Retires worker `number` if the reason still holds. Returns whether.
     pub fn retire(&self, number: usize, reason: RetireReason) -> bool {
         let mut roster = self.roster.lock();
-        let resigns = roster.retire(self.roster.limits(), number, reason);
-        if resigns {
+        let retires = roster.retire(self.roster.limits(), number, reason);
+        if retires {
             self.publish(&roster);
             match reason {
                 RetireReason::Requested | RetireReason::Idle => _ = self.metrics.retired.add_shared(1),
                 RetireReason::Unfit => {}
             }
         }
-        resigns
+        retires
     }
 
-    /// Makes a request of all workers; `false` if the pool is not open, and it was not made.
+    /// Makes a request to all workers. `false`, and no request is made, if the pool is not open.
     pub fn request(&self, request: Request) -> bool {
-        let mut old = self.control.load(Ordering::Relaxed); // only a guess for the CAS
-        while ControlWord(old).phase() == Phase::Open {
-            let new = old | request as u32;
-            // AcqRel: see `condition`.
-            match self.control.compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Relaxed) {
-                Ok(_) => return true,
-                Err(current) => old = current,
-            }
-        }
-        false
+        let make = |old| (ControlWord(old).phase() == Phase::Open).then_some(old | request as u32);
+        // AcqRel: see `control`. Relaxed: the first load is only a guess for the CAS.
+        self.control.fetch_update(Ordering::AcqRel, Ordering::Relaxed, make).is_ok()
     }
 
     /// Takes a request back.
     pub fn withdraw_request(&self, request: Request) {
-        self.control.fetch_and(!(request as u32), Ordering::AcqRel); // see `condition`
+        self.control.fetch_and(!(request as u32), Ordering::AcqRel); // see `control`
     }
 
-    /// Has worker `number`, which calls it, wait for as long as the pool is paused and it is not to leave.
+    /// Called by worker `number`: waits while the pool is paused and the worker is not to retire.
     #[cold]
     pub fn wait_while_paused(&self, number: usize) {
         self.pause.wait_while(|| self.control().asks(Request::Pause) && !self.roster.must_retire(number));
     }
 
-    /// Whether every worker may go.
+    /// Whether every worker may end.
     #[inline]
     pub fn has_ended(&self) -> bool {
         self.phase() >= Phase::Ended
     }
 
-    /// Throws away a task: it never starts, and its handle says so. How many tasks that were: none if it had been run
-    /// ahead of its turn.
+    /// Discards a task: it never starts, and its handle says so. Returns how many tasks that were: none if
+    /// the task was run ahead of its turn.
     pub fn discard(&self, task: Task) -> u64 {
         match task.discard(Unstarted::Cancelled) {
             Ok(Discarded::RunBefore) => return 0,
@@ -253,32 +256,23 @@ impl Core {
             Err(payload) => self.report_panic(payload),
         }
         self.metrics.discarded.add_shared(1);
-        if let Some(admission) = &self.capacity {
-            admission.permits.release_from_outside(1);
+        if let Some(capacity) = &self.capacity {
+            capacity.permits.release_from_outside(1);
         }
         1
     }
 
-    /// In a pool in which no task may wait: `workers` more may work. May call wakers.
-    pub fn add_permits(&self, workers: usize) {
-        self.capacity.iter().for_each(|admission| admission.add_permits(workers));
-    }
-
-    /// Takes that back.
-    pub fn reduce_permits(&self, workers: usize) {
-        self.capacity.iter().for_each(|admission| admission.reduce_permits(workers));
-    }
-
-    /// Counts tasks that cannot be refused as if there were room for them; for threads that act as no worker of this pool.
+    /// Counts tasks that cannot be refused as if they had permits. For threads that act as no worker of this
+    /// pool.
     pub fn overdraw_from_outside(&self, tasks: u64) {
-        if let Some(admission) = &self.capacity
+        if let Some(capacity) = &self.capacity
             && !self.is_forked()
         {
-            admission.permits.overdraw_from_outside(tasks);
+            capacity.permits.overdraw_from_outside(tasks);
         }
     }
 
-    /// Gives a payload that nobody waits for to the user's panic handler.
+    /// Gives the payload of an unobserved panic to the user's panic handler.
     pub fn report_panic(&self, payload: Payload) {
         match &self.config.hooks.panic {
             Some(handler) => self.run_hook(|| handler(PanicPayload::new(payload))),
@@ -286,9 +280,9 @@ impl Core {
         }
     }
 
-    /// Runs a hook; a panic in it is counted and swallowed.
+    /// Runs a hook. A panic in it is counted and swallowed.
     pub fn run_hook(&self, hook: impl FnOnce()) {
-        if let Err(payload) = panic::catch_unwind(panic::AssertUnwindSafe(hook)) {
+        if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(hook)) {
             self.metrics.hook_panics.add_shared(1);
             unwind::drop_silently(payload);
         }
@@ -300,7 +294,7 @@ impl fmt::Debug for Core {
         f.debug_struct("Core")
             .field("name", &self.config.name)
             .field("id", &self.id)
-            .field("condition", &self.control())
+            .field("control", &self.control())
             .field("idle", &self.idle)
             .finish_non_exhaustive()
     }

@@ -1,8 +1,10 @@
 //! The worker that the calling thread acts as, whatever the kind of its pool.
 //!
-//! Each kind of pool keeps a typed thread-local of its own for the hot paths ([`CurrentSlot`]); beside it a worker is known here
-//! as a `&dyn CurrentWorker`, for everything that does not care about the kind: waiting, statistics, worker-locals,
-//! blocking. A virtual call is made per wait, never per task.
+//! Each kind of pool has a typed thread-local for its hot paths ([`CurrentSlot`]). Code that does not depend
+//! on the kind (waiting, statistics, worker-locals, blocking) finds the worker here as a `&dyn
+//! CurrentWorker`. It makes a virtual call for each wait, never for each task. Only the calling thread
+//! touches its thread-locals. Guarded by `tests/it/behaviour/nesting.rs`,
+//! `tests/it/behaviour/thread_locals.rs` and `tests/it/joins/pools.rs`.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -15,21 +17,21 @@ use crate::runtime::core::Core;
 use crate::runtime::wait::{self, Awaited, Waited};
 use crate::task::erased::Task;
 
-/// The owner half of a worker, as code that does not know its kind of pool sees it.
+/// The owner half of a worker, without its kind of pool.
 pub trait CurrentWorker {
-    /// What its pool has in common with all pools.
+    /// The core of its pool.
     fn core(&self) -> &Core;
     /// Its number.
     fn index(&self) -> usize;
-    /// Waits until `awaited` is done or the deadline has passed, and runs meanwhile what the rules of its pool allow.
-    /// Called from inside a task.
+    /// Waits until `awaited` is done or the deadline has passed. Meanwhile it runs what the rules of its pool
+    /// allow. Called from inside a task.
     fn wait_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited;
-    /// Queues a task that the present task has submitted. The pool has not ended.
+    /// Queues a task that the running task has submitted. The pool has not ended.
     fn push_submitted(&self, task: Task);
-    /// Runs a task that the present task has submitted, on top of it: the pool has no room for the task.
+    /// Runs a task that the running task has submitted, on top of it, because the pool is full.
     fn run_submitted(&self, task: Task);
-    /// Announces that the present task is about to block, so that another worker stands in until the returned value is
-    /// dropped. `None` if no other worker may.
+    /// Announces that the running task is about to block. Another worker stands in until the returned value
+    /// is dropped. `None` if no stand-in is allowed.
     fn begin_blocking(&self) -> Option<Box<dyn Any>>;
 }
 
@@ -38,11 +40,12 @@ thread_local! {
     static CURRENT: Cell<Option<NonNull<dyn CurrentWorker>>> = const { Cell::new(None) };
 }
 
-/// Calls `f` with the worker that the calling thread acts as, if any.
+/// Calls `f` with the worker that the calling thread acts as, if there is one.
 pub fn with<R>(f: impl FnOnce(Option<&dyn CurrentWorker>) -> R) -> R {
     let current = CURRENT.get();
-    // SAFETY: set by `CurrentSlot::enter`, whose guard borrows the worker until it restores the previous value. The reference
-    // does not leave `f`.
+    // SAFETY: the pointer was made from a reference in `CurrentSlot::enter`, so it is aligned and valid. The
+    // guard returned there borrows the worker and restores the previous value before the borrow ends, so the
+    // worker is alive. It is shared, never borrowed mutably. The reference does not leave `f`.
     f(current.map(|worker| unsafe { worker.as_ref() }))
 }
 
@@ -56,8 +59,8 @@ pub fn is_worker_of(core: &Core) -> bool {
     with(|worker| worker.is_some_and(|worker| ptr::eq(worker.core(), core)))
 }
 
-/// Waits until `awaited` is done or the deadline has passed. A worker does meanwhile what its pool allows; any other
-/// thread sleeps.
+/// Waits until `awaited` is done or the deadline has passed. A worker runs meanwhile what its pool allows;
+/// any other thread sleeps.
 pub fn wait_until(awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
     with(|worker| match worker {
         Some(worker) => worker.wait_until(awaited, deadline),
@@ -75,38 +78,39 @@ impl<W: CurrentWorker + 'static> CurrentSlot<W> {
         CurrentSlot(Cell::new(ptr::null()))
     }
 
-    /// Calls `f` with the worker of this kind that the calling thread acts as, if any.
+    /// Calls `f` with the worker of this kind that the calling thread acts as, if there is one.
     #[inline]
     pub fn with<R>(slot: &'static LocalKey<Self>, f: impl FnOnce(Option<&W>) -> R) -> R {
         let current = slot.with(|slot| slot.0.get());
-        // SAFETY: null, or set by `enter`, whose guard borrows the worker until it restores the previous value. The
-        // reference does not leave `f`.
+        // SAFETY: null, or made from a reference in `enter`, so aligned and valid. The guard returned there
+        // borrows the worker and restores the previous value before the borrow ends, so the worker is alive.
+        // It is shared, never borrowed mutably. The reference does not leave `f`.
         f(unsafe { current.as_ref() })
     }
 
-    /// Makes `worker` the current one of the calling thread for as long as the returned value lives.
+    /// Makes `worker` the current worker of the calling thread until the returned guard is dropped.
     pub fn enter<'a>(slot: &'static LocalKey<Self>, worker: &'a W) -> CurrentGuard<'a, W> {
-        let of_any_kind: &(dyn CurrentWorker + 'static) = worker;
+        let untyped: &(dyn CurrentWorker + 'static) = worker;
         CurrentGuard {
             slot,
             previous: slot.with(|slot| slot.0.replace(worker)),
-            previous_of_any_kind: CURRENT.replace(Some(NonNull::from(of_any_kind))),
+            previous_untyped: CURRENT.replace(Some(NonNull::from(untyped))),
             worker: PhantomData,
         }
     }
 }
 
-/// A thread acts as a worker for as long as this lives.
+/// The calling thread acts as a worker until this is dropped.
 pub struct CurrentGuard<'a, W: CurrentWorker + 'static> {
     slot: &'static LocalKey<CurrentSlot<W>>,
     previous: *const W,
-    previous_of_any_kind: Option<NonNull<dyn CurrentWorker>>,
+    previous_untyped: Option<NonNull<dyn CurrentWorker>>,
     worker: PhantomData<&'a W>,
 }
 
 impl<W: CurrentWorker + 'static> Drop for CurrentGuard<'_, W> {
     fn drop(&mut self) {
         self.slot.with(|slot| slot.0.set(self.previous));
-        CURRENT.set(self.previous_of_any_kind);
+        CURRENT.set(self.previous_untyped);
     }
 }

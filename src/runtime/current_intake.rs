@@ -1,5 +1,6 @@
-//! The pool whose task the calling thread runs, as an [`Intake`]: for submissions by the free functions, which do not know
-//! the kind of the pool.
+//! The pool whose task the calling thread runs, as an [`Intake`]. The free functions `longshore::submit` and
+//! `longshore::execute` use it, because they do not know the kind of the pool. Guarded by
+//! `tests/it/behaviour/dispatch.rs`.
 
 use std::mem::MaybeUninit;
 use std::ops::Deref;
@@ -8,13 +9,13 @@ use crate::base::error::SubmitErrorKind;
 use crate::runtime::control::Phase;
 use crate::runtime::core::Core;
 use crate::runtime::current::CurrentWorker;
-use crate::runtime::intake::{Intake, Route};
+use crate::runtime::intake::Intake;
 use crate::task::erased::Task;
 
-/// See the module's text.
+/// The pool of the worker that the calling thread acts as.
 pub struct CurrentIntake<'a> {
     worker: &'a dyn CurrentWorker,
-    /// The worker's own, so that only one virtual call asks for it.
+    /// The worker's core, so that only one virtual call asks for it.
     core: &'a Core,
 }
 
@@ -45,25 +46,14 @@ impl Intake for CurrentIntake<'_> {
         if self.is_forked() {
             return Err((closure, SubmitErrorKind::Forked));
         }
-        // In the phase after the last task only exit hooks run, and no worker would run what they submit.
+        // After the last task only exit hooks run, and no worker would run what they submit.
         if self.phase() >= Phase::Ended {
             return Err((closure, SubmitErrorKind::Closed));
         }
         let mut task = MaybeUninit::uninit();
         pack(&mut task, closure);
-        // SAFETY: the caller says that `pack` has initialised it.
+        // SAFETY: `pack` has initialised it, by the contract of `Intake::dispatch`.
         self.worker.push_submitted(unsafe { task.assume_init() });
         Ok(())
-    }
-
-    /// The free functions submit by no other route than [`Route::Any`].
-    unsafe fn dispatch_by<F>(
-        &self,
-        _: Route,
-        closure: F,
-        pack: impl FnOnce(&mut MaybeUninit<Task>, F),
-    ) -> Result<(), (F, SubmitErrorKind)> {
-        // SAFETY: the caller's promise.
-        unsafe { self.dispatch(closure, pack) }
     }
 }

@@ -1,38 +1,43 @@
-//! Where tasks are handed to a pool of any kind: [`Intake`], the routes a task can take, and what a batch needs.
+//! How tasks are handed to a pool of any kind: the trait [`Intake`], the routes that a task can take, and
+//! what a batch needs.
+//!
+//! `push` and `pull` implement the trait, and so do lanes and
+//! [`CurrentIntake`](crate::runtime::current_intake). Producers call it on any thread. Guarded by
+//! `tests/it/behaviour/dispatch.rs`, `batches.rs` and `affinity.rs` beside it, and `tests/stress`.
 
-use crate::runtime::control::Phase;
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 use std::ops::Deref;
 use std::sync::atomic::Ordering;
 
 use crate::base::error::SubmitErrorKind;
+use crate::runtime::control::Phase;
 use crate::runtime::core::Core;
 use crate::runtime::current;
 use crate::runtime::priority::Priority;
 use crate::task::erased::Task;
 use crate::workers::idle::Idle;
 
-/// How many tasks of a batch submission are drawn from the caller's iterator and queued at a time. Large enough to share the
-/// cost of a publication, small enough that a slow iterator does not keep tasks back for long.
+/// How many tasks of a batch are drawn from the caller's iterator and queued at a time. Large enough to share
+/// the cost of a publication, small enough that a slow iterator does not hold tasks back for long.
 pub const SUBMIT_PORTION: usize = 32;
 
-/// Which way a task goes.
+/// Which queue a task goes to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Route {
-    /// Wherever the pool thinks best.
+    /// The queue that the pool chooses.
     #[default]
     Any,
-    /// Before or after all others.
+    /// The queue of a priority.
     Priority(Priority),
-    /// To the worker of this number.
+    /// The mailbox of the worker with this number.
     Worker(usize),
-    /// To the worker that gets all tasks with this key, a hash of the user's.
+    /// The mailbox of the worker that gets all tasks with this key, a hash of the user's value.
     Key(u64),
 }
 
 impl Route {
-    /// The way of tasks of this priority.
+    /// The route of tasks of this priority.
     pub fn of(priority: Priority) -> Route {
         match priority {
             Priority::Normal => Route::Any,
@@ -41,26 +46,27 @@ impl Route {
     }
 }
 
-/// What decides when tasks that an [`Intake`] has accepted may run.
+/// What limits when tasks that an [`Intake`] has accepted may run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunLimit {
-    /// Nothing: any thread may run one at any time.
+    /// Nothing: any thread may run such a task at any time.
     None,
-    /// Only so many may run at a time, which whoever takes them up sees to.
+    /// Only so many may run at a time. The code that starts them keeps to that (`submit/lane.rs`).
     Concurrency,
 }
 
-/// Where tasks are handed to a pool, of whatever kind.
+/// Takes tasks for a pool.
 pub trait Intake: Deref<Target = Core> {
-    /// The number that handles know this intake by: that of the pool whose workers run the awaited task themselves.
+    /// The pool id that handles of its tasks compare with: workers of the pool with this id run an awaited
+    /// task themselves.
     fn handle_pool_id(&self) -> u32 {
         self.id
     }
 
-    /// Accepts a task that `pack` makes of `closure`, or hands the closure back with the reason.
+    /// Accepts the task that `pack` makes of `closure`, or returns the closure with the reason.
     ///
-    /// The task is put together only once its place is known, straight in that place if that is possible: nothing has to
-    /// be unpacked when it is refused, and it is written to memory once.
+    /// `pack` is called only when the place of the task is known, with that place if possible. So nothing has
+    /// to be unpacked when the task is refused, and the task is written to memory once.
     ///
     /// # Safety
     /// `pack` initialises the place that it is given, and does not panic.
@@ -70,25 +76,29 @@ pub trait Intake: Deref<Target = Core> {
         pack: impl FnOnce(&mut MaybeUninit<Task>, F),
     ) -> Result<(), (F, SubmitErrorKind)>;
 
-    /// Whether there is a worker at the end of that way. Asked before the task is let in, for bad input is an error whether or
-    /// not there is room.
+    /// Checks that the route's worker exists. Runs before admission, so that a wrong worker number is
+    /// reported even if the pool is full.
     fn check(&self, route: Route) -> Result<(), SubmitErrorKind> {
         Core::check(self, route)
     }
 
-    /// As [`Intake::dispatch`], by a certain way.
+    /// Does what [`Intake::dispatch`] does, with a certain route. By default there is one route for all
+    /// tasks, as in a lane.
     ///
     /// # Safety
-    /// As there.
+    /// `pack` initialises the place that it is given, and does not panic.
     unsafe fn dispatch_by<F>(
         &self,
-        route: Route,
+        _: Route,
         closure: F,
         pack: impl FnOnce(&mut MaybeUninit<Task>, F),
-    ) -> Result<(), (F, SubmitErrorKind)>;
+    ) -> Result<(), (F, SubmitErrorKind)> {
+        // SAFETY: the two functions have the same contract: `pack` initialises its place and does not panic.
+        unsafe { self.dispatch(closure, pack) }
+    }
 
-    /// Accepts the tasks that `pack` makes of `closures`, in order, with few publications and one decision whom to
-    /// wake. `pack` must not panic; the iterator may.
+    /// Accepts the tasks that `pack` makes of `closures`, in order, with few publications and few wake-ups.
+    /// `pack` must not panic; the iterator may.
     fn dispatch_batch<F>(
         &self,
         closures: impl Iterator<Item = F>,
@@ -97,7 +107,7 @@ pub trait Intake: Deref<Target = Core> {
         let mut accepted = 0;
         for closure in closures {
             let pack = |place: &mut MaybeUninit<Task>, closure| _ = place.write(pack(closure));
-            // SAFETY: `pack` initialises the place; the caller says that it does not panic.
+            // SAFETY: this `pack` writes its place. It does not panic, because the caller's `pack` must not.
             if let Err((closure, kind)) = unsafe { self.dispatch(closure, pack) } {
                 return Err(Rejected { accepted, returned: vec![closure], kind });
             }
@@ -106,7 +116,7 @@ pub trait Intake: Deref<Target = Core> {
         Ok(accepted)
     }
 
-    /// What limits the tasks besides the room in the pool.
+    /// What limits its running tasks besides the capacity of the pool.
     fn run_limit(&self) -> RunLimit {
         RunLimit::None
     }
@@ -116,8 +126,8 @@ pub trait Intake: Deref<Target = Core> {
         current::is_worker_of(self)
     }
 
-    /// Has the calling thread, if it acts as one of the pool's workers, run `task` at once, on top of the task that it runs;
-    /// else hands it back.
+    /// Runs `task` at once, on top of the running task, if the calling thread acts as one of the pool's
+    /// workers. Else returns it.
     fn run_inside(&self, task: Task) -> Result<(), Task> {
         current::with(|worker| match worker {
             Some(worker) if std::ptr::eq(worker.core(), &**self) => {
@@ -129,9 +139,9 @@ pub trait Intake: Deref<Target = Core> {
     }
 }
 
-/// Has workers woken for the tasks of a batch that are out when it goes: also when the caller's iterator panics.
+/// Wakes workers for the queued tasks of a batch when it is dropped, also if the caller's iterator panics.
 pub struct NotifyOnDrop<'a> {
-    /// Who is to be woken.
+    /// Wakes the workers.
     pub idle: &'a Idle,
     /// Tasks made visible so far.
     pub tasks: usize,
@@ -143,26 +153,28 @@ impl Drop for NotifyOnDrop<'_> {
     }
 }
 
-/// A batch that is only in part accepted: how many were, and the rest that had been drawn from the iterator.
+/// A batch that was accepted only in part: the number of accepted tasks, and the closures that were drawn and
+/// refused.
 #[derive(Debug)]
 pub struct Rejected<F> {
-    /// Tasks accepted before.
+    /// Tasks accepted before the refusal.
     pub accepted: usize,
-    /// Closures that were on their way, the oldest first.
+    /// Closures that were drawn from the iterator and refused, the oldest first.
     pub returned: Vec<F>,
-    /// Why.
+    /// The reason.
     pub kind: SubmitErrorKind,
 }
 
-/// Draws closures in portions of `share` and has `put` take each; what it leaves in the portion is refused. `put` calls no
-/// user code.
+/// Draws closures in portions of `share` and gives each portion to `put`, which takes out what it accepts:
+/// the rest is refused. `put` calls no user code.
 pub fn in_portions<F>(
     idle: &Idle,
     mut closures: impl Iterator<Item = F>,
     share: usize,
     mut put: impl FnMut(&mut VecDeque<F>) -> Result<(), SubmitErrorKind>,
 ) -> Result<usize, Rejected<F>> {
-    // Drawn first and packed when the places are reserved, for between the two no user code may run.
+    // A portion is drawn before places are reserved for it, because no user code may run between reservation
+    // and packing.
     let mut portion = VecDeque::with_capacity(share);
     let mut batch = NotifyOnDrop { idle, tasks: 0 };
     loop {
@@ -176,13 +188,13 @@ pub fn in_portions<F>(
         if let Err(kind) = result {
             return Err(Rejected { accepted: batch.tasks, returned: portion.into(), kind });
         }
-        // The iterator may be slow: one worker can begin with what is there.
+        // The iterator may be slow: one worker can start on this portion.
         idle.notify();
     }
 }
 
 impl Core {
-    /// Whether a task may go by `route`: if it is to go to a worker, that must be there.
+    /// Checks `route`: if it names a worker, the worker must be a member of the pool.
     pub fn check(&self, route: Route) -> Result<(), SubmitErrorKind> {
         let Route::Worker(worker) = route else { return Ok(()) };
         if self.is_forked() {
@@ -193,13 +205,13 @@ impl Core {
         }
         Err(match self.phase() {
             Phase::Open => SubmitErrorKind::NoSuchWorker { worker },
-            _ => SubmitErrorKind::Closed, // the workers of a closed pool go one by one
+            _ => SubmitErrorKind::Closed, // the workers of a closed pool leave one after the other
         })
     }
 
     fn is_member(&self, worker: usize) -> bool {
-        // Not one of those that stand in for others: they have no place of their own. Relaxed: it may leave the next moment,
-        // whatever the ordering, and its mailbox refuses the task then.
+        // Stand-ins are no address: their numbers are at `max` and above. Relaxed: the worker may leave the
+        // next moment, whatever the ordering. Its mailbox then refuses the task.
         worker < self.config.limits.max
             && self.find_record(worker).is_some_and(|record| record.is_member.load(Ordering::Relaxed))
     }

@@ -1,60 +1,68 @@
-//! How a pool starts and stops. The same for every [`Model`]. Who joins and leaves it in between is the business of `crew`.
+//! How a pool starts, is resized, pauses and ends; the same for every [`Model`].
+//!
+//! Called by the threads that own a pool; a worker ends its pool only by dropping it. How workers join and
+//! leave in between is in `worker_thread.rs`. Models: `life`, `pull` and `rosters`. Tests:
+//! `tests/process_start.rs`, `tests/process_end.rs`, `tests/it/behaviour/shutdown.rs`, `shutdown_now.rs`,
+//! `pausing.rs` and `dropping.rs` beside it, `tests/elastic/resizing.rs`.
 
-use crate::base::error::ResizeError;
-use crate::runtime::model::Model;
-use crate::runtime::worker_thread::fill_up;
 use std::sync::{Arc, mpsc};
 use std::time::Instant;
 
-use crate::base::error::{BuildError, PanicPayload, ShutdownError};
+use crate::base::error::{BuildError, PanicPayload, ResizeError, ShutdownError};
 use crate::runtime::config::Config;
 use crate::runtime::control::{Phase, Request};
+use crate::runtime::model::Model;
 use crate::runtime::report::{self, AtEnd};
 use crate::runtime::{autoscaler, thread_role, worker_thread};
 use crate::task::cancel::CancelCallback;
 use crate::workers::roster::{SpawnPolicy, SpawnReason};
 
-/// Starts the workers of a pool. If one of them cannot be started, those already running are stopped and joined.
+/// Starts a pool. If a thread of it cannot be started, the threads that run are stopped and joined.
 pub fn start<M: Model>(config: Config) -> Result<Arc<M>, BuildError> {
     let shared = Arc::new(M::new(config));
-    let limits = *shared.roster.limits();
-    let (ready, readiness) = mpsc::channel();
-    for worker in 0..limits.min {
-        if let Err(source) = worker_thread::add_worker(&shared, SpawnReason::Floor, Some(ready.clone())) {
-            abandon(&*shared);
-            return Err(BuildError::Spawn { worker, source });
-        }
+    if let Err(error) = start_threads(&shared) {
+        close(&*shared, Phase::Stopping);
+        shared.threads.wait(None);
+        return Err(error);
     }
-    drop(ready);
-    if limits.min < limits.max
-        && let Err(source) = autoscaler::ensure(&shared)
-    {
-        abandon(&*shared);
-        return Err(BuildError::SpawnAutoscaler { source });
-    }
-    // Without hooks and pins nothing can fail any more, and tasks may be submitted before the threads run.
-    if shared.config.hooks.start.is_some() || shared.config.cores.is_some() {
-        for result in readiness {
-            if let Err((worker, payload)) = result {
-                abandon(&*shared);
-                return Err(BuildError::StartHookPanicked { worker, payload: PanicPayload::new(payload) });
-            }
-        }
-    }
-    worker_thread::prestart_spares(&shared);
     if let Some(token) = &shared.config.token {
         let pool = Arc::downgrade(&shared);
         let stop = move || pool.upgrade().iter().for_each(|pool| stop(&**pool));
         match token.on_cancel(CancelCallback::Call(Box::new(stop))) {
-            Some(watch) => _ = shared.on_cancel.set(watch),
-            None => self::stop(&*shared),
+            Some(registration) => _ = shared.on_cancel.set(registration),
+            None => self::stop(&*shared), // it is cancelled already
         }
     }
     Ok(shared)
 }
 
-/// Sets how many workers there are to be. Returns when those who are missing have been started; those who are too many go
-/// as soon as each of them can.
+/// Starts the workers that a pool begins with, its autoscaler and its spare threads.
+fn start_threads<M: Model>(shared: &Arc<M>) -> Result<(), BuildError> {
+    let limits = *shared.roster.limits();
+    let (ready, readiness) = mpsc::channel();
+    for worker in 0..limits.min {
+        worker_thread::add_worker(shared, SpawnReason::Floor, Some(ready.clone()))
+            .map_err(|source| BuildError::Spawn { worker, source })?;
+    }
+    drop(ready);
+    if limits.min < limits.max {
+        autoscaler::ensure(shared).map_err(|source| BuildError::SpawnAutoscaler { source })?;
+    }
+    // Without hooks and pins nothing more can fail, and tasks may be submitted before the threads run.
+    if shared.config.hooks.start.is_some() || shared.config.cores.is_some() {
+        for result in readiness {
+            result.map_err(|(worker, payload)| {
+                let payload = PanicPayload::new(payload);
+                BuildError::StartHookPanicked { worker, payload }
+            })?;
+        }
+    }
+    worker_thread::prestart_spares(shared);
+    Ok(())
+}
+
+/// Sets how many workers there should be. Returns when the missing workers have been started. Surplus workers
+/// retire as soon as each of them can.
 pub fn resize<M: Model>(shared: &Arc<M>, min: usize, max: usize) -> Result<(), ResizeError> {
     if shared.is_forked() {
         return Err(ResizeError::Forked);
@@ -76,23 +84,27 @@ pub fn resize<M: Model>(shared: &Arc<M>, min: usize, max: usize) -> Result<(), R
         shared.publish(&roster);
         max_before
     };
-    // Outside of the lock, for this may call wakers. Of resizes at the same time each adds its own difference.
-    shared.add_permits(max.saturating_sub(max_before));
-    shared.reduce_permits(max_before.saturating_sub(max));
-    // All of them: some are to go, and others to rest no longer than an idle worker above the new minimum may.
+    // Outside of the lock, because this may call wakers. Each of several resizes at the same time adds its
+    // own difference.
+    if let Some(capacity) = &shared.capacity {
+        capacity.add_permits(max.saturating_sub(max_before));
+        capacity.reduce_permits(max_before.saturating_sub(max));
+    }
+    // All workers: some are to retire, and others may sleep no longer than an idle worker above the new
+    // minimum.
     shared.idle.wake_all();
     shared.pause.look_again();
-    let supervised = if min < max { autoscaler::ensure(shared) } else { Ok(()) };
-    if let Err(source) = supervised.and_then(|()| fill_up(shared)) {
+    let scaled = if min < max { autoscaler::ensure(shared) } else { Ok(()) };
+    if let Err(source) = scaled.and_then(|()| worker_thread::fill_up(shared)) {
         return Err(ResizeError::Spawn { live: shared.roster.live(), source });
     }
     if shared.has_work() {
-        shared.idle.notify(); // there may be room for more
+        shared.idle.notify(); // more workers may be allowed now
     }
     Ok(())
 }
 
-/// Closes the pool and throws away what is queued, without waiting for its threads.
+/// Closes the pool and discards the queued tasks, without waiting for its threads.
 fn stop<M: Model>(shared: &M) {
     if !shared.is_forked() {
         close(shared, Phase::Stopping);
@@ -100,31 +112,27 @@ fn stop<M: Model>(shared: &M) {
     }
 }
 
-fn abandon<M: Model>(shared: &M) {
-    close(shared, Phase::Stopping);
-    shared.threads.wait(None);
-}
-
-/// Closes the pool to work from outside and begins `phase`.
+/// Closes the pool to work from outside, and enters `phase`.
 fn close<M: Model>(shared: &M, phase: Phase) {
     {
-        // Under this lock, so that no worker that is taken on opens its queues after the others are closed.
+        // Under this lock, so that no worker that is added opens its queues after the others were closed.
         let mut roster = shared.roster.lock();
         roster.restrict(SpawnPolicy::StandIns);
         shared.publish(&roster);
-        // The queues first: a worker that sees the phase may end the pool as soon as they are empty.
+        // Before the phase, because a worker that sees the phase may end the pool as soon as the queues are
+        // empty.
         shared.close_queues();
         shared.close_broadcasts();
     }
     shared.advance(phase);
-    // After the phase, for who finds the room full looks at that before it waits.
-    shared.capacity.iter().for_each(|admission| admission.permits.close());
+    // After the phase, because a producer that finds the pool full looks at the phase before it waits.
+    shared.capacity.iter().for_each(|capacity| capacity.permits.close());
     shared.budget.iter().for_each(|budget| budget.close());
     shared.idle.wake_all();
-    shared.idle.call_autoscaler(); // it goes
+    shared.idle.wake_autoscaler(); // it ends
 }
 
-/// Closes the pool, begins `phase`, and waits until every thread has gone, or to the deadline.
+/// Closes the pool, enters `phase`, and waits until every thread has ended, or until the deadline.
 pub fn end<M: Model>(shared: &M, phase: Phase, deadline: Option<Instant>) -> Result<(), ShutdownError> {
     if shared.is_forked() {
         return Err(ShutdownError::Forked);
@@ -140,7 +148,7 @@ pub fn end<M: Model>(shared: &M, phase: Phase, deadline: Option<Instant>) -> Res
         return Err(ShutdownError::TimedOut);
     }
     if shared.phase() == Phase::Stopping {
-        // What producers had in hand when the pool stopped.
+        // Tasks that producers had in hand when the pool stopped.
         shared.wait_for_producers();
         shared.discard_queued();
     }
@@ -150,7 +158,7 @@ pub fn end<M: Model>(shared: &M, phase: Phase, deadline: Option<Instant>) -> Res
     Ok(())
 }
 
-/// Throws away what waits in the queues of an open pool; how many tasks that were.
+/// Discards the tasks in the queues of an open pool. Returns how many tasks that were.
 pub fn purge<M: Model>(shared: &M) -> u64 {
     let mut purged = 0;
     if !shared.is_forked() {
@@ -165,7 +173,7 @@ pub fn purge<M: Model>(shared: &M) -> u64 {
     purged
 }
 
-/// Has the workers begin no task until [`resume`].
+/// Makes the workers start no task until [`resume`].
 pub fn pause<M: Model>(shared: &M) -> bool {
     !shared.is_forked() && shared.request(Request::Pause)
 }
@@ -175,15 +183,15 @@ pub fn resume<M: Model>(shared: &M) {
     if !shared.is_forked() {
         shared.withdraw_request(Request::Pause);
         shared.pause.look_again();
-        shared.idle.call_autoscaler(); // it does not look at a pool that is paused
+        shared.idle.wake_autoscaler(); // it does not look at a paused pool
     }
 }
 
-/// Ends a pool whose owner goes away.
+/// Ends a pool whose owner is dropped.
 pub fn end_on_drop<M: Model>(shared: &M) {
     match end(shared, Phase::Draining, None) {
-        // In a forked child there is nothing to end: the threads, and with them their share of this pool, exist only
-        // in the parent.
+        // In a forked child there is nothing to end: the threads exist only in the parent, and with them
+        // their share of the pool.
         Ok(()) | Err(ShutdownError::TimedOut | ShutdownError::Forked) => {}
         Err(ShutdownError::FromWorker) => {
             close(shared, Phase::Draining);

@@ -1,18 +1,19 @@
 //! What a pool counts, and the snapshot that users get of it.
 //!
-//! Nothing here is incremented by two threads at a time on the path of a task: inboxes count pushes by their tail
-//! position, workers count on cache lines of their own, and a snapshot adds everything up.
+//! On the path of a task no two threads increment the same counter: inboxes count pushes by their tail
+//! position, each worker counts on cache lines of its own, and a snapshot adds everything up (`stats.rs`).
+//! Any thread reads the counters. Guarded by `tests/it/behaviour/statistics.rs` and
+//! `tests/it/behaviour/histograms.rs`.
 
-use crate::base::histogram::Recorder;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::base::counter::{Counter, StateTimer};
-use crate::base::histogram::Histogram;
+use crate::base::histogram::{Histogram, Recorder};
 use crate::task::counts::{PermitReturn, TaskCounts};
 
-/// What one worker has measured.
+/// The times that one worker has measured.
 #[derive(Debug, Default)]
 pub struct Timing {
     /// From submission to start.
@@ -21,55 +22,57 @@ pub struct Timing {
     pub runs: Recorder,
 }
 
-/// Written by the thread that acts as one worker.
+/// The counters of one worker. Written by the thread that acts as the worker.
 #[derive(Debug, Default)]
 pub struct WorkerMetrics {
-    /// Ends of tasks.
+    /// Starts and ends of tasks.
     pub counts: TaskCounts,
-    /// Tasks submitted by tasks on this worker: straight to its own deque, or (pull) to the shared queue.
+    /// Tasks submitted by tasks on this worker: to its own deque, or (pull) to the shared queue.
     pub submitted: Counter,
-    /// Places that it has emptied in the shared queue of a pull pool.
+    /// Tasks that it has taken out of the shared queue of a pull pool.
     pub taken: Counter,
     /// Tasks taken from the inbox or deque of another worker.
     pub stolen: Counter,
     /// Forked work taken from other workers.
     pub stolen_forks: Counter,
-    /// Times it went to sleep.
+    /// Times it fell asleep.
     pub parked: Counter,
-    /// Time since its thread began, in nanoseconds since the pool was built. What is left of it by the next two is busy.
+    /// Time since its thread started. Busy time is this minus `searching` and `asleep`.
     pub alive: StateTimer,
-    /// Nanoseconds spent looking for work, but for the find_task in which it was found.
+    /// Nanoseconds spent looking for work, without the last look, in which the work was found.
     pub searching: Counter,
-    /// Time asleep, for want of work or in a task that waits for another pool; as `alive`.
+    /// Time asleep, without work or in a task that waits for another pool.
     pub asleep: StateTimer,
-    /// Ticks of [`clock`](crate::sys::clock) for which a thread from outside acted as this worker, which slept.
+    /// Ticks of [`clock`](crate::sys::clock) during which an external thread acted as this worker, whose own
+    /// thread slept.
     pub leased: Counter,
 }
 
 impl WorkerMetrics {
-    /// Of a worker that gives permits back at `exit`, if its pool is bounded.
-    pub fn new(exit: Option<PermitReturn>) -> Self {
-        WorkerMetrics { counts: TaskCounts::new(exit), ..Self::default() }
+    /// The counters of a worker that returns permits by `permit_return`, if its pool is bounded.
+    pub fn new(permit_return: Option<PermitReturn>) -> Self {
+        WorkerMetrics { counts: TaskCounts::new(permit_return), ..Self::default() }
     }
 }
 
 /// Rare events of the whole pool, counted by any thread.
 #[derive(Debug, Default)]
 pub struct PoolMetrics {
-    /// Tasks that went straight to the injector.
+    /// Tasks from outside that were put into the injector or a priority queue.
     pub injected: Counter,
-    /// Tasks given to certain workers alone.
+    /// Broadcast tasks.
     pub broadcast: Counter,
-    /// Tasks thrown away by a thread that is not a worker, at shutdown.
+    /// Tasks that were discarded unstarted, by shutdown or purge.
     pub discarded: Counter,
-    /// Tasks that never were in a queue, because the pool was full: run by the thread from outside that submitted them, or
-    /// dropped. Written by any thread.
+    /// Tasks that were in no queue because the pool was full: run by the external thread that submitted them,
+    /// or dropped. Written by any thread.
     pub by_callers: TaskCounts,
     /// Panics in the start, exit and panic hooks.
     pub hook_panics: Counter,
-    /// Shutdowns that had waited for the end, if the statistics are to be printed then.
+    /// Shutdowns that have waited for the end of a pool that then prints its statistics: the first one
+    /// prints.
     pub reports: Counter,
-    /// Homes given to producers; numbers them, so that each starts elsewhere.
+    /// Homes assigned to producers. Numbers the producers, so that each starts at another worker.
     pub homes_given: Counter,
     /// Workers that have joined since the pool was built.
     pub grown: Counter,
@@ -77,23 +80,24 @@ pub struct PoolMetrics {
     pub retired: Counter,
     /// Threads that could not be started since the pool was built, or whose start hook panicked.
     pub failed_starts: Counter,
-    /// Workers that have joined in the place of one that blocked.
+    /// Stand-ins that have joined for a blocked worker.
     pub stand_ins: Counter,
 }
 
 /// A snapshot of what a pool has done, from [`Pool::stats`](crate::Pool::stats).
 ///
-/// At rest (no task waits or runs, nobody submits) the numbers are exact and add up:
-/// `submitted = completed + failed + panicked + cancelled + expired + dropped + waiting + running`. While the pool works they
-/// are a moment's view, each number correct for some point of time during the call; `waiting` is then no larger than it ever
-/// was at one moment, so that it never exceeds the capacity of a bounded pool.
+/// At rest (no task waits, runs or is being submitted) the numbers are exact and add up: `submitted =
+/// completed + failed + panicked + cancelled + expired + dropped + waiting + running`. While the pool works,
+/// each number is correct for some point of time during the call. `waiting` is then not larger than it was at
+/// some moment, so it never exceeds the capacity of a bounded pool.
 ///
-/// A task that was joined is counted before its handle says so.
+/// A task is counted before its handle says that it is done. So the statistics include every task that was
+/// joined.
 #[derive(Debug, Clone, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct PoolStats {
-    /// The beginning of its threads' names, see [`PoolBuilder::thread_name`](crate::PoolBuilder::thread_name).
+    /// The start of its threads' names, see [`PoolBuilder::thread_name`](crate::PoolBuilder::thread_name).
     pub name: String,
     /// Tasks accepted since the pool was built.
     pub submitted: u64,
@@ -103,74 +107,77 @@ pub struct PoolStats {
     pub failed: u64,
     /// Tasks that panicked.
     pub panicked: u64,
-    /// Tasks that were cancelled, by handle, token, purge or shutdown, and never ran. A task cancelled by its handle is
-    /// counted (until then as waiting) when a worker comes across it.
+    /// Tasks that were cancelled by handle, token, purge or shutdown, and never ran. A task that its handle
+    /// has cancelled is counted here when a worker takes it, and until then as waiting.
     pub cancelled: u64,
-    /// Tasks whose deadline came before they had started.
+    /// Tasks whose deadline passed before they started.
     pub expired: u64,
-    /// Tasks that found the pool full and were [thrown away](crate::OnFull::Drop).
+    /// Tasks that were [dropped](crate::OnFull::Drop) because the pool was full.
     pub dropped: u64,
     /// Tasks in a queue.
     pub waiting: u64,
-    /// How many tasks may wait (or, if that is 0, wait or run), if there is a
-    /// [limit](crate::PoolBuilder::queue_capacity).
+    /// How many tasks may wait, if there is a [limit](crate::PoolBuilder::queue_capacity). With 0 no task
+    /// waits: a task is admitted only if there may be a worker for it.
     pub capacity: Option<usize>,
-    /// Threads and futures that wait for room.
+    /// Threads and futures that wait to be admitted.
     pub blocked: u64,
-    /// Tasks that the calling thread has run because the pool was full, see [`OnFull::CallerRuns`](crate::OnFull::CallerRuns).
-    /// They are among the completed and panicked, but no worker has executed them.
+    /// Tasks that their submitting thread has run because the pool was full, see
+    /// [`OnFull::CallerRuns`](crate::OnFull::CallerRuns). They are among the completed and panicked, but no
+    /// worker has executed them.
     pub run_by_callers: u64,
-    /// Tasks begun and not ended, those included that wait for the result of another.
+    /// Tasks that have started and not ended, including those that wait for another task.
     pub running: u64,
     /// Panics in the pool's hooks, which are swallowed.
     pub hook_panics: u64,
-    /// Workers that the pool has now, those that stand in for others among them.
+    /// Workers that the pool has now, including stand-ins.
     pub live: usize,
-    /// The number of workers that it was built with.
+    /// The number of workers that the pool was built with.
     pub min: usize,
-    /// The most workers that it may have, apart from those that stand in for others.
+    /// The most workers that the pool may have, without stand-ins.
     pub max: usize,
-    /// How many workers have joined since it was built, those that stood in among them.
+    /// How many workers have joined since the pool was built, including stand-ins.
     pub grown: u64,
-    /// How many have left while it went on.
+    /// How many workers have left while the pool went on.
     pub retired: u64,
-    /// How often a worker could not be added, because the operating system refused the thread or the start hook panicked.
+    /// How often a worker could not be added, because the operating system refused the thread or the start
+    /// hook panicked.
     pub failed_starts: u64,
-    /// How often a worker joined in the place of one whose task [blocked](crate::blocking).
+    /// How often a stand-in joined for a worker whose task [blocked](crate::blocking).
     pub stand_ins: u64,
-    /// One entry for each number that was ever a worker's, in order: what those have done that have left stays counted.
+    /// One entry for each worker number that was ever used, in order. The counts of a worker that has left
+    /// stay.
     pub workers: Vec<WorkerStats>,
 }
 
-/// What a supervisor looks at.
+/// The load of a pool at one moment, for the autoscaler.
 #[derive(Debug, Clone, Copy)]
 pub struct LoadSample {
     /// Tasks accepted so far.
     pub submitted: u64,
-    /// Tasks begun so far.
+    /// Tasks started so far.
     pub started: u64,
     /// Tasks that are queued.
     pub waiting: u64,
 }
 
-/// Whether and where the thread of a worker is pinned. A number's next thread overwrites what the one before has noted.
+/// Whether and where the thread of a worker is pinned. The next thread of the same number overwrites it.
 #[derive(Debug, Default)]
 pub struct PinRecord(AtomicUsize);
 
 impl PinRecord {
-    /// Notes it. The number of a core is small, for it lies in the affinity mask of a process.
+    /// Stores `status`. Core numbers are small, because they are positions in the affinity mask of a process.
     pub fn set(&self, status: PinStatus) {
         let code = match status {
             PinStatus::Unpinned => 0,
             PinStatus::Pinned(core) => core << 2 | 1,
             PinStatus::Refused(core) => core << 2 | 2,
         };
-        self.0.store(code, Ordering::Relaxed); // one word, read for statistics
+        self.0.store(code, Ordering::Relaxed); // one word, for statistics
     }
 
-    /// What was noted last.
+    /// The last status.
     pub fn get(&self) -> PinStatus {
-        let code = self.0.load(Ordering::Relaxed); // as above
+        let code = self.0.load(Ordering::Relaxed); // one word, for statistics
         match code & 3 {
             0 => PinStatus::Unpinned,
             1 => PinStatus::Pinned(code >> 2),
@@ -196,13 +203,14 @@ impl PoolStats {
         .into_iter()
     }
 
-    /// How long tasks waited for their start, on all workers together; empty unless the pool
+    /// How long tasks waited for their start, on all workers together. Empty unless the pool
     /// [measures](crate::PoolBuilder::histograms) it.
     pub fn waits(&self) -> Histogram {
         merged(self.workers.iter().map(|worker| &worker.waits))
     }
 
-    /// How long tasks ran, as [`PoolStats::waits`].
+    /// How long tasks ran, on all workers together. Empty unless the pool
+    /// [measures](crate::PoolBuilder::histograms) it.
     pub fn runs(&self) -> Histogram {
         merged(self.workers.iter().map(|worker| &worker.runs))
     }
@@ -219,12 +227,12 @@ fn merged<'a>(parts: impl Iterator<Item = &'a Histogram>) -> Histogram {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum WorkerState {
-    /// Its thread has ended, or not begun.
+    /// Its thread has ended, or not started.
     #[default]
     Gone,
-    /// It runs a task, or is between two.
+    /// It runs a task, or is between two tasks.
     Busy,
-    /// It sleeps for want of work, or because its task waits for another pool.
+    /// It sleeps because it has no work, or because its task waits for another pool.
     Parked,
 }
 
@@ -235,28 +243,30 @@ pub enum WorkerState {
 pub struct WorkerStats {
     /// The worker's number, from 0.
     pub index: usize,
-    /// Tasks it ran to their end, panics included.
+    /// Tasks that it ran to their end, including panics.
     pub executed: u64,
-    /// Tasks it took from the queues of other workers.
+    /// Tasks that it took from the queues of other workers.
     pub stolen: u64,
-    /// Halves of joins (of scopes and loops as well) that it took from other workers. They are no tasks, and are
-    /// in none of the other counts.
+    /// Halves of joins (also those of scopes and loops) that it took from other workers. They are no tasks,
+    /// and are in none of the other counts.
     pub stolen_forks: u64,
-    /// Times it went to sleep.
+    /// Times it fell asleep.
     pub parked: u64,
-    /// Tasks in its inbox and deque, and what was sent to it in particular.
+    /// Tasks in its inbox and deque, and tasks that were sent to it.
     pub queue_depth: usize,
     /// What it is doing.
     pub state: WorkerState,
-    /// For how long it ran tasks, or was about to. Measured when a worker falls asleep and wakes up, not at each task.
+    /// How long it ran tasks or was between tasks. Measured when a worker falls asleep and wakes up, not at
+    /// each task.
     pub time_busy: Duration,
-    /// For how long it looked for work in vain before it found some or slept.
+    /// How long it looked for work in vain before it found some or slept.
     pub time_searching: Duration,
-    /// For how long it slept.
+    /// How long it slept.
     pub time_parked: Duration,
-    /// How long tasks had waited that it ran; empty unless the pool [measures](crate::PoolBuilder::histograms) it.
+    /// How long the tasks that it ran had waited. Empty unless the pool
+    /// [measures](crate::PoolBuilder::histograms) it.
     pub waits: Histogram,
-    /// How long they ran.
+    /// How long the tasks ran. Empty unless the pool [measures](crate::PoolBuilder::histograms) it.
     pub runs: Histogram,
     /// Whether and where it is pinned.
     pub pin: PinStatus,
@@ -267,7 +277,7 @@ pub struct WorkerStats {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum PinStatus {
-    /// Nobody asked for it.
+    /// No pinning was asked for.
     #[default]
     Unpinned,
     /// It runs on this core only.
@@ -291,7 +301,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pin_is_noted_and_noted_anew() {
+    fn a_pin_status_is_stored_and_overwritten() {
         let record = PinRecord::default();
         assert_eq!(record.get(), PinStatus::Unpinned);
         for status in

@@ -1,10 +1,11 @@
-//! What both kinds of pool have: the life of the pool and of its threads.
+//! What both kinds of pool have: the life of the pool, of its workers and of its threads.
 //!
-//! `core.rs` is the state that every pool contains. `lifecycle.rs` starts, pauses and ends a pool; `worker_thread.rs` is the
-//! life of one thread; `worker_loop.rs` is the loop that every worker runs; `autoscaler.rs` decides how many workers there
-//! should be.
+//! `core.rs` is the state that every pool contains. `lifecycle.rs` starts, resizes, pauses and ends a pool;
+//! `worker_thread.rs` is the life of one thread; `worker_loop.rs` is what a worker does without a task;
+//! `autoscaler.rs` adds and releases workers.
 //!
-//! Called by `submit` and `api`, implemented for each kind by `push` and `pull` (`lifecycle::Model`). Read `core.rs` first.
+//! Called by `submit` and `api`; `push` and `pull` implement the traits of `model.rs`, `intake.rs` and
+//! `worker_loop.rs`. Read `core.rs` first, then `worker_loop.rs`.
 
 pub mod autoscaler;
 pub mod awaited_latch;

@@ -1,4 +1,9 @@
-//! What a kind of pool must provide: [`Model`] for the queues around a [`Core`], [`Owner`] for a worker's own half.
+//! What a kind of pool must provide: [`Model`] for the queues around a [`Core`], [`Owner`] for a worker's own
+//! half.
+//!
+//! `push/model.rs` and `pull/model.rs` implement `Model`. The files that start, resize and end pools are
+//! written over it (`lifecycle.rs`, `worker_thread.rs`, `autoscaler.rs`). Models: `life`, `pull`, `members`
+//! and `leaving`.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -8,44 +13,46 @@ use crate::runtime::core::Core;
 use crate::runtime::metrics::{LoadSample, PoolStats};
 use crate::task::erased::Task;
 
-/// A way to bring tasks to workers: the queues around a [`Core`], as far as threads that start and stop are concerned.
+/// A kind of pool: the queues around a [`Core`], as far as the start and the end of threads need them.
 pub trait Model: Deref<Target = Core> + Sized + Send + Sync + 'static {
     /// The owner half of a worker.
     type Worker: Owner;
 
-    /// The shared half of a pool. It has no worker yet.
+    /// The shared half of a pool that has no worker yet.
     fn new(config: Config) -> Self;
-    /// Makes worker `index` known to those who bring tasks. Called under the lock of the roster, before its thread runs;
-    /// `outside_work` says whether work from outside may go to it.
+    /// Makes worker `index` known to producers. `outside_work` says whether work from outside may go to it.
+    /// Called under the lock of the roster, before the worker's thread runs.
     fn admit(&self, index: usize, outside_work: OutsideWork);
-    /// Takes that back: no new task goes to worker `index`. Called under the lock of the roster.
+    /// Takes [`Model::admit`] back: no new task goes to worker `index`. Called under the lock of the roster.
     fn withdraw(&self, index: usize);
-    /// Gives what is left in the queues of a worker that was withdrawn, and runs no more, to all others; how many tasks that
-    /// was. The caller notifies for them. (The worker still counts as one that does not rest, so the pool does not end
-    /// meanwhile.)
+    /// Hands the tasks in the queues of a withdrawn worker, which runs no more, to all other workers. Returns
+    /// how many tasks that were; the caller notifies for them. (The worker is still registered and not
+    /// parked, so the pool does not end meanwhile.)
     fn redistribute(&self, index: usize) -> usize;
     /// The owner half of worker `index`; made on its thread.
     fn worker(shared: Arc<Self>, index: usize) -> Self::Worker;
     /// The numbers of the workers.
     fn members(&self) -> Vec<usize>;
-    /// Adds up what the pool has done.
+    /// A snapshot of the statistics.
     fn stats(&self) -> PoolStats;
-    /// The part of that which a supervisor wants.
+    /// The part of the statistics that the autoscaler needs.
     fn read(&self) -> LoadSample;
-    /// Has the queues refuse all further work from outside. Called under the lock of the roster.
+    /// Makes the queues refuse further work from outside. Called under the lock of the roster.
     fn close_queues(&self);
-    /// Whether a worker that is about to sleep would miss something. Called after a sequentially consistent fence.
+    /// Whether a worker that is about to sleep would miss something. Called after a sequentially consistent
+    /// fence.
     fn has_work(&self) -> bool;
-    /// Called by a worker that has announced its rest: ends the pool if it drains, no task is left and all workers
-    /// rest; whether it has ended.
+    /// Called by a worker after `Idle::prepare_park`: ends the pool if it is closed, no task is left and all
+    /// workers are parked. Returns whether the pool has ended.
     fn ends_now(&self) -> bool;
-    /// Empties all queues of a pool that stops; the tasks never start, and their handles say so.
+    /// Discards the tasks in all queues of a pool that stops: they never start, and their handles say so.
     fn discard_queued(&self);
-    /// Takes what lies in the queues of an open pool, as many tasks as there are when it is called, and gives each to
-    /// `sort`, which hands back what must stay queued. What a worker is moving between queues just then is not met.
-    fn retain_queued(&self, sort: &mut dyn FnMut(Task) -> Option<Task>);
-    /// Waits until no producer is on its way to a queue of the closed pool: a few instructions, unless one is preempted
-    /// there.
+    /// Takes as many tasks out of the queues of an open pool as there are when it is called, and gives each
+    /// to `keep`, which returns the tasks that stay queued. Tasks that a worker is moving between queues are
+    /// not met.
+    fn retain_queued(&self, keep: &mut dyn FnMut(Task) -> Option<Task>);
+    /// Waits until no producer is in flight to a queue of the closed pool: a few instructions, unless a
+    /// producer is preempted there.
     fn wait_for_producers(&self);
 }
 
@@ -54,28 +61,28 @@ pub trait Model: Deref<Target = Core> + Sized + Send + Sync + 'static {
 pub enum OutsideWork {
     /// It does.
     Open,
-    /// It does not: the pool closes.
+    /// It does not, because the pool closes.
     Closed,
 }
 
 /// The owner half of a worker.
 pub trait Owner {
-    /// Runs `f` with this worker as the thread's current one.
+    /// Runs `f` with this worker as the current worker of the thread.
     fn as_current<R>(&self, f: impl FnOnce() -> R) -> R;
-    /// Works until the pool has ended, or the worker has resigned.
+    /// Works until the pool has ended, or the worker has retired.
     fn run(&self) -> ExitReason;
-    /// Runs the tasks that this worker alone may run.
+    /// Runs the broadcast tasks of this worker.
     fn run_broadcasts(&self);
-    /// Leaves what a later worker of this number needs where that finds it.
+    /// Puts the deque back, for a later worker of this number.
     fn release_deque(self);
 }
 
-/// Why a worker works no more.
+/// Why a worker stops working.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum ExitReason {
     /// The pool has ended.
     PoolEnd,
-    /// It has left a pool that goes on.
+    /// The worker has left a pool that goes on.
     Retired,
 }

@@ -1,8 +1,12 @@
-//! Where the workers of a paused pool wait.
+//! Where the workers of a paused pool wait. Each pool owns one; its workers wait, any thread may end the
+//! wait. Guarded by `tests/it/behaviour/pausing.rs`.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
-/// Where the workers of a paused pool wait. They are neither searching nor parked meanwhile: nobody wakes them for work.
+use crate::base::facade::lock;
+
+/// Where the workers of a paused pool wait. A worker that waits here is neither searching nor parked, so no
+/// push wakes it for work that it must not take.
 #[derive(Debug, Default)]
 pub struct Pause {
     lock: Mutex<()>,
@@ -10,18 +14,16 @@ pub struct Pause {
 }
 
 impl Pause {
-    /// Waits as long as `is_paused` says so.
+    /// Waits while `is_paused` returns true.
     pub fn wait_while(&self, is_paused: impl Fn() -> bool) {
-        let mut guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        while is_paused() {
-            guard = self.changed.wait(guard).unwrap_or_else(PoisonError::into_inner);
-        }
+        let guard = self.changed.wait_while(lock(&self.lock), |()| is_paused());
+        drop(guard.unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Has all look again whether the pool is paused. Through the lock, else one that has just looked and does not wait
-    /// yet would miss it.
+    /// Has every waiting worker call its `is_paused` again. Takes the lock, because a worker that has just
+    /// called it and does not wait yet would miss the signal.
     pub fn look_again(&self) {
-        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(lock(&self.lock));
         self.changed.notify_all();
     }
 }

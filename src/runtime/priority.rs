@@ -1,15 +1,16 @@
-//! Priorities: two queues beside those that every pool has, one for tasks that go before all others and one for those that
-//! go after. They belong to all threads.
+//! Priorities: two queues besides those that every pool has, for tasks that go before all others and for
+//! tasks that go after them. All threads share the two queues; the pool's `Core` owns them.
 //!
-//! A worker looks at them before each task only when the pool has ever been given such a task: that is a [`Request`] in
-//! the word it looks at anyway, so a pool without priorities pays nothing.
+//! A worker looks at them before each task only if the pool has ever been given such a task. That is a
+//! [`Request`] in the control word, which the worker reads anyway, so a pool without priorities pays nothing.
 //!
 //! # The bounds
-//! Strict order would starve what is lower for as long as there is something higher. So one turn in [`NORMAL_TURN`] is that
-//! of the normal tasks, and one in [`LOW_TURN`] that of the low ones, whatever waits above. A task at the head of its queue
-//! is therefore begun after at most 16, or 64, others for each worker.
+//! A strict order would starve the lower tasks while there are higher ones. So one turn in [`NORMAL_TURN`]
+//! belongs to the normal tasks, and one in [`LOW_TURN`] to the low ones, whatever waits above. A normal task
+//! at the head of its queue is therefore started after at most 16 other tasks for each worker, and a low one
+//! after at most 64. Tested below and in `tests/it/behaviour/priorities.rs`.
 //!
-//! [`Request`]: crate::runtime::core::Request
+//! [`Request`]: crate::runtime::control::Request
 
 use crossbeam_deque::Injector;
 
@@ -19,23 +20,24 @@ use crate::task::erased::Task;
 /// How urgent a task is; see [`TaskBuilder::priority`](crate::TaskBuilder::priority).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Priority {
-    /// After all others; of 64 tasks that a worker begins at least one is of this kind, if there is any.
+    /// After all others. At least one of 64 tasks that a worker starts is of this kind, if there is any.
     Low,
-    /// As tasks are that say nothing.
+    /// Tasks without another priority.
     #[default]
     Normal,
-    /// Before all others; of 16 tasks that a worker begins at least one is of another kind, if there is any.
+    /// Before all others. At least one of 16 tasks that a worker starts is of another kind, if there is any.
     High,
 }
 
-/// One turn in so many is that of the normal tasks, while high ones wait: a sixteenth of the time is little for those who
-/// are urgent, and enough to get on. (With the tasks that a worker takes out of turn, one in 31, that makes 16.)
+/// While high tasks wait, one turn in so many belongs to the normal tasks: a sixteenth of the time is little
+/// for the urgent tasks, and enough for the others to make progress. (Together with the tasks that a worker
+/// takes out of turn, one in 31, it is one in 16.)
 pub const NORMAL_TURN: u32 = 15;
 
-/// One turn in so many is that of the low tasks; with those out of turn, one in less than 64.
+/// One turn in so many belongs to the low tasks; together with those out of turn, one in less than 64.
 pub const LOW_TURN: u32 = 4 * NORMAL_TURN;
 
-/// Whose turn it is when a worker takes its next task.
+/// Which tasks come first when a worker takes its next task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
     /// High, normal, low.
@@ -59,17 +61,17 @@ impl Turn {
     }
 }
 
-/// See the module's text.
+/// The queues of the tasks that have another priority than normal.
 #[derive(Debug, Default)]
 pub struct PriorityQueues {
-    /// Before all others.
+    /// Tasks that go before all others.
     pub high: Injector<Task>,
-    /// After all others.
+    /// Tasks that go after all others.
     pub low: Injector<Task>,
 }
 
 impl PriorityQueues {
-    /// The queue for tasks of this priority; the normal ones are not here.
+    /// The queue for tasks of this priority. None of these is for normal tasks.
     pub fn queue(&self, priority: Priority) -> Option<&Injector<Task>> {
         match priority {
             Priority::High => Some(&self.high),
@@ -78,12 +80,12 @@ impl PriorityQueues {
         }
     }
 
-    /// Whether neither holds a task.
+    /// Whether neither queue holds a task.
     pub fn are_empty(&self) -> bool {
         self.high.is_empty() && self.low.is_empty()
     }
 
-    /// Takes the task that goes before the normal ones in this turn, if there is one.
+    /// Takes the task that goes before the normal tasks in this turn, if there is one.
     pub fn take_first(&self, turn: Turn) -> Option<Task> {
         match turn {
             Turn::InOrder => take(&self.high),
@@ -92,17 +94,14 @@ impl PriorityQueues {
         }
     }
 
-    /// Takes a task when there is no normal one.
+    /// Takes a task when there is no normal task.
     pub fn take_any(&self) -> Option<Task> {
         take(&self.high).or_else(|| take(&self.low))
     }
 
-    /// Gives as many tasks as there are now to `sink`.
-    pub fn drain_present(&self, mut sink: impl FnMut(Task)) {
-        for _ in 0..self.high.len() + self.low.len() {
-            let Some(task) = self.take_any() else { return };
-            sink(task);
-        }
+    /// Gives as many tasks to `sink` as there are now.
+    pub fn drain_present(&self, sink: impl FnMut(Task)) {
+        (0..self.high.len() + self.low.len()).map_while(|_| self.take_any()).for_each(sink);
     }
 }
 
@@ -111,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everyone_has_a_turn() {
+    fn every_priority_has_a_turn() {
         let turns: Vec<_> = (1..=LOW_TURN).map(Turn::of).collect();
         let count = |turn| turns.iter().filter(|&&t| t == turn).count();
         assert_eq!((count(Turn::Low), count(Turn::Normal), count(Turn::InOrder)), (1, 3, 56));

@@ -1,4 +1,9 @@
-//! What is known of one worker from outside, and the values that user code keeps for each worker.
+//! What threads other than the worker know of one worker, and the interface of values that user code keeps
+//! for each worker.
+//!
+//! [`Core`](crate::runtime::core::Core) owns a [`Record`] for each worker number, and keeps it after the
+//! worker has left. The worker's thread writes most of it; any thread reads it. Guarded by
+//! `tests/it/behaviour/statistics.rs` and `tests/it/behaviour/worker_locals.rs`.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
@@ -10,23 +15,23 @@ use crate::runtime::capacity::Capacity;
 use crate::runtime::metrics::{PinRecord, Timing, WorkerMetrics};
 use crate::task::erased::Task;
 
-/// What is known of one worker from outside.
+/// What other threads know of one worker.
 #[derive(Debug)]
 pub struct Record {
     /// Written by the worker, read by snapshots.
     pub metrics: WorkerMetrics,
-    /// How long tasks waited and ran, from the first that is measured on.
+    /// How long tasks waited and ran. Made for the first task that is measured.
     pub timing: OnceLock<Box<Timing>>,
     /// Tasks that this worker alone may run.
     pub broadcasts: Mailbox<Task>,
-    /// Set by the worker's thread when it begins.
+    /// Set by the worker's thread when it starts.
     pub pin: PinRecord,
     /// Whether tasks may be sent to the worker of this number. Written under the lock of the roster.
     pub is_member: AtomicBool,
 }
 
 impl Record {
-    /// That of worker `index`, which gives permits back to `capacity`.
+    /// The record of worker `index`, which returns permits to `capacity`.
     pub fn of(index: usize, capacity: Option<&Capacity>) -> Arc<CachePadded<Self>> {
         Arc::new(CachePadded::new(Record {
             metrics: WorkerMetrics::new(capacity.map(|capacity| capacity.permit_return(index))),
@@ -40,6 +45,6 @@ impl Record {
 
 /// Values that user code keeps for each worker.
 pub trait PerWorker: Send + Sync {
-    /// Drops those of a worker that goes, on its thread. Panics of user code do not come out.
+    /// Drops the values of a worker that ends, on its thread. Does not panic, even if user code does.
     fn forget(&self, worker: usize);
 }

@@ -1,4 +1,6 @@
-//! Statistics for people: as a table, and to standard error at the end of a pool if the environment asks for it.
+//! Statistics as text: a table, and its output to standard error at the end of a pool if the environment asks
+//! for it. Called by the thread that ends the pool, and by users. Guarded by the test below,
+//! `tests/it/behaviour/histograms.rs` (the table) and `tests/process_end.rs` (the output).
 
 use std::env;
 use std::fmt::{self, Write as _};
@@ -8,7 +10,7 @@ use std::time::Duration;
 use crate::base::histogram::Histogram;
 use crate::runtime::metrics::{PoolStats, WorkerStats};
 
-/// Set to `1`, it has every pool print its statistics when it is shut down.
+/// If this environment variable is `1`, every pool prints its statistics when it is shut down.
 const VARIABLE: &str = "LONGSHORE_STATS";
 
 /// Whether a pool prints its statistics at its end.
@@ -21,7 +23,7 @@ pub enum AtEnd {
 }
 
 impl AtEnd {
-    /// What the environment says: anything but `1` means no.
+    /// Reads the environment: any other value than `1` means no.
     pub fn from_environment() -> Self {
         match env::var_os(VARIABLE) {
             Some(value) if value == "1" => AtEnd::Print,
@@ -30,7 +32,7 @@ impl AtEnd {
     }
 }
 
-/// Prints `stats` to standard error, in one piece. A closed standard error is no reason to fail.
+/// Prints `stats` to standard error, in one piece. Does nothing if standard error is closed.
 pub fn print(stats: &PoolStats) {
     let _ = io::stderr().lock().write_all(format!("{stats}").as_bytes());
 }
@@ -64,7 +66,7 @@ fn write_times(f: &mut fmt::Formatter<'_>, name: &str, times: &Histogram) -> fmt
     writeln!(f, " max {}", Short(times.max()))
 }
 
-/// A table of several lines, one a worker, for people. Its form may change.
+/// A table with a line for each worker, for people to read. Its form may change.
 impl fmt::Display for PoolStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "pool {}, {} workers", self.name, self.workers.len())?;

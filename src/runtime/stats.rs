@@ -1,10 +1,8 @@
-//! The statistics of a pool: one snapshot of the counters of all workers, read in an order in which no difference comes out
-//! negative.
+//! The statistics of a pool: one snapshot of the counters of all workers, read in an order in which no
+//! difference comes out negative. Any thread may take a snapshot. Guarded by
+//! `tests/it/behaviour/statistics.rs` and `tests/stress`.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-use crossbeam_utils::CachePadded;
 
 use crate::base::counter::{Counter, nanos};
 use crate::limits::wait_queue::Semaphore;
@@ -16,46 +14,48 @@ use crate::sys::clock;
 use crate::task::counts::TaskCounts;
 
 impl Core {
-    /// How many threads and futures wait to get in.
+    /// How many threads and futures wait to be admitted.
     fn blocked(&self) -> u64 {
         if self.is_forked() {
-            return 0; // a lock may be held by a thread that does not exist here
+            return 0; // a lock may be held by a thread that does not exist in this process
         }
         let for_capacity = self.capacity.as_ref().map_or(0, Capacity::blocked);
         for_capacity + self.budget.as_ref().map_or(0, |budget| budget.waiting())
     }
 
-    /// Adds one count of all workers up.
+    /// The sum of one count over all workers.
     pub fn sum(&self, get: fn(&WorkerMetrics) -> u64) -> u64 {
         self.records.values().map(|record| get(&record.metrics)).sum()
     }
 
-    /// Adds everything up. `pushed` counts what was submitted from outside, `depth` what lies in the queues of one
-    /// worker.
+    /// A snapshot. `pushed` counts the tasks that were submitted from outside, `depth` the tasks in the
+    /// queues of one worker.
     pub fn stats(&self, pushed: impl Fn() -> u64, depth: impl Fn(usize) -> usize) -> PoolStats {
+        let by_callers = &self.metrics.by_callers;
         let submitted = || {
             let by_workers = self.sum(|m| m.submitted.get());
-            by_workers + pushed() + self.metrics.broadcast.get() + self.metrics.by_callers.started.get()
+            by_workers + pushed() + self.metrics.broadcast.get() + by_callers.started.get()
         };
-        let by_callers = &self.metrics.by_callers;
         let submitted_before = submitted();
-        // In reverse causal order: ends, then starts, then submissions, so that no difference comes out negative.
-        let ends = |get: fn(&TaskCounts) -> &Counter| -> u64 {
+        // In reverse causal order: ends, then starts, then submissions, so that no difference comes out
+        // negative.
+        let total = |get: fn(&TaskCounts) -> &Counter| -> u64 {
             self.records.values().map(|r| get(&r.metrics.counts).get()).sum::<u64>() + get(by_callers).get()
         };
         let run_by_callers = by_callers.ended();
-        let completed = ends(|counts| &counts.completed);
-        let failed = ends(|counts| &counts.failed);
-        let panicked = ends(|counts| &counts.panicked);
-        let cancelled_by_workers = ends(|counts| &counts.cancelled);
-        let expired = ends(|counts| &counts.expired);
-        let dropped = ends(|counts| &counts.dropped);
-        let started = ends(|counts| &counts.started);
+        let completed = total(|counts| &counts.completed);
+        let failed = total(|counts| &counts.failed);
+        let panicked = total(|counts| &counts.panicked);
+        let cancelled = total(|counts| &counts.cancelled);
+        let expired = total(|counts| &counts.expired);
+        let dropped = total(|counts| &counts.dropped);
+        let started = total(|counts| &counts.started);
         let discarded = self.metrics.discarded.get();
         let parked = self.idle.parked();
-        let worker_stats = |(index, record): (usize, &Arc<CachePadded<Record>>)| {
-            self.worker_stats(index, depth(index), parked.contains(&index), record)
-        };
+        let workers = self
+            .records
+            .iter()
+            .map(|(index, record)| self.worker_stats(index, depth(index), parked.contains(&index), record));
         PoolStats {
             name: self.config.name.clone(),
             submitted: submitted(),
@@ -64,15 +64,14 @@ impl Core {
             panicked,
             expired,
             dropped,
-            cancelled: cancelled_by_workers + discarded,
-            // Taken from what was submitted before the starts were read: a task that came and began in between would
-            // otherwise look as if it waited.
+            cancelled: cancelled + discarded,
+            // Computed with the submissions that were read before the starts: a task that is submitted and
+            // started in between would otherwise count as waiting.
             waiting: submitted_before.saturating_sub(started + discarded),
             capacity: self.config.capacity,
             blocked: self.blocked(),
             run_by_callers,
-            running: started
-                .saturating_sub(completed + failed + panicked + cancelled_by_workers + expired + dropped),
+            running: started.saturating_sub(completed + failed + panicked + cancelled + expired + dropped),
             hook_panics: self.metrics.hook_panics.get(),
             live: self.roster.live(),
             min: self.config.limits.min,
@@ -81,13 +80,13 @@ impl Core {
             retired: self.metrics.retired.get(),
             failed_starts: self.metrics.failed_starts.get(),
             stand_ins: self.metrics.stand_ins.get(),
-            workers: self.records.iter().map(worker_stats).collect(),
+            workers: workers.collect(),
         }
     }
 
-    /// What a supervisor wants to know. `pushed` counts as in [`Core::stats`].
+    /// The load, for the autoscaler. `pushed` counts as in [`Core::stats`].
     pub fn read(&self, pushed: impl FnOnce() -> u64) -> LoadSample {
-        // In reverse causal order, as above.
+        // In reverse causal order: starts, then submissions.
         let started = self.sum(|m| m.counts.started.get());
         let discarded = self.metrics.discarded.get();
         let submitted = self.sum(|m| m.submitted.get()) + self.metrics.broadcast.get() + pushed();
@@ -97,7 +96,7 @@ impl Core {
     fn worker_stats(&self, index: usize, depth: usize, is_parked: bool, record: &Record) -> WorkerStats {
         let (metrics, now) = (&record.metrics, self.nanos(Instant::now()));
         let alive = metrics.alive.total(now);
-        // While it is on loan its thread sleeps, but the worker does not.
+        // During a lease the worker's own thread sleeps, but the worker does not.
         let asleep = metrics.asleep.total(now).saturating_sub(self.ticks_to_nanos(metrics.leased.get()));
         let searching = metrics.searching.get();
         let timing = record.timing.get();
@@ -127,7 +126,7 @@ impl Core {
         nanos(moment.saturating_duration_since(self.built.0))
     }
 
-    /// What so many ticks of the cheap clock are worth.
+    /// Ticks of the cheap clock (`sys/clock.rs`) as nanoseconds.
     fn ticks_to_nanos(&self, ticks: u64) -> u64 {
         let (nanos, all) = (self.built.0.elapsed().as_nanos(), u128::from(clock::ticks_since(self.built.1)));
         (u128::from(ticks) * nanos).checked_div(all).map_or(0, |nanos| nanos.try_into().unwrap_or(u64::MAX))

@@ -1,14 +1,16 @@
-//! The stripe that a thread keeps to wherever a pool counts those who come in at several: so threads seldom meet at one.
+//! The stripe of the calling thread: which of several counters it uses wherever a pool counts producers on
+//! several cache lines. So threads seldom write to the same line. A thread-local; each thread touches its
+//! own. Guarded by `tests/it/behaviour/bounded.rs` and `tests/it/pulling.rs`.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Doors of a queue, or of a room. More producers than this share some; each costs 128 bytes.
+/// Stripes of each counter. More producers than this share stripes; each stripe costs 128 bytes.
 pub const STRIPES: usize = 16;
 
 thread_local! {
-    /// This thread's stripe in every pool; none yet if it is not below [`STRIPES`]. Constant and without a destructor: one
-    /// instruction to reach, and usable while other thread-locals die.
+    /// This thread's stripe in every pool; none yet if it is not below [`STRIPES`]. Constant and without a
+    /// destructor: it takes one instruction to reach, and is usable while other thread-locals are destroyed.
     static STRIPE: Cell<usize> = const { Cell::new(STRIPES) };
 }
 
@@ -19,7 +21,7 @@ pub fn current() -> usize {
     if stripe < STRIPES { stripe } else { assign() }
 }
 
-/// Gives the thread its stripe: the next one in turn.
+/// Assigns the next stripe in turn to the thread.
 #[cold]
 fn assign() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);

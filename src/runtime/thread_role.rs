@@ -1,21 +1,23 @@
-//! Which pool the calling thread works for, also while its thread-locals are destroyed.
+//! Which pool the calling thread works for, even while its thread-locals are destroyed. Each thread touches
+//! its own mark. Guarded by `tests/process_end.rs` and `tests/it/behaviour/dropping.rs`.
 
 use std::cell::Cell;
 
 use crate::runtime::core::Core;
 
 thread_local! {
-    /// The pool whose worker this thread is from its start to its very end, while thread-locals are destroyed too.
+    /// The pool whose worker this thread is, from its start to its end; 0 stands for none.
     static CURRENT_POOL: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Declares the calling thread to be a worker of the pool of this number, for the rest of its life if it is the worker's
-/// own. Returns what it was before; 0 stands for none.
+/// Marks the calling thread as a worker of the pool with this id (0: of none), and returns the mark before. A
+/// worker's own thread keeps the mark for the rest of its life.
 pub fn enter_pool(pool: u32) -> u32 {
     CURRENT_POOL.replace(pool)
 }
 
-/// Whether the calling thread was, or acts as, a worker of the pool around `core`: it must not wait for its end.
+/// Whether the calling thread was, or acts as, a worker of the pool around `core`. Such a thread must not
+/// wait for the end of the pool.
 pub fn belongs_to_pool(core: &Core) -> bool {
     CURRENT_POOL.get() == core.id
 }

@@ -1,4 +1,9 @@
-//! Waiting: what can be waited for ([`Awaited`]), how a wait ends, and the wait of a thread that runs nothing meanwhile.
+//! Waiting: what can be waited for ([`Awaited`]), how a wait ends, and the wait of a thread that runs nothing
+//! meanwhile.
+//!
+//! Any thread may wait here for itself. What a worker runs during a wait is in `push/worker/wait.rs` and
+//! `pull/worker.rs`. Guarded by `tests/process_nesting.rs`, `tests/process_stack.rs` and
+//! `tests/it/behaviour/nesting.rs`; models: `latches` and `result_slot_waiting`.
 
 use std::time::{Duration, Instant};
 use std::{io, thread};
@@ -7,19 +12,19 @@ use crate::runtime::config::Config;
 use crate::sys::{affinity, stack};
 use crate::task::counts::TaskCounts;
 
-/// How long a thread spins for a result before it sleeps: about what it takes to put it to sleep and wake it up. The next
-/// result of a program that submits and joins in turn usually comes sooner.
+/// How long a thread spins for a result before it sleeps: about the time that falling asleep and waking up
+/// take. In a program that submits and joins in turn the next result usually comes sooner.
 const JOIN_SPIN: Duration = Duration::from_micros(10);
 
-/// Something that a task or a thread waits for.
+/// An event that a task or a thread waits for.
 pub trait Awaited {
-    /// Whether it has come.
+    /// Whether the event has happened.
     fn is_done(&self) -> bool;
-    /// Whether it comes from a task of the pool of this number.
+    /// Whether it is the end of a task of the pool with this id.
     fn is_of(&self, pool: u32) -> bool;
-    /// Runs the task that it comes from, if nobody has begun it; whether that was so.
+    /// Runs the awaited task if it has not started. Returns whether it did.
     fn run_here(&mut self, counts: &TaskCounts) -> bool;
-    /// Has the calling thread unparked when it comes (at once, if it has come already).
+    /// Has the calling thread unparked when the event happens, or at once if it has happened.
     fn unpark_me(&mut self);
 }
 
@@ -27,11 +32,11 @@ pub trait Awaited {
 #[derive(Debug)]
 #[must_use]
 pub enum Waited {
-    /// It came.
+    /// The event has happened.
     Done,
     /// The deadline passed first.
     TimedOut,
-    /// The stack is used up and the operating system gives no thread with a fresh one.
+    /// The stack is used up, and the operating system gives no thread with a fresh stack.
     NoStack(io::Error),
 }
 
@@ -54,7 +59,7 @@ pub fn block(awaited: &mut dyn Awaited, deadline: Option<Instant>) -> Waited {
         }
     }
     while !awaited.is_done() {
-        awaited.unpark_me(); // each time: whoever has woken this thread for another reason has used it up
+        awaited.unpark_me(); // each time, because a wake-up for another reason has used up the request
         match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
             None => thread::park(),
             Some(Duration::ZERO) => return Waited::TimedOut,
@@ -64,19 +69,19 @@ pub fn block(awaited: &mut dyn Awaited, deadline: Option<Instant>) -> Waited {
     Waited::Done
 }
 
-/// What a task should find free of a small stack, in bytes: three quarters of the smallest. (In a build without
-/// optimisation a queue that grows takes some 20 KiB.)
-const ROOM: usize = 48 << 10;
+/// Bytes of a small stack that a task should find free: three quarters of the smallest stack. (In a build
+/// without optimisation a queue that grows takes some 20 KiB.)
+const STACK_RESERVE: usize = 48 << 10;
 
-/// Whether tasks within tasks have left less than half of the stack that a task of this pool may count on (of a small one,
-/// less than [`ROOM`]): that is for the next one. A thread that has borrowed the worker may have a smaller one from the
-/// beginning.
+/// True if less than half of the worker's stack is left (on small stacks, less than [`STACK_RESERVE`]). The
+/// next nested wait then continues on a new thread. The thread of a lease may have had a smaller stack from
+/// the start.
 pub fn is_deep(config: &Config) -> bool {
-    stack::is_short_of((config.stack_size / 2).max(ROOM.min(config.stack_size / 4 * 3)))
+    stack::is_short_of((config.stack_size / 2).max(STACK_RESERVE.min(config.stack_size / 4 * 3)))
 }
 
-/// Has a thread of its own work or wait, in the name of worker `index`, and waits for that thread. An error means that there
-/// was none to be had.
+/// Runs `work` on a new thread, in the name of worker `index`, and waits for that thread. An error means that
+/// the operating system gave no thread.
 pub fn on_thread<R: Send>(config: &Config, index: usize, work: impl FnOnce() -> R + Send) -> io::Result<R> {
     let begin = || {
         stack::begin(config.stack_size);

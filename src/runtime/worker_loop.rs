@@ -1,8 +1,12 @@
-//! A worker without a task: how it looks for one, lies down and gets up. The same for every kind of pool.
+//! What a worker does without a task: it searches, parks and wakes up. The same for every kind of pool.
+//!
+//! This is the worker's half of the protocol in `docs/idle.md`; the shared half is `workers/idle.rs`. A kind
+//! of pool implements [`WorkerLoop`] for its worker. The functions run on the thread that acts as the worker.
+//! Models: `parking`, `leases`, `life`, `pull`, `broadcasts` and `rosters`, whose worker
+//! (`crates/models/tests/protocols/mini_worker.rs`) repeats these steps. Tests:
+//! `tests/it/behaviour/fairness.rs`, `tests/it/joins/leases.rs`, `tests/elastic/following.rs`,
+//! `tests/process_signals.rs`.
 
-use crate::runtime::model::ExitReason;
-use crate::runtime::priority::Turn;
-use crate::runtime::record::Record;
 use std::cell::Cell;
 use std::sync::Arc;
 use std::thread;
@@ -16,7 +20,9 @@ use crate::policy::spin::SpinTime;
 use crate::runtime::control::{Phase, Request};
 use crate::runtime::core::Core;
 use crate::runtime::metrics::WorkerMetrics;
-use crate::runtime::model::Model;
+use crate::runtime::model::{ExitReason, Model};
+use crate::runtime::priority::Turn;
+use crate::runtime::record::Record;
 use crate::runtime::wait::Awaited;
 use crate::sys::memory;
 use crate::task::erased::Task;
@@ -24,20 +30,20 @@ use crate::task::recycle;
 use crate::workers::idle::{Duty, ParkReason, ParkSlot, ParkState, Role};
 use crate::workers::roster::RetireReason;
 
-/// Busy-wait hints between two sweeps of a searching worker: a pause of some 100 ns, so that searchers do not take the
-/// cache lines away from those who fill them.
+/// Busy-wait hints between two looks of a searching worker: a pause of some 100 ns, so that searchers do not
+/// take the cache lines away from producers.
 const HINTS_PER_SEARCH: u32 = 8;
 
-/// What a worker is up to when it asks for the next task: until when it waits for one.
+/// How long a worker runs tasks and waits for the next one.
 pub enum RunUntil<'a> {
-    /// The end of the pool.
+    /// Until the pool ends.
     PoolEnd,
-    /// A task on this worker waits for something.
+    /// Until an event for which a task on this worker waits, or the deadline.
     Await { awaited: &'a mut (dyn Awaited + Send), deadline: Option<Instant> },
 }
 
 impl RunUntil<'_> {
-    /// Whether the worker may stop, of the pool around `core`.
+    /// Whether a worker of the pool around `core` may stop.
     pub fn is_reached(&self, core: &Core) -> bool {
         match self {
             RunUntil::PoolEnd => core.has_ended(),
@@ -47,15 +53,16 @@ impl RunUntil<'_> {
         }
     }
 
-    /// Whether the worker must not take another task before it has seen to something else: see [`WorkerLoop::maintain`].
+    /// Whether the worker must call [`WorkerLoop::maintain`] before it takes another task.
     pub fn must_maintain(&self, core: &Core, index: usize) -> bool {
-        let condition = core.control();
-        condition.needs_maintenance()
-            && (condition.phase() >= Phase::Ended
-                // What a task waits for goes on in a paused pool, and a worker leaves only between two tasks.
+        let control = core.control();
+        control.needs_maintenance()
+            && (control.phase() >= Phase::Ended
+                // Tasks that a task waits for run even in a paused pool, and a worker retires only between
+                // two tasks.
                 || matches!(self, RunUntil::PoolEnd)
-                    && (condition.asks(Request::Pause)
-                        || condition.asks(Request::Retire) && core.roster.must_retire(index)))
+                    && (control.asks(Request::Pause)
+                        || control.asks(Request::Retire) && core.roster.must_retire(index)))
     }
 
     fn park_reason(&self) -> ParkReason {
@@ -65,10 +72,10 @@ impl RunUntil<'_> {
         }
     }
 
-    /// Sees to it that the thread is unparked when the until is reached.
+    /// Makes sure that the thread is unparked when the awaited event happens or the pool ends.
     fn arm(&mut self) {
         match self {
-            RunUntil::PoolEnd => {} // whoever ends the pool wakes everyone in the list of the parked
+            RunUntil::PoolEnd => {} // the end of the pool wakes all parked workers
             RunUntil::Await { awaited, .. } => awaited.unpark_me(),
         }
     }
@@ -83,10 +90,10 @@ impl RunUntil<'_> {
     }
 }
 
-/// What the loop keeps for a worker of any kind. Belongs to the thread that acts as the worker.
+/// The state of the loop, the same for every kind of worker. Belongs to the thread that acts as the worker.
 #[derive(Debug)]
 pub struct LoopState {
-    /// Where the worker's own thread parks.
+    /// The park slot of the worker's own thread.
     pub park_slot: Arc<ParkSlot>,
     /// How long the worker searches before it parks.
     pub spin: Cell<SpinTime>,
@@ -94,12 +101,12 @@ pub struct LoopState {
     record: Arc<CachePadded<Record>>,
     /// Whether the worker has left the pool; set once.
     pub has_retired: Cell<bool>,
-    /// Numbers the turns in which the worker has looked at tasks of other priorities.
+    /// Numbers the looks at tasks of other priorities.
     turn: Cell<u32>,
 }
 
 impl LoopState {
-    /// The state of worker `index` of the pool around `core`, which begins.
+    /// The state of worker `index` of the pool around `core`, before its first task.
     pub fn new(core: &Core, index: usize) -> Self {
         LoopState {
             park_slot: Arc::new(ParkSlot::new(index)),
@@ -116,13 +123,13 @@ impl LoopState {
         self.park_slot.index()
     }
 
-    /// What the worker counts.
+    /// The counters of the worker.
     #[inline]
     pub fn metrics(&self) -> &WorkerMetrics {
         &self.record.metrics
     }
 
-    /// Whose turn it is, in a pool with priorities.
+    /// Which tasks come first now, in a pool with priorities.
     pub fn next_turn(&self) -> Turn {
         self.turn.set(self.turn.get().wrapping_add(1));
         Turn::of(self.turn.get())
@@ -134,39 +141,41 @@ impl LoopState {
     }
 }
 
-/// A worker without a task: how it looks for one, lies down and gets up. The worker's half of the protocol in
-/// `docs/idle.md`, which is the same for every kind of pool.
+/// What a worker does without a task: it searches, parks and wakes up.
 pub trait WorkerLoop: Sized {
-    /// The kind.
+    /// The kind of pool.
     type Pool: Model;
 
     /// The pool.
     fn shared(&self) -> &Self::Pool;
-    /// What the loop keeps for this worker.
+    /// The state of this worker's loop.
     fn state(&self) -> &LoopState;
-    /// Where the thread that acts as this worker parks.
+    /// The park slot of the thread that acts as this worker.
     fn park_slot(&self) -> &Arc<ParkSlot> {
         &self.state().park_slot
     }
-    /// One look at every source of work, except for what is only looked at as a last resort.
+    /// Looks once at every source of work, except for the last resort.
     fn find_task(&self) -> Option<Task>;
-    /// Whether a task has come to where most tasks come to: a look that costs next to nothing, between two searches.
+    /// Whether there is a task in the queue into which most tasks are pushed: a cheap look between two
+    /// searches.
     fn sees_push(&self) -> bool;
-    /// A task that another worker should run, but that this one takes rather than park.
+    /// Takes a task that another worker should run. Only done instead of parking.
     fn steal_last_resort(&self) -> Option<Task>;
-    /// Takes the task of another priority that goes before the normal ones, if there is one.
+    /// Takes the task of another priority that goes before the normal tasks, if there is one.
     fn take_by_priority(&self) -> Option<Task>;
     /// Runs a task.
     fn run_task(&self, task: Task);
-    /// Publishes the ends of tasks that this worker has not told their scope yet.
+    /// Reports the batched count to its scope.
     fn flush(&self) {}
 
-    /// Whether there is a task anywhere. Called after a sequentially consistent fence, by a worker that is awake.
+    /// Whether any source of work has a task. Called after a sequentially consistent fence, by a worker that
+    /// is awake.
     fn sees_work(&self) -> bool {
         self.shared().has_work()
     }
 
-    /// Finds a task elsewhere, or sleeps until there is one. `None` when the until may have been reached.
+    /// Finds a task outside of the worker's own queues, or sleeps until there is one. `None` if the worker
+    /// may have to stop, or to do maintenance.
     #[cold]
     fn search_or_park(&self, until: &mut RunUntil<'_>) -> Option<Task> {
         let shared = self.shared();
@@ -194,14 +203,14 @@ pub trait WorkerLoop: Sized {
         }
     }
 
-    /// Lies down until there is work, the until is reached, or the phase changes.
+    /// Parks until there is work, `until` is reached, or the phase changes.
     fn park(&self, role: Role, until: &mut RunUntil<'_>) -> Role {
         let (shared, park_slot) = (self.shared(), self.park_slot());
         until.arm();
         shared.idle.prepare_park(park_slot, role, until.park_reason());
-        // From here until `withdraw` this thread keeps its hands off what belongs to the worker's owner: another thread
-        // may have borrowed the worker.
-        // The last look around: the fence in `prepare_park` makes it count.
+        // From here until `cancel_park` this thread does not touch what belongs to the thread that acts as
+        // the worker, because another thread may have leased the worker. The last look around comes after the
+        // fence [park] in `prepare_park`: it sees the task of each push that did not see this worker parked.
         let role = if shared.has_work() || shared.has_broadcast(park_slot.index()) {
             Some(Role::Searching)
         } else if matches!(until, RunUntil::PoolEnd)
@@ -215,13 +224,14 @@ pub trait WorkerLoop: Sized {
             if let Some(role) = shared.idle.cancel_park(park_slot, role) {
                 return role;
             }
-            // Leased. A push that saw this worker search relies on it to have seen its task: somebody else has to take it.
+            // Another thread has leased this worker. A push that counted it as a searcher woke no worker, so
+            // wake one now.
             shared.idle.notify();
         }
         if recycle::trim() {
             memory::return_to_system();
         }
-        // Shared, for whoever has borrowed the worker may sleep as well.
+        // `add_shared`, because the thread that has leased the worker may park at the same time.
         self.state().metrics().parked.add_shared(1);
         let asleep = Instant::now();
         self.state().metrics().asleep.begin(shared.nanos(asleep));
@@ -234,30 +244,31 @@ pub trait WorkerLoop: Sized {
         role
     }
 
-    /// Sleeps until it is chosen, the until is reached, or it leaves the pool because it has been idle for long. `park_slot` is the
-    /// one that it lay down with: whoever has borrowed the worker meanwhile has another.
+    /// Sleeps until the worker is chosen, `until` is reached, or the worker retires because it has been idle
+    /// for long. `park_slot` is the slot with which it parked: a thread that has leased the worker meanwhile
+    /// uses another one.
     fn sleep(&self, park_slot: &Arc<ParkSlot>, until: &mut RunUntil<'_>) -> Role {
         let shared = self.shared();
         let mut since = Instant::now();
         loop {
             let timeout = self.idle_time(until);
             let is_overdue = timeout.is_some_and(|timeout| since.elapsed() >= timeout);
-            let is_up = match park_slot.park_state() {
+            let wakes = match park_slot.park_state() {
                 ParkState::Awake => true,
                 ParkState::Parked => until.is_reached(shared) || is_overdue,
                 ParkState::Leased => {
-                    since = Instant::now(); // whoever acts as this worker is not idle
+                    since = Instant::now(); // a leased worker is not idle
                     false
                 }
             };
-            match is_up.then(|| shared.idle.cancel_park(park_slot, Role::Active)).flatten() {
+            match wakes.then(|| shared.idle.cancel_park(park_slot, Role::Active)).flatten() {
                 Some(Role::Active) if is_overdue && shared.retire(park_slot.index(), RetireReason::Idle) => {
                     self.state().has_retired.set(true);
                     return Role::Active;
                 }
                 Some(role) => return role,
                 None => {
-                    until.arm(); // each time, see `wait::block`
+                    until.arm(); // each time, because a wake-up for another reason has used up the request
                     match timeout {
                         None => until.park(),
                         Some(timeout) => thread::park_timeout(timeout.saturating_sub(since.elapsed())),
@@ -267,16 +278,17 @@ pub trait WorkerLoop: Sized {
         }
     }
 
-    /// How long the worker may sleep before it leaves the pool; `None` if it is needed.
+    /// How long the worker may sleep before it retires; `None` if it is needed.
     fn idle_time(&self, until: &RunUntil<'_>) -> Option<Duration> {
         let shared = self.shared();
-        let leaves = matches!(until, RunUntil::PoolEnd)
+        let may_retire = matches!(until, RunUntil::PoolEnd)
             && shared.roster.has_too_many()
             && shared.config.scaling.releases() == Release::EachByItself;
-        leaves.then(|| shared.config.scaling.idle_time())
+        may_retire.then(|| shared.config.scaling.idle_time())
     }
 
-    /// Stops searching: the pushes that relied on this worker to find their task may need another one woken.
+    /// Stops searching because a task was found. Pushes that relied on this searcher may need another worker:
+    /// see [`Duty`].
     fn end_search(&self) {
         let idle = &self.shared().idle;
         if idle.end_search() == Duty::CheckForMore && self.sees_work() {
@@ -284,31 +296,32 @@ pub trait WorkerLoop: Sized {
         }
     }
 
-    /// Sees to what the pool asks of its workers besides running tasks; whether the loop begins anew.
+    /// Handles the requests of the pool between two tasks. Returns whether the loop starts again from its
+    /// beginning.
     #[cold]
     fn maintain(&self, until: &mut RunUntil<'_>) -> bool {
         let shared = self.shared();
-        let condition = shared.control();
-        if condition.phase() == Phase::Stopping {
+        let control = shared.control();
+        if control.phase() == Phase::Stopping {
             self.flush();
             self.stop(until);
             return true;
         }
-        if matches!(until, RunUntil::PoolEnd) && condition.asks(Request::Retire) && self.leaves() {
+        if matches!(until, RunUntil::PoolEnd) && control.asks(Request::Retire) && self.retires() {
             return true;
         }
-        if matches!(until, RunUntil::PoolEnd) && condition.asks(Request::Pause) {
+        if matches!(until, RunUntil::PoolEnd) && control.asks(Request::Pause) {
             self.flush();
             shared.wait_while_paused(self.park_slot().index());
             return true;
         }
-        if condition.asks(Request::Broadcast)
-            && let Some(order) = shared.take_broadcast(self.park_slot().index())
+        if control.asks(Request::Broadcast)
+            && let Some(task) = shared.take_broadcast(self.park_slot().index())
         {
-            self.run_task(order);
+            self.run_task(task);
             return true;
         }
-        if condition.asks(Request::PriorityQueues)
+        if control.asks(Request::PriorityQueues)
             && let Some(task) = self.take_by_priority()
         {
             self.run_task(task);
@@ -317,18 +330,18 @@ pub trait WorkerLoop: Sized {
         false
     }
 
-    /// Leaves the pool, if it is among those who are to.
-    fn leaves(&self) -> bool {
+    /// Retires, if it is requested to. Returns whether it did.
+    fn retires(&self) -> bool {
         let (shared, index) = (self.shared(), self.park_slot().index());
-        let leaves = shared.roster.must_retire(index) && shared.retire(index, RetireReason::Requested);
-        if leaves {
+        let retires = shared.roster.must_retire(index) && shared.retire(index, RetireReason::Requested);
+        if retires {
             self.state().has_retired.set(true);
         }
-        leaves
+        retires
     }
 
-    /// The pool stops: what this worker has in its queues never starts. A task that waits on this worker waits on,
-    /// for something that runs, or has just been thrown away and says so.
+    /// Called when the pool stops: the queued tasks never start. A task that waits on this worker goes on
+    /// waiting, for a task that runs, or for one that was just discarded and says so.
     fn stop(&self, until: &mut RunUntil<'_>) {
         let shared = self.shared();
         shared.discard_queued();
@@ -339,39 +352,40 @@ pub trait WorkerLoop: Sized {
     }
 }
 
-/// Looks everywhere, again and again for as long as spinning pays, and at last where it would rather not.
-fn search(seeker: &impl WorkerLoop, until: &RunUntil<'_>) -> Option<Task> {
-    let mut spin = seeker.state().spin.get();
-    // The first and the last look at the clock.
+/// Looks at every source of work, again and again for as long as spinning pays, and at the end at the last
+/// resort.
+fn search(worker: &impl WorkerLoop, until: &RunUntil<'_>) -> Option<Task> {
+    let mut spin = worker.state().spin.get();
+    // The first and the last reading of the clock.
     let mut looked: Option<(Instant, Instant)> = None;
     loop {
-        if until.must_maintain(seeker.shared(), seeker.park_slot().index()) {
+        if until.must_maintain(worker.shared(), worker.park_slot().index()) {
             return None;
         }
-        if let Some(task) = seeker.find_task() {
-            // Found at the first look it has cost no time worth counting.
+        if let Some(task) = worker.find_task() {
+            // A task that is found at the first look has cost no time worth counting.
             if let Some((first, last)) = looked {
                 spin.rewarded();
-                seeker.state().spin.set(spin);
-                // Without the last find_task: the task would wait for one more look at the clock.
-                seeker.state().metrics().searching.add(nanos(last - first));
+                worker.state().spin.set(spin);
+                // The last look is not counted, because the task would wait for another reading of the clock.
+                worker.state().metrics().searching.add(nanos(last - first));
             }
             return Some(task);
         }
-        if until.is_reached(seeker.shared()) {
+        if until.is_reached(worker.shared()) {
             return None;
         }
-        // A pool that closes ends when all its workers rest.
-        if spin.get() == Duration::ZERO || seeker.shared().phase() != Phase::Open {
-            return seeker.steal_last_resort();
+        // No spinning in a pool that closes: it ends when all its workers are parked.
+        if spin.get() == Duration::ZERO || worker.shared().phase() != Phase::Open {
+            return worker.steal_last_resort();
         }
         let now = Instant::now();
         let first = looked.map_or(now, |(first, _)| first);
         looked = Some((first, now));
         if now - first >= spin.get() {
-            seeker.state().metrics().searching.add(nanos(now - first));
-            return seeker.steal_last_resort(); // how long the sleep lasts will tell whether that was wise
+            worker.state().metrics().searching.add(nanos(now - first));
+            return worker.steal_last_resort(); // the length of the sleep will tell whether parking was right
         }
-        (0..HINTS_PER_SEARCH).take_while(|_| !seeker.sees_push()).for_each(|_| std::hint::spin_loop());
+        (0..HINTS_PER_SEARCH).take_while(|_| !worker.sees_push()).for_each(|_| std::hint::spin_loop());
     }
 }

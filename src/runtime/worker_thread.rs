@@ -1,15 +1,25 @@
-//! The life of a worker's thread, and who joins and leaves a pool while it works: by order, by load, in the place of one
-//! that blocks. The numbers and counts behind that are in `roster`; the same for every [`Model`].
+//! The life of a worker's thread, and how workers join and leave a pool that goes on: by request, by load,
+//! and as stand-ins. The numbers and counts behind that are in `workers/roster.rs`. The same for every
+//! [`Model`].
+//!
+//! Each function says on which thread it runs: that of the worker, or the one that adds workers (a caller of
+//! the pool, the autoscaler, a worker that leaves or blocks). Models: `leaving`, `members`, `broadcasts` and
+//! `rosters`. Tests: `tests/elastic`, `tests/it/behaviour/hooks.rs`, `tests/process_growth.rs`.
 //!
 //! # How a worker leaves
-//! It decides between two tasks, under the lock of the roster ([`Core::retire`]); from then on it does not count. Its exit
-//! hook runs while it is still a full worker, so that what that submits goes the usual way. Then no new task can reach it
-//! ([`Model::withdraw`]): a dispatcher with an old snapshot of the set is refused and chooses another. What is left in its
-//! queues goes to everyone ([`Model::redistribute`]), and whoever is needed for it is woken. Only then the pool may end without
-//! it ([`Idle::dismiss`](crate::workers::idle::Idle::dismiss)), and at last its number is free for another.
+//! 1. It decides between two tasks, under the lock of the roster ([`Core::retire`]); from then on it is not
+//!    counted.
+//! 2. It refuses broadcasts and runs the broadcast tasks that it has. Then it runs its exit hook as a full
+//!    worker, so the tasks that the hook submits go the usual way.
+//! 3. No new task can reach it ([`Model::withdraw`]): a dispatcher with an old snapshot is refused, and
+//!    chooses another worker.
+//! 4. The tasks in its queues are handed to all workers ([`Model::redistribute`]), and workers are woken for
+//!    them.
+//! 5. The pool may end without it ([`Idle::deregister`](crate::workers::idle::Idle::deregister)).
+//! 6. Its number is free for another worker.
 //!
-//! What was in its queues is handed on after they refuse, so nothing stays behind; a wake-up that counted on it is passed on
-//! when it stops searching, as by any searcher (`docs/idle.md`).
+//! Nothing stays behind, because the queues refuse before they are emptied. A wake-up that counted on this
+//! worker is passed on when its search ends, as by any searcher (`docs/idle.md`).
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
@@ -25,81 +35,79 @@ use crate::runtime::model::{ExitReason, Model, OutsideWork, Owner};
 use crate::runtime::thread_role;
 use crate::runtime::threads::ThreadKey;
 use crate::sys::{affinity, stack};
-use crate::workers::roster::{AssignedNumber, Next, RetireReason, SpawnPolicy, SpawnReason};
+use crate::workers::roster::{AssignedNumber, Next, RetireReason, RosterState, SpawnPolicy, SpawnReason};
 
-/// Tells whoever builds the pool that a worker is ready, or what its start hook panicked with.
+/// Tells the thread that builds the pool that a worker is ready, or what its start hook has panicked with.
 pub type Ready = mpsc::Sender<Result<(), (usize, Payload)>>;
 
-/// Takes on one more worker, or spare thread, if there is room for that purpose; whether there was.
-pub fn add_worker<M: Model>(shared: &Arc<M>, purpose: SpawnReason, ready: Option<Ready>) -> io::Result<bool> {
-    let Some(AssignedNumber { number, spare }) = assign_number(&**shared, purpose) else { return Ok(false) };
+/// Adds a worker or a spare thread, if the limits allow one more for this reason. Returns whether they did.
+pub fn add_worker<M: Model>(shared: &Arc<M>, reason: SpawnReason, ready: Option<Ready>) -> io::Result<bool> {
+    let Some(AssignedNumber { number, spare }) = assign_number(&**shared, reason) else { return Ok(false) };
     if let Some(thread) = spare {
         thread.unpark();
-    } else {
-        let thread = shared.config.thread(number);
-        let begin =
-            if purpose == SpawnReason::Spare { ThreadStart::AsSpare } else { ThreadStart::AsWorker(ready) };
-        let for_thread = shared.clone();
-        let life = move |key| thread_main(&for_thread, number, key, begin);
-        if let Err(error) = shared.threads.start(thread, life) {
-            roll_back(&**shared, purpose, number);
-            return Err(error);
-        }
+        return Ok(true);
     }
-    Ok(true)
+    let for_thread = shared.clone();
+    let life = move |key| thread_main(&for_thread, number, key, reason, ready);
+    let started = shared.threads.start(shared.config.thread(number), life);
+    if started.is_err() {
+        roll_back(&**shared, reason, number);
+    }
+    started.map(|()| true)
 }
 
-/// Gives a number, and makes its worker known.
-fn assign_number<M: Model>(shared: &M, purpose: SpawnReason) -> Option<AssignedNumber> {
+/// Assigns a number, and makes its worker known.
+fn assign_number<M: Model>(shared: &M, reason: SpawnReason) -> Option<AssignedNumber> {
     let mut roster = shared.roster.lock();
-    let assigned = roster.assign(shared.roster.limits(), purpose)?;
+    let assigned = roster.assign(shared.roster.limits(), reason)?;
     let record = shared.make_record(assigned.number);
-    if purpose != SpawnReason::Spare {
-        // Whoever closes the pool takes the lock first, and who takes on a stand-in is a worker that does not rest: the
-        // pool does not end meanwhile.
+    if reason != SpawnReason::Spare {
+        // The pool does not end meanwhile: a thread that closes it takes this lock first, and a stand-in is
+        // added by a worker, which is not parked.
         shared.idle.register();
-        let outside_work =
-            if roster.spawn_policy() == SpawnPolicy::Open { OutsideWork::Open } else { OutsideWork::Closed };
+        let outside_work = match roster.spawn_policy() {
+            SpawnPolicy::Open => OutsideWork::Open,
+            SpawnPolicy::StandIns | SpawnPolicy::Closed => OutsideWork::Closed,
+        };
         shared.admit(assigned.number, outside_work);
         record.is_member.store(true, Ordering::Relaxed); // see `Core::is_member`
-        record.broadcasts.reopen(); // whether orders are accepted at all is decided elsewhere
+        record.broadcasts.reopen(); // the gate decides whether broadcasts are accepted
         shared.publish(&roster);
     }
     Some(assigned)
 }
 
-/// There is no thread for that number.
-fn roll_back<M: Model>(shared: &M, purpose: SpawnReason, number: usize) {
-    if purpose == SpawnReason::Spare {
-        shared.roster.lock().vacate(number);
-    } else {
-        shared.retire(number, RetireReason::Unfit);
-        // There is nobody to run those that came meanwhile: their handles say that they never will.
-        shared.record(number).broadcasts.close();
-        while let Some(order) = shared.take_broadcast(number) {
-            shared.discard(order);
-        }
-        deregister_worker(shared, number, None);
+/// Takes [`assign_number`] back, because no thread could be started.
+fn roll_back<M: Model>(shared: &M, reason: SpawnReason, number: usize) {
+    if reason == SpawnReason::Spare {
+        return shared.roster.lock().free_spare(number);
     }
+    shared.retire(number, RetireReason::Unfit);
+    // No worker can run the broadcast tasks that came meanwhile: their handles say that they never start.
+    shared.record(number).broadcasts.close();
+    while let Some(task) = shared.take_broadcast(number) {
+        shared.discard(task);
+    }
+    deregister_worker(shared, number, None);
 }
 
-/// As what a thread begins.
-enum ThreadStart {
-    AsWorker(Option<Ready>),
-    AsSpare,
-}
-
-/// The life of one thread.
-fn thread_main<M: Model>(shared: &Arc<M>, number: usize, key: ThreadKey, begin: ThreadStart) {
+/// The life of one thread, from its start to its end.
+fn thread_main<M: Model>(
+    shared: &Arc<M>,
+    number: usize,
+    key: ThreadKey,
+    reason: SpawnReason,
+    ready: Option<Ready>,
+) {
     thread_role::enter_pool(shared.id);
     stack::begin(shared.config.stack_size);
     pin(shared, number);
-    let mut end = match begin {
-        ThreadStart::AsWorker(ready) => run_worker(shared, number, ready),
-        ThreadStart::AsSpare if shared.roster.lock().keep_spare(number, thread::current()) => {
-            ThreadEnd::Spare
-        }
-        ThreadStart::AsSpare => ThreadEnd::Gone,
+    let mut end = if reason != SpawnReason::Spare {
+        run_worker(shared, number, ready)
+    } else if shared.roster.lock().keep_spare(number, thread::current()) {
+        ThreadEnd::Spare
+    } else {
+        ThreadEnd::Gone
     };
     while end == ThreadEnd::Spare {
         end = match shared.roster.wait_as_spare(number) {
@@ -113,18 +121,18 @@ fn thread_main<M: Model>(shared: &Arc<M>, number: usize, key: ThreadKey, begin: 
     }
 }
 
-/// What becomes of a thread that works no more.
+/// What a thread does after its worker has stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ThreadEnd {
-    /// It goes with the pool.
+    /// It ends with the pool.
     PoolEnd,
-    /// It goes, and its number may be another's already.
+    /// It ends, and its number may be another thread's already.
     Gone,
-    /// It is kept, with its number.
+    /// It is kept as a spare thread, with its number.
     Spare,
 }
 
-/// Works as worker `number`, from the start hook to the exit hook.
+/// Works as worker `number`, from the start hook to the exit hook. Runs on the worker's thread.
 fn run_worker<M: Model>(shared: &Arc<M>, number: usize, ready: Option<Ready>) -> ThreadEnd {
     let worker = M::worker(shared.clone(), number);
     shared.record(number).metrics.alive.begin(shared.nanos(Instant::now()));
@@ -144,40 +152,39 @@ fn run_worker<M: Model>(shared: &Arc<M>, number: usize, ready: Option<Ready>) ->
             unwind::drop_silently(payload);
         }
     }
-    let mut exit_reason = ExitReason::Retired;
-    if is_fit {
-        exit_reason = worker.run();
-        if exit_reason == ExitReason::Retired {
-            // No more come, and nobody else may run those that are there.
-            shared.record(number).broadcasts.close();
-            worker.run_broadcasts();
-        }
-        if let Some(hook) = &shared.config.hooks.exit {
-            worker.as_current(|| shared.run_hook(|| hook(number)));
-        }
+    let exit_reason = if is_fit {
+        worker.run()
     } else {
         shared.retire(number, RetireReason::Unfit);
+        ExitReason::Retired
+    };
+    if exit_reason == ExitReason::Retired {
+        // No broadcast task is added any more, and no other worker may run those that are queued.
         shared.record(number).broadcasts.close();
         worker.run_broadcasts();
+    }
+    if let Some(hook) = &shared.config.hooks.exit
+        && is_fit
+    {
+        worker.as_current(|| shared.run_hook(|| hook(number)));
     }
     worker.as_current(|| shared.forget_per_worker(number));
     worker.release_deque();
     shared.record(number).metrics.alive.end(shared.nanos(Instant::now()));
     span::worker_ended(&shared.config.name, number);
-    match exit_reason {
-        ExitReason::PoolEnd => ThreadEnd::PoolEnd,
-        ExitReason::Retired => {
-            let end = deregister_worker(&**shared, number, is_fit.then(thread::current));
-            if is_fit {
-                // A number may be free now that was missing. If there is no thread to be had, that is counted.
-                let _ = fill_up(shared);
-            }
-            end
-        }
+    if exit_reason == ExitReason::PoolEnd {
+        return ThreadEnd::PoolEnd;
     }
+    let end = deregister_worker(&**shared, number, is_fit.then(thread::current));
+    if is_fit {
+        // A number may be free now that a missing worker needs. A failed start is counted.
+        let _ = fill_up(shared);
+    }
+    end
 }
 
-/// The end of a worker that has resigned and runs no more: see the module's text. Its thread, if there is one, may be kept.
+/// The end of a worker that has retired and runs no more: steps 3 to 6 of the module's text. Its thread, if
+/// there is one, may be kept.
 fn deregister_worker<M: Model>(shared: &M, number: usize, thread: Option<thread::Thread>) -> ThreadEnd {
     {
         let _roster = shared.roster.lock();
@@ -191,7 +198,7 @@ fn deregister_worker<M: Model>(shared: &M, number: usize, thread: Option<thread:
     shared.idle.deregister();
     let is_kept = shared.roster.lock().free_number(shared.roster.limits(), number, thread);
     if shared.phase() != Phase::Open {
-        shared.idle.wake_all(); // those who wait for the end of the pool may have waited for this worker alone
+        shared.idle.wake_all(); // the other workers of a pool that ends may have waited for this one alone
     }
     if shared.has_work() {
         shared.idle.notify();
@@ -202,76 +209,62 @@ fn deregister_worker<M: Model>(shared: &M, number: usize, thread: Option<thread:
 fn pin(shared: &Core, number: usize) {
     let status = match &shared.config.cores {
         None => {
-            // A worker that is started by a pinned thread (a task of another pool) would inherit its single core.
+            // A worker that is started by a pinned thread (a task of another pool) would inherit its single
+            // core.
             shared.config.mask.apply_to_current_thread();
             PinStatus::Unpinned
         }
-        Some(cores) => {
-            let core = cores[number % cores.len()];
-            if affinity::pin_current_thread(core) {
-                PinStatus::Pinned(core)
-            } else {
-                PinStatus::Refused(core)
-            }
-        }
+        Some(cores) => match cores[number % cores.len()] {
+            core if affinity::pin_current_thread(core) => PinStatus::Pinned(core),
+            core => PinStatus::Refused(core),
+        },
     };
     shared.record(number).pin.set(status);
 }
 
-/// Takes on the workers that are missing now, each once, for one whose start hook panics is missing again at once. An error
-/// says that there was no thread for one of them.
+/// Starts one thread for each worker that is missing now. It does not repeat: a worker whose start hook
+/// panics would be missing again at once. An error says that there was no thread for one of them.
 pub fn fill_up<M: Model>(shared: &Arc<M>) -> io::Result<()> {
     let missing = shared.roster.lock().missing();
     add(shared, SpawnReason::Floor, missing)
 }
 
-/// Takes on up to `most` workers, as far as there is room.
-pub fn add<M: Model>(shared: &Arc<M>, purpose: SpawnReason, most: usize) -> io::Result<()> {
+/// Adds up to `most` workers, within the limits.
+pub fn add<M: Model>(shared: &Arc<M>, reason: SpawnReason, most: usize) -> io::Result<()> {
     for _ in 0..most {
-        match add_worker(shared, purpose, None) {
-            Ok(true) => _ = shared.metrics.grown.add_shared(1),
-            Ok(false) => break,
-            Err(error) => {
-                shared.metrics.failed_starts.add_shared(1);
-                return Err(error);
-            }
+        if !add_counted(shared, reason)? {
+            break;
         }
+        shared.metrics.grown.add_shared(1);
     }
     Ok(())
 }
 
-/// Sees to it that there are as many spare threads as the user wants, or as can be had.
+/// Starts as many spare threads as the user wants, or as the system gives.
 pub fn prestart_spares<M: Model>(shared: &Arc<M>) {
-    loop {
-        match add_worker(shared, SpawnReason::Spare, None) {
-            Ok(true) => {}
-            Ok(false) => return,
-            Err(_) => {
-                shared.metrics.failed_starts.add_shared(1);
-                return;
-            }
-        }
-    }
+    while let Ok(true) = add_counted(shared, SpawnReason::Spare) {}
 }
 
-/// Lets up to `most` workers go that the pool does not need.
+/// [`add_worker`] for a pool that has started: a failure is counted.
+fn add_counted<M: Model>(shared: &Arc<M>, reason: SpawnReason) -> io::Result<bool> {
+    add_worker(shared, reason, None).inspect_err(|_| _ = shared.metrics.failed_starts.add_shared(1))
+}
+
+/// Requests up to `most` workers that the pool does not need to retire.
 pub fn release_idle<M: Model>(shared: &M, most: usize) {
-    {
-        let mut roster = shared.roster.lock();
-        roster.release(most);
-        shared.publish(&roster);
-    }
+    shared.change_roster(|roster| roster.release(most));
     shared.idle.wake_where(most, |_| true);
 }
 
-/// A worker whose task blocks, in whose place another one works meanwhile.
+/// A worker whose task blocks, for which a stand-in works meanwhile.
 #[must_use]
 pub struct Compensation<M: Model> {
     shared: Arc<M>,
 }
 
 impl<M: Model> Compensation<M> {
-    /// Of one of the workers of `shared`. Nothing, if so many are absent that nobody may stand in any more.
+    /// For a worker of `shared`, which calls this. `None` if so many workers are blocked that no stand-in is
+    /// allowed any more.
     pub fn begin(shared: &Arc<M>) -> Option<Self> {
         if shared.is_forked() {
             return None;
@@ -283,21 +276,15 @@ impl<M: Model> Compensation<M> {
             }
             roster.block();
             shared.publish(&roster);
-            // Where all that there should be are there, one is missing now; in between, only if nobody is idle. When the next
-            // task finds nobody, the supervisor hears of it.
-            roster.missing() > 0 || (roster.vacancies() > 0 && !shared.idle.counts().any_idle())
+            // At the floor one worker is missing now. Above it a stand-in is needed only if no worker is
+            // idle; if the next task finds none, the autoscaler is woken.
+            roster.missing() > 0 || (roster.headroom() > 0 && !shared.idle.counts().any_idle())
         };
-        if needs_one {
-            match add_worker(shared, SpawnReason::StandIn, None) {
-                Ok(true) => {
-                    shared.metrics.grown.add_shared(1);
-                    shared.metrics.stand_ins.add_shared(1);
-                }
-                Ok(false) => {}
-                Err(_) => _ = shared.metrics.failed_starts.add_shared(1),
-            }
+        if needs_one && let Ok(true) = add_counted(shared, SpawnReason::StandIn) {
+            shared.metrics.grown.add_shared(1);
+            shared.metrics.stand_ins.add_shared(1);
         }
-        shared.add_permits(1);
+        shared.capacity.iter().for_each(|capacity| capacity.add_permits(1));
         Some(Compensation { shared: shared.clone() })
     }
 }
@@ -306,16 +293,12 @@ impl<M: Model> Drop for Compensation<M> {
     fn drop(&mut self) {
         let shared = &*self.shared;
         if shared.is_forked() {
-            return; // nobody stands in here, and the locks may be held by threads that do not exist
+            return; // no stand-in exists in this process, and threads that do not exist may hold the locks
         }
+        shared.change_roster(RosterState::unblock);
+        shared.capacity.iter().for_each(|capacity| capacity.reduce_permits(1));
+        // A parked stand-in retires at once; another one between two tasks.
         let max = shared.roster.limits().max;
-        {
-            let mut roster = shared.roster.lock();
-            roster.unblock();
-            shared.publish(&roster);
-        }
-        shared.reduce_permits(1);
-        // One that rests goes at once; another one between two tasks.
         if shared.roster.must_retire(max) {
             shared.idle.wake_where(1, |number| number >= max);
         }

@@ -8,7 +8,7 @@
 //! semaphore that has nothing left. A future waits without a thread instead (`future.rs`).
 //!
 //! Everything here runs on the submitting thread and stores nothing; `limits` holds the shared state. Guarded
-//! by `tests/it/behaviour/bounded.rs`, `waiting_for_room.rs` and `weights.rs`, and by the unit tests of
+//! by `tests/it/behaviour/bounded.rs`, `waiting_for_permits.rs` and `weights.rs`, and by the unit tests of
 //! `policy/overflow.rs`.
 
 use std::thread;

@@ -3,7 +3,7 @@
 //! The future behind [`Pool::submit_async`](crate::Pool::submit_async). It acquires the same permits as
 //! `admission::admit_with`, budget first, and is pending where a thread would block. The executor's task owns
 //! it and is the only one that polls it. Releasing threads reach it through the waker in a wait queue.
-//! Guarded by `tests/it/behaviour/futures.rs` and `waiting_for_room.rs`.
+//! Guarded by `tests/it/behaviour/futures.rs` and `waiting_for_permits.rs`.
 
 use std::future::Future;
 use std::marker::PhantomData;

@@ -3,7 +3,7 @@
 //! The handle is the waiting side of a result slot (`task/result_slot.rs`), which it shares with the queued
 //! task. One thread owns the handle. A worker that joins runs the task itself if it has not started; any
 //! other thread blocks (`runtime/wait.rs`). Guarded by `tests/it/behaviour/handles.rs`, `conditions.rs`,
-//! `nesting.rs` and the model `slot`.
+//! `nesting.rs` and the model `result_slot`.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,13 +1,20 @@
-//! Who searches, who is parked, whom to wake. The protocol, its race and the argument why no wake-up is lost are in
-//! `docs/idle.md`; the labels `[push]`, `[rest]` and `[leave]` below are those of that text.
+//! Which workers search, which are parked, and which one a push wakes.
 //!
-//! One word counts the workers that search and those that are parked; everyone reads it, so it has a cache line of
-//! its own. The parked ones stand in a list behind a lock, the most recently parked last. The lock is taken only to
-//! park and to wake, which cost a system call anyway; a push that finds somebody searching, or nobody parked, takes
-//! none.
+//! Every pool owns one [`Idle`]; any thread may call it. `docs/idle.md` has the protocol, the race, and the
+//! argument why no wake-up is lost. The labels `[push]`, `[park]` and `[end_search]` mark the same places
+//! there and here.
 //!
-//! A pool that may grow has a autoscaler. A push that finds nobody idle calls it, once: the call takes back the bit that
-//! asks for it, and the supervisor sets that again when it has looked (`runtime/autoscaler.rs`).
+//! One word counts the searching and the parked workers. Every push reads it, so it has a cache line of its
+//! own. The parked workers are in a list behind a lock, the most recently parked last. The lock is taken only
+//! to park and to wake, which cost a system call anyway. A push that sees a searcher, or no parked worker,
+//! takes no lock.
+//!
+//! A pool that may grow has an autoscaler. The first push that finds no idle worker wakes the autoscaler and
+//! clears the bit that asks for it. The autoscaler sets the bit again after it has looked
+//! (`runtime/autoscaler.rs`).
+//!
+//! Models: `parking`, `leases`, `life`, `growing`, `rosters` and `broadcasts` (`docs/MODELS.md`). Tests:
+//! `tests/it/behaviour/fairness.rs`, `tests/process_signals.rs`, `tests/stress`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,13 +26,13 @@ use crate::base::facade::{AtomicU32, AtomicU64, Mutex, Ordering, fence, lock, th
 /// The packed counts:
 ///
 /// ```text
-///   63    62        42 41        21 20         0
-///  | call | waiting    | parked     | searching  |
+///   63     62        42 41        21 20         0
+///  | armed | waiting    | parked     | searching  |
 /// ```
 ///
-/// `waiting` counts those of the parked that wait for a result in the middle of a task. 21 bits hold any pool:
-/// builders cap the number of workers at 4,096, and of those that stand in for others as well. `call` asks a push that
-/// finds nobody idle to call the autoscaler. It lies in this word because every push has that at hand.
+/// `waiting` counts the parked workers whose task waits for a result. 21 bits hold any pool: the builder
+/// allows at most 4,096 workers and as many stand-ins. `armed` asks the next push that finds no idle worker
+/// to wake the autoscaler. The bit is in this word because every push reads the word anyway.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Counts(u64);
 
@@ -33,37 +40,37 @@ const BITS: u32 = 21;
 const SEARCHING: u64 = 1;
 const PARKED: u64 = 1 << BITS;
 const WAITING: u64 = 1 << (2 * BITS);
-const CALL: u64 = 1 << 63;
+const ARMED: u64 = 1 << 63;
 const MASK: u64 = (1 << BITS) - 1;
 
 impl Counts {
-    /// Workers awake and looking for work, those included that have been woken but do not run yet.
+    /// Workers that are awake and look for work, and workers that have been woken and do not run yet.
     pub fn searching(self) -> u64 {
         self.0 & MASK
     }
 
-    /// Workers asleep, or about to be.
+    /// Workers that sleep or are about to.
     pub fn parked(self) -> u64 {
         (self.0 >> BITS) & MASK
     }
 
-    /// Those of the parked that are inside a task.
+    /// The parked workers that are inside a task.
     pub fn waiting(self) -> u64 {
         (self.0 >> (2 * BITS)) & MASK
     }
 
     /// Whether some worker would take a task at once.
     pub fn any_idle(self) -> bool {
-        self.0 & !CALL != 0
+        self.0 & !ARMED != 0
     }
 
-    /// Whether the supervisor is to be called if nobody is idle.
-    fn asks_for_a_call(self) -> bool {
-        self.0 & CALL != 0
+    /// Whether a push that finds no idle worker is to wake the autoscaler.
+    fn is_armed(self) -> bool {
+        self.0 & ARMED != 0
     }
 
-    /// Whether a new task needs somebody: nobody searches who would find it, and somebody sleeps, or the supervisor
-    /// wants to hear of it.
+    /// Whether a new task needs a wake-up: no searcher will find it, and there is a worker or an autoscaler
+    /// to wake.
     fn needs_wake(self) -> bool {
         self.searching() == 0 && self.0 != 0 // `waiting` is never counted without `parked`
     }
@@ -75,77 +82,100 @@ impl fmt::Debug for Counts {
             .field("searching", &self.searching())
             .field("parked", &self.parked())
             .field("waiting", &self.waiting())
-            .field("asks_for_a_call", &self.asks_for_a_call())
+            .field("is_armed", &self.is_armed())
             .finish()
     }
 }
 
-/// Why a worker lies down.
+/// Why a worker parks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ParkReason {
     /// It has nothing to do.
     Idle,
-    /// A task on it waits for a result and there is nothing to help with.
+    /// A task on it waits for a result, and the wait has nothing to run.
     Waiting,
 }
 
-/// What a worker that is awake and has no task is counted as.
+impl ParkReason {
+    /// What a worker that parks for this reason adds to the counts.
+    fn count(self) -> u64 {
+        match self {
+            ParkReason::Idle => PARKED,
+            ParkReason::Waiting => PARKED + WAITING,
+        }
+    }
+}
+
+/// How a worker is counted that is awake and has no task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Role {
-    /// Not counted: it runs tasks, or the searchers are at their limit.
+    /// Not counted: it runs tasks, or as many workers search as may.
     Active,
     /// Counted as searching.
     Searching,
 }
 
-/// What a worker that stops searching because it has found work must do.
+impl Role {
+    fn count(self) -> u64 {
+        match self {
+            Role::Active => 0,
+            Role::Searching => SEARCHING,
+        }
+    }
+}
+
+/// What a worker must do that stops searching because it has found a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Duty {
-    /// It was the last searcher: pushes that saw it searching woke nobody and rely on it, so it must look whether
-    /// there is more work and, if so, call [`Idle::wake_one`].
+    /// It was the last searcher. A push that counted it woke no worker and relies on it. So it must look
+    /// whether there is more work, and call [`Idle::wake_one`] if there is.
     CheckForMore,
-    /// Others still search.
+    /// Other workers still search.
     None,
 }
 
-/// What a worker's thread that has lain down finds when it wakes up.
+/// What the thread of a parked worker finds when it wakes up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum ParkState {
-    /// It was chosen for work.
+    /// The worker was chosen for work.
     Awake,
-    /// It is in the list, and may sleep on.
+    /// The worker is in the list. Its thread may sleep on.
     Parked,
-    /// Another thread has borrowed the worker; this one must sleep until the worker is back.
+    /// Another thread has leased the worker. The worker's own thread must sleep until the lease ends.
     Leased,
 }
 
-const UP: u32 = 0;
-const PARKED_SLOT: u32 = 1;
-const LENT: u32 = 2;
+// The values of `ParkSlot::park_state`.
+const IS_AWAKE: u32 = 0;
+const IS_PARKED: u32 = 1;
+const IS_LEASED: u32 = 2;
 
-/// A worker's place in the list of the parked. Kept in an `Arc` by the worker and, while it is parked, by the list.
+/// A worker's place in the list of the parked. The worker holds it in an `Arc`, and so does the list while
+/// the worker is parked.
 #[derive(Debug)]
 pub struct ParkSlot {
     index: u32,
-    /// A [`ParkState`]. Written under the list's lock; read without it by the worker, which sleeps unless it is up.
+    /// A [`ParkState`]. Written under the lock of the list. The worker reads it without the lock, and sleeps
+    /// until it reads `IS_AWAKE`.
     park_state: AtomicU32,
 }
 
 impl ParkSlot {
-    /// The park_slot of worker `index`.
+    /// The park slot of worker `index`.
     pub fn new(index: usize) -> Self {
-        ParkSlot { index: index as u32, park_state: AtomicU32::new(UP) }
+        ParkSlot { index: index as u32, park_state: AtomicU32::new(IS_AWAKE) }
     }
 
-    /// Whether the worker has been chosen, may sleep on, or must.
+    /// Whether the worker has been chosen, is parked, or is leased.
     pub fn park_state(&self) -> ParkState {
-        // Acquire pairs with the Release in `choose`. "Up" is final: only a parked worker is lent.
+        // Acquire pairs with the Release in `make_searcher`: without it the worker could leave the search
+        // before it sees itself counted there. "Awake" is final, because only a parked worker is leased.
         match self.park_state.load(Ordering::Acquire) {
-            UP => ParkState::Awake,
-            PARKED_SLOT => ParkState::Parked,
+            IS_AWAKE => ParkState::Awake,
+            IS_PARKED => ParkState::Parked,
             _ => ParkState::Leased,
         }
     }
@@ -156,17 +186,18 @@ impl ParkSlot {
     }
 }
 
-/// A parked worker: its park_slot, and the thread that acts as this worker just now (see `Worker::on_fresh_stack`).
+/// A parked worker: its park slot, and the thread that acts as the worker now. In a deep wait that is not the
+/// worker's own thread (`PushWorker::on_fresh_stack`).
 #[derive(Debug)]
 struct Parked {
     park_slot: Arc<ParkSlot>,
     thread: thread::Thread,
-    rest: ParkReason,
+    reason: ParkReason,
 }
 
-/// A worker that is on lease: out of the list, while its own thread sleeps on.
+/// A leased worker: out of the list, while its own thread sleeps on.
 #[derive(Debug)]
-#[must_use = "the worker's own thread sleeps until it is given back"]
+#[must_use = "the worker's own thread sleeps until the lease ends"]
 pub struct Lease(Parked);
 
 impl Lease {
@@ -176,39 +207,31 @@ impl Lease {
     }
 }
 
-/// See the module's text.
+/// The counts, the list of the parked workers, and the fences of the protocol. One for each pool.
 pub struct Idle {
     counts: CachePadded<AtomicU64>,
-    /// A worker that was idle lately: where the next task of an outside producer goes while somebody is idle.
+    /// A worker that was idle lately: where the next task from outside goes while any worker is idle.
     hint: AtomicU32,
     /// How many workers may search at a time.
     search_limit: AtomicU32,
     list: Mutex<List>,
 }
 
-/// What the lock is for.
+/// What the lock protects.
 #[derive(Default)]
 struct List {
-    /// Those who sleep, or are about to; the most recently parked last.
+    /// Workers that sleep or are about to, the most recently parked last.
     parked: Vec<Parked>,
-    /// Workers of the pool: those that can bring it new tasks as long as they do not rest.
-    enlisted: usize,
-    /// Whom a push calls that finds nobody idle.
+    /// Workers of the pool. Each of them can submit tasks to it while it is not parked.
+    registered: usize,
+    /// The thread that a push wakes if it finds no idle worker.
     autoscaler: Option<thread::Thread>,
 }
 
-impl List {
-    /// Takes the entry of worker `index` out, if it has one.
-    fn take_out(&mut self, index: usize) -> Option<Parked> {
-        let place = self.parked.iter().rposition(|parked| parked.park_slot.index() == index)?;
-        Some(self.parked.remove(place))
-    }
-}
-
 impl Idle {
-    /// For a pool of `workers`, none of which is idle yet.
+    /// For a pool of `workers` workers, of which none is idle yet.
     pub fn new(workers: usize) -> Self {
-        let list = List { parked: Vec::with_capacity(workers), enlisted: workers, autoscaler: None };
+        let list = List { parked: Vec::with_capacity(workers), registered: workers, autoscaler: None };
         Idle {
             counts: CachePadded::new(AtomicU64::new(0)),
             hint: AtomicU32::new(0),
@@ -217,82 +240,87 @@ impl Idle {
         }
     }
 
-    /// Counts one worker more. Before its thread begins, by somebody who keeps the pool from ending meanwhile.
+    /// Adds a worker, before its thread starts. The caller keeps the pool from ending meanwhile.
     pub fn register(&self) {
         let mut list = lock(&self.list);
-        list.enlisted += 1;
-        self.search_limit.store(Self::limit_for(list.enlisted), Ordering::Relaxed); // see `start_search`
+        list.registered += 1;
+        self.search_limit.store(Self::limit_for(list.registered), Ordering::Relaxed); // see `start_search`
     }
 
-    /// Counts one worker less: it is not idle, has nothing left in its queues, and brings no task any more. The caller then
-    /// looks whether the pool closes, for the others may be waiting for this one alone; and at every source of work, for a
-    /// push that found nobody idle may have counted on this worker.
+    /// Removes a worker that is awake, has empty queues and will submit nothing more.
+    ///
+    /// The caller must then check whether a closing pool can end, because the other workers may have been
+    /// waiting for this one. And it must check every source of work, because a push that found no idle worker
+    /// may have relied on this one.
     pub fn deregister(&self) {
         let mut list = lock(&self.list);
-        list.enlisted -= 1;
-        self.search_limit.store(Self::limit_for(list.enlisted), Ordering::Relaxed); // see `start_search`
+        list.registered -= 1;
+        self.search_limit.store(Self::limit_for(list.registered), Ordering::Relaxed); // see `start_search`
         drop(list);
-        // As [leave]: the caller's look comes after whatever a push saw that did not see this.
+        // Does what [end_search] does, and pairs with [push]: a push that read the counts before this fence
+        // has published its task before it, so the caller's look finds the task. Without it that task could
+        // stay in a queue.
         fence(Ordering::SeqCst);
     }
 
-    /// Says whom to call.
-    #[cfg_attr(longshore_loom, allow(dead_code, reason = "the models call without a supervisor's thread"))]
-    pub fn supervise(&self, autoscaler: Option<thread::Thread>) {
+    /// Sets the thread that is woken when a push finds no idle worker.
+    pub fn set_autoscaler(&self, autoscaler: Option<thread::Thread>) {
         lock(&self.list).autoscaler = autoscaler;
     }
 
-    /// Wakes the autoscaler, if there is one, for a change of the pool's state.
-    #[cfg_attr(longshore_loom, allow(dead_code, reason = "the models call without a supervisor's thread"))]
-    pub fn call_autoscaler(&self) {
-        let autoscaler = lock(&self.list).autoscaler.clone();
-        autoscaler.iter().for_each(thread::Thread::unpark);
+    /// Wakes the autoscaler, if there is one, because the state of the pool has changed.
+    pub fn wake_autoscaler(&self) {
+        self.wake(|list| list.autoscaler.clone());
     }
 
-    /// Asks to be called by a push that finds nobody idle. The supervisor then looks at every source of work once more: the
-    /// push that came just before has called nobody.
-    pub fn ask_for_a_call(&self) {
-        self.counts.fetch_or(CALL, Ordering::Relaxed); // ordered by the fence
-        // Pairs with [push], as [rest] does: either the push sees the bit, or our look sees its task.
+    /// Asks the next push that finds no idle worker to wake the autoscaler. The caller must then look at
+    /// every source of work once more, because the push just before woke nothing.
+    pub fn arm_autoscaler(&self) {
+        self.counts.fetch_or(ARMED, Ordering::Relaxed); // ordered by the fence
+        // Pairs with [push], like [park]: either the push sees the bit, or the caller's look sees the push's
+        // task. Without it both could miss each other, and the pool would not grow for this task.
         fence(Ordering::SeqCst);
     }
 
-    /// Takes that back. Whether there was anything to take back: else somebody has called, or nobody had asked.
-    pub fn no_calls(&self) -> bool {
-        // Relaxed: who calls notes nothing but this.
-        Counts(self.counts.fetch_and(!CALL, Ordering::Relaxed)).asks_for_a_call()
+    /// Takes [`Idle::arm_autoscaler`] back. `false` if a push has woken the autoscaler since, or it was not
+    /// armed.
+    pub fn disarm_autoscaler(&self) -> bool {
+        // Relaxed: the bit itself is all that is communicated.
+        Counts(self.counts.fetch_and(!ARMED, Ordering::Relaxed)).is_armed()
     }
 
-    /// Half of the workers: more thieves than that fight each other for what the others leave (Go's scheduler and
-    /// tokio use the same bound).
+    /// Half of the workers may search: more thieves fight each other for the tasks that are left. Go's
+    /// scheduler and tokio use the same bound.
     fn limit_for(workers: usize) -> u32 {
         (workers as u32 / 2).max(1)
     }
 
-    /// The counts as they are, or were a moment ago.
+    /// The counts now, or a moment ago.
     #[inline]
     pub fn counts(&self) -> Counts {
-        // Relaxed: a guess for placement. Decisions that must not err go through the fences below.
+        // Relaxed: placement takes this as a guess. Decisions that must be right read it after one of the
+        // fences.
         Counts(self.counts.load(Ordering::Relaxed))
     }
 
-    /// The index of a worker that was idle lately.
+    /// The number of a worker that was idle lately.
     #[inline]
     pub fn hint(&self) -> usize {
         self.hint.load(Ordering::Relaxed) as usize // a guess
     }
 
-    /// Corrects the hint, which names a worker that has left the pool.
+    /// Replaces a hint that names a worker that has left the pool.
     pub fn correct_hint(&self, worker: usize) {
         self.hint.store(worker as u32, Ordering::Relaxed); // a guess
     }
 
-    /// Becomes a searcher, unless the limit is reached.
+    /// Becomes a searcher, unless as many workers search as may.
     pub fn start_search(&self, park_slot: &ParkSlot) -> Role {
         let limit = u64::from(self.search_limit.load(Ordering::Relaxed)); // changes only with the pool's size
         let mut counts = self.counts.load(Ordering::Relaxed); // only a guess for the CAS
         while Counts(counts).searching() < limit {
-            // Relaxed: nothing is published by becoming a searcher; what matters is leaving, see `end_search`.
+            // Relaxed: becoming a searcher publishes nothing. The order matters when the search ends:
+            // `end_search`.
             match self.counts.compare_exchange_weak(
                 counts,
                 counts + SEARCHING,
@@ -309,140 +337,132 @@ impl Idle {
         Role::Active
     }
 
-    /// Stops being a searcher because work was found.
+    /// Stops being a searcher because a task was found.
     pub fn end_search(&self) -> Duty {
-        // Release pairs with the fence [rest] of a worker that lies down after us: it sees what we moved to our deque.
-        // For the last searcher the fence below orders more.
+        // Release pairs with the fence [park] of a worker that parks after this: that worker sees the tasks
+        // which this one has moved to its deque. For the last searcher the fence below orders more.
         let before = Counts(self.counts.fetch_sub(SEARCHING, Ordering::Release));
         if before.searching() > 1 {
             return Duty::None;
         }
-        // [leave] pairs with [push] in `notify`: a push that still counted us as searching comes before this fence,
-        // so the check that the caller makes now sees its task. Without it that task could sit alone until the next.
+        // [end_search] pairs with [push] in `notify`: a push that still counted this searcher comes before
+        // this fence, so the check that the caller makes now sees its task. Without it the task could wait
+        // until the next push.
         fence(Ordering::SeqCst);
         Duty::CheckForMore
     }
 
-    /// Announces that this worker lies down. The caller then looks at **every** source of work once more; if it finds
-    /// something (or has another reason to stay up) it calls [`Idle::withdraw`], else it sleeps until its park_slot is
-    /// free again.
-    pub fn prepare_park(&self, park_slot: &Arc<ParkSlot>, role: Role, rest: ParkReason) {
+    /// Announces that this worker parks. The caller then looks at **every** source of work once more. If it
+    /// finds something, or has another reason to stay awake, it calls [`Idle::cancel_park`]. Else it sleeps
+    /// until its park slot says that the worker is awake.
+    pub fn prepare_park(&self, park_slot: &Arc<ParkSlot>, role: Role, reason: ParkReason) {
         let thread = thread::current();
         let mut list = lock(&self.list);
-        park_slot.park_state.store(PARKED_SLOT, Ordering::Relaxed); // read by others under the lock only
-        list.parked.push(Parked { park_slot: park_slot.clone(), thread, rest });
+        park_slot.park_state.store(IS_PARKED, Ordering::Relaxed); // other threads read it under the lock only
+        list.parked.push(Parked { park_slot: park_slot.clone(), thread, reason });
         self.hint.store(park_slot.index, Ordering::Relaxed); // a guess
-        // Wrapping: a searcher leaves one count and enters another in one step. Relaxed: ordered by the fence.
-        self.counts.fetch_add(resting(rest).wrapping_sub(searching(role)), Ordering::Relaxed);
+        // Wrapping: a searcher moves from one count to another in one step. Relaxed: ordered by the fence.
+        self.counts.fetch_add(reason.count().wrapping_sub(role.count()), Ordering::Relaxed);
         drop(list);
-        // [rest] pairs with [push] in `notify`: either the pusher sees us parked (and wakes us), or our look at the
-        // sources, which follows, sees its task. Without it both could miss each other and the task would wait.
+        // [park] pairs with [push] in `notify`: either the push sees this worker parked and wakes it, or this
+        // worker's look at the sources, which follows, sees the task. Without it both could miss each other,
+        // and the task would wait.
         fence(Ordering::SeqCst);
     }
 
-    /// Leaves the list again, after a look around, a latch or a timeout said so; counts as `role` from then on,
-    /// whatever the limit. Returns what the worker really counts as: [`Role::Searching`] if somebody had chosen it
-    /// for work in the meantime. `None` if the worker is on lease: then its thread sleeps on.
+    /// Leaves the list because the last look around, a latch or a timeout says so. The worker counts as
+    /// `role` from then on, even above the limit of searchers. Returns what it really counts as:
+    /// [`Role::Searching`] if it was chosen for work meanwhile. `None` if the worker is leased: then its own
+    /// thread sleeps on.
     pub fn cancel_park(&self, park_slot: &Arc<ParkSlot>, role: Role) -> Option<Role> {
         let parked = &mut lock(&self.list).parked;
         match park_slot.park_state.load(Ordering::Relaxed) {
-            UP => return Some(Role::Searching), // chosen; it changes under the lock only
-            LENT => return None,
+            IS_AWAKE => return Some(Role::Searching), // chosen; the state changes under the lock only
+            IS_LEASED => return None,
             _ => {}
         }
         let place = parked.iter().rposition(|p| Arc::ptr_eq(&p.park_slot, park_slot));
-        let entry = parked.remove(place.expect("a park_slot that says so is in the list"));
-        park_slot.park_state.store(UP, Ordering::Relaxed); // under the lock
-        // Wrapping and Relaxed as in `prepare_park`; becoming a searcher publishes nothing.
-        self.counts.fetch_add(searching(role).wrapping_sub(resting(entry.rest)), Ordering::Relaxed);
+        let entry = parked.remove(place.expect("a slot in state IS_PARKED is in the list"));
+        park_slot.park_state.store(IS_AWAKE, Ordering::Relaxed); // under the lock
+        // Wrapping: one step, see `prepare_park`. Relaxed: becoming a searcher publishes nothing.
+        self.counts.fetch_add(role.count().wrapping_sub(entry.reason.count()), Ordering::Relaxed);
         Some(role)
     }
 
-    /// Borrows the most recently parked worker that has nothing to do: the caller acts as this worker, whose own thread
-    /// sleeps until [`Idle::give_back`].
+    /// Leases the most recently parked worker that has nothing to do. The caller acts as this worker, whose
+    /// own thread sleeps until [`Idle::end_lease`].
     pub fn lease(&self) -> Option<Lease> {
         if self.counts().parked() == 0 {
-            return None; // spares the lock
+            return None; // saves the lock
         }
         let parked = &mut lock(&self.list).parked;
-        let place = parked.iter().rposition(|p| p.rest == ParkReason::Idle)?;
+        let place = parked.iter().rposition(|p| p.reason == ParkReason::Idle)?;
         let entry = parked.remove(place);
-        entry.park_slot.park_state.store(LENT, Ordering::Relaxed); // decided under the lock, see `withdraw`
-        self.counts.fetch_sub(resting(entry.rest), Ordering::Relaxed); // as in `prepare_park`
+        // Relaxed, both: written under the lock, under which `cancel_park` and the end of a pool read them.
+        entry.park_slot.park_state.store(IS_LEASED, Ordering::Relaxed);
+        self.counts.fetch_sub(entry.reason.count(), Ordering::Relaxed);
         Some(Lease(entry))
     }
 
-    /// Puts a borrowed worker back into the list. It lies down by this as if it had announced its rest: the caller then
-    /// looks at every source of work and at the phase of the pool, and has somebody woken if there is a reason.
+    /// Puts a leased worker back into the list. The worker parks by this as by [`Idle::prepare_park`]. So the
+    /// caller then looks at every source of work and at the phase of the pool, and wakes workers if there is
+    /// a reason.
     pub fn end_lease(&self, lease: Lease) {
         let mut list = lock(&self.list);
-        lease.0.park_slot.park_state.store(PARKED_SLOT, Ordering::Relaxed); // as in `prepare_park`
-        self.counts.fetch_add(resting(lease.0.rest), Ordering::Relaxed); // as in `prepare_park`
+        lease.0.park_slot.park_state.store(IS_PARKED, Ordering::Relaxed); // under the lock
+        self.counts.fetch_add(lease.0.reason.count(), Ordering::Relaxed); // ordered by the fence
         list.parked.push(lease.0);
         drop(list);
-        fence(Ordering::SeqCst); // [rest], as in `prepare_park`
+        // [park] pairs with [push]: a push during the lease saw no parked worker, so the caller's look must
+        // see its task.
+        fence(Ordering::SeqCst);
     }
 
-    /// After one task was made visible: wakes a worker if nobody would find it otherwise.
+    /// Called after one task was made visible: wakes a worker if no worker would find the task otherwise.
     #[inline]
     pub fn notify(&self) {
-        // [push] pairs with [rest] and [leave]: the task's publication comes before, our look at the counts after.
-        // Without it the load could be served before the publication is visible, and a worker that lies down in
-        // between would be missed.
+        // [push] pairs with [park] and [end_search]: the task is published before it, and the counts are read
+        // after it. Without it the load could be served before the publication is visible. A worker that
+        // parks in between would then be missed.
         fence(Ordering::SeqCst);
         if self.counts().needs_wake() {
             self.wake_one();
         }
     }
 
-    /// After one task was made visible that worker `index` should run: wakes that one if it sleeps, else somebody as
-    /// [`Idle::notify`] does, for the worker may be blocked.
+    /// Called after one task was made visible that worker `index` should run: wakes that worker if it is
+    /// parked. Else it does what [`Idle::notify`] does, because the worker may be blocked.
     pub fn notify_this(&self, index: usize) {
-        fence(Ordering::SeqCst); // [push], as in `notify`
+        fence(Ordering::SeqCst); // [push], see `notify`
         let counts = self.counts();
-        if counts.parked() == 0 {
-            if counts.needs_wake() {
-                self.wake_one();
-            }
-            return;
-        }
-        let mut list = lock(&self.list);
-        let chosen = match list.take_out(index) {
-            Some(parked) => Some(self.raise(parked)),
-            None if self.counts().needs_wake() => self.choose(&mut list).or_else(|| self.call(&list)),
-            None => None,
-        };
-        drop(list);
-        if let Some(thread) = chosen {
-            thread.unpark();
+        if counts.parked() > 0 {
+            self.wake(|list| self.choose_this(list, index).or_else(|| self.choose_if_needed(list)));
+        } else if counts.needs_wake() {
+            self.wake_one();
         }
     }
 
-    /// After something was made visible that concerns worker `index` alone: wakes it if it sleeps.
+    /// Called after something was made visible that concerns worker `index` alone: wakes it if it is parked.
     pub fn wake_this(&self, index: usize) {
-        // The lock orders this and an announcement: one that comes later finds what was made visible, see `docs/idle.md`.
-        let mut list = lock(&self.list);
-        let chosen = list.take_out(index).map(|parked| self.raise(parked));
-        drop(list);
-        if let Some(thread) = chosen {
-            thread.unpark();
-        }
+        // The lock orders this and `prepare_park`: a worker that parks later finds what was made visible
+        // (`docs/idle.md`).
+        self.wake(|list| self.choose_this(list, index));
     }
 
-    /// The numbers of the workers that sleep just now.
+    /// The numbers of the workers that are parked now.
     pub fn parked(&self) -> Vec<usize> {
         lock(&self.list).parked.iter().map(|parked| parked.park_slot.index()).collect()
     }
 
-    /// Whether worker `index` sleeps, or did a moment ago.
+    /// Whether worker `index` is parked, or was a moment ago.
     pub fn is_parked(&self, index: usize) -> bool {
         self.counts().parked() > 0 && lock(&self.list).parked.iter().any(|p| p.park_slot.index() == index)
     }
 
-    /// After `tasks` were made visible: wakes as many workers, as far as there are any asleep. Searchers are
-    /// subtracted: each of them will find one.
+    /// Called after `tasks` tasks were made visible: wakes as many workers, if so many are parked. Searchers
+    /// are subtracted, because each of them will find a task.
     pub fn notify_many(&self, tasks: usize) {
-        fence(Ordering::SeqCst); // [push], as in `notify`
+        fence(Ordering::SeqCst); // [push], see `notify`
         let counts = self.counts();
         let missing = (tasks as u64).saturating_sub(counts.searching());
         for _ in 0..missing.min(counts.parked()) {
@@ -450,96 +470,84 @@ impl Idle {
             let Some(thread) = chosen else { break };
             thread.unpark();
         }
-        if missing > counts.parked() && counts.asks_for_a_call() {
-            self.call(&lock(&self.list)).iter().for_each(thread::Thread::unpark);
+        if missing > counts.parked() && counts.is_armed() {
+            self.wake(|list| self.armed_autoscaler(list));
         }
     }
 
-    /// Wakes the most recently parked worker, unless somebody searches; calls the supervisor if nobody sleeps.
+    /// Wakes the most recently parked worker, unless a worker searches. Wakes the autoscaler if no worker is
+    /// parked.
     #[cold]
     pub fn wake_one(&self) {
-        let mut list = lock(&self.list);
-        // Looked at again under the lock: of many pushers that come here together one wakes a worker.
-        let chosen = if self.counts().needs_wake() {
-            self.choose(&mut list).or_else(|| self.call(&list))
-        } else {
-            None
-        };
-        drop(list);
-        if let Some(thread) = chosen {
-            thread.unpark();
-        }
+        self.wake(|list| self.choose_if_needed(list));
     }
 
-    /// Wakes everyone, for a change of the pool's state that all must see.
+    /// Wakes every parked worker, because the state of the pool has changed.
     pub fn wake_all(&self) {
-        let mut list = lock(&self.list);
-        let chosen: Vec<_> = std::iter::from_fn(|| self.choose(&mut list)).collect();
-        drop(list);
-        chosen.iter().for_each(thread::Thread::unpark);
+        self.wake(|list| std::iter::from_fn(|| self.choose(list)).collect::<Vec<_>>());
     }
 
-    /// Wakes up to `most` of those that rest with nothing to do and are `wanted`, the longest parked first: they have
-    /// something to see to.
+    /// Wakes up to `most` of the workers that are parked with nothing to do and are `wanted`, the longest
+    /// parked first.
     pub fn wake_where(&self, most: usize, wanted: impl Fn(usize) -> bool) {
-        let mut list = lock(&self.list);
-        let mut chosen = Vec::new();
-        let mut place = 0;
-        while chosen.len() < most && place < list.parked.len() {
-            let parked = &list.parked[place];
-            if parked.rest == ParkReason::Idle && wanted(parked.park_slot.index()) {
-                let parked = list.parked.remove(place);
-                chosen.push(self.raise(parked));
-            } else {
-                place += 1;
-            }
-        }
-        drop(list);
-        chosen.iter().for_each(thread::Thread::unpark);
+        self.wake(|list| {
+            let is_wanted =
+                |parked: &mut Parked| parked.reason == ParkReason::Idle && wanted(parked.park_slot.index());
+            let chosen = list.parked.extract_if(.., is_wanted).take(most);
+            chosen.map(|parked| self.make_searcher(parked)).collect::<Vec<_>>()
+        });
     }
 
-    /// Whether all workers rest, none of them in the middle of a task, and `condition` holds meanwhile: nobody leaves
-    /// the list while it is looked at, nobody joins the pool or leaves it, and what all of them did before they lay down,
-    /// or left, is visible.
+    /// Whether all workers are parked, none of them in the middle of a task, and `condition` holds meanwhile.
+    /// While it is evaluated, no worker leaves the list, joins the pool or leaves the pool. What every worker
+    /// did before it parked or left is visible.
     pub fn while_all_parked(&self, condition: impl FnOnce() -> bool) -> bool {
         let list = lock(&self.list);
-        let resting = list.parked.iter().filter(|parked| parked.rest == ParkReason::Idle).count();
-        resting == list.enlisted && condition()
+        let idle = list.parked.iter().filter(|parked| parked.reason == ParkReason::Idle).count();
+        idle == list.registered && condition()
     }
 
-    /// The supervisor's thread, if it asks to be called. The caller unparks it.
-    fn call(&self, list: &List) -> Option<thread::Thread> {
-        if self.no_calls() { list.autoscaler.clone() } else { None }
+    /// Calls `choose` under the lock of the list, releases the lock, and unparks the threads that were
+    /// chosen.
+    fn wake<T: IntoIterator<Item = thread::Thread>>(&self, choose: impl FnOnce(&mut List) -> T) {
+        let chosen = choose(&mut lock(&self.list));
+        chosen.into_iter().for_each(|thread| thread.unpark());
     }
 
-    /// Takes the most recently parked worker out of the list and turns it into a searcher. The caller unparks the
-    /// thread, best after it has let go of the lock.
+    /// What a push wakes. The counts are read again under the lock: of many pushes that come here together,
+    /// one wakes a worker.
+    fn choose_if_needed(&self, list: &mut List) -> Option<thread::Thread> {
+        if !self.counts().needs_wake() {
+            return None;
+        }
+        self.choose(list).or_else(|| self.armed_autoscaler(list))
+    }
+
+    /// The autoscaler's thread, if the autoscaler is armed; it no longer is then.
+    fn armed_autoscaler(&self, list: &List) -> Option<thread::Thread> {
+        if self.disarm_autoscaler() { list.autoscaler.clone() } else { None }
+    }
+
+    /// Takes the most recently parked worker out of the list and turns it into a searcher.
     fn choose(&self, list: &mut List) -> Option<thread::Thread> {
-        Some(self.raise(list.parked.pop()?))
+        Some(self.make_searcher(list.parked.pop()?))
     }
 
-    /// Turns a worker that has been taken out of the list into a searcher.
-    fn raise(&self, Parked { park_slot, thread, rest }: Parked) -> thread::Thread {
+    /// The same for worker `index`, if it is parked.
+    fn choose_this(&self, list: &mut List, index: usize) -> Option<thread::Thread> {
+        let place = list.parked.iter().rposition(|parked| parked.park_slot.index() == index)?;
+        Some(self.make_searcher(list.parked.remove(place)))
+    }
+
+    /// Turns a worker that has been taken out of the list into a searcher. The caller unparks the thread, if
+    /// possible after it has released the lock.
+    fn make_searcher(&self, Parked { park_slot, thread, reason }: Parked) -> thread::Thread {
         self.hint.store(park_slot.index, Ordering::Relaxed); // a guess
-        // The count comes first: once the park_slot is free the worker may run and leave the search.
-        self.counts.fetch_add(SEARCHING.wrapping_sub(resting(rest)), Ordering::Relaxed);
-        // Release pairs with the Acquire in `park_state`: the worker sees the count that it will give back.
-        park_slot.park_state.store(UP, Ordering::Release);
+        // The count comes first: once the state says "awake" the worker may run and end its search.
+        self.counts.fetch_add(SEARCHING.wrapping_sub(reason.count()), Ordering::Relaxed);
+        // Release pairs with the Acquire in `park_state`: the worker sees the count that it will subtract.
+        park_slot.park_state.store(IS_AWAKE, Ordering::Release);
         thread
-    }
-}
-
-fn searching(role: Role) -> u64 {
-    match role {
-        Role::Active => 0,
-        Role::Searching => SEARCHING,
-    }
-}
-
-fn resting(rest: ParkReason) -> u64 {
-    match rest {
-        ParkReason::Idle => PARKED,
-        ParkReason::Waiting => PARKED + WAITING,
     }
 }
 

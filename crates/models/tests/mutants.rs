@@ -70,7 +70,7 @@ mutants! {
     start_of_search_torn: parking::a_task_pushed_behind_a_blocked_one_runs_elsewhere, 2,
         torn("idle.rs", "start_search", "compare_exchange");
     chosen_without_being_marked_awake: parking::a_push_wakes_a_parking_worker, 6,
-        removed("idle.rs", "raise", "store");
+        removed("idle.rs", "make_searcher", "store");
     cancelled_park_torn: parking::a_task_pushed_behind_a_blocked_one_runs_elsewhere, 2,
         torn("idle.rs", "cancel_park", "fetch_add");
     tasks_moved_without_a_notification: parking::a_task_on_its_way_to_a_deque_is_not_forgotten, 2,
@@ -182,9 +182,9 @@ mutants! {
 // Growing (M10).
 mutants! {
     call_requested_without_its_fence: growing::a_push_calls_the_autoscaler, 6,
-        removed("idle.rs", "ask_for_a_call", "fence");
+        removed("idle.rs", "arm_autoscaler", "fence");
     call_not_requested: growing::a_push_calls_the_autoscaler, 6,
-        removed("idle.rs", "ask_for_a_call", "fetch_or");
+        removed("idle.rs", "arm_autoscaler", "fetch_or");
     call_without_the_fence_of_the_push: growing::a_push_calls_the_autoscaler, 6,
         removed("idle.rs", "notify", "fence");
     autoscaler_without_its_last_look: growing::a_push_calls_the_autoscaler, 6,

@@ -32,10 +32,10 @@ impl Pool {
 
     /// The autoscaler's loop, until it has added the worker that runs the task.
     fn autoscale(&self) -> u32 {
-        self.idle.supervise(Some(thread::current()));
+        self.idle.set_autoscaler(Some(thread::current()));
         loop {
             if self.may_grow.load(Ordering::Relaxed) != 0 {
-                self.idle.ask_for_a_call();
+                self.idle.arm_autoscaler();
             }
             if !leaves_out("the autoscaler's last look")
                 && let Some(task) = take(&self.inbox)
@@ -52,7 +52,7 @@ impl Pool {
     /// A surplus worker leaves the pool, as in `runtime/worker_thread.rs`.
     fn leave(&self) {
         self.may_grow.store(1, Ordering::Relaxed);
-        self.idle.ask_for_a_call();
+        self.idle.arm_autoscaler();
         self.idle.deregister();
         if !leaves_out("the look after a worker has left") && self.inbox.has_ready() {
             self.idle.notify();

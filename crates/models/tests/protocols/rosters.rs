@@ -102,7 +102,7 @@ impl Pool {
     fn dismiss_spares(&self) {
         let spares = {
             let mut roster = self.roster.lock();
-            roster.restrict(SpawnPolicy::Nobody);
+            roster.restrict(SpawnPolicy::Closed);
             roster.dismiss_spares()
         };
         if !leaves_out("waking the spare threads that are dismissed") {
