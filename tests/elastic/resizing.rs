@@ -48,7 +48,7 @@ fn bad_numbers_are_refused_and_named() {
     assert!(matches!(rig.set_workers(0), Err(ResizeError::ZeroWorkers)));
     let above = rig.set_workers(4).expect_err("refused");
     assert!(matches!(above, ResizeError::AboveMaximum { asked: 4, max: 3 }));
-    assert!(above.to_string().contains("4 workers") && above.to_string().contains("at most 3"), "{above}");
+    assert!(above.to_string().contains("4 workers") && above.to_string().contains("maximum is 3"), "{above}");
     let empty = Workers { min: 3, max: 2 };
     assert!(matches!(rig.set_workers(empty), Err(ResizeError::EmptyRange { min: 3, max: 2 })));
     assert_eq!(rig.workers(), 3);
