@@ -111,17 +111,14 @@ fn markdown(
 
 fn run_table(text: &mut String, run: usize, record: &Record) -> std::fmt::Result {
     let (build, machine) = (&record.build, &record.machine);
-    let dirty = if build.dirty { ", with changes" } else { "" };
     writeln!(text, "\n### Run {} of {}\n", run + 1, record.date)?;
     if record.quick {
         writeln!(text, "**A reduced run: it shows that everything works; its figures mean nothing.**\n")?;
     }
     writeln!(text, "| | |\n|---|---|")?;
-    let cache =
-        if machine.l2 == 0 { String::new() } else { format!(" with {} KiB of L2 each", machine.l2 >> 10) };
-    writeln!(text, "| machine | {}, {} cores{cache}, {} |", machine.cpu, machine.cores, machine.kernel)?;
-    writeln!(text, "| load when it began | {} |", machine.load)?;
-    writeln!(text, "| commit | {}{dirty} |", build.commit)?;
+    writeln!(text, "| machine | {machine} |")?;
+    writeln!(text, "| load when it began | {} |", record.seen.load_before)?;
+    writeln!(text, "| commit | {} |", build.commit)?;
     writeln!(text, "| compiler | {}, profile {} |", build.rustc, build.profile)?;
     writeln!(text, "| competitors | {} |", build.versions)?;
     writeln!(text, "| rounds | {} |", record.rounds)?;

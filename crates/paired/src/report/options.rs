@@ -3,6 +3,7 @@
 use std::fmt::{Result, Write};
 
 use super::Entry;
+use crate::ratio::Ratio;
 use crate::record::MetricRecord;
 use crate::stats::{Line, figure, lines};
 
@@ -13,8 +14,8 @@ struct Cost {
     name: String,
     plain: f64,
     with_it: f64,
-    /// Within the rounds, as in the tables.
-    ratio: f64,
+    /// With the option to without.
+    ratio: Ratio,
 }
 
 /// The pool without the option: `push` of `push-elastic`.
@@ -56,8 +57,11 @@ pub fn options(text: &mut String, entries: &[Entry<'_>]) -> Result {
         let (without, with_it) = (figure(cost.plain), figure(cost.with_it));
         writeln!(
             text,
-            "| `{}` | {} | {} | {without} | {with_it} | {:.3} |",
-            cost.id, cost.unit, cost.name, cost.ratio
+            "| `{}` | {} | {} | {without} | {with_it} | {} |",
+            cost.id,
+            cost.unit,
+            cost.name,
+            cost.ratio.cell()
         )?;
     }
     Ok(())

@@ -95,9 +95,8 @@ pub fn is_peer(name: &str) -> bool {
 fn duel(entry: &Entry<'_>, metric: &MetricRecord, push: &Line, other: &str) -> Option<Duel> {
     let against = lines(entry.row, &metric.key, other);
     let median = against.iter().find(|line| line.name == other)?.summary.as_ref()?.median;
-    // The ratios of push to the other within each round; where they were not in a round together, of the medians.
     let paired = against.iter().find(|line| line.name == push.name)?.summary.as_ref()?.ratio;
-    let ratio = paired.unwrap_or(push.summary.as_ref()?.median / median);
+    let ratio = paired?.value;
     let factor = match metric.better {
         Better::Lower if median.max(push.summary.as_ref()?.median) < NOTHING => 1.0,
         Better::Lower => 1.0 / ratio,
