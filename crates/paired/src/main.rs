@@ -19,7 +19,6 @@ mod runner;
 mod sample;
 mod stats;
 
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -30,7 +29,6 @@ use longshore_rivals::counted::Amount;
 use longshore_rivals::counting::Counting;
 use longshore_rivals::pools;
 use longshore_rivals::rows::{self, Scale, Setup};
-use record::Record;
 use sample::Sample;
 
 /// Counts for the rows about allocations. While it does not, an allocation costs one load and one branch more than
@@ -56,15 +54,8 @@ enum Task {
     Compare(compare::Arguments),
     /// Names the rows and the competitors.
     List,
-    /// Turns records of runs into BENCHMARKS.md and its plots.
-    Report {
-        /// Files that `run --json` and `count --json` wrote; where several hold the same row, the last one counts.
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
-        /// Where BENCHMARKS.md and docs/plots go [default: the checkout].
-        #[arg(long, value_name = "FOLDER")]
-        into: Option<PathBuf>,
-    },
+    /// Turns records into BENCHMARKS.md with its plots, docs/benchmarks.md, and the figures of README.md.
+    Report(report::Arguments),
     /// Runs tasks in this process, to be counted from outside.
     #[command(hide = true)]
     CountChild {
@@ -125,10 +116,8 @@ fn carry_out(task: Task) -> Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
-        Task::Report { files, into } => {
-            let records = files.iter().map(|path| Record::read(path)).collect::<Result<Vec<_>>>()?;
-            let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-            report::write(&records, &into.unwrap_or(checkout))?;
+        Task::Report(arguments) => {
+            report::report(&arguments)?;
             Ok(ExitCode::SUCCESS)
         }
         Task::Child { row, competitor, workers, quick } => {

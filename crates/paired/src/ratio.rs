@@ -14,8 +14,8 @@
 //! five rounds or fewer no such interval exists; then it is the whole range, and [`confidence`] says how much that
 //! is worth (five rounds: 94 %).
 //!
-//! **The verdict** needs all of three things to call one side better: the ratio differs from 1 by more than a
-//! margin, the interval excludes 1, and the medians that a table shows beside the ratio point the same way. A ratio
+//! **The verdict** needs all of four things to call one side better: five rounds, a ratio that differs from 1 by more
+//! than a margin, an interval that excludes 1, and medians beside the ratio in the table that point the same way. A ratio
 //! can therefore never contradict the figures next to it: where it would, the verdict is *unclear*, and a table
 //! shows the interval alone.
 
@@ -23,6 +23,12 @@ use longshore_rivals::rows::Better;
 
 /// The probability that the interval must have at least, where the number of rounds allows.
 const CONFIDENCE: f64 = 0.95;
+
+/// The fewest rounds that a verdict can rest on: the interval of four holds the median with 87.5 % only.
+pub const LEAST_ROUNDS: usize = 5;
+
+/// Differences up to this count as none, where a table says nothing else.
+pub const MARGIN: f64 = 0.05;
 
 /// How one side stands to another in one figure.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,6 +41,8 @@ pub struct Ratio {
     pub high: f64,
     /// The two medians do not point the other way.
     pub medians_agree: bool,
+    /// The rounds that have both figures.
+    pub rounds: usize,
 }
 
 /// What a ratio says about the side that it is the ratio of.
@@ -92,6 +100,7 @@ impl Ratio {
             low: quotients[rank - 1],
             high: quotients[count - rank],
             medians_agree: difference == 0.0 || value == 1.0 || (difference > 0.0) == (value > 1.0),
+            rounds: count,
         })
     }
 
@@ -100,7 +109,9 @@ impl Ratio {
         let least = 1.0 + margin;
         let is_within = |ratio: f64| ratio <= least && ratio >= 1.0 / least;
         let (is_above, is_below) = (self.low > 1.0, self.high < 1.0);
-        if is_within(self.low) && is_within(self.high) {
+        if self.rounds < LEAST_ROUNDS {
+            Verdict::Unclear
+        } else if is_within(self.low) && is_within(self.high) {
             Verdict::Level
         } else if is_within(self.value) || !(is_above || is_below) || !self.medians_agree {
             Verdict::Unclear
@@ -245,7 +256,7 @@ mod tests {
     #[test]
     fn a_verdict_needs_distance_certainty_and_agreement() {
         let verdict = |low, value, high, medians_agree| {
-            Ratio { value, low, high, medians_agree }.verdict(Better::Higher, 0.05)
+            Ratio { value, low, high, medians_agree, rounds: 5 }.verdict(Better::Higher, 0.05)
         };
         assert_eq!(verdict(1.1, 1.2, 1.3, true), Verdict::Better);
         assert_eq!(verdict(0.7, 0.8, 0.9, true), Verdict::Worse);
@@ -256,8 +267,9 @@ mod tests {
         assert_eq!(verdict(0.9, 1.0, 1.3, true), Verdict::Unclear);
         assert_eq!(verdict(1.01, 1.04, 1.09, true), Verdict::Unclear);
         assert_eq!(verdict(1.1, 1.2, 1.3, false), Verdict::Unclear);
-        let less = Ratio { value: 0.5, low: 0.4, high: 0.6, medians_agree: true };
+        let less = Ratio { value: 0.5, low: 0.4, high: 0.6, medians_agree: true, rounds: 5 };
         assert_eq!(less.verdict(Better::Lower, 0.05), Verdict::Better);
+        assert_eq!(Ratio { rounds: 4, ..less }.verdict(Better::Lower, 0.05), Verdict::Unclear);
         assert_eq!(less.times_better(Better::Lower).value, 2.0);
     }
 

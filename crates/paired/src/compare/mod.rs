@@ -47,14 +47,14 @@ const COMPETITORS: [&str; 4] = ["push", "push-bounded", "pull", "pull-bounded"];
 /// The fewest rounds: the interval then leaves out the three smallest and the three largest quotients.
 const LEAST_ROUNDS: u16 = 15;
 
-/// Differences of times up to this count as none.
-const MARGIN: f64 = 0.05;
-
 /// Differences of counted instructions up to this count as none.
 const MARGIN_COUNTED: f64 = 0.01;
 
 /// The folders whose files decide what is measured, beside the library.
-const WORKLOADS: [&str; 4] = ["crates/rivals", "crates/pipeline", "crates/paired", "Cargo.lock"];
+const WORKLOADS: [&str; 3] = ["crates/rivals", "crates/pipeline", "Cargo.lock"];
+
+/// How many of these files are named.
+const NAMED: usize = 6;
 
 /// Options of `compare`.
 #[derive(Debug, clap::Args)]
@@ -75,7 +75,7 @@ pub struct Arguments {
     #[arg(long, default_value_t = LEAST_ROUNDS, value_parser = clap::value_parser!(u16).range(1..=1000))]
     rounds: u16,
     /// How often each is counted, in rows that count instructions.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u16).range(1..=1000))]
     count_rounds: u16,
     /// Tasks of a pass, in rows that count instructions.
     #[arg(long, default_value_t = 32_767, value_parser = clap::value_parser!(u64).range(1000..))]
@@ -239,7 +239,10 @@ fn heading(arguments: &Arguments, record: &Record, sides: &[(&str, Program)]) ->
     if let [(_, Program { commit: Some(old), .. }), (_, Program { commit: Some(new), .. })] = sides {
         let differing = git::differing(old, new, &WORKLOADS)?;
         if !differing.is_empty() {
-            writeln!(text, "the workloads may differ, not the library alone: {}", differing.join(", "))?;
+            let more = differing.len().saturating_sub(NAMED);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let named = differing[..differing.len().min(NAMED)].join(", ");
+            writeln!(text, "the workloads may differ as well as the library: {named}{more}")?;
         }
     }
     writeln!(text, "{}, {}; {}", record.machine, record.build.rustc, record.date)?;

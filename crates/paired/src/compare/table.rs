@@ -5,8 +5,8 @@ use std::fmt::Write;
 use anyhow::Result;
 use longshore_rivals::rows::Better;
 
-use super::{MARGIN, MARGIN_COUNTED, name};
-use crate::ratio::{Ratio, Verdict};
+use super::{MARGIN_COUNTED, name};
+use crate::ratio::{MARGIN, Ratio, Verdict};
 use crate::record::{MetricRecord, Record, RowRecord};
 use crate::stats::{Line, figure, lines};
 
@@ -25,6 +25,15 @@ struct Entry {
 }
 
 impl Entry {
+    fn cells(&self) -> [String; 7] {
+        let [row, competitor, unit] = self.what.clone();
+        let median = |median: Option<f64>| median.map_or_else(|| "-".to_owned(), figure);
+        let ratio = self.ratio.map_or_else(|| "-".to_owned(), |ratio| ratio.cell());
+        let verdict = self.verdict().map_or("-", Verdict::plain);
+        let trouble = if self.trouble.is_empty() { String::new() } else { format!(" ({})", self.trouble) };
+        [row, competitor, unit, median(self.old), median(self.new), ratio, format!("{verdict}{trouble}")]
+    }
+
     fn verdict(&self) -> Option<Verdict> {
         self.ratio.map(|ratio| ratio.verdict(self.better, self.margin))
     }
@@ -34,19 +43,17 @@ impl Entry {
 pub fn table(record: &Record) -> Result<String> {
     let entries: Vec<Entry> = record.rows.iter().flat_map(entries).collect();
     let mut text = String::new();
-    writeln!(
-        text,
-        "{:<16}{:<14}{:<28}{:>9}{:>9}  {:<26}new is",
-        "row", "competitor", "figure (less is better)", "old", "new", "new/old"
-    )?;
-    for entry in &entries {
-        let [row, competitor, unit] = &entry.what;
-        let cell = |median: Option<f64>| median.map_or_else(|| "-".to_owned(), figure);
-        let ratio = entry.ratio.map_or_else(|| "-".to_owned(), |ratio| ratio.cell());
-        let verdict = entry.verdict().map_or("-", Verdict::plain);
-        let (old, new) = (cell(entry.old), cell(entry.new));
-        let trouble = if entry.trouble.is_empty() { String::new() } else { format!(" ({})", entry.trouble) };
-        writeln!(text, "{row:<16}{competitor:<14}{unit:<28}{old:>9}{new:>9}  {ratio:<26}{verdict}{trouble}")?;
+    let heads = ["row", "competitor", "figure (less is better)", "old", "new", "new/old", "new is"];
+    let cells: Vec<[String; 7]> =
+        [heads.map(str::to_owned)].into_iter().chain(entries.iter().map(Entry::cells)).collect();
+    let width = |column: usize| cells.iter().map(|cells| cells[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..heads.len()).map(width).collect();
+    for [row, competitor, unit, old, new, ratio, verdict] in &cells {
+        let [a, b, c, d, e, f] = [0, 1, 2, 3, 4, 5].map(|column| widths[column]);
+        writeln!(
+            text,
+            "{row:<a$}  {competitor:<b$}  {unit:<c$}  {old:>d$}  {new:>e$}  {ratio:<f$}  {verdict}"
+        )?;
     }
     writeln!(text)?;
     for verdict in Verdict::ALL {
@@ -120,7 +127,7 @@ mod tests {
         let line = |start: [&str; 2]| {
             text.lines().find(|line| start.iter().all(|part| line.contains(part))).expect("a line").to_owned()
         };
-        assert!(line(["a  ", "push"]).ends_with("1.20 (1.20 to 1.20)       worse"), "{text}");
+        assert!(line(["a  ", "push"]).ends_with("1.20 (1.20 to 1.20)  worse"), "{text}");
         assert!(line(["a  ", "pull"]).ends_with("level"), "{text}");
         assert!(line(["c  ", "push"]).contains("(new failed)"), "{text}");
         assert!(text.contains("worse in 1 of 3 figures: a push ns per task\n"), "{text}");
@@ -129,7 +136,7 @@ mod tests {
 
     #[test]
     fn counted_figures_have_a_narrow_margin() {
-        let mut row = row("count-x", &[("push, old", &[100.0; 3]), ("push, new", &[102.0; 3])]);
+        let mut row = row("count-x", &[("push, old", &[100.0; 5]), ("push, new", &[102.0; 5])]);
         assert_eq!(entries(&row)[0].verdict(), Some(Verdict::Level));
         row.metrics[0].key = "instructions".to_owned();
         for side in &mut row.competitors {
