@@ -63,7 +63,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     };
     let mut guard = Guard::new(Proc::default(), enforce, record.machine.cores, record.seen.clone());
     let end = plan.run(&mut record, &mut guard);
-    if let (Err(_), Some(path)) = (&end, &plan.json) {
+    if let (Err(_), Some(path)) = (&end, &plan.json)
+        && path.exists()
+    {
         eprintln!("\nwhat was measured is in {}; the same command with --sitting goes on", path.display());
     }
     end?;
