@@ -7,7 +7,7 @@
 //! here are neighbours on the host that slow caches, memory or the clock.
 
 use std::time::{Duration, Instant};
-use std::{fs, thread};
+use std::{fmt, fs, thread};
 
 use anyhow::{Result, bail, ensure};
 use longshore_rivals::process::cpu_time_with_children;
@@ -84,6 +84,20 @@ pub struct Seen {
     pub foreign: f64,
     /// Measurements that were disturbed and therefore taken anew.
     pub retaken: usize,
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "load {:.2} when it began; at most {} busy before a row, at most {} used by others during one; {} \
+             disturbed rounds of a row taken anew",
+            self.load_before,
+            percent(self.busy_before),
+            percent(self.foreign),
+            self.retaken
+        )
+    }
 }
 
 /// What a guard does on a machine that is not calm.
@@ -275,16 +289,17 @@ impl Ticks {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
 
-    /// A machine whose state is written down: busy shares and loads by look, processor time of others by measurement.
-    #[derive(Debug)]
-    struct Script {
-        busy: Vec<f64>,
-        load: f64,
-        foreign: Vec<f64>,
-        paused: Duration,
+    /// A machine whose state is written down: busy shares by look and processor time of others by measurement, both
+    /// backwards, and the load, which decays while time passes.
+    #[derive(Debug, Default)]
+    pub struct Script {
+        pub busy: Vec<f64>,
+        pub load: f64,
+        pub foreign: Vec<f64>,
+        pub paused: Duration,
     }
 
     impl Sensor for Script {
@@ -293,7 +308,6 @@ mod tests {
         }
 
         fn load(&mut self) -> f64 {
-            // It decays while time passes.
             self.load / (1.0 + self.paused.as_secs_f64())
         }
 
@@ -308,7 +322,7 @@ mod tests {
         }
     }
 
-    const PATIENT: Enforce = Enforce::Calm { patience: Duration::from_secs(60) };
+    pub const PATIENT: Enforce = Enforce::Calm { patience: Duration::from_secs(60) };
 
     fn guard(enforce: Enforce, busy: &[f64], load: f64, foreign: &[f64]) -> Guard<Script> {
         let reversed = |values: &[f64]| values.iter().rev().copied().collect();

@@ -70,6 +70,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     end?;
     print!("{}", report::plain::tables(&record));
+    println!("\n{}", record.seen);
     Ok(if record.rows.iter().all(runner::is_well) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

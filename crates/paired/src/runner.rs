@@ -138,15 +138,20 @@ pub fn is_well(row: &RowRecord) -> bool {
     })
 }
 
-/// The command that repeats the run, with the arguments as they were given.
+/// The command that repeats the run, with the features and the arguments as they were given.
 pub fn command() -> String {
+    let features = if cfg!(feature = "forte") { "--features forte " } else { "" };
     let arguments: Vec<String> = env::args().skip(1).collect();
-    format!("cargo run --release -p {} -- {}", env!("CARGO_PKG_NAME"), arguments.join(" "))
+    format!("cargo run --release -p {} {features}-- {}", env!("CARGO_PKG_NAME"), arguments.join(" "))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::calm::tests::{PATIENT, Script};
+    use crate::record::tests::record;
 
     #[test]
     fn every_side_has_its_turn_and_goes_first_and_last() {
@@ -160,5 +165,71 @@ mod tests {
         }
         // Two programs: one after the other, each way round in every second round.
         assert_eq!([0, 1, 2, 3].map(|turn| order(2, turn)[0]), [0, 1, 1, 0]);
+    }
+
+    /// A program that notes each call in a file and always measures 1 ns.
+    ///
+    /// A shell writes it: a file that this process had open for writing could still be open in a child of another test
+    /// that is about to start, and then the system refuses to run it.
+    #[cfg(unix)]
+    fn program(folder: &std::path::Path) -> PathBuf {
+        let script = r#"cat > program <<'END'
+#!/bin/sh
+echo "$2 $3" >> "$(dirname "$0")/calls"
+echo '{"status":"ok","values":{"ns":1}}'
+END
+chmod +x program"#;
+        let status = std::process::Command::new("sh").args(["-c", script]).current_dir(folder).status();
+        assert!(status.expect("a shell").success());
+        folder.join("program")
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn an_interrupted_run_goes_on_after_its_last_whole_round_of_a_row() {
+        let folder = std::env::temp_dir().join(format!("longshore-runner.{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        let program = program(&folder);
+        let side = |name: &str| Side {
+            name: name.to_owned(),
+            competitor: name.to_owned(),
+            program: program.clone(),
+        };
+        let rows = longshore_rivals::rows::all();
+        let the_match = |row: &Row| Match { row: *row, workers: 2, sides: vec![side("push"), side("rayon")] };
+        let json = folder.join("run.json");
+        let plan = Plan {
+            matches: rows[..2].iter().map(the_match).collect(),
+            scale: Scale::Full,
+            deadline: Duration::from_secs(60),
+            json: Some(json.clone()),
+        };
+        let calls = || fs::read_to_string(folder.join("calls")).expect("calls").lines().count();
+        let mut record = record(3, plan.rows());
+
+        // Calm for the beginning and four units, of which the third is disturbed once; then others are at work.
+        let machine = |busy: &[f64], foreign: &[f64]| {
+            let backwards = |values: &[f64]| values.iter().rev().copied().collect();
+            Script { busy: backwards(busy), foreign: backwards(foreign), ..Script::default() }
+        };
+        let busy = [&[0.0; 6][..], &[1.0; 100]].concat();
+        let sensor = machine(&busy, &[0.0, 0.0, 9.0, 0.0, 0.0]);
+        let mut guard = Guard::new(sensor, PATIENT, 2, record.seen.clone());
+        let error = plan.run(&mut record, &mut guard).expect_err("not calm for long").to_string();
+        assert!(error.contains("not calm"), "{error}");
+        assert_eq!(calls(), 10, "five units of two sides each");
+        let mut saved = Record::read(&json).expect("saved");
+        assert_eq!([saved.rows[0].rounds(), saved.rows[1].rounds()], [2, 2]);
+        assert_eq!(saved.seen.retaken, 1);
+        assert!(!saved.is_complete());
+
+        let mut guard = Guard::new(machine(&[0.0; 3], &[0.0; 2]), PATIENT, 2, saved.seen.clone());
+        plan.run(&mut saved, &mut guard).expect("calm to the end");
+        assert_eq!(calls(), 14, "the last round of either row");
+        let saved = Record::read(&json).expect("saved");
+        assert!(saved.is_complete());
+        assert_eq!(saved.rows[0].competitors[1].figures("ns"), vec![Some(1.0); 3]);
+        assert_eq!(saved.seen.retaken, 1);
+        fs::remove_dir_all(&folder).expect("removed");
     }
 }

@@ -17,7 +17,7 @@ use longshore_rivals::pools::is_known;
 use longshore_rivals::rows::{Row, all};
 
 use crate::callgrind::Callgrind;
-use crate::calm::{Enforce, Guard, Proc, percent};
+use crate::calm::{Enforce, Guard, Proc};
 use crate::record::{Record, RowRecord};
 use crate::run::{is_named, scale, taking_part};
 use crate::runner::{self, Match, Plan, Side};
@@ -249,15 +249,7 @@ fn heading(arguments: &Arguments, record: &Record, sides: &[(&str, Program)]) ->
     if arguments.loaded {
         writeln!(text, "measured on a machine that may have been loaded")?;
     }
-    let seen = &record.seen;
-    writeln!(
-        text,
-        "{} rounds; load {:.2} before, others used at most {} of the processors, {} rounds of a row taken anew",
-        record.rounds,
-        seen.load_before,
-        percent(seen.foreign),
-        seen.retaken
-    )?;
+    writeln!(text, "{} rounds; {}", record.rounds, record.seen)?;
     writeln!(
         text,
         "new/old: the median of the quotients of the rounds; in brackets the interval that holds it with {:.0} %",

@@ -131,18 +131,10 @@ fn runs(text: &mut String, records: &[Record]) -> Result {
     writeln!(text, "| competitors | {} |", build.versions)?;
     for record in records {
         let sure = format!("intervals of {:.0} %", confidence(record.rounds) * 100.0);
-        writeln!(text, "| {} | `{}`: {} rounds, {sure} |", record.date, record.command, record.rounds)?;
-        let seen = &record.seen;
+        let rounds = if record.rounds == 1 { "1 round" } else { &format!("{} rounds", record.rounds) };
+        writeln!(text, "| {} | `{}`: {rounds}, {sure} |", record.date, record.command)?;
         if record.rows.iter().any(|row| row.seconds.iter().any(|&seconds| seconds > 0.0)) {
-            writeln!(
-                text,
-                "| how calm it was | load {:.2} when it began; at most {} busy before a row, at most {} used by others \
-                 during one; {} disturbed rounds of a row were taken anew |",
-                seen.load_before,
-                percent(seen.busy_before),
-                percent(seen.foreign),
-                seen.retaken
-            )?;
+            writeln!(text, "| how calm it was | {} |", record.seen)?;
         }
     }
     Ok(())
