@@ -140,9 +140,12 @@ impl Ratio {
         format!("{} to {}", short(self.low), short(self.high))
     }
 
-    /// The ratio with its interval; the interval alone where the medians point the other way.
+    /// The ratio with its interval, if that is more than a point; the interval alone where the medians point the other
+    /// way.
     pub fn cell(&self) -> String {
-        if self.medians_agree {
+        if self.medians_agree && self.low == self.high {
+            short(self.value)
+        } else if self.medians_agree {
             format!("{} ({})", short(self.value), self.interval())
         } else {
             format!("unclear ({})", self.interval())

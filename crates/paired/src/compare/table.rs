@@ -113,7 +113,9 @@ mod tests {
     fn the_new_side_is_judged_against_the_old() {
         let old: Vec<f64> = (0..15).map(|round| 100.0 + f64::from(round)).collect();
         let scaled = |factor: f64| old.iter().map(|figure| figure * factor).collect::<Vec<_>>();
-        let (slower, same) = (scaled(1.2), scaled(1.01));
+        let slower: Vec<f64> =
+            old.iter().zip(0..).map(|(figure, round)| figure * (1.15 + 0.01 * f64::from(round))).collect();
+        let same = scaled(1.01);
         let mut gone = row("c", &[("push, old", &old), ("push, new", &same)]);
         gone.competitors[1].samples = vec![Sample::Failed { message: "no".to_owned() }; 15];
         let rows = vec![
@@ -127,7 +129,7 @@ mod tests {
         let line = |start: [&str; 2]| {
             text.lines().find(|line| start.iter().all(|part| line.contains(part))).expect("a line").to_owned()
         };
-        assert!(line(["a  ", "push"]).ends_with("1.20 (1.20 to 1.20)  worse"), "{text}");
+        assert!(line(["a  ", "push"]).ends_with("1.22 (1.18 to 1.26)  worse"), "{text}");
         assert!(line(["a  ", "pull"]).ends_with("level"), "{text}");
         assert!(line(["c  ", "push"]).contains("(new failed)"), "{text}");
         assert!(text.contains("worse in 1 of 3 figures: a push ns per task\n"), "{text}");
