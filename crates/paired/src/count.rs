@@ -11,8 +11,9 @@ use longshore_rivals::rows::Better;
 
 use crate::callgrind::{Callgrind, Counts};
 use crate::record::{CompetitorRecord, MetricRecord, Record, RowRecord};
+use crate::run::Asked;
 use crate::sample::Sample;
-use crate::{report, run, runner};
+use crate::{report, runner};
 
 /// What the tables do not show.
 const NOT_SHOWN: &str = "Counted, not timed: the last four of five passes (the difference between a run of five passes \
@@ -52,7 +53,13 @@ pub struct Arguments {
 
 /// Counts, prints tables and returns whether all is well.
 pub fn count(arguments: &Arguments) -> Result<bool> {
-    let objections = run::objections(arguments.json.is_some(), arguments.no_record, false)?;
+    let objections = Asked {
+        has_file: arguments.json.is_some(),
+        no_record: arguments.no_record,
+        quick: false,
+        rounds: arguments.rounds,
+    }
+    .objections()?;
     let mut callgrind = Callgrind::new()?;
     let competitors: Vec<String> = match arguments.competitors.as_slice() {
         [] => CENTRAL.iter().map(|&name| name.to_owned()).collect(),

@@ -10,6 +10,7 @@ use longshore_rivals::pools::{self, NAMES};
 use longshore_rivals::rows::{self, Row, Scale};
 
 use crate::calm::{Enforce, Guard, Proc};
+use crate::ratio::LEAST_ROUNDS;
 use crate::record::Record;
 use crate::runner::{self, Match, Plan, Side};
 use crate::{machine, report};
@@ -78,7 +79,13 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 fn begun(arguments: &Arguments, plan: &Plan) -> Result<Record> {
     let mut new = Record::new(runner::command(), arguments.rounds.into(), &arguments.base, plan.rows());
     new.quick = arguments.quick;
-    new.objections = objections(arguments.json.is_some(), arguments.no_record, arguments.quick)?;
+    new.objections = Asked {
+        has_file: arguments.json.is_some(),
+        no_record: arguments.no_record,
+        quick: arguments.quick,
+        rounds: arguments.rounds,
+    }
+    .objections()?;
     let Some(path) = arguments.json.as_ref().filter(|path| path.exists()) else { return Ok(new) };
     let unfinished = Record::read(path).ok().filter(|old| !old.is_complete());
     if !arguments.sitting {
@@ -87,7 +94,8 @@ fn begun(arguments: &Arguments, plan: &Plan) -> Result<Record> {
         return Ok(new);
     }
     let mut old = Record::read(path)?;
-    old.may_go_on(&new).with_context(|| format!("cannot go on with {}", path.display()))?;
+    old.may_go_on(&new)
+        .with_context(|| format!("cannot go on with {}; remove it to begin anew", path.display()))?;
     // What once spoke against it does so for ever.
     for objection in new.objections {
         if !old.objections.contains(&objection) {
@@ -97,27 +105,45 @@ fn begun(arguments: &Arguments, plan: &Plan) -> Result<Record> {
     Ok(old)
 }
 
-/// What speaks against making published figures of a run: whether it has a file, is said to be no record, and is a
-/// reduced one.
-///
-/// # Errors
-///
-/// If something does and a record was asked for.
-pub fn objections(has_file: bool, no_record: bool, quick: bool) -> Result<Vec<String>> {
-    let mut objections = machine::uncommitted();
-    if has_file && !no_record && !objections.is_empty() {
-        bail!(
-            "no record can be made: {}; --no-record measures all the same and marks the file",
-            objections.join("; ")
-        );
+/// What a run was asked for, as far as it decides whether its file is a record.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    /// A file was asked for.
+    pub has_file: bool,
+    /// It was said that the file is to be no record.
+    pub no_record: bool,
+    /// The amounts of work are reduced.
+    pub quick: bool,
+    /// The number of rounds.
+    pub rounds: u16,
+}
+
+impl Asked {
+    /// What speaks against making published figures of it.
+    ///
+    /// # Errors
+    ///
+    /// If something does and a record was asked for.
+    pub fn objections(self) -> Result<Vec<String>> {
+        let mut objections = machine::uncommitted();
+        if usize::from(self.rounds) < LEAST_ROUNDS {
+            let rounds = self.rounds;
+            objections.push(format!("{rounds} rounds are too few: a verdict needs {LEAST_ROUNDS}"));
+        }
+        if self.quick {
+            objections.push("the amounts of work are reduced".to_owned());
+        }
+        if self.has_file && !self.no_record && !objections.is_empty() {
+            bail!(
+                "no record can be made: {}; --no-record measures all the same and marks the file",
+                objections.join("; ")
+            );
+        }
+        if self.no_record {
+            objections.push("it was made with --no-record".to_owned());
+        }
+        Ok(objections)
     }
-    if no_record {
-        objections.push("it was made with --no-record".to_owned());
-    }
-    if quick {
-        objections.push("the amounts of work were reduced".to_owned());
-    }
-    Ok(objections)
 }
 
 fn plan(arguments: &Arguments) -> Result<Plan> {
@@ -172,5 +198,36 @@ pub fn is_named(id: &str, name: &str) -> bool {
     match name.strip_suffix('*') {
         Some(prefix) => id.starts_with(prefix),
         None => id == name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reduced_run_or_one_of_few_rounds_is_no_record() {
+        let full = Asked { has_file: true, no_record: false, quick: false, rounds: 5 };
+        for (asked, part) in [
+            (Asked { quick: true, ..full }, "reduced"),
+            (Asked { rounds: 4, ..full }, "4 rounds are too few"),
+        ] {
+            let error = asked.objections().expect_err("a record was asked for").to_string();
+            assert!(error.contains(part) && error.contains("--no-record"), "{error}");
+            let marked = Asked { no_record: true, ..asked }.objections().expect("allowed").join("; ");
+            assert!(marked.contains(part) && marked.contains("--no-record"), "{marked}");
+            assert!(Asked { has_file: false, ..asked }.objections().is_ok(), "tables alone are no record");
+        }
+    }
+
+    #[test]
+    fn rows_are_chosen_by_their_names_or_their_beginnings() {
+        let ids = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+            chosen(&names).map(|rows| rows.iter().map(|row| row.id).collect::<Vec<_>>())
+        };
+        assert_eq!(ids(&["fib-*", "results"]).expect("rows"), ["results", "fib-w1"]);
+        assert_eq!(ids(&[]).expect("rows").len(), rows::all().len());
+        assert!(ids(&["no-such-row"]).expect_err("none").to_string().contains("no-such-row"));
     }
 }

@@ -111,7 +111,7 @@ fn anew() -> [String; 3] {
             percent(FOREIGN)
         ),
         format!(
-            "With fewer rounds it takes less time, but {LEAST_ROUNDS} are the least that a verdict can rest on. Forte asks \
+            "Five rounds take about an hour on two cores; {LEAST_ROUNDS} are the least that a record may have. Forte asks \
              for Rust 1.96; the flag lets 1.95 build it, and without the feature it is left out. Counting needs valgrind and \
              objdump. `--no-record` measures on any machine; `report` then makes a draft only, in another folder."
         ),
