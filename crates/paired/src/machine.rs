@@ -1,15 +1,14 @@
 //! What the machine is, what was built, and when.
 
-use std::fs;
-use std::path::Path;
-use std::process::Command;
-use std::thread;
+use std::{fmt, fs, thread};
 
 use longshore_rivals::process::l2_bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::git;
+
 /// What the figures depend on besides the code.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
     /// Model of the processor.
     pub cpu: String,
@@ -20,12 +19,20 @@ pub struct Machine {
     pub l2: usize,
     /// System and version of its kernel.
     pub kernel: String,
-    /// Load average of the last minute when the run began: others at work spoil the figures.
-    pub load: f64,
+}
+
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {} cores", self.cpu, self.cores)?;
+        if self.l2 > 0 {
+            write!(f, " with {} KiB of L2 each", self.l2 >> 10)?;
+        }
+        write!(f, ", {}", self.kernel)
+    }
 }
 
 /// What was measured.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Build {
     /// The compiler.
     pub rustc: String,
@@ -35,8 +42,12 @@ pub struct Build {
     pub versions: String,
     /// The commit of the checkout that this was built from.
     pub commit: String,
-    /// The checkout has changes that are not in that commit.
-    pub dirty: bool,
+}
+
+impl fmt::Display for Build {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, profile {}; {}", self.rustc, self.profile, self.versions)
+    }
 }
 
 /// Describes the machine.
@@ -50,24 +61,40 @@ pub fn machine() -> Machine {
         cores: thread::available_parallelism().map_or(1, usize::from),
         l2: l2_bytes(),
         kernel: format!("{} {}", std::env::consts::OS, read("/proc/sys/kernel/osrelease").trim()),
-        load: read("/proc/loadavg").split(' ').next().and_then(|load| load.parse().ok()).unwrap_or(0.0),
     }
 }
 
 /// Describes the build.
 pub fn build() -> Build {
-    let git = |arguments: &[&str]| {
-        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let out = Command::new("git").arg("--no-optional-locks").arg("-C").arg(here).args(arguments).output();
-        out.ok().filter(|out| out.status.success()).and_then(|out| String::from_utf8(out.stdout).ok())
-    };
     Build {
         rustc: env!("PAIRED_RUSTC").to_owned(),
         profile: env!("PAIRED_PROFILE").to_owned(),
         versions: env!("PAIRED_VERSIONS").to_owned(),
-        commit: git(&["rev-parse", "HEAD"]).map_or("unknown".to_owned(), |commit| commit.trim().to_owned()),
-        dirty: git(&["status", "--porcelain"]).is_none_or(|changes| !changes.is_empty()),
+        commit: env!("PAIRED_COMMIT").to_owned(),
     }
+}
+
+/// What speaks against publishing figures of this program: that it is not what a commit holds, and that the checkout
+/// of now is not.
+pub fn uncommitted() -> Vec<String> {
+    let mut objections = Vec::new();
+    if env!("PAIRED_COMMIT") == "unknown" {
+        objections.push("it is not known from which commit this program was built".to_owned());
+    }
+    let built = env!("PAIRED_CHANGES");
+    if !built.is_empty() {
+        objections.push(format!("this program was built with uncommitted changes: {built}"));
+    }
+    match git::changes() {
+        Ok(changes) if changes.is_empty() => {}
+        Ok(changes) => {
+            objections.push(format!("the work tree has uncommitted changes: {}", changes.join(", ")))
+        }
+        Err(error) => {
+            objections.push(format!("it is not known whether the work tree has changes: {error:#}"))
+        }
+    }
+    objections
 }
 
 /// Today's date and the time, in UTC.

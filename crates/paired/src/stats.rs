@@ -1,5 +1,6 @@
 //! From samples to the cells of a table: median, least, most, and the ratio to the base.
 
+use crate::ratio::{Ratio, median};
 use crate::record::{CompetitorRecord, RowRecord};
 use crate::sample::Sample;
 
@@ -12,9 +13,8 @@ pub struct Summary {
     pub min: f64,
     /// The most.
     pub max: f64,
-    /// The middle one of the ratios to the base in the same round, which what drifts from round to round
-    /// leaves alone.
-    pub ratio: Option<f64>,
+    /// The ratio to the base.
+    pub ratio: Option<Ratio>,
 }
 
 /// One competitor's line in the table of one metric.
@@ -35,9 +35,9 @@ impl Line {
     }
 }
 
-/// The table of one metric.
+/// The table of one metric, with the ratios to this base.
 pub fn lines(row: &RowRecord, key: &str, base: &str) -> Vec<Line> {
-    let base = row.competitors.iter().find(|competitor| competitor.name == base);
+    let base = row.competitor(base);
     let line = |competitor: &CompetitorRecord| Line {
         name: competitor.name.clone(),
         summary: summary(competitor, base, key),
@@ -47,31 +47,14 @@ pub fn lines(row: &RowRecord, key: &str, base: &str) -> Vec<Line> {
 }
 
 fn summary(competitor: &CompetitorRecord, base: Option<&CompetitorRecord>, key: &str) -> Option<Summary> {
-    let figures: Vec<f64> = competitor.samples.iter().filter_map(|sample| sample.value(key)).collect();
-    let ratio = |(own, other): (&Sample, &Sample)| {
-        let (own, other) = (own.value(key)?, other.value(key)?);
-        (other != 0.0).then_some(own / other)
-    };
-    let ratios: Vec<f64> = base
-        .map_or(Vec::new(), |base| competitor.samples.iter().zip(&base.samples).filter_map(ratio).collect());
+    let by_round = competitor.figures(key);
+    let figures = || by_round.iter().copied().flatten();
     Some(Summary {
-        median: median(&figures)?,
-        min: figures.iter().copied().reduce(f64::min)?,
-        max: figures.iter().copied().reduce(f64::max)?,
-        ratio: median(&ratios),
+        median: median(figures())?,
+        min: figures().reduce(f64::min)?,
+        max: figures().reduce(f64::max)?,
+        ratio: base.and_then(|base| Ratio::of(&by_round, &base.figures(key))),
     })
-}
-
-/// The middle one, or the mean of the two in the middle; none of none.
-fn median(figures: &[f64]) -> Option<f64> {
-    let mut sorted = figures.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let middle = sorted.len() / 2;
-    match sorted.len() {
-        0 => None,
-        odd if odd % 2 == 1 => Some(sorted[middle]),
-        _ => Some((sorted[middle - 1] + sorted[middle]) / 2.0),
-    }
 }
 
 fn trouble(samples: &[Sample]) -> String {
@@ -106,7 +89,7 @@ pub fn cells(line: &Line) -> [String; 4] {
             figure(s.median),
             figure(s.min),
             figure(s.max),
-            s.ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.3}")),
+            s.ratio.map_or_else(|| "-".to_owned(), |ratio| ratio.cell()),
         ],
         None => ["-"; 4].map(str::to_owned),
     }
@@ -115,23 +98,27 @@ pub fn cells(line: &Line) -> [String; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::tests::row;
 
-    fn competitor(name: &str, figures: &[f64]) -> CompetitorRecord {
-        let sample = |&value: &f64| Sample::Ok { values: [("ns".to_owned(), value)].into() };
-        CompetitorRecord { name: name.to_owned(), samples: figures.iter().map(sample).collect() }
+    #[test]
+    fn a_line_has_the_figures_of_all_rounds() {
+        let row =
+            row("a", &[("rayon", &[100.0, 200.0, 100.0]), ("push", &[10.0, 20.0, 11.0]), ("none", &[])]);
+        let lines = lines(&row, "ns", "rayon");
+        let push = lines[1].summary.as_ref().expect("figures");
+        assert_eq!((push.median, push.min, push.max), (11.0, 10.0, 20.0));
+        assert_eq!(push.ratio.expect("a ratio").value, 0.1);
+        assert_eq!(lines[2].summary, None);
+        assert_eq!(cells(&lines[1]), ["11.0", "10.0", "20.0", "0.100 (0.100 to 0.110)"]);
+        assert_eq!(cells(&lines[2]), ["-"; 4]);
     }
 
     #[test]
-    fn ratios_pair_the_rounds() {
-        // The machine is twice as slow in the second round, which the ratio does not show.
-        let base = competitor("rayon", &[100.0, 200.0, 100.0]);
-        let mut own = competitor("push", &[10.0, 20.0, 11.0]);
-        let got = summary(&own, Some(&base), "ns").expect("figures");
-        assert_eq!(got, Summary { median: 11.0, min: 10.0, max: 20.0, ratio: Some(0.1) });
-
-        own.samples[1] = Sample::Hung { seconds: 120 };
-        assert_eq!(trouble(&own.samples), "hung 1 of 3");
-        assert_eq!(summary(&own, None, "ns").expect("figures").ratio, None);
-        assert_eq!(summary(&competitor("none", &[]), Some(&base), "ns"), None);
+    fn trouble_is_counted() {
+        let mut row = row("a", &[("push", &[1.0, 2.0, 3.0])]);
+        row.competitors[0].samples[1] = Sample::Hung { seconds: 120 };
+        let line = &lines(&row, "ns", "rayon")[0];
+        assert_eq!(line.trouble, "hung 1 of 3");
+        assert_eq!(line.summary.as_ref().expect("figures").ratio, None);
     }
 }

@@ -8,23 +8,42 @@ use crate::outcome::Failure;
 /// Processor time that this process has used so far, in user mode and in the kernel.
 #[cfg(unix)]
 pub fn cpu_time() -> Result<Duration, Failure> {
-    let mut usage = std::mem::MaybeUninit::<libc::rusage>::uninit();
-    // SAFETY: the pointer is to a whole `rusage`, which the call may write.
-    let status = unsafe { libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr()) };
-    assert_eq!(status, 0, "getrusage of oneself does not fail");
-    // SAFETY: the call has succeeded, so it has filled the structure.
-    let usage = unsafe { usage.assume_init() };
-    let duration = |t: libc::timeval| {
-        Duration::from_secs(t.tv_sec.unsigned_abs())
-            + Duration::from_micros(u64::from(t.tv_usec.unsigned_abs() as u32))
-    };
-    Ok(duration(usage.ru_utime) + duration(usage.ru_stime))
+    Ok(used(libc::RUSAGE_SELF))
 }
 
 /// Not known how on this system.
 #[cfg(not(unix))]
 pub fn cpu_time() -> Result<Duration, Failure> {
     Err(Failure::NotOffered)
+}
+
+/// Processor time that this process and its children have used so far; a child counts once it has ended and its
+/// end has been waited for.
+#[cfg(unix)]
+pub fn cpu_time_with_children() -> Result<Duration, Failure> {
+    Ok(used(libc::RUSAGE_SELF) + used(libc::RUSAGE_CHILDREN))
+}
+
+/// Not known how on this system.
+#[cfg(not(unix))]
+pub fn cpu_time_with_children() -> Result<Duration, Failure> {
+    Err(Failure::NotOffered)
+}
+
+/// Processor time of this process or of its children.
+#[cfg(unix)]
+fn used(whose: libc::c_int) -> Duration {
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::uninit();
+    // SAFETY: the pointer is to a whole `rusage`, which the call may write.
+    let status = unsafe { libc::getrusage(whose, usage.as_mut_ptr()) };
+    assert_eq!(status, 0, "getrusage fails for a bad argument only, and both arguments are good");
+    // SAFETY: the call has succeeded, so it has filled the structure.
+    let usage = unsafe { usage.assume_init() };
+    let duration = |t: libc::timeval| {
+        Duration::from_secs(t.tv_sec.unsigned_abs())
+            + Duration::from_micros(u64::from(t.tv_usec.unsigned_abs() as u32))
+    };
+    duration(usage.ru_utime) + duration(usage.ru_stime)
 }
 
 /// Bytes of the second-level cache of the first core, or a usual size where the system does not tell.

@@ -1,5 +1,5 @@
-//! What the records lack: rows that the program knows and nobody measured, and competitors that a row is without. A gap that is
-//! not named reads like a choice.
+//! What the records lack: rows of the program that were not measured, and competitors that a row is without. A gap
+//! that is not named reads like a choice.
 
 use std::fmt::{Result, Write};
 
@@ -8,13 +8,14 @@ use longshore_rivals::pools::{CENTRAL, NAMES};
 use longshore_rivals::rows;
 
 use super::Entry;
+use super::text::paragraph;
 use crate::sample::Sample;
 
 /// A row or workload of this program.
 #[derive(Clone, Copy, Debug)]
 pub struct Known {
     pub id: &'static str,
-    /// Those who take part unless a run says otherwise.
+    /// The competitors that take part unless a run says otherwise.
     pub competitors: &'static [&'static str],
 }
 
@@ -25,14 +26,15 @@ pub fn known() -> Vec<Known> {
     measured.chain(counted::ALL.iter().map(|row| Known { id: row.id, competitors: CENTRAL })).collect()
 }
 
-/// Names the rows that nobody measured.
+/// Names the rows that were not measured.
 pub fn rows(text: &mut String, entries: &[Entry<'_>]) -> Result {
     let known = known();
     let is_measured = |id: &str| entries.iter().any(|entry| entry.row.id == id);
     let lacking: Vec<String> =
         known.iter().filter(|row| !is_measured(row.id)).map(|row| format!("`{}`", row.id)).collect();
     if !lacking.is_empty() {
-        writeln!(text, "\nNot measured in any of the runs: {}.", lacking.join(", "))?;
+        writeln!(text)?;
+        paragraph(text, "", &format!("Not measured: {}.", lacking.join(", ")))?;
     }
     let gone: Vec<String> = entries
         .iter()
@@ -40,12 +42,13 @@ pub fn rows(text: &mut String, entries: &[Entry<'_>]) -> Result {
         .map(|entry| format!("`{}`", entry.row.id))
         .collect();
     if !gone.is_empty() {
-        writeln!(text, "\nMeasured, but no longer a row of the program: {}.", gone.join(", "))?;
+        writeln!(text)?;
+        paragraph(text, "", &format!("Measured, but no longer a row of the program: {}.", gone.join(", ")))?;
     }
     Ok(())
 }
 
-/// Names those of a row's competitors that do not offer the thing, and those that its run did not include.
+/// Names the competitors of a row that do not offer the thing, and those that its run did not include.
 pub fn competitors(text: &mut String, entry: &Entry<'_>) -> Result {
     let list = |names: Vec<&str>| names.join(", ");
     let row = entry.row;

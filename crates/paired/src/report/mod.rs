@@ -1,160 +1,101 @@
-//! What is made of records: tables for the terminal; BENCHMARKS.md with its summary and its plots.
+//! What is made of records: tables for the terminal; BENCHMARKS.md with its plots, docs/benchmarks.md with all tables, and
+//! the figures in README.md.
 
 mod missing;
 mod options;
+mod page;
 pub mod plain;
 mod plots;
 mod readme;
+mod sources;
+mod standing;
 mod summary;
+mod tables;
+mod text;
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use longshore_rivals::rows::Better;
 
-use crate::record::{MetricRecord, Record, RowRecord};
-use crate::stats::{Line, cells, lines};
+use crate::git::CHECKOUT;
+use crate::record::{Record, RowRecord};
+use crate::stats::Line;
 
 /// Where the plots are, seen from BENCHMARKS.md.
 const PLOTS: &str = "docs/plots";
 
-/// What BENCHMARKS.md begins with.
-const HEAD: &str = "\
-# Benchmarks
+/// The page of all tables, seen from BENCHMARKS.md.
+const TABLES: &str = "docs/benchmarks.md";
 
-Generated from the records of `crates/paired`; no figure is typed by hand. The commands (forte asks for Rust 1.96; the
-flag lets 1.95 build it; without the feature it is left out):
+/// Options of `report`.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Files that `run --json` and `count --json` wrote: together every row once, of the same commit.
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// Where the pages go [default: the checkout].
+    #[arg(long, value_name = "FOLDER")]
+    into: Option<PathBuf>,
+    /// Makes pages of any records, marked as a draft; into another folder than the checkout only.
+    #[arg(long, requires = "into")]
+    draft: bool,
+}
 
-```text
-cargo run --release --ignore-rust-version -p longshore-paired --features forte -- run --json target/run.json
-cargo run --release --ignore-rust-version -p longshore-paired --features forte -- count --json target/count.json
-cargo run --release -p longshore-paired -- report target/run.json target/count.json
-```
-
-Where several records hold the same row, the last one counts: a row can be measured anew by `run --rows`.
-
-Every measurement runs in a process of its own. Within a round, all competitors take their turn at a row, in an
-order that changes; a table gives the median, the least and the most of the rounds. *Ratio* is to the base, the
-median of the ratios within each round. Every task is accounted for: a competitor that loses, doubles or falsifies
-one gets no figure. `none` is the same work done by the caller, without any pool; `side-by-side` are threads without a pool
-that do all of it each. `push` and `pull` are Longshore's pools, `push-..` and `pull-..` the same with an option that the
-row is about; `channel-*` are pools of a channel and some threads, written here; `std-thread` starts a thread for each
-task. Plots show the median as a dot and the range as a line.
-";
-
-/// A row, with the run that it is from.
+/// A row, with the record that it is from.
 #[derive(Clone, Copy, Debug)]
 struct Entry<'a> {
-    run: usize,
     record: &'a Record,
     row: &'a RowRecord,
 }
 
-/// The rows of all records in the order of the program, each from the last record that holds it.
-fn merged(records: &[Record]) -> Vec<Entry<'_>> {
-    let known = missing::known();
-    let mut latest: BTreeMap<(usize, &str), Entry<'_>> = BTreeMap::new();
-    for (run, record) in records.iter().enumerate() {
-        // A row in which nobody was measured says nothing.
-        for row in record.rows.iter().filter(|row| row.competitors.iter().any(|c| !c.samples.is_empty())) {
-            let place = known.iter().position(|known| known.id == row.id).unwrap_or(known.len());
-            latest.insert((place, &row.id), Entry { run, record, row });
-        }
+/// Writes the pages that the options ask for.
+pub fn report(arguments: &Arguments) -> Result<()> {
+    let records = arguments.files.iter().map(|path| Record::read(path)).collect::<Result<Vec<_>>>()?;
+    let checkout = Path::new(CHECKOUT);
+    let folder = arguments.into.as_deref().unwrap_or(checkout);
+    let objection = sources::check(&records);
+    if arguments.draft {
+        let is_checkout = folder.canonicalize().ok() == checkout.canonicalize().ok();
+        ensure!(!is_checkout, "a draft cannot go into the checkout, where the published pages are");
+    } else if let Err(error) = objection {
+        return Err(
+            error.context("no page can be made of these records; --draft --into FOLDER makes a draft")
+        );
     }
-    latest.into_values().collect()
+    write(&records, folder, arguments.draft)
 }
 
-/// Writes BENCHMARKS.md and its plots into a folder.
-pub fn write(records: &[Record], folder: &Path) -> Result<()> {
+/// Writes the pages and the plots into a folder.
+fn write(records: &[Record], folder: &Path, is_draft: bool) -> Result<()> {
     let entries = merged(records);
     let plots = folder.join(PLOTS);
     if plots.exists() {
-        // Plots of rows that are gone must not stay.
+        // Plots that no page shows any more must not stay.
         fs::remove_dir_all(&plots).with_context(|| format!("cannot empty {}", plots.display()))?;
     }
     fs::create_dir_all(&plots).with_context(|| format!("cannot make {}", plots.display()))?;
     let drawn = plots::draw(&entries, &plots)?;
-    let text = markdown(records, &entries, &drawn)?;
-    let path = folder.join("BENCHMARKS.md");
-    fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    for (name, text) in [
+        ("BENCHMARKS.md", page::page(records, &entries, &drawn, is_draft)?),
+        (TABLES, tables::page(records, &entries, is_draft)?),
+    ] {
+        let path = folder.join(name);
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
     readme::update(&entries, folder)
 }
 
-/// The text of BENCHMARKS.md; `drawn` are the plots that follow each row.
-fn markdown(
-    records: &[Record],
-    entries: &[Entry<'_>],
-    drawn: &BTreeMap<String, Vec<String>>,
-) -> Result<String> {
-    let mut text = HEAD.to_owned();
-    summary::summary(&mut text, entries)?;
-    options::options(&mut text, entries)?;
-    missing::rows(&mut text, entries)?;
-    writeln!(text, "\n## Runs")?;
-    for (run, record) in records.iter().enumerate() {
-        if entries.iter().any(|entry| entry.run == run) {
-            run_table(&mut text, run, record)?;
-        }
-    }
-    writeln!(text, "\n## Rows")?;
-    for entry in entries {
-        row(&mut text, entry)?;
-        for plot in drawn.get(&entry.row.id).into_iter().flatten() {
-            writeln!(text, "\n![{plot}]({PLOTS}/{plot}.svg)")?;
-        }
-    }
-    Ok(text)
-}
-
-fn run_table(text: &mut String, run: usize, record: &Record) -> std::fmt::Result {
-    let (build, machine) = (&record.build, &record.machine);
-    let dirty = if build.dirty { ", with changes" } else { "" };
-    writeln!(text, "\n### Run {} of {}\n", run + 1, record.date)?;
-    if record.quick {
-        writeln!(text, "**A reduced run: it shows that everything works; its figures mean nothing.**\n")?;
-    }
-    writeln!(text, "| | |\n|---|---|")?;
-    let cache =
-        if machine.l2 == 0 { String::new() } else { format!(" with {} KiB of L2 each", machine.l2 >> 10) };
-    writeln!(text, "| machine | {}, {} cores{cache}, {} |", machine.cpu, machine.cores, machine.kernel)?;
-    writeln!(text, "| load when it began | {} |", machine.load)?;
-    writeln!(text, "| commit | {}{dirty} |", build.commit)?;
-    writeln!(text, "| compiler | {}, profile {} |", build.rustc, build.profile)?;
-    writeln!(text, "| competitors | {} |", build.versions)?;
-    writeln!(text, "| rounds | {} |", record.rounds)?;
-    writeln!(text, "| command | `{}` |", record.command)
-}
-
-fn row(text: &mut String, entry: &Entry<'_>) -> std::fmt::Result {
-    let Entry { run, record, row } = entry;
-    writeln!(text, "\n### {}\n", row.title)?;
-    let quick = if record.quick { ", **reduced**" } else { "" };
-    writeln!(text, "`{}`, {} workers, run {}{quick}.", row.id, row.workers, run + 1)?;
-    for metric in &row.metrics {
-        table(text, record, row, metric)?;
-    }
-    missing::competitors(text, entry)?;
-    writeln!(text, "\nNot shown: {}", row.not_shown)
-}
-
-fn table(text: &mut String, record: &Record, row: &RowRecord, metric: &MetricRecord) -> std::fmt::Result {
-    let base = row.base_or(&record.base);
-    writeln!(
-        text,
-        "\n| {}, {} | median | min | max | ratio to {base} |",
-        metric.unit,
-        direction(metric.better),
-    )?;
-    writeln!(text, "|---|---:|---:|---:|---:|")?;
-    for line in lines(row, &metric.key, base).iter().filter(|line| line.is_offered()) {
-        let note = trouble(line);
-        let note = if note.is_empty() { String::new() } else { format!(" ({note})") };
-        writeln!(text, "| {}{note} | {} |", line.name, cells(line).join(" | "))?;
-    }
-    Ok(())
+/// The rows of all records in the order of the program; those that it does not know come last.
+fn merged(records: &[Record]) -> Vec<Entry<'_>> {
+    let known = missing::known();
+    let place = |id: &str| known.iter().position(|known| known.id == id).unwrap_or(known.len());
+    let rows = records.iter().flat_map(|record| record.rows.iter().map(move |row| Entry { record, row }));
+    // A row in which nothing was measured says nothing.
+    let mut entries: Vec<Entry<'_>> = rows.filter(|entry| entry.row.rounds() > 0).collect();
+    entries.sort_by_key(|entry| place(&entry.row.id));
+    entries
 }
 
 fn direction(better: Better) -> &'static str {
@@ -167,4 +108,69 @@ fn direction(better: Better) -> &'static str {
 /// What went wrong, in words; nothing where the competitor does not offer the thing.
 fn trouble(line: &Line) -> &str {
     if line.is_offered() { &line.trouble } else { "" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sources::tests::whole;
+    use super::*;
+
+    fn folder(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("longshore-report.{}.{name}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        folder
+    }
+
+    fn arguments(files: Vec<PathBuf>, into: &Path, draft: bool) -> Arguments {
+        Arguments { files, into: Some(into.to_owned()), draft }
+    }
+
+    #[test]
+    fn a_record_becomes_two_pages_with_six_plots() {
+        let folder = folder("whole");
+        let file = folder.join("run.json");
+        whole().save(&file).expect("written");
+        fs::create_dir_all(folder.join(PLOTS)).expect("a folder");
+        fs::write(folder.join(PLOTS).join("old.svg"), "").expect("written");
+        report(&arguments(vec![file], &folder, false)).expect("pages");
+
+        let page = fs::read_to_string(folder.join("BENCHMARKS.md")).expect("a page");
+        let tables = fs::read_to_string(folder.join(TABLES)).expect("a page");
+        assert!(page.lines().count() <= 250, "{} lines", page.lines().count());
+        for known in missing::known() {
+            assert!(tables.contains(&format!("`{}`", known.id)), "{}", known.id);
+        }
+        let mut plots: Vec<String> = fs::read_dir(folder.join(PLOTS))
+            .expect("plots")
+            .map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned())
+            .collect();
+        plots.sort();
+        assert_eq!(plots.len(), 6, "{plots:?}");
+        for plot in plots {
+            assert!(page.contains(&format!("({PLOTS}/{plot})")), "{plot} is not shown");
+        }
+        fs::remove_dir_all(&folder).expect("removed");
+    }
+
+    #[test]
+    fn what_is_no_record_becomes_a_draft_elsewhere_and_nothing_else() {
+        let folder = folder("draft");
+        let file = folder.join("run.json");
+        let mut record = whole();
+        record.objections.push("it was made with --no-record".to_owned());
+        record.rows.truncate(20);
+        record.save(&file).expect("written");
+        let error = report(&arguments(vec![file.clone()], &folder, false)).expect_err("no record");
+        assert!(format!("{error:#}").contains("--no-record"), "{error:#}");
+        assert!(!folder.join("BENCHMARKS.md").exists());
+
+        let error =
+            report(&arguments(vec![file.clone()], Path::new(CHECKOUT), true)).expect_err("the checkout");
+        assert!(error.to_string().contains("draft"), "{error:#}");
+
+        report(&arguments(vec![file], &folder, true)).expect("a draft");
+        let page = fs::read_to_string(folder.join("BENCHMARKS.md")).expect("a page");
+        assert!(page.contains("**A draft"), "{page}");
+        fs::remove_dir_all(&folder).expect("removed");
+    }
 }

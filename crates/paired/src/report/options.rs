@@ -1,20 +1,21 @@
-//! What an option costs: each of our pools with it beside the same pool without.
+//! What an option costs: each of this library's pools with it beside the same pool without.
 
 use std::fmt::{Result, Write};
 
 use super::Entry;
+use crate::ratio::Ratio;
 use crate::record::MetricRecord;
 use crate::stats::{Line, figure, lines};
 
-/// One pool with an option, in one figure of a row.
+/// A pool with an option, in one figure of a row.
 struct Cost {
     id: String,
     unit: String,
     name: String,
     plain: f64,
     with_it: f64,
-    /// Within the rounds, as in the tables.
-    ratio: f64,
+    /// With the option to without.
+    ratio: Ratio,
 }
 
 /// The pool without the option: `push` of `push-elastic`.
@@ -50,14 +51,17 @@ pub fn options(text: &mut String, entries: &[Entry<'_>]) -> Result {
     if all.is_empty() {
         return Ok(());
     }
-    writeln!(text, "\n## Options\n\nOur pools with an option beside the same pool without it:\n")?;
+    writeln!(text, "\n## Options\n\nThe pools with an option beside the same pool without it:\n")?;
     writeln!(text, "| row | figure | pool | without | with | ratio |\n|---|---|---|---:|---:|---:|")?;
     for cost in all {
         let (without, with_it) = (figure(cost.plain), figure(cost.with_it));
         writeln!(
             text,
-            "| `{}` | {} | {} | {without} | {with_it} | {:.3} |",
-            cost.id, cost.unit, cost.name, cost.ratio
+            "| `{}` | {} | {} | {without} | {with_it} | {} |",
+            cost.id,
+            cost.unit,
+            cost.name,
+            cost.ratio.cell()
         )?;
     }
     Ok(())

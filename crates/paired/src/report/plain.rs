@@ -22,7 +22,7 @@ fn table(text: &mut String, record: &Record, row: &RowRecord, metric: &MetricRec
     writeln!(text, "\n{}: {} ({} workers)", row.id, row.title, row.workers)?;
     writeln!(
         text,
-        "  {:<18}{:>10}{:>10}{:>10}{:>10}  {}, {}",
+        "  {:<18}{:>10}{:>10}{:>10}  {:<26}{}, {}",
         "",
         "median",
         "min",
@@ -33,7 +33,7 @@ fn table(text: &mut String, record: &Record, row: &RowRecord, metric: &MetricRec
     )?;
     for line in lines(row, &metric.key, base).iter().filter(|line| line.is_offered()) {
         let [median, min, max, ratio] = cells(line);
-        writeln!(text, "  {:<18}{median:>10}{min:>10}{max:>10}{ratio:>10}  {}", line.name, trouble(line))?;
+        writeln!(text, "  {:<18}{median:>10}{min:>10}{max:>10}  {ratio:<26}{}", line.name, trouble(line))?;
     }
     Ok(())
 }

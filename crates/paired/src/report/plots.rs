@@ -1,6 +1,5 @@
 //! The plots: for a sweep its lines, for another row a dot and a range for each competitor.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
@@ -37,36 +36,45 @@ struct Sheet<'a> {
     axis: String,
 }
 
-/// Draws a plot for each row and for each sweep; returns the plots' names by the row that they follow.
-pub fn draw(entries: &[Entry<'_>], folder: &Path) -> Result<BTreeMap<String, Vec<String>>> {
-    let mut drawn: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (place, entry) in entries.iter().enumerate() {
-        let row = entry.row;
-        let name = match &row.sweep {
-            None => {
-                let Some(metric) = row.metrics.first() else { continue };
-                dots(entry, metric, &folder.join(format!("{}.svg", row.id)))?;
-                row.id.clone()
-            }
-            Some(sweep) => {
-                let is_of = |other: &&Entry<'_>| {
-                    other.row.sweep.as_ref().is_some_and(|other| other.name == sweep.name)
-                };
-                // Once, after the last of its rows.
-                if entries[place + 1..].iter().any(|other| is_of(&other)) {
-                    continue;
-                }
-                let rows: Vec<&Entry<'_>> = entries.iter().filter(is_of).collect();
-                curves(&rows, &folder.join(format!("{}.svg", sweep.name)))?;
-                sweep.name.clone()
-            }
+/// The plots that the page shows: sweeps and rows by their names.
+const SHOWN: [&str; 6] = ["producers", "workers", "length", "results", "round-trip", "fib"];
+
+/// A plot, as the page needs it.
+#[derive(Debug)]
+pub struct Drawn {
+    /// The name of its file, without the ending.
+    pub name: &'static str,
+    /// What it shows.
+    pub title: String,
+    /// What it does not show.
+    pub not_shown: String,
+}
+
+/// Draws the plots; one whose rows were not measured is left out.
+pub fn draw(entries: &[Entry<'_>], folder: &Path) -> Result<Vec<Drawn>> {
+    let mut drawn = Vec::new();
+    for name in SHOWN {
+        let path = folder.join(format!("{name}.svg"));
+        let is_of = |entry: &&Entry<'_>| entry.row.sweep.as_ref().is_some_and(|sweep| sweep.name == name);
+        let sweep: Vec<&Entry<'_>> = entries.iter().filter(is_of).collect();
+        let row = entries.iter().find(|entry| entry.row.id == name);
+        let (title, row) = if let Some(first) = sweep.first() {
+            let Some(title) = curves(&sweep, &path)? else { continue };
+            (title, first.row)
+        } else if let Some(entry) = row
+            && let Some(metric) = entry.row.metrics.first()
+        {
+            dots(entry, metric, &path)?;
+            (entry.row.title.clone(), entry.row)
+        } else {
+            continue;
         };
-        drawn.entry(row.id.clone()).or_default().push(name);
+        drawn.push(Drawn { name, title, not_shown: row.not_shown.clone() });
     }
     Ok(drawn)
 }
 
-/// Those of a table who have a figure.
+/// The lines of a table that have a figure.
 fn figures(entry: &Entry<'_>, metric: &MetricRecord) -> Vec<(String, Summary)> {
     let figure = |line: Line| line.summary.map(|summary| (line.name, summary));
     lines(entry.row, &metric.key, entry.row.base_or(&entry.record.base))
@@ -137,9 +145,10 @@ where
     root.present().map_err(|error| anyhow!("cannot write a plot: {error}"))
 }
 
-fn curves(rows: &[&Entry<'_>], path: &Path) -> Result<()> {
-    let Some(first) = rows.first() else { return Ok(()) };
-    let (Some(sweep), Some(metric)) = (&first.row.sweep, first.row.metrics.first()) else { return Ok(()) };
+/// Draws a sweep and returns its title; draws nothing if a figure is not above zero, as the axes are logarithmic.
+fn curves(rows: &[&Entry<'_>], path: &Path) -> Result<Option<String>> {
+    let Some(first) = rows.first() else { return Ok(None) };
+    let (Some(sweep), Some(metric)) = (&first.row.sweep, first.row.metrics.first()) else { return Ok(None) };
     // By competitor, in the order of the tables: numbers and figures.
     let mut lines: Vec<Curve> = Vec::new();
     for entry in rows {
@@ -158,7 +167,7 @@ fn curves(rows: &[&Entry<'_>], path: &Path) -> Result<()> {
     let (left, right) = range(points().map(|point| point.0));
     let (low, high) = range(points().map(|point| point.1));
     if low <= 0.0 || left <= 0.0 {
-        return Ok(());
+        return Ok(None);
     }
     let title = format!("{}: {}, by {}", sweep.name, metric.unit, sweep.axis);
     let axis = format!("{}, {}", metric.unit, direction(metric.better));
@@ -167,10 +176,11 @@ fn curves(rows: &[&Entry<'_>], path: &Path) -> Result<()> {
     let x = left..right * (right / left).cbrt();
     // Within a decade or so a logarithmic axis has too few numbers.
     if high / low < DECADES {
-        curves_on(&sheet, &sweep.axis, &lines, x, 0.0..high)
+        curves_on(&sheet, &sweep.axis, &lines, x, 0.0..high)?;
     } else {
-        curves_on(&sheet, &sweep.axis, &lines, x, (low..high).log_scale())
+        curves_on(&sheet, &sweep.axis, &lines, x, (low..high).log_scale())?;
     }
+    Ok(Some(title))
 }
 
 fn curves_on<Y, R>(sheet: &Sheet<'_>, sweep: &str, lines: &[Curve], x: Range<f64>, y: Y) -> Result<()>

@@ -1,16 +1,15 @@
-//! The table of figures in README.md: between two marks, from the records, so that nobody types them.
+//! The table of figures in README.md: between two marks, from the records, so that they are not typed.
 
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use longshore_rivals::rows::Better;
 
 use super::Entry;
-use super::summary::is_peer;
+use super::standing::{best, middle};
 use crate::record::MetricRecord;
-use crate::stats::{Line, figure, lines};
+use crate::stats::figure;
 
 const BEGIN: &str = "<!-- figures: written by `longshore-paired report` -->\n";
 const END: &str = "<!-- end of the figures -->\n";
@@ -72,19 +71,10 @@ fn table(entries: &[Entry<'_>]) -> Result<String> {
 }
 
 fn figures(text: &mut String, words: &str, entry: &Entry<'_>, metric: &MetricRecord) -> Result<()> {
-    let all = lines(entry.row, &metric.key, "");
-    let median = |line: &Line| line.summary.as_ref().map(|summary| summary.median);
-    let of = |name: &str| all.iter().find(|line| line.name == name).and_then(median);
+    let of = |name: &str| middle(entry.row, metric, name);
     let cell = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), figure);
-    let peers = all
-        .iter()
-        .filter(|line| is_peer(&line.name) && line.name != "rayon")
-        .filter_map(|line| Some((median(line)?, line.name.as_str())));
-    let best = match metric.better {
-        Better::Lower => peers.min_by(|a, b| a.0.total_cmp(&b.0)),
-        Better::Higher => peers.max_by(|a, b| a.0.total_cmp(&b.0)),
-    };
-    let best = best.map_or_else(|| "-".to_owned(), |(value, name)| format!("{} ({name})", figure(value)));
+    let best = best(entry.row, metric, |name| name != "rayon");
+    let best = best.map_or_else(|| "-".to_owned(), |best| format!("{} ({})", figure(best.median), best.name));
     let words = match of("none") {
         Some(none) => words.replace("{none}", &figure(none)),
         None => words.replace(" ({none} us on one core)", ""),

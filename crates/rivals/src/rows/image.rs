@@ -29,10 +29,10 @@ pub const ROWS: &[Row] = &[Row {
         higher("order", "share of what the order allows"),
         higher("rate", "images per s"),
     ],
-    not_shown: "Bytes to bytes in memory, no disk. The order is shuffled, the same for everyone, also where one thread does it. \
+    not_shown: "Bytes to bytes in memory, no disk. The order is shuffled, the same for every competitor, also where one thread does it. \
                 The ideal is the sequential rate, measured in the same process before and after, times the number of workers \
                 or cores, whichever is less. The photographs are of unequal size, and there are few: what the order allows is \
-                the time that a schedule takes in which nobody waits before the last one has begun, made of the sequential \
+                the time that a schedule takes in which no thread waits before the last one has begun, made of the sequential \
                 times. `side-by-side` is no pool: each thread does the whole batch by itself, so it shows how much less two \
                 decoders at a time get of the machine (its memory, its last-level cache) than one, which no pool can help.",
     only: Some(TO_IDEAL),

@@ -29,7 +29,7 @@ const ONE: Row = Row {
     title: "16 partitions of data for each worker, together of the size of an L2 cache, visited again and again; one producer",
     metrics: &[lower("ns", "ns per cache line")],
     not_shown: "Each line is a load that waits for the one before it, as in a list or a tree, and nothing else is done: \
-                the most that locality can give. The order of the visits is random, the same for everyone: in a regular one \
+                the most that locality can give. The order of the visits is random, the same for every competitor: in a regular one \
                 workers that take whatever is next fall into step with it, each with its own part of the data, by luck. \
                 The machine's L2 is in the table at the top; where cores share it, or the kernel moves threads, there is \
                 little to gain. `push` names the worker, the same number of partitions for each; `push-key` gives the partition's \

@@ -32,7 +32,7 @@ const BASE: Row = Row {
     not_shown: "The ideal is the sequential time, measured in the same process before and after, through the number \
                 of workers or cores, whichever is less. The tasks neither block nor use memory. `none` shows how well \
                 the two measurements of the same work agree; its ideal is one core. `side-by-side` shows what the machine \
-                makes of it when all cores work: each thread does the whole batch by itself, so nobody waits for a last task.",
+                makes of it when all cores work: each thread does the whole batch by itself, so no thread waits for a last task.",
     only: Some(TO_IDEAL),
     prepare: |setup, name| prepare(setup, name, Order::LongestLast),
     ..ROW
