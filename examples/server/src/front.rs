@@ -86,10 +86,12 @@ fn serve_with<P: AnyPool>(options: &Serve) -> Result<Status, Failure> {
 /// Waits for what was accepted, and says what has happened.
 fn report<P: AnyPool>(front: Front<P>, served: Served, rest: Duration) -> Result<Status, Failure> {
     let Front { backend, accepted, refused } = front;
-    let (accepted, refused) = (accepted.get(), refused.get());
     let deadline = Instant::from(served.deadline).max(Instant::now()) + rest;
     let closed = backend.close(deadline).or_failed()?;
     let (stored, transactions) = (closed.stored, closed.transactions);
+    // Only the database knows that a key is taken, which makes it a refusal.
+    let accepted = accepted.get().saturating_sub(closed.key_taken);
+    let refused = refused.get() + closed.key_taken;
     report::say(&format!(
         "stopped: {accepted} accepted, {refused} refused, {stored} stored, in {transactions} transactions"
     ));
