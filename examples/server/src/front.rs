@@ -16,8 +16,8 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use longshore::{AnyPool, Pool, PullPool};
 use longshore_cli::end::{Failure, OrFail, Status};
-use longshore_cli::limits;
 use longshore_cli::service::{self, Connection, Limits, Served};
+use longshore_cli::{limits, print};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::LocalSet;
@@ -92,9 +92,10 @@ fn report<P: AnyPool>(front: Front<P>, served: Served, rest: Duration) -> Result
     // Only the database knows that a key is taken, which makes it a refusal.
     let accepted = accepted.get().saturating_sub(closed.key_taken);
     let refused = refused.get() + closed.key_taken;
-    report::say(&format!(
-        "stopped: {accepted} accepted, {refused} refused, {stored} stored, in {transactions} transactions"
-    ));
+    let text = format!("stopped: {accepted} accepted, {refused} refused, {stored} stored");
+    print::report(|out| writeln!(out, "{text}, in {transactions} transactions"))
+        .context("cannot write the report")
+        .or_failed()?;
     if served.cut > 0 {
         report::complain(&format!("{} connections were cut that did not end in time", served.cut));
     }
