@@ -1,7 +1,8 @@
 //! Programs that are started and watched: by tests, and by programs that measure others.
 //!
 //! What a program prints is read all the time, so that it never waits for its reader; every wait here has a limit; and a program
-//! that is still running is killed when its [`Running`] is dropped, with all that it has started.
+//! that is still running is killed when its [`Running`] is dropped, with all that it has started. On Linux it is also killed when the
+//! thread ends that has started it, and so when this process is killed.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read};
@@ -276,15 +277,21 @@ fn isolate(command: &mut Command) {
     use std::os::unix::process::CommandExt;
 
     command.process_group(0);
-    let listen = || {
+    let prepare = || {
+        // A program that is itself ended by a second signal leaves nothing running.
+        #[cfg(target_os = "linux")]
+        // SAFETY: always sound, also between fork and exec: a system call without pointers.
+        unsafe {
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL)
+        };
         for signal in Signal::ALL {
             // SAFETY: always sound, also between fork and exec: the call is async-signal-safe and SIG_DFL no handler.
             unsafe { libc::signal(i32::from(signal.number()), libc::SIG_DFL) };
         }
         Ok(())
     };
-    // SAFETY: `listen` neither allocates nor locks.
-    unsafe { command.pre_exec(listen) };
+    // SAFETY: `prepare` neither allocates nor locks.
+    unsafe { command.pre_exec(prepare) };
 }
 
 #[cfg(unix)]
@@ -364,5 +371,29 @@ mod tests {
         let running = Running::start(&mut shell("echo one")).expect("it starts");
         let error = running.wait_for(Stream::Output, "two").expect_err("there is none");
         assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_program_does_not_survive_the_one_that_started_it() {
+        // It stands for a process that is killed: nothing of it runs any more, no destructor either.
+        let starter = thread::spawn(|| {
+            let running = Running::start(&mut shell("echo started; sleep 600")).expect("it starts");
+            running.wait_for(Stream::Output, "started").expect("a line");
+            let number = running.id();
+            std::mem::forget(running);
+            number
+        });
+        let number = starter.join().expect("no panic");
+        let deadline = Instant::now() + PATIENCE;
+        // Ended, and not waited for.
+        let has_ended = || {
+            let status = std::fs::read_to_string(format!("/proc/{number}/status")).unwrap_or_default();
+            status.contains("State:\tZ") || status.is_empty()
+        };
+        while !has_ended() {
+            assert!(Instant::now() < deadline, "it still runs");
+            thread::park_timeout(LOOK);
+        }
     }
 }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{HeaderValue, RETRY_AFTER};
+use hyper::header::{CONNECTION, HeaderValue, RETRY_AFTER};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -149,6 +149,9 @@ impl<P: AnyPool> Front<P> {
     async fn answer(&self, request: Request<Incoming>) -> Reply {
         let (name, key) = match check(&request) {
             Ok(checked) => checked,
+            Err((StatusCode::PAYLOAD_TOO_LARGE, text)) => {
+                return closing(plain(StatusCode::PAYLOAD_TOO_LARGE, text));
+            }
             Err((status, text)) => {
                 body::discard(request).await;
                 return plain(status, text);
@@ -163,7 +166,7 @@ impl<P: AnyPool> Front<P> {
         };
         let body = match body::read(request.into_body()).await {
             Ok(body) => body,
-            Err(error) => return plain(error.status(), error.text()),
+            Err(error) => return closing(plain(error.status(), error.text())),
         };
         let (reply, answer) = oneshot::channel();
         if let Err(refused) = self.backend.accept(Upload { name, key, body, reply, place }).await {
@@ -215,6 +218,12 @@ fn busy(reason: &str) -> Reply {
     let mut refusal = plain(StatusCode::SERVICE_UNAVAILABLE, reason);
     refusal.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(RETRY));
     refusal
+}
+
+/// An answer after which the connection ends, because the body was not read to its end.
+fn closing(mut reply: Reply) -> Reply {
+    reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    reply
 }
 
 fn plain(status: StatusCode, text: &str) -> Reply {
