@@ -29,7 +29,8 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-/// The longest duration that an option takes: beyond it a number is a mistake, and clocks overflow at some point.
+/// The longest duration that an option takes: beyond it a number is a mistake, and clocks overflow at some
+/// point.
 pub const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// The most worker threads that an option takes, which is also what a pool takes.
 pub const MOST_JOBS: usize = 4096;
@@ -92,7 +93,8 @@ pub fn duration(text: &str) -> Result<Duration, AmountError> {
     }
 }
 
-/// Reads a size in bytes: a whole number and `K`, `M`, `G` or `T`, which are powers of 1024; without a unit it is bytes.
+/// Reads a size in bytes: a whole number and `K`, `M`, `G` or `T`, which are powers of 1024; without a unit
+/// it is bytes.
 ///
 /// # Errors
 /// Text that is no size, zero, more than 64 bits hold.

@@ -39,7 +39,8 @@ impl Status {
     pub const DONE: Status = Status(0);
     /// The program ran, and something that was asked for is not done: a file, an answer, the report.
     pub const FAILED: Status = Status(1);
-    /// Nothing was begun: a bad option, an input or an address that cannot be used, a pool that does not start.
+    /// Nothing was begun: a bad option, an input or an address that cannot be used, a pool that does not
+    /// start.
     pub const USAGE: Status = Status(2);
     /// The time that an option sets was up first, as with timeout(1).
     pub const TIMED_OUT: Status = Status(124);
@@ -53,7 +54,8 @@ impl Status {
         Status(number)
     }
 
-    /// A signal came before the work was done: 128 and its number, as a shell says of a program that the signal ended.
+    /// A signal came before the work was done: 128 and its number, as a shell says of a program that the
+    /// signal ended.
     pub const fn stopped_by(signal: Signal) -> Status {
         Status(128 + signal.number())
     }
@@ -134,7 +136,8 @@ pub fn main<C: Parser>(program: &str, run: impl FnOnce(C) -> Result<Status, Fail
 
 /// Reads the command line; ends the process if there is nothing to run.
 ///
-/// The messages of clap repeat what was typed, or what a shell has made of `*`: escaped, but for the ends of lines.
+/// The messages of clap repeat what was typed, or what a shell has made of `*`: escaped, but for the ends of
+/// lines.
 fn parse<C: Parser>() -> C {
     let error = match C::try_parse() {
         Ok(cli) => return cli,

@@ -1,7 +1,8 @@
 //! Opening files that the user named or that a walk found: only regular files, and without waiting.
 //!
-//! A named pipe would hold the program until another one writes, a terminal until somebody types, `/dev/zero` for ever; and a
-//! file can become one of them between a look at it and its opening. So a file is opened without blocking, then looked at.
+//! A named pipe would hold the program until a writer comes, a terminal until its user types, `/dev/zero` for
+//! ever; and a file can become one of them between a look at it and its opening. So a file is opened without
+//! blocking, then looked at.
 
 use std::fs::{File, Metadata};
 use std::io;

@@ -1,5 +1,5 @@
-//! What the example programs share. Each module is one rule that holds for all of them; `docs/PROGRAMS.md` is the table
-//! of these rules, and the module `rules` (feature `rules`) is the test that every program runs.
+//! What the example programs share. Each module is one rule that holds for all of them; `docs/PROGRAMS.md` is
+//! the table of these rules, and the module `rules` (feature `rules`) is the test that every program runs.
 //!
 //! | a program wants to | module |
 //! |---|---|

@@ -1,10 +1,11 @@
 //! The limits that the system sets to a process: open files, memory.
 
-/// Descriptors that a program keeps for itself: standard streams, its pipes and pollers, databases, libraries.
+/// Descriptors that a program keeps for itself: standard streams, its pipes and pollers, databases,
+/// libraries.
 pub const RESERVED_DESCRIPTORS: u64 = 32;
 
-/// Raises the limit of open files to what the process may have, and returns it. A low limit is for programs that still use
-/// select(2), and ours do not.
+/// Raises the limit of open files to what the process may have, and returns it. A low limit is for programs
+/// that still use select(2), and ours do not.
 pub fn raise_descriptors() -> u64 {
     #[cfg(unix)]
     {
@@ -28,8 +29,8 @@ pub fn raise_descriptors() -> u64 {
 /// Stands for no limit of open files.
 const MANY: u64 = 1 << 20;
 
-/// How many connections a service can have at a time, at most `wanted`: each takes a descriptor, and some are kept for
-/// other things.
+/// How many connections a service can have at a time, at most `wanted`: each takes a descriptor, and some are
+/// kept for other things.
 ///
 /// # Errors
 /// How many descriptors there are, if they suffice for no connection at all.
@@ -55,8 +56,8 @@ impl std::fmt::Display for TooFewDescriptors {
 
 impl std::error::Error for TooFewDescriptors {}
 
-/// The memory that this process can count on, in bytes: the machine's, or less if a control group or a resource limit says
-/// so. `None` where the system does not tell.
+/// The memory that this process can count on, in bytes: the machine's, or less if a control group or a
+/// resource limit says so. `None` where the system does not tell.
 pub fn memory() -> Option<u64> {
     #[cfg(target_os = "linux")]
     {
@@ -108,18 +109,18 @@ fn data_limit() -> Option<u64> {
     [Resource::As, Resource::Data].into_iter().filter_map(|resource| getrlimit(resource).current).min()
 }
 
-/// Makes the allocator give large blocks back to the system when they are freed. To be called before there are threads, by a program
-/// whose memory is bounded by an option.
+/// Makes the allocator give large blocks back to the system when they are freed. To be called before there
+/// are threads, by a program whose memory is bounded by an option.
 ///
-/// By default glibc raises the size from which it does so to that of the largest block ever freed, up to 32 MiB: good for
-/// the speed of programs, but then every thread can keep some blocks beyond the bound.
+/// By default glibc raises the size from which it does so to that of the largest block ever freed, up to 32
+/// MiB: good for the speed of programs, but then every thread can keep some blocks beyond the bound.
 pub fn give_memory_back() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
         /// Blocks of this size and above get pages of their own.
         const OWN_PAGES: libc::c_int = 128 << 10;
-        // SAFETY: always sound; it sets a parameter of the allocator, under its lock. The result tells only that it does
-        // not know the parameter, and then nothing is lost but memory.
+        // SAFETY: always sound; it sets a parameter of the allocator, under its lock. The result tells only
+        // that it does not know the parameter, and then nothing is lost but memory.
         let _ = unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, OWN_PAGES) };
     }
 }

@@ -1,7 +1,9 @@
-//! Names of files, printed so that a terminal obeys none of their bytes, each takes one line, and two names never look alike.
+//! Names of files, printed so that a terminal obeys none of their bytes, each takes one line, and two names
+//! never look alike.
 //!
-//! In text a plain name is itself, and any other is quoted as a shell would take it back: `$'a\nb'`, `'a b'`, `$'\xFF'`. In JSON
-//! a name is itself; a byte that is not UTF-8 is U+FFFD and its two hexadecimal digits ([`json`]).
+//! In text a plain name is itself, and any other is quoted as a shell would take it back: `$'a\nb'`, `'a b'`,
+//! `$'\xFF'`. In JSON a name is itself; a byte that is not UTF-8 is U+FFFD and its two hexadecimal digits
+//! ([`json`]).
 //!
 //! ```
 //! use std::path::Path;
@@ -52,14 +54,15 @@ pub fn line(message: &str) -> Cow<'_, str> {
     safe.into()
 }
 
-/// Whether a terminal does something else than to show it: control characters, separators of lines, changes of direction.
+/// Whether a terminal does something else than to show it: control characters, separators of lines, changes
+/// of direction.
 fn is_obeyed(character: char) -> bool {
     let directs = matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     character.is_control() || directs || matches!(character, '\u{2028}' | '\u{2029}')
 }
 
-/// The name for JSON: itself, except that a byte that is not UTF-8 becomes U+FFFD and its two hexadecimal digits. So that
-/// no other name looks like that, so do the three bytes of a U+FFFD in the name.
+/// The name for JSON: itself, except that a byte that is not UTF-8 becomes U+FFFD and its two hexadecimal
+/// digits. So that no other name looks like that, so do the three bytes of a U+FFFD in the name.
 ///
 /// [`from_json`] is the way back.
 pub fn json(name: &Path) -> String {
@@ -117,7 +120,7 @@ mod tests {
 
     use super::*;
 
-    /// Names that somebody may try, each of which is another one.
+    /// Names of an attacker, each of which is another one.
     const NAMES: [&[u8]; 16] = [
         b"plain",
         b"with blank",

@@ -1,10 +1,11 @@
 //! Files that are there as a whole or not at all.
 //!
-//! A file is written under a temporary name beside its place ([`Staged`]) and renamed when it is complete. Its permissions are
-//! those of every new file, which the umask narrows.
+//! A file is written under a temporary name beside its place ([`Staged`]) and renamed when it is complete.
+//! Its permissions are those of every new file, which the umask narrows.
 //!
-//! A process that is killed leaves its temporary files behind. While it lives it holds a lock on each, so that the next run
-//! can tell: [`sweep`] removes those that no process holds. Where the file system has no locks they stay.
+//! A process that is killed leaves its temporary files behind. While it lives it holds a lock on each, so
+//! that the next run can tell: [`sweep`] removes those that no process holds. Where the file system has no
+//! locks they stay.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -20,8 +21,8 @@ const PREFIX: &str = ".longshore-";
 /// And how it ends.
 const SUFFIX: &str = ".tmp";
 
-/// The temporary files of this process; `None` once they are abandoned. Held for as long as the list is read or changed, and
-/// never over a call to the file system, because one that hangs would stop all threads.
+/// The temporary files of this process; `None` once they are abandoned. Held for as long as the list is read
+/// or changed, and never over a call to the file system, because one that hangs would stop all threads.
 static TEMPORARIES: Mutex<Option<BTreeSet<PathBuf>>> = Mutex::new(Some(BTreeSet::new()));
 
 /// A file that is not there yet. Dropping it removes what was written.
@@ -35,7 +36,8 @@ pub struct Staged {
 /// How sure it is, after a file was put into its place, that a crash of the machine leaves it there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
-    /// A crash may lose it, or its contents: the caller makes the whole file system durable later ([`flush`]).
+    /// A crash may lose it, or its contents: the caller makes the whole file system durable later
+    /// ([`flush`]).
     Later,
     /// It is on the disk when the call returns.
     Now,
@@ -112,8 +114,8 @@ fn sync_directory(directory: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
 }
 
-/// Makes everything durable that was written to the file system of `directory`, by whatever program. Returns whether it
-/// could: where the system has no such call, files are to be written with [`Durability::Now`].
+/// Makes everything durable that was written to the file system of `directory`, by whatever program. Returns
+/// whether it could: where the system has no such call, files are to be written with [`Durability::Now`].
 ///
 /// # Errors
 /// What the system says: something may be lost.
@@ -177,7 +179,8 @@ fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Removes the temporary files of this process, and lets none be made from now on: the process is about to end.
+/// Removes the temporary files of this process, and lets none be made from now on: the process is about to
+/// end.
 pub fn abandon() {
     let listed = temporaries().take();
     for path in listed.into_iter().flatten() {

@@ -1,8 +1,9 @@
 //! What a program prints: one-line messages, and a report that is text or JSON.
 //!
-//! - A message is one line, whatever it was made from, and a reader who has gone stops no program.
-//! - A report goes to standard output. A closed pipe is no error: its reader has seen enough, and the exit status is that of the
-//!   work. Any other error is the caller's, because a report that is lost is not what was asked for.
+//! - A message is one line, whatever it was made from, and a reader that has gone stops no program.
+//! - A report goes to standard output. A closed pipe is no error: its reader has seen enough, and the exit
+//!   status is that of the work. Any other error is the caller's, because a report that is lost is not what
+//!   was asked for.
 
 use std::io::{self, BufWriter, ErrorKind, Write};
 
@@ -55,8 +56,8 @@ fn unless_closed(written: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// Waits where the stream would not: another program may have made the pipe non-blocking, because standard streams are
-/// shared with the process that started this one.
+/// Waits where the stream would not: another program may have made the pipe non-blocking, because standard
+/// streams are shared with the process that started this one.
 struct Patient<W>(W);
 
 impl<W: Write + Stream> Write for Patient<W> {

@@ -1,8 +1,9 @@
 //! Programs that are started and watched: by tests, and by programs that measure others.
 //!
-//! What a program prints is read all the time, so that it never waits for its reader; every wait here has a limit; and a program
-//! that is still running is killed when its [`Running`] is dropped, with all that it has started. On Linux it is also killed when the
-//! thread ends that has started it, and so when this process is killed.
+//! What a program prints is read all the time, so that it never waits for its reader; every wait here has a
+//! limit; and a program that is still running is killed when its [`Running`] is dropped, with all that it has
+//! started. On Linux it is also killed when the thread ends that has started it, and so when this process is
+//! killed.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read};
@@ -59,8 +60,8 @@ struct Collected {
 }
 
 impl Running {
-    /// Starts a program in a group of processes of its own, without input, and with the signals that stop a program as if a user
-    /// had started it at a terminal.
+    /// Starts a program in a group of processes of its own, without input, and with the signals that stop a
+    /// program as if a user had started it at a terminal.
     ///
     /// # Errors
     /// What the system says.
@@ -100,7 +101,8 @@ impl Running {
     /// Waits until it has printed a line that contains `text`, and returns the first such line.
     ///
     /// # Errors
-    /// [`ErrorKind::UnexpectedEof`] if the stream ends before, [`ErrorKind::TimedOut`] after [`PATIENCE`]. Both say what was printed.
+    /// [`ErrorKind::UnexpectedEof`] if the stream ends before, [`ErrorKind::TimedOut`] after [`PATIENCE`].
+    /// Both say what was printed.
     pub fn wait_for(&self, stream: Stream, text: &str) -> io::Result<String> {
         let deadline = Instant::now() + PATIENCE;
         let mut streams = self.said.lock();
@@ -285,7 +287,8 @@ fn isolate(command: &mut Command) {
             libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL)
         };
         for signal in Signal::ALL {
-            // SAFETY: always sound, also between fork and exec: the call is async-signal-safe and SIG_DFL no handler.
+            // SAFETY: always sound, also between fork and exec: the call is async-signal-safe and SIG_DFL no
+            // handler.
             unsafe { libc::signal(i32::from(signal.number()), libc::SIG_DFL) };
         }
         Ok(())

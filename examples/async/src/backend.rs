@@ -1,5 +1,5 @@
-//! The pool, as the front sees it: an async call that waits for room, then for the result, and that stops the work if
-//! nobody waits any more.
+//! The pool, as the front sees it: an async call that waits for room, then for the result, and that stops the
+//! work when its caller does not wait any more.
 
 use anyhow::{Context, Result};
 use longshore::{CancelToken, JoinError, JoinHandle, OnFull, Pool};
@@ -53,7 +53,8 @@ impl Backend {
         // One deadline for both waits, for room and for a worker.
         let deadline = Instant::now() + self.service.patience;
         let task = self.pool.task().token(&token.0).deadline(deadline.into());
-        // While there is no room nothing of this client is read; so the client is slowed down, not the others.
+        // While there is no room nothing of this client is read; so the client is slowed down, not the
+        // others.
         let submitted = timeout_at(deadline, task.submit_async(move || factor(number, &inside)));
         let handle = submitted.await.map_err(|_| Unanswered::Busy)?.map_err(|_| Unanswered::Broken)?;
         match result(handle, deadline).await {
@@ -68,7 +69,8 @@ impl Backend {
         self.pool.stats().running
     }
 
-    /// Ends the workers when they have done what was accepted; says how many tasks began, and how many never did.
+    /// Ends the workers when they have done what was accepted; says how many tasks began, and how many never
+    /// did.
     pub fn close(&self) -> Result<(u64, u64)> {
         self.pool.shutdown().context("the pool does not end")?;
         let stats = self.pool.stats();
@@ -76,8 +78,8 @@ impl Backend {
     }
 }
 
-/// Waits for a result; takes a task back that is still waiting at the deadline. (Its own deadline alone would tell only when a
-/// worker comes to it.)
+/// Waits for a result; takes a task back that is still waiting at the deadline. (Its own deadline alone would
+/// tell only when a worker comes to it.)
 async fn result<T: Send>(mut handle: JoinHandle<T>, deadline: Instant) -> Result<T, JoinError> {
     match timeout_at(deadline, &mut handle).await {
         Ok(result) => result,

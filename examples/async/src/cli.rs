@@ -16,18 +16,20 @@ pub struct Cli {
 }
 
 const RULES: &str = "\
-Protocol: a line with a number from 1 to 18446744073709551615, of which the answer is a line such as `12 = 2 2 3`, or
-`12: reason` if there is none. A line has at most 100 bytes; of one that is longer nothing is computed. The answers to a
-connection come in the order of its questions. A client that closes its sending side gets its answers if they take
-less than a second each; then it has hung up, and what is computed for it is stopped. A client that reads
-nothing for 5 s is cut. One that is silent for 1 s is cut if its place is needed by another one.
+Protocol: a line with a number from 1 to 18446744073709551615, of which the answer is a line such as
+`12 = 2 2 3`, or `12: reason` if there is none. A line has at most 100 bytes; of one that is longer nothing
+is computed. The answers to a connection come in the order of its questions. A client that closes its sending
+side gets its answers if they take less than a second each; then it has hung up, and what is computed for it
+is stopped. A client that reads nothing for 5 s is cut. One that is silent for 1 s is cut if its place is
+needed by another one.
 
-SIGTERM, Ctrl-C or SIGHUP stop the service: it takes no more connections, answers the question that each client has
-asked, and reports, all within --grace. The second one ends it at once.
+SIGTERM, Ctrl-C or SIGHUP stop the service: it takes no more connections, answers the question that each
+client has asked, and reports, all within --grace. The second one ends it at once.
 
 Exit status:
   0  all went well; the service was stopped
-  1  a question was not answered (of demo: or an answer was wrong), or a connection was cut at the end of the grace
+  1  a question was not answered (of demo: or an answer was wrong), or a connection was cut at the end of
+     the grace
   2  a bad option, an address that cannot be used, a pool that does not start
   129, 130, 143  of ask and demo: SIGHUP, Ctrl-C, SIGTERM came first";
 

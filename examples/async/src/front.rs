@@ -1,4 +1,5 @@
-//! The TCP side: one thread with an async runtime that reads questions, has them answered, and writes the answers.
+//! The TCP side: one thread with an async runtime that reads questions, has them answered, and writes the
+//! answers.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -28,7 +29,8 @@ const CONNECTIONS: usize = 2000;
 const IDLE: Duration = Duration::from_secs(1);
 /// A client that takes nothing of its answers for so long has gone.
 const STALL: Duration = Duration::from_secs(5);
-/// A client that has closed its sending side may still wait for the answer, or be gone: so long it is computed.
+/// A client that has closed its sending side may still wait for the answer, or be gone: so long it is
+/// computed.
 const HALF_CLOSED: Duration = Duration::from_secs(1);
 /// For a connection that there is no room for.
 const REFUSAL: &[u8] = b"too many connections, try later\n";
@@ -83,7 +85,8 @@ impl Front {
         self.backend.running()
     }
 
-    /// Serves until `stop` is done, and then until each client has the answer to what it has asked, or the grace is over.
+    /// Serves until `stop` is done, and then until each client has the answer to what it has asked, or the
+    /// grace is over.
     pub async fn run(self: &Rc<Self>, listener: TcpListener, stop: impl Future<Output = ()>) -> Served {
         let handle = |connection| {
             let front = self.clone();

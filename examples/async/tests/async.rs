@@ -112,7 +112,7 @@ fn numbers_are_factored_and_what_is_none_is_refused() {
 }
 
 #[test]
-fn who_hangs_up_makes_room_for_the_others() {
+fn clients_that_hang_up_make_room_for_the_others() {
     // One worker, which the hard questions would keep for minutes each in a debug build.
     let mut service = Service::start(&["--jobs", "1", "--capacity", "1"]);
     let mut hard = Vec::new();
@@ -174,7 +174,7 @@ fn a_stop_answers_what_was_asked() {
 }
 
 #[test]
-fn the_demonstration_answers_everybody() {
+fn the_demonstration_answers_all_questions() {
     let demo = run(&["demo", "--clients", "5", "--impatient", "3"]);
     assert_eq!(demo.code(), Some(0), "{demo}");
     let said = demo.text();

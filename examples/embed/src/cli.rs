@@ -9,7 +9,8 @@ use longshore_cli::amount;
 
 use crate::pricer::Request;
 
-/// Prices a small book of options by Monte Carlo on a work-stealing pool and checks the prices against closed forms.
+/// Prices a small book of options by Monte Carlo on a work-stealing pool and checks the prices against closed
+/// forms.
 #[derive(Debug, Parser)]
 #[command(name = "embed", after_long_help = RULES)]
 pub struct Cli {
@@ -48,7 +49,7 @@ const RULES: &str = "\
 The book: a call and a put (Black-Scholes), a call on the geometric average of the path (closed form), and
 one on the arithmetic average (no closed form, so no check). Paths are simulated in blocks of 8192. Block
 number b draws from stream number b of a generator by counter, and the blocks are added up in their order:
-neither the number of workers nor who ran what can change a digit.
+neither the number of workers nor what each of them ran can change a digit.
 
 An estimate agrees with its closed form if it is within 5 standard errors.
 
@@ -57,7 +58,8 @@ Exit status:
   1    all prices are there, and one does not agree; or the report cannot be written
   2    a bad option, a pool that does not start
   124  --cancel-after came first
-  129, 130, 143  SIGHUP, Ctrl-C, SIGTERM: what is priced by then is printed. The second one ends the program at once";
+  129, 130, 143  SIGHUP, Ctrl-C, SIGTERM: what is priced by then is printed. The second one ends the program
+                 at once";
 
 /// A pinning policy, as parsed.
 #[derive(Clone, Debug)]

@@ -69,7 +69,8 @@ pub fn check(input: &Path) -> Result<()> {
     if metadata.is_dir() { Ok(()) } else { input::regular(&metadata).with_context(context) }
 }
 
-/// All regular files of the inputs: these in their order, and directories in the order of the names in them. Ends early at a stop.
+/// All regular files of the inputs: these in their order, and directories in the order of the names in them.
+/// Ends early at a stop.
 pub fn find(inputs: &[PathBuf], output: &Output, stop: &CancelToken) -> Found {
     let mut found = Found::default();
     for input in inputs {

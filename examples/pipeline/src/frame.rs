@@ -1,8 +1,8 @@
 //! Whether a compressed file is complete, without decompressing it.
 //!
-//! A frame of Zstandard (RFC 8878, section 3.1.1) is a header, blocks that each begin with their length, and a checksum. The
-//! lengths lead from block to block to the end, which has to be the end of the file: a file that was cut, emptied, or
-//! filled up with zeros by a crash is not complete.
+//! A frame of Zstandard (RFC 8878, section 3.1.1) is a header, blocks that each begin with their length, and
+//! a checksum. The lengths lead from block to block to the end, which has to be the end of the file: a file
+//! that was cut, emptied, or filled up with zeros by a crash is not complete.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -108,7 +108,8 @@ mod tests {
             random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             (random >> 24) as u8
         };
-        // Blocks that are raw, that repeat a byte, and that are compressed; sizes with all widths in the header.
+        // Blocks that are raw, that repeat a byte, and that are compressed; sizes with all widths in the
+        // header.
         let contents: Vec<Vec<u8>> = vec![
             Vec::new(),
             b"a".to_vec(),
@@ -135,7 +136,8 @@ mod tests {
             }
         }
     }
-    /// As after a crash that has lost the last pages of a file. Within the last block it takes `--check` to find that.
+    /// As after a crash that has lost the last pages of a file. Within the last block it takes `--check` to
+    /// find that.
     #[test]
     fn zeros_from_before_the_last_block_on_are_found() {
         let mut hasher = std::hash::DefaultHasher::new();

@@ -1,4 +1,5 @@
-//! The index: written under a temporary name, and put into its place when everything that it names is on the disk.
+//! The index: written under a temporary name, and put into its place when everything that it names is on the
+//! disk.
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};

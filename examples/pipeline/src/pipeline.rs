@@ -1,9 +1,10 @@
-//! The pipeline: this thread feeds the first stage; its tasks feed the second; this thread takes the results in order.
+//! The pipeline: this thread feeds the first stage; its tasks feed the second; this thread takes the results
+//! in order.
 //!
-//! Everything between the stages is bounded. A full queue before the second stage stops the workers of the first, whose
-//! queue fills up, which stops this thread. The bytes that are held are bounded in the same way: each task has the weight of
-//! its file, and each stage a budget. And no more than a window of files is under way in all, so that one slow file does not let
-//! finished ones pile up behind it.
+//! Everything between the stages is bounded. A full queue before the second stage stops the workers of the
+//! first, whose queue fills up, which stops this thread. The bytes that are held are bounded in the same way:
+//! each task has the weight of its file, and each stage a budget. And no more than a window of files is under
+//! way in all, so that one slow file does not let finished ones pile up behind it.
 
 use std::collections::VecDeque;
 use std::fs;

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::{Context, Result, anyhow};
 use longshore::{JoinHandle, OnFull, Pool, SubmitErrorKind};
 
-/// A pool that makes its submitters wait while its queue is full, or while its tasks hold as much memory as they may.
+/// A pool that makes its submitters wait while its queue is full, or while its tasks hold as much memory as
+/// they may.
 #[derive(Debug)]
 pub struct Stage {
     name: &'static str,

@@ -17,8 +17,8 @@ use crate::frame;
 /// Bytes read, hashed or compressed between two looks at the token.
 pub const BLOCK: usize = 1 << 20;
 
-/// When objects have to be on the disk: before the index. Where the whole file system can be made durable at once, that is
-/// much faster than each of them.
+/// When objects have to be on the disk: before the index. Where the whole file system can be made durable at
+/// once, that is much faster than each of them.
 const OBJECTS: Durability = if cfg!(target_os = "linux") { Durability::Later } else { Durability::Now };
 
 /// How to read a file.
@@ -240,8 +240,8 @@ fn hash_all(
     }
 }
 
-/// Makes room in the place of an object for a rename, which replaces everything but a directory. A directory that is
-/// not empty is kept, under another name.
+/// Makes room in the place of an object for a rename, which replaces everything but a directory. A directory
+/// that is not empty is kept, under another name.
 fn move_aside(path: &Path) -> io::Result<()> {
     if !fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir()) || fs::remove_dir(path).is_ok() {
         return Ok(());

@@ -18,7 +18,8 @@ fn peak(report: &str) -> f64 {
 fn large_files_and_many_files_keep_within_the_memory() {
     let directory = tempfile::tempdir().expect("a directory");
     let place = |name: String| directory.path().join(name);
-    // Twelve times the memory, half of it in files that are not held. They have holes, which a reader does not see.
+    // Twelve times the memory, half of it in files that are not held. They have holes, which a reader does
+    // not see.
     for (kind, count, size) in [("large", 4, 24_u64 << 20), ("small", 48, 2 << 20)] {
         std::fs::create_dir(place(kind.into())).expect("a directory");
         for number in 0..count {

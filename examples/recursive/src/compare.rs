@@ -25,7 +25,8 @@ pub struct Row {
     pub found: Found,
 }
 
-/// Compares the walkers; each round runs all of them, so that a disturbance hits all alike. After a stop there is no comparison.
+/// Compares the walkers; each round runs all of them, so that a disturbance hits all alike. After a stop
+/// there is no comparison.
 pub fn compare(cli: &Cli, stop: &CancelToken) -> Result<Option<Vec<Row>>> {
     let available = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = cli.jobs.map_or(available, usize::from);

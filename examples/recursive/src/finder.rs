@@ -1,5 +1,5 @@
-//! What is known of the tree so far. All walkers put into it what they meet, from any number of threads, and are told
-//! which files to hash; so all of them find the same, whatever their order.
+//! What is known of the tree so far. All walkers put into it what they meet, from any number of threads, and
+//! are told which files to hash; so all of them find the same, whatever their order.
 
 use std::collections::HashMap;
 use std::io;
@@ -14,9 +14,11 @@ use longshore_cli::tree::{Entry, Facts, Identity, Kind, Place};
 use crate::found::{self, Found, Member, Problem};
 use crate::hash::{self, Content, Hash};
 
-/// The tables of sizes and of links are cut into so many parts, each with its lock, so that workers seldom meet at one.
+/// The tables of sizes and of links are cut into so many parts, each with its lock, so that workers seldom
+/// meet at one.
 const PARTS: usize = 64;
-/// Problems that are kept with their text; more are only counted, so that a broken disk does not fill the memory.
+/// Problems that are kept with their text; more are only counted, so that a broken disk does not fill the
+/// memory.
 const MOST_PROBLEMS: usize = 1000;
 
 /// What to do about something that cannot be read.
@@ -93,7 +95,8 @@ impl Finder {
         self.stop.is_cancelled()
     }
 
-    /// Goes through a directory: calls `to_hash` for the files that have to be hashed, and returns the directories in it.
+    /// Goes through a directory: calls `to_hash` for the files that have to be hashed, and returns the
+    /// directories in it.
     pub fn directory(&self, place: &Arc<Place>, mut to_hash: impl FnMut(Sized)) -> Vec<Arc<Place>> {
         add(&self.counts.directories, 1);
         let mut below = Vec::new();
@@ -132,8 +135,8 @@ impl Finder {
         add(&self.counts.others, 1);
     }
 
-    /// Counts a file. Returns what has to be hashed now: nothing for the first file of its size, the first two when the
-    /// second one comes, and nothing for a further name of a file.
+    /// Counts a file. Returns what has to be hashed now: nothing for the first file of its size, the first
+    /// two when the second one comes, and nothing for a further name of a file.
     pub fn file(&self, file: Sized, origin: Origin) -> [Option<Sized>; 2] {
         let size = file.facts.size;
         add(&self.counts.files, 1);

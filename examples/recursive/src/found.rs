@@ -70,7 +70,8 @@ impl Found {
         self.groups.iter().fold(0, |sum, group| sum.saturating_add(group.wasted))
     }
 
-    /// Whether two walkers have seen the same. They may word their problems differently, so only their places count.
+    /// Whether two walkers have seen the same. They may word their problems differently, so only their places
+    /// count.
     pub fn agrees_with(&self, other: &Found) -> bool {
         let places = |found: &Found| {
             found.problems.iter().fold(BTreeMap::new(), |mut places, problem| {
@@ -86,7 +87,8 @@ impl Found {
     }
 }
 
-/// Groups of two files or more, from names of the same size and content each; `links` has the further names of files.
+/// Groups of two files or more, from names of the same size and content each; `links` has the further names
+/// of files.
 pub fn groups<K>(
     contents: HashMap<(u64, K), Vec<Member>>,
     mut links: HashMap<Identity, Vec<PathBuf>>,
@@ -96,7 +98,8 @@ pub fn groups<K>(
         let mut inodes = BTreeMap::new();
         let mut files = Vec::with_capacity(members.len());
         for (number, Member { path, identity, data }) in members.into_iter().enumerate() {
-            // The same file may have been met twice without a second name, below a directory that is mounted twice.
+            // The same file may have been met twice without a second name, below a directory that is mounted
+            // twice.
             let key = identity.ok_or(number);
             inodes.insert(key, data);
             files.push(path);

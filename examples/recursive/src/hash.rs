@@ -1,7 +1,8 @@
 //! The hash of a file's content, read in blocks, without its holes.
 //!
-//! A hole and zeros that were written are the same content. So a block of zeros is never hashed as bytes: the hash has the
-//! other blocks, and where the zeros are. A hole is found by asking the system, not by reading it.
+//! A hole and zeros that were written are the same content. So a block of zeros is never hashed as bytes: the
+//! hash has the other blocks, and where the zeros are. A hole is found by asking the system, not by reading
+//! it.
 
 use std::cell::RefCell;
 use std::fs::{File, Metadata};
@@ -158,7 +159,8 @@ impl Holes {
         Holes { can_tell: facts.allocated < facts.size, stretch: (0, 0), data: 0 }
     }
 
-    /// Where the next data is, from a position on: at the position itself, or beyond a hole, or at the end of the file.
+    /// Where the next data is, from a position on: at the position itself, or beyond a hole, or at the end of
+    /// the file.
     fn next_data(&mut self, file: &File, position: u64, size: u64) -> u64 {
         if !self.can_tell {
             return position;
@@ -185,7 +187,8 @@ impl Holes {
     }
 }
 
-/// The next stretch of data, which is empty and at the end if there is none; `None` if the system cannot tell.
+/// The next stretch of data, which is empty and at the end if there is none; `None` if the system cannot
+/// tell.
 #[cfg(target_os = "linux")]
 fn stretch_from(file: &File, position: u64, size: u64) -> Option<(u64, u64)> {
     use rustix::fs::{SeekFrom, seek};

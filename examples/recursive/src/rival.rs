@@ -42,8 +42,8 @@ fn visit(finder: &Finder, entry: DirEntry) {
     }
 }
 
-/// This walker does not say on what file system it is: only below the usual places of those that the kernel makes up it is
-/// worth asking.
+/// This walker does not say on what file system it is: only below the usual places of those that the kernel
+/// makes up it is worth asking.
 fn origin(entry: &DirEntry) -> Origin {
     let Some(directory) = entry.path().parent() else { return Origin::Disk };
     let is_usual = ["/proc", "/sys", "/dev"].iter().any(|place| directory.starts_with(place));

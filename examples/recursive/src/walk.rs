@@ -1,5 +1,5 @@
-//! The walk on the pool: a task for each directory, which submits tasks for the directories in it and for the files that
-//! have to be hashed.
+//! The walk on the pool: a task for each directory, which submits tasks for the directories in it and for the
+//! files that have to be hashed.
 
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -43,14 +43,14 @@ pub fn walk(root: &Path, options: Options, stop: &CancelToken) -> Result<Found> 
     let walk = Arc::new(Walk { pool, finder: Finder::new(options.on_error, stop.clone()) });
     let (inside, root) = (walk.clone(), Place::root(root));
     walk.pool.execute(move || directory(&inside, root)).map_err(|refused| anyhow!("{}", refused.kind))?;
-    // Ends when the root's task has ended, and all tasks that it has submitted, and all that these have, and so on: the
-    // pool counts them, so that the program need not.
+    // Ends when the root's task has ended, and all tasks that it has submitted, and all that these have, and
+    // so on: the pool counts them, so that the program need not.
     walk.pool.shutdown().context("the walk does not end")?;
     Ok(walk.finder.finish())
 }
 
-/// The task of a directory. What finds no room in the pool it does itself, one directory after the other: not one inside of
-/// the other, because a tree may be deeper than a stack.
+/// The task of a directory. What finds no room in the pool it does itself, one directory after the other: not
+/// one inside of the other, because a tree may be deeper than a stack.
 fn directory(walk: &Arc<Walk>, place: Arc<Place>) {
     let mut own = vec![place];
     while let Some(place) = own.pop() {

@@ -1,4 +1,5 @@
-//! Trees that are unlike others: links, holes, depth, names, files that change, directories that cannot be read.
+//! Trees that are unlike others: links, holes, depth, names, files that change, directories that cannot be
+//! read.
 
 #![cfg(target_os = "linux")]
 
@@ -234,10 +235,10 @@ fn names_are_harmless_and_distinct() {
     }
 }
 
-/// A user who may not read what others have locked. Permissions do not stop root.
+/// A user that may not read what others have locked. Permissions do not stop root.
 const NOBODY: u32 = 65534;
 
-/// Runs the program as a user who is not root; `None` where that is not possible.
+/// Runs the program as a user that is not root; `None` where that is not possible.
 fn run_as_user(root: &Path, options: &[&str]) -> Option<Finished> {
     let mut command = command(root, options);
     if rustix::process::getuid().is_root() {
@@ -252,7 +253,7 @@ fn run_as_user(root: &Path, options: &[&str]) -> Option<Finished> {
     }
 }
 
-/// A tree with a directory in it that cannot be read, and one of a name that nobody likes.
+/// A tree with a directory in it that cannot be read, and one with an escape sequence in its name.
 fn locked_tree() -> TempDir {
     let root = directory();
     fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).expect("ours");

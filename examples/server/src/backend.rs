@@ -86,8 +86,9 @@ impl<P: AnyPool> Backend<P> {
             }
             Mode::BackPressure => {
                 let pool: P = start(builder(work).queue_capacity(work.capacity))?;
-                // For what waits and what runs, from before the body is read until the row is on the disk. The
-                // pool's own capacity bounds what waits for a worker, and knows nothing of the rows behind it.
+                // For what waits and what runs, from before the body is read until the row is on the disk.
+                // The pool's own capacity bounds what waits for a worker, and knows nothing of the rows
+                // behind it.
                 let places = Arc::new(Semaphore::new(work.capacity + pool.stats().workers.len()));
                 let ledger = Ledger::start(recorder, give_up)?;
                 Way::Bounded { pool, ledger, places, patience: work.patience }
@@ -96,8 +97,8 @@ impl<P: AnyPool> Backend<P> {
         Ok(Backend { rounds, counts, way })
     }
 
-    /// Waits for what an upload will take, before its body is read: so the bodies of requests that are refused take
-    /// no memory.
+    /// Waits for what an upload will take, before its body is read: so the bodies of requests that are
+    /// refused take no memory.
     pub async fn place(&self) -> Result<Place, Refused> {
         let Way::Bounded { places, patience, .. } = &self.way else { return Ok(None) };
         match timeout(*patience, places.clone().acquire_owned()).await {

@@ -18,8 +18,8 @@ pub struct Row {
     pub mode: Mode,
     pub run: Run,
     pub stored: u64,
-    /// Accepted uploads that are not in the database with their content, rows that are there twice, rows of uploads
-    /// that were not accepted.
+    /// Accepted uploads that are not in the database with their content, rows that are there twice, rows of
+    /// uploads that were not accepted.
     pub wrong: u64,
 }
 
@@ -68,7 +68,8 @@ fn arguments(mode: Mode, options: &Bench, database: &Path) -> Vec<String> {
     arguments
 }
 
-/// Compares the database with what the server has answered: rows, and how many of them, or of those missing, are wrong.
+/// Compares the database with what the server has answered: rows, and how many of them, or of those missing,
+/// are wrong.
 fn check(database: &Path, run: &Run, options: &Bench) -> Result<(u64, u64)> {
     let (size, rounds) = (options.shape.size, options.work.rounds);
     let expected = |number: u64| (load::name(number), upload::digest(&load::body(number, size), rounds));

@@ -63,8 +63,8 @@ pub async fn read(body: Incoming) -> Result<Bytes, BodyError> {
     Ok(whole.freeze())
 }
 
-/// Reads the body of a request that is answered without it, so that the connection can be used again. A client that
-/// waits for a word before it sends is not asked to.
+/// Reads the body of a request that is answered without it, so that the connection can be used again. A
+/// client that waits for a word before it sends is not asked to.
 pub async fn discard(request: Request<Incoming>) {
     if announced(&request).is_ok() && !request.headers().contains_key(EXPECT) {
         // A connection whose body is not read to its end is closed after the answer.

@@ -22,23 +22,23 @@ Requests:
                       however often it is sent.
 Answers:
   201  stored: the body is the number of its row. It is in the database, and stays there.
-  503  refused: there was no place within the time to wait, or the database cannot be reached; it is not stored, and
-       Retry-After says when to come again
+  503  refused: there was no place within the time to wait, or the database cannot be reached; it is not
+       stored, and Retry-After says when to come again
   400, 404, 405, 408, 413  bad names, paths, methods; slow and large bodies
   422  the key belongs to another upload
-  500  the database failed, as the body says; or it is unknown whether the upload is stored, which the body says as
-       well: send it again with its key
+  500  the database failed, as the body says; or it is unknown whether the upload is stored, which the body
+       says as well: send it again with its key
 
-A connection without a request under way is closed when it is silent for 30 s, or for 1 s if its place is needed by another
-one. A body is refused when none of it comes for 5 s, or not all of it within 30 s.
+A connection without a request under way is closed when it is silent for 30 s, or for 1 s if its place is
+needed by another one. A body is refused when none of it comes for 5 s, or not all of it within 30 s.
 
-SIGTERM, Ctrl-C or SIGHUP stop a server: it takes no more connections, answers what it has read, stores what it has accepted,
-ends its threads and reports, all within --grace. The second one ends it at once.
+SIGTERM, Ctrl-C or SIGHUP stop a server: it takes no more connections, answers what it has read, stores what
+it has accepted, ends its threads and reports, all within --grace. The second one ends it at once.
 
 Exit status:
   0  all went well; a server was stopped
-  1  something that was accepted is not in the database or is there twice; a request failed; a connection was cut; a
-     report cannot be written
+  1  something that was accepted is not in the database or is there twice; a request failed; a connection
+     was cut; a report cannot be written
   2  a bad option, an address that cannot be used, a database that cannot be opened or has other tables
   129, 130, 143  of load and bench: SIGHUP, Ctrl-C, SIGTERM came first";
 

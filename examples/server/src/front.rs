@@ -1,4 +1,5 @@
-//! The HTTP side: one thread with an async runtime that reads requests, hands them to the back end, and answers.
+//! The HTTP side: one thread with an async runtime that reads requests, hands them to the back end, and
+//! answers.
 
 use std::cell::Cell;
 use std::convert::Infallible;

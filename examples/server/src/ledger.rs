@@ -1,5 +1,5 @@
-//! Writes rows in batches, on a thread of its own: while it writes one, the next piles up. So a lone row is written at
-//! once, many share a transaction, no timer is needed, and no worker waits for a disk.
+//! Writes rows in batches, on a thread of its own: while it writes one, the next piles up. So a lone row is
+//! written at once, many share a transaction, no timer is needed, and no worker waits for a disk.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +13,8 @@ use anyhow::{Context, Result};
 use crate::store::{GiveUp, Writer, Written};
 use crate::upload::Row;
 
-/// Rows of a transaction: enough to share its flush to the disk, few enough that the first does not wait long.
+/// Rows of a transaction: enough to share its flush to the disk, few enough that the first does not wait
+/// long.
 const BATCH: usize = 256;
 /// Bytes of a transaction, likewise. A larger row has one of its own.
 const BATCH_BYTES: usize = 8 << 20;
@@ -181,7 +182,8 @@ fn write_all(shared: &Shared, mut recorder: Recorder) {
     }
 }
 
-/// However the thread ends, rows that wait are given up, so that their requests fail instead of waiting for ever.
+/// However the thread ends, rows that wait are given up, so that their requests fail instead of waiting for
+/// ever.
 struct CloseOnDrop<'a>(&'a Shared);
 
 impl Drop for CloseOnDrop<'_> {

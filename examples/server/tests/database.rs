@@ -108,11 +108,13 @@ fn memory_is_bounded_by_the_places() {
 
 #[test]
 fn one_worker_has_batches_as_well() {
-    // Without a lock it depends on the disk how many uploads share a transaction; with one, all that came meanwhile do.
+    // Without a lock it depends on the disk how many uploads share a transaction; with one, all that came
+    // meanwhile do.
     let mut server = Server::start(&["--jobs", "1", "--rounds", "1", "--capacity", "1000"]);
     let locked = lock(&server);
     let answers = post_all(&server, 100, 100);
-    // The work on all of them is done while the first cannot be written: then the queue before the worker is empty.
+    // The work on all of them is done while the first cannot be written: then the queue before the worker is
+    // empty.
     thread::park_timeout(Duration::from_millis(300));
     drop(locked);
     for answer in answers {

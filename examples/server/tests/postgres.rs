@@ -1,5 +1,5 @@
-//! The back end on PostgreSQL: restarts, crashes, answers that are lost. Needs the programs of a PostgreSQL server, but
-//! none that runs: `apt-get install postgresql`.
+//! The back end on PostgreSQL: restarts, crashes, answers that are lost. Needs the programs of a PostgreSQL
+//! server, but none that runs: `apt-get install postgresql`.
 
 #![cfg(unix)]
 
@@ -224,7 +224,8 @@ impl Proxy {
                     });
                 });
                 thread::spawn(move || {
-                    // What comes after a commit is its answer: it was carried out, and nobody will know.
+                    // What comes after a commit is its answer: it was carried out, and the server will not
+                    // know.
                     pass(&mut from_server, &mut to_client, |_| !is_lost.load(Ordering::SeqCst));
                 });
             }

@@ -1,4 +1,5 @@
-//! The rules that all programs keep, as one test: each program describes itself and calls [`check`] from its own tests.
+//! The rules that all programs keep, as one test: each program describes itself and calls [`check`] from its
+//! own tests.
 //!
 //! ```ignore
 //! #[test]

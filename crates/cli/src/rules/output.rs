@@ -1,4 +1,4 @@
-//! Reports: a reader who has gone is no error, a disk that is full is one; messages need no reader.
+//! Reports: a reader that has gone is no error, a disk that is full is one; messages need no reader.
 
 use std::io;
 use std::process::{Command, Stdio};
@@ -18,7 +18,7 @@ pub fn check(subject: &Subject<'_>) {
         full_disk(subject, arguments);
     }
     closed_pipe(subject, &["--help"]);
-    // Nobody hears of the bad option but by the status.
+    // The exit status is all that tells of the bad option.
     let status = into_closed_pipe(subject.command(&["--no-such-option"]), Stream::Error);
     assert_eq!(status, Some(2));
 }

@@ -48,7 +48,8 @@ impl Long<'_> {
     }
 }
 
-/// The first signal: the program says that it stops, reports, and has the status of the signal, or 0 if it is a service.
+/// The first signal: the program says that it stops, reports, and has the status of the signal, or 0 if it is
+/// a service.
 fn first(subject: &Subject<'_>, signal: Signal) {
     for _ in 0..ATTEMPTS {
         let mut running = subject.start(subject.long.arguments());
@@ -68,7 +69,7 @@ fn first(subject: &Subject<'_>, signal: Signal) {
     panic!("{ATTEMPTS} times the run ended before it could be stopped by {signal}");
 }
 
-/// The second signal while the first cannot be obeyed: the report has to wait for a pipe that nobody reads.
+/// The second signal while the first cannot be obeyed: the report has to wait for a pipe without a reader.
 fn second(subject: &Subject<'_>, signal: Signal) {
     let (_reader, mut writer) = std::io::pipe().expect("a pipe");
     fill(&mut writer);

@@ -12,7 +12,8 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::{Activity, Connection, LAST_CALL, Limits, Stream};
 
-/// Connections that are being refused at a time. For one more the oldest is closed, which has had its answer for longest.
+/// Connections that are being refused at a time. For one more the oldest is closed, which has had its answer
+/// for longest.
 const REFUSED_AT_A_TIME: usize = 8;
 /// How long a refusal may take.
 const REFUSAL: Duration = Duration::from_secs(1);
@@ -30,7 +31,8 @@ pub struct Served {
 
 /// Serves connections until `stop` is done, and then until they have ended or the grace is over.
 ///
-/// `handle` makes the future that serves one connection; `refusal` is all that a connection gets for which there is no room.
+/// `handle` makes the future that serves one connection; `refusal` is all that a connection gets for which
+/// there is no room.
 ///
 /// # Panics
 /// Outside of a `LocalSet`.
@@ -64,7 +66,7 @@ where
     }
     let deadline = Instant::now() + limits.grace;
     drop(listener);
-    // Nobody to tell is well.
+    // An error if there is no connection to tell.
     let _ = close.send(true);
     Served { cut: guests.end(deadline).await, deadline }
 }
@@ -92,7 +94,8 @@ impl Guests {
         self.known.remove(&id);
     }
 
-    /// Whether there is room for one more, after the connection that has been silent longest was closed, if need be.
+    /// Whether there is room for one more, after the connection that has been silent longest was closed, if
+    /// need be.
     async fn make_room(&mut self) -> bool {
         if self.known.len() < self.limits.connections {
             return true;
@@ -141,7 +144,8 @@ impl Guests {
         yield_now().await;
     }
 
-    /// Waits until all have ended, which the silent ones do soon; cuts the rest at the deadline. Returns how many requests that cost.
+    /// Waits until all have ended, which the silent ones do soon; cuts the rest at the deadline. Returns how
+    /// many requests that cost.
     async fn end(mut self, deadline: Instant) -> usize {
         let last_call = (Instant::now() + LAST_CALL).min(deadline);
         if !self.wait_until(last_call).await {
@@ -229,7 +233,8 @@ mod tests {
             TcpStream::connect(self.address).await.expect("it listens")
         }
 
-        /// Asks until there is an answer: while the others have not been silent for long enough, it may be refused.
+        /// Asks until there is an answer: while the others have not been silent for long enough, it may be
+        /// refused.
         async fn ask(&self, question: &str) -> TcpStream {
             let asked = timeout(PATIENCE, async {
                 loop {
@@ -370,7 +375,7 @@ mod tests {
             };
             spawn_local(serve(listener, LIMITS, b"", std::future::pending(), wait));
             let mut client = TcpStream::connect(address).await.expect("it listens");
-            client.write_all(b"nobody reads this").await.expect("open");
+            client.write_all(b"this is not read").await.expect("open");
             let mut told = std::pin::pin!(told);
             assert!(timeout(Duration::from_millis(300), &mut told).await.is_err(), "it is still there");
             client.shutdown().await.expect("open");

@@ -1,12 +1,15 @@
 //! Connections of a service: as many as its limits allow, each answered or refused, all ended by a stop.
 //!
-//! - **A service never has more connections than it can.** When all are taken, the one that has been silent longest makes room, if it
-//!   has been silent for [`Limits::idle`] and no request of it is under way; otherwise the new one is refused by a short answer.
+//! - **A service never has more connections than it can.** When all are taken, the one that has been silent
+//!   longest makes room, if it has been silent for [`Limits::idle`] and no request of it is under way;
+//!   otherwise the new one is refused by a short answer.
 //! - **A client that does not read its answers** is cut when it has taken nothing for [`Limits::stall`].
-//! - **A client that sends more than is wanted** gets its answer nevertheless: a closed connection is read from for
-//!   a while, because the system would otherwise reset it, and the client would see the reset before the answer.
-//! - **A stop** ends within [`Limits::grace`]: no new connections; those on which no request is under way end within
-//!   [`LAST_CALL`]; requests under way are answered; what is left at the end of the grace is cut and counted.
+//! - **A client that sends more than is wanted** gets its answer nevertheless: a closed connection is read
+//!   from for a while, because the system would otherwise reset it, and the client would see the reset before
+//!   the answer.
+//! - **A stop** ends within [`Limits::grace`]: no new connections; those on which no request is under way end
+//!   within [`LAST_CALL`]; requests under way are answered; what is left at the end of the grace is cut and
+//!   counted.
 //!
 //! All of it runs on one thread, inside of a `LocalSet`.
 
@@ -42,7 +45,8 @@ pub struct Limits {
     pub grace: Duration,
 }
 
-/// How long after a stop a request can still begin on a connection that is open: its first bytes may be on their way.
+/// How long after a stop a request can still begin on a connection that is open: its first bytes may be on
+/// their way.
 pub const LAST_CALL: Duration = Duration::from_millis(500);
 
 /// A connection, as its handler gets it.

@@ -1,5 +1,5 @@
-//! The stream of a connection: notes when something moves, gives up on a client that does not read, and closes so that the last
-//! answer arrives.
+//! The stream of a connection: notes when something moves, gives up on a client that does not read, and
+//! closes so that the last answer arrives.
 
 use std::future::Future;
 use std::io::{self, ErrorKind};
@@ -50,8 +50,8 @@ impl Stream {
         Stream { socket, activity, stall, stalled: None, closing: Closing::No }
     }
 
-    /// Done when the client has closed its sending side, also while something that it has sent was not read yet. It may still wait
-    /// for answers: closing one side and closing both look the same from here.
+    /// Done when the client has closed its sending side, also while something that it has sent was not read
+    /// yet. It may still wait for answers: closing one side and closing both look the same from here.
     pub async fn hung_up(&self) {
         loop {
             match self.socket.ready(Interest::READABLE).await {
@@ -114,8 +114,8 @@ impl AsyncWrite for Stream {
         Pin::new(&mut self.socket).poll_flush(cx)
     }
 
-    /// Ends the sending side, then throws away what still comes: a socket that is closed with unread bytes is reset,
-    /// and the client may lose the answer that it has not read yet.
+    /// Ends the sending side, then throws away what still comes: a socket that is closed with unread bytes is
+    /// reset, and the client may lose the answer that it has not read yet.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         loop {

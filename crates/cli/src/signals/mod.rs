@@ -1,11 +1,14 @@
 //! Stopping: the first SIGINT, SIGTERM or SIGHUP asks the program to stop, the second ends it.
 //!
-//! - **The first** is handed to the program, which finishes what it has begun, reports, and exits. A batch program whose work is
-//!   incomplete then has the status 128 and the signal's number, a service that has stopped in good order has 0.
-//! - **The second** ends the process, at once: temporary files are removed if that takes no more than [`LAST_TOUCH`], and
-//!   the status is 128 and the number of the second signal. Neither a file system that hangs nor a full pipe delays it.
-//! - **A signal that was ignored when the program started stays ignored**, each on its own: `nohup` protects from SIGHUP alone,
-//!   and a background job of a shell script is not stopped by the Ctrl-C that ends the script.
+//! - **The first** is handed to the program, which finishes what it has begun, reports, and exits. A batch
+//!   program whose work is incomplete then has the status 128 and the signal's number, a service that has
+//!   stopped in good order has 0.
+//! - **The second** ends the process, at once: temporary files are removed if that takes no more than
+//!   [`LAST_TOUCH`], and the status is 128 and the number of the second signal. Neither a file system that
+//!   hangs nor a full pipe delays it.
+//! - **A signal that was ignored when the program started stays ignored**, each on its own: `nohup` protects
+//!   from SIGHUP alone, and a background job of a shell script is not stopped by the Ctrl-C that ends the
+//!   script.
 //!
 //! Where there are no such signals, Ctrl-C is the only one.
 //!
@@ -97,8 +100,8 @@ impl Signals {
     }
 }
 
-/// From now on the first signal calls `on_first`, on a thread of its own, and the second ends the process. The user is told so at the
-/// first, on standard error.
+/// From now on the first signal calls `on_first`, on a thread of its own, and the second ends the process.
+/// The user is told so at the first, on standard error.
 ///
 /// `on_first` must not wait for anything: the second signal is looked at when it has returned.
 ///

@@ -16,8 +16,8 @@ use crate::end::Status;
 /// Calls `on_signal` for each signal, on one thread; ends the process when that is asked for.
 pub fn listen(mut on_signal: impl FnMut(Signal) -> Next + Send + 'static) -> io::Result<()> {
     let heard: Vec<Signal> = Signal::ALL.into_iter().filter(|signal| !is_ignored(*signal)).collect();
-    // Before any other handler: from the first one on the system does not end the process any more, and a signal that
-    // only the other kind of handler saw would be lost.
+    // Before any other handler: from the first one on the system does not end the process any more, and a
+    // signal that only the other kind of handler saw would be lost.
     let mut incoming = Signals::new(heard.iter().map(|signal| number(*signal)))?;
     // Set while the thread is at the second signal: a third then ends the process inside of the handler.
     let is_ending = Arc::new(AtomicBool::new(false));
@@ -50,8 +50,8 @@ fn number(signal: Signal) -> i32 {
 /// Whether the process was started with this signal ignored.
 fn is_ignored(signal: Signal) -> bool {
     let mut action = MaybeUninit::<libc::sigaction>::uninit();
-    // SAFETY: the signal is a valid number; no action is set, because the second argument is null; the third points to
-    // memory of the right type, which the call fills.
+    // SAFETY: the signal is a valid number; no action is set, because the second argument is null; the third
+    // points to memory of the right type, which the call fills.
     let result = unsafe { libc::sigaction(number(signal), ptr::null(), action.as_mut_ptr()) };
     // SAFETY: it was filled if the call succeeded.
     result == 0 && unsafe { action.assume_init() }.sa_sigaction == libc::SIG_IGN

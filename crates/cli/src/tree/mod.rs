@@ -1,8 +1,9 @@
 //! Directory trees of any depth: places in a tree, and the directories and files at them.
 //!
-//! A path longer than the system takes (4,096 bytes on Linux) cannot be opened as a whole. A [`Place`] is opened in steps
-//! then, each relative to the directory before, and no descriptor is held in between: any number of places costs none. Symbolic
-//! links below the root are not followed, and only regular files are opened, without blocking.
+//! A path longer than the system takes (4,096 bytes on Linux) cannot be opened as a whole. A [`Place`] is
+//! opened in steps then, each relative to the directory before, and no descriptor is held in between: any
+//! number of places costs none. Symbolic links below the root are not followed, and only regular files are
+//! opened, without blocking.
 //!
 //! ```
 //! use longshore_cli::tree::{Kind, Place};

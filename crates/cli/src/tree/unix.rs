@@ -74,8 +74,8 @@ fn open_one(directory: Option<&OwnedFd>, path: &[u8], flags: OFlags) -> io::Resu
 }
 
 impl Entries {
-    /// Whether the kernel makes up what the files hold, as in /proc and /sys: their sizes then say nothing, and reading them can
-    /// wait, or do something.
+    /// Whether the kernel makes up what the files hold, as in /proc and /sys: their sizes then say nothing,
+    /// and reading them can wait, or do something.
     pub fn is_pseudo(&self) -> bool {
         self.is_pseudo
     }
@@ -148,7 +148,8 @@ pub fn facts(metadata: &Metadata) -> Facts {
     }
 }
 
-/// The file systems that hold what the kernel makes up (linux/magic.h and the sources of those that are not in it).
+/// The file systems that hold what the kernel makes up (linux/magic.h and the sources of those that are not
+/// in it).
 #[cfg(target_os = "linux")]
 const PSEUDO: [u64; 19] = [
     0x0000_9fa0, // proc

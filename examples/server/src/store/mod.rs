@@ -1,8 +1,9 @@
 //! The database: one connection that writes batches of rows, each batch in one transaction.
 //!
-//! A row can have a key, which its client has chosen; two uploads with the same key are one row, however often they come. PostgreSQL,
-//! whose connection can break when a transaction has been sent and its answer has not come, gets a key for each row: after a new
-//! connection the batch is written again, and what was stored already is found by its key.
+//! A row can have a key, which its client has chosen; two uploads with the same key are one row, however
+//! often they come. PostgreSQL, whose connection can break when a transaction has been sent and its answer
+//! has not come, gets a key for each row: after a new connection the batch is written again, and what was
+//! stored already is found by its key.
 
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -96,7 +97,8 @@ impl Database {
         Ok(Database::Sqlite(text.into()))
     }
 
-    /// Opens the database, makes its table if there is none, and makes sure that uploads can be written to it.
+    /// Opens the database, makes its table if there is none, and makes sure that uploads can be written to
+    /// it.
     pub fn open(&self, give_up: GiveUp) -> Result<Writer> {
         match self {
             Database::Sqlite(path) => sqlite::Connection::open(path, give_up).map(Writer::Sqlite),

@@ -1,5 +1,6 @@
-//! PostgreSQL. A connection that breaks is made anew, and the batch at hand is written again: every row has a key, so that nothing
-//! is stored twice, even if the transaction before had been carried out and only its answer was lost.
+//! PostgreSQL. A connection that breaks is made anew, and the batch at hand is written again: every row has a
+//! key, so that nothing is stored twice, even if the transaction before had been carried out and only its
+//! answer was lost.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -126,7 +127,8 @@ fn is_passing(error: &postgres::Error) -> bool {
 }
 
 fn is_shutdown(code: &SqlState) -> bool {
-    // Class 08: exceptions of the connection. 57P01 to 57P03: the server ends, has crashed, or is not ready yet.
+    // Class 08: exceptions of the connection. 57P01 to 57P03: the server ends, has crashed, or is not ready
+    // yet.
     code.code().starts_with("08") || ["57P01", "57P02", "57P03"].contains(&code.code())
 }
 

@@ -1,4 +1,5 @@
-//! SQLite. The file is opened when the server starts, and stays open: a server that has run out of descriptors still writes.
+//! SQLite. The file is opened when the server starts, and stays open: a server that has run out of
+//! descriptors still writes.
 
 use std::path::{Path, PathBuf};
 use std::thread;
