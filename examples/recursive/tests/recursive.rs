@@ -1,7 +1,7 @@
 //! The program as its user meets it, on small generated trees.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
