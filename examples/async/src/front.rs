@@ -58,8 +58,7 @@ pub fn serve(options: &Serve) -> Result<Status, Failure> {
         // Before the address is announced: its reader may signal at once.
         let (_signals, stop) =
             service::stop_signal("async").context("cannot listen for signals").or_usage()?;
-        let listener = TcpListener::bind(options.listen)
-            .await
+        let listener = service::listen(options.listen)
             .with_context(|| format!("cannot listen on {}", options.listen))
             .or_usage()?;
         let front = Front::new(Backend::start(options.service).or_usage()?, options.grace).or_usage()?;

@@ -19,7 +19,6 @@ use longshore::{AnyPool, Pool, PullPool};
 use longshore_cli::end::{Failure, OrFail, Status};
 use longshore_cli::service::{self, Connection, Limits, Served};
 use longshore_cli::{limits, print};
-use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 
@@ -114,9 +113,8 @@ async fn listen<P: AnyPool>(
     front: &Rc<Front<P>>,
     stop: impl Future<Output = ()>,
 ) -> Result<Served> {
-    let listener = TcpListener::bind(options.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}", options.listen))?;
+    let listener =
+        service::listen(options.listen).with_context(|| format!("cannot listen on {}", options.listen))?;
     report::say(&format!("listening on {}", listener.local_addr()?));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(SLOWEST_HEAD).max_buf_size(BUFFER);

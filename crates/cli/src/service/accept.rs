@@ -183,7 +183,7 @@ mod tests {
     use tokio::sync::oneshot;
     use tokio::task::LocalSet;
 
-    use super::super::{Line, Lines};
+    use super::super::{Line, Lines, listen};
     use super::*;
 
     const LIMITS: Limits = Limits {
@@ -221,7 +221,7 @@ mod tests {
     }
 
     async fn start(limits: Limits) -> Service {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("an address");
+        let listener = listen(([127, 0, 0, 1], 0).into()).expect("an address");
         let address = listener.local_addr().expect("an address");
         let (stop, stopped) = oneshot::channel();
         let served = serve(listener, limits, b"full", async { drop(stopped.await) }, echo);

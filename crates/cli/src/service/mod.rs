@@ -20,9 +20,11 @@ mod stream;
 use std::cell::Cell;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
@@ -106,6 +108,24 @@ impl Drop for Request {
         self.0.0.requests.update(|requests| requests - 1);
         self.0.note();
     }
+}
+
+/// Connections that the system may hold for a service until it takes them. With the usual 128 a burst of clients
+/// overflows it, and each client that finds no room is silently put off by a second or more.
+const BACKLOG: u32 = 4096;
+
+/// Listens on an address, with room for a burst of clients.
+///
+/// # Errors
+/// What the system says.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // So that a service can be started again at once. On Windows it would allow two services at an address.
+    if cfg!(not(windows)) {
+        socket.set_reuseaddr(true)?;
+    }
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Listens for the signals that stop a service; the future is done at the first.
