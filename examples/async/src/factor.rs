@@ -34,7 +34,7 @@ mod tests {
     #[test]
     fn factors_multiply_to_the_number() {
         for number in (1..2000).chain([u64::from(u32::MAX), 1 << 63, 3_u64.pow(40)]) {
-            let factors = factor(number, &CancelToken::new()).expect("nobody cancels");
+            let factors = factor(number, &CancelToken::new()).expect("it is not cancelled");
             assert_eq!(factors.iter().product::<u64>(), number);
             assert!(factors.is_sorted());
             assert!(factors.iter().all(|p| (2..*p).take_while(|d| d * d <= *p).all(|d| p % d > 0)));

@@ -1,5 +1,5 @@
-//! The part that owns the pool: a `Pricer` turns contracts into estimates. Whoever owns a `Pricer` needs no knowledge
-//! of threads; a running calculation can be watched, waited for, and stopped from any thread.
+//! The part that owns the pool: a `Pricer` turns contracts into estimates. Whoever owns a `Pricer` needs no
+//! knowledge of threads; a running calculation can be watched, waited for, and stopped from any thread.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -13,7 +13,8 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::contract::Contract;
 
-/// Paths of a block: about half a millisecond of work, so that a stop is felt at once and stealing costs nothing.
+/// Paths of a block: about half a millisecond of work, so that a stop is felt at once and stealing costs
+/// nothing.
 const BLOCK: u64 = 8192;
 
 /// How exactly to calculate.

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use longshore::CancelToken;
 
 use crate::cli::{Bench, Mode};
 use crate::load::{self, Run};
 use crate::process::Watched;
+use crate::store;
 use crate::upload;
-use crate::{report, store};
 
 /// One mode's results.
 #[derive(Debug)]
@@ -17,8 +18,8 @@ pub struct Row {
     pub mode: Mode,
     pub run: Run,
     pub stored: u64,
-    /// Accepted uploads that are not in the database with their content, rows that are there twice, rows of uploads
-    /// that were not accepted.
+    /// Accepted uploads that are not in the database with their content, rows that are there twice, rows of
+    /// uploads that were not accepted.
     pub wrong: u64,
 }
 
@@ -28,24 +29,26 @@ impl Row {
     }
 }
 
-/// Runs all modes and prints the table. Returns whether all is as it should be.
-pub fn bench(options: &Bench) -> Result<bool> {
+/// Runs all modes, unless it is stopped.
+pub fn bench(options: &Bench, stop: &CancelToken) -> Result<Vec<Row>> {
     let modes = [Mode::ThreadPerRequest, Mode::OneConsumer, Mode::Pool, Mode::BackPressure];
     let mut rows = Vec::new();
     for mode in modes {
-        rows.push(one(mode, options).with_context(|| format!("mode {}", mode.name()))?);
+        if stop.is_cancelled() {
+            break;
+        }
+        rows.push(one(mode, options, stop).with_context(|| format!("mode {}", mode.name()))?);
     }
-    report::print_bench(&rows)?;
-    Ok(rows.iter().all(Row::is_good))
+    Ok(rows)
 }
 
-fn one(mode: Mode, options: &Bench) -> Result<Row> {
+fn one(mode: Mode, options: &Bench, stop: &CancelToken) -> Result<Row> {
     let directory = tempfile::tempdir().context("no temporary directory")?;
     let database = directory.path().join("uploads.db");
     let server = Watched::start(&arguments(mode, options, &database))?;
-    let run = load::run(server.address, options.shape, Some(&server))?;
-    let (status, said) = server.stop()?;
-    ensure!(status.success(), "the server ended with {status}: {said}");
+    let run = load::run(server.address, options.shape, Some(&server), stop)?;
+    let ended = server.stop()?;
+    ensure!(ended.status.success(), "the server ended with {ended}");
     let (stored, wrong) = check(&database, &run, options)?;
     Ok(Row { mode, run, stored, wrong })
 }
@@ -65,7 +68,8 @@ fn arguments(mode: Mode, options: &Bench, database: &Path) -> Vec<String> {
     arguments
 }
 
-/// Compares the database with what the server has answered: rows, and how many of them, or of those missing, are wrong.
+/// Compares the database with what the server has answered: rows, and how many of them, or of those missing,
+/// are wrong.
 fn check(database: &Path, run: &Run, options: &Bench) -> Result<(u64, u64)> {
     let (size, rounds) = (options.shape.size, options.work.rounds);
     let expected = |number: u64| (load::name(number), upload::digest(&load::body(number, size), rounds));
