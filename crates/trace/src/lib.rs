@@ -1,0 +1,4 @@
+//! Records what a work-stealing pool does, and tells where the time went.
+pub mod format;
+pub mod record;
+pub mod recorder;

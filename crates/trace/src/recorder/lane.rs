@@ -1,0 +1,487 @@
+//! A lane: what one thread writes into its ring. Each call is a handful of plain stores.
+//!
+//! A lane belongs to one thread at a time: a worker, or a thread that submits tasks from outside.
+//!
+//! # When it looks at the clock
+//! A look costs 7 to 20 ns. So the end of a task is the beginning of the next, if nothing comes between, and where tasks are
+//! small the lane saves looks:
+//! - *Ends.* While tasks of one label take less than [`SMALL_TASK`], only each [`MOST_ENDS`]th end has a time; the reader
+//!   divides the time in between.
+//! - *Submissions to the own deque.* In a task that follows a small one they are counted, and the end of the task tells how
+//!   many they were; after a large one each has a time of its own.
+//! - *Submissions from outside.* While they follow each other quickly, [`MOST_GROUPED`] at most share a record and a time.
+//!
+//! What has no time of its own is marked as such by its kind, and the analysis says how much that is.
+
+use std::cell::Cell;
+use std::fmt;
+use std::sync::Arc;
+
+use super::clock::{Clock, ROUGH_TICKS_PER_US, Ticks};
+use super::ring::{ANCHOR, BLOCK, LONGEST, Ring};
+use crate::record::{
+    EndArg, InboxArg, Kind, MAX_BATCH, MAX_DELTA, MAX_LABEL, MAX_SPAWNED, Outcome, POSITIONS, Place, PlaceArg, Source,
+    Word,
+};
+
+/// Ticks below which a task is small: some 250 ns.
+pub const SMALL_TASK: u64 = ROUGH_TICKS_PER_US / 4;
+/// Ticks from which on the submissions of the next task have times: some 1 us.
+pub const LARGE_TASK: u64 = ROUGH_TICKS_PER_US;
+/// Small tasks that share a look at the clock.
+pub const MOST_ENDS: u32 = 8;
+/// Submissions from outside that share a look at the clock.
+pub const MOST_GROUPED: u32 = MAX_BATCH as u32;
+
+/// How exact times are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// Small tasks share looks at the clock, see the module's text.
+    #[default]
+    Adaptive,
+    /// Each boundary of a task has a time of its own.
+    Exact,
+}
+
+/// A task that has begun: given back to [`Lane::end`].
+#[derive(Debug)]
+#[must_use = "a task that begins also ends"]
+pub struct Begun {
+    source: Source,
+    /// The label of the task beneath.
+    beneath: Option<u16>,
+}
+
+/// The submissions that share the last record of the lane.
+#[derive(Debug, Default)]
+struct Group {
+    /// The number of the record's word.
+    at: Cell<u64>,
+    /// Its kind and delta.
+    head: Cell<u64>,
+    first: Cell<u32>,
+    worker: Cell<u32>,
+    count: Cell<u32>,
+    /// How many may share a time.
+    limit: Cell<u32>,
+    /// How many more may follow the last look at the clock.
+    left: Cell<u32>,
+    /// When that was.
+    since: Cell<u64>,
+}
+
+/// See the module's text.
+pub struct Lane<C = Ticks> {
+    ring: Arc<Ring>,
+    number: u32,
+    precision: Precision,
+    /// The number of the next word.
+    position: Cell<u64>,
+    /// The time of the last record that has one.
+    last: Cell<u64>,
+    /// Submissions to the own deque that no record counts yet.
+    spawned: Cell<u32>,
+    /// Forks so far, and how many of them a record counts.
+    forks: Cell<u32>,
+    counted_forks: Cell<u32>,
+    label: Cell<u16>,
+    previous_label: Cell<u16>,
+    is_running: Cell<bool>,
+    depth: Cell<u16>,
+    ended: Cell<u64>,
+    /// Whether submissions to the own deque have times.
+    is_large: Cell<bool>,
+    /// How many ends share a look.
+    stride: Cell<u32>,
+    /// Ends since the last look.
+    unstamped: Cell<u32>,
+    group: Group,
+    clock: C,
+}
+
+/// The lane itself: words and times.
+impl<C: Clock> Lane<C> {
+    pub(super) fn new(ring: Arc<Ring>, number: u32, precision: Precision, is_worker: bool, clock: C) -> Self {
+        let head = ring.head();
+        let lane = Lane {
+            number,
+            precision,
+            position: Cell::new(head),
+            last: Cell::new(clock.now()),
+            spawned: Cell::new(0),
+            forks: Cell::new(0),
+            counted_forks: Cell::new(0),
+            label: Cell::new(0),
+            previous_label: Cell::new(0),
+            // A thread from outside always does something of its own.
+            is_running: Cell::new(!is_worker),
+            depth: Cell::new(0),
+            ended: Cell::new(ring.ended()),
+            is_large: Cell::new(true),
+            stride: Cell::new(1),
+            unstamped: Cell::new(0),
+            group: Group::default(),
+            ring,
+            clock,
+        };
+        // A lane that goes on with a ring begins a block of its own.
+        lane.pad();
+        lane.anchor();
+        lane
+    }
+
+    /// Its number in the recording.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &C {
+        &self.clock
+    }
+
+    /// Writes a word without a look at the room that is left in the block.
+    #[inline(always)]
+    fn put_here(&self, word: Word) {
+        let at = self.position.get();
+        self.ring.store(at, word);
+        self.position.set(at + 1);
+    }
+
+    /// Makes sure that the longest record fits into the block.
+    #[inline(always)]
+    fn make_room(&self) {
+        if self.position.get() & (BLOCK - 1) > BLOCK - LONGEST {
+            self.begin_block();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn begin_block(&self) {
+        self.pad();
+        self.anchor();
+        self.ring.block_is_full();
+    }
+
+    /// Fills the block.
+    fn pad(&self) {
+        while self.position.get() & (BLOCK - 1) != 0 {
+            self.put_here(Word::new(Kind::Pad, 0, 0));
+        }
+    }
+
+    fn anchor(&self) {
+        let depth = u32::from(self.depth.get()) | u32::from(self.is_running.get()) << 16;
+        self.put_here(Word::new(Kind::Anchor, 0, depth));
+        self.put_here(Word(self.last.get()));
+        self.put_here(Word(self.ended.get()));
+        self.put_here(Word(0));
+        debug_assert_eq!(self.position.get() & (BLOCK - 1), ANCHOR);
+        self.ring.publish(self.position.get());
+    }
+
+    /// Writes a record without a time.
+    #[inline(always)]
+    fn note(&self, kind: Kind, arg: u32) {
+        self.make_room();
+        self.put_here(Word::new(kind, 0, arg));
+        self.ring.publish(self.position.get());
+    }
+
+    /// Writes a record with the time. Returns how many ticks have passed since the last one.
+    #[inline(always)]
+    fn stamp(&self, kind: Kind, arg: u32) -> u64 {
+        let delta = self.time();
+        self.put_here(Word::new(kind, delta & MAX_DELTA, arg));
+        self.ring.publish(self.position.get());
+        delta
+    }
+
+    /// As `stamp`, with an extra word.
+    fn stamp_with(&self, kind: Kind, arg: u32, extra: u64) {
+        self.count_spawned();
+        let delta = self.time();
+        self.put_here(Word::new(kind, delta & MAX_DELTA, arg));
+        self.put_here(Word::extra(extra));
+        self.ring.publish(self.position.get());
+    }
+
+    /// Looks at the clock, for a record that is written next.
+    #[inline(always)]
+    fn time(&self) -> u64 {
+        let now = self.clock.now();
+        let delta = now.saturating_sub(self.last.get()); // counters of two processors may differ a little
+        self.make_room();
+        self.last.set(self.last.get() + delta);
+        self.unstamped.set(0);
+        if delta > MAX_DELTA {
+            self.long_time(delta);
+        }
+        delta
+    }
+
+    #[cold]
+    fn long_time(&self, delta: u64) {
+        let steps = (delta >> 27).min(u64::from(u32::MAX));
+        self.put_here(Word::new(Kind::Time, 0, steps as u32));
+    }
+
+    /// As `stamp`, after what has no record yet.
+    #[inline]
+    fn event(&self, kind: Kind, arg: u32) {
+        self.count_spawned();
+        self.stamp(kind, arg);
+    }
+
+    /// Writes a record that counts submissions, if there are any that no record counts.
+    #[inline]
+    fn count_spawned(&self) {
+        let spawned = self.spawned.replace(0);
+        if spawned > 0 {
+            self.note(Kind::Spawned, spawned);
+        }
+    }
+}
+
+/// Tasks.
+impl<C: Clock> Lane<C> {
+    /// A task begins. Costs a look at the clock only if another one is interrupted.
+    #[inline]
+    pub fn begin(&self, source: Source) -> Begun {
+        if !self.is_running.replace(true) {
+            return Begun { source, beneath: None };
+        }
+        self.begin_within(source)
+    }
+
+    #[cold]
+    fn begin_within(&self, source: Source) -> Begun {
+        let label = self.label.replace(0);
+        self.count_forks();
+        let spawned = self.spawned.replace(0);
+        if spawned > MAX_SPAWNED {
+            self.note(Kind::Spawned, spawned - MAX_SPAWNED);
+        }
+        let spawned = spawned.min(MAX_SPAWNED);
+        self.stamp(Kind::Begin, EndArg { label, source, outcome: Outcome::Completed, spawned }.pack());
+        self.depth.set(self.depth.get().saturating_add(1));
+        Begun { source, beneath: Some(label) }
+    }
+
+    /// The task that began last ends.
+    #[inline]
+    pub fn end(&self, task: Begun, outcome: Outcome) {
+        let spawned = self.spawned.get();
+        if task.beneath.is_some() || spawned > MAX_SPAWNED || self.has_uncounted_forks() {
+            return self.end_slowly(task, outcome);
+        }
+        self.spawned.set(0);
+        self.is_running.set(false);
+        self.write_end(task.source, outcome, spawned);
+    }
+
+    #[inline(always)]
+    fn write_end(&self, source: Source, outcome: Outcome, spawned: u32) {
+        let label = self.label.replace(0);
+        let arg = EndArg { label, source, outcome, spawned }.pack();
+        self.ended.set(self.ended.get() + 1);
+        let shared = self.unstamped.get() + 1;
+        if shared < self.stride.get() && label == self.previous_label.get() {
+            self.unstamped.set(shared);
+            return self.note(Kind::Ended, arg);
+        }
+        let took = self.stamp(Kind::End, arg);
+        self.previous_label.set(label);
+        self.is_large.set(took >= LARGE_TASK);
+        let is_small = took < SMALL_TASK * u64::from(shared) && self.precision == Precision::Adaptive;
+        self.stride.set(if is_small { (self.stride.get() * 2).min(MOST_ENDS) } else { 1 });
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn end_slowly(&self, task: Begun, outcome: Outcome) {
+        self.count_forks();
+        let spawned = self.spawned.replace(0);
+        if spawned > MAX_SPAWNED {
+            self.note(Kind::Spawned, spawned - MAX_SPAWNED);
+        }
+        if task.beneath.is_some() {
+            self.stride.set(1);
+        }
+        self.write_end(task.source, outcome, spawned.min(MAX_SPAWNED));
+        match task.beneath {
+            Some(label) => {
+                self.label.set(label);
+                self.depth.set(self.depth.get().saturating_sub(1));
+                self.stride.set(1);
+            }
+            None => self.is_running.set(false),
+        }
+    }
+
+    /// Gives the task at hand a label, an id from [`Recorder::label`](super::Recorder::label).
+    #[inline]
+    pub fn label(&self, label: u16) {
+        self.label.set(label.min(MAX_LABEL));
+    }
+
+    /// How many tasks have ended here: the number of the one that ends next (if none begins on top of it).
+    pub fn ended(&self) -> u64 {
+        self.ended.get()
+    }
+
+    /// The task at hand puts a task into its worker's deque.
+    #[inline]
+    pub fn spawned(&self) {
+        if self.is_large.get() || self.precision == Precision::Exact {
+            self.event(Kind::Spawn, 1);
+        } else {
+            self.spawned.set(self.spawned.get().saturating_add(1));
+        }
+    }
+
+    /// The task at hand forks. Costs an addition; what is never taken leaves no other trace. Returns a number for
+    /// [`Lane::offered`].
+    #[inline(always)]
+    pub fn forked(&self) -> u32 {
+        let forks = self.forks.get().wrapping_add(1);
+        self.forks.set(forks);
+        forks
+    }
+
+    #[inline(always)]
+    fn has_uncounted_forks(&self) -> bool {
+        self.forks.get() != self.counted_forks.get()
+    }
+
+    /// Writes how many forks there were since this was last said.
+    fn count_forks(&self) {
+        let forks = self.forks.get().wrapping_sub(self.counted_forks.replace(self.forks.get()));
+        if forks > 0 {
+            self.count_spawned();
+            self.note(Kind::Forks, forks);
+        }
+    }
+}
+
+/// Queues.
+impl<C: Clock> Lane<C> {
+    /// Puts a task into position `position` of a worker's inbox.
+    #[inline]
+    pub fn submitted(&self, worker: usize, position: u64) {
+        let group = &self.group;
+        let (worker, position) = ((worker & 0x1fff) as u32, (position % POSITIONS) as u32);
+        let count = group.count.get();
+        let follows = group.at.get() + 1 == self.position.get()
+            && worker == group.worker.get()
+            && position == (group.first.get() + count) % POSITIONS as u32
+            && count < MAX_BATCH as u32;
+        let left = group.left.get();
+        if left == 0 || count == 0 {
+            return self.begin_group(worker, position);
+        }
+        group.left.set(left - 1);
+        if follows {
+            group.count.set(count + 1);
+            let arg = InboxArg { worker: worker as u16, position: group.first.get() as u16, count: count as u8 + 1 };
+            self.ring.store(group.at.get(), Word(group.head.get() | u64::from(arg.pack()) << 32));
+            return;
+        }
+        self.count_spawned();
+        self.open_group(Kind::Submitted, 0, worker, position);
+    }
+
+    /// Begins a group with a look at the clock.
+    fn begin_group(&self, worker: u32, position: u32) {
+        let group = &self.group;
+        self.count_spawned();
+        let delta = self.time();
+        let took = self.last.get() - group.since.get();
+        let is_quick = took < SMALL_TASK * u64::from(group.limit.get()) && self.precision == Precision::Adaptive;
+        let limit = if is_quick { (group.limit.get() * 2).min(MOST_GROUPED) } else { 1 };
+        group.since.set(self.last.get());
+        group.limit.set(limit);
+        group.left.set(limit - 1);
+        self.open_group(Kind::Submit, delta & MAX_DELTA, worker, position);
+    }
+
+    #[inline]
+    fn open_group(&self, kind: Kind, delta: u64, worker: u32, position: u32) {
+        let arg = InboxArg { worker: worker as u16, position: position as u16, count: 1 };
+        self.make_room();
+        let group = &self.group;
+        group.at.set(self.position.get());
+        group.head.set(Word::new(kind, delta, 0).0);
+        group.first.set(position);
+        group.worker.set(worker);
+        group.count.set(1);
+        self.put_here(Word::new(kind, delta, arg.pack()));
+        self.ring.publish(self.position.get());
+    }
+
+    /// Puts `count` tasks into consecutive positions of a worker's inbox.
+    pub fn submitted_batch(&self, worker: usize, position: u64, count: usize) {
+        for begin in (0..count).step_by(MAX_BATCH) {
+            let arg = InboxArg {
+                worker: (worker & 0x1fff) as u16,
+                position: ((position + begin as u64) % POSITIONS) as u16,
+                count: (count - begin).min(MAX_BATCH) as u8,
+            };
+            self.event(Kind::Submit, arg.pack());
+        }
+    }
+
+    /// Puts tasks into a queue that has no positions. `worker` counts only for a queue of one worker.
+    pub fn put(&self, place: Place, worker: usize, count: usize) {
+        self.event(Kind::Put, place_arg(place, worker, count));
+    }
+
+    /// Has taken `count` tasks from a worker's inbox, from `position` on. The first is run next, the others are now in the
+    /// deque, the youngest at the bottom.
+    pub fn took(&self, worker: usize, position: u64, count: usize) {
+        let arg = InboxArg {
+            worker: (worker & 0x1fff) as u16,
+            position: (position % POSITIONS) as u16,
+            count: count.clamp(1, MAX_BATCH) as u8,
+        };
+        self.event(Kind::Took, arg.pack());
+    }
+
+    /// Has taken the `count` oldest tasks of a worker's deque (its own, for the sake of fairness, too). The oldest is run
+    /// next, the others are now in the deque, the oldest at the bottom.
+    pub fn stole(&self, victim: usize, count: usize) {
+        self.event(Kind::Stole, place_arg(Place::Injector, victim, count));
+    }
+
+    /// Has taken tasks from a queue that has no positions, likewise, the youngest at the bottom.
+    pub fn got(&self, place: Place, worker: usize, count: usize) {
+        self.event(Kind::Got, place_arg(place, worker, count));
+    }
+
+    /// Tasks in the own deque and inbox. Costs no look at the clock; called before each refill and each sleep.
+    pub fn depth(&self, deque: usize, inbox: usize) {
+        self.count_spawned();
+        self.note(Kind::Depth, deque.min(0xffff) as u32 | (inbox.min(0xffff) as u32) << 16);
+    }
+}
+
+fn place_arg(place: Place, worker: usize, count: usize) -> u32 {
+    let count = count.min(crate::record::MAX_COUNT) as u16;
+    PlaceArg { place, worker: (worker & 0x1fff) as u16, count }.pack()
+}
+
+impl<C> Drop for Lane<C> {
+    fn drop(&mut self) {
+        self.ring.give_back(self.ended.get());
+    }
+}
+
+impl<C> fmt::Debug for Lane<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lane").field("number", &self.number).field("ring", &self.ring).finish_non_exhaustive()
+    }
+}
+
+#[path = "lane_events.rs"]
+mod events;
