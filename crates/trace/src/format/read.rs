@@ -7,7 +7,7 @@ use super::{Damage, Facts, LONGEST_CHUNK, LaneKind, ReadError, SIGNATURE, VERSIO
 use crate::record::MAX_LABEL;
 
 /// Lanes that a recording may have.
-const MOST_LANES: usize = 1 << 15;
+const MOST_LANES: usize = 1 << 14;
 /// Bytes before the first chunk.
 const HEAD: usize = 16;
 

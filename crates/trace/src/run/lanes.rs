@@ -1,0 +1,480 @@
+//! Interprets the records of each lane: tasks, gaps, waits, and what was put into and taken from queues.
+//!
+//! A task that begins right where the one before ended has no record of its begin, and small tasks share a time. So there
+//! are tasks whose begin is known (on the stack), tasks that have ended at an unknown time (*pending*), and at most one of
+//! which only the effects are known yet (*forming*). The next record with a time settles them.
+
+use super::decode::{Event, Item, Scale, decode, is_stamped};
+use super::{Activity, Awaited, Cpu, Gap, Lane, Nanos, Parent, Run, Task, Wait};
+use crate::format::{LaneKind, ReadError, Recording};
+use crate::record::{EndArg, InboxArg, Kind, Outcome, Place, PlaceArg, Rest, Source, TaskRef, WaitFor};
+
+/// A run of which the edges are not known yet, and what they are found with.
+#[derive(Debug, Default)]
+pub struct Draft {
+    /// Without edges.
+    pub run: Run,
+    /// What happened to each lane's deque.
+    pub logs: Vec<Log>,
+    /// Tasks put into inboxes.
+    pub submits: Vec<Submit>,
+    /// Tasks put into other queues.
+    pub puts: Vec<Put>,
+    /// Tasks taken from queues.
+    pub takes: Vec<Take>,
+    /// For each task with [`Source::Batch`] or [`Source::Fork`]: the take that it was the first of.
+    pub heads: Vec<(u32, u32)>,
+    /// Forks put on offer.
+    pub offers: Vec<Offer>,
+    /// Joins of forks that were taken: the wait, the fork's address.
+    pub joins: Vec<(u32, u64)>,
+    /// Waits that a record says the awaited task of.
+    pub joined: Vec<(u32, TaskRef)>,
+}
+
+/// What happened to the deque of a lane, in order.
+#[derive(Debug, Default)]
+pub struct Log {
+    /// In order.
+    pub ops: Vec<Op>,
+    /// The numbers of the tasks that ended, with their places, in order.
+    pub ended: Vec<(u64, u32)>,
+    /// Times at which the number of forks so far is known, in order.
+    pub forks: Vec<(Nanos, u64)>,
+}
+
+/// A step of a deque.
+#[derive(Debug, Clone, Copy)]
+pub enum Op {
+    /// A task begins; if its source says so, it is taken from the deque.
+    Begin(u32),
+    /// A task has put tasks into the deque: how many, when if that is known.
+    Spawn(Parent, u32, Option<Nanos>),
+    /// All but the first of a take were put into the deque.
+    Unload(u32),
+    /// It holds so many.
+    Depth(Nanos, u32),
+    /// Records are lost.
+    Lost,
+}
+
+/// Tasks put into consecutive places of an inbox.
+#[derive(Debug, Clone, Copy)]
+pub struct Submit {
+    /// Where.
+    pub arg: InboxArg,
+    /// By whom.
+    pub parent: Parent,
+    /// The first of them.
+    pub time: Nanos,
+    /// The time between two of them.
+    pub spacing: Nanos,
+    /// Whether the time was recorded.
+    pub is_exact: bool,
+}
+
+/// Tasks put into a queue without positions.
+#[derive(Debug, Clone, Copy)]
+pub struct Put {
+    /// Where.
+    pub arg: PlaceArg,
+    /// By whom.
+    pub parent: Parent,
+    /// When.
+    pub time: Nanos,
+}
+
+/// Where tasks were taken from.
+#[derive(Debug, Clone, Copy)]
+pub enum From {
+    /// An inbox.
+    Inbox(InboxArg),
+    /// The deque of a worker: its number.
+    Deque(u32),
+    /// Another queue.
+    Place(PlaceArg),
+    /// The offer of a worker: its number, the fork's address.
+    Offer(u32, u64),
+}
+
+/// Tasks that were taken.
+#[derive(Debug, Clone, Copy)]
+pub struct Take {
+    /// By which lane.
+    pub lane: u32,
+    /// From where.
+    pub from: From,
+    /// How many.
+    pub count: u32,
+    /// When.
+    pub time: Nanos,
+}
+
+/// A fork that was offered.
+#[derive(Debug, Clone, Copy)]
+pub struct Offer {
+    /// By which lane.
+    pub lane: u32,
+    /// In which task.
+    pub parent: Parent,
+    /// The fork's address.
+    pub fork: u64,
+    /// When.
+    pub time: Nanos,
+    /// About when it was forked.
+    pub forked: Nanos,
+}
+
+/// What is on a lane, from the bottom up.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Frame {
+    /// A task that goes on running (if nothing is above it) since some time.
+    Task(u32, Nanos),
+    Wait(u32),
+    Block,
+}
+
+/// A task that has ended at an unknown time; since when it runs, if that is known.
+#[derive(Debug, Clone, Copy)]
+struct Pending(u32, Option<Nanos>);
+
+/// About how long a small task takes, if nothing else is known.
+const SMALL: Nanos = 100;
+/// Small tasks that share a look at the clock take at most this, each.
+const LARGE: Nanos = 1_000;
+
+/// Interprets all lanes.
+pub fn interpret(recording: &Recording) -> Result<Draft, ReadError> {
+    let mut draft = Draft::default();
+    let run = &mut draft.run;
+    (run.pool, run.stats, run.notes) = (recording.pool.clone(), recording.stats.clone(), recording.notes.clone());
+    let most = recording.labels.keys().copied().max().unwrap_or(0);
+    run.labels = (0..=most).map(|i| recording.labels.get(&i).cloned().unwrap_or_default()).collect();
+    let mut first = u64::MAX;
+    for lane in &recording.lanes {
+        let mut is_first = true;
+        decode(lane, |item| {
+            if is_first && let Item::Begin { ticks, .. } = item {
+                first = first.min(ticks);
+                is_first = false;
+            }
+            Ok(())
+        })?;
+    }
+    let scale = Scale::new(&recording.clock, first);
+    for lane in &recording.lanes {
+        let index = draft.run.lanes.len() as u32;
+        draft.run.lanes.push(empty_lane(lane.number, lane.kind));
+        draft.logs.push(Log::default());
+        let mut interpreter = Interpreter::new(&mut draft, index, scale);
+        decode(lane, |item| interpreter.take(item))?;
+        interpreter.close();
+    }
+    draft.run.duration = draft.run.lanes.iter().map(|lane| lane.end).max().unwrap_or(0);
+    Ok(draft)
+}
+
+fn empty_lane(number: u32, kind: LaneKind) -> Lane {
+    Lane {
+        number,
+        kind,
+        name: match kind {
+            LaneKind::Worker(index) => format!("worker {index}"),
+            LaneKind::Outside => format!("thread {number}"),
+        },
+        begin: 0,
+        end: 0,
+        gaps: Vec::new(),
+        cpu: Vec::new(),
+        submitted: 0,
+        submitting: (0, 0),
+        lost_words: 0,
+        stolen: 0,
+        stolen_forks: 0,
+        forks: 0,
+        core: None,
+    }
+}
+
+/// One lane, being interpreted.
+pub(super) struct Interpreter<'a> {
+    pub(super) draft: &'a mut Draft,
+    pub(super) lane: u32,
+    scale: Scale,
+    is_worker: bool,
+    /// The last record with a time.
+    pub(super) now: Nanos,
+    pub(super) stack: Vec<Frame>,
+    /// What it does if nothing is on the stack.
+    doing: Activity,
+    forming: Option<u32>,
+    pending: Vec<Pending>,
+    /// About how long tasks took that shared the last look at the clock.
+    typical: Nanos,
+    /// The last take, until a task has come of it.
+    last_take: Option<u32>,
+    /// Submissions without a time.
+    untimed: Vec<u32>,
+    last_wait: Option<u32>,
+    ended: u64,
+    cpu: Option<(Nanos, u64)>,
+    /// Forks so far.
+    forks: u64,
+}
+
+impl<'a> Interpreter<'a> {
+    fn new(draft: &'a mut Draft, lane: u32, scale: Scale) -> Self {
+        let is_worker = draft.run.lanes[lane as usize].worker().is_some();
+        Interpreter {
+            draft,
+            lane,
+            scale,
+            is_worker,
+            now: 0,
+            stack: Vec::new(),
+            doing: Activity::Gone,
+            forming: None,
+            pending: Vec::new(),
+            typical: SMALL,
+            last_take: None,
+            untimed: Vec::new(),
+            last_wait: None,
+            ended: 0,
+            cpu: None,
+            forks: 0,
+        }
+    }
+
+    fn this(&mut self) -> &mut Lane {
+        &mut self.draft.run.lanes[self.lane as usize]
+    }
+
+    fn log(&mut self) -> &mut Log {
+        &mut self.draft.logs[self.lane as usize]
+    }
+
+    fn task(&mut self, task: u32) -> &mut Task {
+        &mut self.draft.run.tasks[task as usize]
+    }
+
+    fn take(&mut self, item: Item) -> Result<(), &'static str> {
+        match item {
+            Item::Begin { ticks, lost, ended, depth, is_running } => {
+                self.begin_anew(self.scale.nanos(ticks), lost, ended, depth, is_running);
+                Ok(())
+            }
+            Item::Event(event) => {
+                let time = self.scale.nanos(event.ticks).max(self.now);
+                self.event(event, time)?;
+                if is_stamped(event.kind) {
+                    self.now = time;
+                    self.note_forks();
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Notes how many forks there were until now.
+    fn note_forks(&mut self) {
+        let (now, forks) = (self.now, self.forks);
+        let points = &mut self.log().forks;
+        if points.last().is_none_or(|(_, before)| *before != forks) {
+            points.push((now, forks));
+        }
+    }
+
+    fn begin_anew(&mut self, time: Nanos, lost: u64, ended: u64, depth: u16, is_running: bool) {
+        let is_first = self.log().ops.is_empty() && self.now == 0;
+        self.close();
+        if is_first {
+            self.this().begin = time;
+        } else {
+            self.gap(Activity::Gone, time);
+        }
+        if lost > 0 {
+            self.this().lost_words += lost;
+            self.log().ops.push(Op::Lost);
+        }
+        (self.now, self.ended) = (time, ended);
+        self.doing = if self.is_worker { Activity::Own } else { Activity::Gone };
+        let open = u32::from(depth) + u32::from(is_running && self.is_worker);
+        for _ in 0..open {
+            let task = self.new_task(time);
+            self.task(task).is_cut = true;
+            self.stack.push(Frame::Task(task, time));
+        }
+    }
+
+    /// Ends what is open, at the last known time.
+    fn close(&mut self) {
+        let now = self.now;
+        self.settle(now, false);
+        if let Some(task) = self.forming.take() {
+            self.task(task).begin = now;
+            self.cut(task);
+        }
+        self.advance(now);
+        while let Some(frame) = self.stack.pop() {
+            match frame {
+                Frame::Task(task, since) => {
+                    self.run_until(task, since, now, false);
+                    self.cut(task);
+                }
+                Frame::Wait(wait) => self.draft.run.waits[wait as usize].end = now,
+                Frame::Block => {}
+            }
+        }
+        (self.last_take, self.last_wait, self.cpu) = (None, None, None);
+        self.this().end = now;
+    }
+
+    fn cut(&mut self, task: u32) {
+        let now = self.now;
+        let task = self.task(task);
+        (task.end, task.is_cut, task.is_exact) = (now, true, false);
+    }
+
+    /// A task of which nothing is known but perhaps its begin.
+    pub(super) fn new_task(&mut self, begin: Nanos) -> u32 {
+        let task = Task {
+            lane: self.lane,
+            number: u64::MAX,
+            begin,
+            end: begin,
+            own: 0,
+            label: 0,
+            source: Source::Unknown,
+            outcome: Outcome::Completed,
+            depth: self.stack.iter().filter(|frame| matches!(frame, Frame::Task(..))).count() as u16,
+            parent: Parent::Unknown,
+            submitted: begin,
+            is_submission_exact: false,
+            is_exact: true,
+            is_cut: false,
+            victim: None,
+            forks: 0,
+            fragments: (0, 0),
+        };
+        self.draft.run.tasks.push(task);
+        let index = self.draft.run.tasks.len() as u32 - 1;
+        self.log().ops.push(Op::Begin(index));
+        if let Some(take) = self.last_take {
+            self.draft.heads.push((index, take));
+        }
+        index
+    }
+
+    /// Nothing runs until `time`.
+    pub(super) fn gap(&mut self, activity: Activity, time: Nanos) {
+        let begin = self.now;
+        if time <= begin {
+            return;
+        }
+        let gaps = &mut self.this().gaps;
+        match gaps.last_mut() {
+            Some(last) if last.activity == activity && last.end == begin => last.end = time,
+            _ => gaps.push(Gap { activity, begin, end: time }),
+        }
+    }
+
+    /// Accounts for the time until `time`, if no task runs.
+    pub(super) fn advance(&mut self, time: Nanos) {
+        match self.stack.last() {
+            Some(Frame::Task(..)) => {}
+            Some(Frame::Wait(_)) => self.gap(Activity::Wait, time),
+            Some(Frame::Block) => self.gap(Activity::Block, time),
+            None => self.gap(self.doing, time),
+        }
+    }
+
+    /// A task ran from `since` until `time`; then it is interrupted, or ends.
+    pub(super) fn run_until(&mut self, task: u32, since: Nanos, time: Nanos, is_interrupted: bool) {
+        let this = self.task(task);
+        this.own += time - since;
+        if is_interrupted || this.fragments.1 > 0 {
+            this.fragments.1 += 1;
+            self.draft.run.fragments.push(super::Fragment { task, begin: since, end: time });
+        }
+    }
+
+    /// Gives the time since the last look at the clock to the tasks that share it: those that are pending, and the present
+    /// one if it is among them. Returns the begin of the present one.
+    fn settle(&mut self, time: Nanos, with_current: bool) -> Nanos {
+        let count = self.pending.len() as u64 + u64::from(with_current);
+        let (mut cursor, total) = (self.now, time - self.now);
+        if self.pending.is_empty() {
+            return cursor;
+        }
+        let even = total / count;
+        let each = if even <= LARGE { even } else { self.typical.min(even) };
+        let pending = std::mem::take(&mut self.pending);
+        let last = pending.len() - 1;
+        for (i, Pending(task, since)) in pending.into_iter().enumerate() {
+            let end = if i == last && !with_current { time } else { cursor + each };
+            self.end_at(task, since, cursor, end);
+            cursor = end;
+        }
+        self.typical = each.max(1);
+        cursor
+    }
+
+    fn end_at(&mut self, task: u32, since: Option<Nanos>, cursor: Nanos, end: Nanos) {
+        let this = self.task(task);
+        (this.end, this.is_exact) = (end, false);
+        match since {
+            Some(since) => self.run_until(task, since, end, false),
+            None => {
+                this.begin = cursor;
+                this.own = end - cursor;
+                this.submitted = cursor;
+            }
+        }
+    }
+
+    /// The task at hand, which may only now be seen to run; `None` for a thread that runs none.
+    pub(super) fn current(&mut self, time: Nanos) -> Option<u32> {
+        let on_stack = |frame: &Frame| if let Frame::Task(task, _) = frame { Some(*task) } else { None };
+        if !self.stack.is_empty() || !self.is_worker {
+            return self.stack.iter().rev().find_map(on_stack);
+        }
+        let is_exact = self.pending.is_empty();
+        let begin = self.settle(time, true);
+        let task = self.forming.take().unwrap_or_else(|| self.new_task(begin));
+        self.last_take = None;
+        let this = self.task(task);
+        (this.begin, this.end, this.submitted, this.is_exact) = (begin, begin, begin, is_exact);
+        self.stack.push(Frame::Task(task, begin));
+        Some(task)
+    }
+
+    /// The task at hand, as the parent of what it submits, before the next look at the clock.
+    fn parent(&mut self) -> Parent {
+        let on_stack = |frame: &Frame| if let Frame::Task(task, _) = frame { Some(*task) } else { None };
+        if let Some(task) = self.stack.iter().rev().find_map(on_stack) {
+            return Parent::Task(task);
+        }
+        if !self.is_worker {
+            return Parent::Thread(self.lane);
+        }
+        let task = match self.forming {
+            Some(task) => task,
+            None => self.new_task(self.now),
+        };
+        self.last_take = None;
+        self.forming = Some(task);
+        Parent::Task(task)
+    }
+}
+
+#[path = "lanes_events.rs"]
+mod events;
+
+#[cfg(test)]
+pub(super) fn test_task(source: Source) -> Task {
+    let mut draft = Draft::default();
+    draft.run.lanes.push(empty_lane(0, LaneKind::Worker(0)));
+    draft.logs.push(Log::default());
+    let task = Interpreter::new(&mut draft, 0, Scale::new(&[], 0)).new_task(0);
+    Task { source, ..draft.run.tasks[task as usize] }
+}

@@ -1,0 +1,6 @@
+//! Tests of the recorder, the format and the analysis on runs of a simulated pool.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod edges;
