@@ -48,8 +48,20 @@ pub enum Precision {
 #[must_use = "a task that begins also ends"]
 pub struct Begun {
     source: Source,
-    /// The label of the task beneath.
-    beneath: Option<u16>,
+    /// What the lane was at before, and the label of the task beneath.
+    before: State,
+    label: u16,
+}
+
+/// What a lane is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// No task runs.
+    Idle,
+    /// A task runs.
+    Running,
+    /// A task waits.
+    Waiting,
 }
 
 /// The submissions that share the last record of the lane.
@@ -86,8 +98,11 @@ pub struct Lane<C = Ticks> {
     counted_forks: Cell<u32>,
     label: Cell<u16>,
     previous_label: Cell<u16>,
-    is_running: Cell<bool>,
+    state: Cell<State>,
+    /// Tasks that others are on top of.
     depth: Cell<u16>,
+    /// Which of these wait, from the bottom up.
+    waiting: Cell<u64>,
     ended: Cell<u64>,
     /// Whether submissions to the own deque have times.
     is_large: Cell<bool>,
@@ -114,8 +129,9 @@ impl<C: Clock> Lane<C> {
             label: Cell::new(0),
             previous_label: Cell::new(0),
             // A thread from outside always does something of its own.
-            is_running: Cell::new(!is_worker),
+            state: Cell::new(if is_worker { State::Idle } else { State::Running }),
             depth: Cell::new(0),
+            waiting: Cell::new(0),
             ended: Cell::new(ring.ended()),
             is_large: Cell::new(true),
             stride: Cell::new(1),
@@ -172,11 +188,11 @@ impl<C: Clock> Lane<C> {
     }
 
     fn anchor(&self) {
-        let depth = u32::from(self.depth.get()) | u32::from(self.is_running.get()) << 16;
+        let depth = u32::from(self.depth.get()) | (self.state.get() as u32) << 16;
         self.put_here(Word::new(Kind::Anchor, 0, depth));
         self.put_here(Word(self.last.get()));
         self.put_here(Word(self.ended.get()));
-        self.put_here(Word(0));
+        self.put_here(Word(self.waiting.get()));
         debug_assert_eq!(self.position.get() & (BLOCK - 1), ANCHOR);
         self.ring.publish(self.position.get());
     }
@@ -246,39 +262,72 @@ impl<C: Clock> Lane<C> {
 
 /// Tasks.
 impl<C: Clock> Lane<C> {
-    /// A task begins. Costs a look at the clock only if another one is interrupted.
+    /// A task begins. Costs a look at the clock only if another one is interrupted that does not wait: else the task has
+    /// begun at the last record with a time. So whoever has looked for a task writes that down before
+    /// ([`Lane::searches`] and the records of queues).
     #[inline]
     pub fn begin(&self, source: Source) -> Begun {
-        if !self.is_running.replace(true) {
-            return Begun { source, beneath: None };
+        match self.state.replace(State::Running) {
+            State::Idle => Begun { source, before: State::Idle, label: 0 },
+            before => self.begin_on_top(source, before),
         }
-        self.begin_within(source)
     }
 
     #[cold]
-    fn begin_within(&self, source: Source) -> Begun {
+    fn begin_on_top(&self, source: Source, before: State) -> Begun {
         let label = self.label.replace(0);
-        self.count_forks();
+        let depth = self.depth.get();
+        let bit = 1u64.checked_shl(depth.into()).unwrap_or(0);
+        if before == State::Waiting {
+            self.waiting.set(self.waiting.get() | bit);
+        } else {
+            self.waiting.set(self.waiting.get() & !bit);
+            self.count_forks();
+            let spawned = self.few_spawned();
+            self.stamp(Kind::Begin, EndArg { label, source, outcome: Outcome::Completed, spawned }.pack());
+        }
+        self.depth.set(depth.saturating_add(1));
+        Begun { source, before, label }
+    }
+
+    /// The submissions that no record counts, of which what is too many for an end gets a record of its own.
+    fn few_spawned(&self) -> u32 {
         let spawned = self.spawned.replace(0);
         if spawned > MAX_SPAWNED {
             self.note(Kind::Spawned, spawned - MAX_SPAWNED);
         }
-        let spawned = spawned.min(MAX_SPAWNED);
-        self.stamp(Kind::Begin, EndArg { label, source, outcome: Outcome::Completed, spawned }.pack());
-        self.depth.set(self.depth.get().saturating_add(1));
-        Begun { source, beneath: Some(label) }
+        spawned.min(MAX_SPAWNED)
     }
 
     /// The task that began last ends.
     #[inline]
     pub fn end(&self, task: Begun, outcome: Outcome) {
         let spawned = self.spawned.get();
-        if task.beneath.is_some() || spawned > MAX_SPAWNED || self.has_uncounted_forks() {
+        if task.before != State::Idle || spawned > MAX_SPAWNED || self.has_uncounted_forks() {
             return self.end_slowly(task, outcome);
         }
         self.spawned.set(0);
-        self.is_running.set(false);
+        self.state.set(State::Idle);
         self.write_end(task.source, outcome, spawned);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn end_slowly(&self, task: Begun, outcome: Outcome) {
+        self.count_forks();
+        let spawned = self.few_spawned();
+        if task.before != State::Running {
+            self.state.set(task.before);
+            self.write_end(task.source, outcome, spawned);
+        } else {
+            self.stride.set(1);
+            self.write_end(task.source, outcome, spawned);
+            self.stride.set(1); // what goes on now has its own end
+        }
+        if task.before != State::Idle {
+            self.label.set(task.label);
+            self.depth.set(self.depth.get().saturating_sub(1));
+        }
     }
 
     #[inline(always)]
@@ -296,28 +345,6 @@ impl<C: Clock> Lane<C> {
         self.is_large.set(took >= LARGE_TASK);
         let is_small = took < SMALL_TASK * u64::from(shared) && self.precision == Precision::Adaptive;
         self.stride.set(if is_small { (self.stride.get() * 2).min(MOST_ENDS) } else { 1 });
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn end_slowly(&self, task: Begun, outcome: Outcome) {
-        self.count_forks();
-        let spawned = self.spawned.replace(0);
-        if spawned > MAX_SPAWNED {
-            self.note(Kind::Spawned, spawned - MAX_SPAWNED);
-        }
-        if task.beneath.is_some() {
-            self.stride.set(1);
-        }
-        self.write_end(task.source, outcome, spawned.min(MAX_SPAWNED));
-        match task.beneath {
-            Some(label) => {
-                self.label.set(label);
-                self.depth.set(self.depth.get().saturating_sub(1));
-                self.stride.set(1);
-            }
-            None => self.is_running.set(false),
-        }
     }
 
     /// Gives the task at hand a label, an id from [`Recorder::label`](super::Recorder::label).

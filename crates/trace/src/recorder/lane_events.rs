@@ -1,6 +1,6 @@
 //! The rarer records of a lane: forks that are offered and taken, waits, sleep, threads.
 
-use super::{Clock, Lane};
+use super::{Clock, Lane, State};
 use crate::record::{Kind, Rest, TaskRef, WaitFor, Wake};
 
 /// Forks and joins. A fork is known by the address of its frame: that is unique while it is on offer or taken.
@@ -22,20 +22,24 @@ impl<C: Clock> Lane<C> {
     pub fn waits_for_fork(&self, fork: usize) {
         self.count_forks();
         self.stamp_with(Kind::JoinFork, 0, fork as u64);
+        self.state.set(State::Waiting);
     }
 }
 
 /// Waits.
 impl<C: Clock> Lane<C> {
-    /// The task at hand (or the thread outside) waits until [`Lane::resumed`]; tasks may run on top meanwhile.
+    /// The task at hand (or the thread outside) waits until [`Lane::resumed`], which is called too if it unwinds; tasks may
+    /// run on top meanwhile.
     pub fn waits(&self, what: WaitFor) {
         self.count_forks();
         self.event(Kind::Wait, what as u32);
+        self.state.set(State::Waiting);
     }
 
     /// The last wait that has not ended is over.
     pub fn resumed(&self) {
         self.event(Kind::Resume, 0);
+        self.state.set(State::Running);
         self.is_large.set(true);
     }
 
@@ -60,7 +64,7 @@ impl<C: Clock> Lane<C> {
 
 /// Workers without a task, and threads.
 impl<C: Clock> Lane<C> {
-    /// The worker begins to look for work.
+    /// The worker begins to look for work, or has found nothing to run while its task waits.
     pub fn searches(&self) {
         self.event(Kind::Search, 0);
     }

@@ -30,13 +30,32 @@ pub enum Item {
         lost: u64,
         /// Tasks that the lane had ended.
         ended: u64,
-        /// Tasks that were interrupted by others.
-        depth: u16,
-        /// Whether a task ran.
-        is_running: bool,
+        /// What was on the lane, from the bottom up.
+        open: Open,
     },
     /// A record.
     Event(Event),
+}
+
+/// Tasks that had begun.
+#[derive(Debug, Clone, Copy)]
+pub struct Open {
+    /// How many others were on top of.
+    depth: u16,
+    /// Which of these waited.
+    waiting: u64,
+    /// What the topmost did: 0 there was none, 1 it ran, 2 it waited.
+    state: u8,
+}
+
+impl Open {
+    /// For each from the bottom up, whether it waits. (More than 64 are not told.)
+    pub fn tasks(self, is_worker: bool) -> Vec<bool> {
+        // What a thread from outside does at the bottom is no task.
+        let waits = (0..self.depth.min(64)).map(|i| self.waiting >> i & 1 == 1);
+        let top = (self.state > 0).then_some(self.state == 2);
+        waits.chain(top).skip(usize::from(!is_worker)).collect()
+    }
 }
 
 /// Whether records of this kind look at the clock.
@@ -105,11 +124,10 @@ impl Reader<'_> {
         if head.kind() != Some(Kind::Anchor) {
             return Err("a block does not begin with an anchor");
         }
-        let (ticks, ended) = (self.word()?.0, self.word()?.0);
-        self.word()?;
+        let (ticks, ended, waiting) = (self.word()?.0, self.word()?.0, self.word()?.0);
         self.ticks = self.ticks.max(ticks);
-        let (depth, is_running) = ((head.arg() & 0xffff) as u16, head.arg() >> 16 & 1 == 1);
-        Ok(Item::Begin { ticks, lost, ended, depth, is_running })
+        let open = Open { depth: (head.arg() & 0xffff) as u16, waiting, state: (head.arg() >> 16 & 3) as u8 };
+        Ok(Item::Begin { ticks, lost, ended, open })
     }
 
     /// The next record; `None` if the block ends here, or if only time has passed.

@@ -36,9 +36,11 @@ pub fn connect(draft: &mut Draft) {
                 });
                 (origin, finder.victim(*take))
             }),
-            Source::Direct | Source::Awaited | Source::Unknown => None,
+            // They come from what is beneath.
+            Source::Direct | Source::Awaited => continue,
+            Source::Unknown => None,
         };
-        let Some((origin, victim)) = found else { continue };
+        let (origin, victim) = found.unwrap_or((None, None));
         run.tasks[task as usize].victim = victim;
         set_origin(&mut run, task, origin);
     }
@@ -69,7 +71,8 @@ struct Origin {
 fn set_origin(run: &mut Run, task: u32, origin: Option<Origin>) {
     let begin = run.tasks[task as usize].begin;
     let Some(origin) = origin else {
-        run.tasks[task as usize].parent = Parent::Unknown;
+        let this = &mut run.tasks[task as usize];
+        (this.parent, this.submitted, this.is_submission_exact) = (Parent::Unknown, begin, false);
         return;
     };
     let estimated = match origin.parent {
@@ -85,8 +88,7 @@ fn set_origin(run: &mut Run, task: u32, origin: Option<Origin>) {
     let is_late = parent_begin > begin + SKEW || origin.time.is_some_and(|time| time > begin + SKEW);
     if is_late || origin.parent == Parent::Task(task) {
         run.exactness.contradictions += 1;
-        run.tasks[task as usize].parent = Parent::Unknown;
-        return;
+        return set_origin(run, task, None);
     }
     let this = &mut run.tasks[task as usize];
     this.parent = origin.parent;

@@ -4,7 +4,7 @@
 //! are tasks whose begin is known (on the stack), tasks that have ended at an unknown time (*pending*), and at most one of
 //! which only the effects are known yet (*forming*). The next record with a time settles them.
 
-use super::decode::{Event, Item, Scale, decode, is_stamped};
+use super::decode::{Event, Item, Open, Scale, decode, is_stamped};
 use super::{Activity, Awaited, Cpu, Gap, Lane, Nanos, Parent, Run, Task, Wait};
 use crate::format::{LaneKind, ReadError, Recording};
 use crate::record::{EndArg, InboxArg, Kind, Outcome, Place, PlaceArg, Rest, Source, TaskRef, WaitFor};
@@ -259,8 +259,8 @@ impl<'a> Interpreter<'a> {
 
     fn take(&mut self, item: Item) -> Result<(), &'static str> {
         match item {
-            Item::Begin { ticks, lost, ended, depth, is_running } => {
-                self.begin_anew(self.scale.nanos(ticks), lost, ended, depth, is_running);
+            Item::Begin { ticks, lost, ended, open } => {
+                self.begin_anew(self.scale.nanos(ticks), lost, ended, open);
                 Ok(())
             }
             Item::Event(event) => {
@@ -284,7 +284,7 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    fn begin_anew(&mut self, time: Nanos, lost: u64, ended: u64, depth: u16, is_running: bool) {
+    fn begin_anew(&mut self, time: Nanos, lost: u64, ended: u64, open: Open) {
         let is_first = self.log().ops.is_empty() && self.now == 0;
         self.close();
         if is_first {
@@ -298,12 +298,26 @@ impl<'a> Interpreter<'a> {
         }
         (self.now, self.ended) = (time, ended);
         self.doing = if self.is_worker { Activity::Own } else { Activity::Gone };
-        let open = u32::from(depth) + u32::from(is_running && self.is_worker);
-        for _ in 0..open {
+        for waits in open.tasks(self.is_worker) {
             let task = self.new_task(time);
             self.task(task).is_cut = true;
             self.stack.push(Frame::Task(task, time));
+            if waits {
+                self.open_wait(Some(task), time, None);
+            }
         }
+    }
+
+    /// Something that is on the stack waits from now on.
+    pub(super) fn open_wait(&mut self, task: Option<u32>, begin: Nanos, what: Option<WaitFor>) -> u32 {
+        let on = match what {
+            Some(WaitFor::Scope | WaitFor::Group) => Awaited::Children,
+            _ => Awaited::Unknown,
+        };
+        let wait = self.draft.run.waits.len() as u32;
+        self.draft.run.waits.push(Wait { lane: self.lane, task, begin, end: begin, what, on });
+        self.stack.push(Frame::Wait(wait));
+        wait
     }
 
     /// Ends what is open, at the last known time.
@@ -347,9 +361,9 @@ impl<'a> Interpreter<'a> {
             source: Source::Unknown,
             outcome: Outcome::Completed,
             depth: self.stack.iter().filter(|frame| matches!(frame, Frame::Task(..))).count() as u16,
-            parent: Parent::Unknown,
+            parent: self.beneath(),
             submitted: begin,
-            is_submission_exact: false,
+            is_submission_exact: true,
             is_exact: true,
             is_cut: false,
             victim: None,
@@ -432,36 +446,52 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// The task at hand, which may only now be seen to run; `None` for a thread that runs none.
-    pub(super) fn current(&mut self, time: Nanos) -> Option<u32> {
-        let on_stack = |frame: &Frame| if let Frame::Task(task, _) = frame { Some(*task) } else { None };
-        if !self.stack.is_empty() || !self.is_worker {
-            return self.stack.iter().rev().find_map(on_stack);
+    /// Whether a task may run here of which no record says that it has begun.
+    pub(super) fn may_form(&self) -> bool {
+        match self.stack.last() {
+            None => self.is_worker,
+            Some(frame) => matches!(frame, Frame::Wait(_)),
+        }
+    }
+
+    /// What is on the lane: the topmost task, or the thread.
+    pub(super) fn beneath(&self) -> Parent {
+        let task = |frame: &Frame| if let Frame::Task(task, _) = frame { Some(*task) } else { None };
+        match self.stack.iter().rev().find_map(task) {
+            Some(task) => Parent::Task(task),
+            None if self.is_worker => Parent::Unknown,
+            None => Parent::Thread(self.lane),
+        }
+    }
+
+    /// The task at hand, which may only now be seen to run, or the thread.
+    pub(super) fn current(&mut self, time: Nanos) -> Parent {
+        if !self.may_form() {
+            return self.beneath();
         }
         let is_exact = self.pending.is_empty();
         let begin = self.settle(time, true);
-        let task = self.forming.take().unwrap_or_else(|| self.new_task(begin));
-        self.last_take = None;
+        let task = self.formed();
         let this = self.task(task);
         (this.begin, this.end, this.submitted, this.is_exact) = (begin, begin, begin, is_exact);
         self.stack.push(Frame::Task(task, begin));
-        Some(task)
+        Parent::Task(task)
+    }
+
+    /// The task that is forming, which is no longer, or a new one.
+    pub(super) fn formed(&mut self) -> u32 {
+        let now = self.now;
+        let task = self.forming.take().unwrap_or_else(|| self.new_task(now));
+        self.last_take = None;
+        task
     }
 
     /// The task at hand, as the parent of what it submits, before the next look at the clock.
     fn parent(&mut self) -> Parent {
-        let on_stack = |frame: &Frame| if let Frame::Task(task, _) = frame { Some(*task) } else { None };
-        if let Some(task) = self.stack.iter().rev().find_map(on_stack) {
-            return Parent::Task(task);
+        if !self.may_form() {
+            return self.beneath();
         }
-        if !self.is_worker {
-            return Parent::Thread(self.lane);
-        }
-        let task = match self.forming {
-            Some(task) => task,
-            None => self.new_task(self.now),
-        };
-        self.last_take = None;
+        let task = self.formed();
         self.forming = Some(task);
         Parent::Task(task)
     }

@@ -14,7 +14,7 @@ impl Interpreter<'_> {
             Kind::End | Kind::Ended => self.end(event, time)?,
             Kind::Begin => self.begin(event, time)?,
             Kind::Spawn => {
-                let parent = self.parent_at(time);
+                let parent = self.current(time);
                 self.log().ops.push(Op::Spawn(parent, event.arg, Some(time)));
             }
             Kind::Spawned => {
@@ -49,13 +49,6 @@ impl Interpreter<'_> {
         Ok(())
     }
 
-    fn parent_at(&mut self, time: Nanos) -> Parent {
-        match self.current(time) {
-            Some(task) => Parent::Task(task),
-            None => Parent::Thread(self.lane),
-        }
-    }
-
     /// Something comes on top of what is on the stack.
     fn interrupt(&mut self, time: Nanos) {
         self.current(time);
@@ -76,14 +69,12 @@ impl Interpreter<'_> {
         let arg = EndArg::unpack(event.arg).ok_or("a task begins in a way that does not exist")?;
         self.interrupt(time);
         if arg.spawned > 0 {
-            let parent = self.parent_at(time);
+            let parent = self.current(time);
             self.log().ops.push(Op::Spawn(parent, arg.spawned, None));
         }
-        let beneath = self.parent();
         let task = self.new_task(time);
         self.last_take = None;
-        let this = self.task(task);
-        (this.source, this.parent, this.is_submission_exact) = (arg.source, beneath, true);
+        self.task(task).source = arg.source;
         self.stack.push(Frame::Task(task, time));
         Ok(())
     }
@@ -93,21 +84,15 @@ impl Interpreter<'_> {
         if event.kind == Kind::End {
             self.current(time);
         }
-        if self.stack.iter().any(|frame| matches!(frame, Frame::Task(..))) {
-            while !matches!(self.stack.last(), Some(Frame::Task(..))) {
-                self.advance(time);
-                self.stack.pop();
-            }
-        }
         let (task, since) = match self.stack.pop() {
             Some(Frame::Task(task, since)) => (task, Some(since)),
-            _ if event.kind == Kind::Ended && self.is_worker => {
-                let now = self.now;
-                let task = self.forming.take().unwrap_or_else(|| self.new_task(now));
-                self.last_take = None;
-                (task, None)
+            frame => {
+                self.stack.extend(frame);
+                if !self.may_form() {
+                    return Err("a task ends that has not begun");
+                }
+                (self.formed(), None)
             }
-            _ => return Err("a task ends that has not begun"),
         };
         if arg.spawned > 0 {
             self.log().ops.push(Op::Spawn(Parent::Task(task), arg.spawned, None));
@@ -117,7 +102,9 @@ impl Interpreter<'_> {
             Some(since) if event.kind == Kind::End => {
                 self.run_until(task, since, time, false);
                 self.task(task).end = time;
-                self.doing = Activity::Own;
+                if self.stack.is_empty() && self.is_worker {
+                    self.doing = Activity::Own;
+                }
                 self.go_on(time);
             }
             _ => self.pending.push(Pending(task, since)),
@@ -134,7 +121,7 @@ impl Interpreter<'_> {
     }
 
     fn submit(&mut self, event: Event, time: Nanos) {
-        let parent = if event.kind == Kind::Submit { self.parent_at(time) } else { self.parent() };
+        let parent = if event.kind == Kind::Submit { self.current(time) } else { self.parent() };
         let arg = InboxArg::unpack(event.arg);
         let is_exact = event.kind == Kind::Submit;
         let time = if is_exact { time } else { self.now };
@@ -176,14 +163,13 @@ impl Interpreter<'_> {
 
     fn put(&mut self, event: Event, time: Nanos) -> Result<(), &'static str> {
         let arg = PlaceArg::unpack(event.arg).ok_or("tasks are put into a queue that does not exist")?;
-        let is_by_pool = matches!(arg.place, Place::Returned | Place::Orders) && self.stack.is_empty();
+        let is_by_pool = matches!(arg.place, Place::Returned | Place::Orders) && self.may_form();
         let parent = match is_by_pool {
             true => {
-                self.settle(time, false);
-                self.advance(time);
+                self.between(time, false);
                 Parent::Unknown
             }
-            false => self.parent_at(time),
+            false => self.current(time),
         };
         self.draft.puts.push(Put { arg, parent, time });
         if arg.place != Place::Returned {
@@ -230,9 +216,8 @@ impl Interpreter<'_> {
 
     /// The worker is between two tasks, or its task waits.
     fn between(&mut self, time: Nanos, found: bool) {
-        if !self.stack.is_empty() || !self.is_worker {
-            self.advance(time);
-            return;
+        if !self.may_form() {
+            return self.advance(time);
         }
         if let Some(task) = self.forming.take() {
             let now = self.now;
@@ -247,7 +232,9 @@ impl Interpreter<'_> {
         } else {
             self.settle(time, false);
         }
-        self.doing = Activity::Own;
+        if self.stack.is_empty() {
+            self.doing = Activity::Own;
+        }
     }
 
     fn wait(&mut self, event: Event, time: Nanos) -> Result<(), &'static str> {
@@ -255,23 +242,17 @@ impl Interpreter<'_> {
             Kind::JoinFork => None,
             _ => Some(WaitFor::from_code(event.arg as u8).ok_or("a wait for something that does not exist")?),
         };
-        let task = self.current(time);
+        let task = if let Parent::Task(task) = self.current(time) { Some(task) } else { None };
         self.interrupt(time);
-        let wait = self.draft.run.waits.len() as u32;
-        let on = match what {
-            Some(WaitFor::Scope | WaitFor::Group) => Awaited::Children,
-            _ => Awaited::Unknown,
-        };
-        self.draft.run.waits.push(Wait { lane: self.lane, task, begin: time, end: time, what, on });
+        let wait = self.open_wait(task, time, what);
         if what.is_none() {
             self.draft.joins.push((wait, event.extra));
         }
-        self.stack.push(Frame::Wait(wait));
         Ok(())
     }
 
     fn resume(&mut self, time: Nanos) -> Result<(), &'static str> {
-        self.advance(time);
+        self.between(time, false);
         match self.stack.pop() {
             Some(Frame::Wait(wait)) => {
                 self.draft.run.waits[wait as usize].end = time;
@@ -308,7 +289,7 @@ impl Interpreter<'_> {
     }
 
     fn offer(&mut self, event: Event, time: Nanos) {
-        let parent = self.parent_at(time);
+        let parent = self.current(time);
         let fork = (event.arg != u32::MAX).then(|| self.forks.saturating_sub(u64::from(event.arg)));
         let begin = if let Parent::Task(task) = parent { self.task(task).begin } else { 0 };
         let forks = self.forks;

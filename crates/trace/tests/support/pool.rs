@@ -336,6 +336,7 @@ impl Pool {
         match worker.deque.pop_back() {
             Some(child) => self.begin(index, child, Source::Deque),
             None => {
+                worker.lane().searches();
                 worker.state = State::Blocked;
                 self.instances[instance].waiter = Some(index);
             }
