@@ -1,4 +1,5 @@
 //! Records what a work-stealing pool does, and tells where the time went.
+pub mod analysis;
 pub mod format;
 pub mod record;
 pub mod recorder;

@@ -3,13 +3,13 @@
 //! A lane belongs to one thread at a time: a worker, or a thread that submits tasks from outside.
 //!
 //! # When it looks at the clock
-//! A look costs 7 to 20 ns. So the end of a task is the beginning of the next, if nothing comes between, and where tasks are
-//! small the lane saves looks:
-//! - *Ends.* While tasks of one label take less than [`SMALL_TASK`], only each [`MOST_ENDS`]th end has a time; the reader
-//!   divides the time in between.
-//! - *Submissions to the own deque.* In a task that follows a small one they are counted, and the end of the task tells how
-//!   many they were; after a large one each has a time of its own.
-//! - *Submissions from outside.* While they follow each other quickly, [`MOST_GROUPED`] at most share a record and a time.
+//! A look costs 7 to 20 ns, which is a percent of a task of 2 us. So the end of a task is the beginning of the next, if nothing
+//! comes between, and where tasks are small the lane saves looks:
+//! - *Ends.* While tasks of one label take less than [`SHORT_GROUP`], ends share looks: so many, up to [`MOST_ENDS`], that a
+//!   look comes about every two microseconds. The reader divides the time in between.
+//! - *Submissions to the own deque.* After a task of [`LARGE_TASK`] or more, and for some tasks more, each has a time of its
+//!   own. Else they are counted, and the end of the task tells how many they were.
+//! - *Submissions from outside.* While they follow each other quickly, [`MOST_GROUPED`] at most share a time, and a record.
 //!
 //! What has no time of its own is marked as such by its kind, and the analysis says how much that is.
 
@@ -24,10 +24,16 @@ use crate::record::{
     Word,
 };
 
-/// Ticks below which a task is small: some 250 ns.
-pub const SMALL_TASK: u64 = ROUGH_TICKS_PER_US / 4;
-/// Ticks from which on the submissions of the next task have times: some 1 us.
-pub const LARGE_TASK: u64 = ROUGH_TICKS_PER_US;
+/// Ticks of a group of tasks that share a look: more tasks share the next one if it took less (some 1 us).
+pub const SHORT_GROUP: u64 = ROUGH_TICKS_PER_US;
+/// None shares it if it took more.
+const LONG_GROUP: u64 = 5 * ROUGH_TICKS_PER_US / 2;
+/// Ticks from which on the submissions of the next task have times: some 4 us.
+pub const LARGE_TASK: u64 = 4 * ROUGH_TICKS_PER_US;
+/// For so many tasks after a large one submissions have times.
+const AFTER_LARGE: u8 = 4;
+/// Ticks between two submissions from outside that follow quickly: some 250 ns.
+const QUICK: u64 = ROUGH_TICKS_PER_US / 4;
 /// Small tasks that share a look at the clock.
 pub const MOST_ENDS: u32 = 8;
 /// Submissions from outside that share a look at the clock.
@@ -104,8 +110,8 @@ pub struct Lane<C = Ticks> {
     /// Which of these wait, from the bottom up.
     waiting: Cell<u64>,
     ended: Cell<u64>,
-    /// Whether submissions to the own deque have times.
-    is_large: Cell<bool>,
+    /// For so many tasks more submissions to the own deque have times.
+    timed: Cell<u8>,
     /// How many ends share a look.
     stride: Cell<u32>,
     /// Ends since the last look.
@@ -133,7 +139,7 @@ impl<C: Clock> Lane<C> {
             depth: Cell::new(0),
             waiting: Cell::new(0),
             ended: Cell::new(ring.ended()),
-            is_large: Cell::new(true),
+            timed: Cell::new(AFTER_LARGE),
             stride: Cell::new(1),
             unstamped: Cell::new(0),
             group: Group::default(),
@@ -342,9 +348,14 @@ impl<C: Clock> Lane<C> {
         }
         let took = self.stamp(Kind::End, arg);
         self.previous_label.set(label);
-        self.is_large.set(took >= LARGE_TASK);
-        let is_small = took < SMALL_TASK * u64::from(shared) && self.precision == Precision::Adaptive;
-        self.stride.set(if is_small { (self.stride.get() * 2).min(MOST_ENDS) } else { 1 });
+        self.timed.set(if took >= LARGE_TASK { AFTER_LARGE } else { self.timed.get().saturating_sub(1) });
+        let stride = self.stride.get();
+        self.stride.set(match took {
+            _ if took >= LONG_GROUP || self.precision == Precision::Exact => 1,
+            // If they really shared it: a look may have come between for another reason.
+            _ if took < SHORT_GROUP && shared == stride => (stride * 2).min(MOST_ENDS),
+            _ => stride,
+        });
     }
 
     /// Gives the task at hand a label, an id from [`Recorder::label`](super::Recorder::label).
@@ -361,7 +372,7 @@ impl<C: Clock> Lane<C> {
     /// The task at hand puts a task into its worker's deque.
     #[inline]
     pub fn spawned(&self) {
-        if self.is_large.get() || self.precision == Precision::Exact {
+        if self.timed.get() > 0 || self.precision == Precision::Exact {
             self.event(Kind::Spawn, 1);
         } else {
             self.spawned.set(self.spawned.get().saturating_add(1));
@@ -425,7 +436,7 @@ impl<C: Clock> Lane<C> {
         self.count_spawned();
         let delta = self.time();
         let took = self.last.get() - group.since.get();
-        let is_quick = took < SMALL_TASK * u64::from(group.limit.get()) && self.precision == Precision::Adaptive;
+        let is_quick = took < QUICK * u64::from(group.limit.get()) && self.precision == Precision::Adaptive;
         let limit = if is_quick { (group.limit.get() * 2).min(MOST_GROUPED) } else { 1 };
         group.since.set(self.last.get());
         group.limit.set(limit);

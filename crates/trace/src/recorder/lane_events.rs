@@ -40,7 +40,6 @@ impl<C: Clock> Lane<C> {
     pub fn resumed(&self) {
         self.event(Kind::Resume, 0);
         self.state.set(State::Running);
-        self.is_large.set(true);
     }
 
     /// The wait that has just ended was for the end of this task. Costs no look at the clock.

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use clock::{Clock, Manual, Ticks};
 pub use labels::LabelCache;
-pub use lane::{Begun, LARGE_TASK, Lane, MOST_ENDS, MOST_GROUPED, Precision, SMALL_TASK};
+pub use lane::{Begun, LARGE_TASK, Lane, MOST_ENDS, MOST_GROUPED, Precision, SHORT_GROUP};
 pub use ring::{BLOCK, Ring, Snapshot};
 
 use crate::format::{Facts, LaneKind, Writer};

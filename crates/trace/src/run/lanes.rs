@@ -150,27 +150,25 @@ pub fn interpret(recording: &Recording) -> Result<Draft, ReadError> {
     (run.pool, run.stats, run.notes) = (recording.pool.clone(), recording.stats.clone(), recording.notes.clone());
     let most = recording.labels.keys().copied().max().unwrap_or(0);
     run.labels = (0..=most).map(|i| recording.labels.get(&i).cloned().unwrap_or_default()).collect();
-    let mut first = u64::MAX;
+    let (mut first, mut last) = (u64::MAX, 0);
     for lane in &recording.lanes {
-        let mut is_first = true;
         decode(lane, |item| {
-            if is_first && let Item::Begin { ticks, .. } = item {
-                first = first.min(ticks);
-                is_first = false;
-            }
+            let (Item::Begin { ticks, .. } | Item::Event(Event { ticks, .. })) = item;
+            (first, last) = (first.min(ticks), last.max(ticks));
             Ok(())
         })?;
     }
     let scale = Scale::new(&recording.clock, first);
+    let end = scale.nanos(last);
     for lane in &recording.lanes {
         let index = draft.run.lanes.len() as u32;
         draft.run.lanes.push(empty_lane(lane.number, lane.kind));
         draft.logs.push(Log::default());
         let mut interpreter = Interpreter::new(&mut draft, index, scale);
         decode(lane, |item| interpreter.take(item))?;
-        interpreter.close();
+        interpreter.close_at(end);
     }
-    draft.run.duration = draft.run.lanes.iter().map(|lane| lane.end).max().unwrap_or(0);
+    draft.run.duration = end;
     Ok(draft)
 }
 
@@ -318,6 +316,21 @@ impl<'a> Interpreter<'a> {
         self.draft.run.waits.push(Wait { lane: self.lane, task, begin, end: begin, what, on });
         self.stack.push(Frame::Wait(wait));
         wait
+    }
+
+    /// The recording ends: what a worker did last goes on until then.
+    fn close_at(&mut self, end: Nanos) {
+        let is_open = !self.stack.is_empty() || self.doing != Activity::Gone;
+        let some = self.now + self.typical * self.pending.len() as u64;
+        if !self.pending.is_empty() {
+            self.settle(some.min(end), false);
+            self.now = some.min(end);
+        }
+        if self.is_worker && is_open && end > self.now {
+            self.advance(end);
+            self.now = end;
+        }
+        self.close();
     }
 
     /// Ends what is open, at the last known time.
