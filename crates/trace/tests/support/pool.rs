@@ -26,7 +26,7 @@ pub struct Costs {
 
 impl Default for Costs {
     fn default() -> Self {
-        Costs { steal: 300, wake: 5_000, spin: 20_000, precision: Precision::Adaptive, ring_bytes: 1 << 24, submit: 50 }
+        Costs { steal: 300, wake: 5_000, spin: 20_000, precision: Precision::Adaptive, ring_bytes: 1 << 22, submit: 50 }
     }
 }
 
@@ -185,6 +185,9 @@ impl Pool {
             }
         }
         assert_eq!(self.alive, 0, "all tasks end");
+        for worker in self.workers.iter_mut().filter(|worker| worker.state == State::Awake) {
+            worker.lane().searches();
+        }
     }
 
     pub fn finish(self) -> Vec<u8> {
@@ -383,7 +386,9 @@ impl Pool {
         if let Some(child) = worker.deque.pop_back() {
             return self.begin(index, child, Source::Deque);
         }
-        worker.lane().depth(0, worker.inbox.len());
+        if worker.state == State::Awake {
+            worker.lane().depth(0, worker.inbox.len());
+        }
         if self.take_inbox(index, index, 32) || self.steal(index) {
             return;
         }

@@ -164,7 +164,7 @@ impl Random {
 pub fn random(random: &mut Random, depth: u32) -> Rc<Script> {
     let mut steps = vec![Step::Work(1_000 + random.below(20_000))];
     if depth > 0 {
-        for _ in 0..random.below(6) {
+        for _ in 0..2 + random.below(6) {
             let step = match random.below(6) {
                 0 | 1 => Step::Work(1_000 + random.below(30_000)),
                 2 | 3 => Step::Spawn(self::random(random, depth - 1)),
