@@ -20,6 +20,7 @@ pub use labels::LabelTime;
 pub use parked::{Sleep, sleeps};
 pub use report::{number, share, time as format_time};
 pub use span::{PathPart, Span};
+pub(crate) use time::missing;
 pub use time::{CLASSES, Class, Times, WorkerTimes};
 
 /// All of it.
