@@ -15,7 +15,7 @@ pub struct Point {
     pub cores: f64,
     /// No schedule is faster (work law and span law).
     pub best: f64,
-    /// A work-stealing scheduler should reach this.
+    /// A work-stealing scheduler should reach this at least: Cilkview's estimate from the burdened span.
     pub expected: f64,
 }
 

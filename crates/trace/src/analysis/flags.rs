@@ -140,7 +140,8 @@ fn slept(run: &Run, analysis: &Analysis) -> Option<Flag> {
 fn long_task(run: &Run, analysis: &Analysis) -> Option<Flag> {
     let task = &run.tasks[*analysis.slowest.first()? as usize];
     let part = task.own as f64 / analysis.length().max(1) as f64;
-    if part < LONG_TASK || analysis.workers < 1.5 || analysis.tasks < 2 {
+    // What forks is no obstacle: others could have taken a part.
+    if part < LONG_TASK || analysis.workers < 1.5 || analysis.tasks < 2 || task.forks > 0 {
         return None;
     }
     let label = run.label(task.label);

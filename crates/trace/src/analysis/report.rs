@@ -150,7 +150,7 @@ impl Analysis {
         writeln!(out, "speed-up to expect (measured here: {:.2} on {:.0} cores)", self.curve.measured, self.workers)?;
         row(out, "cores", &|i| format!("{}", self.curve.points[i].cores))?;
         row(out, "at best", &|i| short(self.curve.points[i].best))?;
-        row(out, "expected", &|i| short(self.curve.points[i].expected))?;
+        row(out, "at least", &|i| short(self.curve.points[i].expected))?;
         writeln!(out)
     }
 

@@ -5,7 +5,7 @@ const GUTTER = 116;         // pixels for the names
 const V = { from: 0, to: 1, hover: -1, selected: -1, children: [], match: null, chain: false, drawn: 0, exact: true };
 
 const HUES = [[210, 62], [158, 52], [28, 80], [276, 48], [342, 62], [188, 62], [48, 74], [238, 52], [98, 42], [6, 66], [310, 42], [130, 40]];
-const IDLE_PARTS = { 1: 0.45, 2: 0.3, 3: 0.3, 4: 1, 5: 0.12, 6: 0.6, 7: 0.8, 8: 1 }; // height of each class, of the lane's
+const IDLE_PARTS = { 1: 0.45, 2: 0.3, 3: 0.3, 4: 1, 5: 0.12, 6: 0.72, 7: 0.85, 8: 1 }; // height of each class, of the lane's
 
 let dark = false, palette = null;
 
@@ -117,7 +117,7 @@ function drawLanes() {
 // The places of the tasks of a lane that can be seen: from the first that may end after the left edge.
 function visible(lane) {
   const stop = bound(T.begin, lane.first, lane.first + lane.count, V.to, true);
-  let start = bound(T.begin, lane.first, lane.first + lane.count, V.from, false);
+  let start = bound(T.begin, lane.first, lane.first + lane.count, V.from, true);
   crossing(lane, V.from, (i) => { start = Math.min(start, i); });
   return [start, stop];
 }
@@ -136,7 +136,7 @@ function paintRow(raster, row, width, scale, texts) {
     V.exact = false;
     return paintFar(raster, lane, x0, y0, y1);
   }
-  paintGaps(raster, lane, x0, y0, y1, perPixel);
+  paintGaps(raster, lane, x0, y0, y1, perPixel, false);
   for (let i = start; i < stop; i++) {
     if (T.end[i] < V.from) continue;
     const left = x0 + (T.begin[i] - V.from) * perPixel, right = x0 + (T.end[i] - V.from) * perPixel;
@@ -144,15 +144,19 @@ function paintRow(raster, row, width, scale, texts) {
     const wide = right - left >= 3 * scale;
     const color = HAS_RUN(i) ? packed[T.label[i]] : pack(palette.none);
     raster.fill(Math.max(x0, left), Math.max(left + 1, right - (wide ? scale : 0)), y0 + inset, y1, T.kind[i] === 1 ? pack(palette.classes[CLASS.missed]) : color);
-    if (right - left > 46 * scale && row.height - inset / scale >= 12) {
+    // What others are on top of has no room for its name.
+    if (right - left > 46 * scale && row.height - inset / scale >= 12 && T.own[i] >= (T.end[i] - T.begin[i]) * 0.98) {
       texts.push({ task: i, x: Math.max(x0, left) / scale + 5, y: (y0 + inset + y1) / 2 / scale, room: (Math.min(right, raster.width) - Math.max(x0, left)) / scale - 9 });
     }
   }
+  paintGaps(raster, lane, x0, y0, y1, perPixel, true);
 }
 
-function paintGaps(raster, lane, x0, y0, y1, perPixel) {
+// Gaps between tasks, or those inside of tasks, which are painted over them.
+function paintGaps(raster, lane, x0, y0, y1, perPixel, inside) {
   const gaps = lane.gaps;
   for (let i = bound(gaps.end, 0, gaps.n, V.from, false); i < gaps.n && gaps.begin[i] < V.to; i++) {
+    if ((gaps.cls[i] === CLASS.wait || gaps.cls[i] === CLASS.block) !== inside) continue;
     const left = x0 + (gaps.begin[i] - V.from) * perPixel, right = x0 + (gaps.end[i] - V.from) * perPixel;
     const part = IDLE_PARTS[gaps.cls[i]] || 0.5;
     raster.fill(Math.max(x0, left), Math.max(left + 1, right), y1 - Math.max(2, (y1 - y0) * part), y1, pack(palette.classes[gaps.cls[i]]));

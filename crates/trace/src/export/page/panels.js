@@ -122,9 +122,9 @@ function drawCurve() {
   context.textAlign = 'right';
   const [, best, expected] = META.curve[META.curve.length - 1];
   context.fillStyle = quiet;
-  context.fillText('at best', right - 2, Math.min(bottom - 22, y(best) - 8));
+  context.fillText('at best', right - 2, Math.max(top + 8, Math.min(bottom - 22, y(best) - 8)));
   context.fillStyle = strong;
-  context.fillText('expected', right - 2, Math.max(y(best) + 9, Math.min(bottom - 8, y(expected) + (y(expected) - y(best) > 24 ? -8 : 10))));
+  context.fillText('at least', right - 2, Math.max(y(best) + 9, Math.min(bottom - 8, y(expected) + (y(expected) - y(best) > 24 ? -8 : 10))));
   context.fillStyle = css(palette.slots[2]);
   context.beginPath();
   context.arc(x(Math.max(1, META.workers)), y(META.measured), 4.5, 0, 7);
