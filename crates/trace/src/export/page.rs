@@ -127,6 +127,13 @@ impl Encoder {
         self.number((value << 1 ^ value >> 63) as u64);
     }
 
+    /// A number of which only the first seven binary digits count: two bytes at most.
+    fn rough(&mut self, value: u64) {
+        let shift = (u64::BITS - value.leading_zeros()).saturating_sub(7);
+        let digits = value >> shift;
+        self.number(if value < 64 { value } else { u64::from(shift + 1) * 64 + digits - 64 });
+    }
+
     fn units(&self, time: Nanos) -> i64 {
         (time / self.unit) as i64
     }
@@ -157,7 +164,7 @@ impl Encoder {
                     self.number(2 + 2 * (distance << 1 ^ distance >> 63) as u64);
                 }
             }
-            self.number((begin - self.units(task.submitted)).max(0) as u64);
+            self.rough((begin - self.units(task.submitted)).max(0) as u64);
             if !is_whole {
                 self.number((end - begin - own).max(0) as u64);
             }

@@ -3,5 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod damage;
 mod edges;
 mod known;
+mod recorder;

@@ -29,6 +29,12 @@ class Reader {
     return value;
   }
 
+  // A number of which only the first digits count.
+  rough() {
+    const value = this.number();
+    return value < 64 ? value : (64 + value % 64) * 2 ** (Math.floor(value / 64) - 1);
+  }
+
   signed() {
     const value = this.number();
     return value % 2 ? -(value + 1) / 2 : value / 2;
@@ -62,7 +68,7 @@ function readTasks(reader, lane, first) {
       const distance = (parent - 2) / 2;
       T.parent[i] = i - (distance % 2 ? -(distance + 1) / 2 : distance / 2);
     }
-    T.waited[i] = reader.number() * unit;
+    T.waited[i] = reader.rough() * unit;
     T.own[i] = (flags & 2 ? length - reader.number() : length) * unit;
     T.victim[i] = flags & 1 ? reader.number() : -1;
   }

@@ -94,8 +94,12 @@ class Raster {
 
   fill(x0, x1, y0, y1, color) {
     x0 = Math.max(0, x0 | 0); x1 = Math.min(this.width, x1 | 0); y0 = Math.max(0, y0 | 0); y1 = Math.min(this.height, y1 | 0);
-    if (x1 <= x0) return;
-    for (let y = y0; y < y1; y++) this.pixels.fill(color, y * this.width + x0, y * this.width + x1);
+    const { pixels, width } = this;
+    if (x1 - x0 > 12) {
+      for (let y = y0; y < y1; y++) pixels.fill(color, y * width + x0, y * width + x1);
+      return;
+    }
+    for (let y = y0 * width; y < y1 * width; y += width) for (let x = x0; x < x1; x++) pixels[y + x] = color;
   }
 }
 
@@ -132,7 +136,7 @@ function paintRow(raster, row, width, scale, texts) {
   }
   V.drawn += stop - start;
   const gaps = bound(lane.gaps.begin, 0, lane.gaps.n, V.to, true) - bound(lane.gaps.end, 0, lane.gaps.n, V.from, false);
-  if (stop - start + gaps > 4 * (raster.width - x0)) {
+  if (stop - start + gaps > 2 * (raster.width - x0)) {
     V.exact = false;
     return paintFar(raster, lane, x0, y0, y1);
   }

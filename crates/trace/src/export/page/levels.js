@@ -1,12 +1,9 @@
 // What a lane looks like from afar: how much of each stretch of time is work, of which label, and what else.
 
-// Bins of all lanes together; the finest level of a lane has 2^k of them.
-const MOST_BINS = 1 << 21;
-
+// The finest level of a lane has 2^k bins: a bin for two or more tasks. Where fewer tasks than pixels are in sight, they are
+// drawn one by one and no level is needed.
 function binsOf(lane) {
-  const wanted = Math.max(1024, 2 * (lane.count + lane.gaps.n));
-  const most = Math.min(1 << 18, MOST_BINS / Math.max(1, LANES.length));
-  return 1 << Math.max(10, Math.ceil(Math.log2(Math.min(wanted, most))));
+  return 1 << Math.max(10, Math.min(18, Math.ceil(Math.log2((lane.count + lane.gaps.n + 1) / 4))));
 }
 
 function emptyLevel(bins) {
@@ -14,39 +11,38 @@ function emptyLevel(bins) {
     idle: new Uint8Array(bins), idleBest: new Float32Array(bins) };
 }
 
-// Calls `take(bin, share)` for the bins that a stretch covers; shares are parts of a bin.
-function spread(begin, end, width, bins, take) {
-  let bin = Math.min(bins - 1, Math.floor(begin / width));
-  const last = Math.min(bins - 1, Math.floor(end / width));
-  if (bin === last) return take(bin, (end - begin) / width);
-  take(bin, bin + 1 - begin / width);
-  for (bin++; bin < last; bin++) take(bin, 1);
-  take(last, end / width - last);
+// Adds a stretch of time to the bins that it covers: `weight` is how much of it counts, in bins.
+function addTask(level, begin, end, weight, label) {
+  const { busy, best, bins } = level, last = Math.min(bins - 1, Math.floor(end));
+  for (let bin = Math.min(bins - 1, Math.floor(begin)); bin <= last; bin++) {
+    const share = (Math.min(end, bin + 1) - Math.max(begin, bin)) * weight;
+    busy[bin] += share;
+    if (share > best[bin]) {
+      best[bin] = share;
+      level.label[bin] = label;
+    }
+  }
+}
+
+function addGap(level, begin, end, cls) {
+  const { idleBest, bins } = level, last = Math.min(bins - 1, Math.floor(end));
+  for (let bin = Math.min(bins - 1, Math.floor(begin)); bin <= last; bin++) {
+    const share = Math.min(end, bin + 1) - Math.max(begin, bin);
+    if (share > idleBest[bin]) {
+      idleBest[bin] = share;
+      level.idle[bin] = cls;
+    }
+  }
 }
 
 function finestLevel(lane) {
-  const level = emptyLevel(binsOf(lane)), width = Math.max(1, META.duration) / level.bins;
+  const level = emptyLevel(binsOf(lane)), scale = level.bins / Math.max(1, META.duration);
+  const { begin, end, own, label, kind } = T;
   for (let i = lane.first; i < lane.first + lane.count; i++) {
-    if (T.end[i] <= T.begin[i] || !HAS_RUN(i)) continue;
-    const part = T.own[i] / (T.end[i] - T.begin[i]), label = T.label[i];
-    spread(T.begin[i], T.end[i], width, level.bins, (bin, share) => {
-      share *= part;
-      level.busy[bin] += share;
-      if (share > level.best[bin]) {
-        level.best[bin] = share;
-        level.label[bin] = label;
-      }
-    });
+    if (end[i] > begin[i] && kind[i] < 3) addTask(level, begin[i] * scale, end[i] * scale, own[i] / (end[i] - begin[i]), label[i]);
   }
   const gaps = lane.gaps;
-  for (let i = 0; i < gaps.n; i++) {
-    spread(gaps.begin[i], gaps.end[i], width, level.bins, (bin, share) => {
-      if (share > level.idleBest[bin]) {
-        level.idleBest[bin] = share;
-        level.idle[bin] = gaps.cls[i];
-      }
-    });
-  }
+  for (let i = 0; i < gaps.n; i++) addGap(level, gaps.begin[i] * scale, gaps.end[i] * scale, gaps.cls[i]);
   return level;
 }
 

@@ -241,10 +241,12 @@ function findDepths() {
   }
 }
 
-decodeAll();
-findDepths();
-buildSums();
-buildLevels();
+const timing = { start: performance.now() };
+for (const step of [decodeAll, findDepths, buildSums, buildLevels]) {
+  const begun = performance.now();
+  step();
+  timing[step.name] = performance.now() - begun;
+}
 showHead();
 listen();
 setTheme(matchMedia('(prefers-color-scheme: dark)').matches);
@@ -253,4 +255,4 @@ showSpan();
 draw();
 fillTables();
 // For tests and the console: what is shown, and how long the first picture took.
-window.longshore = { view: V, tasks: T, lanes: LANES, meta: META, setWindow, wholeRun, select, search, windowStats, draw, firstPicture: performance.now() };
+window.longshore = { view: V, tasks: T, lanes: LANES, meta: META, setWindow, wholeRun, select, search, windowStats, draw, timing, firstPicture: performance.now() };
