@@ -340,7 +340,13 @@ impl<C: Clock> Lane<C> {
     fn write_end(&self, source: Source, outcome: Outcome, spawned: u32) {
         let label = self.label.replace(0);
         let arg = EndArg { label, source, outcome, spawned }.pack();
+        self.put_end(arg, label);
+        // After the record: it may begin a block, whose anchor says how many have ended before.
         self.ended.set(self.ended.get() + 1);
+    }
+
+    #[inline(always)]
+    fn put_end(&self, arg: u32, label: u16) {
         let shared = self.unstamped.get() + 1;
         if shared < self.stride.get() && label == self.previous_label.get() {
             self.unstamped.set(shared);

@@ -258,7 +258,7 @@ impl<'a> Interpreter<'a> {
     fn take(&mut self, item: Item) -> Result<(), &'static str> {
         match item {
             Item::Begin { ticks, lost, ended, open } => {
-                self.begin_anew(self.scale.nanos(ticks), lost, ended, open);
+                self.begin_anew(self.scale.nanos(ticks).max(self.now), lost, ended, open);
                 Ok(())
             }
             Item::Event(event) => {
@@ -296,11 +296,15 @@ impl<'a> Interpreter<'a> {
         }
         (self.now, self.ended) = (time, ended);
         self.doing = if self.is_worker { Activity::Own } else { Activity::Gone };
-        for waits in open.tasks(self.is_worker) {
+        let tasks = open.tasks(self.is_worker);
+        for (i, waits) in tasks.iter().enumerate() {
             let task = self.new_task(time);
             self.task(task).is_cut = true;
             self.stack.push(Frame::Task(task, time));
-            if waits {
+            if *waits || i + 1 < tasks.len() {
+                self.run_until(task, time, time, true); // it is not what runs now
+            }
+            if *waits {
                 self.open_wait(Some(task), time, None);
             }
         }
@@ -342,12 +346,12 @@ impl<'a> Interpreter<'a> {
             self.cut(task);
         }
         self.advance(now);
+        if let Some(Frame::Task(task, since)) = self.stack.last().copied() {
+            self.run_until(task, since, now, false);
+        }
         while let Some(frame) = self.stack.pop() {
             match frame {
-                Frame::Task(task, since) => {
-                    self.run_until(task, since, now, false);
-                    self.cut(task);
-                }
+                Frame::Task(task, _) => self.cut(task),
                 Frame::Wait(wait) => self.draft.run.waits[wait as usize].end = now,
                 Frame::Block => {}
             }

@@ -76,8 +76,9 @@ fn a_word_that_is_no_record_is_named() {
 /// Reads, analyses and exports whatever it is.
 fn survive(recording: &Recording, words: usize) {
     let Ok(run) = Run::new(recording) else { return };
-    // A record stands for at most one task, so memory is a small multiple of the file.
-    assert!(run.tasks.len() <= words, "{} tasks of {words} words", run.tasks.len());
+    // A record stands for at most one task, and an anchor for 65: so memory is a small multiple of the file.
+    let most = words + recording.lanes.len() * 65;
+    assert!(run.tasks.len() <= most, "{} tasks of {words} words", run.tasks.len());
     let analysis = Analysis::new(&run);
     for worker in &analysis.times {
         assert!(worker.times.sum() <= run.duration);
@@ -135,7 +136,7 @@ fn mutated_recordings_neither_panic_nor_hang() {
     let begun = std::time::Instant::now();
     let seconds = number("LONGSHORE_FUZZ").unwrap_or(0);
     let mut rounds = 0;
-    while rounds < 1_500 || begun.elapsed().as_secs() < seconds {
+    while rounds < 400 || begun.elapsed().as_secs() < seconds {
         let mut recording = seeds[rounds % seeds.len()].clone();
         mutate(&mut recording, &mut random);
         let words = recording.lanes.iter().flat_map(|lane| &lane.stretches).map(|stretch| stretch.words.len()).sum();
@@ -148,7 +149,7 @@ fn mutated_recordings_neither_panic_nor_hang() {
 fn mutated_files_neither_panic_nor_hang() {
     let whole = small();
     let mut random = Random(0xabc1_2345);
-    for _ in 0..2_000 {
+    for _ in 0..1_000 {
         let mut bytes = whole.clone();
         for _ in 0..1 + random.below(6) {
             let at = 16 + random.below(whole.len() as u64 - 16) as usize;
