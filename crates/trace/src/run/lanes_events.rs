@@ -107,6 +107,10 @@ impl Interpreter<'_> {
                 }
                 self.go_on(time);
             }
+            // A task on top of one that runs has a time for its end.
+            Some(_) if matches!(self.stack.last(), Some(Frame::Task(..))) => {
+                return Err("a task on top of another ends without a time");
+            }
             _ => self.pending.push(Pending(task, since)),
         }
         Ok(())
