@@ -4,5 +4,6 @@
 
 mod cdp;
 mod page;
+mod readers;
 #[path = "../support/mod.rs"]
 mod support;

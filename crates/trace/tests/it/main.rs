@@ -3,7 +3,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod command;
 mod damage;
 mod edges;
+mod export;
 mod known;
 mod recorder;
