@@ -26,7 +26,7 @@ function makePalette() {
   const paper = dark ? [27, 32, 38] : [255, 255, 255], ink = dark ? [228, 232, 235] : [29, 35, 39];
   const classes = [
     hsl(214, 16, 55), hsl(214, 8, dark ? 45 : 68), hsl(172, 45, dark ? 42 : 55), hsl(46, 70, dark ? 45 : 60), hsl(9, 78, dark ? 58 : 56),
-    hsl(214, 14, dark ? 28 : 88), hsl(268, 42, dark ? 48 : 76), hsl(24, 42, dark ? 40 : 55), hsl(220, 10, dark ? 70 : 25),
+    hsl(214, 14, dark ? 28 : 88), dark ? hsl(268, 26, 44) : hsl(268, 42, 78), hsl(24, 42, dark ? 40 : 55), hsl(220, 10, dark ? 70 : 25),
   ];
   const slots = Array.from({ length: SLOTS }, (_, slot) => {
     const [hue, saturation] = HUES[slot % HUES.length], turn = Math.floor(slot / HUES.length);
@@ -197,24 +197,42 @@ function drawTexts(context, texts) {
   }
 }
 
-function arrow(context, width, i, strong) {
+function dot(context, x, y, size) {
+  context.beginPath();
+  context.arc(x, y, size, 0, 7);
+  context.fill();
+}
+
+// From the place of its submission to a task.
+function submission(context, width, i) {
   const parent = T.parent[i];
   const lane = parent >= 0 ? T.lane[parent] : parent < UNKNOWN ? -2 - parent : -1;
-  if (lane < 0 || !LANES[lane].row || (lane === T.lane[i] && !strong)) return;
+  if (lane < 0 || !LANES[lane].row) return;
   const from = LANES[lane].row, to = LANES[T.lane[i]].row;
   const x0 = Math.max(GUTTER, xOf(T.begin[i] - T.waited[i], width)), x1 = xOf(T.begin[i], width);
   const y0 = from.y + from.height / 2, y1 = to.y + (to.y > from.y ? 1 : to.height - 1);
-  if (x1 < GUTTER) return;
+  if (x1 < GUTTER || x0 > width) return;
   context.beginPath();
   context.moveTo(x0, y0);
   context.bezierCurveTo(x0 + (x1 - x0) * 0.3, y0, x1 - (x1 - x0) * 0.3, y1, x1, y1);
   context.stroke();
-  context.beginPath();
-  context.arc(x1, y1, strong ? 2.5 : 1.6, 0, 7);
-  context.fill();
+  dot(context, x1, y1, 2.5);
 }
 
-const MOST_ARROWS = 400;
+// From the worker that was robbed to the task.
+function theft(context, width, i) {
+  const from = LANES[T.victim[i]].row, to = LANES[T.lane[i]].row, x = xOf(T.begin[i], width);
+  if (!from || x < GUTTER) return;
+  const y0 = from.y + from.height / 2, y1 = to.y > from.y ? to.y : to.y + to.height;
+  context.beginPath();
+  context.moveTo(x - 5, y0);
+  context.quadraticCurveTo(x, (y0 + y1) / 2, x, y1);
+  context.stroke();
+  dot(context, x - 5, y0, 1.7);
+  dot(context, x, y1, 1.7);
+}
+
+const MOST_ARROWS = 300;
 
 function drawArrows(context, width) {
   V.arrows = 0;
@@ -222,19 +240,25 @@ function drawArrows(context, width) {
     const shown = [];
     for (const row of ROWS) {
       const [start, stop] = visible(row.lane);
-      for (let i = start; i < stop && shown.length <= MOST_ARROWS; i++) if (T.victim[i] >= 0 && T.end[i] >= V.from) shown.push(i);
+      let last = -1e9; // of a batch that was stolen at once the first is enough
+      for (let i = start; i < stop && shown.length <= MOST_ARROWS; i++) {
+        if (T.victim[i] < 0 || T.end[i] < V.from) continue;
+        const x = xOf(T.begin[i], width);
+        if (x - last > 12) shown.push(i);
+        last = x;
+      }
     }
     if (shown.length <= MOST_ARROWS) {
-      context.strokeStyle = context.fillStyle = css(mix(palette.paper, palette.ink, 0.5));
-      context.lineWidth = 0.8;
-      shown.forEach((i) => arrow(context, width, i, false));
+      context.strokeStyle = context.fillStyle = css(mix(palette.paper, palette.ink, 0.62));
+      context.lineWidth = 1;
+      shown.forEach((i) => theft(context, width, i));
       V.arrows = shown.length;
     }
   }
   if (V.selected >= 0) {
     context.strokeStyle = context.fillStyle = css(palette.ink);
     context.lineWidth = 1.4;
-    [V.selected, ...V.children.slice(0, 200)].forEach((i) => arrow(context, width, i, true));
+    [V.selected, ...V.children.slice(0, 100)].forEach((i) => submission(context, width, i));
   }
 }
 
