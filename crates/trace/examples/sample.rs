@@ -9,14 +9,17 @@ use support::{Costs, Pool, Script, chain, fib, fib_joins, half_serial, leaf, pip
 
 /// A million tasks from one producer.
 fn million() -> Vec<Rc<Script>> {
-    let leaves = [("decode", 3_000), ("resize", 9_000), ("encode", 5_000), ("", 700)].map(|(label, time)| leaf(label, time));
+    let leaves = [("decode", 3_000), ("resize", 9_000), ("encode", 5_000), ("", 700)]
+        .map(|(label, time)| leaf(label, time));
     (0..1_000_000usize).map(|i| leaves[i * i % 7 % 4].clone()).collect()
 }
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [program, workers, path] = arguments.as_slice() else {
-        eprintln!("sample: PROGRAM WORKERS FILE; programs: fib, joins, half, skynet, pipeline, chain, million");
+        eprintln!(
+            "sample: PROGRAM WORKERS FILE; programs: fib, joins, half, skynet, pipeline, chain, million"
+        );
         std::process::exit(2);
     };
     let workers: usize = workers.parse().expect("a number of workers");

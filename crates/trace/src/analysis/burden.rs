@@ -50,7 +50,8 @@ impl Burden {
 fn idle_stretches(lane: &crate::run::Lane) -> Vec<(Nanos, Nanos)> {
     let mut stretches: Vec<(Nanos, Nanos)> = Vec::new();
     for gap in &lane.gaps {
-        let is_idle = matches!(gap.activity, Activity::SearchFound | Activity::SearchNothing | Activity::Parked);
+        let is_idle =
+            matches!(gap.activity, Activity::SearchFound | Activity::SearchNothing | Activity::Parked);
         match stretches.last_mut() {
             Some(last) if is_idle && last.1 == gap.begin => last.1 = gap.end,
             // Between a sleep and a search lies a moment of the pool's own.

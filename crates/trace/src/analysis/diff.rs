@@ -50,12 +50,17 @@ const INFLATION: f64 = 1.25;
 impl Diff {
     /// Compares them.
     pub fn new(before: &Analysis, after: &Analysis) -> Diff {
-        let find = |labels: &[LabelTime], label: &str| labels.iter().find(|other| other.label == label).cloned();
+        let find =
+            |labels: &[LabelTime], label: &str| labels.iter().find(|other| other.label == label).cloned();
         let both = |label: &LabelTime| {
             find(&after.labels, &label.label).map(|after| LabelChange { before: label.clone(), after })
         };
         let missing = |a: &Analysis, b: &Analysis| {
-            a.labels.iter().filter(|label| find(&b.labels, &label.label).is_none()).map(|l| l.label.clone()).collect()
+            a.labels
+                .iter()
+                .filter(|label| find(&b.labels, &label.label).is_none())
+                .map(|l| l.label.clone())
+                .collect()
         };
         Diff {
             lengths: (before.length(), after.length()),
@@ -63,7 +68,10 @@ impl Diff {
             tasks: (before.tasks, after.tasks),
             work: (before.span.work, after.span.work),
             span: (before.span.span, after.span.span),
-            classes: CLASSES.iter().map(|c| (c.name(), before.total.share(*c), after.total.share(*c))).collect(),
+            classes: CLASSES
+                .iter()
+                .map(|c| (c.name(), before.total.share(*c), after.total.share(*c)))
+                .collect(),
             labels: before.labels.iter().filter_map(both).collect(),
             only: (missing(before, after), missing(after, before)),
         }
@@ -72,7 +80,9 @@ impl Diff {
     /// What is worth a word, in sentences.
     pub fn flags(&self) -> Vec<String> {
         let matters = |change: &&LabelChange| {
-            change.after.total as f64 >= 0.02 * self.work.1 as f64 && change.before.count > 0 && change.after.count > 0
+            change.after.total as f64 >= 0.02 * self.work.1 as f64
+                && change.before.count > 0
+                && change.after.count > 0
         };
         let word = |change: &LabelChange| {
             let of = if change.before.label.is_empty() {
@@ -87,7 +97,9 @@ impl Diff {
             let (factor, other) = (change.factor(), run(self.workers.0));
             match factor {
                 f if f >= INFLATION => Some(format!("{of} take {f:.1} times as long as in {other}")),
-                f if f <= 1.0 / INFLATION => Some(format!("{of} take {f:.2} of the time that they take in {other}")),
+                f if f <= 1.0 / INFLATION => {
+                    Some(format!("{of} take {f:.2} of the time that they take in {other}"))
+                }
                 _ => None,
             }
         };

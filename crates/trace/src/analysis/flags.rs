@@ -94,8 +94,17 @@ const MUCH_JOINS: f64 = 0.2;
 /// All flags of a run.
 pub fn flags(run: &Run, analysis: &Analysis) -> Vec<Flag> {
     let checks = [
-        incomplete, slept, long_task, tiny_tasks, single_producer, little_parallelism, kernel, hidden_blocking, long_joins,
-        panics, contradiction,
+        incomplete,
+        slept,
+        long_task,
+        tiny_tasks,
+        single_producer,
+        little_parallelism,
+        kernel,
+        hidden_blocking,
+        long_joins,
+        panics,
+        contradiction,
     ];
     checks.iter().flat_map(|check| check(run, analysis)).collect()
 }
@@ -193,7 +202,9 @@ fn little_parallelism(_: &Run, analysis: &Analysis) -> Option<Flag> {
     let workers = analysis.workers.round();
     flag(
         FlagKind::LittleParallelism,
-        format!("parallelism is {parallelism:.1}, for {workers} workers: the longest chain is {part} of the run{of}"),
+        format!(
+            "parallelism is {parallelism:.1}, for {workers} workers: the longest chain is {part} of the run{of}"
+        ),
     )
 }
 
@@ -233,7 +244,8 @@ fn contradiction(run: &Run, _: &Analysis) -> Option<Flag> {
     if run.exactness.lost_words > 0 {
         return None;
     }
-    let ended = run.tasks.iter().filter(|task| task.has_run() && !task.is_fork() && !task.is_cut).count() as u64;
+    let ended =
+        run.tasks.iter().filter(|task| task.has_run() && !task.is_fork() && !task.is_cut).count() as u64;
     let counted: u64 = run.stats.get("ended")?.parse().ok()?;
     let unknown = run.tasks.iter().filter(|task| task.parent == Parent::Unknown).count();
     let text = format!(

@@ -98,7 +98,8 @@ impl Analysis {
 
     /// How long the run would have taken if no worker had ever been idle.
     pub fn without_idleness(&self) -> Nanos {
-        let busy = self.total.get(Class::Running) + self.total.get(Class::Own) + self.total.get(Class::SearchFound);
+        let busy =
+            self.total.get(Class::Running) + self.total.get(Class::Own) + self.total.get(Class::SearchFound);
         (busy as f64 / self.workers.max(1e-9)) as Nanos
     }
 }

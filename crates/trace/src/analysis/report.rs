@@ -107,7 +107,8 @@ impl Analysis {
         write!(out, "  {}", pad("all", 12))?;
         CLASSES.iter().try_for_each(|class| write!(out, "{:>8.1}", self.total.share(*class) * 100.0))?;
         writeln!(out, "{:>12}\n", time(self.total.sum()))?;
-        let worth: Vec<Class> = CLASSES.into_iter().filter(|class| self.total.share(*class) >= 0.0005).collect();
+        let worth: Vec<Class> =
+            CLASSES.into_iter().filter(|class| self.total.share(*class) >= 0.0005).collect();
         for class in worth {
             let (name, spent) = (pad(class.name(), 22), self.total.get(class));
             writeln!(out, "  {name}{:>8} {:>12}", share(self.total.share(class)), time(spent))?;
@@ -117,10 +118,19 @@ impl Analysis {
 
     fn write_span(&self, out: &mut impl Write) -> fmt::Result {
         let span = &self.span;
-        writeln!(out, "work {}, longest chain {}: parallelism {:.1}", time(span.work), time(span.span), span.parallelism())?;
+        writeln!(
+            out,
+            "work {}, longest chain {}: parallelism {:.1}",
+            time(span.work),
+            time(span.span),
+            span.parallelism()
+        )?;
         let samples = match self.burden.samples {
             0 => "a guess: no idle worker took a task".to_owned(),
-            samples => format!("measured {} here", if samples == 1 { "once".into() } else { number(samples) + " times" }),
+            samples => format!(
+                "measured {} here",
+                if samples == 1 { "once".into() } else { number(samples) + " times" }
+            ),
         };
         writeln!(
             out,
@@ -130,12 +140,22 @@ impl Analysis {
             span.burdened_parallelism(),
         )?;
         if span.at_most > span.span {
-            writeln!(out, "forks that nobody took are estimated; without them the chain is {}", time(span.at_most))?;
+            writeln!(
+                out,
+                "forks that nobody took are estimated; without them the chain is {}",
+                time(span.at_most)
+            )?;
         }
         for part in span.path.iter().take(8) {
             let of = share(part.time as f64 / span.span.max(1) as f64);
             let label = if part.label.is_empty() { "(no label)" } else { &part.label };
-            writeln!(out, "  {:>8}  {} in {} of {label}", of, time(part.time), count(part.tasks, "stretch").replace("stretchs", "stretches"))?;
+            writeln!(
+                out,
+                "  {:>8}  {} in {} of {label}",
+                of,
+                time(part.time),
+                count(part.tasks, "stretch").replace("stretchs", "stretches")
+            )?;
         }
         writeln!(out)
     }
@@ -147,7 +167,11 @@ impl Analysis {
             writeln!(out)
         };
         let short = |value: f64| if value < 99.95 { format!("{value:.1}") } else { format!("{value:.0}") };
-        writeln!(out, "speed-up to expect (measured here: {:.2} on {:.0} cores)", self.curve.measured, self.workers)?;
+        writeln!(
+            out,
+            "speed-up to expect (measured here: {:.2} on {:.0} cores)",
+            self.curve.measured, self.workers
+        )?;
         row(out, "cores", &|i| format!("{}", self.curve.points[i].cores))?;
         row(out, "at best", &|i| short(self.curve.points[i].best))?;
         row(out, "at least", &|i| short(self.curve.points[i].expected))?;
@@ -155,13 +179,28 @@ impl Analysis {
     }
 
     fn write_labels(&self, out: &mut impl Write) -> fmt::Result {
-        writeln!(out, "  {}{:>11}{:>8}{:>11}{:>11}{:>11}", pad("label", 22), "tasks", "work", "mean", "median", "longest")?;
+        writeln!(
+            out,
+            "  {}{:>11}{:>8}{:>11}{:>11}{:>11}",
+            pad("label", 22),
+            "tasks",
+            "work",
+            "mean",
+            "median",
+            "longest"
+        )?;
         for label in self.labels.iter().take(MOST_LABELS) {
             let LabelTime { count, total, longest, median, .. } = label;
-            let name: String = if label.label.is_empty() { "(no label)" } else { &label.label }.chars().take(21).collect();
+            let name: String =
+                if label.label.is_empty() { "(no label)" } else { &label.label }.chars().take(21).collect();
             let part = share(*total as f64 / self.span.work.max(1) as f64);
             let [mean, median, longest] = [label.mean(), *median, *longest].map(time);
-            writeln!(out, "  {}{:>11}{part:>8}{mean:>11}{median:>11}{longest:>11}", pad(&name, 22), number(*count))?;
+            writeln!(
+                out,
+                "  {}{:>11}{part:>8}{mean:>11}{median:>11}{longest:>11}",
+                pad(&name, 22),
+                number(*count)
+            )?;
         }
         if self.labels.len() > MOST_LABELS {
             writeln!(out, "  and {} more labels", self.labels.len() - MOST_LABELS)?;
@@ -181,7 +220,11 @@ impl Analysis {
             share(exactness.exact_submissions as f64 / known),
         )?;
         if exactness.contradictions > 0 {
-            writeln!(out, "{} were dropped because their times contradict them", count(exactness.contradictions, "edge"))?;
+            writeln!(
+                out,
+                "{} were dropped because their times contradict them",
+                count(exactness.contradictions, "edge")
+            )?;
         }
         Ok(())
     }
@@ -193,7 +236,10 @@ mod tests {
 
     #[test]
     fn figures_are_short_and_readable() {
-        assert_eq!([time(7), time(1_234), time(45_678), time(999_960)], ["7 ns", "1.23 us", "45.7 us", "1000 us"]);
+        assert_eq!(
+            [time(7), time(1_234), time(45_678), time(999_960)],
+            ["7 ns", "1.23 us", "45.7 us", "1000 us"]
+        );
         assert_eq!([time(1_840_000_000), time(123_456_000_000)], ["1.84 s", "123 s"]);
         assert_eq!([number(0), number(999), number(1_234_567)], ["0", "999", "1,234,567"]);
         assert_eq!([share(0.6123), share(0.0049)], ["61 %", "0.5 %"]);

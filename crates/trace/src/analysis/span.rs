@@ -264,7 +264,11 @@ impl<'a> Chains<'a> {
         let through = awaited.map(|task| (task, self.end[task as usize] + self.burden));
         let known = match through {
             Some((task, chain)) if chain > own => Known { time: wait.end, chain, via: Via::End(task) },
-            _ => Known { time: wait.end, chain: own, via: Via::Itself(wait.begin.min(wait.end.saturating_sub(1))) },
+            _ => Known {
+                time: wait.end,
+                chain: own,
+                via: Via::Itself(wait.begin.min(wait.end.saturating_sub(1))),
+            },
         };
         self.waits.entry(node).or_default().push(known);
     }

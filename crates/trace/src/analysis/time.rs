@@ -181,9 +181,13 @@ pub fn missing(lane: &Lane, sample: &Cpu) -> Nanos {
     let gaps = lane.gaps[first..].iter().take_while(|gap| gap.begin < sample.end);
     let is_asleep = |gap: &&Gap| {
         // A wait may spin or sleep, which no record tells.
-        matches!(gap.activity, Activity::Parked | Activity::Away | Activity::Gone | Activity::Block | Activity::Wait)
+        matches!(
+            gap.activity,
+            Activity::Parked | Activity::Away | Activity::Gone | Activity::Block | Activity::Wait
+        )
     };
-    let asleep: Nanos = gaps.filter(is_asleep).map(|gap| clipped(gap.begin, gap.end, (sample.begin, sample.end))).sum();
+    let asleep: Nanos =
+        gaps.filter(is_asleep).map(|gap| clipped(gap.begin, gap.end, (sample.begin, sample.end))).sum();
     let missing = (sample.end - sample.begin).saturating_sub(asleep).saturating_sub(sample.used);
     if missing < CLOCK_NOISE { 0 } else { missing }
 }

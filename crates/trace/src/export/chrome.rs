@@ -17,7 +17,11 @@ use crate::run::{Nanos, Parent, Run};
 pub fn write_chrome(run: &Run, out: &mut impl Write) -> io::Result<()> {
     let name = run.pool.get("name").map_or("longshore", String::as_str);
     write!(out, "{{\"displayTimeUnit\":\"ns\",\"traceEvents\":[")?;
-    write!(out, "{{\"ph\":\"M\",\"pid\":1,\"tid\":0,\"name\":\"process_name\",\"args\":{{\"name\":{}}}}}", string(name))?;
+    write!(
+        out,
+        "{{\"ph\":\"M\",\"pid\":1,\"tid\":0,\"name\":\"process_name\",\"args\":{{\"name\":{}}}}}",
+        string(name)
+    )?;
     let sleeps = sleeps(run);
     for (i, lane) in run.lanes.iter().enumerate() {
         let tid = i + 1;
@@ -27,7 +31,12 @@ pub fn write_chrome(run: &Run, out: &mut impl Write) -> io::Result<()> {
         let named = meta("thread_name", format!("\"name\":{}", string(&lane.name)));
         write!(out, "{named}{}", meta("thread_sort_index", format!("\"sort_index\":{tid}")))?;
         for slice in slices(run, &sleeps, i as u32) {
-            write!(out, ",\n{{\"ph\":\"X\",\"pid\":1,\"tid\":{tid},\"ts\":{},\"dur\":{},", us(slice.begin), us(slice.end - slice.begin))?;
+            write!(
+                out,
+                ",\n{{\"ph\":\"X\",\"pid\":1,\"tid\":{tid},\"ts\":{},\"dur\":{},",
+                us(slice.begin),
+                us(slice.end - slice.begin)
+            )?;
             match slice.what {
                 What::Task(task) => write_task(run, task, out)?,
                 What::Pool(name) => write!(out, "\"cat\":\"pool\",\"name\":{}}}", string(name))?,
@@ -37,13 +46,26 @@ pub fn write_chrome(run: &Run, out: &mut impl Write) -> io::Result<()> {
     for (id, arrow) in arrows(run).into_iter().enumerate() {
         let to = &run.tasks[arrow.to as usize];
         let event = |ph: &str, lane: u32, time: Nanos| {
-            format!(",\n{{\"ph\":{ph},\"pid\":1,\"tid\":{},\"ts\":{},\"cat\":\"steal\",\"name\":\"steal\",\"id\":{id}}}", lane + 1, us(time))
+            format!(
+                ",\n{{\"ph\":{ph},\"pid\":1,\"tid\":{},\"ts\":{},\"cat\":\"steal\",\"name\":\"steal\",\"id\":{id}}}",
+                lane + 1,
+                us(time)
+            )
         };
-        write!(out, "{}{}", event("\"s\"", arrow.from.0, arrow.from.1), event("\"f\",\"bp\":\"e\"", to.lane, to.begin))?;
+        write!(
+            out,
+            "{}{}",
+            event("\"s\"", arrow.from.0, arrow.from.1),
+            event("\"f\",\"bp\":\"e\"", to.lane, to.begin)
+        )?;
     }
     for (time, depth) in &run.waiting {
         let args = format!("\"args\":{{\"tasks\":{depth}}}");
-        write!(out, ",\n{{\"ph\":\"C\",\"pid\":1,\"tid\":0,\"ts\":{},\"name\":\"waiting\",{args}}}", us(*time))?;
+        write!(
+            out,
+            ",\n{{\"ph\":\"C\",\"pid\":1,\"tid\":0,\"ts\":{},\"name\":\"waiting\",{args}}}",
+            us(*time)
+        )?;
     }
     writeln!(out, "]}}")?;
     out.flush()

@@ -34,13 +34,21 @@ const LONGEST_UNIT: u64 = 1 << 14;
 pub fn write_page(run: &Run, analysis: &Analysis, out: &mut impl Write) -> io::Result<()> {
     let mut unit = 1;
     let mut data = Encoder::encode(run, analysis, unit);
-    while run.tasks.len() >= LARGE && data.len() * 4 / 3 > run.tasks.len() * BYTES_A_TASK * 9 / 10 && unit < LONGEST_UNIT {
+    while run.tasks.len() >= LARGE
+        && data.len() * 4 / 3 > run.tasks.len() * BYTES_A_TASK * 9 / 10
+        && unit < LONGEST_UNIT
+    {
         unit *= 4;
         data = Encoder::encode(run, analysis, unit);
     }
     let (meta, data) = (meta(run, analysis, unit), base64(&data));
     let script = SCRIPTS.concat();
-    let parts = [("/*STYLE*/", STYLE), ("/*DATA*/", data.as_str()), ("/*META*/", meta.as_str()), ("/*SCRIPT*/", script.as_str())];
+    let parts = [
+        ("/*STYLE*/", STYLE),
+        ("/*DATA*/", data.as_str()),
+        ("/*META*/", meta.as_str()),
+        ("/*SCRIPT*/", script.as_str()),
+    ];
     let mut rest = HTML;
     for (mark, part) in parts {
         let (before, after) = rest.split_once(mark).expect("the page has a place for each part");
@@ -55,18 +63,26 @@ pub fn write_page(run: &Run, analysis: &Analysis, out: &mut impl Write) -> io::R
 /// All that is not a long column.
 fn meta(run: &Run, analysis: &Analysis, unit: u64) -> String {
     let facts = |facts: &crate::format::Facts| {
-        let pairs: Vec<_> = facts.iter().map(|(key, value)| format!("{}:{}", string(key), string(value))).collect();
+        let pairs: Vec<_> =
+            facts.iter().map(|(key, value)| format!("{}:{}", string(key), string(value))).collect();
         format!("{{{}}}", pairs.join(","))
     };
     let lane = |lane: &crate::run::Lane| {
         let worker = lane.worker().map_or("null".to_owned(), |worker| worker.to_string());
-        format!("{{\"name\":{},\"worker\":{worker},\"begin\":{},\"end\":{}}}", string(&lane.name), lane.begin, lane.end)
+        format!(
+            "{{\"name\":{},\"worker\":{worker},\"begin\":{},\"end\":{}}}",
+            string(&lane.name),
+            lane.begin,
+            lane.end
+        )
     };
     let flag = |flag: &crate::analysis::Flag| {
         let at = flag.at.map_or("null".to_owned(), |(begin, end)| format!("[{begin},{end}]"));
         format!("{{\"kind\":{},\"text\":{},\"at\":{at}}}", string(flag.kind.name()), string(&flag.text))
     };
-    let class = |class: &Class| format!("{{\"name\":{},\"total\":{}}}", string(class.name()), analysis.total.get(*class));
+    let class = |class: &Class| {
+        format!("{{\"name\":{},\"total\":{}}}", string(class.name()), analysis.total.get(*class))
+    };
     let span = &analysis.span;
     let part = |part: &crate::analysis::PathPart| {
         format!("{{\"label\":{},\"tasks\":{},\"time\":{}}}", string(&part.label), part.tasks, part.time)
@@ -74,15 +90,26 @@ fn meta(run: &Run, analysis: &Analysis, unit: u64) -> String {
     let point = |point: &crate::analysis::Point| list([point.cores, point.best, point.expected].map(float));
     let chain = list(span.steps.iter().map(|(task, _)| task.to_string()));
     [
-        format!("\"unit\":{unit},\"duration\":{},\"window\":[{},{}]", run.duration, analysis.window.0, analysis.window.1),
+        format!(
+            "\"unit\":{unit},\"duration\":{},\"window\":[{},{}]",
+            run.duration, analysis.window.0, analysis.window.1
+        ),
         format!("\"pool\":{},\"stats\":{}", facts(&run.pool), facts(&run.stats)),
         format!("\"labels\":{}", list(run.labels.iter().map(|label| string(label)))),
         format!("\"lanes\":{}", list(run.lanes.iter().map(lane))),
         format!("\"classes\":{}", list(CLASSES.iter().map(class))),
         format!("\"flags\":{}", list(analysis.flags.iter().map(flag))),
         format!("\"bounds\":{},\"report\":{}", string(&analysis.bounds()), string(&analysis.report(run))),
-        format!("\"tasks\":{},\"all\":{},\"workers\":{}", analysis.tasks, run.tasks.len(), float(analysis.workers)),
-        format!("\"work\":{},\"span\":{},\"atMost\":{},\"burdened\":{}", span.work, span.span, span.at_most, span.burdened),
+        format!(
+            "\"tasks\":{},\"all\":{},\"workers\":{}",
+            analysis.tasks,
+            run.tasks.len(),
+            float(analysis.workers)
+        ),
+        format!(
+            "\"work\":{},\"span\":{},\"atMost\":{},\"burdened\":{}",
+            span.work, span.span, span.at_most, span.burdened
+        ),
         format!("\"burden\":{},\"burdenSamples\":{}", analysis.burden.nanos, analysis.burden.samples),
         format!("\"path\":{},\"chain\":{chain}", list(span.path.iter().take(12).map(part))),
         format!("\"curve\":{}", list(analysis.curve.points.iter().map(point))),
@@ -106,7 +133,10 @@ impl Encoder {
         for lane in 0..run.lanes.len() as u32 {
             let count = run.tasks[first..].iter().take_while(|task| task.lane == lane).count();
             encoder.tasks(run, first, count);
-            encoder.gaps(&run.lanes[lane as usize].gaps, analysis.sleeps.iter().filter(|sleep| sleep.lane == lane));
+            encoder.gaps(
+                &run.lanes[lane as usize].gaps,
+                analysis.sleeps.iter().filter(|sleep| sleep.lane == lane),
+            );
             encoder.missing(&run.lanes[lane as usize]);
             first += count;
         }
@@ -189,9 +219,10 @@ impl Encoder {
                 Activity::Away | Activity::Gone => continue,
             };
             let mut begin = gap.begin;
-            while class == Class::Idle {
-                sleeps.next_if(|sleep| sleep.end <= begin);
-                let Some(sleep) = sleeps.next_if(|sleep| sleep.begin < gap.end && sleep.end > begin) else { break };
+            while let Some(sleep) = sleeps.next_if(|sleep| class == Class::Idle && sleep.begin < gap.end) {
+                if sleep.end <= begin {
+                    continue;
+                }
                 let (from, to) = (sleep.begin.max(begin), sleep.end.min(gap.end));
                 parts.push((begin, from, Class::Idle));
                 parts.push((from, to, Class::Missed));
@@ -216,7 +247,8 @@ impl Encoder {
     /// Time that the kernel took: (begin, length, how much of it, class).
     fn missing(&mut self, lane: &crate::run::Lane) {
         let lost = |sample: &crate::run::Cpu| crate::analysis::missing(lane, sample);
-        let samples: Vec<_> = lane.cpu.iter().map(|sample| (*sample, lost(sample))).filter(|(_, lost)| *lost > 0).collect();
+        let samples: Vec<_> =
+            lane.cpu.iter().map(|sample| (*sample, lost(sample))).filter(|(_, lost)| *lost > 0).collect();
         self.number(samples.len() as u64);
         let mut before = 0;
         for (sample, lost) in samples {
@@ -232,7 +264,8 @@ impl Encoder {
     /// How many tasks waited: the most within each of so many equal parts of the run, or exactly.
     fn depths(&mut self, run: &Run) {
         let most = (run.tasks.len() / 8 + 1_000).min(1 << 15);
-        let mut points: Vec<(i64, u32)> = run.waiting.iter().map(|(time, depth)| (self.units(*time), *depth)).collect();
+        let mut points: Vec<(i64, u32)> =
+            run.waiting.iter().map(|(time, depth)| (self.units(*time), *depth)).collect();
         if points.len() > most {
             let width = (self.units(run.duration) / (most as i64 / 2)).max(1);
             points = points
@@ -258,7 +291,8 @@ fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for part in bytes.chunks(3) {
-        let word = part.iter().fold(0u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - part.len()));
+        let word =
+            part.iter().fold(0u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - part.len()));
         for i in 0..4 {
             let digit = DIGITS[(word >> (18 - 6 * i) & 63) as usize];
             text.push(if i <= part.len() { char::from(digit) } else { '=' });
@@ -273,6 +307,9 @@ mod tests {
 
     #[test]
     fn base64_is_that_of_the_rfc() {
-        assert_eq!([b"".as_slice(), b"f", b"fo", b"foo", b"foob"].map(base64), ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg=="]);
+        assert_eq!(
+            [b"".as_slice(), b"f", b"fo", b"foo", b"foob"].map(base64),
+            ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg=="]
+        );
     }
 }

@@ -95,7 +95,11 @@ fn packet(out: &mut impl Write, flags: u64, content: Message) -> io::Result<()> 
 }
 
 fn event(out: &mut impl Write, time: Nanos, event: Message) -> io::Result<()> {
-    packet(out, FLAGS_NEXT, Message::default().number(field::TIMESTAMP, time).message(field::TRACK_EVENT, event))
+    packet(
+        out,
+        FLAGS_NEXT,
+        Message::default().number(field::TIMESTAMP, time).message(field::TRACK_EVENT, event),
+    )
 }
 
 /// Writes a run.
@@ -124,7 +128,8 @@ pub fn write_perfetto(run: &Run, out: &mut impl Write) -> io::Result<()> {
                 self::end(out, track, end)?;
             }
             ends.push(slice.end);
-            let mut begin = Message::default().number(field::EVENT_TYPE, BEGIN).number(field::EVENT_TRACK, track);
+            let mut begin =
+                Message::default().number(field::EVENT_TYPE, BEGIN).number(field::EVENT_TRACK, track);
             begin = begin.number(field::EVENT_NAME_IID, names.of(run, slice.what));
             if let What::Task(task) = slice.what {
                 for (_, flow) in flows.get(&task).into_iter().flatten() {
@@ -141,7 +146,8 @@ pub fn write_perfetto(run: &Run, out: &mut impl Write) -> io::Result<()> {
         }
     }
     for (time, depth) in &run.waiting {
-        let counter = Message::default().number(field::EVENT_TYPE, COUNTER).number(field::EVENT_TRACK, WAITING);
+        let counter =
+            Message::default().number(field::EVENT_TYPE, COUNTER).number(field::EVENT_TRACK, WAITING);
         event(out, *time, counter.number(field::EVENT_COUNTER, u64::from(*depth)))?;
     }
     out.flush()
@@ -153,7 +159,8 @@ fn end(out: &mut impl Write, track: u64, time: Nanos) -> io::Result<()> {
 
 fn write_tracks(run: &Run, out: &mut impl Write) -> io::Result<()> {
     let name = run.pool.get("name").map_or("longshore", String::as_str);
-    let process = Message::default().number(field::PROCESS_PID, 1).bytes(field::PROCESS_NAME, name.as_bytes());
+    let process =
+        Message::default().number(field::PROCESS_PID, 1).bytes(field::PROCESS_NAME, name.as_bytes());
     let track = Message::default().number(field::TRACK_UUID, PROCESS).message(field::TRACK_PROCESS, process);
     packet(out, FLAGS_NEXT, Message::default().message(field::TRACK, track))?;
     let counter = Message::default()
@@ -181,7 +188,17 @@ struct Names(BTreeMap<String, u64>);
 
 impl Names {
     fn new(run: &Run) -> Names {
-        let fixed = ["task", "fork", "search", "search in vain", "parked", "work waits", "paused or lent", "wait", "block"];
+        let fixed = [
+            "task",
+            "fork",
+            "search",
+            "search in vain",
+            "parked",
+            "work waits",
+            "paused or lent",
+            "wait",
+            "block",
+        ];
         let labels = run.labels.iter().map(String::as_str).filter(|label| !label.is_empty());
         let mut names = BTreeMap::new();
         for name in fixed.into_iter().chain(labels) {
@@ -203,7 +220,8 @@ impl Names {
     fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let mut interned = Message::default();
         for (name, iid) in &self.0 {
-            let name = Message::default().number(field::NAME_IID, *iid).bytes(field::NAME_TEXT, name.as_bytes());
+            let name =
+                Message::default().number(field::NAME_IID, *iid).bytes(field::NAME_TEXT, name.as_bytes());
             interned = interned.message(field::EVENT_NAMES, name);
         }
         packet(out, FLAGS_FIRST | FLAGS_NEXT, Message::default().message(field::INTERNED, interned))

@@ -188,7 +188,8 @@ fn clock(content: &[u8]) -> Result<Vec<(u64, u64)>, Damage> {
 fn labels(mut content: &[u8]) -> Result<Vec<(u16, String)>, Damage> {
     let mut labels = Vec::new();
     while !content.is_empty() {
-        let (head, rest) = content.split_first_chunk::<4>().ok_or(Damage::Content("a label is incomplete"))?;
+        let (head, rest) =
+            content.split_first_chunk::<4>().ok_or(Damage::Content("a label is incomplete"))?;
         let number = u16::from_le_bytes([head[0], head[1]]);
         let length = usize::from(u16::from_le_bytes([head[2], head[3]]));
         let bytes = rest.get(..length).ok_or(Damage::Content("a label is longer than its chunk"))?;

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use super::{Facts, LaneKind, SIGNATURE, VERSION, chunk, tag};
 
-/// Words in one chunk at most: 4 MiB.
-const MOST_WORDS: usize = 1 << 19;
+/// Words in one chunk at most: 64 KiB, which is what a full disk or the end of the process can cost.
+const MOST_WORDS: usize = 1 << 13;
 
 /// Writes chunks to `W`. What was written before an error is a recording that was cut.
 #[derive(Debug)]
@@ -49,7 +49,8 @@ impl<W: Write> Writer<W> {
 
     fn facts(&mut self, tag: [u8; 4], facts: &Facts) -> io::Result<()> {
         let plain = |text: &str| text.replace(['\n', '\r'], " ");
-        let lines = facts.iter().map(|(key, value)| format!("{}={}\n", plain(key).replace('=', " "), plain(value)));
+        let lines =
+            facts.iter().map(|(key, value)| format!("{}={}\n", plain(key).replace('=', " "), plain(value)));
         self.chunk(tag, lines.collect::<String>().as_bytes())
     }
 
@@ -74,7 +75,8 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// As [`Writer::pool`].
     pub fn clock(&mut self, pairs: &[(u64, u64)]) -> io::Result<()> {
-        let bytes: Vec<u8> = pairs.iter().flat_map(|(t, n)| [t.to_le_bytes(), n.to_le_bytes()]).flatten().collect();
+        let bytes: Vec<u8> =
+            pairs.iter().flat_map(|(t, n)| [t.to_le_bytes(), n.to_le_bytes()]).flatten().collect();
         self.chunk(tag::CLOCK, &bytes)
     }
 

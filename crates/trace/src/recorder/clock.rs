@@ -65,7 +65,9 @@ pub fn ticks() -> u64 {
 pub fn ticks() -> u64 {
     let count: u64;
     // SAFETY: reads a register that user programs may read, and touches neither memory nor flags.
-    unsafe { core::arch::asm!("mrs {}, cntvct_el0", out(reg) count, options(nomem, nostack, preserves_flags)) };
+    unsafe {
+        core::arch::asm!("mrs {}, cntvct_el0", out(reg) count, options(nomem, nostack, preserves_flags))
+    };
     count
 }
 

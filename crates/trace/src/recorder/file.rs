@@ -85,7 +85,10 @@ impl Flusher {
     pub fn finish(self, stats: &Facts) -> io::Result<()> {
         self.is_over.store(true, Ordering::Release); // pairs with the Acquire in `work`
         self.thread.thread().unpark();
-        let output = self.thread.join().map_err(|_| io::Error::other("the thread that writes the recording panicked"))?;
+        let output = self
+            .thread
+            .join()
+            .map_err(|_| io::Error::other("the thread that writes the recording panicked"))?;
         output.end(stats)
     }
 }
@@ -152,7 +155,8 @@ impl Output {
         if let Some(error) = self.error.take() {
             // The cut has made room for these few bytes, unless somebody else took it.
             _ = self.writer.note(&format!("records are missing at the end: {error}"));
-            _ = write_tail(&mut self.writer, &state, usize::MAX, stats).and_then(|()| self.writer.end().map(|_| ()));
+            _ = write_tail(&mut self.writer, &state, usize::MAX, stats)
+                .and_then(|()| self.writer.end().map(|_| ()));
             return Err(error);
         }
         let ended = write_tail(&mut self.writer, &state, self.labels, stats)
@@ -166,7 +170,12 @@ impl Output {
 }
 
 /// What comes after the records: labels from number `labels + 1` on, clocks, notes, statistics.
-pub fn write_tail(writer: &mut Writer<impl Write>, state: &State, labels: usize, stats: &Facts) -> io::Result<()> {
+pub fn write_tail(
+    writer: &mut Writer<impl Write>,
+    state: &State,
+    labels: usize,
+    stats: &Facts,
+) -> io::Result<()> {
     let (pairs, unrecorded) = {
         let book = state.book();
         (book.pairs(), book.unrecorded)
@@ -177,7 +186,9 @@ pub fn write_tail(writer: &mut Writer<impl Write>, state: &State, labels: usize,
         writer.labels(&labels)?;
     }
     if unrecorded > 0 {
-        writer.note(&format!("{unrecorded} threads that submitted tasks were not recorded: there were too many"))?;
+        writer.note(&format!(
+            "{unrecorded} threads that submitted tasks were not recorded: there were too many"
+        ))?;
     }
     writer.stats(stats)
 }

@@ -20,8 +20,8 @@ use std::sync::Arc;
 use super::clock::{Clock, ROUGH_TICKS_PER_US, Ticks};
 use super::ring::{ANCHOR, BLOCK, LONGEST, Ring};
 use crate::record::{
-    EndArg, InboxArg, Kind, MAX_BATCH, MAX_DELTA, MAX_LABEL, MAX_SPAWNED, Outcome, POSITIONS, Place, PlaceArg, Source,
-    Word,
+    EndArg, InboxArg, Kind, MAX_BATCH, MAX_DELTA, MAX_LABEL, MAX_SPAWNED, Outcome, POSITIONS, Place,
+    PlaceArg, Source, Word,
 };
 
 /// Ticks of a group of tasks that share a look: more tasks share the next one if it took less (some 1 us).
@@ -428,7 +428,11 @@ impl<C: Clock> Lane<C> {
         group.left.set(left - 1);
         if follows {
             group.count.set(count + 1);
-            let arg = InboxArg { worker: worker as u16, position: group.first.get() as u16, count: count as u8 + 1 };
+            let arg = InboxArg {
+                worker: worker as u16,
+                position: group.first.get() as u16,
+                count: count as u8 + 1,
+            };
             self.ring.store(group.at.get(), Word(group.head.get() | u64::from(arg.pack()) << 32));
             return;
         }

@@ -95,7 +95,14 @@ impl Recorder {
     /// # Errors
     /// If the file of the settings cannot be created, or its thread cannot be started.
     pub fn new(pool: Facts, settings: Settings) -> io::Result<Recorder> {
-        let book = Book { pool, lanes: Vec::new(), outside: 0, unrecorded: 0, clock: vec![clock::pair()], is_simulated: false };
+        let book = Book {
+            pool,
+            lanes: Vec::new(),
+            outside: 0,
+            unrecorded: 0,
+            clock: vec![clock::pair()],
+            is_simulated: false,
+        };
         let state = Arc::new(State { labels: Labels::default(), book: Mutex::new(book) });
         let flusher = match &settings.file {
             Some(path) => Some(Flusher::start(path, state.clone())?),
@@ -133,7 +140,13 @@ impl Recorder {
         let may_reuse = !is_outside || book.outside >= MOST_OUTSIDE / 4;
         let free = book.lanes.iter().position(|(other, ring)| may_reuse && *other == kind && ring.take());
         if let Some(number) = free {
-            return Some(Lane::new(book.lanes[number].1.clone(), number as u32, precision, !is_outside, clock));
+            return Some(Lane::new(
+                book.lanes[number].1.clone(),
+                number as u32,
+                precision,
+                !is_outside,
+                clock,
+            ));
         }
         if is_outside && book.outside >= MOST_OUTSIDE {
             book.unrecorded += 1;
@@ -208,7 +221,8 @@ impl Recorder {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(".part");
         let part = path.with_file_name(name);
-        let written = std::fs::File::create(&part).and_then(|file| self.write(io::BufWriter::new(file), stats));
+        let written =
+            std::fs::File::create(&part).and_then(|file| self.write(io::BufWriter::new(file), stats));
         let result = written.and_then(|()| std::fs::rename(&part, path));
         if result.is_err() {
             _ = std::fs::remove_file(&part);

@@ -60,7 +60,13 @@ impl Ring {
     pub(super) fn new(bytes: usize, signal: Option<Signal>) -> Self {
         let blocks = bytes.div_ceil(BLOCK as usize * 8).max(4).next_power_of_two();
         let words = (0..blocks * BLOCK as usize).map(|_| AtomicU64::new(0)).collect();
-        Ring { words, head: AtomicU64::new(0), is_taken: AtomicBool::new(true), ended: AtomicU64::new(0), signal }
+        Ring {
+            words,
+            head: AtomicU64::new(0),
+            is_taken: AtomicBool::new(true),
+            ended: AtomicU64::new(0),
+            signal,
+        }
     }
 
     /// Words that it holds.
@@ -138,7 +144,10 @@ impl Ring {
 
 impl fmt::Debug for Ring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ring").field("capacity", &self.capacity()).field("head", &self.head()).finish_non_exhaustive()
+        f.debug_struct("Ring")
+            .field("capacity", &self.capacity())
+            .field("head", &self.head())
+            .finish_non_exhaustive()
     }
 }
 
@@ -168,7 +177,7 @@ mod tests {
         let begun = std::time::Instant::now();
         while seen < 200 && begun.elapsed().as_secs() < 30 {
             let copy = ring.snapshot(0);
-            assert!(copy.words.is_empty() || copy.first % BLOCK == 0);
+            assert!(copy.words.is_empty() || copy.first.is_multiple_of(BLOCK));
             for (i, word) in copy.words.iter().enumerate() {
                 assert_eq!(*word, copy.first + i as u64);
             }

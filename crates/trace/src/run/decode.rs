@@ -69,7 +69,10 @@ fn has_extra(kind: Kind) -> bool {
 }
 
 /// Calls `take` with all that a lane holds, in order.
-pub fn decode(lane: &LaneData, mut take: impl FnMut(Item) -> Result<(), &'static str>) -> Result<(), ReadError> {
+pub fn decode(
+    lane: &LaneData,
+    mut take: impl FnMut(Item) -> Result<(), &'static str>,
+) -> Result<(), ReadError> {
     let mut expected = 0;
     for stretch in &lane.stretches {
         let mut reader = Reader { words: &stretch.words, at: 0, first: stretch.first, ticks: 0 };

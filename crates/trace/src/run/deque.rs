@@ -92,7 +92,8 @@ impl Deque {
         let place = self.before.partition_point(|before| *before <= index).checked_sub(1)?;
         let entry = &self.stolen[place];
         let within = index - self.before[place];
-        (within < u64::from(entry.count)).then(|| Slot { content: entry.content, index: entry.first + within as u32 })
+        (within < u64::from(entry.count))
+            .then(|| Slot { content: entry.content, index: entry.first + within as u32 })
     }
 }
 
@@ -142,7 +143,10 @@ mod tests {
     #[test]
     fn what_the_owner_leaves_open_was_stolen_the_oldest_first() {
         let task = super::super::lanes::test_task(Source::Deque);
-        let log = Log { ops: vec![spawn(0, 3), Op::Begin(0), spawn(1, 2), Op::Begin(0), Op::Begin(0)], ..Log::default() };
+        let log = Log {
+            ops: vec![spawn(0, 3), Op::Begin(0), spawn(1, 2), Op::Begin(0), Op::Begin(0)],
+            ..Log::default()
+        };
         let deque = Deque::replay(&log, |_| 0, &[task]);
         let popped: Vec<_> = deque.popped.iter().map(|(_, slot)| parent(*slot)).collect();
         assert_eq!(popped, [(0, 2), (1, 1), (1, 0)]);

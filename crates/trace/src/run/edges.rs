@@ -18,13 +18,15 @@ pub fn connect(draft: &mut Draft) {
     order_fragments(&mut run);
     let finder = Finder::new(draft, &run);
     let heads: HashMap<u32, u32> = draft.heads.iter().copied().collect();
-    let popped: HashMap<u32, Slot> = finder.deques.iter().flat_map(|deque| deque.popped.iter().copied()).collect();
+    let popped: HashMap<u32, Slot> =
+        finder.deques.iter().flat_map(|deque| deque.popped.iter().copied()).collect();
     let mut forks = HashMap::new();
     for task in 0..run.tasks.len() as u32 {
         let found = match run.tasks[task as usize].source {
             Source::Batch => heads.get(&task).map(|take| (finder.taken(*take, 0), finder.victim(*take))),
             Source::Deque => popped.get(&task).map(|slot| {
-                let victim = if let Content::Unload(take) = slot.content { finder.victim(take) } else { None };
+                let victim =
+                    if let Content::Unload(take) = slot.content { finder.victim(take) } else { None };
                 (finder.find(*slot), victim)
             }),
             Source::Fork => heads.get(&task).map(|take| {
@@ -32,7 +34,12 @@ pub fn connect(draft: &mut Draft) {
                 offer.map(|offer| forks.insert(offer, task));
                 let origin = offer.map(|offer| {
                     let offer = &draft.offers[offer as usize];
-                    Origin { parent: offer.parent, time: Some(offer.forked), place: (0, 1), is_exact: offer.forked == offer.time }
+                    Origin {
+                        parent: offer.parent,
+                        time: Some(offer.forked),
+                        place: (0, 1),
+                        is_exact: offer.forked == offer.time,
+                    }
                 });
                 (origin, finder.victim(*take))
             }),
@@ -79,12 +86,14 @@ fn set_origin(run: &mut Run, task: u32, origin: Option<Origin>) {
         Parent::Task(parent) => {
             let parent = &run.tasks[parent as usize];
             let (place, count) = (u64::from(origin.place.0) + 1, u64::from(origin.place.1) + 1);
-            parent.begin + ((parent.end - parent.begin) as u128 * u128::from(place) / u128::from(count)) as u64
+            parent.begin
+                + ((parent.end - parent.begin) as u128 * u128::from(place) / u128::from(count)) as u64
         }
         _ => begin,
     };
     // A parent that begins after its child, or submits it after that has begun, is none.
-    let parent_begin = if let Parent::Task(parent) = origin.parent { run.tasks[parent as usize].begin } else { 0 };
+    let parent_begin =
+        if let Parent::Task(parent) = origin.parent { run.tasks[parent as usize].begin } else { 0 };
     let is_late = parent_begin > begin + SKEW || origin.time.is_some_and(|time| time > begin + SKEW);
     if is_late || origin.parent == Parent::Task(task) {
         run.exactness.contradictions += 1;
@@ -113,7 +122,8 @@ struct Finder<'a> {
 impl<'a> Finder<'a> {
     fn new(draft: &'a Draft, run: &Run) -> Self {
         let unloaded = |take: u32| draft.takes[take as usize].count.saturating_sub(1);
-        let deques: Vec<Deque> = draft.logs.iter().map(|log| Deque::replay(log, unloaded, &run.tasks)).collect();
+        let deques: Vec<Deque> =
+            draft.logs.iter().map(|log| Deque::replay(log, unloaded, &run.tasks)).collect();
         let mut lanes = BTreeMap::new();
         for (i, lane) in run.lanes.iter().enumerate() {
             if let Some(worker) = lane.worker() {
@@ -185,7 +195,11 @@ impl<'a> Finder<'a> {
         let take = &self.draft.takes[take as usize];
         match take.from {
             From::Inbox(arg) => {
-                let found = self.inboxes.find(arg.worker, u64::from(arg.position) + u64::from(index), take.time + SKEW);
+                let found = self.inboxes.find(
+                    arg.worker,
+                    u64::from(arg.position) + u64::from(index),
+                    take.time + SKEW,
+                );
                 Ok(found.map(|(submit, within)| {
                     let submit = &self.draft.submits[submit as usize];
                     let time = Some(submit.time + submit.spacing * u64::from(within));
@@ -204,9 +218,9 @@ impl<'a> Finder<'a> {
             }
             From::Deque(victim) => {
                 let lane = self.lane_of(victim);
-                let slot = lane.zip(begin).and_then(|(lane, begin)| {
-                    self.deques[lane as usize].stolen(begin + u64::from(index))
-                });
+                let slot = lane
+                    .zip(begin)
+                    .and_then(|(lane, begin)| self.deques[lane as usize].stolen(begin + u64::from(index)));
                 slot.map_or(Ok(None), Err)
             }
             From::Offer(..) => Ok(None),
@@ -227,14 +241,22 @@ impl<'a> Finder<'a> {
 }
 
 /// Numbers what was stolen from each deque, in the order of time.
-fn thefts(takes: &[Take], lanes: &BTreeMap<u32, Option<u32>>, deques: &[Deque], begins: &mut BTreeMap<u32, u64>) {
+fn thefts(
+    takes: &[Take],
+    lanes: &BTreeMap<u32, Option<u32>>,
+    deques: &[Deque],
+    begins: &mut BTreeMap<u32, u64>,
+) {
     let stolen = |take: &Take| if let From::Deque(victim) = take.from { Some(victim) } else { None };
-    let mut order: Vec<u32> = (0..takes.len() as u32).filter(|i| stolen(&takes[*i as usize]).is_some()).collect();
+    let mut order: Vec<u32> =
+        (0..takes.len() as u32).filter(|i| stolen(&takes[*i as usize]).is_some()).collect();
     order.sort_by_key(|i| takes[*i as usize].time);
     let mut sums: BTreeMap<u32, u64> = BTreeMap::new();
     for i in order {
         let take = &takes[i as usize];
-        let Some(Some(lane)) = stolen(take).map(|victim| lanes.get(&victim).copied().flatten()) else { continue };
+        let Some(Some(lane)) = stolen(take).map(|victim| lanes.get(&victim).copied().flatten()) else {
+            continue;
+        };
         let Some(known_from) = deques[lane as usize].known_from else { continue };
         if take.time < known_from {
             continue;

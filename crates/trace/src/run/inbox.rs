@@ -61,16 +61,18 @@ fn nearest(about: u64, residue: u64) -> u64 {
 /// Queues without positions: first in, first out.
 #[derive(Debug, Default)]
 pub struct Queues {
-    /// For each queue its submissions, by time: how many tasks were before, the place in the list, how many.
-    puts: BTreeMap<(Place, u16), Vec<(u64, u32, u16)>>,
+    puts: BTreeMap<(Place, u16), Vec<Entry>>,
 }
+
+/// A submission to a queue: how many tasks were before, its place in the list of all, how many tasks it is.
+type Entry = (u64, u32, u16);
 
 fn queue(arg: PlaceArg) -> (Place, u16) {
     (arg.place, if arg.place == Place::Mailbox { arg.worker } else { 0 })
 }
 
 impl Queues {
-    /// Sorts the submissions.
+    /// Sorts the submissions by time.
     pub fn new(puts: &[Put]) -> Queues {
         let mut order: Vec<u32> = (0..puts.len() as u32).collect();
         order.sort_by_key(|i| puts[*i as usize].time);

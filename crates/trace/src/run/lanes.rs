@@ -147,7 +147,8 @@ const LARGE: Nanos = 1_000;
 pub fn interpret(recording: &Recording) -> Result<Draft, ReadError> {
     let mut draft = Draft::default();
     let run = &mut draft.run;
-    (run.pool, run.stats, run.notes) = (recording.pool.clone(), recording.stats.clone(), recording.notes.clone());
+    (run.pool, run.stats, run.notes) =
+        (recording.pool.clone(), recording.stats.clone(), recording.notes.clone());
     let most = recording.labels.keys().copied().max().unwrap_or(0);
     run.labels = (0..=most).map(|i| recording.labels.get(&i).cloned().unwrap_or_default()).collect();
     let (mut first, mut last) = (u64::MAX, 0);

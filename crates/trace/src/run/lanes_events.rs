@@ -263,7 +263,9 @@ impl Interpreter<'_> {
                 self.last_wait = Some(wait);
             }
             // The wait began before the recording: the task that is there was seen as running.
-            Some(frame @ Frame::Task(task, _)) if self.draft.run.tasks[task as usize].is_cut => self.stack.push(frame),
+            Some(frame @ Frame::Task(task, _)) if self.draft.run.tasks[task as usize].is_cut => {
+                self.stack.push(frame)
+            }
             None if !self.is_worker => {}
             _ => return Err("a wait ends that has not begun"),
         }
@@ -275,7 +277,9 @@ impl Interpreter<'_> {
         self.advance(time);
         match self.stack.pop() {
             Some(Frame::Block) => {}
-            Some(frame @ Frame::Task(task, _)) if self.draft.run.tasks[task as usize].is_cut => self.stack.push(frame),
+            Some(frame @ Frame::Task(task, _)) if self.draft.run.tasks[task as usize].is_cut => {
+                self.stack.push(frame)
+            }
             None if !self.is_worker => {}
             _ => return Err("what blocked ends without a begin"),
         }
@@ -322,10 +326,12 @@ impl Interpreter<'_> {
         self.between(time, false);
         let doing = match event.kind {
             Kind::Search => Activity::SearchNothing,
-            Kind::Park => match Rest::from_code(event.arg as u8).ok_or("a sleep without a reason that exists")? {
-                Rest::Idle | Rest::Waiting => Activity::Parked,
-                Rest::Paused | Rest::Lent => Activity::Away,
-            },
+            Kind::Park => {
+                match Rest::from_code(event.arg as u8).ok_or("a sleep without a reason that exists")? {
+                    Rest::Idle | Rest::Waiting => Activity::Parked,
+                    Rest::Paused | Rest::Lent => Activity::Away,
+                }
+            }
             Kind::Start => {
                 let core = event.arg >> 16;
                 self.this().core = core.checked_sub(1);
@@ -357,6 +363,7 @@ fn forked_at(known: &[(Nanos, u64)], now: (Nanos, u64), fork: u64) -> Nanos {
     let after = known.partition_point(|(_, forks)| *forks < fork);
     let (end, most) = known.get(after).copied().unwrap_or(now);
     let (begin, least) = after.checked_sub(1).map_or((0, 0), |before| known[before]);
-    let place = fork.saturating_sub(least).saturating_sub(1) as f64 / most.saturating_sub(least).max(1) as f64;
+    let place =
+        fork.saturating_sub(least).saturating_sub(1) as f64 / most.saturating_sub(least).max(1) as f64;
     begin + (end.saturating_sub(begin) as f64 * place.min(1.0)) as Nanos
 }

@@ -17,7 +17,9 @@ const DEADLINE: Duration = Duration::from_secs(60);
 pub fn chromium() -> Option<PathBuf> {
     let names = ["chromium", "chromium-browser", "google-chrome"];
     let path = std::env::var_os("PATH")?;
-    let found = std::env::split_paths(&path).flat_map(|folder| names.map(|name| folder.join(name))).find(|path| path.is_file());
+    let found = std::env::split_paths(&path)
+        .flat_map(|folder| names.map(|name| folder.join(name)))
+        .find(|path| path.is_file());
     if found.is_none() {
         println!("notice: there is no chromium, the test of the page is skipped");
     }
@@ -51,7 +53,14 @@ impl Browser {
             .arg("sh")
             .args(&pipes)
             .arg(chromium)
-            .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--mute-audio"])
+            .args([
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--no-first-run",
+                "--mute-audio",
+            ])
             .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
             .args(["--disable-dev-shm-usage", "--remote-debugging-pipe", "--hide-scrollbars"])
             .arg(format!("--window-size={width},{height}"))
@@ -64,11 +73,13 @@ impl Browser {
             .expect("sh is there");
         let out = OpenOptions::new().write(true).open(&pipes[0]).expect("the browser reads");
         let messages = listen(File::open(&pipes[1]).expect("the browser writes"));
-        let mut browser = Browser { child, out, messages, next: 0, session: None, events: Vec::new(), folder };
+        let mut browser =
+            Browser { child, out, messages, next: 0, session: None, events: Vec::new(), folder };
         let targets = browser.call("Target.getTargets", json!({}));
         let infos = targets["targetInfos"].as_array().expect("a list").clone();
         let page = infos.iter().find(|info| info["type"] == "page").expect("a page");
-        let attached = browser.call("Target.attachToTarget", json!({"targetId": page["targetId"], "flatten": true}));
+        let attached =
+            browser.call("Target.attachToTarget", json!({"targetId": page["targetId"], "flatten": true}));
         browser.session = attached["sessionId"].as_str().map(str::to_owned);
         for domain in ["Page", "Runtime", "Log", "Network"] {
             browser.call(&format!("{domain}.enable"), json!({}));
@@ -167,11 +178,14 @@ impl Browser {
             let params = &event["params"];
             match event["method"].as_str()? {
                 "Runtime.exceptionThrown" => Some(params["exceptionDetails"].to_string()),
-                "Runtime.consoleAPICalled" if params["type"] == "error" || params["type"] == "warning" => Some(params["args"].to_string()),
+                "Runtime.consoleAPICalled" if params["type"] == "error" || params["type"] == "warning" => {
+                    Some(params["args"].to_string())
+                }
                 "Log.entryAdded" if params["entry"]["level"] == "error" => Some(params["entry"].to_string()),
                 "Network.requestWillBeSent" => {
                     let url = params["request"]["url"].as_str()?;
-                    let is_page = url.starts_with("file://") && url.ends_with(".html") || url.starts_with("data:,");
+                    let is_page =
+                        url.starts_with("file://") && url.ends_with(".html") || url.starts_with("data:,");
                     (!is_page).then(|| format!("request for {url}"))
                 }
                 _ => None,
@@ -230,7 +244,8 @@ fn decode(text: &str) -> Vec<u8> {
     };
     let mut bytes = Vec::new();
     for part in text.trim_end_matches('=').as_bytes().chunks(4) {
-        let word = part.iter().fold(0u32, |word, byte| word << 6 | u32::from(digit(*byte))) << (6 * (4 - part.len()));
+        let word = part.iter().fold(0u32, |word, byte| word << 6 | u32::from(digit(*byte)))
+            << (6 * (4 - part.len()));
         bytes.extend_from_slice(&word.to_be_bytes()[1..part.len()]);
     }
     bytes

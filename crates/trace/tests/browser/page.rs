@@ -92,14 +92,20 @@ fn clicks_zooms_and_keys_do_what_they_should() {
     let zoomed = browser.number("longshore.view.to - longshore.view.from");
     browser.until("longshore.view.stats.to === longshore.view.to");
     let shown = browser.number("longshore.view.stats.total.reduce((a, b) => a + b, 0)");
-    assert!((shown - 4.0 * zoomed).abs() < 0.01 * shown, "the statistics follow the window: {shown} of 4 x {zoomed}");
+    assert!(
+        (shown - 4.0 * zoomed).abs() < 0.01 * shown,
+        "the statistics follow the window: {shown} of 4 x {zoomed}"
+    );
     let from = browser.number("longshore.view.from");
     browser.key("ArrowRight");
     assert!(browser.number("longshore.view.from") > from);
     browser.mouse("mousePressed", x, y, json!({}));
     browser.mouse("mouseMoved", x + 200.0, y, json!({}));
     browser.mouse("mouseReleased", x + 200.0, y, json!({}));
-    assert!(browser.number("longshore.view.from") < from + zoomed * 0.2, "dragging to the right goes back in time");
+    assert!(
+        browser.number("longshore.view.from") < from + zoomed * 0.2,
+        "dragging to the right goes back in time"
+    );
     browser.key("0");
     assert_eq!(browser.number("longshore.view.to - longshore.view.from"), whole);
 
@@ -123,7 +129,8 @@ fn clicks_zooms_and_keys_do_what_they_should() {
 
 /// A million tasks of four labels.
 fn million() -> Vec<Rc<Script>> {
-    let leaves = [("decode", 3_000), ("resize", 9_000), ("encode", 5_000), ("", 700)].map(|(label, time)| leaf(label, time));
+    let leaves = [("decode", 3_000), ("resize", 9_000), ("encode", 5_000), ("", 700)]
+        .map(|(label, time)| leaf(label, time));
     (0..1_000_000usize).map(|i| leaves[i * i % 7 % 4].clone()).collect()
 }
 
@@ -135,7 +142,11 @@ fn a_million_tasks_are_shown_at_once() {
         let run = read(&Pool::new(workers, costs).run_all(&million()));
         assert_eq!(run.tasks.len(), 1_000_000);
         let bytes = page(&run);
-        assert!(bytes.len() <= 15 * run.tasks.len(), "{} bytes a task", bytes.len() as f64 / run.tasks.len() as f64);
+        assert!(
+            bytes.len() <= 15 * run.tasks.len(),
+            "{} bytes a task",
+            bytes.len() as f64 / run.tasks.len() as f64
+        );
         let path = browser.file("million.html", &bytes);
         drop(bytes);
         browser.open(&path);
@@ -150,7 +161,9 @@ fn a_million_tasks_are_shown_at_once() {
         let steps = browser.eval(steps);
         let [median, longest] = [0, 1].map(|i| steps[i].as_f64().expect("a number"));
         println!("{}", browser.eval("JSON.stringify(longshore.timing)"));
-        println!("{workers} workers: first picture {first:.0} ms, a zoom step {median:.1} ms (median), {longest:.1} ms (longest)");
+        println!(
+            "{workers} workers: first picture {first:.0} ms, a zoom step {median:.1} ms (median), {longest:.1} ms (longest)"
+        );
         // An order of magnitude above what a quiet machine takes.
         assert!(first < 5_000.0 && median < 500.0, "{first} ms, {median} ms");
         browser.eval("longshore.wholeRun()");

@@ -54,7 +54,8 @@ fn answer(mut stream: TcpStream, viewer: &Path, name: &str, content: &[u8]) -> O
     reader.read_line(&mut first).ok()?;
     let path = first.split(' ').nth(1)?.split('?').next()?.trim_start_matches('/').to_owned();
     let path = if path.is_empty() { "index.html".to_owned() } else { path };
-    let body = if path == name { content.to_vec() } else { std::fs::read(viewer.join(&path)).unwrap_or_default() };
+    let body =
+        if path == name { content.to_vec() } else { std::fs::read(viewer.join(&path)).unwrap_or_default() };
     let kind = match Path::new(&path).extension().and_then(|end| end.to_str()) {
         Some("html") => "text/html",
         Some("js") => "text/javascript",
@@ -88,14 +89,23 @@ fn check(run: &Run, name: &'static str, content: Vec<u8>) {
     let url = format!("http://127.0.0.1:{port}/?testing=1#!/?url=http://127.0.0.1:{port}/{name}");
     browser.call("Page.navigate", serde_json::json!({"url": url}));
     browser.until("!!(window.app && window.app.trace && window.app.trace.engine)");
-    let count = query(&mut browser, "select count(*) as n from slice where category = 'task' or name in ('fib', 'leaf', 'loop', 'body', 'serial', 'task')");
+    let count = query(
+        &mut browser,
+        "select count(*) as n from slice where category = 'task' or name in ('fib', 'leaf', 'loop', 'body', 'serial', 'task')",
+    );
     let drawn = run.tasks.iter().filter(|task| task.end > task.begin).count();
     assert_eq!(count, drawn as u64, "{name}: the tasks that the viewer has");
-    let errors = query(&mut browser, "select ifnull(sum(value), 0) as n from stats where severity in ('error', 'data_loss') and name not like '%clock%'");
+    let errors = query(
+        &mut browser,
+        "select ifnull(sum(value), 0) as n from stats where severity in ('error', 'data_loss') and name not like '%clock%'",
+    );
     assert_eq!(errors, 0, "{name}: errors of the import");
     let flows = query(&mut browser, "select count(*) as n from flow");
     let stolen = run.tasks.iter().filter(|task| task.victim.is_some()).count() as u64;
-    assert!(flows.as_u64().is_some_and(|flows| flows > 0 && flows <= stolen), "{name}: {flows} arrows of {stolen}");
+    assert!(
+        flows.as_u64().is_some_and(|flows| flows > 0 && flows <= stolen),
+        "{name}: {flows} arrows of {stolen}"
+    );
     let total = query(&mut browser, "select max(ts + dur) - min(ts) as n from slice where dur > 0");
     let right = run.tasks.iter().map(|task| task.end).max().unwrap_or(0);
     assert!(total.as_f64().is_some_and(|total| total >= right as f64), "{name}: {total} of {right} ns");

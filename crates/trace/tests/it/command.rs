@@ -6,7 +6,11 @@ use std::process::{Command, Output};
 use crate::support::{Costs, Pool, half_serial, leaf, record};
 
 fn command(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_longshore-trace")).args(arguments).current_dir(folder).output().expect("it runs")
+    Command::new(env!("CARGO_BIN_EXE_longshore-trace"))
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .expect("it runs")
 }
 
 fn out(output: &Output) -> String {
@@ -25,7 +29,13 @@ fn reports_exports_and_checks() {
     let report = command(at, &["report", "half.lsr"]);
     assert_eq!(report.status.code(), Some(0), "{}", err(&report));
     let text = out(&report);
-    for part in ["402 tasks on 4 workers", "is the longest chain", "where the time went", "parallelism 2.0", "one task (`serial`) is 100 %"] {
+    for part in [
+        "402 tasks on 4 workers",
+        "is the longest chain",
+        "where the time went",
+        "parallelism 2.0",
+        "one task (`serial`) is 100 %",
+    ] {
         assert!(text.contains(part), "{part} is missing in\n{text}");
     }
     for (form, begin) in [("html", "<!DOCTYPE html>"), ("json", "{\"displayTimeUnit\""), ("pftrace", "\n")] {
@@ -39,7 +49,8 @@ fn reports_exports_and_checks() {
     let check = command(at, &["check", "half.lsr"]);
     assert_eq!(check.status.code(), Some(1));
     assert_eq!(out(&check).lines().count(), 2, "{}", out(&check));
-    let ignored = command(at, &["check", "half.lsr", "--ignore", "long-task", "--ignore", "little-parallelism"]);
+    let ignored =
+        command(at, &["check", "half.lsr", "--ignore", "long-task", "--ignore", "little-parallelism"]);
     assert_eq!((ignored.status.code(), out(&ignored)), (Some(0), String::new()));
 }
 
@@ -54,7 +65,10 @@ fn compares_two_runs() {
     let diff = command(at, &["diff", "one.lsr", "four.lsr"]);
     assert_eq!(diff.status.code(), Some(1), "{}", err(&diff));
     let text = out(&diff);
-    assert!(text.contains("! tasks of label `decode` take 1.8 times as long as in the run with one worker"), "{text}");
+    assert!(
+        text.contains("! tasks of label `decode` take 1.8 times as long as in the run with one worker"),
+        "{text}"
+    );
     let same = command(at, &["diff", "one.lsr", "one.lsr"]);
     assert_eq!(same.status.code(), Some(0), "{}", out(&same));
 }
@@ -84,7 +98,11 @@ fn bad_input_is_a_line_with_status_two() {
     for (arguments, message) in cases {
         let output = command(at, arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        assert!(err(&output).contains(message) && err(&output).lines().count() == 1, "{arguments:?}: {}", err(&output));
+        assert!(
+            err(&output).contains(message) && err(&output).lines().count() == 1,
+            "{arguments:?}: {}",
+            err(&output)
+        );
     }
     let cut = command(at, &["report", "cut.lsr"]);
     assert_eq!(cut.status.code(), Some(0));

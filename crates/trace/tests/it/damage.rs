@@ -69,7 +69,10 @@ fn a_word_that_is_no_record_is_named() {
     stretch.words[6] = Word::new(Kind::Pad, 0, 0).0 & !31; // no kind
     let (number, place) = (stretch.first + 6, stretch.offset + 48);
     let error = Run::new(&recording).unwrap_err();
-    assert_eq!(error.to_string(), format!("damaged at byte {place}: word {number} of lane 0: no record has this kind"));
+    assert_eq!(
+        error.to_string(),
+        format!("damaged at byte {place}: word {number} of lane 0: no record has this kind")
+    );
     let ReadError::Damaged { damage: Damage::Word { lane: 0, .. }, .. } = error else { panic!("{error}") };
 }
 
@@ -139,7 +142,8 @@ fn mutated_recordings_neither_panic_nor_hang() {
     while rounds < 400 || begun.elapsed().as_secs() < seconds {
         let mut recording = seeds[rounds % seeds.len()].clone();
         mutate(&mut recording, &mut random);
-        let words = recording.lanes.iter().flat_map(|lane| &lane.stretches).map(|stretch| stretch.words.len()).sum();
+        let words =
+            recording.lanes.iter().flat_map(|lane| &lane.stretches).map(|stretch| stretch.words.len()).sum();
         survive(&recording, words);
         rounds += 1;
     }

@@ -128,7 +128,9 @@ fn perfettos_packets_open_and_close_their_slices() {
                                 open.entry(track).or_default().push(time);
                                 begun += 1;
                             }
-                            Some(2) => _ = open.get_mut(&track).and_then(Vec::pop).expect("something is open"),
+                            Some(2) => {
+                                _ = open.get_mut(&track).and_then(Vec::pop).expect("something is open")
+                            }
                             Some(4) => assert!(number(&event, 30).is_some()),
                             other => panic!("{other:?}"),
                         }

@@ -76,7 +76,11 @@ fn a_loop_beside_a_serial_half_has_parallelism_two() {
     assert!(kinds.contains(&FlagKind::LongTask) && kinds.contains(&FlagKind::LittleParallelism), "{kinds:?}");
     // Three workers have half of the work.
     is_near(analysis.total.get(Class::Running), 20_000_000, 0.02);
-    assert!(analysis.total.share(Class::Idle) > 0.25 && analysis.total.share(Class::Wait) > 0.1, "{:?}", analysis.total);
+    assert!(
+        analysis.total.share(Class::Idle) > 0.25 && analysis.total.share(Class::Wait) > 0.1,
+        "{:?}",
+        analysis.total
+    );
 }
 
 #[test]
@@ -110,7 +114,11 @@ fn random_programs_keep_the_laws() {
     for round in 0..60 {
         let program = crate::support::random(&mut random, 4);
         let workers = 1 + random.below(9) as usize;
-        let mut costs = Costs { steal: 100 + random.below(2_000), wake: 1_000 + random.below(20_000), ..Costs::default() };
+        let mut costs = Costs {
+            steal: 100 + random.below(2_000),
+            wake: 1_000 + random.below(20_000),
+            ..Costs::default()
+        };
         let is_exact = round % 2 == 0;
         costs.precision = if is_exact { Precision::Exact } else { Precision::Adaptive };
         let run = read(&Pool::new(workers, costs).run_one(&program));

@@ -7,7 +7,7 @@ use std::sync::Barrier;
 use longshore_trace::analysis::{Analysis, FlagKind};
 use longshore_trace::format::{Facts, Recording};
 use longshore_trace::record::{MAX_DELTA, Outcome, Place, Rest, Source, WaitFor, Wake};
-use longshore_trace::recorder::{Lane, Manual, MOST_OUTSIDE, Precision, Recorder, Settings};
+use longshore_trace::recorder::{Lane, MOST_OUTSIDE, Manual, Precision, Recorder, Settings};
 use longshore_trace::run::{Activity, Parent, Run};
 
 use crate::support::{Costs, Pool, half_serial, read, skynet};
@@ -129,7 +129,12 @@ fn what_a_worker_does_without_a_task_is_told_apart() {
     lane.exits(false);
     let run = run_of(&recorder);
     let of = |activity: Activity| {
-        run.lanes[0].gaps.iter().filter(|gap| gap.activity == activity).map(|gap| gap.end - gap.begin).sum::<u64>()
+        run.lanes[0]
+            .gaps
+            .iter()
+            .filter(|gap| gap.activity == activity)
+            .map(|gap| gap.end - gap.begin)
+            .sum::<u64>()
     };
     assert_eq!(of(Activity::SearchFound), 100);
     assert_eq!(of(Activity::Wait), 400);
@@ -196,7 +201,8 @@ fn a_growing_file_holds_everything_that_threads_write_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run.lsr");
     // Larger than what the threads write at a time: nothing is lost however late the writer is.
-    let recorder = recorder(Settings { ring_bytes: 1 << 20, precision: Precision::Adaptive, file: Some(path.clone()) });
+    let recorder =
+        recorder(Settings { ring_bytes: 1 << 20, precision: Precision::Adaptive, file: Some(path.clone()) });
     let (threads, tasks) = (3, 50_000);
     let barrier = Barrier::new(threads);
     std::thread::scope(|scope| {
@@ -229,7 +235,8 @@ fn a_growing_file_holds_everything_that_threads_write_at_once() {
 fn a_file_of_a_ring_that_was_overwritten_says_what_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run.lsr");
-    let recorder = recorder(Settings { ring_bytes: 1, precision: Precision::Exact, file: Some(path.clone()) });
+    let recorder =
+        recorder(Settings { ring_bytes: 1, precision: Precision::Exact, file: Some(path.clone()) });
     let lane = recorder.worker(0);
     for _ in 0..2_000_000 {
         let task = lane.begin(Source::Deque);
@@ -238,7 +245,10 @@ fn a_file_of_a_ring_that_was_overwritten_says_what_is_missing() {
     recorder.finish(&Facts::new()).unwrap();
     let run = Run::new(&Recording::read(&path).unwrap()).unwrap();
     // How much is lost depends on the machine, but every word is either there or counted: a block of 512 holds 508 records.
-    let (tasks, lost) = (run.tasks.iter().filter(|task| task.has_run() && !task.is_cut).count() as u64, run.exactness.lost_words);
+    let (tasks, lost) = (
+        run.tasks.iter().filter(|task| task.has_run() && !task.is_cut).count() as u64,
+        run.exactness.lost_words,
+    );
     assert!(tasks <= 2_000_000 && tasks + lost + 2 >= 2_000_000, "{tasks} + {lost}");
     assert_eq!(run.tasks.iter().map(|task| task.number).max(), Some(1_999_999));
 }
@@ -281,8 +291,13 @@ fn a_full_disk_is_an_error_and_never_a_panic() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_growing_file_on_a_full_disk_says_what_is_missing() {
-    let full = Recorder::new(Facts::new(), Settings { file: Some("/dev/full".into()), ..Settings::default() });
-    assert_eq!(full.unwrap_err().kind(), io::ErrorKind::StorageFull, "said at once if nothing can be written");
+    let full =
+        Recorder::new(Facts::new(), Settings { file: Some("/dev/full".into()), ..Settings::default() });
+    assert_eq!(
+        full.unwrap_err().kind(),
+        io::ErrorKind::StorageFull,
+        "said at once if nothing can be written"
+    );
     // A small file system cannot be had without rights, but a limit for the size of files can, in a process of its own:
     // see `process_disk.rs`.
 }
@@ -323,15 +338,20 @@ fn a_worker_that_comes_back_goes_on_with_its_lane() {
 #[test]
 fn edges_survive_a_ring_that_was_overwritten() {
     let whole = read(&Pool::new(4, Costs::default()).run_one(&skynet(3, 3_000)));
-    let part = read(&Pool::new(4, Costs { ring_bytes: 4 * 8 * 1024, ..Costs::default() }).run_one(&skynet(3, 3_000)));
+    let part = read(
+        &Pool::new(4, Costs { ring_bytes: 4 * 8 * 1024, ..Costs::default() }).run_one(&skynet(3, 3_000)),
+    );
     assert!(part.tasks.len() <= whole.tasks.len());
-    let long = read(&Pool::new(2, Costs { ring_bytes: 1, ..Costs::default() }).run_one(&half_serial(5_000, 2_000)));
+    let long =
+        read(&Pool::new(2, Costs { ring_bytes: 1, ..Costs::default() }).run_one(&half_serial(5_000, 2_000)));
     assert!(long.exactness.lost_words > 0);
     let known = long.tasks.iter().filter(|task| matches!(task.parent, Parent::Task(_))).count();
     // The right ones: bodies and the serial task come from the loop, whose own begin is lost.
     for task in &long.tasks {
         if let Parent::Task(parent) = task.parent {
-            assert!(long.tasks[parent as usize].is_cut || long.label(long.tasks[parent as usize].label) == "loop");
+            assert!(
+                long.tasks[parent as usize].is_cut || long.label(long.tasks[parent as usize].label) == "loop"
+            );
         }
     }
     println!("{known} of {} parents are known", long.tasks.len());

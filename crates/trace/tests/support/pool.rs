@@ -26,7 +26,14 @@ pub struct Costs {
 
 impl Default for Costs {
     fn default() -> Self {
-        Costs { steal: 300, wake: 5_000, spin: 20_000, precision: Precision::Adaptive, ring_bytes: 1 << 22, submit: 50 }
+        Costs {
+            steal: 300,
+            wake: 5_000,
+            spin: 20_000,
+            precision: Precision::Adaptive,
+            ring_bytes: 1 << 22,
+            submit: 50,
+        }
     }
 }
 
@@ -120,10 +127,14 @@ impl Worker {
 
 impl Pool {
     pub fn new(workers: usize, costs: Costs) -> Pool {
-        let facts = [("name", "simulated"), ("cores", &workers.to_string()), ("workers", &workers.to_string())];
+        let facts =
+            [("name", "simulated"), ("cores", &workers.to_string()), ("workers", &workers.to_string())];
         let facts: Facts = facts.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
-        let settings =
-            Settings { ring_bytes: costs.ring_bytes / workers.max(1), precision: costs.precision, file: None };
+        let settings = Settings {
+            ring_bytes: costs.ring_bytes / workers.max(1),
+            precision: costs.precision,
+            file: None,
+        };
         let recorder = Recorder::new(facts, settings).expect("no file");
         recorder.set_clock(&[(TICKS(0), 0), (TICKS(1_000_000_000), 1_000_000_000)]);
         let worker = |index| {
@@ -145,7 +156,16 @@ impl Pool {
             worker.lane().starts(recorder.label(&format!("sim-{i}")), Some(i));
         }
         let (instances, forks) = (Vec::new(), Vec::new());
-        Pool { costs, recorder, workers, instances, forks, random: Random(88172645463325252), ended: 0, alive: 0 }
+        Pool {
+            costs,
+            recorder,
+            workers,
+            instances,
+            forks,
+            random: Random(88172645463325252),
+            ended: 0,
+            alive: 0,
+        }
     }
 
     /// Runs one script, submitted from outside at the beginning.
@@ -177,7 +197,8 @@ impl Pool {
                     next += 1;
                 }
                 (_, Some(time)) if self.alive > 0 || submits_at.is_some() => {
-                    let index = self.workers.iter().position(|w| w.time == time && runnable(&w)).expect("the first");
+                    let index =
+                        self.workers.iter().position(|w| w.time == time && runnable(&w)).expect("the first");
                     self.step(index);
                 }
                 (Some(_), None) => unreachable!("the first arm submits"),
@@ -272,7 +293,14 @@ impl Pool {
                 worker.forks.push(fork);
                 frame.join = Some((fork, 0));
                 self.forks.push(Fork { script: b, number, state: ForkState::Private, owner: index });
-                worker.frames.push(Frame { script: a, at: 0, level: Level::Inline, instance, join: None, is_waiting: false });
+                worker.frames.push(Frame {
+                    script: a,
+                    at: 0,
+                    level: Level::Inline,
+                    instance,
+                    join: None,
+                    is_waiting: false,
+                });
                 self.offer(index);
             }
             Step::Sync => {}
@@ -306,7 +334,14 @@ impl Pool {
             let instance = frame.instance;
             if is_back {
                 let script = self.forks[fork].script.clone();
-                worker.frames.push(Frame { script, at: 0, level: Level::Inline, instance, join: None, is_waiting: false });
+                worker.frames.push(Frame {
+                    script,
+                    at: 0,
+                    level: Level::Inline,
+                    instance,
+                    join: None,
+                    is_waiting: false,
+                });
             } else {
                 worker.lane().waits_for_fork(0x1000 + fork * 64);
             }

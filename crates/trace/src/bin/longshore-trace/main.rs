@@ -82,9 +82,15 @@ fn parse(arguments: &[std::ffi::OsString]) -> Result<Task, String> {
             "--ignore" if name == "check" => {
                 let flag = rest.next().ok_or("--ignore needs a flag")?.to_string_lossy().into_owned();
                 let known = FlagKind::ALL.into_iter().find(|kind| kind.name() == flag);
-                ignored.push(known.ok_or_else(|| format!("--ignore {flag}: no such flag; there are {}", flag_names()))?);
+                ignored.push(
+                    known.ok_or_else(|| {
+                        format!("--ignore {flag}: no such flag; there are {}", flag_names())
+                    })?,
+                );
             }
-            other if other.starts_with('-') && other != "-" => return Err(format!("{name} has no option {other}")),
+            other if other.starts_with('-') && other != "-" => {
+                return Err(format!("{name} has no option {other}"));
+            }
             _ => files.push(PathBuf::from(argument)),
         }
     }
@@ -149,7 +155,10 @@ fn read(path: &Path) -> Result<Run, String> {
     let bytes = std::fs::read(path).map_err(|error| named(&error))?;
     let recording = Recording::parse_cut(&bytes).map_err(|error| named(&error))?;
     if let Some(offset) = recording.cut_at {
-        eprintln!("longshore-trace: {}: cut off at byte {offset}; this is about what comes before", path.display());
+        eprintln!(
+            "longshore-trace: {}: cut off at byte {offset}; this is about what comes before",
+            path.display()
+        );
     }
     Run::new(&recording).map_err(|error| named(&error))
 }
