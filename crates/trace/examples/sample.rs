@@ -1,4 +1,5 @@
-//! Writes recordings of simulated runs, to look at: `cargo run -p longshore-trace --example sample -- fib 8 out.lsr`.
+//! Writes recordings of simulated runs, to look at: `cargo run -p longshore-trace --example sample -- fib 8
+//! out.lsr`.
 
 #[path = "../tests/support/mod.rs"]
 mod support;

@@ -2,11 +2,12 @@
 //!
 //! Two halves that share the record of eight bytes ([`record`]):
 //!
-//! - **The recorder** ([`recorder`]) is what a pool carries: a ring for each worker and each submitting thread, written with
-//!   plain stores, read at any moment. It writes recordings ([`format`](mod@format), files `.lsr`).
-//! - **The analysis** puts a recording together ([`run`]): tasks with their times, parents and waits. It says where the time
-//!   went, per worker and summed to 100 %, how large work and span are, and what is wrong ([`analysis`]). It writes one
-//!   HTML page, Chrome's JSON and Perfetto's protobuf ([`export`]).
+//! - **The recorder** ([`recorder`]) is what a pool carries: a ring for each worker and each submitting
+//!   thread, written with plain stores, read at any moment. It writes recordings ([`format`](mod@format),
+//!   files `.lsr`).
+//! - **The analysis** puts a recording together ([`run`]): tasks with their times, parents and waits. It says
+//!   where the time went, per worker and summed to 100 %, how large work and span are, and what is wrong
+//!   ([`analysis`]). It writes one HTML page, Chrome's JSON and Perfetto's protobuf ([`export`]).
 //!
 //! `docs/trace-format.md` of the repository describes the format, and which call belongs where in a pool.
 //!

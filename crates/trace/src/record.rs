@@ -5,8 +5,8 @@
 //!  | argument      | delta       | kind |
 //! ```
 //!
-//! The delta is in ticks, since the last record of the lane that looked at the clock. `docs/trace-format.md` describes every
-//! kind; this file is the only code that knows the layout.
+//! The delta is in ticks, since the last record of the lane that looked at the clock. `docs/trace-format.md`
+//! describes every kind; this file is the only code that knows the layout.
 
 /// Ticks that fit into a delta; a longer time has a [`Kind::Time`] before its record.
 pub const MAX_DELTA: u64 = (1 << 27) - 1;

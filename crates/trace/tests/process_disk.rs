@@ -1,5 +1,5 @@
-//! A disk that is full while the run goes on. The limit for the size of files is that of a whole process, so that the test
-//! starts itself again in a process of its own.
+//! A disk that is full while the run goes on. The limit for the size of files is that of a whole process, so
+//! that the test starts itself again in a process of its own.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,7 +1,8 @@
 //! The burden: what it costs to have another worker run a task, measured in the run itself.
 //!
-//! It is the time from the submission of a task to its begin on a worker that had nothing to do at that moment. Cilkscale
-//! (He, Leiserson and Leiserson, "The Cilkview Scalability Analyzer", SPAA 2010) takes a constant for it.
+//! It is the time from the submission of a task to its begin on a worker that had nothing to do at that
+//! moment. Cilkscale (He, Leiserson and Leiserson, "The Cilkview Scalability Analyzer", SPAA 2010) takes a
+//! constant for it.
 
 use crate::run::{Activity, Nanos, Parent, Run};
 

@@ -16,8 +16,9 @@ pub struct LabelChange {
 }
 
 impl LabelChange {
-    /// How many times as long tasks take in the second run: work inflation, if that one had more workers (Olivier, de
-    /// Supinski, Schulz and Prins, "Characterizing and Mitigating Work Time Inflation", SC 2012).
+    /// How many times as long tasks take in the second run: work inflation, if that one had more workers
+    /// (Olivier, de Supinski, Schulz and Prins, "Characterizing and Mitigating Work Time Inflation", SC
+    /// 2012).
     pub fn factor(&self) -> f64 {
         self.after.mean() as f64 / self.before.mean().max(1) as f64
     }

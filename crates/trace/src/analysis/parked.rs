@@ -1,8 +1,8 @@
 //! Sleep, told apart: while tasks waited that the sleeper could have run, or with nothing to do.
 //!
-//! At each moment so many tasks are unserved: those that wait, less the workers that are searching already. As many of the
-//! sleepers should be awake, and those that fell asleep last are the ones that the pool would wake. So the sleep of these
-//! is the pool's fault, and that of all others is want of parallelism.
+//! At each moment so many tasks are unserved: those that wait, less the workers that are searching already.
+//! As many of the sleepers should be awake, and those that fell asleep last are the ones that the pool would
+//! wake. So the sleep of these is the pool's fault, and that of all others is want of parallelism.
 
 use crate::run::{Activity, Nanos, Parent, Run};
 

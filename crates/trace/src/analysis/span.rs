@@ -1,13 +1,15 @@
 //! Work and span of a parallel run.
 //!
-//! The run is a graph: tasks, with edges from a submission to the task that was submitted, and from the end of a task to
-//! whoever waited for it. *Work* is what all tasks took. *Span* is the longest chain through the graph; no number of workers
-//! makes the run shorter (Blumofe and Leiserson, "Scheduling Multithreaded Computations by Work Stealing", 1999). A thread from
-//! outside is part of a chain while it submits, for the pool cannot be faster than that; it is not part of the work.
+//! The run is a graph: tasks, with edges from a submission to the task that was submitted, and from the end
+//! of a task to whoever waited for it. *Work* is what all tasks took. *Span* is the longest chain through the
+//! graph; no number of workers makes the run shorter (Blumofe and Leiserson, "Scheduling Multithreaded
+//! Computations by Work Stealing", 1999). A thread from outside is part of a chain while it submits, for the
+//! pool cannot be faster than that; it is not part of the work.
 //!
 //! # Forks that nobody took
-//! They are counted, not recorded. A stretch of `w` nanoseconds with `n` of them is taken to be a balanced tree of `2n + 1`
-//! equal nodes, whose longest path has `log2(n + 1) + 1` of them. [`Span::at_most`] takes them to be one after the other.
+//! They are counted, not recorded. A stretch of `w` nanoseconds with `n` of them is taken to be a balanced
+//! tree of `2n + 1` equal nodes, whose longest path has `log2(n + 1) + 1` of them. [`Span::at_most`] takes
+//! them to be one after the other.
 
 use std::collections::HashMap;
 
@@ -26,8 +28,8 @@ pub struct Span {
     pub burdened: Nanos,
     /// The longest chain by label, those that take most first.
     pub path: Vec<PathPart>,
-    /// Its tasks in order, the last first: places in [`Run::tasks`], and how much of the chain each is. At most
-    /// [`MOST_STEPS`].
+    /// Its tasks in order, the last first: places in [`Run::tasks`], and how much of the chain each is. At
+    /// most [`MOST_STEPS`].
     pub steps: Vec<(u32, Nanos)>,
 }
 

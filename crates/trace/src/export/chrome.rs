@@ -1,7 +1,7 @@
 //! Chrome's trace events, as strict JSON: for Perfetto, `chrome://tracing`, speedscope, Firefox's profiler.
 //!
-//! The format is that of "Trace Event Format" by the Chromium authors: complete events (`X`), flow events (`s`, `f`), counters
-//! (`C`), metadata (`M`). Times are microseconds.
+//! The format is that of "Trace Event Format" by the Chromium authors: complete events (`X`), flow events
+//! (`s`, `f`), counters (`C`), metadata (`M`). Times are microseconds.
 
 use std::io::{self, Write};
 

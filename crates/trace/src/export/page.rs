@@ -1,7 +1,8 @@
 //! One HTML page with everything in it, which opens offline in any browser.
 //!
-//! The tasks are columns of a compact binary form in base64: `page/data.js` decodes what [`Encoder`] writes. The times are
-//! in units of a power of four nanoseconds, so that a task takes at most [`BYTES_A_TASK`] bytes of the page, if that is possible.
+//! The tasks are columns of a compact binary form in base64: `page/data.js` decodes what [`Encoder`] writes.
+//! The times are in units of a power of four nanoseconds, so that a task takes at most [`BYTES_A_TASK`] bytes
+//! of the page, if that is possible.
 
 use std::io::{self, Write};
 
@@ -11,12 +12,15 @@ use crate::run::{Activity, Gap, Nanos, Outcome, Parent, Run};
 
 const HTML: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/page.css");
-const SCRIPTS: [&str; 6] = [
+const SCRIPTS: [&str; 9] = [
     include_str!("page/data.js"),
     include_str!("page/levels.js"),
     include_str!("page/stats.js"),
+    include_str!("page/colors.js"),
     include_str!("page/draw.js"),
+    include_str!("page/strips.js"),
     include_str!("page/panels.js"),
+    include_str!("page/curve.js"),
     include_str!("page/view.js"),
 ];
 

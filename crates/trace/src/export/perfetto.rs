@@ -1,4 +1,5 @@
-//! Perfetto's own format: `TracePacket`s of `perfetto_trace.proto`, encoded by hand (the few fields that are needed).
+//! Perfetto's own format: `TracePacket`s of `perfetto_trace.proto`, encoded by hand (the few fields that are
+//! needed).
 //!
 //! Names are interned; all packets belong to one sequence.
 

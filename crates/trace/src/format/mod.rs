@@ -1,4 +1,5 @@
-//! The file format `.lsr`, version 1: a signature, a version, chunks. `docs/trace-format.md` is its description.
+//! The file format `.lsr`, version 1: a signature, a version, chunks. `docs/trace-format.md` is its
+//! description.
 
 mod chunk;
 mod error;

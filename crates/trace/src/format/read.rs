@@ -1,4 +1,5 @@
-//! Reads a recording back. Every error names the byte. The memory that this takes is a small multiple of the file's size.
+//! Reads a recording back. Every error names the byte. The memory that this takes is a small multiple of the
+//! file's size.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -73,8 +74,8 @@ impl Recording {
         }
     }
 
-    /// As [`Recording::parse`], but a recording that breaks off is read as far as it goes, as the process may have been
-    /// killed; [`Recording::cut_at`] says where.
+    /// As [`Recording::parse`], but a recording that breaks off is read as far as it goes, as the process may
+    /// have been killed; [`Recording::cut_at`] says where.
     ///
     /// # Errors
     /// As [`Recording::parse`], but for a cut.

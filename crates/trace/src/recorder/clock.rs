@@ -1,8 +1,9 @@
 //! The clock of the recorder: a counter of ticks that all threads read alike.
 //!
-//! On x86-64 it is the time-stamp counter, on AArch64 the virtual counter, elsewhere nanoseconds of [`Instant`]. How many
-//! ticks make a second is measured: a recording holds pairs of ticks and nanoseconds (`docs/trace-format.md`, `CLCK`).
-//! A look costs 7 to 20 ns, which is as much as a small task; [`Lane`](super::Lane) says how it saves looks.
+//! On x86-64 it is the time-stamp counter, on AArch64 the virtual counter, elsewhere nanoseconds of
+//! [`Instant`]. How many ticks make a second is measured: a recording holds pairs of ticks and nanoseconds
+//! (`docs/trace-format.md`, `CLCK`). A look costs 7 to 20 ns, which is as much as a small task;
+//! [`Lane`](super::Lane) says how it saves looks.
 
 use std::cell::Cell;
 use std::sync::OnceLock;
@@ -55,7 +56,8 @@ impl Clock for Manual {
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub fn ticks() -> u64 {
-    // SAFETY: every x86-64 processor has a time-stamp counter; a process that may not read it cannot read the time either.
+    // SAFETY: every x86-64 processor has a time-stamp counter; a process that may not read it cannot read the
+    // time either.
     unsafe { core::arch::x86_64::_rdtsc() }
 }
 

@@ -1,10 +1,11 @@
 //! The growing file: a thread of its own appends what the lanes have written.
 //!
-//! A lane calls the thread when a block is full, and never waits for it. If the thread falls behind by a whole ring, the
-//! oldest records are lost; the numbers of the words show how many. While nothing is recorded the thread sleeps.
+//! A lane calls the thread when a block is full, and never waits for it. If the thread falls behind by a
+//! whole ring, the oldest records are lost; the numbers of the words show how many. While nothing is recorded
+//! the thread sleeps.
 //!
-//! When the disk is full, or another error comes, the file is cut back to the last whole chunk and ended there with a
-//! note, as far as the disk allows; the run goes on.
+//! When the disk is full, or another error comes, the file is cut back to the last whole chunk and ended
+//! there with a note, as far as the disk allows; the run goes on.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};

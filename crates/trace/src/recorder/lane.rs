@@ -3,13 +3,14 @@
 //! A lane belongs to one thread at a time: a worker, or a thread that submits tasks from outside.
 //!
 //! # When it looks at the clock
-//! A look costs 7 to 20 ns, which is a percent of a task of 2 us. So the end of a task is the beginning of the next, if nothing
-//! comes between, and where tasks are small the lane saves looks:
-//! - *Ends.* While tasks of one label take less than [`SHORT_GROUP`], ends share looks: so many, up to [`MOST_ENDS`], that a
-//!   look comes about every two microseconds. The reader divides the time in between.
-//! - *Submissions to the own deque.* After a task of [`LARGE_TASK`] or more, and for some tasks more, each has a time of its
-//!   own. Else they are counted, and the end of the task tells how many they were.
-//! - *Submissions from outside.* While they follow each other quickly, [`MOST_GROUPED`] at most share a time, and a record.
+//! A look costs 7 to 20 ns, which is a percent of a task of 2 us. So the end of a task is the beginning of
+//! the next, if nothing comes between, and where tasks are small the lane saves looks:
+//! - *Ends.* While tasks of one label take less than [`SHORT_GROUP`], ends share looks: so many, up to
+//!   [`MOST_ENDS`], that a look comes about every two microseconds. The reader divides the time in between.
+//! - *Submissions to the own deque.* After a task of [`LARGE_TASK`] or more, and for some tasks more, each
+//!   has a time of its own. Else they are counted, and the end of the task tells how many they were.
+//! - *Submissions from outside.* While they follow each other quickly, [`MOST_GROUPED`] at most share a time,
+//!   and a record.
 //!
 //! What has no time of its own is marked as such by its kind, and the analysis says how much that is.
 
@@ -19,10 +20,7 @@ use std::sync::Arc;
 
 use super::clock::{Clock, ROUGH_TICKS_PER_US, Ticks};
 use super::ring::{ANCHOR, BLOCK, LONGEST, Ring};
-use crate::record::{
-    EndArg, InboxArg, Kind, MAX_BATCH, MAX_DELTA, MAX_LABEL, MAX_SPAWNED, Outcome, POSITIONS, Place,
-    PlaceArg, Source, Word,
-};
+use crate::record::{EndArg, Kind, MAX_BATCH, MAX_DELTA, MAX_LABEL, MAX_SPAWNED, Outcome, Source, Word};
 
 /// Ticks of a group of tasks that share a look: more tasks share the next one if it took less (some 1 us).
 pub const SHORT_GROUP: u64 = ROUGH_TICKS_PER_US;
@@ -268,9 +266,9 @@ impl<C: Clock> Lane<C> {
 
 /// Tasks.
 impl<C: Clock> Lane<C> {
-    /// A task begins. Costs a look at the clock only if another one is interrupted that does not wait: else the task has
-    /// begun at the last record with a time. So whoever has looked for a task writes that down before
-    /// ([`Lane::searches`] and the records of queues).
+    /// A task begins. Costs a look at the clock only if another one is interrupted that does not wait: else
+    /// the task has begun at the last record with a time. So whoever has looked for a task writes that down
+    /// before ([`Lane::searches`] and the records of queues).
     #[inline]
     pub fn begin(&self, source: Source) -> Begun {
         match self.state.replace(State::Running) {
@@ -385,8 +383,8 @@ impl<C: Clock> Lane<C> {
         }
     }
 
-    /// The task at hand forks. Costs an addition; what is never taken leaves no other trace. Returns a number for
-    /// [`Lane::offered`].
+    /// The task at hand forks. Costs an addition; what is never taken leaves no other trace. Returns a number
+    /// for [`Lane::offered`].
     #[inline(always)]
     pub fn forked(&self) -> u32 {
         let forks = self.forks.get().wrapping_add(1);
@@ -409,116 +407,6 @@ impl<C: Clock> Lane<C> {
     }
 }
 
-/// Queues.
-impl<C: Clock> Lane<C> {
-    /// Puts a task into position `position` of a worker's inbox.
-    #[inline]
-    pub fn submitted(&self, worker: usize, position: u64) {
-        let group = &self.group;
-        let (worker, position) = ((worker & 0x1fff) as u32, (position % POSITIONS) as u32);
-        let count = group.count.get();
-        let follows = group.at.get() + 1 == self.position.get()
-            && worker == group.worker.get()
-            && position == (group.first.get() + count) % POSITIONS as u32
-            && count < MAX_BATCH as u32;
-        let left = group.left.get();
-        if left == 0 || count == 0 {
-            return self.begin_group(worker, position);
-        }
-        group.left.set(left - 1);
-        if follows {
-            group.count.set(count + 1);
-            let arg = InboxArg {
-                worker: worker as u16,
-                position: group.first.get() as u16,
-                count: count as u8 + 1,
-            };
-            self.ring.store(group.at.get(), Word(group.head.get() | u64::from(arg.pack()) << 32));
-            return;
-        }
-        self.count_spawned();
-        self.open_group(Kind::Submitted, 0, worker, position);
-    }
-
-    /// Begins a group with a look at the clock.
-    fn begin_group(&self, worker: u32, position: u32) {
-        let group = &self.group;
-        self.count_spawned();
-        let delta = self.time();
-        let took = self.last.get() - group.since.get();
-        let is_quick = took < QUICK * u64::from(group.limit.get()) && self.precision == Precision::Adaptive;
-        let limit = if is_quick { (group.limit.get() * 2).min(MOST_GROUPED) } else { 1 };
-        group.since.set(self.last.get());
-        group.limit.set(limit);
-        group.left.set(limit - 1);
-        self.open_group(Kind::Submit, delta & MAX_DELTA, worker, position);
-    }
-
-    #[inline]
-    fn open_group(&self, kind: Kind, delta: u64, worker: u32, position: u32) {
-        let arg = InboxArg { worker: worker as u16, position: position as u16, count: 1 };
-        self.make_room();
-        let group = &self.group;
-        group.at.set(self.position.get());
-        group.head.set(Word::new(kind, delta, 0).0);
-        group.first.set(position);
-        group.worker.set(worker);
-        group.count.set(1);
-        self.put_here(Word::new(kind, delta, arg.pack()));
-        self.ring.publish(self.position.get());
-    }
-
-    /// Puts `count` tasks into consecutive positions of a worker's inbox.
-    pub fn submitted_batch(&self, worker: usize, position: u64, count: usize) {
-        for begin in (0..count).step_by(MAX_BATCH) {
-            let arg = InboxArg {
-                worker: (worker & 0x1fff) as u16,
-                position: ((position + begin as u64) % POSITIONS) as u16,
-                count: (count - begin).min(MAX_BATCH) as u8,
-            };
-            self.event(Kind::Submit, arg.pack());
-        }
-    }
-
-    /// Puts tasks into a queue that has no positions. `worker` counts only for a queue of one worker.
-    pub fn put(&self, place: Place, worker: usize, count: usize) {
-        self.event(Kind::Put, place_arg(place, worker, count));
-    }
-
-    /// Has taken `count` tasks from a worker's inbox, from `position` on. The first is run next, the others are now in the
-    /// deque, the youngest at the bottom.
-    pub fn took(&self, worker: usize, position: u64, count: usize) {
-        let arg = InboxArg {
-            worker: (worker & 0x1fff) as u16,
-            position: (position % POSITIONS) as u16,
-            count: count.clamp(1, MAX_BATCH) as u8,
-        };
-        self.event(Kind::Took, arg.pack());
-    }
-
-    /// Has taken the `count` oldest tasks of a worker's deque (its own, for the sake of fairness, too). The oldest is run
-    /// next, the others are now in the deque, the oldest at the bottom.
-    pub fn stole(&self, victim: usize, count: usize) {
-        self.event(Kind::Stole, place_arg(Place::Injector, victim, count));
-    }
-
-    /// Has taken tasks from a queue that has no positions, likewise, the youngest at the bottom.
-    pub fn got(&self, place: Place, worker: usize, count: usize) {
-        self.event(Kind::Got, place_arg(place, worker, count));
-    }
-
-    /// Tasks in the own deque and inbox. Costs no look at the clock; called before each refill and each sleep.
-    pub fn depth(&self, deque: usize, inbox: usize) {
-        self.count_spawned();
-        self.note(Kind::Depth, deque.min(0xffff) as u32 | (inbox.min(0xffff) as u32) << 16);
-    }
-}
-
-fn place_arg(place: Place, worker: usize, count: usize) -> u32 {
-    let count = count.min(crate::record::MAX_COUNT) as u16;
-    PlaceArg { place, worker: (worker & 0x1fff) as u16, count }.pack()
-}
-
 impl<C> Drop for Lane<C> {
     fn drop(&mut self) {
         self.ring.give_back(self.ended.get());
@@ -533,3 +421,5 @@ impl<C> fmt::Debug for Lane<C> {
 
 #[path = "lane_events.rs"]
 mod events;
+#[path = "lane_queues.rs"]
+mod queues;

@@ -3,22 +3,25 @@
 use super::{Clock, Lane, State};
 use crate::record::{Kind, Rest, TaskRef, WaitFor, Wake};
 
-/// Forks and joins. A fork is known by the address of its frame: that is unique while it is on offer or taken.
+/// Forks and joins. A fork is known by the address of its frame: that is unique while it is on offer or
+/// taken.
 impl<C: Clock> Lane<C> {
-    /// The worker offers its oldest private fork. `number` is what [`Lane::forked`] returned for it, if the fork has kept it:
-    /// the reader estimates with it when the fork was made.
+    /// The worker offers its oldest private fork. `number` is what [`Lane::forked`] returned for it, if the
+    /// fork has kept it: the reader estimates with it when the fork was made.
     pub fn offered(&self, fork: usize, number: Option<u32>) {
         self.count_forks();
         let age = number.map_or(u32::MAX, |number| self.forks.get().wrapping_sub(number));
         self.stamp_with(Kind::Offer, age, fork as u64);
     }
 
-    /// The worker has taken a fork of another. The fork is run next, from [`Source::Fork`](crate::record::Source::Fork).
+    /// The worker has taken a fork of another. The fork is run next, from
+    /// [`Source::Fork`](crate::record::Source::Fork).
     pub fn stole_fork(&self, victim: usize, fork: usize) {
         self.stamp_with(Kind::StoleFork, (victim & 0x1fff) as u32, fork as u64);
     }
 
-    /// The task at hand comes to the join of a fork that was taken. What follows until [`Lane::resumed`] is a wait.
+    /// The task at hand comes to the join of a fork that was taken. What follows until [`Lane::resumed`] is a
+    /// wait.
     pub fn waits_for_fork(&self, fork: usize) {
         self.count_forks();
         self.stamp_with(Kind::JoinFork, 0, fork as u64);
@@ -28,8 +31,8 @@ impl<C: Clock> Lane<C> {
 
 /// Waits.
 impl<C: Clock> Lane<C> {
-    /// The task at hand (or the thread outside) waits until [`Lane::resumed`], which is called too if it unwinds; tasks may
-    /// run on top meanwhile.
+    /// The task at hand (or the thread outside) waits until [`Lane::resumed`], which is called too if it
+    /// unwinds; tasks may run on top meanwhile.
     pub fn waits(&self, what: WaitFor) {
         self.count_forks();
         self.event(Kind::Wait, what as u32);
@@ -89,9 +92,10 @@ impl<C: Clock> Lane<C> {
         self.event(Kind::Exit, u32::from(resigned));
     }
 
-    /// Processor time that the thread has used since it began, and its context switches since the last call: those that
-    /// it asked for by sleeping or blocking, and those that the kernel decided. Called before a sleep, after it, and now and
-    /// then. On Linux from `getrusage(RUSAGE_THREAD)` and `CLOCK_THREAD_CPUTIME_ID`.
+    /// Processor time that the thread has used since it began, and its context switches since the last call:
+    /// those that it asked for by sleeping or blocking, and those that the kernel decided. Called before a
+    /// sleep, after it, and now and then. On Linux from `getrusage(RUSAGE_THREAD)` and
+    /// `CLOCK_THREAD_CPUTIME_ID`.
     pub fn cpu(&self, nanos: u64, voluntary: u64, involuntary: u64) {
         let arg = voluntary.min(0xffff) as u32 | (involuntary.min(0xffff) as u32) << 16;
         self.stamp_with(Kind::Cpu, arg, nanos);

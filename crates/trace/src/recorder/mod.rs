@@ -1,7 +1,8 @@
-//! The recorder: the half of this library that a pool carries. It has a ring for each worker and each submitting thread,
-//! and writes what they hold to a file, at any moment or as the run goes on.
+//! The recorder: the half of this library that a pool carries. It has a ring for each worker and each
+//! submitting thread, and writes what they hold to a file, at any moment or as the run goes on.
 //!
-//! A recorder costs nothing while no [`Lane`] is asked for. `docs/trace-format.md` says which call belongs where in a pool.
+//! A recorder costs nothing while no [`Lane`] is asked for. `docs/trace-format.md` says which call belongs
+//! where in a pool.
 
 pub mod clock;
 mod file;
@@ -25,8 +26,8 @@ use labels::Labels;
 /// Bytes of a ring, if nothing else is said: some 8,000 records.
 pub const RING_BYTES: usize = 64 << 10;
 
-/// Lanes of threads from outside that a recorder keeps. A thread beyond them takes a lane that its thread has left, and
-/// if there is none it is not recorded (and counted).
+/// Lanes of threads from outside that a recorder keeps. A thread beyond them takes a lane that its thread has
+/// left, and if there is none it is not recorded (and counted).
 pub const MOST_OUTSIDE: usize = 1024;
 
 /// How a recorder works.
@@ -90,7 +91,8 @@ impl State {
 }
 
 impl Recorder {
-    /// A recorder of a pool that `pool` describes. The keys that the analysis knows are in `docs/trace-format.md`.
+    /// A recorder of a pool that `pool` describes. The keys that the analysis knows are in
+    /// `docs/trace-format.md`.
     ///
     /// # Errors
     /// If the file of the settings cannot be created, or its thread cannot be started.
@@ -122,7 +124,8 @@ impl Recorder {
         self.lane(kind, clock).expect("workers always have a lane")
     }
 
-    /// A lane for the calling thread, which is no worker. `None` if [`MOST_OUTSIDE`] threads have one: that one is counted.
+    /// A lane for the calling thread, which is no worker. `None` if [`MOST_OUTSIDE`] threads have one: that
+    /// one is counted.
     pub fn outside(&self) -> Option<Lane> {
         self.lane(LaneKind::Outside, Ticks)
     }
@@ -178,8 +181,8 @@ impl Recorder {
         cache.number(text, &self.0.state.labels)
     }
 
-    /// Has the recording say that these pairs of (ticks, nanoseconds) are the same moments: for simulations, whose clocks
-    /// are set by hand.
+    /// Has the recording say that these pairs of (ticks, nanoseconds) are the same moments: for simulations,
+    /// whose clocks are set by hand.
     pub fn set_clock(&self, pairs: &[(u64, u64)]) {
         let mut book = self.0.state.book();
         book.clock = pairs.to_vec();
@@ -213,7 +216,8 @@ impl Recorder {
         Ok(lanes)
     }
 
-    /// As [`Recorder::write`], to a file: under another name first, so that there is never half a recording under this one.
+    /// As [`Recorder::write`], to a file: under another name first, so that there is never half a recording
+    /// under this one.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -230,12 +234,12 @@ impl Recorder {
         result
     }
 
-    /// Ends the file of the settings, if there is one: all records are written when this returns. Lanes may go on, but no
-    /// file gets what they write from now on.
+    /// Ends the file of the settings, if there is one: all records are written when this returns. Lanes may
+    /// go on, but no file gets what they write from now on.
     ///
     /// # Errors
-    /// If something could not be written; the message says from when on records are missing. The file is a recording all
-    /// the same, up to there.
+    /// If something could not be written; the message says from when on records are missing. The file is a
+    /// recording all the same, up to there.
     pub fn finish(&self, stats: &Facts) -> io::Result<()> {
         let flusher = self.flusher().take();
         flusher.map_or(Ok(()), |flusher| flusher.finish(stats))

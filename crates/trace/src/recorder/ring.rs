@@ -1,24 +1,26 @@
 //! The ring: the last records of one lane, in blocks that can each be read alone.
 //!
-//! One thread writes at a time, and never waits. Any thread may take a copy at any moment, also while the writer goes on.
+//! One thread writes at a time, and never waits. Any thread may take a copy at any moment, also while the
+//! writer goes on.
 //!
 //! # Layout
-//! Words are counted from the first that the lane ever wrote; word `i` is stored at `i % capacity`. A block is [`BLOCK`]
-//! words. Its first [`ANCHOR`] words are an anchor, which says the absolute time and the number of tasks so far, so that
-//! decoding can begin at any block.
+//! Words are counted from the first that the lane ever wrote; word `i` is stored at `i % capacity`. A block
+//! is [`BLOCK`] words. Its first [`ANCHOR`] words are an anchor, which says the absolute time and the number
+//! of tasks so far, so that decoding can begin at any block.
 //!
 //! # Why a copy holds no word that was overwritten
-//! This is a seqlock whose sequence number is `head`, the count of words written. The writer stores word `i` only after it
-//! has published `head = i`. A reader
+//! This is a seqlock whose sequence number is `head`, the count of words written. The writer stores word `i`
+//! only after it has published `head = i`. A reader
 //! 1. loads `head` as `h` (Acquire): all words below `h` are visible to it;
 //! 2. copies the words from `h - capacity` to `h`;
 //! 3. has an Acquire fence, and loads `head` again as `g`.
 //!
-//! Suppose that the copy of word `i` really is word `j = i + n * capacity`, with `n > 0`. The writer's store of word `j` is a
-//! Release store after its store `head = j`, the reader's load of it is followed by the Acquire fence, so the two
-//! synchronise, and `g >= j`. The reader keeps only words with `i > g - capacity`, that is `g < i + capacity <= j`. This is
-//! a contradiction, so a word that is kept is the word that it should be. (The last word may be written once more in its
-//! place, to count one submission more; either value is right.)
+//! Suppose that the copy of word `i` really is word `j = i + n * capacity`, with `n > 0`. The writer's store
+//! of word `j` is a Release store after its store `head = j`, the reader's load of it is followed by the
+//! Acquire fence, so the two synchronise, and `g >= j`. The reader keeps only words with `i > g - capacity`,
+//! that is `g < i + capacity <= j`. This is a contradiction, so a word that is kept is the word that it
+//! should be. (The last word may be written once more in its place, to count one submission more; either
+//! value is right.)
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
@@ -89,14 +91,16 @@ impl Ring {
     /// Stores a word. For the writer, who publishes it afterwards.
     #[inline(always)]
     pub(super) fn store(&self, index: u64, word: Word) {
-        // Release pairs with the fence in `snapshot`: who reads this word sees that `head` had come so far (module's text).
+        // Release pairs with the fence in `snapshot`: who reads this word sees that `head` had come so far
+        // (module's text).
         self.place(index).store(word.0, Ordering::Release);
     }
 
     /// Makes all words below `head` readable. For the writer.
     #[inline(always)]
     pub(super) fn publish(&self, head: u64) {
-        // Release pairs with the Acquire in `head`: without it a reader could copy words that are not there yet.
+        // Release pairs with the Acquire in `head`: without it a reader could copy words that are not there
+        // yet.
         self.head.store(head, Ordering::Release);
     }
 
@@ -126,7 +130,8 @@ impl Ring {
 
     /// Takes the ring for a new writer, if it has none.
     pub(super) fn take(&self) -> bool {
-        // Acquire pairs with the Release in `give_back`: the next writer sees where the one before has stopped.
+        // Acquire pairs with the Release in `give_back`: the next writer sees where the one before has
+        // stopped.
         self.is_taken.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 

@@ -1,11 +1,12 @@
 //! Which task of a deque was taken by whom, from what the owner and the thieves have each noted.
 //!
-//! The owner puts tasks in at the bottom and takes them out there; thieves take the oldest. So the owner's own log is a
-//! sequence of brackets: a task that it takes out is the youngest that it has put in and that is still open. What stays
-//! open was stolen, the oldest first (or is still in the deque at the end). The order between a step of the owner and one
-//! of a thief does not matter for this, only that of the thieves among each other, and they note their times.
+//! The owner puts tasks in at the bottom and takes them out there; thieves take the oldest. So the owner's
+//! own log is a sequence of brackets: a task that it takes out is the youngest that it has put in and that is
+//! still open. What stays open was stolen, the oldest first (or is still in the deque at the end). The order
+//! between a step of the owner and one of a thief does not matter for this, only that of the thieves among
+//! each other, and they note their times.
 
-use super::lanes::{Log, Op};
+use super::draft::{Log, Op};
 use super::{Nanos, Parent, Source, Task};
 
 /// What stands for some tasks in a deque.
@@ -108,7 +109,8 @@ fn pop(stack: &mut Vec<Entry>) -> Slot {
     Slot { content: Content::Unknown, index: 0 }
 }
 
-/// There are `depth` tasks in the deque: what the log does not know is older than all, and what is too much was stolen.
+/// There are `depth` tasks in the deque: what the log does not know is older than all, and what is too much
+/// was stolen.
 fn align(stack: &mut Vec<Entry>, depth: u32) {
     let known: u64 = stack.iter().map(|entry| u64::from(entry.count)).sum();
     let mut surplus = known.saturating_sub(u64::from(depth));

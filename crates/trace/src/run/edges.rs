@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::deque::{Content, Deque, Slot};
+use super::draft::{Draft, From, Take};
 use super::inbox::{Inboxes, Queues};
-use super::lanes::{Draft, From, Take};
 use super::{Awaited, Nanos, Parent, Run, Source};
 
 /// How often a task may have been stolen before it runs. More than that is a circle in a damaged recording.

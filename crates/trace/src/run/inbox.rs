@@ -1,12 +1,12 @@
 //! Which submission a task from an inbox, or from another queue, is.
 //!
-//! Positions of an inbox are recorded modulo [`POSITIONS`], which is many times what an inbox holds: so the position of a
-//! task that is taken is that of the last submission before with the same residue.
+//! Positions of an inbox are recorded modulo [`POSITIONS`], which is many times what an inbox holds: so the
+//! position of a task that is taken is that of the last submission before with the same residue.
 
 use std::collections::BTreeMap;
 
 use super::Nanos;
-use super::lanes::{From, Put, Submit, Take};
+use super::draft::{From, Put, Submit, Take};
 use crate::record::{POSITIONS, Place, PlaceArg};
 
 /// The submissions to all inboxes.
@@ -40,7 +40,8 @@ impl Inboxes {
         inboxes
     }
 
-    /// The submission of what was taken from this position at this time, and its place among those that were submitted with it.
+    /// The submission of what was taken from this position at this time, and its place among those that were
+    /// submitted with it.
     pub fn find(&self, worker: u16, position: u64, time: Nanos) -> Option<(u32, u32)> {
         let inbox = self.0.get(&worker)?;
         let last = inbox.by_time.partition_point(|(submitted, _)| *submitted <= time).checked_sub(1)?;

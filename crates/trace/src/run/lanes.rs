@@ -1,129 +1,15 @@
 //! Interprets the records of each lane: tasks, gaps, waits, and what was put into and taken from queues.
 //!
-//! A task that begins right where the one before ended has no record of its begin, and small tasks share a time. So there
-//! are tasks whose begin is known (on the stack), tasks that have ended at an unknown time (*pending*), and at most one of
-//! which only the effects are known yet (*forming*). The next record with a time settles them.
+//! A task that begins right where the one before ended has no record of its begin, and small tasks share a
+//! time. So there are tasks whose begin is known (on the stack), tasks that have ended at an unknown time
+//! (*pending*), and at most one of which only the effects are known yet (*forming*). The next record with a
+//! time settles them.
 
 use super::decode::{Event, Item, Open, Scale, decode, is_stamped};
-use super::{Activity, Awaited, Cpu, Gap, Lane, Nanos, Parent, Run, Task, Wait};
+use super::draft::{Draft, From, Log, Offer, Op, Put, Submit, Take};
+use super::{Activity, Awaited, Cpu, Gap, Lane, Nanos, Parent, Task, Wait};
 use crate::format::{LaneKind, ReadError, Recording};
 use crate::record::{EndArg, InboxArg, Kind, Outcome, Place, PlaceArg, Rest, Source, TaskRef, WaitFor};
-
-/// A run of which the edges are not known yet, and what they are found with.
-#[derive(Debug, Default)]
-pub struct Draft {
-    /// Without edges.
-    pub run: Run,
-    /// What happened to each lane's deque.
-    pub logs: Vec<Log>,
-    /// Tasks put into inboxes.
-    pub submits: Vec<Submit>,
-    /// Tasks put into other queues.
-    pub puts: Vec<Put>,
-    /// Tasks taken from queues.
-    pub takes: Vec<Take>,
-    /// For each task with [`Source::Batch`] or [`Source::Fork`]: the take that it was the first of.
-    pub heads: Vec<(u32, u32)>,
-    /// Forks put on offer.
-    pub offers: Vec<Offer>,
-    /// Joins of forks that were taken: the wait, the fork's address.
-    pub joins: Vec<(u32, u64)>,
-    /// Waits that a record says the awaited task of.
-    pub joined: Vec<(u32, TaskRef)>,
-}
-
-/// What happened to the deque of a lane, in order.
-#[derive(Debug, Default)]
-pub struct Log {
-    /// In order.
-    pub ops: Vec<Op>,
-    /// The numbers of the tasks that ended, with their places, in order.
-    pub ended: Vec<(u64, u32)>,
-    /// Times at which the number of forks so far is known, in order.
-    pub forks: Vec<(Nanos, u64)>,
-}
-
-/// A step of a deque.
-#[derive(Debug, Clone, Copy)]
-pub enum Op {
-    /// A task begins; if its source says so, it is taken from the deque.
-    Begin(u32),
-    /// A task has put tasks into the deque: how many, when if that is known.
-    Spawn(Parent, u32, Option<Nanos>),
-    /// All but the first of a take were put into the deque.
-    Unload(u32),
-    /// It holds so many.
-    Depth(Nanos, u32),
-    /// Records are lost.
-    Lost,
-}
-
-/// Tasks put into consecutive places of an inbox.
-#[derive(Debug, Clone, Copy)]
-pub struct Submit {
-    /// Where.
-    pub arg: InboxArg,
-    /// By whom.
-    pub parent: Parent,
-    /// The first of them.
-    pub time: Nanos,
-    /// The time between two of them.
-    pub spacing: Nanos,
-    /// Whether the time was recorded.
-    pub is_exact: bool,
-}
-
-/// Tasks put into a queue without positions.
-#[derive(Debug, Clone, Copy)]
-pub struct Put {
-    /// Where.
-    pub arg: PlaceArg,
-    /// By whom.
-    pub parent: Parent,
-    /// When.
-    pub time: Nanos,
-}
-
-/// Where tasks were taken from.
-#[derive(Debug, Clone, Copy)]
-pub enum From {
-    /// An inbox.
-    Inbox(InboxArg),
-    /// The deque of a worker: its number.
-    Deque(u32),
-    /// Another queue.
-    Place(PlaceArg),
-    /// The offer of a worker: its number, the fork's address.
-    Offer(u32, u64),
-}
-
-/// Tasks that were taken.
-#[derive(Debug, Clone, Copy)]
-pub struct Take {
-    /// By which lane.
-    pub lane: u32,
-    /// From where.
-    pub from: From,
-    /// How many.
-    pub count: u32,
-    /// When.
-    pub time: Nanos,
-}
-
-/// A fork that was offered.
-#[derive(Debug, Clone, Copy)]
-pub struct Offer {
-    /// By which lane.
-    pub lane: u32,
-    /// In which task.
-    pub parent: Parent,
-    /// The fork's address.
-    pub fork: u64,
-    /// When.
-    pub time: Nanos,
-    /// About when it was forked.
-    pub forked: Nanos,
-}
 
 /// What is on a lane, from the bottom up.
 #[derive(Debug, Clone, Copy)]
@@ -430,8 +316,8 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// Gives the time since the last look at the clock to the tasks that share it: those that are pending, and the present
-    /// one if it is among them. Returns the begin of the present one.
+    /// Gives the time since the last look at the clock to the tasks that share it: those that are pending,
+    /// and the present one if it is among them. Returns the begin of the present one.
     fn settle(&mut self, time: Nanos, with_current: bool) -> Nanos {
         let count = self.pending.len() as u64 + u64::from(with_current);
         let (mut cursor, total) = (self.now, time - self.now);

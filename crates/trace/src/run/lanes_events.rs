@@ -357,8 +357,8 @@ impl Interpreter<'_> {
     }
 }
 
-/// About when fork number `fork` was made, if the number of forks is known at some times and `now`: between two of them
-/// forks are taken to be evenly spread.
+/// About when fork number `fork` was made, if the number of forks is known at some times and `now`: between
+/// two of them forks are taken to be evenly spread.
 fn forked_at(known: &[(Nanos, u64)], now: (Nanos, u64), fork: u64) -> Nanos {
     let after = known.partition_point(|(_, forks)| *forks < fork);
     let (end, most) = known.get(after).copied().unwrap_or(now);

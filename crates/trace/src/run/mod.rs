@@ -1,7 +1,9 @@
-//! A run: what a recording says, put together. Tasks with their times, parents and waits; what each lane did in between.
+//! A run: what a recording says, put together. Tasks with their times, parents and waits; what each lane did
+//! in between.
 
 mod decode;
 mod deque;
+mod draft;
 mod edges;
 mod inbox;
 mod lanes;
@@ -175,7 +177,8 @@ pub struct Task {
     pub depth: u16,
     /// Where it comes from.
     pub parent: Parent,
-    /// When it was submitted or forked; about then, if `is_submission_exact` is not set. Without a parent it is the begin.
+    /// When it was submitted or forked; about then, if `is_submission_exact` is not set. Without a parent it
+    /// is the begin.
     pub submitted: Nanos,
     /// Whether that time was recorded.
     pub is_submission_exact: bool,
@@ -187,7 +190,8 @@ pub struct Task {
     pub victim: Option<u32>,
     /// Forks in it that no other worker took.
     pub forks: u32,
-    /// Its first fragment in [`Run::fragments`] and how many there are; (0, 0) if it ran without interruption.
+    /// Its first fragment in [`Run::fragments`] and how many there are; (0, 0) if it ran without
+    /// interruption.
     pub fragments: (u32, u32),
 }
 
@@ -311,7 +315,8 @@ impl Run {
         self.fragments_of(task).map(|(begin, end)| time.clamp(begin, end) - begin).sum()
     }
 
-    /// From the first submission or begin of a task to the last end of one: what is called the run in reports.
+    /// From the first submission or begin of a task to the last end of one: what is called the run in
+    /// reports.
     pub fn window(&self) -> (Nanos, Nanos) {
         let begin = self.tasks.iter().map(|task| task.begin.min(task.submitted)).min();
         let end = self.tasks.iter().map(|task| task.end).max();

@@ -2,7 +2,8 @@
 
 use super::{Nanos, Parent, Run};
 
-/// The number of tasks that were submitted and had not begun, whenever it changed. Only tasks with a known parent count.
+/// The number of tasks that were submitted and had not begun, whenever it changed. Only tasks with a known
+/// parent count.
 pub fn depths(run: &Run) -> Vec<(Nanos, u32)> {
     let mut steps: Vec<(Nanos, i32)> = Vec::new();
     for task in &run.tasks {

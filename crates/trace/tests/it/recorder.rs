@@ -244,7 +244,8 @@ fn a_file_of_a_ring_that_was_overwritten_says_what_is_missing() {
     }
     recorder.finish(&Facts::new()).unwrap();
     let run = Run::new(&Recording::read(&path).unwrap()).unwrap();
-    // How much is lost depends on the machine, but every word is either there or counted: a block of 512 holds 508 records.
+    // How much is lost depends on the machine, but every word is either there or counted: a block of 512
+    // holds 508 records.
     let (tasks, lost) = (
         run.tasks.iter().filter(|task| task.has_run() && !task.is_cut).count() as u64,
         run.exactness.lost_words,
@@ -298,8 +299,8 @@ fn a_growing_file_on_a_full_disk_says_what_is_missing() {
         io::ErrorKind::StorageFull,
         "said at once if nothing can be written"
     );
-    // A small file system cannot be had without rights, but a limit for the size of files can, in a process of its own:
-    // see `process_disk.rs`.
+    // A small file system cannot be had without rights, but a limit for the size of files can, in a process
+    // of its own: see `process_disk.rs`.
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! A pool that is simulated: it runs programs with known work and span on any number of workers, and records itself.
+//! A pool that is simulated: it runs programs with known work and span on any number of workers, and records
+//! itself.
 #![allow(dead_code, missing_docs, reason = "each user needs a part of it")]
 
 pub mod pool;

@@ -1,54 +1,23 @@
-// Pictures: the lanes, the strips below them, the overview. Lanes are painted pixel by pixel, so that the time for a picture
-// depends on its size and not on the number of tasks.
+// The lanes. They are painted pixel by pixel, so that the time for a picture depends on its size and not on
+// the number of tasks.
 
-const GUTTER = 116;         // pixels for the names
-const V = { from: 0, to: 1, hover: -1, selected: -1, children: [], match: null, chain: false, drawn: 0, exact: true };
-
-const HUES = [[210, 62], [158, 52], [28, 80], [276, 48], [342, 62], [188, 62], [48, 74], [238, 52], [98, 42], [6, 66], [310, 42], [130, 40]];
-const IDLE_PARTS = { 1: 0.45, 2: 0.3, 3: 0.3, 4: 1, 5: 0.12, 6: 0.72, 7: 0.85, 8: 1 }; // height of each class, of the lane's
-
-let dark = false, palette = null;
-
-function hsl(h, s, l) {
-  s /= 100; l /= 100;
-  const part = (n) => {
-    const k = (n + h / 30) % 12, a = s * Math.min(l, 1 - l);
-    return Math.round(255 * (l - a * Math.max(-1, Math.min(k - 3, 9 - k, 1))));
-  };
-  return [part(0), part(8), part(4)];
-}
-
-const pack = ([r, g, b]) => (255 << 24 | b << 16 | g << 8 | r) >>> 0;
-const css = ([r, g, b]) => `rgb(${r} ${g} ${b})`;
-const mix = (a, b, part) => a.map((value, i) => Math.round(value + (b[i] - value) * part));
-
-function makePalette() {
-  const paper = dark ? [27, 32, 38] : [255, 255, 255], ink = dark ? [228, 232, 235] : [29, 35, 39];
-  const classes = [
-    hsl(214, 16, 55), hsl(214, 8, dark ? 45 : 68), hsl(172, 45, dark ? 42 : 55), hsl(46, 70, dark ? 45 : 60), hsl(9, 78, dark ? 58 : 56),
-    hsl(214, 14, dark ? 28 : 88), dark ? hsl(268, 26, 44) : hsl(268, 42, 78), hsl(24, 42, dark ? 40 : 55), hsl(220, 10, dark ? 70 : 25),
-  ];
-  const slots = Array.from({ length: SLOTS }, (_, slot) => {
-    const [hue, saturation] = HUES[slot % HUES.length], turn = Math.floor(slot / HUES.length);
-    return hsl(hue + turn * 11, saturation - turn * 4, (dark ? 56 : 54) + (turn % 2 ? -10 : turn * 4));
-  });
-  palette = { paper, ink, classes, slots, plain: hsl(212, 24, dark ? 52 : 58), none: hsl(214, 5, dark ? 40 : 70), lane: mix(paper, ink, 0.035) };
-}
-
-function colorOf(label) {
-  const color = META.labels[label] ? palette.slots[SLOT_OF[label]] : palette.plain;
-  return V.match && !V.match[label] ? mix(palette.paper, color, 0.13) : color;
-}
-
-// Packed colours of labels, anew when the search or the theme changes.
-let packed = [];
-function packColors() {
-  packed = Array.from({ length: Math.max(1, META.labels.length) }, (_, label) => pack(colorOf(label)));
-}
+const GUTTER = 116; // pixels for the names
+const V = {
+  from: 0,
+  to: 1,
+  hover: -1,
+  selected: -1,
+  children: [],
+  match: null,
+  chain: false,
+  drawn: 0,
+  exact: true,
+};
 
 // A canvas in the pixels of the screen. Returns [context, width, height, scale].
 function prepare(canvas, height) {
-  const scale = window.devicePixelRatio || 1, width = canvas.clientWidth;
+  const scale = window.devicePixelRatio || 1,
+    width = canvas.clientWidth;
   const [w, h] = [Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale))];
   if (canvas.width !== w || canvas.height !== h) {
     canvas.width = w;
@@ -66,9 +35,13 @@ function prepare(canvas, height) {
 const ROWS = [];
 function layOut() {
   ROWS.length = 0;
-  const workers = LANES.filter((lane) => lane.worker !== null), others = LANES.filter((lane) => lane.worker === null);
+  const workers = LANES.filter((lane) => lane.worker !== null),
+    others = LANES.filter((lane) => lane.worker === null);
   const room = Math.max(180, window.innerHeight * 0.6);
-  const height = Math.max(9, Math.min(64, Math.floor(room / Math.max(1, workers.length + others.length * 0.6)) - 1));
+  const height = Math.max(
+    9,
+    Math.min(64, Math.floor(room / Math.max(1, workers.length + others.length * 0.6)) - 1),
+  );
   let y = 3;
   for (const lane of [...others, ...workers]) {
     const own = lane.worker === null ? Math.min(height, 18) : height;
@@ -79,8 +52,8 @@ function layOut() {
   return y + 3;
 }
 
-const xOf = (time, width) => GUTTER + (time - V.from) / (V.to - V.from) * (width - GUTTER);
-const timeAt = (x, width) => V.from + (x - GUTTER) / (width - GUTTER) * (V.to - V.from);
+const xOf = (time, width) => GUTTER + ((time - V.from) / (V.to - V.from)) * (width - GUTTER);
+const timeAt = (x, width) => V.from + ((x - GUTTER) / (width - GUTTER)) * (V.to - V.from);
 
 // The pixels of all lanes.
 class Raster {
@@ -93,7 +66,10 @@ class Raster {
   }
 
   fill(x0, x1, y0, y1, color) {
-    x0 = Math.max(0, x0 | 0); x1 = Math.min(this.width, x1 | 0); y0 = Math.max(0, y0 | 0); y1 = Math.min(this.height, y1 | 0);
+    x0 = Math.max(0, x0 | 0);
+    x1 = Math.min(this.width, x1 | 0);
+    y0 = Math.max(0, y0 | 0);
+    y1 = Math.min(this.height, y1 | 0);
     const { pixels, width } = this;
     if (x1 - x0 > 12) {
       for (let y = y0; y < y1; y++) pixels.fill(color, y * width + x0, y * width + x1);
@@ -104,7 +80,8 @@ class Raster {
 }
 
 function drawLanes() {
-  const height = layOut(), canvas = $('lanes');
+  const height = layOut(),
+    canvas = $('lanes');
   const [context, width, , scale] = prepare(canvas, height);
   const raster = new Raster(context, canvas.width, canvas.height);
   V.drawn = 0;
@@ -122,20 +99,32 @@ function drawLanes() {
 function visible(lane) {
   const stop = bound(T.begin, lane.first, lane.first + lane.count, V.to, true);
   let start = bound(T.begin, lane.first, lane.first + lane.count, V.from, true);
-  crossing(lane, V.from, (i) => { start = Math.min(start, i); });
+  crossing(lane, V.from, (i) => {
+    start = Math.min(start, i);
+  });
   return [start, stop];
 }
 
 function paintRow(raster, row, width, scale, texts) {
-  const { lane } = row, [start, stop] = visible(lane);
-  const x0 = GUTTER * scale, y0 = row.y * scale, y1 = (row.y + row.height) * scale;
-  const perPixel = (width - GUTTER) * scale / (V.to - V.from);
+  const { lane } = row,
+    [start, stop] = visible(lane);
+  const x0 = GUTTER * scale,
+    y0 = row.y * scale,
+    y1 = (row.y + row.height) * scale;
+  const perPixel = ((width - GUTTER) * scale) / (V.to - V.from);
   raster.fill(x0, raster.width, y0, y1, pack(palette.lane));
   if (lane.worker === null) {
-    raster.fill(x0 + (lane.begin - V.from) * perPixel, x0 + (lane.end - V.from) * perPixel, y1 - 3 * scale, y1 - scale, pack(palette.classes[CLASS.own]));
+    raster.fill(
+      x0 + (lane.begin - V.from) * perPixel,
+      x0 + (lane.end - V.from) * perPixel,
+      y1 - 3 * scale,
+      y1 - scale,
+      pack(palette.classes[CLASS.own]),
+    );
   }
   V.drawn += stop - start;
-  const gaps = bound(lane.gaps.begin, 0, lane.gaps.n, V.to, true) - bound(lane.gaps.end, 0, lane.gaps.n, V.from, false);
+  const gaps =
+    bound(lane.gaps.begin, 0, lane.gaps.n, V.to, true) - bound(lane.gaps.end, 0, lane.gaps.n, V.from, false);
   if (stop - start + gaps > 2 * (raster.width - x0)) {
     V.exact = false;
     return paintFar(raster, lane, x0, y0, y1);
@@ -143,14 +132,30 @@ function paintRow(raster, row, width, scale, texts) {
   paintGaps(raster, lane, x0, y0, y1, perPixel, false);
   for (let i = start; i < stop; i++) {
     if (T.end[i] < V.from) continue;
-    const left = x0 + (T.begin[i] - V.from) * perPixel, right = x0 + (T.end[i] - V.from) * perPixel;
+    const left = x0 + (T.begin[i] - V.from) * perPixel,
+      right = x0 + (T.end[i] - V.from) * perPixel;
     const inset = Math.min(T.depth[i], 5) * Math.max(1, (y1 - y0) * 0.1);
     const wide = right - left >= 3 * scale;
     const color = HAS_RUN(i) ? packed[T.label[i]] : pack(palette.none);
-    raster.fill(Math.max(x0, left), Math.max(left + 1, right - (wide ? scale : 0)), y0 + inset, y1, T.kind[i] === 1 ? pack(palette.classes[CLASS.missed]) : color);
+    raster.fill(
+      Math.max(x0, left),
+      Math.max(left + 1, right - (wide ? scale : 0)),
+      y0 + inset,
+      y1,
+      T.kind[i] === 1 ? pack(palette.classes[CLASS.missed]) : color,
+    );
     // What others are on top of has no room for its name.
-    if (right - left > 46 * scale && row.height - inset / scale >= 12 && T.own[i] >= (T.end[i] - T.begin[i]) * 0.98) {
-      texts.push({ task: i, x: Math.max(x0, left) / scale + 5, y: (y0 + inset + y1) / 2 / scale, room: (Math.min(right, raster.width) - Math.max(x0, left)) / scale - 9 });
+    if (
+      right - left > 46 * scale &&
+      row.height - inset / scale >= 12 &&
+      T.own[i] >= (T.end[i] - T.begin[i]) * 0.98
+    ) {
+      texts.push({
+        task: i,
+        x: Math.max(x0, left) / scale + 5,
+        y: (y0 + inset + y1) / 2 / scale,
+        room: (Math.min(right, raster.width) - Math.max(x0, left)) / scale - 9,
+      });
     }
   }
   paintGaps(raster, lane, x0, y0, y1, perPixel, true);
@@ -161,29 +166,50 @@ function paintGaps(raster, lane, x0, y0, y1, perPixel, inside) {
   const gaps = lane.gaps;
   for (let i = bound(gaps.end, 0, gaps.n, V.from, false); i < gaps.n && gaps.begin[i] < V.to; i++) {
     if ((gaps.cls[i] === CLASS.wait || gaps.cls[i] === CLASS.block) !== inside) continue;
-    const left = x0 + (gaps.begin[i] - V.from) * perPixel, right = x0 + (gaps.end[i] - V.from) * perPixel;
+    const left = x0 + (gaps.begin[i] - V.from) * perPixel,
+      right = x0 + (gaps.end[i] - V.from) * perPixel;
     const part = IDLE_PARTS[gaps.cls[i]] || 0.5;
-    raster.fill(Math.max(x0, left), Math.max(left + 1, right), y1 - Math.max(2, (y1 - y0) * part), y1, pack(palette.classes[gaps.cls[i]]));
+    raster.fill(
+      Math.max(x0, left),
+      Math.max(left + 1, right),
+      y1 - Math.max(2, (y1 - y0) * part),
+      y1,
+      pack(palette.classes[gaps.cls[i]]),
+    );
   }
 }
 
 // From afar: a bar for each pixel, as high as the part of the time that is work.
 function paintFar(raster, lane, x0, y0, y1) {
   const perPixel = (V.to - V.from) / (raster.width - x0);
-  const level = levelFor(lane, perPixel), width = META.duration / level.bins;
+  const level = levelFor(lane, perPixel),
+    width = META.duration / level.bins;
   const classes = palette.classes.map(pack);
   for (let x = x0 | 0; x < raster.width; x++) {
     const time = V.from + (x - x0) * perPixel;
-    const first = Math.floor(time / width), last = Math.max(first, Math.ceil((time + perPixel) / width) - 1);
-    let busy = 0, label = 0, best = 0, idle = 0, idleBest = 0;
+    const first = Math.floor(time / width),
+      last = Math.max(first, Math.ceil((time + perPixel) / width) - 1);
+    let busy = 0,
+      label = 0,
+      best = 0,
+      idle = 0,
+      idleBest = 0;
     for (let bin = Math.max(0, first); bin <= last && bin < level.bins; bin++) {
       busy += level.busy[bin];
-      if (level.best[bin] > best) { best = level.best[bin]; label = level.label[bin]; }
-      if (level.idleBest[bin] > idleBest) { idleBest = level.idleBest[bin]; idle = level.idle[bin]; }
+      if (level.best[bin] > best) {
+        best = level.best[bin];
+        label = level.label[bin];
+      }
+      if (level.idleBest[bin] > idleBest) {
+        idleBest = level.idleBest[bin];
+        idle = level.idle[bin];
+      }
     }
     busy = Math.min(1, busy / (last - first + 1));
-    if (idleBest > 0.05) raster.fill(x, x + 1, y1 - Math.max(2, (y1 - y0) * IDLE_PARTS[idle]), y1, classes[idle]);
-    if (busy > 0.004) raster.fill(x, x + 1, y1 - Math.max(1, Math.round((y1 - y0) * busy)), y1, packed[label]);
+    if (idleBest > 0.05)
+      raster.fill(x, x + 1, y1 - Math.max(2, (y1 - y0) * IDLE_PARTS[idle]), y1, classes[idle]);
+    if (busy > 0.004)
+      raster.fill(x, x + 1, y1 - Math.max(1, Math.round((y1 - y0) * busy)), y1, packed[label]);
   }
 }
 
@@ -193,7 +219,8 @@ function drawTexts(context, texts) {
     if (!label || (V.match && !V.match[T.label[text.task]])) continue;
     context.fillStyle = dark ? '#0e1215' : '#fff';
     const letters = Math.floor(text.room / 6.2);
-    if (letters >= 3) context.fillText(label.length > letters ? `${label.slice(0, letters - 1)}…` : label, text.x, text.y);
+    if (letters >= 3)
+      context.fillText(label.length > letters ? `${label.slice(0, letters - 1)}…` : label, text.x, text.y);
   }
 }
 
@@ -208,9 +235,12 @@ function submission(context, width, i) {
   const parent = T.parent[i];
   const lane = parent >= 0 ? T.lane[parent] : parent < UNKNOWN ? -2 - parent : -1;
   if (lane < 0 || !LANES[lane].row) return;
-  const from = LANES[lane].row, to = LANES[T.lane[i]].row;
-  const x0 = Math.max(GUTTER, xOf(T.begin[i] - T.waited[i], width)), x1 = xOf(T.begin[i], width);
-  const y0 = from.y + from.height / 2, y1 = to.y + (to.y > from.y ? 1 : to.height - 1);
+  const from = LANES[lane].row,
+    to = LANES[T.lane[i]].row;
+  const x0 = Math.max(GUTTER, xOf(T.begin[i] - T.waited[i], width)),
+    x1 = xOf(T.begin[i], width);
+  const y0 = from.y + from.height / 2,
+    y1 = to.y + (to.y > from.y ? 1 : to.height - 1);
   if (x1 < GUTTER || x0 > width) return;
   context.beginPath();
   context.moveTo(x0, y0);
@@ -221,9 +251,12 @@ function submission(context, width, i) {
 
 // From the worker that was robbed to the task.
 function theft(context, width, i) {
-  const from = LANES[T.victim[i]].row, to = LANES[T.lane[i]].row, x = xOf(T.begin[i], width);
+  const from = LANES[T.victim[i]].row,
+    to = LANES[T.lane[i]].row,
+    x = xOf(T.begin[i], width);
   if (!from || x < GUTTER) return;
-  const y0 = from.y + from.height / 2, y1 = to.y > from.y ? to.y : to.y + to.height;
+  const y0 = from.y + from.height / 2,
+    y1 = to.y > from.y ? to.y : to.y + to.height;
   context.beginPath();
   context.moveTo(x - 5, y0);
   context.quadraticCurveTo(x, (y0 + y1) / 2, x, y1);
@@ -263,7 +296,9 @@ function drawArrows(context, width) {
 }
 
 function outline(context, width, i, color, thick) {
-  const row = LANES[T.lane[i]].row, left = Math.max(GUTTER, xOf(T.begin[i], width)), right = xOf(T.end[i], width);
+  const row = LANES[T.lane[i]].row,
+    left = Math.max(GUTTER, xOf(T.begin[i], width)),
+    right = xOf(T.end[i], width);
   if (right < GUTTER || left > width) return;
   context.strokeStyle = color;
   context.lineWidth = thick;
@@ -274,8 +309,11 @@ function drawMarks(context, width) {
   if (V.chain) {
     context.fillStyle = css(palette.ink);
     for (const i of META.chain) {
-      const row = LANES[T.lane[i]].row, left = Math.max(GUTTER, xOf(T.begin[i], width)), right = xOf(T.end[i], width);
-      if (right >= GUTTER && left < width) context.fillRect(left, row.y + row.height - 3, Math.max(1.5, right - left), 3);
+      const row = LANES[T.lane[i]].row,
+        left = Math.max(GUTTER, xOf(T.begin[i], width)),
+        right = xOf(T.end[i], width);
+      if (right >= GUTTER && left < width)
+        context.fillRect(left, row.y + row.height - 3, Math.max(1.5, right - left), 3);
     }
   }
   if (V.hover >= 0) outline(context, width, V.hover, css(mix(palette.ink, palette.paper, 0.3)), 1);
@@ -293,83 +331,4 @@ function drawNames(context) {
     context.fillStyle = css(mix(palette.ink, palette.paper, row.lane.worker === null ? 0.4 : 0.15));
     context.fillText(row.lane.name.slice(0, 17), 12, middle, GUTTER - 18);
   }
-}
-
-// Running tasks and waiting tasks over the window, below the lanes.
-function drawStrips() {
-  const [context, width, height] = prepare($('strips'), 104);
-  context.clearRect(0, 0, width, height);
-  drawAxis(context, width);
-  const columns = Math.max(1, Math.floor(width - GUTTER)), step = (V.to - V.from) / columns;
-  const workers = LANES.filter((lane) => lane.worker !== null);
-  const running = new Float64Array(columns), waiting = new Float64Array(columns);
-  for (const lane of workers) {
-    const level = levelFor(lane, step), bin = META.duration / level.bins;
-    for (let x = 0; x < columns; x++) running[x] += level.busy[Math.min(level.bins - 1, Math.max(0, Math.floor((V.from + (x + 0.5) * step) / bin)))] || 0;
-  }
-  let at = Math.max(0, bound(DEPTH.time, 0, DEPTH.n, V.from, false) - 1);
-  for (let x = 0; x < columns; x++) {
-    const end = V.from + (x + 1) * step;
-    let most = DEPTH.n && DEPTH.time[at] < end ? DEPTH.depth[at] : 0;
-    while (at + 1 < DEPTH.n && DEPTH.time[at + 1] < end) most = Math.max(most, DEPTH.depth[++at]);
-    waiting[x] = most;
-  }
-  const top = waiting.reduce((a, b) => Math.max(a, b), 0);
-  strip(context, running, Math.max(1, workers.length), 22, 34, css(palette.plain), 'running', `${workers.length}`);
-  strip(context, waiting, Math.max(1, top), 64, 34, css(palette.classes[CLASS.vain]), 'waiting', formatNumber(top));
-}
-
-function strip(context, values, most, y, height, color, name, label) {
-  context.fillStyle = css(palette.lane);
-  context.fillRect(GUTTER, y, values.length, height);
-  context.fillStyle = color;
-  for (let x = 0; x < values.length; x++) {
-    const size = Math.min(1, values[x] / most) * height;
-    if (size > 0) context.fillRect(GUTTER + x, y + height - size, 1, size);
-  }
-  context.fillStyle = css(mix(palette.ink, palette.paper, 0.15));
-  context.fillText(name, 12, y + height / 2 - 6);
-  context.fillStyle = css(mix(palette.ink, palette.paper, 0.45));
-  context.fillText(`of ${label}`, 12, y + height / 2 + 7);
-}
-
-function drawAxis(context, width) {
-  const rough = (V.to - V.from) / Math.max(2, (width - GUTTER) / 120), power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((n) => n * power).find((s) => s >= rough) || power * 10;
-  context.textAlign = 'center';
-  for (let time = Math.ceil((V.from - META.window[0]) / step) * step; time + META.window[0] <= V.to; time += step) {
-    const x = xOf(time + META.window[0], width);
-    context.fillStyle = css(mix(palette.paper, palette.ink, 0.25));
-    context.fillRect(x, 0, 1, 4);
-    context.fillStyle = css(mix(palette.ink, palette.paper, 0.35));
-    if (x > GUTTER + 20 && x < width - 25) context.fillText(formatTime(Math.abs(time) < step / 2 ? 0 : time), x, 11);
-  }
-  context.textAlign = 'left';
-}
-
-// The whole run, with the window in it.
-function drawOverview() {
-  const [context, width, height] = prepare($('overview'), 34);
-  context.clearRect(0, 0, width, height);
-  const columns = Math.max(1, Math.floor(width - GUTTER)), step = META.duration / columns;
-  const workers = LANES.filter((lane) => lane.worker !== null);
-  context.fillStyle = css(palette.plain);
-  for (let x = 0; x < columns; x++) {
-    let busy = 0;
-    for (const lane of workers) {
-      const level = levelFor(lane, step);
-      busy += level.busy[Math.min(level.bins - 1, Math.floor((x + 0.5) * step / (META.duration / level.bins)))] || 0;
-    }
-    const size = Math.min(1, busy / Math.max(1, workers.length)) * (height - 8);
-    context.fillRect(GUTTER + x, height - 4 - size, 1, size);
-  }
-  const left = GUTTER + V.from / META.duration * columns, right = GUTTER + V.to / META.duration * columns;
-  context.fillStyle = dark ? '#14181caa' : '#ffffffbb';
-  context.fillRect(GUTTER, 0, Math.max(0, left - GUTTER), height);
-  context.fillRect(right, 0, width - right, height);
-  context.strokeStyle = css(palette.ink);
-  context.lineWidth = 1;
-  context.strokeRect(left + 0.5, 1.5, Math.max(2, right - left - 1), height - 3);
-  context.fillStyle = css(mix(palette.ink, palette.paper, 0.45));
-  context.fillText('whole run', 12, height / 2);
 }

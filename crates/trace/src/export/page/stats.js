@@ -6,21 +6,25 @@ const SLOT_OF = new Uint8Array(65536);
 const LABEL_OF_SLOT = [];
 
 function rankLabels() {
-  const totals = new Float64Array(Math.max(1, META.labels.length)), seen = new Uint8Array(totals.length);
+  const totals = new Float64Array(Math.max(1, META.labels.length)),
+    seen = new Uint8Array(totals.length);
   for (let i = 0; i < T.n; i++) {
     if (!HAS_RUN(i)) continue;
     totals[T.label[i]] += T.own[i];
     seen[T.label[i]] = 1;
   }
   const order = [...totals.keys()].filter((label) => seen[label]).sort((a, b) => totals[b] - totals[a]);
-  order.forEach((label, rank) => { SLOT_OF[label] = Math.min(rank, SLOTS - 1); });
+  order.forEach((label, rank) => {
+    SLOT_OF[label] = Math.min(rank, SLOTS - 1);
+  });
   LABEL_OF_SLOT.push(...order.slice(0, SLOTS - 1));
   if (order.length >= SLOTS) LABEL_OF_SLOT.push(order.length === SLOTS ? order[SLOTS - 1] : -1);
 }
 
 // For each block of tasks of a lane: what came before by label, the last end, the longest task.
 function sumTasks(lane) {
-  const slots = LABEL_OF_SLOT.length, blocks = Math.ceil(lane.count / BLOCK);
+  const slots = LABEL_OF_SLOT.length,
+    blocks = Math.ceil(lane.count / BLOCK);
   lane.blocks = blocks;
   lane.time = new Float64Array((blocks + 1) * slots);
   lane.tasks = new Float64Array((blocks + 1) * slots);
@@ -44,12 +48,14 @@ function sumTasks(lane) {
 }
 
 function sumGaps(lane) {
-  const gaps = lane.gaps, blocks = Math.ceil(gaps.n / BLOCK);
+  const gaps = lane.gaps,
+    blocks = Math.ceil(gaps.n / BLOCK);
   gaps.sums = new Float64Array((blocks + 1) * 9);
   for (let block = 0; block < blocks; block++) {
     const at = (block + 1) * 9;
     for (let c = 0; c < 9; c++) gaps.sums[at + c] = gaps.sums[at - 9 + c];
-    for (let i = block * BLOCK; i < Math.min(gaps.n, (block + 1) * BLOCK); i++) gaps.sums[at + gaps.cls[i]] += gaps.end[i] - gaps.begin[i];
+    for (let i = block * BLOCK; i < Math.min(gaps.n, (block + 1) * BLOCK); i++)
+      gaps.sums[at + gaps.cls[i]] += gaps.end[i] - gaps.begin[i];
   }
 }
 
@@ -89,15 +95,19 @@ function addBefore(lane, x, sign, sums) {
   }
   crossing(lane, x, (i) => {
     if (!HAS_RUN(i)) return;
-    const after = T.own[i] * (T.end[i] - x) / (T.end[i] - T.begin[i]);
+    const after = (T.own[i] * (T.end[i] - x)) / (T.end[i] - T.begin[i]);
     sums.classes[CLASS.run] -= sign * after;
     sums.time[SLOT_OF[T.label[i]]] -= sign * after;
   });
-  const gaps = lane.gaps, gap = bound(gaps.begin, 0, gaps.n, x, true), gapBlock = Math.floor(gap / BLOCK);
+  const gaps = lane.gaps,
+    gap = bound(gaps.begin, 0, gaps.n, x, true),
+    gapBlock = Math.floor(gap / BLOCK);
   for (let c = 0; c < 9; c++) sums.classes[c] += sign * gaps.sums[gapBlock * 9 + c];
-  for (let i = gapBlock * BLOCK; i < gap; i++) sums.classes[gaps.cls[i]] += sign * (Math.min(gaps.end[i], x) - gaps.begin[i]);
+  for (let i = gapBlock * BLOCK; i < gap; i++)
+    sums.classes[gaps.cls[i]] += sign * (Math.min(gaps.end[i], x) - gaps.begin[i]);
   // A block of gaps may end after `x` only with its last one.
-  if (gap === gapBlock * BLOCK && gap > 0 && gaps.end[gap - 1] > x) sums.classes[gaps.cls[gap - 1]] -= sign * (gaps.end[gap - 1] - x);
+  if (gap === gapBlock * BLOCK && gap > 0 && gaps.end[gap - 1] > x)
+    sums.classes[gaps.cls[gap - 1]] -= sign * (gaps.end[gap - 1] - x);
 }
 
 // What the kernel took, which counts as running until here.
@@ -105,7 +115,7 @@ function takeMissing(lane, from, to, classes) {
   for (const sample of lane.missing) {
     const inside = Math.min(to, sample.end) - Math.max(from, sample.begin);
     if (inside <= 0) continue;
-    const lost = Math.min(classes[CLASS.run], sample.lost * inside / (sample.end - sample.begin));
+    const lost = Math.min(classes[CLASS.run], (sample.lost * inside) / (sample.end - sample.begin));
     classes[CLASS.run] -= lost;
     classes[sample.cls] += lost;
   }
@@ -114,8 +124,13 @@ function takeMissing(lane, from, to, classes) {
 // Everything about a window: times by class for each worker, time and number of tasks by label.
 function windowStats(from, to) {
   const slots = LABEL_OF_SLOT.length;
-  const sums = { time: new Float64Array(slots), tasks: new Float64Array(slots), classes: new Float64Array(9) };
-  const workers = [], total = new Float64Array(9);
+  const sums = {
+    time: new Float64Array(slots),
+    tasks: new Float64Array(slots),
+    classes: new Float64Array(9),
+  };
+  const workers = [],
+    total = new Float64Array(9);
   for (const lane of LANES) {
     sums.classes = new Float64Array(9);
     addBefore(lane, to, 1, sums);
@@ -133,7 +148,8 @@ function windowStats(from, to) {
 
 // The tasks that took longest, of those that overlap the window.
 function slowestTasks(from, to, count) {
-  let found = [], least = 0;
+  let found = [],
+    least = 0;
   const keep = () => {
     found.sort((a, b) => T.own[b] - T.own[a]);
     found = found.slice(0, count);
