@@ -9,6 +9,8 @@
 //!   where the time went, per worker and summed to 100 %, how large work and span are, and what is wrong
 //!   ([`analysis`]). It writes one HTML page, Chrome's JSON and Perfetto's protobuf ([`export`]).
 //!
+//! Without the default feature `analysis` only the recorder, the format's writer and the records are compiled.
+//!
 //! `docs/trace-format.md` of the repository describes the format, and which call belongs where in a pool.
 //!
 //! ```
@@ -37,9 +39,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "analysis")]
 pub mod analysis;
+#[cfg(feature = "analysis")]
 pub mod export;
 pub mod format;
 pub mod record;
 pub mod recorder;
+#[cfg(feature = "analysis")]
 pub mod run;
+#[cfg(feature = "analysis")]
+mod sorted;

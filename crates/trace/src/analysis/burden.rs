@@ -5,6 +5,7 @@
 //! constant for it.
 
 use crate::run::{Activity, Nanos, Parent, Run};
+use crate::sorted;
 
 /// Cilkscale's constant, for runs in which nothing was taken by a worker that was idle.
 const CILKSCALE: Nanos = 6_250;
@@ -39,9 +40,8 @@ impl Burden {
                 samples.push(task.begin - task.submitted);
             }
         }
-        samples.sort_unstable();
-        match samples.get(samples.len() / 2) {
-            Some(median) if samples.len() >= FEW => Burden { nanos: *median, samples: samples.len() as u64 },
+        match sorted::median(&samples) {
+            Some(median) if samples.len() >= FEW => Burden { nanos: median, samples: samples.len() as u64 },
             _ => Burden { nanos: CILKSCALE, samples: 0 },
         }
     }

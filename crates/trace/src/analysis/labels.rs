@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::run::{Nanos, Run};
+use crate::sorted;
 
 /// The tasks of a label.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,9 +33,8 @@ pub fn labels(run: &Run) -> Vec<LabelTime> {
     for task in run.tasks.iter().filter(|task| task.has_run()) {
         times.entry(task.label).or_default().push(task.own);
     }
-    let table = |(label, mut times): (u16, Vec<Nanos>)| {
-        let middle = times.len() / 2;
-        let median = *times.select_nth_unstable(middle).1;
+    let table = |(label, times): (u16, Vec<Nanos>)| {
+        let median = sorted::median(&times).unwrap_or(0);
         LabelTime {
             label: run.label(label).to_owned(),
             count: times.len() as u64,
@@ -43,7 +43,6 @@ pub fn labels(run: &Run) -> Vec<LabelTime> {
             median,
         }
     };
-    let mut tables: Vec<_> = times.into_iter().map(table).collect();
-    tables.sort_by_key(|table| std::cmp::Reverse(table.total));
-    tables
+    let tables: Vec<_> = times.into_iter().map(table).collect();
+    sorted::by_key(&tables, |table| (u64::MAX - table.total, 0))
 }

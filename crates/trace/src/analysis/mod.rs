@@ -11,6 +11,7 @@ mod span;
 mod time;
 
 use crate::run::{Nanos, Run};
+use crate::sorted;
 
 pub use burden::Burden;
 pub use curve::{CORES, Curve, Point};
@@ -68,10 +69,9 @@ impl Analysis {
         let span = Span::measure(run, burden.nanos);
         let curve = Curve::new(&span, workers, length);
         let has_run = |i: &u32| run.tasks[*i as usize].has_run();
-        let mut slowest: Vec<u32> = (0..run.tasks.len() as u32).filter(has_run).collect();
-        let tasks = slowest.len() as u64;
-        slowest.sort_by_key(|i| std::cmp::Reverse(run.tasks[*i as usize].own));
-        slowest.truncate(SLOWEST);
+        let tasks = run.tasks.iter().filter(|task| task.has_run()).count() as u64;
+        let order = sorted::order(run.tasks.len(), |i| (u64::MAX - run.tasks[i as usize].own, 0));
+        let slowest = order.into_iter().filter(has_run).take(SLOWEST).collect();
         let labels = labels::labels(run);
         let mut analysis = Analysis {
             window,

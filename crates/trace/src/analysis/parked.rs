@@ -5,6 +5,7 @@
 //! wake. So the sleep of these is the pool's fault, and that of all others is want of parallelism.
 
 use crate::run::{Activity, Nanos, Parent, Run};
+use crate::sorted;
 
 /// A task that waits for less than this is not missed by a sleeper: to wake one takes longer.
 pub const SHORT_WAIT: Nanos = 5_000;
@@ -23,7 +24,7 @@ pub struct Sleep {
 }
 
 /// What changes at some time. In this order if at the same time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy)]
 enum Change {
     Begun,
     Awake(u32),
@@ -31,6 +32,19 @@ enum Change {
     Searching,
     Asleep(u32),
     Submitted,
+}
+
+impl Change {
+    fn order(self) -> u64 {
+        match self {
+            Change::Begun => 0,
+            Change::Awake(_) => 1,
+            Change::NotSearching => 2,
+            Change::Searching => 3,
+            Change::Asleep(_) => 4,
+            Change::Submitted => 5,
+        }
+    }
 }
 
 /// A sleeper.
@@ -43,8 +57,7 @@ struct Sleeper {
 
 /// All stretches of sleep while tasks waited, in the order of their ends.
 pub fn sleeps(run: &Run) -> Vec<Sleep> {
-    let mut changes = changes(run);
-    changes.sort_unstable();
+    let changes = sorted::by_key(&changes(run), |(time, change)| (*time, change.order()));
     let (mut waiting, mut searching) = (0u32, 0u32);
     let mut sleepers: Vec<Sleeper> = Vec::new();
     let mut found = Vec::new();

@@ -14,6 +14,7 @@
 use std::collections::HashMap;
 
 use crate::run::{Awaited, Nanos, Parent, Run, WaitFor};
+use crate::sorted;
 
 /// See the module's text.
 #[derive(Debug, Clone, Default)]
@@ -111,12 +112,11 @@ impl Step {
         steps.extend(run.waits.iter().enumerate().map(|(i, wait)| (wait.end, Step::Resume(i as u32))));
         // Of tasks that end at the same time the younger may be what the older has waited for.
         let order = |step: Step| match step {
-            Step::End(task) => (0, u64::MAX - run.tasks[task as usize].begin, task),
-            Step::Resume(wait) => (1, 0, wait),
-            Step::Begin(task) => (2, 0, task),
+            Step::End(task) => END - run.tasks[task as usize].begin,
+            Step::Resume(_) => END + 1,
+            Step::Begin(_) => END + 2,
         };
-        steps.sort_unstable_by_key(|(time, step)| (*time, order(*step)));
-        steps
+        sorted::by_key(&steps, |(time, step)| (*time, order(*step)))
     }
 }
 
@@ -139,6 +139,8 @@ enum Via {
     End(u32),
 }
 
+/// Later than all times.
+const END: u64 = 1 << 60;
 /// So many ancestors may have begun too late.
 const MOST_AHEAD: u32 = 16;
 const NONE: u32 = u32::MAX;
@@ -340,8 +342,7 @@ impl<'a> Chains<'a> {
                 Via::Begin => None,
             };
         }
-        let mut parts: Vec<_> = parts.into_values().collect();
-        parts.sort_by_key(|part| std::cmp::Reverse(part.time));
-        (parts, steps)
+        let parts: Vec<_> = parts.into_values().collect();
+        (sorted::by_key(&parts, |part| (u64::MAX - part.time, 0)), steps)
     }
 }

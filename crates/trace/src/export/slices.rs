@@ -2,6 +2,7 @@
 
 use crate::analysis::Sleep;
 use crate::run::{Activity, Nanos, Outcome, Parent, Run, Task};
+use crate::sorted;
 
 /// A stretch of time with a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,8 +63,7 @@ pub fn slices(run: &Run, sleeps: &[Sleep], lane: u32) -> Vec<Slice> {
             }
         }
     }
-    slices.sort_by_key(|slice| (slice.begin, u64::MAX - slice.end));
-    nested(slices)
+    nested(sorted::by_key(&slices, |slice| (slice.begin, u64::MAX - slice.end)))
 }
 
 /// Cuts what sticks out of the slice around it: estimated times may overlap a little.

@@ -2,11 +2,15 @@
 //! description.
 
 mod chunk;
+#[cfg(feature = "analysis")]
 mod error;
+#[cfg(feature = "analysis")]
 mod read;
 mod write;
 
+#[cfg(feature = "analysis")]
 pub use error::{Damage, ReadError};
+#[cfg(feature = "analysis")]
 pub use read::{LaneData, Recording};
 pub use write::Writer;
 

@@ -6,6 +6,7 @@ use super::deque::{Content, Deque, Slot};
 use super::draft::{Draft, From, Take};
 use super::inbox::{Inboxes, Queues};
 use super::{Awaited, Nanos, Parent, Run, Source};
+use crate::sorted;
 
 /// How often a task may have been stolen before it runs. More than that is a circle in a damaged recording.
 const MOST_THEFTS: usize = 1000;
@@ -17,21 +18,23 @@ pub fn connect(draft: &mut Draft) {
     let mut run = std::mem::take(&mut draft.run);
     order_fragments(&mut run);
     let finder = Finder::new(draft, &run);
-    let heads: HashMap<u32, u32> = draft.heads.iter().copied().collect();
-    let popped: HashMap<u32, Slot> =
-        finder.deques.iter().flat_map(|deque| deque.popped.iter().copied()).collect();
-    let mut forks = HashMap::new();
+    // Both are in the order of the tasks, as the lanes are.
+    let popped: Vec<(u32, Slot)> = finder.deques.iter().flat_map(|deque| &deque.popped).copied().collect();
+    let (heads, popped) = (Places(&draft.heads), Places(&popped));
+    let mut forks: Vec<Option<u32>> = vec![None; draft.offers.len()];
     for task in 0..run.tasks.len() as u32 {
         let found = match run.tasks[task as usize].source {
-            Source::Batch => heads.get(&task).map(|take| (finder.taken(*take, 0), finder.victim(*take))),
-            Source::Deque => popped.get(&task).map(|slot| {
+            Source::Batch => heads.get(task).map(|take| (finder.taken(*take, 0), finder.victim(*take))),
+            Source::Deque => popped.get(task).map(|slot| {
                 let victim =
                     if let Content::Unload(take) = slot.content { finder.victim(take) } else { None };
                 (finder.find(*slot), victim)
             }),
-            Source::Fork => heads.get(&task).map(|take| {
+            Source::Fork => heads.get(task).map(|take| {
                 let offer = finder.offer(*take, run.tasks[task as usize].begin);
-                offer.map(|offer| forks.insert(offer, task));
+                if let Some(offer) = offer {
+                    forks[offer as usize] = Some(task);
+                }
                 let origin = offer.map(|offer| {
                     let offer = &draft.offers[offer as usize];
                     Origin {
@@ -55,9 +58,18 @@ pub fn connect(draft: &mut Draft) {
     draft.run = run;
 }
 
+/// What belongs to some tasks, in the order of the tasks.
+struct Places<'a, T>(&'a [(u32, T)]);
+
+impl<T> Places<'_, T> {
+    fn get(&self, task: u32) -> Option<&T> {
+        self.0.binary_search_by_key(&task, |(task, _)| *task).ok().map(|place| &self.0[place].1)
+    }
+}
+
 /// Sorts the fragments by task.
 fn order_fragments(run: &mut Run) {
-    run.fragments.sort_by_key(|fragment| (fragment.task, fragment.begin));
+    run.fragments = sorted::by_key(&run.fragments, |fragment| (fragment.task.into(), fragment.begin));
     let mut first = 0;
     for group in run.fragments.chunk_by(|a, b| a.task == b.task) {
         run.tasks[group[0].task as usize].fragments = (first, group.len() as u32);
@@ -248,11 +260,10 @@ fn thefts(
     begins: &mut BTreeMap<u32, u64>,
 ) {
     let stolen = |take: &Take| if let From::Deque(victim) = take.from { Some(victim) } else { None };
-    let mut order: Vec<u32> =
-        (0..takes.len() as u32).filter(|i| stolen(&takes[*i as usize]).is_some()).collect();
-    order.sort_by_key(|i| takes[*i as usize].time);
+    let is_theft = |i: &u32| stolen(&takes[*i as usize]).is_some();
+    let order = sorted::order(takes.len(), |i| (takes[i as usize].time, 0));
     let mut sums: BTreeMap<u32, u64> = BTreeMap::new();
-    for i in order {
+    for i in order.into_iter().filter(is_theft) {
         let take = &takes[i as usize];
         let Some(Some(lane)) = stolen(take).map(|victim| lanes.get(&victim).copied().flatten()) else {
             continue;
@@ -268,12 +279,12 @@ fn thefts(
 }
 
 /// Finds what waits are for.
-fn connect_waits(draft: &Draft, run: &mut Run, finder: &Finder<'_>, forks: &HashMap<u32, u32>) {
+fn connect_waits(draft: &Draft, run: &mut Run, finder: &Finder<'_>, forks: &[Option<u32>]) {
     for (wait, fork) in &draft.joins {
         let this = &run.waits[*wait as usize];
         let offer = finder.last_offer(this.lane, *fork, this.begin);
-        if let Some(task) = offer.and_then(|offer| forks.get(&offer)) {
-            run.waits[*wait as usize].on = Awaited::Task(*task);
+        if let Some(task) = offer.and_then(|offer| forks[offer as usize]) {
+            run.waits[*wait as usize].on = Awaited::Task(task);
         }
     }
     let lanes: HashMap<u32, usize> = run.lanes.iter().enumerate().map(|(i, lane)| (lane.number, i)).collect();

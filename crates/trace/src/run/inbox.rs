@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::Nanos;
 use super::draft::{From, Put, Submit, Take};
 use crate::record::{POSITIONS, Place, PlaceArg};
+use crate::sorted;
 
 /// The submissions to all inboxes.
 #[derive(Debug, Default)]
@@ -25,8 +26,7 @@ struct Inbox {
 impl Inboxes {
     /// Sorts them.
     pub fn new(submits: &[Submit]) -> Inboxes {
-        let mut order: Vec<u32> = (0..submits.len() as u32).collect();
-        order.sort_by_key(|i| submits[*i as usize].time);
+        let order = sorted::order(submits.len(), |i| (submits[i as usize].time, 0));
         let mut inboxes = Inboxes::default();
         for i in order {
             let submit = &submits[i as usize];
@@ -36,7 +36,10 @@ impl Inboxes {
             inbox.by_time.push((submit.time, position));
             inbox.by_position.push((position, i, submit.arg.count));
         }
-        inboxes.0.values_mut().for_each(|inbox| inbox.by_position.sort_unstable());
+        for inbox in inboxes.0.values_mut() {
+            inbox.by_position =
+                sorted::by_key(&inbox.by_position, |(position, i, _)| (*position, u64::from(*i)));
+        }
         inboxes
     }
 
@@ -75,8 +78,7 @@ fn queue(arg: PlaceArg) -> (Place, u16) {
 impl Queues {
     /// Sorts the submissions by time.
     pub fn new(puts: &[Put]) -> Queues {
-        let mut order: Vec<u32> = (0..puts.len() as u32).collect();
-        order.sort_by_key(|i| puts[*i as usize].time);
+        let order = sorted::order(puts.len(), |i| (puts[i as usize].time, 0));
         let mut queues = Queues::default();
         for i in order {
             let arg = puts[i as usize].arg;
@@ -89,8 +91,7 @@ impl Queues {
 
     /// How many tasks had been taken from the same queue before each take that is from such a queue.
     pub fn begins(takes: &[Take]) -> BTreeMap<u32, u64> {
-        let mut order: Vec<u32> = (0..takes.len() as u32).collect();
-        order.sort_by_key(|i| takes[*i as usize].time);
+        let order = sorted::order(takes.len(), |i| (takes[i as usize].time, 0));
         let mut taken: BTreeMap<(Place, u16), u64> = BTreeMap::new();
         let mut begins = BTreeMap::new();
         for i in order {

@@ -1,6 +1,7 @@
 //! How many tasks waited in queues, at each time.
 
 use super::{Nanos, Parent, Run};
+use crate::sorted;
 
 /// The number of tasks that were submitted and had not begun, whenever it changed. Only tasks with a known
 /// parent count.
@@ -12,7 +13,7 @@ pub fn depths(run: &Run) -> Vec<(Nanos, u32)> {
             steps.push((task.begin, -1));
         }
     }
-    steps.sort_unstable();
+    let steps = sorted::by_key(&steps, |(time, step)| (*time, u64::from(*step > 0)));
     let mut depth = 0i64;
     let mut depths: Vec<(Nanos, u32)> = Vec::new();
     for group in steps.chunk_by(|a, b| a.0 == b.0) {
