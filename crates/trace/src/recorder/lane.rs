@@ -3,10 +3,10 @@
 //! A lane belongs to one thread at a time: a worker, or a thread that submits tasks from outside.
 //!
 //! # When it looks at the clock
-//! A look costs 7 to 20 ns, which is a percent of a task of 2 us. So the end of a task is the beginning of
+//! A look costs 7 to 30 ns, the latter a percent of a task of 3 us. So the end of a task is the beginning of
 //! the next, if nothing comes between, and where tasks are small the lane saves looks:
 //! - *Ends.* While tasks of one label take less than [`SHORT_GROUP`], ends share looks: so many, up to
-//!   [`MOST_ENDS`], that a look comes about every two microseconds. The reader divides the time in between.
+//!   [`MOST_ENDS`], that a look comes about every four microseconds. The reader divides the time in between.
 //! - *Submissions to the own deque.* After a task of [`LARGE_TASK`] or more, and for some tasks more, each
 //!   has a time of its own. Else they are counted, and the end of the task tells how many they were.
 //! - *Submissions from outside.* While they follow each other quickly, [`MOST_GROUPED`] at most share a time,
@@ -22,10 +22,10 @@ use super::clock::{Clock, ROUGH_TICKS_PER_US, Ticks};
 use super::ring::{ANCHOR, BLOCK, LONGEST, Ring};
 use crate::record::{EndArg, Kind, MAX_BATCH, MAX_DELTA, MAX_LABEL, MAX_SPAWNED, Outcome, Source, Word};
 
-/// Ticks of a group of tasks that share a look: more tasks share the next one if it took less (some 1 us).
-pub const SHORT_GROUP: u64 = ROUGH_TICKS_PER_US;
-/// None shares it if it took more.
-const LONG_GROUP: u64 = 5 * ROUGH_TICKS_PER_US / 2;
+/// Ticks of a group of tasks that share a look: more tasks share the next one if it took less (some 3 us).
+pub const SHORT_GROUP: u64 = 3 * ROUGH_TICKS_PER_US;
+/// None shares it if it took more (some 8 us).
+const LONG_GROUP: u64 = 8 * ROUGH_TICKS_PER_US;
 /// Ticks from which on the submissions of the next task have times: some 4 us.
 pub const LARGE_TASK: u64 = 4 * ROUGH_TICKS_PER_US;
 /// For so many tasks after a large one submissions have times.
@@ -33,7 +33,7 @@ const AFTER_LARGE: u8 = 4;
 /// Ticks between two submissions from outside that follow quickly: some 250 ns.
 const QUICK: u64 = ROUGH_TICKS_PER_US / 4;
 /// Small tasks that share a look at the clock.
-pub const MOST_ENDS: u32 = 8;
+pub const MOST_ENDS: u32 = 16;
 /// Submissions from outside that share a look at the clock.
 pub const MOST_GROUPED: u32 = MAX_BATCH as u32;
 
@@ -345,6 +345,10 @@ impl<C: Clock> Lane<C> {
 
     #[inline(always)]
     fn put_end(&self, arg: u32, label: u16) {
+        let timed = self.timed.get();
+        if timed > 0 {
+            self.timed.set(timed - 1);
+        }
         let shared = self.unstamped.get() + 1;
         if shared < self.stride.get() && label == self.previous_label.get() {
             self.unstamped.set(shared);
@@ -352,7 +356,9 @@ impl<C: Clock> Lane<C> {
         }
         let took = self.stamp(Kind::End, arg);
         self.previous_label.set(label);
-        self.timed.set(if took >= LARGE_TASK { AFTER_LARGE } else { self.timed.get().saturating_sub(1) });
+        if took >= LARGE_TASK {
+            self.timed.set(AFTER_LARGE);
+        }
         let stride = self.stride.get();
         self.stride.set(match took {
             _ if took >= LONG_GROUP || self.precision == Precision::Exact => 1,

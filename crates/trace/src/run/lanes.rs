@@ -27,7 +27,7 @@ struct Pending(u32, Option<Nanos>);
 /// About how long a small task takes, if nothing else is known.
 const SMALL: Nanos = 100;
 /// Small tasks that share a look at the clock take at most this, each.
-const LARGE: Nanos = 1_000;
+const LARGE: Nanos = 4_000;
 
 /// Interprets all lanes.
 pub fn interpret(recording: &Recording) -> Result<Draft, ReadError> {
