@@ -21,17 +21,25 @@ class Reader {
     this.at = 0;
   }
 
+  // Small numbers, which are most, without multiplications.
   number() {
-    let byte = this.bytes[this.at++];
-    if (byte < 128) return byte;
-    let value = byte & 127,
-      scale = 128;
-    do {
-      byte = this.bytes[this.at++];
+    const bytes = this.bytes;
+    const first = bytes[this.at++];
+    if (first < 128) return first;
+    const second = bytes[this.at++];
+    if (second < 128) return (first & 127) | (second << 7);
+    const third = bytes[this.at++];
+    const low = (first & 127) | ((second & 127) << 7);
+    return third < 128 ? low | (third << 14) : this.long(low | ((third & 127) << 14));
+  }
+
+  long(low) {
+    let value = low;
+    for (let scale = 1 << 21; ; scale *= 128) {
+      const byte = this.bytes[this.at++];
       value += (byte & 127) * scale;
-      scale *= 128;
-    } while (byte >= 128);
-    return value;
+      if (byte < 128) return value;
+    }
   }
 
   // A number of which only the first digits count.
@@ -42,6 +50,7 @@ class Reader {
 
   signed() {
     const value = this.number();
+    if (value < 1 << 30) return (value >> 1) ^ -(value & 1);
     return value % 2 ? -(value + 1) / 2 : value / 2;
   }
 }
