@@ -173,7 +173,7 @@ fn single_producer(run: &Run, analysis: &Analysis) -> Option<Flag> {
     if (producer.submitted as f64) < 0.9 * tasks || producer.submitted < 100 {
         return None;
     }
-    let between = (producer.submitting.1 - producer.submitting.0) as f64 / producer.submitted as f64;
+    let between = (producer.submitting.1 - producer.submitting.0) as f64 / (producer.submitted - 1) as f64;
     let mean = analysis.span.work as f64 / tasks.max(1.0);
     let feeds = mean / between.max(1.0);
     // It has to have been what the workers waited for.

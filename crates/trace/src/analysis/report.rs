@@ -146,7 +146,8 @@ impl Analysis {
                 time(span.at_most)
             )?;
         }
-        for part in span.path.iter().take(8) {
+        let matters = |part: &&super::PathPart| part.time > 0 && part.time * 1_000 >= span.span;
+        for part in span.path.iter().filter(matters).take(8) {
             let of = share(part.time as f64 / span.span.max(1) as f64);
             let label = if part.label.is_empty() { "(no label)" } else { &part.label };
             writeln!(

@@ -115,7 +115,10 @@ fn meta(run: &Run, analysis: &Analysis, unit: u64) -> String {
             span.work, span.span, span.at_most, span.burdened
         ),
         format!("\"burden\":{},\"burdenSamples\":{}", analysis.burden.nanos, analysis.burden.samples),
-        format!("\"path\":{},\"chain\":{chain}", list(span.path.iter().take(12).map(part))),
+        format!(
+            "\"path\":{},\"chain\":{chain}",
+            list(span.path.iter().filter(|part| part.time > 0).take(12).map(part))
+        ),
         format!("\"curve\":{}", list(analysis.curve.points.iter().map(point))),
         format!("\"measured\":{},\"lost\":{}", float(analysis.curve.measured), run.exactness.lost_words),
     ]

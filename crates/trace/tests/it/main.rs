@@ -7,5 +7,6 @@ mod command;
 mod damage;
 mod edges;
 mod export;
+mod flags;
 mod known;
 mod recorder;
