@@ -30,7 +30,7 @@ pub struct Span {
     /// The longest chain by label, those that take most first.
     pub path: Vec<PathPart>,
     /// Its tasks in order, the last first: places in [`Run::tasks`], and how much of the chain each is. At
-    /// most [`MOST_STEPS`].
+    /// most 10,000.
     pub steps: Vec<(u32, Nanos)>,
 }
 

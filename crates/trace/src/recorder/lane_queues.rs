@@ -91,7 +91,9 @@ impl<C: Clock> Lane<C> {
     }
 
     /// Has taken the `count` oldest tasks of a worker's deque (its own, for the sake of fairness, too). The
-    /// oldest is run next, the others are now in the deque, the oldest at the bottom.
+    /// youngest of these is run next, the others are now in the deque, the oldest at the bottom: so does
+    /// `crossbeam_deque::Stealer::steal_batch_and_pop` from one LIFO deque to another. The count may be too
+    /// small by what others have taken from there meanwhile.
     pub fn stole(&self, victim: usize, count: usize) {
         self.event(Kind::Stole, place_arg(Place::Injector, victim, count));
     }

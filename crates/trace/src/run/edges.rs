@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::deque::{Content, Deque, Slot};
 use super::draft::{Draft, From, Take};
 use super::inbox::{Inboxes, Queues};
+use super::mend::mend;
 use super::{Awaited, Nanos, Parent, Run, Source};
 use crate::sorted;
 
@@ -17,14 +18,16 @@ const SKEW: Nanos = 1_000;
 pub fn connect(draft: &mut Draft) {
     let mut run = std::mem::take(&mut draft.run);
     order_fragments(&mut run);
-    let finder = Finder::new(draft, &run);
+    let lanes = lanes_of_workers(&run);
+    mend(draft, &run.tasks, |worker| lanes.get(&worker).copied().flatten());
+    let finder = Finder::new(draft, &run, lanes);
     // Both are in the order of the tasks, as the lanes are.
     let popped: Vec<(u32, Slot)> = finder.deques.iter().flat_map(|deque| &deque.popped).copied().collect();
     let (heads, popped) = (Places(&draft.heads), Places(&popped));
     let mut forks: Vec<Option<u32>> = vec![None; draft.offers.len()];
     for task in 0..run.tasks.len() as u32 {
         let found = match run.tasks[task as usize].source {
-            Source::Batch => heads.get(task).map(|take| (finder.taken(*take, 0), finder.victim(*take))),
+            Source::Batch => heads.get(task).map(|take| (finder.head(*take), finder.victim(*take))),
             Source::Deque => popped.get(task).map(|slot| {
                 let victim =
                     if let Content::Unload(take) = slot.content { finder.victim(take) } else { None };
@@ -132,16 +135,10 @@ struct Finder<'a> {
 }
 
 impl<'a> Finder<'a> {
-    fn new(draft: &'a Draft, run: &Run) -> Self {
+    fn new(draft: &'a Draft, run: &Run, lanes: BTreeMap<u32, Option<u32>>) -> Self {
         let unloaded = |take: u32| draft.takes[take as usize].count.saturating_sub(1);
         let deques: Vec<Deque> =
             draft.logs.iter().map(|log| Deque::replay(log, unloaded, &run.tasks)).collect();
-        let mut lanes = BTreeMap::new();
-        for (i, lane) in run.lanes.iter().enumerate() {
-            if let Some(worker) = lane.worker() {
-                lanes.entry(worker).and_modify(|lane| *lane = None).or_insert(Some(i as u32));
-            }
-        }
         let mut offers: HashMap<_, Vec<u32>> = HashMap::new();
         for (i, offer) in draft.offers.iter().enumerate() {
             offers.entry((offer.lane, offer.fork)).or_default().push(i as u32);
@@ -186,7 +183,7 @@ impl<'a> Finder<'a> {
             let index = match take_of.from {
                 // The youngest was put in first.
                 From::Inbox(_) | From::Place(_) => (take_of.count - 1).saturating_sub(index),
-                From::Deque(_) | From::Offer(..) => index + 1,
+                From::Deque(_) | From::Offer(..) => index,
             };
             match self.step(take, index) {
                 Ok(origin) => return origin,
@@ -196,8 +193,12 @@ impl<'a> Finder<'a> {
         None
     }
 
-    /// The origin of task number `index` of a take.
-    fn taken(&self, take: u32, index: u32) -> Option<Origin> {
+    /// The origin of the task that was run first of a take: the oldest, but of a theft the youngest.
+    fn head(&self, take: u32) -> Option<Origin> {
+        let index = match self.draft.takes[take as usize] {
+            Take { from: From::Deque(_), count, .. } => count - 1,
+            _ => 0,
+        };
         self.step(take, index).unwrap_or_else(|slot| self.find(slot))
     }
 
@@ -250,6 +251,17 @@ impl<'a> Finder<'a> {
         let after = offers.partition_point(|offer| self.draft.offers[*offer as usize].time <= time);
         after.checked_sub(1).map(|last| offers[last])
     }
+}
+
+/// The lane of each worker; `None` if it has several.
+fn lanes_of_workers(run: &Run) -> BTreeMap<u32, Option<u32>> {
+    let mut lanes = BTreeMap::new();
+    for (i, lane) in run.lanes.iter().enumerate() {
+        if let Some(worker) = lane.worker() {
+            lanes.entry(worker).and_modify(|lane| *lane = None).or_insert(Some(i as u32));
+        }
+    }
+    lanes
 }
 
 /// Numbers what was stolen from each deque, in the order of time.

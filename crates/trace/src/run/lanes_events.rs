@@ -202,7 +202,8 @@ impl Interpreter<'_> {
         self.between(time, true);
         let take = self.draft.takes.len() as u32;
         self.draft.takes.push(Take { lane: self.lane, from, count, time });
-        if count > 1 {
+        // A theft of one may turn out to have been one of more.
+        if count > 1 || count == 1 && matches!(from, From::Deque(_)) {
             self.log().ops.push(Op::Unload(take));
         }
         self.last_take = (count > 0).then_some(take);

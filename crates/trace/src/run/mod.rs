@@ -7,6 +7,7 @@ mod draft;
 mod edges;
 mod inbox;
 mod lanes;
+mod mend;
 mod waiting;
 
 use crate::format::{Damage, Facts, LaneKind, ReadError, Recording};

@@ -10,3 +10,4 @@ mod export;
 mod flags;
 mod known;
 mod recorder;
+mod threads;

@@ -62,8 +62,8 @@ impl Pool {
                 let worker = &mut self.workers[index];
                 worker.time += self.costs.steal;
                 worker.lane().stole(victim, half);
-                worker.deque.extend(&taken[1..]);
-                self.begin(index, taken[0], Source::Batch);
+                worker.deque.extend(&taken[..half - 1]);
+                self.begin(index, taken[half - 1], Source::Batch);
                 return true;
             }
         }
