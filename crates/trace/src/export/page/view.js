@@ -32,6 +32,7 @@ function refresh() {
 }
 
 function draw() {
+  cancelAnimationFrame(picture);
   picture = 0;
   const begun = performance.now();
   drawLanes();
