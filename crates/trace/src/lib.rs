@@ -9,7 +9,8 @@
 //!   where the time went, per worker and summed to 100 %, how large work and span are, and what is wrong
 //!   ([`analysis`]). It writes one HTML page, Chrome's JSON and Perfetto's protobuf ([`export`]).
 //!
-//! Without the default feature `analysis` only the recorder, the format's writer and the records are compiled.
+//! Without the default feature `analysis` only the recorder, the format's writer and the records are
+//! compiled.
 //!
 //! `docs/trace-format.md` of the repository describes the format, and which call belongs where in a pool.
 //!

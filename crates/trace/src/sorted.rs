@@ -1,5 +1,5 @@
-//! Sorting by time, with one sorting function for all: the library would take twice as long to compile with one
-//! for each type.
+//! Sorting by time, with one sorting function for all: the library would take twice as long to compile with
+//! one for each type.
 
 /// The numbers below `count` in the order of their keys; equal keys in the order of the numbers.
 pub fn order(count: usize, key: impl Fn(u32) -> (u64, u64)) -> Vec<u32> {

@@ -1,5 +1,5 @@
-//! Real threads that steal from each other through the deques of the real pool: the parents that the recording tells
-//! are the true ones.
+//! Real threads that steal from each other through the deques of the real pool: the parents that the
+//! recording tells are the true ones.
 
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -138,7 +138,8 @@ fn the_parents_of_stolen_tasks_are_the_true_ones() {
         }
         let stolen: u64 = run.lanes.iter().map(|lane| lane.stolen).sum();
         println!("{precision:?}: {right} right, {wrong} wrong, {unknown} unknown; {stolen} stolen");
-        // Two thieves of the same deque may be swapped, if one is interrupted between its theft and its record.
+        // Two thieves of the same deque may be swapped, if one is interrupted between its theft and its
+        // record.
         assert!(right * 1_000 >= tasks * 995, "{right} right, {wrong} wrong, {unknown} unknown of {tasks}");
         let analysis = Analysis::new(&run);
         assert_eq!(analysis.tasks, tasks as u64);
