@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use longshore_pipeline::{self as pipeline, Encoding, Format};
+use longshore_resize::pipeline::{self, Encoding, Format};
 
 use super::ideal::{at_once, in_order, parallelism, side_by_side};
 use super::{ROW, Row, Scale, Setup, higher};

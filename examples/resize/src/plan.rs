@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::find::{self, Found};
-use crate::pipeline::Format;
+use longshore_resize::pipeline::Format;
 
 /// One file to resize.
 #[derive(Debug)]

@@ -1,17 +1,10 @@
-//! The `resize` example as its user meets it: the built program runs on small generated images.
+//! The program as its user meets it: the built program runs on small generated images.
 
 mod bench;
 mod ends;
 #[cfg(target_os = "linux")]
 mod lease;
 mod memory;
-// The example's own unit tests run here, since `cargo test` does not run those of examples.
-#[allow(dead_code, reason = "only the unit tests in it are wanted")]
-#[path = "../../examples/resize/geometry.rs"]
-mod geometry;
-#[allow(dead_code, reason = "only the unit tests in it are wanted")]
-#[path = "../../examples/resize/units.rs"]
-mod units;
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -347,7 +340,7 @@ fn links_to_files_are_followed_and_loops_are_not() {
 #[cfg_attr(debug_assertions, ignore = "decoding a photograph takes long without optimisation")]
 fn a_photograph_is_resized() {
     let bench = Bench::new();
-    let photo = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/photos/umang_by_Abhishek_Mudgal.jpg");
+    let photo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../photos/umang_by_Abhishek_Mudgal.jpg");
     bench.run_on(&[photo.to_str().expect("a Unicode path")], &["--size", "640x640"]).expect(0);
     assert_eq!(bench.size("out/umang_by_Abhishek_Mudgal.jpg"), (640, 360));
 }

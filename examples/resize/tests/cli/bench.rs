@@ -92,7 +92,7 @@ impl Bench {
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(program());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_resize"));
         command.args(arguments).current_dir(self.0.path()).stdin(Stdio::null());
         command
     }
@@ -145,15 +145,6 @@ impl Run {
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stdout))
     }
-}
-
-/// Cargo builds the examples before it runs the tests, and puts them beside the tests' directory.
-fn program() -> PathBuf {
-    let test = std::env::current_exe().expect("the path of this test");
-    let profile = test.parent().and_then(Path::parent).expect("the directory of the profile");
-    let program = profile.join("examples").join(format!("resize{}", std::env::consts::EXE_SUFFIX));
-    assert!(program.is_file(), "{} is missing: run `cargo build --example resize` first", program.display());
-    program
 }
 
 /// An EXIF segment whose only entry is the orientation.

@@ -13,7 +13,7 @@ use longshore::{
 
 use crate::cli::{Cli, Model, Pin};
 use crate::geometry::Geometry;
-use crate::pipeline::{self, Encoding};
+use longshore_resize::pipeline::{self, Encoding};
 use crate::plan::{Entry, Job};
 use crate::report::{self, Batch, End, Outcome, Status};
 use crate::{memory, save, weight};

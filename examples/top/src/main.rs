@@ -1,4 +1,4 @@
-//! Watches a pool at work, as `top` watches a machine: `cargo run --release --example top -- --help`.
+//! Watches a pool at work, as `top` watches a machine: `cargo run --release -p longshore-top -- --help`.
 //!
 //! The work is made up: bursts of short tasks, a few long ones, trees of tasks, tasks by key, and pauses. Keys: space pauses
 //! the pool, `q` ends.

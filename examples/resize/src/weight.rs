@@ -12,7 +12,7 @@ use image::codecs::{png::PngDecoder, webp::WebPDecoder};
 use image::metadata::Orientation;
 use image::{ImageDecoder, ImageFormat};
 
-use crate::pipeline::{self, Encoding, Format};
+use longshore_resize::pipeline::{self, Encoding, Format};
 
 /// Whatever the image, in bytes: tables of the codecs, stacks, what an allocator keeps.
 const FIXED: u64 = 1 << 20;

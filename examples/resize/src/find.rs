@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use globset::{GlobBuilder, GlobMatcher};
 use walkdir::{DirEntry, WalkDir};
 
-use crate::pipeline::Format;
+use longshore_resize::pipeline::Format;
 
 /// A file to resize.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! Resizes images on the pool: `cargo run --release --example resize -- --help`.
+//! Resizes images on the pool: `cargo run --release -p longshore-resize -- --help`.
 
 mod batch;
 mod cli;
@@ -6,7 +6,6 @@ mod find;
 mod geometry;
 mod interrupt;
 mod memory;
-mod pipeline;
 mod plan;
 mod report;
 mod save;
@@ -75,7 +74,7 @@ fn locate(cli: &Cli) -> (Vec<PathBuf>, PathBuf, bool) {
     }
     // The sample photographs belong to the checkout, and so do their results. They are there to show the
     // pool at work, which a second run shall do too.
-    let checkout = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let output = cli.output.clone().unwrap_or_else(|| checkout.join("target").join("resized"));
     (vec![checkout.join("examples").join("photos")], output, true)
 }

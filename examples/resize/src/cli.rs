@@ -7,14 +7,15 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 
 use crate::geometry::Geometry;
-use crate::{pipeline, units};
+use crate::units;
+use longshore_resize::pipeline;
 
 /// Resizes JPEG, PNG and WebP images on a work-stealing thread pool, one task for each image.
 #[derive(Debug, Parser)]
 #[command(name = "resize", after_long_help = RULES)]
 pub struct Cli {
     /// Files, directories (walked recursively) and quoted globs such as 'photos/**/*.jpg' [default: the
-    /// sample photographs of this example, always resized anew]
+    /// sample photographs of the repository, always resized anew]
     pub inputs: Vec<PathBuf>,
 
     /// Where the results go; the tree below each input directory is kept [default: ./resized, or
