@@ -28,7 +28,10 @@ impl<'a> Bits<'a> {
             return;
         }
         if let Some(&[a, b, c, d]) = self.data.get(self.at..self.at + 4)
-            && a != 0xff && b != 0xff && c != 0xff && d != 0xff
+            && a != 0xff
+            && b != 0xff
+            && c != 0xff
+            && d != 0xff
         {
             self.buffer |= u64::from(u32::from_be_bytes([a, b, c, d])) << (32 - self.loaded);
             self.loaded += 32;

@@ -188,8 +188,7 @@ impl State {
         let done = |share: f64| if share.is_finite() { share } else { 0.0 };
         let parts = self.layout.components.iter().zip(&self.done);
         let missing = parts.map(|(blocks, &share)| weight(blocks) * (1.0 - done(share))).sum::<f64>() / all;
-        let lacks_scans =
-            is_progressive && !has_end && self.known.iter().flatten().any(|&known| known != 0);
+        let lacks_scans = is_progressive && !has_end && self.known.iter().flatten().any(|&known| known != 0);
         (missing > 0.0 || lacks_scans).then_some(Damage { missing, lacks_scans })
     }
 }
@@ -198,16 +197,16 @@ impl State {
 fn finish(coefficients: &[Coefficients], factors: &[f32; 64], blocks: Blocks, plane: &mut [u8]) {
     crate::vector::dispatch(
         #[inline(always)]
-        || {
+        |vectors| {
             let stride = blocks.wide * blocks.side;
             for (row, line) in coefficients.chunks_exact(blocks.wide).enumerate() {
                 for (column, block) in line.iter().enumerate() {
                     let at = row * blocks.side * stride + column * blocks.side;
                     match blocks.side {
-                        8 => crate::progressive::finish::<8>(block, factors, plane, at, stride),
-                        4 => crate::progressive::finish::<4>(block, factors, plane, at, stride),
-                        2 => crate::progressive::finish::<2>(block, factors, plane, at, stride),
-                        _ => crate::progressive::finish::<1>(block, factors, plane, at, stride),
+                        8 => crate::progressive::finish::<8>(vectors, block, factors, plane, at, stride),
+                        4 => crate::progressive::finish::<4>(vectors, block, factors, plane, at, stride),
+                        2 => crate::progressive::finish::<2>(vectors, block, factors, plane, at, stride),
+                        _ => crate::progressive::finish::<1>(vectors, block, factors, plane, at, stride),
                     }
                 }
             }

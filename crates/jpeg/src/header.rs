@@ -123,12 +123,19 @@ impl Header {
         let components: Vec<Component> = rest
             .chunks_exact(3)
             .take(count.into())
-            .map(|part| Component { id: part[0], horizontal: part[1] >> 4, vertical: part[1] & 15, table: part[2] })
+            .map(|part| Component {
+                id: part[0],
+                horizontal: part[1] >> 4,
+                vertical: part[1] & 15,
+                table: part[2],
+            })
             .collect();
         for component in &components {
             let (horizontal, vertical) = (component.horizontal, component.vertical);
             if !(1..=4).contains(&horizontal) || !(1..=4).contains(&vertical) || component.table > 3 {
-                return Err(Error::invalid(format!("a component with a sampling of {horizontal}x{vertical}")));
+                return Err(Error::invalid(format!(
+                    "a component with a sampling of {horizontal}x{vertical}"
+                )));
             }
         }
         let is_progressive = marker == 0xc2;
@@ -138,7 +145,8 @@ impl Header {
     /// The bytes that decoding at a scale takes: the planes, and all coefficients where scans refine them.
     pub fn memory(&self, scale: Scale) -> u64 {
         let layout = crate::blocks::Layout::new(self, scale);
-        let planes = layout.components.iter().map(|c| (c.wide * c.high * c.side * c.side) as u64).sum::<u64>();
+        let planes =
+            layout.components.iter().map(|c| (c.wide * c.high * c.side * c.side) as u64).sum::<u64>();
         let blocks = layout.components.iter().map(|c| (c.wide * c.high) as u64).sum::<u64>();
         if self.is_progressive { planes + blocks * 128 } else { planes }
     }

@@ -5,6 +5,8 @@
 //! coefficients that fit. Eight lanes at a time in plain loops, which a compiler turns into vector instructions. No fused
 //! multiplications: the samples are the same on every machine.
 
+use crate::vector::Vectors;
+
 /// Eight numbers that are treated alike.
 type Lanes = [f32; 8];
 
@@ -14,9 +16,9 @@ pub type Block = [Lanes; 8];
 
 /// Where each coefficient of a scan goes within a block, as `8 * u + v` (T.81, figure A.6, with the sides swapped).
 pub const PLACES: [u8; 64] = [
-    0, 8, 1, 2, 9, 16, 24, 17, 10, 3, 4, 11, 18, 25, 32, 40, 33, 26, 19, 12, 5, 6, 13, 20, 27, 34, 41, 48, 56, 49, 42, 35,
-    28, 21, 14, 7, 15, 22, 29, 36, 43, 50, 57, 58, 51, 44, 37, 30, 23, 31, 38, 45, 52, 59, 60, 53, 46, 39, 47, 54, 61, 62,
-    55, 63,
+    0, 8, 1, 2, 9, 16, 24, 17, 10, 3, 4, 11, 18, 25, 32, 40, 33, 26, 19, 12, 5, 6, 13, 20, 27, 34, 41, 48,
+    56, 49, 42, 35, 28, 21, 14, 7, 15, 22, 29, 36, 43, 50, 57, 58, 51, 44, 37, 30, 23, 31, 38, 45, 52, 59,
+    60, 53, 46, 39, 47, 54, 61, 62, 55, 63,
 ];
 
 /// The factors of the coefficients in the order of a scan: quantization times the constants of the transform of `side` points.
@@ -117,7 +119,19 @@ fn samples(x: Lanes) -> [u8; 8] {
 
 /// Writes the samples of a block of `SIDE` by `SIDE` into the rows of `plane` from `at` on.
 #[inline(always)]
-pub fn transform<const SIDE: usize>(block: &Block, plane: &mut [u8], at: usize, stride: usize) {
+pub fn transform<const SIDE: usize>(
+    vectors: Vectors,
+    block: &Block,
+    plane: &mut [u8],
+    at: usize,
+    stride: usize,
+) {
+    #[cfg(target_arch = "x86_64")]
+    if let (8, Vectors::Avx2(_)) = (SIDE, vectors) {
+        // SAFETY: there is such a value only where the processor has AVX2.
+        return unsafe { crate::avx2::transform(block, plane, at, stride) };
+    }
+    let _ = vectors;
     let rows = match SIDE {
         8 => eight(transposed(eight(*block))),
         4 => four(transposed(four(*block))),
@@ -131,7 +145,8 @@ pub fn transform<const SIDE: usize>(block: &Block, plane: &mut [u8], at: usize, 
         _ => *block,
     };
     for (y, row) in rows.iter().take(SIDE).enumerate() {
-        if let Some(place) = plane.get_mut(at + y * stride..).and_then(|rest| rest.first_chunk_mut::<SIDE>()) {
+        if let Some(place) = plane.get_mut(at + y * stride..).and_then(|rest| rest.first_chunk_mut::<SIDE>())
+        {
             place.copy_from_slice(&samples(*row)[..SIDE]);
         }
     }
@@ -142,7 +157,8 @@ pub fn transform<const SIDE: usize>(block: &Block, plane: &mut [u8], at: usize, 
 pub fn fill<const SIDE: usize>(mean: f32, plane: &mut [u8], at: usize, stride: usize) {
     let [sample, ..] = samples([mean; 8]);
     for y in 0..SIDE {
-        if let Some(place) = plane.get_mut(at + y * stride..).and_then(|rest| rest.first_chunk_mut::<SIDE>()) {
+        if let Some(place) = plane.get_mut(at + y * stride..).and_then(|rest| rest.first_chunk_mut::<SIDE>())
+        {
             *place = [sample; SIDE];
         }
     }
@@ -155,14 +171,17 @@ mod tests {
     /// The definition, over the first `side` frequencies of either direction.
     fn defined(coefficients: &[i32; 64], side: usize) -> Vec<u8> {
         let scale = |u: usize| if u == 0 { std::f64::consts::FRAC_1_SQRT_2 } else { 1.0 };
-        let wave = |x: usize, u: usize| ((2 * x + 1) as f64 * u as f64 * std::f64::consts::PI / (2 * side) as f64).cos();
+        let wave = |x: usize, u: usize| {
+            ((2 * x + 1) as f64 * u as f64 * std::f64::consts::PI / (2 * side) as f64).cos()
+        };
         let mut samples = Vec::new();
         for (y, x) in (0..side).flat_map(|y| (0..side).map(move |x| (y, x))) {
             let mut sum = 0.0;
             for (index, &place) in PLACES.iter().enumerate() {
                 let (u, v) = (usize::from(place) / 8, usize::from(place) % 8);
                 if u < side && v < side {
-                    sum += scale(u) * scale(v) * f64::from(coefficients[index]) * wave(x, u) * wave(y, v) / 4.0;
+                    sum +=
+                        scale(u) * scale(v) * f64::from(coefficients[index]) * wave(x, u) * wave(y, v) / 4.0;
                 }
             }
             samples.push((sum + 128.0).round().clamp(0.0, 255.0) as u8);
@@ -177,8 +196,10 @@ mod tests {
             let place = usize::from(PLACES[index]);
             block[place / 8][place % 8] = coefficients[index] as f32 * factors[index];
         }
-        let mut plane = vec![0; SIDE * SIDE];
-        transform::<SIDE>(&block, &mut plane, 0, SIDE);
+        let (mut plane, mut portable) = (vec![0; SIDE * SIDE], vec![0; SIDE * SIDE]);
+        crate::vector::dispatch(|vectors| transform::<SIDE>(vectors, &block, &mut plane, 0, SIDE));
+        transform::<SIDE>(Vectors::Portable, &block, &mut portable, 0, SIDE);
+        assert_eq!(plane, portable, "the same on every machine");
         let wanted = defined(coefficients, SIDE);
         assert!(plane.iter().zip(&wanted).all(|(a, b)| a.abs_diff(*b) <= 1), "{SIDE}: {plane:?} {wanted:?}");
     }

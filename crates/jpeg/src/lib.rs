@@ -27,6 +27,8 @@
 //! # }
 //! ```
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 mod bits;
 mod blocks;
 mod decode;
@@ -36,8 +38,8 @@ mod huffman;
 mod idct;
 mod markers;
 mod progressive;
-mod scan;
 mod scale;
+mod scan;
 mod segments;
 mod sequential;
 mod vector;

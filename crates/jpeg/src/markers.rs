@@ -41,8 +41,13 @@ pub struct Marked<'a> {
 /// may be repeated.
 pub fn next(data: &[u8], mut at: usize) -> Result<Marked<'_>, Error> {
     loop {
-        at += data.get(at..).and_then(|rest| rest.iter().position(|&byte| byte == 0xff)).ok_or(Error::CutShort)?;
-        let Some(more) = data[at..].iter().position(|&byte| byte != 0xff) else { return Err(Error::CutShort) };
+        at += data
+            .get(at..)
+            .and_then(|rest| rest.iter().position(|&byte| byte == 0xff))
+            .ok_or(Error::CutShort)?;
+        let Some(more) = data[at..].iter().position(|&byte| byte != 0xff) else {
+            return Err(Error::CutShort);
+        };
         at += more + 1;
         let marker = data[at - 1];
         if marker == 0 {

@@ -3,6 +3,7 @@
 use crate::bits::Bits;
 use crate::huffman::Huffman;
 use crate::idct;
+use crate::vector::Vectors;
 
 /// The coefficients of a block in the order of a scan.
 pub type Coefficients = [i16; 64];
@@ -135,13 +136,15 @@ pub fn refine_band(
 #[inline(always)]
 fn refine(bits: &mut Bits<'_>, coefficient: &mut i16, band: Band) {
     if bits.bit() && *coefficient & (1 << band.bit) == 0 {
-        *coefficient = coefficient.wrapping_add(if *coefficient > 0 { 1 << band.bit } else { -1 << band.bit });
+        *coefficient =
+            coefficient.wrapping_add(if *coefficient > 0 { 1 << band.bit } else { -1 << band.bit });
     }
 }
 
 /// Turns a block into samples.
 #[inline(always)]
 pub fn finish<const SIDE: usize>(
+    vectors: Vectors,
     coefficients: &Coefficients,
     factors: &[f32; 64],
     plane: &mut [u8],
@@ -159,5 +162,5 @@ pub fn finish<const SIDE: usize>(
         let place = usize::from(idct::PLACES[index]);
         block[place / 8][place % 8] = f32::from(coefficients[index]) * factors[index];
     }
-    idct::transform::<SIDE>(&block, plane, at, stride);
+    idct::transform::<SIDE>(vectors, &block, plane, at, stride);
 }

@@ -6,6 +6,7 @@ use crate::decode::{State, Tables};
 use crate::huffman::Huffman;
 use crate::progressive::{self, Band, Coefficients};
 use crate::sequential;
+use crate::vector::Vectors;
 use crate::{Error, Header, markers};
 
 /// A scan's header.
@@ -35,7 +36,8 @@ impl Scan {
         let mut parts: Vec<Selected> = Vec::new();
         for selector in selectors.chunks_exact(2) {
             let component = header.components.iter().position(|component| component.id == selector[0]);
-            let component = component.ok_or_else(|| Error::invalid("a scan of a component that is not there"))?;
+            let component =
+                component.ok_or_else(|| Error::invalid("a scan of a component that is not there"))?;
             if parts.iter().any(|part| part.component == component) {
                 return Err(Error::invalid("a scan that names a component twice"));
             }
@@ -73,7 +75,13 @@ impl Scan {
 }
 
 /// Decodes the scan whose data begins at `at`; returns where it ends. What is missing is noted.
-pub fn decode(scan: &Scan, tables: &Tables, state: &mut State, data: &[u8], at: usize) -> Result<usize, Error> {
+pub fn decode(
+    scan: &Scan,
+    tables: &Tables,
+    state: &mut State,
+    data: &[u8],
+    at: usize,
+) -> Result<usize, Error> {
     let walked = if scan.is_progressive {
         progressive(scan, tables, state, data, at)?
     } else {
@@ -109,6 +117,7 @@ fn sequential(
             factors: tables.factors(selected.quantization, blocks)?,
             previous: 0,
             blocks,
+            vectors: Vectors::Portable,
             plane,
         };
         // The planes are borrowed in the order of the components, the scan may have another.
@@ -118,35 +127,38 @@ fn sequential(
     let mut parts: Vec<_> = parts.into_iter().map(|(_, part)| part).collect();
     Ok(crate::vector::dispatch(
         #[inline(always)]
-        || match &mut parts[..] {
-            [part] => {
-                let (wide, high) = part.blocks.own;
-                walk(data, at, wide * high, restart, part, |part, step| match step {
+        |vectors| {
+            parts.iter_mut().for_each(|part| part.vectors = vectors);
+            match &mut parts[..] {
+                [part] => {
+                    let (wide, high) = part.blocks.own;
+                    walk(data, at, wide * high, restart, part, |part, step| match step {
+                        Step::Restart => {
+                            part.previous = 0;
+                            Some(())
+                        }
+                        Step::Unit(bits, unit) => part.block(bits, unit % wide, unit / wide),
+                    })
+                }
+                parts => walk(data, at, units.0 * units.1, restart, parts, |parts, step| match step {
                     Step::Restart => {
-                        part.previous = 0;
+                        parts.iter_mut().for_each(|part| part.previous = 0);
                         Some(())
                     }
-                    Step::Unit(bits, unit) => part.block(bits, unit % wide, unit / wide),
-                })
-            }
-            parts => walk(data, at, units.0 * units.1, restart, parts, |parts, step| match step {
-                Step::Restart => {
-                    parts.iter_mut().for_each(|part| part.previous = 0);
-                    Some(())
-                }
-                Step::Unit(bits, unit) => {
-                    let (column, row) = (unit % units.0, unit / units.0);
-                    for part in parts.iter_mut() {
-                        let Blocks { horizontal, vertical, .. } = part.blocks;
-                        for y in 0..vertical {
-                            for x in 0..horizontal {
-                                part.block(bits, column * horizontal + x, row * vertical + y)?;
+                    Step::Unit(bits, unit) => {
+                        let (column, row) = (unit % units.0, unit / units.0);
+                        for part in parts.iter_mut() {
+                            let Blocks { horizontal, vertical, .. } = part.blocks;
+                            for y in 0..vertical {
+                                for x in 0..horizontal {
+                                    part.block(bits, column * horizontal + x, row * vertical + y)?;
+                                }
                             }
                         }
+                        Some(())
                     }
-                    Some(())
-                }
-            }),
+                }),
+            }
         },
     ))
 }
@@ -168,7 +180,11 @@ fn progressive(
             state.factors[part.component] = Some(factors);
         }
     }
-    if scan.band.first == 0 { means(scan, tables, state, data, at) } else { band(scan, tables, state, data, at) }
+    if scan.band.first == 0 {
+        means(scan, tables, state, data, at)
+    } else {
+        band(scan, tables, state, data, at)
+    }
 }
 
 /// A scan of the means, of one or several components.
@@ -204,7 +220,8 @@ fn means(scan: &Scan, tables: &Tables, state: &mut State, data: &[u8], at: usize
         };
         for (index, part) in scan.parts.iter().enumerate() {
             let blocks = components[part.component];
-            let (horizontal, vertical) = if is_single { (1, 1) } else { (blocks.horizontal, blocks.vertical) };
+            let (horizontal, vertical) =
+                if is_single { (1, 1) } else { (blocks.horizontal, blocks.vertical) };
             let across = if is_single { own.0 } else { units.0 };
             for y in 0..vertical {
                 for x in 0..horizontal {
@@ -227,7 +244,7 @@ fn band(scan: &Scan, tables: &Tables, state: &mut State, data: &[u8], at: usize)
     let mut blank = 0;
     Ok(crate::vector::dispatch(
         #[inline(always)]
-        || {
+        |_| {
             walk(data, at, own.0 * own.1, restart, &mut blank, |blank, step| {
                 let (bits, unit) = match step {
                     Step::Restart => {

@@ -4,6 +4,7 @@ use crate::bits::Bits;
 use crate::blocks::Blocks;
 use crate::huffman::Huffman;
 use crate::idct;
+use crate::vector::Vectors;
 
 /// A component of a scan.
 #[derive(Debug)]
@@ -15,6 +16,7 @@ pub struct Part<'a> {
     /// The mean of the block before, which the next one's is relative to.
     pub previous: i32,
     pub blocks: Blocks,
+    pub vectors: Vectors,
     pub plane: &'a mut [u8],
 }
 
@@ -62,7 +64,7 @@ impl Part<'_> {
             idct::fill::<SIDE>(mean, self.plane, at, stride);
         } else {
             block[0][0] = mean;
-            idct::transform::<SIDE>(&block, self.plane, at, stride);
+            idct::transform::<SIDE>(self.vectors, &block, self.plane, at, stride);
         }
         Some(())
     }
