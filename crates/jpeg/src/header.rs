@@ -150,6 +150,12 @@ impl Header {
         let blocks = layout.components.iter().map(|c| (c.wide * c.high) as u64).sum::<u64>();
         if self.is_progressive { planes + blocks * 128 } else { planes }
     }
+
+    /// The bytes of the planes at a scale.
+    pub fn plane_bytes(&self, scale: Scale) -> u64 {
+        let layout = crate::blocks::Layout::new(self, scale);
+        layout.components.iter().map(|c| (c.wide * c.high * c.side * c.side) as u64).sum()
+    }
 }
 
 /// What the components mean, as libjpeg guesses it (its `default_decompress_parms`).

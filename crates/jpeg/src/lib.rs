@@ -48,4 +48,4 @@ pub use decode::{Damage, Image, Plane};
 pub use error::Error;
 pub use header::{Colour, Component, Header};
 pub use scale::Scale;
-pub use segments::{Segment, Segments, icc_profile};
+pub use segments::{Segment, Segments, icc_profile, picture};

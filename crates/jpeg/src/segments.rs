@@ -1,6 +1,7 @@
 //! Application segments: what else a file carries, such as EXIF data and a colour profile.
 
-use crate::markers::{self, SOI, SOS};
+use crate::bits::Bits;
+use crate::markers::{self, EOI, SOI, SOS};
 
 /// An application segment, APP0 to APP15.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,4 +63,50 @@ pub fn icc_profile(data: &[u8]) -> Option<Vec<u8>> {
     let is_whole = parts.len() == usize::from(count)
         && parts.iter().zip(1..).all(|(&(number, of, _), wanted)| number == wanted && of == count);
     is_whole.then(|| parts.iter().flat_map(|&(.., part)| part).copied().collect())
+}
+
+/// All that belongs to the picture itself, up to and with its end marker: without application segments and comments, and without
+/// the start marker, so that other segments can be put before it. `None` if the file is not a whole JPEG.
+pub fn picture(data: &[u8]) -> Option<Vec<u8>> {
+    let mut picture = Vec::with_capacity(data.len());
+    let mut at = 2;
+    let mut has_scan = false;
+    loop {
+        let Ok(marked) = markers::next(data, at) else {
+            // What lacks only its end is whole.
+            picture.extend([0xff, EOI]);
+            return has_scan.then_some(picture);
+        };
+        at = marked.end;
+        match marked.marker {
+            EOI => {
+                picture.extend([0xff, EOI]);
+                return has_scan.then_some(picture);
+            }
+            0xe0..=0xef | 0xfe => {}
+            marker => {
+                let length = u16::try_from(marked.contents.len() + 2).ok()?;
+                picture.extend([0xff, marker]);
+                picture.extend(length.to_be_bytes());
+                picture.extend_from_slice(marked.contents);
+                if marker == SOS {
+                    has_scan = true;
+                    let start = at;
+                    at = end_of_scan(data, at);
+                    picture.extend_from_slice(&data[start..at]);
+                }
+            }
+        }
+    }
+}
+
+/// Where the data of a scan ends, with its restart markers.
+fn end_of_scan(data: &[u8], mut at: usize) -> usize {
+    loop {
+        at = Bits::new(data, at).end();
+        match data.get(at + 1) {
+            Some(&marker) if markers::is_restart(marker) => at += 2,
+            _ => return at,
+        }
+    }
 }
