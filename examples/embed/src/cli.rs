@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use longshore::Pinning;
+use longshore_cli::amount;
 
 use crate::pricer::Request;
 
@@ -26,15 +27,15 @@ pub struct Cli {
     pub seed: u64,
 
     /// Worker threads [default: the cores listed in --pin, or else all that are available]
-    #[arg(short, long, value_name = "N")]
+    #[arg(short, long, value_name = "N", value_parser = amount::jobs)]
     pub jobs: Option<NonZeroUsize>,
 
     /// Pin workers to cores: none, compact, spread, or a list such as 0,2,4
     #[arg(long, value_name = "POLICY", default_value = "compact", value_parser = parse_pin)]
     pub pin: Pin,
 
-    /// Give up after so many seconds; what is priced by then is printed
-    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    /// Give up after this time (2.5 or 2.5s, 300ms, 10m); what is priced by then is printed
+    #[arg(long, value_name = "TIME", value_parser = amount::duration)]
     pub cancel_after: Option<Duration>,
 
     /// Print one JSON object on standard output, and nothing else there
@@ -53,10 +54,10 @@ An estimate agrees with its closed form if it is within 5 standard errors.
 
 Exit status:
   0    all prices are there, and agree
-  1    all prices are there, and one does not agree
-  2    a bad option, a pool that does not start, a report that cannot be written
+  1    all prices are there, and one does not agree; or the report cannot be written
+  2    a bad option, a pool that does not start
   124  --cancel-after came first
-  130  Ctrl-C (the second one ends the program on the spot)";
+  129, 130, 143  SIGHUP, Ctrl-C, SIGTERM: what is priced by then is printed. The second one ends the program at once";
 
 /// A pinning policy, as parsed.
 #[derive(Clone, Debug)]
@@ -81,14 +82,6 @@ fn parse_pin(text: &str) -> Result<Pin, String> {
             .map_err(|_| "expected none, compact, spread, or core numbers such as 0,2,4")?,
     };
     Ok(Pin(policy))
-}
-
-fn parse_seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "expected a number of seconds such as 2.5")?;
-    match Duration::try_from_secs_f64(seconds) {
-        Ok(duration) if !duration.is_zero() => Ok(duration),
-        _ => Err("expected more than 0 seconds".into()),
-    }
 }
 
 impl Cli {

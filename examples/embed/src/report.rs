@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use longshore::{PinStatus, PoolStats};
+use longshore_cli::print;
 use serde::Serialize;
 
 use crate::desk::Outcome;
@@ -35,15 +36,10 @@ struct Worker {
 
 /// Writes the report to standard output.
 pub fn print(outcome: &Outcome, stats: &PoolStats, json: bool) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    let written = match json {
-        true => write_json(&mut out, outcome, stats),
-        false => write_text(&mut out, outcome, stats),
-    };
-    match written.and_then(|()| out.flush()) {
-        // Who closed the pipe wants no more of it.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other,
+    if json {
+        print::json(&summary(outcome, stats))
+    } else {
+        print::report(|out| write_text(out, outcome, stats))
     }
 }
 
@@ -55,7 +51,7 @@ fn workers(stats: &PoolStats) -> Vec<Worker> {
     stats.workers.iter().map(|worker| Worker { index: worker.index, core: core(&worker.pin) }).collect()
 }
 
-fn write_json(out: &mut impl Write, outcome: &Outcome, stats: &PoolStats) -> io::Result<()> {
+fn summary(outcome: &Outcome, stats: &PoolStats) -> Summary {
     let price = |priced: &crate::desk::Priced| Price {
         contract: priced.name,
         price: priced.estimate.price,
@@ -64,18 +60,16 @@ fn write_json(out: &mut impl Write, outcome: &Outcome, stats: &PoolStats) -> io:
         exact: priced.exact,
         deviation: priced.deviation(),
     };
-    let summary = Summary {
+    Summary {
         paths: outcome.paths,
         prices: outcome.priced.iter().map(price).collect(),
         unpriced: outcome.unpriced,
         elapsed_seconds: outcome.elapsed.as_secs_f64(),
         workers: workers(stats),
-    };
-    serde_json::to_writer_pretty(&mut *out, &summary)?;
-    writeln!(out)
+    }
 }
 
-fn write_text(out: &mut impl Write, outcome: &Outcome, stats: &PoolStats) -> io::Result<()> {
+fn write_text(out: &mut dyn Write, outcome: &Outcome, stats: &PoolStats) -> io::Result<()> {
     let title = "contract";
     writeln!(out, "{title:<24} {:>10} {:>9} {:>10} {:>9}", "price", "+-", "exact", "off by")?;
     for priced in &outcome.priced {
@@ -98,10 +92,4 @@ fn write_text(out: &mut impl Write, outcome: &Outcome, stats: &PoolStats) -> io:
     };
     let names: Vec<_> = workers(stats).into_iter().map(name).collect();
     writeln!(out, "workers: {}", names.join(", "))
-}
-
-/// Writes one line to standard error.
-pub fn complain(message: &str) {
-    // `eprintln!` would panic if nobody listens; there is no one left to tell.
-    let _ = writeln!(io::stderr(), "embed: {message}");
 }

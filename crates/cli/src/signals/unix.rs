@@ -1,0 +1,56 @@
+//! The three signals of POSIX systems: handlers that write to a pipe, and a thread that reads it.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use signal_hook::iterator::Signals;
+use signal_hook::{flag, low_level};
+
+use super::{Next, Signal};
+use crate::end::Status;
+
+/// Calls `on_signal` for each signal, on one thread; ends the process when that is asked for.
+pub fn listen(mut on_signal: impl FnMut(Signal) -> Next + Send + 'static) -> io::Result<()> {
+    let heard: Vec<Signal> = Signal::ALL.into_iter().filter(|signal| !is_ignored(*signal)).collect();
+    // Set while the thread is at the second signal: a third then ends the process inside of the handler.
+    let is_ending = Arc::new(AtomicBool::new(false));
+    for signal in &heard {
+        let status = i32::from(Status::stopped_by(*signal).code());
+        flag::register_conditional_shutdown(number(*signal), status, Arc::clone(&is_ending))?;
+    }
+    let mut incoming = Signals::new(heard.iter().map(|signal| number(*signal)))?;
+    thread::Builder::new().name("signals".into()).spawn(move || {
+        let mut is_first = true;
+        for incoming in incoming.forever() {
+            let Some(signal) = Signal::ALL.into_iter().find(|signal| number(*signal) == incoming) else {
+                continue;
+            };
+            // SeqCst, as the handler reads it; nothing else is published by it.
+            is_ending.store(!is_first, Ordering::SeqCst);
+            is_first = false;
+            if let Next::End = on_signal(signal) {
+                // Not `exit`: that would run what other threads still use, and wait for locks that they hold.
+                low_level::exit(i32::from(Status::stopped_by(signal).code()));
+            }
+        }
+    })?;
+    Ok(())
+}
+
+fn number(signal: Signal) -> i32 {
+    i32::from(signal.number())
+}
+
+/// Whether the process was started with this signal ignored.
+fn is_ignored(signal: Signal) -> bool {
+    let mut action = MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: the signal is a valid number; no action is set, because the second argument is null; the third points to
+    // memory of the right type, which the call fills.
+    let result = unsafe { libc::sigaction(number(signal), ptr::null(), action.as_mut_ptr()) };
+    // SAFETY: it was filled if the call succeeded.
+    result == 0 && unsafe { action.assume_init() }.sa_sigaction == libc::SIG_IGN
+}
