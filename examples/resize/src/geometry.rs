@@ -1,9 +1,13 @@
 //! Target sizes in ImageMagick's notation: `800x600`, `800x`, `x600`, `50%`, and the suffixes `>` `<` `!` `^`.
 
+use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// A parsed `--size` argument: two optional numbers, their unit, and the rules for using them.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Geometry {
     width: Option<f64>,
     height: Option<f64>,
@@ -62,6 +66,51 @@ impl Geometry {
 fn round(side: f64) -> u32 {
     // A float-to-integer cast saturates, so an absurd size stays absurd and meets the pipeline's limit.
     (side.round() as u32).max(1)
+}
+
+/// A box of 1600 by 1600 pixels.
+impl Default for Geometry {
+    fn default() -> Geometry {
+        Geometry {
+            width: Some(1600.0),
+            height: Some(1600.0),
+            percent: false,
+            exact: false,
+            fill: false,
+            only_shrink: false,
+            only_enlarge: false,
+        }
+    }
+}
+
+/// As it is parsed.
+impl fmt::Display for Geometry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let side = |side: Option<f64>| side.map(|side| side.to_string()).unwrap_or_default();
+        write!(f, "{}x{}", side(self.width), side(self.height))?;
+        let flags = [
+            (self.percent, "%"),
+            (self.exact, "!"),
+            (self.fill, "^"),
+            (self.only_shrink, ">"),
+            (self.only_enlarge, "<"),
+        ];
+        flags.iter().filter(|(is_set, _)| *is_set).try_for_each(|(_, flag)| f.write_str(flag))
+    }
+}
+
+impl From<Geometry> for String {
+    fn from(geometry: Geometry) -> String {
+        geometry.to_string()
+    }
+}
+
+impl TryFrom<String> for Geometry {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Geometry, String> {
+        text.parse()
+    }
 }
 
 impl FromStr for Geometry {
@@ -193,6 +242,16 @@ mod tests {
     fn no_side_vanishes_and_huge_sizes_saturate() {
         assert_eq!(target("10x10", (10_000, 2), false), (10, 1));
         assert_eq!(target("99999999999x1!", (10, 10), true), (u32::MAX, 1));
+    }
+
+    #[test]
+    fn a_geometry_is_written_as_it_is_read() {
+        for text in ["800x600", "800x", "x600", "50x25%", "100x100!", "100x100^>", "10x10!<", "12.5x%"] {
+            assert_eq!(text.parse::<Geometry>().expect("a geometry").to_string(), text);
+        }
+        let same = "12.5%".parse::<Geometry>().expect("a geometry");
+        assert_eq!(same.to_string().parse(), Ok(same));
+        assert_eq!(Geometry::default().to_string(), "1600x1600");
     }
 
     #[test]

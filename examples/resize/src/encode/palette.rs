@@ -137,7 +137,12 @@ mod tests {
         let ramp: Vec<u8> = (0..600_u32).flat_map(|at| [(at * 255 / 600) as u8, 255, (at % 3) as u8]).collect();
         assert!(indexed(&raster(Model::Rgb, ramp.clone()), false).is_none());
         assert!(indexed(&raster(Model::Rgb, ramp), true).is_some());
-        let noise = (0..30_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        let mut random = 1_u32;
+        let noise = (0..30_000).map(|_| {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (random >> 24) as u8
+        });
+        let noise = noise.collect();
         assert!(indexed(&raster(Model::Rgb, noise), true).is_none());
     }
 }
