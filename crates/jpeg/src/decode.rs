@@ -216,7 +216,7 @@ fn finish(coefficients: &[Coefficients], factors: &[f32; 64], blocks: Blocks, pl
 
 impl Tables {
     /// Quantization tables (T.81, B.2.4.1).
-    fn read_quantization(&mut self, mut contents: &[u8]) -> Result<(), Error> {
+    pub fn read_quantization(&mut self, mut contents: &[u8]) -> Result<(), Error> {
         let short = || Error::invalid("a quantization table that is too short");
         while let [head, rest @ ..] = contents {
             let (is_wide, number) = (head >> 4 != 0, usize::from(head & 15));
@@ -237,7 +237,7 @@ impl Tables {
     }
 
     /// Huffman tables (T.81, B.2.4.2).
-    fn read_huffman(&mut self, mut contents: &[u8]) -> Result<(), Error> {
+    pub fn read_huffman(&mut self, mut contents: &[u8]) -> Result<(), Error> {
         let short = || Error::invalid("a Huffman table that is too short");
         while let [head, rest @ ..] = contents {
             let counts: &[u8; 16] = rest.first_chunk().ok_or_else(short)?;
@@ -257,6 +257,16 @@ impl Tables {
         Ok(())
     }
 
+    /// A table for DC differences, from 0 to 3.
+    pub fn dc(&self, number: usize) -> Result<&Huffman, Error> {
+        self.dc[number].as_ref().ok_or_else(no_table)
+    }
+
+    /// A table for AC coefficients, from 0 to 3.
+    pub fn ac(&self, number: usize) -> Result<&Huffman, Error> {
+        self.ac[number].as_ref().ok_or_else(no_table)
+    }
+
     /// The factors for a component's blocks.
     pub fn factors(&self, table: u8, blocks: Blocks) -> Result<[f32; 64], Error> {
         let table = self.quantization[usize::from(table)].as_ref();
@@ -264,4 +274,8 @@ impl Tables {
             .map(|table| idct::factors(table, blocks.side))
             .ok_or_else(|| Error::invalid("a scan comes before its quantization table"))
     }
+}
+
+fn no_table() -> Error {
+    Error::invalid("a scan comes before its Huffman table")
 }

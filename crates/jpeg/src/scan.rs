@@ -3,7 +3,6 @@
 use crate::bits::Bits;
 use crate::blocks::Blocks;
 use crate::decode::{State, Tables};
-use crate::huffman::Huffman;
 use crate::progressive::{self, Band, Coefficients};
 use crate::sequential;
 use crate::vector::Vectors;
@@ -27,6 +26,16 @@ struct Selected {
 }
 
 impl Scan {
+    /// How many components it has.
+    pub fn count(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// For each of its components: its index, and the numbers of its tables for DC and AC.
+    pub fn tables(&self) -> impl Iterator<Item = (usize, usize, usize)> {
+        self.parts.iter().map(|part| (part.component, part.dc, part.ac))
+    }
+
     /// Reads a scan's header.
     pub fn read(header: &Header, contents: &[u8]) -> Result<Scan, Error> {
         let short = || Error::invalid("a scan header that is too short");
@@ -112,8 +121,8 @@ fn sequential(
         let Some(selected) = scan.parts.iter().find(|part| part.component == index) else { continue };
         let blocks = state.layout.components[index];
         let part = sequential::Part {
-            dc: table(&tables.dc, selected.dc)?,
-            ac: table(&tables.ac, selected.ac)?,
+            dc: tables.dc(selected.dc)?,
+            ac: tables.ac(selected.ac)?,
             factors: tables.factors(selected.quantization, blocks)?,
             previous: 0,
             blocks,
@@ -163,10 +172,6 @@ fn sequential(
     ))
 }
 
-fn table(tables: &[Option<Huffman>; 4], number: usize) -> Result<&Huffman, Error> {
-    tables[number].as_ref().ok_or_else(|| Error::invalid("a scan comes before its Huffman table"))
-}
-
 fn progressive(
     scan: &Scan,
     tables: &Tables,
@@ -193,7 +198,7 @@ fn means(scan: &Scan, tables: &Tables, state: &mut State, data: &[u8], at: usize
     let is_first = band.before == 0;
     let mut huffman = Vec::new();
     for part in &scan.parts {
-        huffman.push(if is_first { Some(table(&tables.dc, part.dc)?) } else { None });
+        huffman.push(if is_first { Some(tables.dc(part.dc)?) } else { None });
     }
     let State { layout, coefficients, .. } = state;
     let (units, components) = (layout.units, &layout.components);
@@ -237,7 +242,7 @@ fn means(scan: &Scan, tables: &Tables, state: &mut State, data: &[u8], at: usize
 /// A scan of some other coefficients, which is of one component.
 fn band(scan: &Scan, tables: &Tables, state: &mut State, data: &[u8], at: usize) -> Result<Walked, Error> {
     let (part, band) = (scan.parts[0], scan.band);
-    let ac = table(&tables.ac, part.ac)?;
+    let ac = tables.ac(part.ac)?;
     let Blocks { wide, own, .. } = state.layout.components[part.component];
     let coefficients = &mut state.coefficients[part.component][..];
     let restart = tables.restart;

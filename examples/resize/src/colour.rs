@@ -90,7 +90,9 @@ pub struct Finished {
 /// Whether a profile can be written with a picture of this model in this format.
 pub fn can_carry(format: Output, model: Model, profile: &[u8]) -> bool {
     match (format, space_of(profile)) {
-        (Output::Jpeg | Output::Png | Output::Webp, Some(Space::Rgb)) => !model.is_grey() && model != Model::Cmyk,
+        (Output::Jpeg | Output::Png | Output::Webp, Some(Space::Rgb)) => {
+            !model.is_grey() && model != Model::Cmyk
+        }
         // A WebP file has no grey pixels: they are written as RGB.
         (Output::Jpeg | Output::Png, Some(Space::Grey)) => model.is_grey(),
         _ => false,
@@ -214,12 +216,18 @@ mod tests {
     #[test]
     fn linear_samples_become_srgb() {
         let profile = Profile::described(Some(1.0), None);
-        let finished = finish(grey(Samples::Eight(vec![0, 128, 255]), 3), profile.clone(), Output::Png, Colour::Keep);
+        let finished =
+            finish(grey(Samples::Eight(vec![0, 128, 255]), 3), profile.clone(), Output::Png, Colour::Keep);
         assert_eq!((finished.raster.samples, finished.warning), (Samples::Eight(vec![0, 188, 255]), None));
         let deep = grey(Samples::Sixteen(vec![0x2000]), 1);
         let deep = finish(deep, profile.clone(), Output::Png, Colour::Keep).raster.narrowed();
         assert_eq!(deep.samples, Samples::Eight(vec![99]));
-        let rgb = Raster { width: 1, height: 1, model: Model::Rgba, samples: Samples::Eight(vec![128, 0, 255, 77]) };
+        let rgb = Raster {
+            width: 1,
+            height: 1,
+            model: Model::Rgba,
+            samples: Samples::Eight(vec![128, 0, 255, 77]),
+        };
         let rgb = finish(rgb, profile, Output::Webp, Colour::Keep).raster;
         assert_eq!(rgb.samples, Samples::Eight(vec![188, 0, 255, 77]));
     }
@@ -243,7 +251,10 @@ mod tests {
             panic!("8 bits")
         };
         // Display P3 (200, 100, 50) is about (215, 96, 30) in sRGB; grey stays grey.
-        assert!(srgb[0].abs_diff(215) <= 3 && srgb[1].abs_diff(96) <= 3 && srgb[2].abs_diff(30) <= 6, "{srgb:?}");
+        assert!(
+            srgb[0].abs_diff(215) <= 3 && srgb[1].abs_diff(96) <= 3 && srgb[2].abs_diff(30) <= 6,
+            "{srgb:?}"
+        );
         assert!(srgb[3..].iter().all(|&sample| sample.abs_diff(128) <= 1), "{srgb:?}");
     }
 

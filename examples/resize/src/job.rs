@@ -61,7 +61,10 @@ pub fn run(job: &Job) -> Result<Done, Failure> {
 }
 
 /// `None` if the source was replaced meanwhile.
-#[allow(clippy::disallowed_types, reason = "the times of files are of this clock, and this one becomes the output's")]
+#[allow(
+    clippy::disallowed_types,
+    reason = "the times of files are of this clock, and this one becomes the output's"
+)]
 fn attempt(job: &Job) -> Result<Option<Done>, Failure> {
     let opened = std::time::SystemTime::now();
     let (mut file, before) = input::open(&job.source).map_err(|error| Failure::unreadable(&error))?;

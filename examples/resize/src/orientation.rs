@@ -50,14 +50,21 @@ impl Orientation {
         let size = (width, height);
         let samples = match samples {
             Samples::Eight(samples) => Samples::Eight(self.turn_samples(&samples, size, model.channels())),
-            Samples::Sixteen(samples) => Samples::Sixteen(self.turn_samples(&samples, size, model.channels())),
+            Samples::Sixteen(samples) => {
+                Samples::Sixteen(self.turn_samples(&samples, size, model.channels()))
+            }
         };
         let (width, height) = self.upright(size);
         Raster { width, height, model, samples }
     }
 
     /// Turns samples, `channels` of which are a pixel.
-    pub fn turn_samples<T: Copy>(self, samples: &[T], (width, height): (u32, u32), channels: usize) -> Vec<T> {
+    pub fn turn_samples<T: Copy>(
+        self,
+        samples: &[T],
+        (width, height): (u32, u32),
+        channels: usize,
+    ) -> Vec<T> {
         if self == Orientation::UPRIGHT {
             return samples.to_vec();
         }

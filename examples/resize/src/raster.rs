@@ -143,7 +143,9 @@ impl Raster {
         let channels = self.model.channels();
         let samples = match self.samples {
             Samples::Eight(samples) => Samples::Eight(flattened(&samples, channels, 255, |x| x as u8)),
-            Samples::Sixteen(samples) => Samples::Sixteen(flattened(&samples, channels, 65_535, |x| x as u16)),
+            Samples::Sixteen(samples) => {
+                Samples::Sixteen(flattened(&samples, channels, 65_535, |x| x as u16))
+            }
         };
         Raster { model: self.model.opaque(), samples, ..self }
     }
@@ -160,7 +162,12 @@ impl Raster {
     }
 }
 
-fn flattened<T: Copy + Into<u64>>(samples: &[T], channels: usize, most: u64, narrow: impl Fn(u64) -> T) -> Vec<T> {
+fn flattened<T: Copy + Into<u64>>(
+    samples: &[T],
+    channels: usize,
+    most: u64,
+    narrow: impl Fn(u64) -> T,
+) -> Vec<T> {
     let mut flat = Vec::with_capacity(samples.len() / channels * (channels - 1));
     for pixel in samples.chunks_exact(channels) {
         let alpha: u64 = pixel[channels - 1].into();
@@ -170,7 +177,12 @@ fn flattened<T: Copy + Into<u64>>(samples: &[T], channels: usize, most: u64, nar
     flat
 }
 
-fn coloured<T: Copy + Into<u64>>(model: Model, samples: Vec<T>, most: u64, narrow: impl Fn(u64) -> T) -> Vec<T> {
+fn coloured<T: Copy + Into<u64>>(
+    model: Model,
+    samples: Vec<T>,
+    most: u64,
+    narrow: impl Fn(u64) -> T,
+) -> Vec<T> {
     match model {
         Model::Rgb | Model::Rgba => samples,
         Model::Grey => samples.iter().flat_map(|&grey| [grey; 3]).collect(),
@@ -237,6 +249,9 @@ mod tests {
 
     #[test]
     fn luma_and_chroma_become_colours() {
-        assert_eq!(rgb_of(&[76, 255, 0], &[85, 128, 128], &[255, 128, 128]), [254, 0, 0, 255, 255, 255, 0, 0, 0]);
+        assert_eq!(
+            rgb_of(&[76, 255, 0], &[85, 128, 128], &[255, 128, 128]),
+            [254, 0, 0, 255, 255, 255, 0, 0, 0]
+        );
     }
 }

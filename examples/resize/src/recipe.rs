@@ -60,8 +60,7 @@ impl Default for Recipe {
 }
 
 /// Which kind of WebP is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[derive(clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Webp {
     /// Lossy if the source is, else lossless
@@ -73,8 +72,7 @@ pub enum Webp {
 }
 
 /// What becomes of colour profiles.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[derive(clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Colour {
     /// Profiles are kept where the output can carry them, else the colours are converted to sRGB
@@ -84,8 +82,7 @@ pub enum Colour {
 }
 
 /// What becomes of metadata other than colour profiles.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[derive(clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Metadata {
     /// All of EXIF and XMP, but for the embedded preview
@@ -97,8 +94,7 @@ pub enum Metadata {
 }
 
 /// What becomes of an image that has its size and format already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[derive(clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Fitting {
     /// Its pixels are kept as they are encoded
@@ -108,8 +104,7 @@ pub enum Fitting {
 }
 
 /// What becomes of an image of which a part is missing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[derive(clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Damage {
     /// It fails
@@ -119,8 +114,7 @@ pub enum Damage {
 }
 
 /// What becomes of an animation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[derive(clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Animation {
     /// WebP output is animated, other formats refuse it

@@ -23,7 +23,12 @@ pub fn plane(resizer: &mut fir::Resizer, plane: &Plane, width: u32, height: u32)
 
 /// Resamples a raster to `width` by `height`. Colours are weighted by their alpha, so that the colour of a transparent
 /// pixel does not show beside it.
-pub fn raster(resizer: &mut fir::Resizer, raster: &Raster, width: u32, height: u32) -> Result<Raster, Failure> {
+pub fn raster(
+    resizer: &mut fir::Resizer,
+    raster: &Raster,
+    width: u32,
+    height: u32,
+) -> Result<Raster, Failure> {
     if (raster.width, raster.height) == (width, height) {
         return Ok(raster.clone());
     }
@@ -127,7 +132,8 @@ mod tests {
     #[test]
     fn light_and_back_changes_nothing() {
         let samples = (0..=255).flat_map(|sample| [sample, 255 - sample]).collect();
-        let raster = Raster { width: 256, height: 1, model: Model::GreyAlpha, samples: Samples::Eight(samples) };
+        let raster =
+            Raster { width: 256, height: 1, model: Model::GreyAlpha, samples: Samples::Eight(samples) };
         assert_eq!(from_light(to_light(raster.clone())).narrowed(), raster);
     }
 }

@@ -111,7 +111,9 @@ impl Sizes {
             (Frames::Animated, recipe::Animation::Keep) if !is_kept || recipe.format != Output::Webp => {
                 let name = header.format.name();
                 let way = if is_kept { "`--format webp` keeps all of it, " } else { "" };
-                let text = format!("this {name} file is an animation; {way}`--animation first` takes its first frame");
+                let text = format!(
+                    "this {name} file is an animation; {way}`--animation first` takes its first frame"
+                );
                 return Err(Failure::unsupported(text));
             }
             (Frames::Pages, recipe::Animation::Keep) => {
@@ -138,7 +140,8 @@ impl<'a> Work<'a, '_> {
         if let Some(made) = self.keep()? {
             return Ok(made);
         }
-        let is_animated = self.header.frames == Frames::Animated && self.recipe.animation == recipe::Animation::Keep;
+        let is_animated =
+            self.header.frames == Frames::Animated && self.recipe.animation == recipe::Animation::Keep;
         let scale = if is_animated { Scale::Full } else { self.header.scale_for(self.sizes.stored) };
         let mut picture = self.decode(scale)?;
         let mut warnings = std::mem::take(&mut picture.warnings);
@@ -267,7 +270,11 @@ impl<'a> Work<'a, '_> {
         }
     }
 
-    fn resized_planes(&mut self, planes: [Plane; 3], (width, height): (u32, u32)) -> Result<[Vec<u8>; 3], Failure> {
+    fn resized_planes(
+        &mut self,
+        planes: [Plane; 3],
+        (width, height): (u32, u32),
+    ) -> Result<[Vec<u8>; 3], Failure> {
         let mut resized = [const { Vec::new() }; 3];
         for (resized, plane) in resized.iter_mut().zip(&planes) {
             *resized = resample::plane(&mut self.scratch.resizer, plane, width, height)?;

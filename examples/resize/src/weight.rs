@@ -24,11 +24,16 @@ pub fn need(file: u64, header: &Header, sizes: &Sizes, recipe: &Recipe) -> u64 {
     let source = header.pixel_bytes(scale);
     let target = area(sizes.stored) * pixel;
     // With --linear, samples have 16 bits on their way.
-    let wide = if recipe.linear && header.depth == 1 { 2 * area(header.size) * pixel + 2 * target } else { 0 };
+    let wide =
+        if recipe.linear && header.depth == 1 { 2 * area(header.size) * pixel + 2 * target } else { 0 };
     // The resampler multiplies a copy of the source by its alpha; then it goes along the rows, then the columns.
     let is_resized = sizes.stored != header.size;
     let alpha = if is_resized && header.model.has_alpha() { source } else { 0 };
-    let between = if is_resized { u64::from(sizes.stored.0) * u64::from(header.size.1) * pixel / u64::from(scale.divisor()) } else { 0 };
+    let between = if is_resized {
+        u64::from(sizes.stored.0) * u64::from(header.size.1) * pixel / u64::from(scale.divisor())
+    } else {
+        0
+    };
     // What a conversion of colours or a turn writes.
     let is_turned = sizes.orientation != Orientation::UPRIGHT;
     let copies = target * (1 + u64::from(is_turned) + u64::from(header.model == Model::Cmyk));

@@ -36,7 +36,8 @@ pub fn size_of(file: &File, format: Output) -> io::Result<Option<(u32, u32)>> {
     reader.seek(SeekFrom::Start(0))?;
     let limits = Limits { pixels: u64::MAX, ..Limits::default() };
     let header = codec::header(&mut reader, &limits).ok();
-    let is_format = |input: Input| input.kept() == format && matches!(input, Input::Jpeg | Input::Png | Input::Webp);
+    let is_format =
+        |input: Input| input.kept() == format && matches!(input, Input::Jpeg | Input::Png | Input::Webp);
     Ok(header.filter(|header| is_format(header.format)).map(|header| header.size))
 }
 

@@ -164,6 +164,7 @@ fn interleaved(colour: Colour, planes: &[Plane]) -> Result<Raster, Failure> {
         Colour::Cmyk { .. } | Colour::Ycck { .. } => Model::Cmyk,
         _ => Model::Rgb,
     };
-    let (width, height) = (u32::try_from(width).map_err(Failure::internal)?, u32::try_from(height).map_err(Failure::internal)?);
+    let (width, height) =
+        (u32::try_from(width).map_err(Failure::internal)?, u32::try_from(height).map_err(Failure::internal)?);
     Ok(Raster { width, height, model, samples: Samples::Eight(samples) })
 }

@@ -58,7 +58,9 @@ pub enum Frames {
 enum Decoder {
     Jpeg(longshore_jpeg::Header),
     /// So many bytes for each pixel, beside the decoded ones.
-    Other { beside: u64 },
+    Other {
+        beside: u64,
+    },
 }
 
 /// A decoded source.
@@ -119,7 +121,9 @@ pub fn header(reader: &mut (impl BufRead + Seek), limits: &Limits) -> Result<Hea
         Sniffed::Foreign(name) => return Err(Failure::unsupported(refusal(name))),
         Sniffed::Unknown if head.is_empty() => return Err(Failure::damaged("the file is empty")),
         Sniffed::Unknown => {
-            return Err(Failure::unsupported("the content is that of no image format that this program reads"));
+            return Err(Failure::unsupported(
+                "the content is that of no image format that this program reads",
+            ));
         }
     };
     let pixels = u64::from(header.size.0) * u64::from(header.size.1);
@@ -135,7 +139,10 @@ pub fn header(reader: &mut (impl BufRead + Seek), limits: &Limits) -> Result<Hea
 /// The sentence about a source of a format that is not read.
 fn refusal(name: &str) -> String {
     match name {
-        "HEIC" => "this is a HEIC file; its coding is patented and has no free decoder in Rust, convert it first".into(),
+        "HEIC" => {
+            "this is a HEIC file; its coding is patented and has no free decoder in Rust, convert it first"
+                .into()
+        }
         name => format!("the content is {name}, which this program does not read"),
     }
 }
@@ -210,7 +217,10 @@ impl Header {
             Decoder::Jpeg(jpeg) if self.model == Model::Rgb => jpeg.plane_bytes(scale),
             Decoder::Jpeg(jpeg) => 2 * jpeg.plane_bytes(scale),
             Decoder::Other { .. } => {
-                u64::from(self.size.0) * u64::from(self.size.1) * self.model.channels() as u64 * u64::from(self.depth)
+                u64::from(self.size.0)
+                    * u64::from(self.size.1)
+                    * self.model.channels() as u64
+                    * u64::from(self.depth)
             }
         }
     }

@@ -33,7 +33,9 @@ fn failure(error: TiffError) -> Failure {
         }
         TiffError::IoError(error) => Failure::unreadable(&error),
         TiffError::UnsupportedError(what) => Failure::unsupported(format!("this kind of TIFF file: {what}")),
-        TiffError::LimitsExceeded => Failure::new(Kind::TooLarge, "it takes more memory than --max-memory allows"),
+        TiffError::LimitsExceeded => {
+            Failure::new(Kind::TooLarge, "it takes more memory than --max-memory allows")
+        }
         other => Failure::damaged(other),
     }
 }
@@ -56,11 +58,17 @@ fn layout<R: BufRead + Seek>(tiff: &mut Tiff<R>) -> Result<Layout, Failure> {
         ColorType::CMYK(bits @ (8 | 16)) => (Model::Cmyk, bits, false),
         ColorType::Palette(bits @ (1 | 2 | 4 | 8)) => (Model::Rgb, bits, true),
         ColorType::YCbCr(8) => (Model::Rgb, 8, false),
-        other => return Err(Failure::unsupported(format!("TIFF files with pixels of {other:?} are not supported"))),
+        other => {
+            return Err(Failure::unsupported(format!(
+                "TIFF files with pixels of {other:?} are not supported"
+            )));
+        }
     };
     let planes = tiff.find_tag_unsigned::<u16>(Tag::PlanarConfiguration).map_err(failure)?;
     if planes == Some(2) && !matches!(color, ColorType::Gray(_) | ColorType::Palette(_)) {
-        return Err(Failure::unsupported("TIFF files with planes of their own for each colour are not supported"));
+        return Err(Failure::unsupported(
+            "TIFF files with planes of their own for each colour are not supported",
+        ));
     }
     let formats = tiff.find_tag_unsigned_vec::<u16>(Tag::SampleFormat).map_err(failure)?;
     if formats.is_some_and(|formats| formats.iter().any(|&format| format != 1)) {
@@ -143,7 +151,10 @@ fn unpacked(packed: &[u8], width: usize, bits: u8, are_indices: bool) -> Vec<u8>
         let shift = 8 - bits - (x % per_byte) as u8 * bits;
         (row[x / per_byte] >> shift & most) * factor
     };
-    packed.chunks_exact(width.div_ceil(per_byte)).flat_map(|row| (0..width).map(move |x| sample(row, x))).collect()
+    packed
+        .chunks_exact(width.div_ceil(per_byte))
+        .flat_map(|row| (0..width).map(move |x| sample(row, x)))
+        .collect()
 }
 
 /// Looks up colours: a palette has all reds, then all greens, then all blues, of 16 bits.
@@ -155,7 +166,9 @@ fn coloured(indices: &[u8], palette: &[u16]) -> Result<Vec<u8>, Failure> {
         if index >= count {
             return Err(Failure::damaged("a colour that the palette does not have"));
         }
-        samples.extend([palette[index], palette[count + index], palette[2 * count + index]].map(|s| (s >> 8) as u8));
+        samples.extend(
+            [palette[index], palette[count + index], palette[2 * count + index]].map(|s| (s >> 8) as u8),
+        );
     }
     Ok(samples)
 }

@@ -28,7 +28,8 @@ pub fn encode(raster: &Raster, extras: &Extras, recipe: &Recipe) -> Result<Vec<u
     }
     let encoded = match raster.model {
         Model::Rgba => {
-            let pixels: Vec<RGBA8> = samples.chunks_exact(4).map(|p| RGBA8::new(p[0], p[1], p[2], p[3])).collect();
+            let pixels: Vec<RGBA8> =
+                samples.chunks_exact(4).map(|p| RGBA8::new(p[0], p[1], p[2], p[3])).collect();
             encoder.encode_rgba(ImgRef::new(&pixels, width, height))
         }
         _ => {

@@ -41,10 +41,16 @@ impl ImageBuffer for &Upright {
     }
 }
 
-fn encoder<'a>(bytes: &'a mut Vec<u8>, extras: &Extras, recipe: &Recipe) -> Result<Encoder<&'a mut Vec<u8>>, Failure> {
+fn encoder<'a>(
+    bytes: &'a mut Vec<u8>,
+    extras: &Extras,
+    recipe: &Recipe,
+) -> Result<Encoder<&'a mut Vec<u8>>, Failure> {
     let mut encoder = Encoder::new(bytes, recipe.quality);
-    encoder.set_optimized_huffman_tables(true);
     encoder.set_progressive(recipe.progressive);
+    // Progressive files get codes made to measure here. With sequential ones the encoder would write a scan for each
+    // component, which some decoders show wrong: they get them afterwards.
+    encoder.set_optimized_huffman_tables(recipe.progressive);
     // The default takes one of four chroma samples, which shows as jagged coloured edges.
     encoder.set_chroma_subsampling_method(ChromaSubsamplingMethod::Average);
     if let Some(exif) = extras.metadata.exif.as_ref().filter(|exif| exif.len() + 6 <= MOST_SEGMENT) {
@@ -69,7 +75,7 @@ pub fn encode(raster: &Raster, extras: &Extras, recipe: &Recipe) -> Result<Vec<u
     let color = if raster.model == Model::Grey { ColorType::Luma } else { ColorType::Rgb };
     let side = |side: u32| u16::try_from(side).map_err(Failure::internal);
     encoder.encode(samples, side(raster.width)?, side(raster.height)?, color).map_err(Failure::internal)?;
-    Ok(bytes)
+    optimised(bytes, recipe)
 }
 
 /// Encodes luma and chroma.
@@ -77,5 +83,12 @@ pub fn encode_planes(planes: &Upright, extras: &Extras, recipe: &Recipe) -> Resu
     super::check_size(recipe.format, (planes.width, planes.height), u64::MAX)?;
     let mut bytes = Vec::new();
     encoder(&mut bytes, extras, recipe)?.encode_image(planes).map_err(Failure::internal)?;
-    Ok(bytes)
+    optimised(bytes, recipe)
+}
+
+fn optimised(bytes: Vec<u8>, recipe: &Recipe) -> Result<Vec<u8>, Failure> {
+    if recipe.progressive {
+        return Ok(bytes);
+    }
+    Ok(longshore_jpeg::optimised(&bytes).map_err(Failure::internal)?.unwrap_or(bytes))
 }

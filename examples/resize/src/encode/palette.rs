@@ -35,7 +35,8 @@ pub fn reduced(raster: Raster) -> Raster {
 
 fn reduce<T: Copy + PartialEq>(samples: Vec<T>, model: &mut Model, most: T) -> Vec<T> {
     let channels = model.channels();
-    let is_opaque = model.has_alpha() && samples.chunks_exact(channels).all(|pixel| pixel[channels - 1] == most);
+    let is_opaque =
+        model.has_alpha() && samples.chunks_exact(channels).all(|pixel| pixel[channels - 1] == most);
     let is_grey = matches!(model, Model::Rgb | Model::Rgba)
         && samples.chunks_exact(channels).all(|pixel| pixel[0] == pixel[1] && pixel[1] == pixel[2]);
     let kept: &[usize] = match (is_grey, is_opaque || !model.has_alpha(), *model) {
@@ -134,7 +135,8 @@ mod tests {
         let few = raster(Model::Rgb, [[1, 2, 3], [4, 5, 6], [1, 2, 3]].concat());
         let found = indexed(&few, false).expect("two colours");
         assert_eq!((found.palette, found.indices), (vec![[1, 2, 3, 255], [4, 5, 6, 255]], vec![0, 1, 0]));
-        let ramp: Vec<u8> = (0..600_u32).flat_map(|at| [(at * 255 / 600) as u8, 255, (at % 3) as u8]).collect();
+        let ramp: Vec<u8> =
+            (0..600_u32).flat_map(|at| [(at * 255 / 600) as u8, 255, (at % 3) as u8]).collect();
         assert!(indexed(&raster(Model::Rgb, ramp.clone()), false).is_none());
         assert!(indexed(&raster(Model::Rgb, ramp), true).is_some());
         let mut random = 1_u32;

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use png::{BitDepth, ColorType, DeflateCompression, Encoder, Filter, Info};
 
-use super::palette::{self, Indexed};
 use super::Extras;
+use super::palette::{self, Indexed};
 use crate::failure::Failure;
 use crate::raster::{Model, Raster, Samples};
 

@@ -35,7 +35,8 @@ fn still(raster: &Raster, config: &WebPConfig) -> Result<Vec<u8>, Failure> {
     };
     let layout = if raster.model.has_alpha() { PixelLayout::Rgba } else { PixelLayout::Rgb };
     let encoder = Encoder::new(samples, layout, raster.width, raster.height);
-    let file = encoder.encode_advanced(config).map_err(|error| Failure::internal(format!("libwebp: {error:?}")))?;
+    let file =
+        encoder.encode_advanced(config).map_err(|error| Failure::internal(format!("libwebp: {error:?}")))?;
     Ok(file.to_vec())
 }
 
@@ -46,7 +47,8 @@ pub fn encode(raster: &Raster, extras: &Extras, recipe: &Recipe) -> Result<Vec<u
 }
 
 fn finish(file: &[u8], extras: &Extras) -> Result<Vec<u8>, Failure> {
-    let mut parts = riff::Parts::of(file).ok_or_else(|| Failure::internal("libwebp has made no WebP file"))?;
+    let mut parts =
+        riff::Parts::of(file).ok_or_else(|| Failure::internal("libwebp has made no WebP file"))?;
     parts.icc.clone_from(&extras.icc);
     parts.exif.clone_from(&extras.metadata.exif);
     parts.xmp.clone_from(&extras.metadata.xmp);
@@ -74,7 +76,13 @@ impl Animation {
     ///
     /// # Errors
     /// Those of libwebp.
-    pub fn add(&mut self, raster: Raster, milliseconds: u32, recipe: &Recipe, was_lossy: bool) -> Result<(), Failure> {
+    pub fn add(
+        &mut self,
+        raster: Raster,
+        milliseconds: u32,
+        recipe: &Recipe,
+        was_lossy: bool,
+    ) -> Result<(), Failure> {
         match &mut self.last {
             Some((last, duration)) if *last == raster => *duration += milliseconds,
             _ => {
@@ -88,7 +96,8 @@ impl Animation {
     fn write_last(&mut self, recipe: &Recipe, was_lossy: bool) -> Result<(), Failure> {
         let Some((raster, milliseconds)) = self.last.take() else { return Ok(()) };
         let file = still(&raster, &config(recipe, was_lossy)?)?;
-        let parts = riff::Parts::of(&file).ok_or_else(|| Failure::internal("libwebp has made no WebP file"))?;
+        let parts =
+            riff::Parts::of(&file).ok_or_else(|| Failure::internal("libwebp has made no WebP file"))?;
         self.has_alpha |= raster.model.has_alpha();
         // At the upper left corner; the frame replaces what is there.
         let mut frame = vec![0; 6];

@@ -32,7 +32,9 @@ fn jpeg(bytes: &[u8], metadata: &Metadata, keep_rest: bool) -> Option<Vec<u8>> {
         }
     };
     let segments: Vec<_> = Segments::of(bytes).collect();
-    for segment in segments.iter().filter(|segment| segment.number == 0 && segment.contents.starts_with(b"JFIF\0")) {
+    for segment in
+        segments.iter().filter(|segment| segment.number == 0 && segment.contents.starts_with(b"JFIF\0"))
+    {
         put(0xe0, &[segment.contents]);
     }
     if let Some(exif) = &metadata.exif {
@@ -67,7 +69,10 @@ fn png(bytes: &[u8], metadata: &Metadata, keep_rest: bool) -> Option<Vec<u8>> {
         let length = usize::try_from(u32::from_be_bytes(*head.first_chunk()?)).ok()?;
         let (chunk, after) = rest.split_at_checked(length.checked_add(12)?)?;
         let name = &chunk[4..8];
-        if name == b"IDAT" && let Some(exif) = &metadata.exif && !file.windows(4).any(|window| window == b"eXIf") {
+        if name == b"IDAT"
+            && let Some(exif) = &metadata.exif
+            && !file.windows(4).any(|window| window == b"eXIf")
+        {
             let mut contents = b"eXIf".to_vec();
             contents.extend_from_slice(exif);
             file.extend((exif.len() as u32).to_be_bytes());

@@ -63,7 +63,10 @@ pub fn facts(data: &[u8]) -> Facts {
     let number = field(Tag::Orientation).and_then(|field| field.value.get_uint(0));
     let index = field(Tag::InteroperabilityIndex);
     let is_adobe = index.is_some_and(|field| matches!(&field.value, Value::Ascii(texts) if texts.first().is_some_and(|text| text.starts_with(b"R03"))));
-    Facts { orientation: number.and_then(Orientation::from_exif).unwrap_or(Orientation::UPRIGHT), is_adobe_rgb: is_adobe }
+    Facts {
+        orientation: number.and_then(Orientation::from_exif).unwrap_or(Orientation::UPRIGHT),
+        is_adobe_rgb: is_adobe,
+    }
 }
 
 /// The few fields that everybody may know. `None` if there are none.
@@ -111,7 +114,8 @@ pub fn all(data: &[u8], rotate: bool) -> Vec<u8> {
 fn drop_preview(data: &mut Vec<u8>, order: Order) {
     let Some(link) = order.link(data, order.first(data)) else { return };
     let Some(second) = order.long(data, link).filter(|&at| at != 0) else { return };
-    let value = |data: &[u8], tag| order.entry(data, Some(second), tag).and_then(|entry| order.long(data, entry + 8));
+    let value =
+        |data: &[u8], tag| order.entry(data, Some(second), tag).and_then(|entry| order.long(data, entry + 8));
     let preview = value(data, 0x0201).zip(value(data, 0x0202));
     data[link..link + 4].fill(0);
     if let Some((at, length)) = preview
@@ -177,7 +181,9 @@ impl Order {
     fn entry(self, data: &[u8], directory: Option<usize>, tag: usize) -> Option<usize> {
         let directory = directory?;
         let count = self.short(data, directory)?;
-        (0..count).map(|number| directory + 2 + 12 * number).find(|&entry| self.short(data, entry) == Some(tag))
+        (0..count)
+            .map(|number| directory + 2 + 12 * number)
+            .find(|&entry| self.short(data, entry) == Some(tag))
     }
 
     /// Where the link to the next directory is.

@@ -18,9 +18,13 @@ pub struct Metadata {
 /// What of a picture's metadata is written with its output. The pixels are upright by then if `rotate` is set.
 pub fn select(exif: Option<&[u8]>, xmp: Option<&[u8]>, wish: recipe::Metadata, rotate: bool) -> Metadata {
     match wish {
-        recipe::Metadata::None if !rotate => Metadata { exif: exif.and_then(exif::orientation_alone), xmp: None },
+        recipe::Metadata::None if !rotate => {
+            Metadata { exif: exif.and_then(exif::orientation_alone), xmp: None }
+        }
         recipe::Metadata::None => Metadata::default(),
-        recipe::Metadata::Basic => Metadata { exif: exif.and_then(|exif| exif::basic(exif, rotate)), xmp: None },
+        recipe::Metadata::Basic => {
+            Metadata { exif: exif.and_then(|exif| exif::basic(exif, rotate)), xmp: None }
+        }
         recipe::Metadata::All => Metadata {
             exif: exif.map(|exif| exif::all(exif, rotate)),
             xmp: xmp.map(|xmp| if rotate { upright_xmp(xmp) } else { xmp.to_vec() }),
@@ -39,7 +43,8 @@ impl Metadata {
 fn upright_xmp(xmp: &[u8]) -> Vec<u8> {
     let mut xmp = xmp.to_vec();
     for start in [&b"tiff:Orientation=\""[..], b"tiff:Orientation='", b"<tiff:Orientation>"] {
-        let places: Vec<usize> = xmp.windows(start.len()).enumerate().filter(|(_, w)| *w == start).map(|(at, _)| at).collect();
+        let places: Vec<usize> =
+            xmp.windows(start.len()).enumerate().filter(|(_, w)| *w == start).map(|(at, _)| at).collect();
         for at in places {
             if let Some(digit) = xmp.get_mut(at + start.len()).filter(|byte| byte.is_ascii_digit()) {
                 *digit = b'1';

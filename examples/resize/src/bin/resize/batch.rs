@@ -203,7 +203,8 @@ impl<P: AnyPool> Run<'_, P> {
         let (rules, looked_at) = (Arc::clone(&self.rules), Arc::clone(&source));
         // Before the images of an earlier window, which would keep all workers busy, and then none.
         let task = self.conditions(self.pool.task().priority(Priority::High));
-        let handle = task.submit(move || probe::probe(&looked_at, &rules)).map_err(|refused| refused.to_string());
+        let handle =
+            task.submit(move || probe::probe(&looked_at, &rules)).map_err(|refused| refused.to_string());
         (index, source, handle)
     }
 

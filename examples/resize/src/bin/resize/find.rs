@@ -200,7 +200,9 @@ struct Walk<'a> {
 impl Walk<'_> {
     /// Collects the images below a directory.
     fn below(&self, root: &Path, found: &mut Found) {
-        for entry in WalkDir::new(root).sort_by_file_name().into_iter().filter_entry(|entry| self.enters(entry)) {
+        for entry in
+            WalkDir::new(root).sort_by_file_name().into_iter().filter_entry(|entry| self.enters(entry))
+        {
             match entry {
                 Ok(entry) => self.take(root, entry.path(), found),
                 Err(error) => {
@@ -222,8 +224,7 @@ impl Walk<'_> {
         if name.starts_with(b"._") || name == b"__MACOSX" {
             return false;
         }
-        let is_output =
-            |output: &Path| fs::canonicalize(entry.path()).is_ok_and(|path| path == output);
+        let is_output = |output: &Path| fs::canonicalize(entry.path()).is_ok_and(|path| path == output);
         !entry.file_type().is_dir() || !self.output.is_some_and(is_output)
     }
 
@@ -245,7 +246,11 @@ impl Walk<'_> {
         match fs::metadata(path) {
             Ok(meta) if meta.is_file() => {
                 let identity = Identity::of(path, &meta);
-                found.entries.push(Ok(Source { path: path.to_owned(), relative: relative.to_owned(), identity }));
+                found.entries.push(Ok(Source {
+                    path: path.to_owned(),
+                    relative: relative.to_owned(),
+                    identity,
+                }));
             }
             Ok(_) => {}
             Err(error) => found.fail(path, error),

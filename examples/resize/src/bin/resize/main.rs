@@ -86,9 +86,8 @@ fn ensure_something(found: &Found) -> Result<()> {
 /// What to read, where to write, and whether to make outputs anew that are up to date.
 fn locate(cli: &Cli) -> Result<(find::Inputs, Destination, bool)> {
     let listed = match &cli.files_from {
-        Some(list) => find::listed(list, cli.null).with_context(|| {
-            format!("cannot read the list of files {}", longshore_cli::name::shown(list))
-        })?,
+        Some(list) => find::listed(list, cli.null)
+            .with_context(|| format!("cannot read the list of files {}", longshore_cli::name::shown(list)))?,
         None => Vec::new(),
     };
     let has_inputs = !cli.inputs.is_empty() || cli.files_from.is_some();

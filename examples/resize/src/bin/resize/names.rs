@@ -27,7 +27,8 @@ impl FromStr for Template {
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some(start) = rest.find(['{', '}']) {
-            let wrong = || format!("'{rest}' has a brace that is no field: {{dir}}, {{stem}}, {{ext}}, {{w}}, {{h}}");
+            let wrong =
+                || format!("'{rest}' has a brace that is no field: {{dir}}, {{stem}}, {{ext}}, {{w}}, {{h}}");
             parts.push(Part::Text(rest[..start].into()));
             let end = rest[start..].find('}').map(|end| start + end).ok_or_else(wrong)?;
             parts.push(match &rest[start..=end] {
@@ -133,7 +134,8 @@ mod tests {
 
     #[test]
     fn templates_that_make_no_names_are_refused() {
-        for text in ["", "all.jpg", "{dir}.{ext}", "{stem}{", "{stem}}", "{name}", "../{stem}", "/tmp/{stem}"] {
+        for text in ["", "all.jpg", "{dir}.{ext}", "{stem}{", "{stem}}", "{name}", "../{stem}", "/tmp/{stem}"]
+        {
             assert!(text.parse::<Template>().is_err(), "'{text}'");
         }
     }

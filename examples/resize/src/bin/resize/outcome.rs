@@ -59,7 +59,15 @@ impl From<Failure> for Status {
 
 impl Outcome {
     pub fn new(index: usize, source: PathBuf, output: Option<PathBuf>, status: Status) -> Outcome {
-        Outcome { index, source, output, memory_bytes: None, seconds: None, status, preview: Preview::default() }
+        Outcome {
+            index,
+            source,
+            output,
+            memory_bytes: None,
+            seconds: None,
+            status,
+            preview: Preview::default(),
+        }
     }
 }
 

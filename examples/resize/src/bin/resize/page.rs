@@ -58,7 +58,11 @@ fn page(batch: &Batch, output: &Path) -> String {
 
 fn card(file: &Outcome) -> String {
     let source = escaped(&name::shown(&file.source).to_string());
-    let mut html = format!("<figure><div class=\"pair\">{}{}</div>", picture(file.preview.before.as_deref(), "before"), picture(file.preview.after.as_deref(), "after"));
+    let mut html = format!(
+        "<figure><div class=\"pair\">{}{}</div>",
+        picture(file.preview.before.as_deref(), "before"),
+        picture(file.preview.after.as_deref(), "after")
+    );
     let _ = write!(html, "<figcaption><b>{source}</b>");
     match &file.status {
         Status::Resized(done) => html.push_str(&facts(done, file.seconds)),
@@ -97,7 +101,10 @@ fn facts(done: &Done, seconds: Option<f64>) -> String {
 
 fn picture(jpeg: Option<&[u8]>, what: &str) -> String {
     match jpeg {
-        Some(jpeg) => format!("<img loading=\"lazy\" alt=\"{what}\" title=\"{what}\" src=\"data:image/jpeg;base64,{}\">", BASE64_STANDARD.encode(jpeg)),
+        Some(jpeg) => format!(
+            "<img loading=\"lazy\" alt=\"{what}\" title=\"{what}\" src=\"data:image/jpeg;base64,{}\">",
+            BASE64_STANDARD.encode(jpeg)
+        ),
         None => String::new(),
     }
 }

@@ -52,7 +52,9 @@ impl Destination {
         // The directory that the first missing one will be made in.
         while let Err(error) = fs::metadata(nearest) {
             match (error.kind(), nearest.parent()) {
-                (io::ErrorKind::NotFound, Some(parent)) if parent.as_os_str().is_empty() => nearest = Path::new("."),
+                (io::ErrorKind::NotFound, Some(parent)) if parent.as_os_str().is_empty() => {
+                    nearest = Path::new(".")
+                }
                 (io::ErrorKind::NotFound, Some(parent)) => nearest = parent,
                 _ => break,
             }
@@ -70,7 +72,9 @@ impl Destination {
             Destination::Below { root, template: Some(template) } => {
                 Ok(root.join(template.fill(&source.relative, format, size)))
             }
-            Destination::Below { root, template: None } => Ok(root.join(names::plain(&source.relative, format))),
+            Destination::Below { root, template: None } => {
+                Ok(root.join(names::plain(&source.relative, format)))
+            }
             // What a link leads to is replaced, not the link.
             Destination::InPlace if format.fits(&source.path) => {
                 fs::canonicalize(&source.path).map_err(|error| Failure::unreadable(&error))

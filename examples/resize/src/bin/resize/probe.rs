@@ -137,7 +137,8 @@ fn is_done(
                 let file = File::open(output).ok()?;
                 whole::size_of(&file, format).ok().flatten()
             };
-            let is_right = |size: (u32, u32)| size == sizes.to || size == sizes.stored || format == Output::Avif;
+            let is_right =
+                |size: (u32, u32)| size == sizes.to || size == sizes.stored || format == Output::Avif;
             is_newer && existing.is_file() && size().is_some_and(is_right)
         }
     }

@@ -29,7 +29,8 @@ impl Reporter {
     pub fn start(files: usize, cli: &Cli) -> io::Result<Reporter> {
         let (outcomes, received) = mpsc::channel();
         let teller = Teller { bar: bar(files, cli), lines: cli.json_lines };
-        let thread = thread::Builder::new().name("reporter".into()).spawn(move || teller.collect(&received))?;
+        let thread =
+            thread::Builder::new().name("reporter".into()).spawn(move || teller.collect(&received))?;
         Ok(Reporter { outcomes, thread })
     }
 
@@ -88,7 +89,9 @@ impl Teller {
         };
         match &outcome.status {
             Status::Failed { error, .. } => complain(error),
-            Status::Resized(done) => done.warnings.iter().for_each(|warning| complain(&format!("warning: {warning}"))),
+            Status::Resized(done) => {
+                done.warnings.iter().for_each(|warning| complain(&format!("warning: {warning}")))
+            }
             _ => {}
         }
     }

@@ -54,7 +54,8 @@ mod tests {
         assert_eq!(pixels("500K"), Ok(500_000));
         assert_eq!(pixels("200m"), Ok(200_000_000));
         assert_eq!(pixels("1G"), Ok(1_000_000_000));
-        for text in ["", "M", "-1", "1.5M", "1T", "0", "0M", "+5", "99999999999999999999", "99999999999999G"] {
+        for text in ["", "M", "-1", "1.5M", "1T", "0", "0M", "+5", "99999999999999999999", "99999999999999G"]
+        {
             assert!(pixels(text).is_err_and(|error| error.contains(text)), "'{text}'");
         }
     }
