@@ -87,8 +87,15 @@ impl Bench {
 
     pub fn raw(&self, arguments: &[&str]) -> Run {
         let output = self.command(arguments).output().expect("the program starts");
-        assert!(!self.files(".").iter().any(|name| name.ends_with(".tmp")), "a temporary file is left");
+        self.assert_clean();
         Run::new(&output)
+    }
+
+    /// No temporary file is left.
+    #[track_caller]
+    pub fn assert_clean(&self) {
+        let files = self.files(".");
+        assert!(!files.iter().any(|name| name.ends_with(".tmp")), "a temporary file is left: {files:?}");
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
@@ -156,6 +163,27 @@ pub fn exif(orientation: u8) -> Vec<u8> {
 
 pub fn is_near(pixel: Rgb<u8>, other: Rgb<u8>) -> bool {
     pixel.0.iter().zip(other.0).all(|(a, b)| a.abs_diff(b) < 40)
+}
+
+/// A profile of grey samples that are proportional to light.
+pub fn linear_grey_profile() -> Vec<u8> {
+    moxcms::ColorProfile::new_gray_with_gamma(1.0).encode().expect("a profile")
+}
+
+/// The bytes of a file of another package's tests.
+pub fn jpeg_file(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crates/jpeg/tests/data").join(name);
+    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Whether a tool is there; says so if it is not.
+pub fn has_tool(name: &str) -> bool {
+    let found =
+        Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
+    if !found {
+        eprintln!("notice: {name} is not installed, a comparison with it is skipped");
+    }
+    found
 }
 
 /// The sum over a JSON list of one field of its objects.
