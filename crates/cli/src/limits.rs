@@ -108,6 +108,22 @@ fn data_limit() -> Option<u64> {
     [Resource::As, Resource::Data].into_iter().filter_map(|resource| getrlimit(resource).current).min()
 }
 
+/// Makes the allocator give large blocks back to the system when they are freed. To be called before there are threads, by a program
+/// whose memory is bounded by an option.
+///
+/// By default glibc raises the size from which it does so to that of the largest block ever freed, up to 32 MiB: good for
+/// the speed of programs, but then every thread can keep some blocks beyond the bound.
+pub fn give_memory_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        /// Blocks of this size and above get pages of their own.
+        const OWN_PAGES: libc::c_int = 128 << 10;
+        // SAFETY: always sound; it sets a parameter of the allocator, under its lock. The result tells only that it does
+        // not know the parameter, and then nothing is lost but memory.
+        let _ = unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, OWN_PAGES) };
+    }
+}
+
 /// The most memory that this process has had so far, in bytes, if the system tells.
 pub fn peak_memory() -> Option<u64> {
     // Not `getrusage`, whose figure is at first that of the program that started this one.

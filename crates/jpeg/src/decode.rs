@@ -50,6 +50,8 @@ impl fmt::Display for Damage {
         match (self.missing * 100.0, self.lacks_scans) {
             (0.0, _) => write!(f, "the last scans, which refine the picture, are missing"),
             (percent, _) if percent < 1.0 => write!(f, "less than 1 % of the picture is missing"),
+            // All of it is missing only if nothing is there.
+            (percent, _) if percent > 99.0 && percent < 100.0 => write!(f, "99 % of the picture is missing"),
             (percent, _) => write!(f, "{percent:.0} % of the picture is missing"),
         }
     }

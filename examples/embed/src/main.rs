@@ -35,9 +35,10 @@ fn run(cli: Cli) -> Result<Status, Failure> {
     let stop = interrupt.child();
     let outcome = desk.price_all(cli.request(), cli.cancel_after, &stop).or_failed()?;
     report::print(&outcome, &desk.close(), cli.json).context("cannot write the report").or_failed()?;
-    Ok(match outcome.end {
-        End::Stopped if signals.first().is_none() => Status::TIMED_OUT,
-        End::Complete if !outcome.agrees() => Status::FAILED,
-        end => signals.status(end == End::Complete),
+    Ok(match (outcome.end, signals.first()) {
+        (End::Complete, _) if outcome.agrees() => Status::DONE,
+        (End::Complete, _) => Status::FAILED,
+        (End::Stopped, Some(signal)) => Status::stopped_by(signal),
+        (End::Stopped, None) => Status::TIMED_OUT,
     })
 }

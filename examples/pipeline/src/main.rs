@@ -2,6 +2,7 @@
 
 mod cli;
 mod files;
+mod frame;
 mod index;
 mod pipeline;
 mod report;
@@ -10,46 +11,32 @@ mod work;
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
-use clap::Parser;
+use anyhow::Context;
 use longshore::CancelToken;
+use longshore_cli::end::{self, Failure, OrFail, Status};
+use longshore_cli::{limits, signals};
 
 use cli::Cli;
 use pipeline::End;
 
-/// Some files could not be stored.
-const FAILED: u8 = 1;
-/// A bad option, an output that cannot be written, pools that do not start.
-const USAGE: u8 = 2;
-/// Ctrl-C or SIGTERM.
-const INTERRUPTED: u8 = 130;
-
 fn main() -> ExitCode {
-    // Ends the process with status 2 on a bad option.
-    let cli = Cli::parse();
-    match run(&cli) {
-        Ok(End::Complete) => ExitCode::SUCCESS,
-        Ok(End::Failed) => ExitCode::from(FAILED),
-        Ok(End::Interrupted) => ExitCode::from(INTERRUPTED),
-        Err(error) => {
-            report::complain(&format!("{error:#}"));
-            ExitCode::from(USAGE)
-        }
-    }
+    end::main("stages", run)
 }
 
-fn run(cli: &Cli) -> Result<End> {
+fn run(cli: Cli) -> Result<Status, Failure> {
+    limits::give_memory_back();
     let stop = CancelToken::new();
     let asked = stop.clone();
-    ctrlc::set_handler(move || {
-        // The second one does not wait for the files that are under way.
-        if asked.is_cancelled() {
-            std::process::exit(i32::from(INTERRUPTED));
-        }
+    let signals = signals::listen("stages", move |_| {
         asked.cancel();
     })
-    .context("cannot listen for Ctrl-C")?;
-    let outcome = pipeline::run(cli, &stop)?;
-    report::print(&outcome).context("cannot write the report")?;
-    Ok(outcome.end)
+    .context("cannot listen for signals")
+    .or_usage()?;
+    let outcome = pipeline::run(&cli, &stop)?;
+    report::print(&outcome).context("cannot write the report").or_failed()?;
+    Ok(match (outcome.end, signals.first()) {
+        (End::Complete, _) => Status::DONE,
+        (End::Interrupted, Some(signal)) => Status::stopped_by(signal),
+        (End::Failed | End::Interrupted, _) => Status::FAILED,
+    })
 }

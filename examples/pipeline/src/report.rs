@@ -2,25 +2,28 @@
 
 use std::io::{self, Write};
 
+use longshore_cli::{limits, print};
+
 use crate::pipeline::{End, Outcome};
 
 /// Writes the report to standard output.
 pub fn print(outcome: &Outcome) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    match write(&mut out, outcome).and_then(|()| out.flush()) {
-        // Who closed the pipe wants no more of it.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other,
-    }
+    print::report(|out| write(out, outcome))
 }
 
-fn write(out: &mut impl Write, outcome: &Outcome) -> io::Result<()> {
+fn write(out: &mut dyn Write, outcome: &Outcome) -> io::Result<()> {
     let sums = &outcome.sums;
     let mb = |bytes: u64| bytes as f64 / 1e6;
     let seconds = outcome.elapsed.as_secs_f64();
     writeln!(out, "{} of {} files stored, {} failed", sums.stored, outcome.files, sums.failed)?;
     writeln!(out, "{:.1} MB, {:.1} MB compressed, {seconds:.2} s", mb(sums.size), mb(sums.compressed))?;
     writeln!(out, "{} contents were known", sums.known)?;
+    if let Some(peak) = limits::peak_memory() {
+        writeln!(out, "{:.1} MB of memory at most", mb(peak))?;
+    }
+    if sums.damaged > 0 {
+        writeln!(out, "{} objects were damaged, and made anew", sums.damaged)?;
+    }
     let index = match (outcome.is_indexed, outcome.end) {
         (true, _) => "the index is written",
         (false, End::Interrupted) => "interrupted: no index is written",
@@ -39,6 +42,5 @@ fn write(out: &mut impl Write, outcome: &Outcome) -> io::Result<()> {
 
 /// Writes one line to standard error.
 pub fn complain(message: &str) {
-    // `eprintln!` would panic if nobody listens; there is no one left to tell.
-    let _ = writeln!(io::stderr(), "stages: {message}");
+    print::complain("stages", message);
 }

@@ -2,8 +2,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
+#[cfg(target_os = "linux")]
+use longshore_cli::process::{PATIENCE, Running};
+#[cfg(target_os = "linux")]
+use longshore_cli::signals::Signal;
 use tempfile::TempDir;
 
 /// A directory with inputs in `in`; results go to `out`.
@@ -177,22 +181,18 @@ fn an_interrupt_leaves_no_index_and_nothing_half_done() {
     for number in 0..400 {
         bench.write(&format!("in/{number:03}"), &content(number, 30_000));
     }
-    let child = bench
-        .command(&["--level", "19", "--queue", "2"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
+    let mut running =
+        Running::start(&mut bench.command(&["--level", "19", "--queue", "2"])).expect("it starts");
     // The signal is caught before there is any object.
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(120);
+    let deadline = std::time::Instant::now() + PATIENCE;
     while fs::read_dir(bench.path("out/objects")).map_or(0, Iterator::count) == 0 {
         assert!(std::time::Instant::now() < deadline, "no object appears");
         std::thread::yield_now();
     }
-    let process = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
-    rustix::process::kill_process(process.expect("a number"), rustix::process::Signal::INT).expect("it runs");
-    let output = child.wait_with_output().expect("it ends");
-    assert_eq!(output.status.code(), Some(130), "{output:?}");
-    assert!(text(&output.stdout).contains("interrupted: no index is written"), "{}", text(&output.stdout));
+    running.signal(Signal::Interrupt).expect("it runs");
+    let finished = running.finish().expect("it ends");
+    assert_eq!(finished.code(), Some(130), "{finished}");
+    assert!(finished.text().contains("interrupted: no index is written"), "{finished}");
     assert!(bench.index().is_none());
     assert_eq!(bench.temporary_files(), 0);
     // What is there is whole, and the next run only does the rest.
@@ -208,10 +208,12 @@ fn bad_usage_exits_with_2() {
     let bench = Bench::new();
     bench.write("in/a", b"a");
     bench.write("file", b"");
-    let cases: [&[&str]; 7] = [
+    let cases: [&[&str]; 9] = [
         &["--level", "0"],
         &["--level", "20"],
         &["--queue", "0"],
+        &["--queue", "100000000000"],
+        &["--memory", "1M"],
         &["--readers", "0"],
         &["--compressors", "5000"],
         &["--on-error", "panic"],

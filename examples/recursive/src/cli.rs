@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Parser;
+use longshore_cli::amount;
 
 use crate::finder::OnError;
 
@@ -16,15 +17,15 @@ pub struct Cli {
     pub root: PathBuf,
 
     /// Worker threads [default: all cores that are available]
-    #[arg(short, long, value_name = "N")]
+    #[arg(short, long, value_name = "N", value_parser = amount::jobs)]
     pub jobs: Option<NonZeroUsize>,
 
-    /// Directories and files that may wait for a worker
-    #[arg(long, value_name = "N", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub queue: u32,
+    /// Directories and files that may wait for a worker, 1 to 1,000,000
+    #[arg(long, value_name = "N", default_value = "4096", value_parser = amount::count::<1, 1_000_000>)]
+    pub queue: usize,
 
     /// Groups of duplicates to print, those that waste the most first
-    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(long, value_name = "N", default_value = "10", value_parser = amount::count::<0, { usize::MAX }>)]
     pub top: usize,
 
     /// Stop at the first file or directory that cannot be read
@@ -42,24 +43,27 @@ pub struct Cli {
 
 /// The rules behind the options, at the end of `--help`.
 const RULES: &str = "\
-Files are duplicates if their sizes and their BLAKE3 hashes are equal. Only files that share their size with
-another one are read. Empty files are counted and are nobody's duplicates. Each name of a hard link counts as a
-file. Symbolic links, devices and the like are counted and not followed.
+Files are duplicates if their sizes and their contents (by BLAKE3) are equal. Only files that share their size with
+another one are read, and of those that have holes only the rest. Empty files are counted and are nobody's duplicates.
+Symbolic links, devices and the like are counted and not followed.
 
-Memory: files are read in blocks, and the tree is not held. What is held is one path for each size that occurs,
-the paths and hashes of files that share their size, and up to --queue directories and files that wait their turn.
+Each name of a file counts as a file, but a file with several names (hard links) is one: it is read once and wastes
+nothing. A group of duplicates lists all names. What it wastes is the data of all its files but one; holes are no data.
+
+Files that the kernel makes up (/proc, /sys) are counted and not compared: their sizes do not say what they hold.
+
+Memory: files are read in blocks, and the tree is not held. What is held is one place for each size that occurs,
+the places and hashes of files that share their size, further names of hard links, and up to --queue directories and
+files that wait their turn.
 
 Exit status:
   0  everything was read (with --compare: and all walkers found the same)
   1  something could not be read; it is named on standard error, and the rest is done unless
-     --stop-at-first-error is given (with --compare: the walkers do not agree)
-  2  usage: a bad option, or the root is no directory";
+     --stop-at-first-error is given (with --compare: the walkers do not agree); or the report cannot be written
+  2  a bad option, a root that is no directory, a pool that does not start
+  129, 130, 143  SIGHUP, Ctrl-C, SIGTERM: what is known by then is reported. The second one ends the program at once";
 
 impl Cli {
-    pub fn queue(&self) -> usize {
-        self.queue as usize
-    }
-
     pub fn on_error(&self) -> OnError {
         if self.stop_at_first_error { OnError::Stop } else { OnError::GoOn }
     }

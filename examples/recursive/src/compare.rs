@@ -3,9 +3,12 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use longshore::CancelToken;
 
 use crate::cli::Cli;
-use crate::finder::{Found, OnError};
+use crate::finder::OnError;
+use crate::found::Found;
+use crate::walk::Options;
 use crate::{rival, serial, walk};
 
 /// Rounds after a first one that only brings the tree into the system's cache.
@@ -22,16 +25,20 @@ pub struct Row {
     pub found: Found,
 }
 
-/// Compares the walkers; each round runs all of them, so that a disturbance hits all alike.
-pub fn compare(cli: &Cli) -> Result<Vec<Row>> {
+/// Compares the walkers; each round runs all of them, so that a disturbance hits all alike. After a stop there is no comparison.
+pub fn compare(cli: &Cli, stop: &CancelToken) -> Result<Option<Vec<Row>>> {
     let available = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = cli.jobs.map_or(available, usize::from);
-    let reference = serial::walk(&cli.root);
+    let options = Options { jobs: cli.jobs, queue: cli.queue, on_error: OnError::GoOn };
+    let reference = serial::walk(&cli.root, stop);
     let mut rounds: [Vec<(Duration, Found)>; 3] = Default::default();
     for _ in 0..ROUNDS {
-        rounds[0].push(timed(|| Ok(serial::walk(&cli.root)))?);
-        rounds[1].push(timed(|| Ok(rival::walk(&cli.root, jobs)))?);
-        rounds[2].push(timed(|| walk::walk(&cli.root, cli.jobs, cli.queue(), OnError::GoOn))?);
+        rounds[0].push(timed(|| Ok(serial::walk(&cli.root, stop)))?);
+        rounds[1].push(timed(|| Ok(rival::walk(&cli.root, jobs, stop)))?);
+        rounds[2].push(timed(|| walk::walk(&cli.root, options, stop))?);
+    }
+    if stop.is_cancelled() {
+        return Ok(None);
     }
     let names = ["serial".into(), format!("ignore, {jobs} threads"), format!("longshore, {jobs} workers")];
     let row = |(name, mut rounds): (String, Vec<(Duration, Found)>)| {
@@ -40,7 +47,7 @@ pub fn compare(cli: &Cli) -> Result<Vec<Row>> {
         let (time, found) = rounds.swap_remove(ROUNDS / 2);
         Row { name, time, agrees, found }
     };
-    Ok(names.into_iter().zip(rounds).map(row).collect())
+    Ok(Some(names.into_iter().zip(rounds).map(row).collect()))
 }
 
 fn timed(walk: impl FnOnce() -> Result<Found>) -> Result<(Duration, Found)> {

@@ -4,6 +4,7 @@
 mod cli;
 mod compare;
 mod finder;
+mod found;
 mod hash;
 mod report;
 mod rival;
@@ -13,38 +14,51 @@ mod walk;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
-use clap::Parser;
+use longshore::CancelToken;
+use longshore_cli::end::{self, Failure, OrFail, Status};
+use longshore_cli::{name, signals};
 
 use cli::Cli;
-
-/// Something could not be read, or the walkers of `--compare` do not agree.
-const FAILED: u8 = 1;
-/// A bad option, a root that is no directory, a pool that does not start.
-const USAGE: u8 = 2;
+use walk::Options;
 
 fn main() -> ExitCode {
-    // Ends the process with status 2 on a bad option.
-    let cli = Cli::parse();
-    match run(&cli) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(FAILED),
-        Err(error) => {
-            report::complain(&format!("{error:#}"));
-            ExitCode::from(USAGE)
-        }
-    }
+    end::main("recursive", run)
 }
 
-/// Returns whether all went well.
-fn run(cli: &Cli) -> Result<bool> {
-    let root = cli.root.metadata().with_context(|| format!("{}", cli.root.display()))?;
-    ensure!(root.is_dir(), "{}: not a directory", cli.root.display());
+fn run(cli: Cli) -> Result<Status, Failure> {
+    let interrupt = CancelToken::new();
+    let asked = interrupt.clone();
+    let signals = signals::listen("recursive", move |_| {
+        asked.cancel();
+    })
+    .context("cannot listen for signals")
+    .or_usage()?;
+    check_root(&cli).or_usage()?;
+    // Cancelled with the other one, or alone, at an error.
+    let stop = interrupt.child();
     if cli.compare {
-        let rows = compare::compare(cli)?;
-        report::print_comparison(&rows).context("cannot write the report")?;
-        return Ok(rows.iter().all(|row| row.agrees));
+        let rows = compare::compare(&cli, &stop).or_usage()?;
+        report::print_comparison(rows.as_deref()).context("cannot write the report").or_failed()?;
+        return Ok(match (signals.first(), rows) {
+            (Some(signal), None) => Status::stopped_by(signal),
+            (_, rows) => status(rows.is_some_and(|rows| rows.iter().all(|row| row.agrees))),
+        });
     }
-    let found = walk::walk(&cli.root, cli.jobs, cli.queue(), cli.on_error())?;
-    report::print(&found, cli).context("cannot write the report")?;
-    Ok(found.problems.is_empty())
+    let options = Options { jobs: cli.jobs, queue: cli.queue, on_error: cli.on_error() };
+    let found = walk::walk(&cli.root, options, &stop).or_usage()?;
+    report::print(&found, &cli).context("cannot write the report").or_failed()?;
+    Ok(match signals.first() {
+        Some(signal) if found.stopped => Status::stopped_by(signal),
+        _ => status(found.problems.is_empty()),
+    })
+}
+
+fn status(is_good: bool) -> Status {
+    if is_good { Status::DONE } else { Status::FAILED }
+}
+
+fn check_root(cli: &Cli) -> Result<()> {
+    let root = cli.root.metadata().with_context(|| format!("{}", name::shown(&cli.root)))?;
+    ensure!(root.is_dir(), "{}: not a directory", name::shown(&cli.root));
+    Ok(())
 }

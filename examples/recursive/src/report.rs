@@ -2,9 +2,11 @@
 
 use std::io::{self, Write};
 
+use longshore_cli::{name, print};
+
 use crate::cli::Cli;
 use crate::compare::Row;
-use crate::finder::Found;
+use crate::found::{Found, Group};
 
 /// Names printed of a group; `--json` has all.
 const MOST_NAMES: usize = 4;
@@ -12,45 +14,60 @@ const MOST_NAMES: usize = 4;
 /// Writes the report to standard output, and the problems to standard error.
 pub fn print(found: &Found, cli: &Cli) -> io::Result<()> {
     for problem in &found.problems {
-        complain(&format!("{}: {}", problem.path, problem.error));
+        complain(&format!("{}: {}", name::shown(&problem.path), problem.error));
     }
     if found.more_problems > 0 {
         complain(&format!("and {} more", found.more_problems));
     }
-    to_stdout(|out| match cli.json {
-        true => serde_json::to_writer_pretty(&mut *out, found).map_err(io::Error::from).and(writeln!(out)),
-        false => write_text(out, found, cli.top),
-    })
+    if cli.json { print::json(found) } else { print::report(|out| write_text(out, found, cli.top)) }
 }
 
 fn write_text(out: &mut dyn Write, found: &Found, top: usize) -> io::Result<()> {
     for group in found.groups.iter().take(top) {
-        writeln!(out, "{} kB, {} times", group.size.div_ceil(1000), group.files.len())?;
-        for file in group.files.iter().take(MOST_NAMES) {
-            writeln!(out, "    {file}")?;
-        }
-        if group.files.len() > MOST_NAMES {
-            writeln!(out, "    and {} more", group.files.len() - MOST_NAMES)?;
-        }
+        write_group(out, group)?;
     }
     if found.groups.len() > top {
         writeln!(out, "and {} more groups", found.groups.len() - top)?;
     }
-    let mb = |bytes: u64| bytes as f64 / 1e6;
-    let Found { directories, files, empty, others, bytes, hashed, .. } = found;
+    let Found { directories, files, links, empty, pseudo, others, bytes, linked_bytes, hashed, .. } = found;
     writeln!(out, "{files} files ({empty} empty) in {directories} directories, {others} others")?;
+    if *links > 0 {
+        writeln!(out, "{links} of them are further names of the same files, {:.1} MB", mb(*linked_bytes))?;
+    }
+    if *pseudo > 0 {
+        writeln!(out, "{pseudo} of them are made up by the system, and were not compared")?;
+    }
     writeln!(out, "{:.1} MB, {hashed} files had to be read", mb(*bytes))?;
-    let wasted = found.groups.iter().map(|group| group.wasted()).sum();
-    writeln!(out, "{} groups of duplicates waste {:.1} MB", found.groups.len(), mb(wasted))?;
+    writeln!(out, "{} groups of duplicates waste {:.1} MB", found.groups.len(), mb(found.wasted()))?;
     if found.stopped {
-        writeln!(out, "stopped at an error: the figures are of a part of the tree")?;
+        writeln!(out, "stopped: the figures are of a part of the tree")?;
     }
     Ok(())
 }
 
-/// Writes the table of `--compare`.
-pub fn print_comparison(rows: &[Row]) -> io::Result<()> {
-    to_stdout(|out| {
+fn write_group(out: &mut dyn Write, group: &Group) -> io::Result<()> {
+    let (kilobytes, names) = (group.size.div_ceil(1000), group.files.len());
+    match group.inodes == names {
+        true => writeln!(out, "{kilobytes} kB, {names} times")?,
+        false => writeln!(out, "{kilobytes} kB, {} times, under {names} names", group.inodes)?,
+    }
+    for file in group.files.iter().take(MOST_NAMES) {
+        writeln!(out, "    {}", name::shown(file))?;
+    }
+    if names > MOST_NAMES {
+        writeln!(out, "    and {} more", names - MOST_NAMES)?;
+    }
+    Ok(())
+}
+
+fn mb(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}
+
+/// Writes the table of `--compare`; after a stop there is none.
+pub fn print_comparison(rows: Option<&[Row]>) -> io::Result<()> {
+    print::report(|out| {
+        let Some(rows) = rows else { return writeln!(out, "stopped: there is no comparison") };
         writeln!(out, "{:<24} {:>9} {:>9} {:>8} {:>9}  same", "walker", "ms", "files", "groups", "problems")?;
         for Row { name, time, agrees, found } in rows {
             let ms = time.as_secs_f64() * 1e3;
@@ -63,17 +80,6 @@ pub fn print_comparison(rows: &[Row]) -> io::Result<()> {
     })
 }
 
-fn to_stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    match write(&mut out).and_then(|()| out.flush()) {
-        // Who closed the pipe wants no more of it.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other,
-    }
-}
-
-/// Writes one line to standard error.
-pub fn complain(message: &str) {
-    // `eprintln!` would panic if nobody listens; there is no one left to tell.
-    let _ = writeln!(io::stderr(), "recursive: {message}");
+fn complain(message: &str) {
+    print::complain("recursive", message);
 }

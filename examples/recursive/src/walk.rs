@@ -2,57 +2,79 @@
 //! have to be hashed.
 
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
-use longshore::Pool;
+use longshore::{CancelToken, Pool};
+use longshore_cli::tree::Place;
 
-use crate::finder::{Finder, Found, OnError, Sized};
+use crate::finder::{Finder, OnError, Sized};
+use crate::found::Found;
 
-/// Walks the tree with so many workers, and with so many tasks that wait at most: one that finds no room for another runs that
-/// itself. Then the walk goes into the depth instead of spreading out. Fails only if the pool does not start.
-pub fn walk(root: &Path, jobs: Option<NonZeroUsize>, queue: usize, on_error: OnError) -> Result<Found> {
-    let builder = Pool::builder().thread_name("walk").queue_capacity(queue);
-    let pool = match jobs {
+/// How to walk.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    pub jobs: Option<NonZeroUsize>,
+    /// Tasks that wait at most. A task that finds no room for another does that work itself, so that the walk
+    /// goes into the depth instead of spreading out.
+    pub queue: usize,
+    pub on_error: OnError,
+}
+
+/// What all tasks share.
+struct Walk {
+    pool: Pool,
+    finder: Finder,
+}
+
+/// Walks the tree until it is done or `stop` is cancelled.
+///
+/// # Errors
+/// The pool does not start.
+pub fn walk(root: &Path, options: Options, stop: &CancelToken) -> Result<Found> {
+    let builder = Pool::builder().thread_name("walk").queue_capacity(options.queue);
+    let pool = match options.jobs {
         Some(jobs) => builder.workers(jobs.get()),
         None => builder,
     }
     .build()
     .context("the pool does not start")?;
-    let finder = Arc::new(Finder::new(on_error));
-    let (walk, root) = (finder.clone(), root.to_owned());
-    pool.execute(move || directory(&walk, &root)).map_err(|refused| anyhow!("{}", refused.kind))?;
+    let walk = Arc::new(Walk { pool, finder: Finder::new(options.on_error, stop.clone()) });
+    let (inside, root) = (walk.clone(), Place::root(root));
+    walk.pool.execute(move || directory(&inside, root)).map_err(|refused| anyhow!("{}", refused.kind))?;
     // Ends when the root's task has ended, and all tasks that it has submitted, and all that these have, and so on: the
-    // pool counts them, so that nobody else has to.
-    pool.shutdown().context("the walk does not end")?;
-    Ok(finder.finish())
+    // pool counts them, so that the program need not.
+    walk.pool.shutdown().context("the walk does not end")?;
+    Ok(walk.finder.finish())
 }
 
-/// The task of a directory. It has closed it before it goes on below, so that deep trees do not use up the descriptors.
-fn directory(finder: &Arc<Finder>, path: &Path) {
-    for below in finder.directory(path, |file| hash(finder, file)) {
-        if finder.is_stopped() {
-            break;
+/// The task of a directory. What finds no room in the pool it does itself, one directory after the other: not one inside of
+/// the other, because a tree may be deeper than a stack.
+fn directory(walk: &Arc<Walk>, place: Arc<Place>) {
+    let mut own = vec![place];
+    while let Some(place) = own.pop() {
+        if walk.finder.is_stopped() {
+            return;
         }
-        descend(finder, below);
+        // There may be room by now for all but the last.
+        if !own.is_empty() && is_taken(walk, &place) {
+            continue;
+        }
+        let below = walk.finder.directory(&place, |file| hash(walk, file));
+        own.extend(below.into_iter().filter(|below| !is_taken(walk, below)));
     }
 }
 
-fn descend(finder: &Arc<Finder>, path: PathBuf) {
-    let finder = finder.clone();
-    submit(move || directory(&finder, &path));
+/// Whether the pool has room for the task of a directory.
+fn is_taken(walk: &Arc<Walk>, place: &Arc<Place>) -> bool {
+    let (inside, place) = (walk.clone(), place.clone());
+    walk.pool.try_execute(move || directory(&inside, place)).is_ok()
 }
 
-fn hash(finder: &Arc<Finder>, file: Sized) {
-    let finder = finder.clone();
-    submit(move || finder.hash(file));
-}
-
-/// Hands a task to the pool that runs this one.
-fn submit(task: impl FnOnce() + Send + 'static) {
-    if let Err(refused) = longshore::execute(task) {
-        // A full pool runs the task here and now, so that nothing is refused; if it were, the work would still have to be done.
+fn hash(walk: &Arc<Walk>, file: Sized) {
+    let inside = walk.clone();
+    if let Err(refused) = walk.pool.try_execute(move || inside.finder.hash(file)) {
         refused.into_inner()();
     }
 }

@@ -107,56 +107,16 @@ fn links_are_not_followed() {
     assert_eq!((&found["directories"], &found["files"], &found["others"]), (&1.into(), &4.into(), &2.into()));
 }
 
-/// Makes a chain of directories whose full path is longer than the system takes: it cannot be read by its path, not
-/// even by root, whom permissions do not stop.
-#[cfg(target_os = "linux")]
-fn plant_unreadable(root: &Path) {
-    // Each half has a path that the system takes; then one is moved below the other.
-    let chain = |first: &str| std::iter::once(first.to_owned()).chain((0..9).map(|_| "d".repeat(250)));
-    let upper: PathBuf = chain("upper").collect();
-    let lower: PathBuf = chain("lower").collect();
-    fs::create_dir_all(root.join(&upper)).expect("directories");
-    fs::create_dir_all(root.join(&lower)).expect("directories");
-    fs::rename(root.join("lower"), root.join(upper).join("lower")).expect("a move");
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn what_cannot_be_read_is_named_and_the_rest_is_done() {
-    let root = tree(2);
-    let before = json(&recursive(root.path(), &["--json"]));
-    plant_unreadable(&root.path().join("branch-1"));
-    let run = recursive(root.path(), &["--json"]);
-    assert_eq!(run.status.code(), Some(1));
-    let found = json(&run);
-    assert_eq!(found["groups"], before["groups"]);
-    assert_eq!(found["problems"].as_array().map(Vec::len), Some(1));
-    assert!(text(&run.stderr).contains("dddd: File name too long"), "{}", text(&run.stderr));
-    // The other walkers meet the same problem at the same place.
-    let run = recursive(root.path(), &["--compare"]);
-    assert_eq!(run.status.code(), Some(0), "{}", text(&run.stdout));
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn it_can_stop_at_the_first_error() {
-    let root = tree(2);
-    plant_unreadable(root.path());
-    let run = recursive(root.path(), &["--stop-at-first-error"]);
-    assert_eq!(run.status.code(), Some(1));
-    assert!(text(&run.stdout).contains("stopped at an error"), "{}", text(&run.stdout));
-    assert_eq!(text(&run.stderr).lines().count(), 1);
-}
-
 #[test]
 fn bad_usage_exits_with_2() {
     let root = tree(0);
-    let cases: [(&str, &[&str]); 6] = [
+    let cases: [(&str, &[&str]); 7] = [
         ("none", &[]),
         ("same", &[]),
         (".", &["--jobs", "0"]),
         (".", &["--jobs", "5000"]),
         (".", &["--queue", "0"]),
+        (".", &["--queue", "100000000000"]),
         (".", &["--compare", "--json"]),
     ];
     for (path, options) in cases {

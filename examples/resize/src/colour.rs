@@ -1,5 +1,7 @@
 //! Colours: which space the samples of a picture are in, and the way to sRGB.
 
+use std::borrow::Cow;
+
 use moxcms::{
     Chromaticity, ColorPrimaries, ColorProfile, DataColorSpace, Layout, ToneReprCurve, TransformOptions, XyY,
 };
@@ -173,21 +175,20 @@ fn to_srgb(raster: &Raster, source: &ColorProfile) -> Result<Raster, Failure> {
     let count = pixels * if target_layout == Layout::Rgb { 3 } else { 4 };
     let target = ColorProfile::new_srgb();
     let options = TransformOptions::default();
-    let samples = match &raster.samples {
-        Samples::Eight(samples) => {
-            let transform = source.create_transform_8bit(layout, &target, target_layout, options);
-            let mut converted = vec![0; count];
-            transform.and_then(|t| t.transform(samples, &mut converted)).map_err(Failure::internal)?;
-            Samples::Eight(as_model(converted, model))
-        }
-        Samples::Sixteen(samples) => {
-            let transform = source.create_transform_16bit(layout, &target, target_layout, options);
-            let mut converted = vec![0; count];
-            transform.and_then(|t| t.transform(samples, &mut converted)).map_err(Failure::internal)?;
-            Samples::Sixteen(as_model(converted, model))
-        }
+    // Always with 16 bits: one transform to compile and to trust, and nothing is rounded twice.
+    let transform = source.create_transform_16bit(layout, &target, target_layout, options);
+    let mut converted = vec![0; count];
+    let wide: Cow<'_, [u16]> = match &raster.samples {
+        Samples::Eight(samples) => samples.iter().map(|&sample| u16::from(sample) * 257).collect(),
+        Samples::Sixteen(samples) => samples.into(),
     };
-    Ok(Raster { width: raster.width, height: raster.height, model, samples })
+    transform.and_then(|t| t.transform(&wide, &mut converted)).map_err(Failure::internal)?;
+    let samples = Samples::Sixteen(as_model(converted, model));
+    let converted = Raster { width: raster.width, height: raster.height, model, samples };
+    Ok(match raster.samples {
+        Samples::Eight(_) => converted.narrowed(),
+        Samples::Sixteen(_) => converted,
+    })
 }
 
 /// Takes grey out of red, green and blue, which are alike then.

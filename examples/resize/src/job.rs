@@ -77,7 +77,14 @@ fn attempt(job: &Job) -> Result<Option<Done>, Failure> {
     if is_replaced(&job.source, &before) {
         return Ok(None);
     }
-    save(&job.output, &made, |file| file.set_modified(opened)).map_err(|error| {
+    let finish = |file: &File| {
+        // What replaces its own source is as accessible as that.
+        if fs::metadata(&job.output).is_ok_and(|there| is_same(&there, &before)) {
+            file.set_permissions(before.permissions())?;
+        }
+        file.set_modified(opened)
+    };
+    save(&job.output, &made, finish).map_err(|error| {
         Failure::new(Kind::Unwritable, format!("cannot write {}: {error}", name::shown(&job.output)))
     })?;
     let (bytes_in, bytes_out) = (bytes.len() as u64, made.len() as u64);
@@ -93,14 +100,20 @@ fn read(file: &mut File, metadata: &Metadata) -> io::Result<Vec<u8>> {
 /// Whether the file at a path is another one than that of the metadata, or has been written to.
 fn is_replaced(path: &Path, before: &Metadata) -> bool {
     let Ok(now) = fs::metadata(path) else { return false };
+    !is_same(&now, before) || now.len() != before.len() || now.modified().ok() != before.modified().ok()
+}
+
+/// Whether two metadata are of one file, as far as the system tells.
+fn is_same(a: &Metadata, b: &Metadata) -> bool {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
-        if (now.dev(), now.ino()) != (before.dev(), before.ino()) {
-            return true;
-        }
+        (a.dev(), a.ino()) == (b.dev(), b.ino())
     }
-    now.len() != before.len() || now.modified().ok() != before.modified().ok()
+    #[cfg(not(unix))]
+    {
+        a.len() == b.len() && a.created().ok() == b.created().ok()
+    }
 }
 
 /// Writes a file as a whole or not at all. Its directory is created.

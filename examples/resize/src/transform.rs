@@ -142,7 +142,7 @@ impl<'a> Work<'a, '_> {
         }
         let is_animated =
             self.header.frames == Frames::Animated && self.recipe.animation == recipe::Animation::Keep;
-        let scale = if is_animated { Scale::Full } else { self.header.scale_for(self.sizes.stored) };
+        let scale = self.header.scale_for(self.sizes.stored, self.recipe);
         let mut picture = self.decode(scale)?;
         let mut warnings = std::mem::take(&mut picture.warnings);
         if let Some(damage) = &picture.damage {

@@ -9,7 +9,6 @@ use crate::orientation::Orientation;
 use crate::raster::Model;
 use crate::recipe::Recipe;
 use crate::transform::Sizes;
-use longshore_jpeg::Scale;
 
 /// Whatever the image, in bytes: tables of the codecs, stacks, what an allocator keeps.
 const FIXED: u64 = 2 << 20;
@@ -18,7 +17,7 @@ const FIXED: u64 = 2 << 20;
 /// encoder have beside them, and the output.
 pub fn need(file: u64, header: &Header, sizes: &Sizes, recipe: &Recipe) -> u64 {
     let is_animated = header.frames == Frames::Animated;
-    let scale = if is_animated { Scale::Full } else { header.scale_for(sizes.stored) };
+    let scale = header.scale_for(sizes.stored, recipe);
     let area = |(width, height): (u32, u32)| u64::from(width) * u64::from(height);
     let pixel = header.model.channels() as u64 * u64::from(header.depth);
     let source = header.pixel_bytes(scale);

@@ -1,86 +1,118 @@
 //! Who does the work on an upload: the four modes behind one call.
 
 use std::sync::Arc;
+use std::sync::mpsc as threads;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use crossbeam_utils::sync::WaitGroup;
-use longshore::{AnyPool, PoolBuilder, WorkerLocal};
-use tokio::sync::mpsc;
+use longshore::{AnyPool, PoolBuilder};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
 use crate::cli::{Mode, Work};
-use crate::ledger::Ledger;
-use crate::store::{Database, Writer};
-use crate::upload::{Row, Upload};
-
-/// What all threads share.
-#[derive(Debug)]
-struct Shared {
-    database: Database,
-    ledger: Ledger,
-    rounds: u32,
-}
+use crate::ledger::{Counts, Entrance, Ledger, Recorder};
+use crate::store::{Database, GiveUp};
+use crate::upload::{Place, Upload};
 
 /// Takes uploads.
 #[derive(Debug)]
 pub struct Backend<P> {
-    shared: Arc<Shared>,
+    rounds: u32,
+    counts: Arc<Counts>,
     way: Way<P>,
 }
 
 #[derive(Debug)]
 enum Way<P> {
-    Threads(WaitGroup),
-    Consumer { queue: mpsc::Sender<Upload>, thread: thread::JoinHandle<()> },
-    Pool(P, Writers),
-    Bounded { pool: P, writers: Writers, patience: Duration },
+    /// Each thread has a sender; the receiver is disconnected when all have ended.
+    Threads {
+        ledger: Ledger,
+        running: threads::Sender<()>,
+        ended: threads::Receiver<()>,
+    },
+    Consumer {
+        queue: mpsc::Sender<Upload>,
+        ended: threads::Receiver<()>,
+        give_up: GiveUp,
+    },
+    Pool {
+        pool: P,
+        ledger: Ledger,
+    },
+    Bounded {
+        pool: P,
+        ledger: Ledger,
+        places: Arc<Semaphore>,
+        patience: Duration,
+    },
 }
-
-/// The connection of each worker, opened when it first writes.
-type Writers = WorkerLocal<Option<Writer>>;
 
 /// An upload was not accepted: nothing will come of it.
 #[derive(Debug)]
 pub struct Refused(pub &'static str);
 
+/// What a back end has done.
+#[derive(Debug)]
+pub struct Closed {
+    pub stored: u64,
+    pub transactions: u64,
+    /// Whether all that was accepted is answered.
+    pub is_finished: bool,
+}
+
 impl<P: AnyPool> Backend<P> {
     /// Opens the database and starts the threads that the mode needs.
-    pub fn start(mode: Mode, work: Work, database: Database) -> Result<Self> {
-        database.create()?;
-        let shared = Arc::new(Shared { database, ledger: Ledger::default(), rounds: work.rounds });
+    pub fn start(mode: Mode, work: Work, database: &Database) -> Result<Self> {
+        let (counts, give_up) = (Arc::<Counts>::default(), GiveUp::default());
+        let recorder = Recorder::new(database.open(give_up.clone())?, counts.clone());
+        let rounds = work.rounds;
         let way = match mode {
-            Mode::ThreadPerRequest => Way::Threads(WaitGroup::new()),
+            Mode::ThreadPerRequest => {
+                let (running, ended) = threads::channel();
+                Way::Threads { ledger: Ledger::start(recorder, give_up)?, running, ended }
+            }
             Mode::OneConsumer => {
-                let (queue, uploads) = mpsc::channel(work.capacity as usize);
-                let shared = shared.clone();
+                let (queue, uploads) = mpsc::channel(work.capacity);
+                let (running, ended) = threads::channel();
                 let thread = thread::Builder::new().name("consumer".into());
-                let thread = thread.spawn(move || consume(&shared, uploads)).context("no thread")?;
-                Way::Consumer { queue, thread }
+                let consumer = move || consume(rounds, uploads, recorder, running);
+                thread.spawn(consumer).context("no thread")?;
+                Way::Consumer { queue, ended, give_up }
             }
             Mode::Pool => {
-                let pool: P = start(builder(work))?;
-                let writers = pool.worker_local(|| None);
-                Way::Pool(pool, writers)
+                Way::Pool { pool: start(builder(work))?, ledger: Ledger::start(recorder, give_up)? }
             }
             Mode::BackPressure => {
-                let pool: P = start(builder(work).queue_capacity(work.capacity as usize))?;
-                let writers = pool.worker_local(|| None);
-                Way::Bounded { pool, writers, patience: work.patience }
+                let pool: P = start(builder(work).queue_capacity(work.capacity))?;
+                // For what waits and what runs, from before the body is read until the row is on the disk. The
+                // pool's own capacity bounds what waits for a worker, and knows nothing of the rows behind it.
+                let places = Arc::new(Semaphore::new(work.capacity + pool.stats().workers.len()));
+                let ledger = Ledger::start(recorder, give_up)?;
+                Way::Bounded { pool, ledger, places, patience: work.patience }
             }
         };
-        Ok(Backend { shared, way })
+        Ok(Backend { rounds, counts, way })
+    }
+
+    /// Waits for what an upload will take, before its body is read: so the bodies of requests that are refused take
+    /// no memory.
+    pub async fn place(&self) -> Result<Place, Refused> {
+        let Way::Bounded { places, patience, .. } = &self.way else { return Ok(None) };
+        match timeout(*patience, places.clone().acquire_owned()).await {
+            Ok(Ok(place)) => Ok(Some(place)),
+            // It is never closed.
+            Ok(Err(_)) | Err(_) => Err(Refused("all places are taken")),
+        }
     }
 
     /// Accepts an upload, which is then stored and answered, or refuses it.
     pub async fn accept(&self, upload: Upload) -> Result<(), Refused> {
-        let shared = self.shared.clone();
         match &self.way {
-            Way::Threads(running) => {
-                let running = running.clone();
+            Way::Threads { ledger, running, .. } => {
+                let (running, process) = (running.clone(), self.process(ledger, upload));
                 let thread = thread::Builder::new().spawn(move || {
-                    shared.process(upload, &mut None);
+                    process();
                     drop(running);
                 });
                 thread.map(drop).map_err(|_| Refused("the system gives no more threads"))
@@ -88,12 +120,11 @@ impl<P: AnyPool> Backend<P> {
             Way::Consumer { queue, .. } => {
                 queue.send(upload).await.map_err(|_| Refused("the consumer has ended"))
             }
-            Way::Pool(pool, writers) => {
-                let task = on_worker(shared, writers, upload);
-                pool.execute(task).map_err(|_| Refused("the pool has ended"))
+            Way::Pool { pool, ledger } => {
+                pool.execute(self.process(ledger, upload)).map_err(|_| Refused("the pool has ended"))
             }
-            Way::Bounded { pool, writers, patience } => {
-                let accepted = pool.submit_async(on_worker(shared, writers, upload));
+            Way::Bounded { pool, ledger, patience, .. } => {
+                let accepted = pool.submit_async(self.process(ledger, upload));
                 match timeout(*patience, accepted).await {
                     // The answer comes from the ledger; the task's own end is of no interest.
                     Ok(Ok(handle)) => drop(handle),
@@ -106,18 +137,46 @@ impl<P: AnyPool> Backend<P> {
         }
     }
 
-    /// Stores all that was accepted, ends the threads, and says how many rows were stored.
-    pub fn close(self) -> Result<u64> {
-        match self.way {
-            Way::Threads(running) => running.wait(),
-            Way::Consumer { queue, thread } => {
-                drop(queue);
-                thread.join().map_err(|_| anyhow::anyhow!("the consumer panicked"))?;
-            }
-            Way::Pool(pool, _) | Way::Bounded { pool, .. } => pool.shutdown()?,
-        }
-        Ok(self.shared.ledger.stored())
+    /// The work on an upload, for whatever thread.
+    fn process(&self, ledger: &Ledger, upload: Upload) -> impl FnOnce() + Send + use<P> {
+        let (rounds, entrance): (_, Entrance) = (self.rounds, ledger.entrance());
+        move || entrance.add(upload.digest(rounds))
     }
+
+    /// Stores all that was accepted and ends the threads. What is not done at the deadline is given up.
+    pub fn close(self, deadline: Instant) -> Result<Closed> {
+        let left = || deadline.saturating_duration_since(Instant::now());
+        let is_finished = match self.way {
+            Way::Threads { ledger, running, ended } => {
+                drop(running);
+                have_ended(&ended, left()) & ledger.close(deadline)
+            }
+            Way::Consumer { queue, ended, give_up } => {
+                drop(queue);
+                let in_time = have_ended(&ended, left());
+                give_up.now();
+                in_time || have_ended(&ended, GIVING_UP)
+            }
+            Way::Pool { pool, ledger } | Way::Bounded { pool, ledger, .. } => {
+                let in_time = pool.shutdown_timeout(left().max(GIVING_UP)).is_ok();
+                if !in_time {
+                    // Dropped, it would wait for its tasks.
+                    std::mem::forget(pool);
+                }
+                in_time & ledger.close(deadline)
+            }
+        };
+        let (stored, transactions) = (self.counts.stored(), self.counts.transactions());
+        Ok(Closed { stored, transactions, is_finished })
+    }
+}
+
+/// How long a thread may take to notice that it shall give up.
+const GIVING_UP: Duration = Duration::from_millis(500);
+
+/// Whether all threads that have a sender have ended in time.
+fn have_ended(ended: &threads::Receiver<()>, limit: Duration) -> bool {
+    matches!(ended.recv_timeout(limit), Err(threads::RecvTimeoutError::Disconnected))
 }
 
 fn builder<P: AnyPool>(work: Work) -> PoolBuilder<P> {
@@ -132,36 +191,18 @@ fn start<P: AnyPool>(builder: PoolBuilder<P>) -> Result<P> {
     builder.build().context("the pool does not start")
 }
 
-/// The task of an upload: it uses the connection of the worker that it will run on.
-fn on_worker(shared: Arc<Shared>, writers: &Writers, upload: Upload) -> impl FnOnce() + Send + use<> {
-    let writers = writers.clone();
-    move || writers.with(|writer| shared.process(upload, writer))
-}
-
-fn consume(shared: &Shared, mut uploads: mpsc::Receiver<Upload>) {
+/// One thread does everything, also the writing.
+fn consume(
+    rounds: u32,
+    mut uploads: mpsc::Receiver<Upload>,
+    mut recorder: Recorder,
+    running: threads::Sender<()>,
+) {
     /// Uploads taken at a time, so that one transaction serves many.
     const MOST: usize = 64;
     let mut taken = Vec::with_capacity(MOST);
-    let mut writer = None;
     while uploads.blocking_recv_many(&mut taken, MOST) > 0 {
-        let rows: Vec<_> = taken.drain(..).map(|upload| upload.digest(shared.rounds)).collect();
-        shared.store(rows, &mut writer);
+        recorder.record(taken.drain(..).map(|upload| upload.digest(rounds)).collect());
     }
-}
-
-impl Shared {
-    fn process(&self, upload: Upload, writer: &mut Option<Writer>) {
-        self.store([upload.digest(self.rounds)], writer);
-    }
-
-    /// Has rows written; opens this thread's connection if it is this thread that writes, and has none yet.
-    fn store(&self, rows: impl IntoIterator<Item = Row>, writer: &mut Option<Writer>) {
-        self.ledger.add(rows, |batch| {
-            let writer = match writer {
-                Some(writer) => writer,
-                None => writer.insert(self.database.open()?),
-            };
-            batch.write(writer)
-        });
-    }
+    drop(running);
 }

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use longshore::CancelToken;
 
 use crate::cli::{Bench, Mode};
 use crate::load::{self, Run};
 use crate::process::Watched;
+use crate::store;
 use crate::upload;
-use crate::{report, store};
 
 /// One mode's results.
 #[derive(Debug)]
@@ -28,24 +29,26 @@ impl Row {
     }
 }
 
-/// Runs all modes and prints the table. Returns whether all is as it should be.
-pub fn bench(options: &Bench) -> Result<bool> {
+/// Runs all modes, unless it is stopped.
+pub fn bench(options: &Bench, stop: &CancelToken) -> Result<Vec<Row>> {
     let modes = [Mode::ThreadPerRequest, Mode::OneConsumer, Mode::Pool, Mode::BackPressure];
     let mut rows = Vec::new();
     for mode in modes {
-        rows.push(one(mode, options).with_context(|| format!("mode {}", mode.name()))?);
+        if stop.is_cancelled() {
+            break;
+        }
+        rows.push(one(mode, options, stop).with_context(|| format!("mode {}", mode.name()))?);
     }
-    report::print_bench(&rows)?;
-    Ok(rows.iter().all(Row::is_good))
+    Ok(rows)
 }
 
-fn one(mode: Mode, options: &Bench) -> Result<Row> {
+fn one(mode: Mode, options: &Bench, stop: &CancelToken) -> Result<Row> {
     let directory = tempfile::tempdir().context("no temporary directory")?;
     let database = directory.path().join("uploads.db");
     let server = Watched::start(&arguments(mode, options, &database))?;
-    let run = load::run(server.address, options.shape, Some(&server))?;
-    let (status, said) = server.stop()?;
-    ensure!(status.success(), "the server ended with {status}: {said}");
+    let run = load::run(server.address, options.shape, Some(&server), stop)?;
+    let ended = server.stop()?;
+    ensure!(ended.status.success(), "the server ended with {ended}");
     let (stored, wrong) = check(&database, &run, options)?;
     Ok(Row { mode, run, stored, wrong })
 }

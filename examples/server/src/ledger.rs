@@ -1,158 +1,276 @@
-//! Writes rows in batches: whoever comes while nobody writes becomes the writer, and also writes what comes meanwhile.
-//! So a lone row is written at once, many share a transaction, and no timer is needed.
+//! Writes rows in batches, on a thread of its own: while it writes one, the next piles up. So a lone row is written at
+//! once, many share a transaction, no timer is needed, and no worker waits for a disk.
 
-use std::mem;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
-use crate::store::Writer;
+use crate::store::{GiveUp, Writer, Written};
 use crate::upload::Row;
 
 /// Rows of a transaction: enough to share its flush to the disk, few enough that the first does not wait long.
 const BATCH: usize = 256;
+/// Bytes of a transaction, likewise. A larger row has one of its own.
+const BATCH_BYTES: usize = 8 << 20;
 
-/// The rows that wait to be written.
+/// What was written so far.
 #[derive(Debug, Default)]
-pub struct Ledger {
-    state: Mutex<State>,
+pub struct Counts {
     stored: AtomicU64,
+    transactions: AtomicU64,
+}
+
+impl Counts {
+    /// Accepted uploads that are in the database.
+    pub fn stored(&self) -> u64 {
+        // Relaxed: exact when the caller has waited for the threads that write.
+        self.stored.load(Ordering::Relaxed)
+    }
+
+    /// Transactions that it took.
+    pub fn transactions(&self) -> u64 {
+        self.transactions.load(Ordering::Relaxed) // see `stored`
+    }
+}
+
+/// Writes batches and answers their requests.
+pub struct Recorder {
+    writer: Writer,
+    counts: Arc<Counts>,
+}
+
+impl Recorder {
+    pub fn new(writer: Writer, counts: Arc<Counts>) -> Self {
+        Recorder { writer, counts }
+    }
+
+    /// Writes all rows in one transaction, and tells each what has become of it.
+    pub fn record(&mut self, batch: Vec<Row>) {
+        let written = self.writer.write(&batch);
+        if let Ok(written) = &written {
+            let stored = written.iter().filter(|row| matches!(row, Written::Stored(_))).count();
+            // Relaxed: see `Counts::stored`.
+            self.counts.stored.fetch_add(stored as u64, Ordering::Relaxed);
+            self.counts.transactions.fetch_add(1, Ordering::Relaxed);
+        }
+        for (number, row) in batch.into_iter().enumerate() {
+            let answer = written.as_ref().map(|written| written[number]).map_err(Clone::clone);
+            // A client that has gone does not hear of it.
+            let _ = row.reply.send(answer);
+            drop(row.place);
+        }
+    }
+}
+
+/// The rows that wait to be written, and the thread that writes them.
+#[derive(Debug)]
+pub struct Ledger {
+    shared: Arc<Shared>,
+    /// Disconnected when the thread has ended.
+    ended: mpsc::Receiver<()>,
+    give_up: GiveUp,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    more: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    rows: Vec<Row>,
-    /// Whether a thread is writing; it will look at `rows` again before it leaves.
-    is_written: bool,
+    rows: VecDeque<Row>,
+    is_closed: bool,
 }
 
+/// Takes rows for a ledger.
+#[derive(Clone, Debug)]
+pub struct Entrance(Arc<Shared>);
+
 impl Ledger {
-    /// Rows that are in the database.
-    pub fn stored(&self) -> u64 {
-        // Relaxed: exact when the caller has waited for those who write.
-        self.stored.load(Ordering::Relaxed)
+    /// Starts the thread.
+    pub fn start(recorder: Recorder, give_up: GiveUp) -> Result<Ledger> {
+        let shared = Arc::<Shared>::default();
+        let (running, ended) = mpsc::channel();
+        let inside = Arc::clone(&shared);
+        let thread = thread::Builder::new().name("ledger".into()).spawn(move || {
+            let _running: mpsc::Sender<()> = running;
+            let _closed = CloseOnDrop(&inside);
+            write_all(&inside, recorder);
+        });
+        thread.context("no thread")?;
+        Ok(Ledger { shared, ended, give_up })
     }
 
-    /// Has the rows written, by this thread or by the one that is writing. They are answered when they are stored, which
-    /// may be after this call.
-    ///
-    /// `with_writer` lends the connection of the calling thread.
-    pub fn add(
-        &self,
-        rows: impl IntoIterator<Item = Row>,
-        mut with_writer: impl FnMut(&Batch<'_>) -> Result<Vec<i64>>,
-    ) {
-        let mut state = self.lock();
-        state.rows.extend(rows);
-        if mem::replace(&mut state.is_written, true) {
-            return;
-        }
-        let turn = Turn(self);
-        while !state.rows.is_empty() {
-            let few = state.rows.len().min(BATCH);
-            let batch: Vec<Row> = state.rows.drain(..few).collect();
-            drop(state);
-            self.write(batch, &mut with_writer);
-            state = self.lock();
-        }
-        // Under the lock in which nothing was left: who comes next begins a turn of its own.
-        state.is_written = false;
-        mem::forget(turn);
+    /// Where rows go in.
+    pub fn entrance(&self) -> Entrance {
+        Entrance(Arc::clone(&self.shared))
     }
 
-    fn write(&self, batch: Vec<Row>, with_writer: &mut impl FnMut(&Batch<'_>) -> Result<Vec<i64>>) {
-        let written = with_writer(&Batch(&batch));
-        let answers: Vec<_> = match written {
-            Ok(numbers) => {
-                // Relaxed: see `stored`.
-                self.stored.fetch_add(numbers.len() as u64, Ordering::Relaxed);
-                numbers.into_iter().map(Ok).collect()
-            }
-            Err(error) => batch.iter().map(|_| Err(format!("{error:#}"))).collect(),
+    /// Writes what waits and ends the thread; gives up at the deadline. Returns whether it has ended.
+    pub fn close(self, deadline: Instant) -> bool {
+        self.shared.lock().is_closed = true;
+        self.shared.more.notify_all();
+        let has_ended = |ended: &mpsc::Receiver<()>, limit| {
+            matches!(ended.recv_timeout(limit), Err(mpsc::RecvTimeoutError::Disconnected))
         };
-        for (row, answer) in batch.into_iter().zip(answers) {
-            // A client that has gone does not hear of it.
-            let _ = row.reply.send(answer);
+        if has_ended(&self.ended, deadline.saturating_duration_since(Instant::now())) {
+            return true;
+        }
+        self.give_up.now();
+        // Enough to notice it, unless the database does not come back from a call.
+        has_ended(&self.ended, GIVING_UP)
+    }
+}
+
+/// How long a writer may take to notice that it shall give up.
+const GIVING_UP: std::time::Duration = std::time::Duration::from_millis(500);
+
+impl Entrance {
+    /// Has a row written. It is answered when it is stored; if the thread has ended, its request hears that.
+    pub fn add(&self, row: Row) {
+        let mut state = self.0.lock();
+        if !state.is_closed {
+            state.rows.push_back(row);
+            self.0.more.notify_one();
         }
     }
+}
 
+impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing that can panic runs under the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-/// What a transaction writes.
-pub struct Batch<'a>(&'a [Row]);
-
-impl Batch<'_> {
-    pub fn write(&self, writer: &mut Writer) -> Result<Vec<i64>> {
-        writer.write(self.0)
+    /// Waits for rows; none when the ledger is closed and everything is written.
+    fn next(&self) -> Vec<Row> {
+        let mut state = self.lock();
+        while state.rows.is_empty() && !state.is_closed {
+            state = self.more.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        let mut bytes = 0;
+        let fits = |row: &&Row| {
+            bytes += row.body.len();
+            bytes <= BATCH_BYTES
+        };
+        let count = state.rows.iter().take(BATCH).take_while(fits).count().max(1).min(state.rows.len());
+        state.rows.drain(..count).collect()
     }
 }
 
-/// The duty of the thread that writes. Only a panic drops it: then the waiting rows are given up, so that their
-/// requests fail instead of waiting for ever.
-struct Turn<'a>(&'a Ledger);
+fn write_all(shared: &Shared, mut recorder: Recorder) {
+    loop {
+        let batch = shared.next();
+        if batch.is_empty() {
+            return;
+        }
+        recorder.record(batch);
+    }
+}
 
-impl Drop for Turn<'_> {
+/// However the thread ends, rows that wait are given up, so that their requests fail instead of waiting for ever.
+struct CloseOnDrop<'a>(&'a Shared);
+
+impl Drop for CloseOnDrop<'_> {
     fn drop(&mut self) {
         let mut state = self.0.lock();
+        state.is_closed = true;
         state.rows.clear();
-        state.is_written = false;
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
+
     use tokio::sync::oneshot;
 
-    fn row(number: usize) -> (Row, oneshot::Receiver<crate::upload::Stored>) {
+    use super::*;
+    use crate::store::Database;
+    use crate::upload::Answer;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    fn row(number: usize, size: usize) -> (Row, oneshot::Receiver<Answer>) {
         let (reply, answer) = oneshot::channel();
-        (Row { name: number.to_string(), body: Default::default(), hash: [0; 32], reply }, answer)
+        let body = vec![0; size].into();
+        (Row { name: number.to_string(), key: None, body, hash: [0; 32], reply, place: None }, answer)
+    }
+
+    struct Bench {
+        directory: tempfile::TempDir,
+        counts: Arc<Counts>,
+        ledger: Ledger,
+    }
+
+    impl Bench {
+        fn new() -> Bench {
+            let directory = tempfile::tempdir().expect("a directory");
+            let (counts, give_up) = (Arc::<Counts>::default(), GiveUp::default());
+            let database = Database::Sqlite(directory.path().join("test.db"));
+            let writer = database.open(give_up.clone()).expect("it opens");
+            let ledger = Ledger::start(Recorder::new(writer, counts.clone()), give_up).expect("a thread");
+            Bench { directory, counts, ledger }
+        }
+
+        /// A lock, for as long as the result lives.
+        fn lock(&self) -> rusqlite::Connection {
+            let other = rusqlite::Connection::open(self.directory.path().join("test.db")).expect("it opens");
+            other.execute_batch("BEGIN IMMEDIATE").expect("it is free");
+            other
+        }
     }
 
     #[test]
-    fn what_comes_during_a_write_is_written_by_the_same_thread() {
-        let ledger = Ledger::default();
-        let (first, mut answer) = row(0);
-        let mut later = Vec::new();
-        let mut sizes = Vec::new();
-        ledger.add([first], |batch| {
-            sizes.push(batch.0.len());
-            if sizes.len() == 1 {
-                let (rows, answers): (Vec<_>, Vec<_>) = (0..BATCH + 1).map(row).unzip();
-                later = answers;
-                ledger.add(rows, |_| unreachable!("somebody is writing"));
-            }
-            Ok(batch.0.iter().map(|row| row.name.parse().expect("a number")).collect())
-        });
-        assert_eq!(sizes, [1, BATCH, 1]);
-        assert_eq!(answer.try_recv(), Ok(Ok(0)));
-        for (number, mut answer) in later.into_iter().enumerate() {
-            assert_eq!(answer.try_recv(), Ok(Ok(number as i64)));
+    fn what_comes_during_a_write_shares_the_next_transaction() {
+        let bench = Bench::new();
+        let locked = bench.lock();
+        let (rows, answers): (Vec<_>, Vec<_>) = (0..BATCH).map(|number| row(number, 10)).unzip();
+        let entrance = bench.ledger.entrance();
+        rows.into_iter().for_each(|row| entrance.add(row));
+        drop(locked);
+        for (number, answer) in answers.into_iter().enumerate() {
+            let stored = answer.blocking_recv().expect("an answer").expect("stored");
+            assert_eq!(stored, Written::Stored(number as i64 + 1));
         }
-        assert_eq!(ledger.stored(), BATCH as u64 + 2);
+        assert!(bench.ledger.close(Instant::now() + PATIENCE));
+        // The first may have been alone.
+        assert_eq!(bench.counts.stored(), BATCH as u64);
+        assert!(bench.counts.transactions() <= 2, "{}", bench.counts.transactions());
     }
 
     #[test]
-    fn a_failed_transaction_is_told_to_all_its_rows_and_a_panic_gives_up_those_that_wait() {
-        let ledger = Ledger::default();
-        let (rows, answers): (Vec<_>, Vec<_>) = (0..3).map(row).unzip();
-        ledger.add(rows, |_| anyhow::bail!("the disk is full"));
-        for mut answer in answers {
-            assert_eq!(answer.try_recv(), Ok(Err("the disk is full".into())));
+    fn a_transaction_has_no_more_bytes_than_it_should() {
+        let bench = Bench::new();
+        let entrance = bench.ledger.entrance();
+        let locked = bench.lock();
+        let (rows, answers): (Vec<_>, Vec<_>) = (0..4).map(|number| row(number, BATCH_BYTES / 2 + 1)).unzip();
+        rows.into_iter().for_each(|row| entrance.add(row));
+        drop(locked);
+        for answer in answers {
+            assert!(matches!(answer.blocking_recv().expect("an answer"), Ok(Written::Stored(_))));
         }
-        let (broken, mut answer) = row(0);
-        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            ledger.add([broken], |_| panic!("a bug"));
-        }));
-        assert!(panicked.is_err());
-        assert_eq!(answer.try_recv(), Err(oneshot::error::TryRecvError::Closed));
-        let (next, mut answer) = row(7);
-        ledger.add([next], |_| Ok(vec![7]));
-        assert_eq!(answer.try_recv(), Ok(Ok(7)));
+        assert_eq!(bench.counts.transactions(), 4);
+    }
+
+    #[test]
+    fn a_ledger_that_gives_up_answers_everything() {
+        let bench = Bench::new();
+        let _locked = bench.lock();
+        let (row, answer) = row(0, 10);
+        let entrance = bench.ledger.entrance();
+        entrance.add(row);
+        assert!(bench.ledger.close(Instant::now()));
+        assert!(!matches!(answer.blocking_recv(), Ok(Ok(_))));
+        let (late, answer) = self::row(1, 10);
+        entrance.add(late);
+        assert!(answer.blocking_recv().is_err());
+        assert_eq!(bench.counts.stored(), 0);
     }
 }

@@ -11,8 +11,10 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
+use longshore::CancelToken;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::cli::Shape;
 use crate::process::{Peak, Watched};
@@ -42,15 +44,32 @@ pub fn body(number: u64, size: u32) -> Bytes {
     words.take(size as usize).collect()
 }
 
-/// Sends all uploads; meanwhile samples what the server's process uses.
-pub fn run(address: SocketAddr, shape: Shape, server: Option<&Watched>) -> Result<Run> {
+/// How long an answer may take. A server that has none by then is not waited for any longer.
+const SLOWEST: Duration = Duration::from_secs(120);
+
+/// What all connections share.
+#[derive(Debug)]
+struct Load {
+    address: SocketAddr,
+    shape: Shape,
+    next: AtomicU64,
+    stop: CancelToken,
+}
+
+/// Sends all uploads, unless it is stopped; meanwhile samples what the server's process uses.
+///
+/// # Errors
+/// No server is there.
+pub fn run(address: SocketAddr, shape: Shape, server: Option<&Watched>, stop: &CancelToken) -> Result<Run> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let next = Arc::new(AtomicU64::new(0));
+        // No server at all is an error of its own, and not one for each upload.
+        drop(connect(address).await?);
+        let load = Arc::new(Load { address, shape, next: 0.into(), stop: stop.clone() });
         let mut connections = JoinSet::new();
         let start = Instant::now();
-        for _ in 0..u64::from(shape.connections).min(shape.requests) {
-            connections.spawn(connection(address, shape, next.clone()));
+        for _ in 0..(shape.connections as u64).min(shape.requests) {
+            connections.spawn(connection(load.clone()));
         }
         let mut whole = Run::default();
         let send_all = async {
@@ -74,24 +93,23 @@ pub fn run(address: SocketAddr, shape: Shape, server: Option<&Watched>) -> Resul
     })
 }
 
-async fn connection(address: SocketAddr, shape: Shape, next: Arc<AtomicU64>) -> Result<Run> {
+async fn connection(load: Arc<Load>) -> Result<Run> {
     let mut run = Run::default();
-    let mut sender = None;
+    let mut open: Option<Sender> = None;
     loop {
         // Relaxed: only that no two connections draw the same number matters.
-        let number = next.fetch_add(1, Ordering::Relaxed);
-        if number >= shape.requests {
+        let number = load.next.fetch_add(1, Ordering::Relaxed);
+        if number >= load.shape.requests || load.stop.is_cancelled() {
             return Ok(run);
         }
         let request = Request::post(format!("/uploads/{}", name(number)))
-            .header(hyper::header::HOST, address.to_string())
-            .body(Full::new(body(number, shape.size)))?;
-        let open = match sender.take() {
-            Some(open) => open,
-            None => match connect(address).await {
-                Ok(open) => open,
-                // Nobody is there, and nobody was.
-                Err(error) if run.accepted.is_empty() && run.refused == 0 => return Err(error),
+            .header(hyper::header::HOST, load.address.to_string())
+            .body(Full::new(body(number, load.shape.size)))?;
+        // A server may close a connection after an answer.
+        let sender = match open.take().filter(|sender| !sender.is_closed()) {
+            Some(sender) => sender,
+            None => match connect(load.address).await {
+                Ok(sender) => sender,
                 Err(_) => {
                     run.failed += 1;
                     continue;
@@ -99,8 +117,8 @@ async fn connection(address: SocketAddr, shape: Shape, next: Arc<AtomicU64>) -> 
             },
         };
         let start = Instant::now();
-        match send(open, request).await {
-            Ok((open, status)) => {
+        match timeout(SLOWEST, send(sender, request)).await {
+            Ok(Ok((sender, status))) => {
                 match status {
                     StatusCode::CREATED => {
                         run.accepted.push(number);
@@ -109,10 +127,10 @@ async fn connection(address: SocketAddr, shape: Shape, next: Arc<AtomicU64>) -> 
                     StatusCode::SERVICE_UNAVAILABLE => run.refused += 1,
                     _ => run.failed += 1,
                 }
-                sender = Some(open);
+                open = Some(sender);
             }
             // The next upload gets a connection of its own.
-            Err(_) => run.failed += 1,
+            Ok(Err(_)) | Err(_) => run.failed += 1,
         }
     }
 }

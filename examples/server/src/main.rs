@@ -3,6 +3,7 @@
 
 mod backend;
 mod bench;
+mod body;
 mod cli;
 mod front;
 mod ledger;
@@ -14,37 +15,64 @@ mod upload;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
-use clap::Parser;
+use anyhow::Context;
+use longshore::CancelToken;
+use longshore_cli::end::{self, Failure, OrFail, Status};
+use longshore_cli::limits;
+use longshore_cli::signals::{self, Signals};
 
-use cli::{Cli, Command};
-
-/// Something that was accepted is not in the database or twice, requests failed, or connections had to be cut.
-const FAILED: u8 = 1;
-/// A bad option, an address or a database that cannot be opened.
-const USAGE: u8 = 2;
+use cli::{Bench, Cli, Command, Load, Shape};
 
 fn main() -> ExitCode {
-    // Ends the process with status 2 on a bad option.
-    let cli = Cli::parse();
-    let done = match &cli.command {
+    end::main("server", run)
+}
+
+fn run(cli: Cli) -> Result<Status, Failure> {
+    match &cli.command {
         Command::Serve(options) => front::serve(options),
         Command::Load(options) => load_only(options),
-        Command::Bench(options) => bench::bench(options),
-    };
-    match done {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(FAILED),
-        Err(error) => {
-            report::complain(&format!("{error:#}"));
-            ExitCode::from(USAGE)
-        }
+        Command::Bench(options) => bench(options),
     }
 }
 
-/// Loads a server that somebody else has started. Returns whether no request failed.
-fn load_only(options: &cli::Load) -> Result<bool> {
-    let run = load::run(options.address, options.shape, None)?;
-    report::print_load(&run)?;
-    Ok(run.failed == 0)
+/// Loads a server that was started otherwise.
+fn load_only(options: &Load) -> Result<Status, Failure> {
+    let (signals, stop) = prepare(options.shape)?;
+    let run = load::run(options.address, options.shape, None, &stop).or_usage()?;
+    report::print_load(&run).context("cannot write the report").or_failed()?;
+    Ok(status(&signals, run.failed == 0))
+}
+
+/// Compares all modes.
+fn bench(options: &Bench) -> Result<Status, Failure> {
+    let (signals, stop) = prepare(options.shape)?;
+    let rows = bench::bench(options, &stop).or_failed()?;
+    report::print_bench(&rows).context("cannot write the report").or_failed()?;
+    Ok(status(&signals, rows.iter().all(bench::Row::is_good)))
+}
+
+/// A token that the first signal cancels, and descriptors for all connections.
+fn prepare(shape: Shape) -> Result<(Signals, CancelToken), Failure> {
+    let stop = CancelToken::new();
+    let asked = stop.clone();
+    let signals = signals::listen("server", move |_| {
+        asked.cancel();
+    })
+    .context("cannot listen for signals")
+    .or_usage()?;
+    let (wanted, free) = (shape.connections, limits::connections(shape.connections).or_usage()?);
+    if free < wanted {
+        let text = format!("--connections {wanted}: the system allows {free} (ulimit -n)");
+        return Err(Failure::usage(anyhow::anyhow!(text)));
+    }
+    Ok((signals, stop))
+}
+
+/// A load that was stopped is incomplete.
+fn status(signals: &Signals, is_good: bool) -> Status {
+    match signals.first() {
+        Some(signal) => Status::stopped_by(signal),
+        None if is_good => Status::DONE,
+        None => Status::FAILED,
+    }
 }

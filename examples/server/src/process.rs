@@ -1,11 +1,12 @@
 //! A server in a process of its own: starts it, watches what it uses, stops it by a signal.
 
-use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use longshore_cli::process::{Finished, Running, Stream};
+use longshore_cli::signals::Signal;
 
 /// How often the number of threads is looked at.
 const SAMPLE: Duration = Duration::from_millis(5);
@@ -22,8 +23,7 @@ pub struct Peak {
 /// A running server. Dropping it kills it.
 #[derive(Debug)]
 pub struct Watched {
-    child: Child,
-    output: BufReader<ChildStdout>,
+    running: Running,
     pub address: SocketAddr,
 }
 
@@ -31,24 +31,11 @@ impl Watched {
     /// Starts this program again, as a server, and waits until it listens.
     pub fn start(arguments: &[String]) -> Result<Watched> {
         let program = std::env::current_exe().context("this program's file is not to be found")?;
-        let mut child = Command::new(program)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("the server does not start")?;
-        let mut output = BufReader::new(child.stdout.take().context("a pipe was asked for")?);
-        let mut line = String::new();
-        output.read_line(&mut line)?;
-        let address = line.trim().strip_prefix("listening on ").and_then(|address| address.parse().ok());
-        match address {
-            Some(address) => Ok(Watched { child, output, address }),
-            None => {
-                let _ = child.kill();
-                let _ = child.wait();
-                anyhow::bail!("the server does not listen")
-            }
-        }
+        let running =
+            Running::start(Command::new(program).args(arguments)).context("the server does not start")?;
+        let line = running.wait_for(Stream::Output, "listening on ").context("the server does not listen")?;
+        let address = line.strip_prefix("listening on ").and_then(|address| address.parse().ok());
+        Ok(Watched { running, address: address.context("the server names no address")? })
     }
 
     /// Drives the future and samples the process meanwhile. No peaks where the system does not tell.
@@ -69,36 +56,14 @@ impl Watched {
     }
 
     fn status(&self, key: &str) -> Option<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.running.id())).ok()?;
         let value = status.lines().find_map(|line| line.strip_prefix(key))?;
         value.split_whitespace().next()?.parse().ok()
     }
 
-    /// Asks it to stop, waits until it has, and returns the rest of what it said.
-    pub fn stop(mut self) -> Result<(ExitStatus, String)> {
-        terminate(&self.child)?;
-        let mut rest = String::new();
-        self.output.read_to_string(&mut rest)?;
-        Ok((self.child.wait()?, rest.trim().to_owned()))
+    /// Asks it to stop, and waits until it has.
+    pub fn stop(mut self) -> Result<Finished> {
+        self.running.signal(Signal::Terminate)?;
+        Ok(self.running.finish()?)
     }
-}
-
-impl Drop for Watched {
-    fn drop(&mut self) {
-        // Both are in vain if it was stopped in good order.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-#[cfg(unix)]
-fn terminate(child: &Child) -> Result<()> {
-    let process = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
-    let process = process.context("a process number")?;
-    rustix::process::kill_process(process, rustix::process::Signal::TERM).context("the signal was not sent")
-}
-
-#[cfg(not(unix))]
-fn terminate(_: &Child) -> Result<()> {
-    anyhow::bail!("the bench stops its servers by SIGTERM, which this system does not have")
 }

@@ -3,12 +3,17 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
+use longshore_cli::print;
+
 use crate::bench::Row;
 use crate::load::Run;
 
 /// Writes the table of the bench.
 pub fn print_bench(rows: &[Row]) -> io::Result<()> {
-    let mut out = io::stdout().lock();
+    print::report(|out| write_bench(out, rows))
+}
+
+fn write_bench(out: &mut dyn Write, rows: &[Row]) -> io::Result<()> {
     writeln!(
         out,
         "{:<19}{:>9}{:>8}{:>8}{:>8}{:>7}{:>8}{:>8}{:>8}{:>8}{:>8}{:>7}",
@@ -43,17 +48,18 @@ pub fn print_bench(rows: &[Row]) -> io::Result<()> {
             percentile(run, 100),
         )?;
     }
-    out.flush()
+    Ok(())
 }
 
 /// Writes what a load came to.
 pub fn print_load(run: &Run) -> io::Result<()> {
-    let mut out = io::stdout().lock();
     let Run { accepted, refused, failed, .. } = run;
-    writeln!(out, "{} accepted, {refused} refused, {failed} failed, {:.0} req/s", accepted.len(), rate(run))?;
     let [p50, p99, max] = [50, 99, 100].map(|percent| percentile(run, percent));
-    writeln!(out, "latency in ms: p50 {p50}, p99 {p99}, max {max}")?;
-    out.flush()
+    print::report(|out| {
+        let rate = rate(run);
+        writeln!(out, "{} accepted, {refused} refused, {failed} failed, {rate:.0} req/s", accepted.len())?;
+        writeln!(out, "latency in ms: p50 {p50}, p99 {p99}, max {max}")
+    })
 }
 
 /// Accepted uploads a second.
@@ -69,13 +75,10 @@ fn percentile(run: &Run, percent: usize) -> String {
 
 /// Writes one line to standard output.
 pub fn say(message: &str) {
-    // Who does not listen needs no server log; the server goes on.
-    let mut out = io::stdout().lock();
-    let _ = writeln!(out, "{message}").and_then(|()| out.flush());
+    print::say(message);
 }
 
 /// Writes one line to standard error.
 pub fn complain(message: &str) {
-    // `eprintln!` would panic if nobody listens; there is no one left to tell.
-    let _ = writeln!(io::stderr(), "server: {message}");
+    print::complain("server", message);
 }

@@ -1,36 +1,47 @@
 //! One upload on its way from the request to its row.
 
 use bytes::Bytes;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use crate::store::{WriteError, Written};
 
 /// What names a content.
 pub type Hash = [u8; blake3::OUT_LEN];
 
-/// What becomes of an upload that was accepted: the number of its row, or what the database said.
-pub type Stored = Result<i64, String>;
+/// What becomes of an upload that was accepted.
+pub type Answer = Result<Written, WriteError>;
+
+/// What an upload takes of a server of bounded capacity, until it is stored.
+pub type Place = Option<OwnedSemaphorePermit>;
 
 /// An upload with the place where its request waits for the answer.
 #[derive(Debug)]
 pub struct Upload {
     pub name: String,
+    /// Two uploads with the same key are one.
+    pub key: Option<String>,
     pub body: Bytes,
-    pub reply: oneshot::Sender<Stored>,
+    pub reply: oneshot::Sender<Answer>,
+    pub place: Place,
 }
 
 /// An upload that only has to be written.
 #[derive(Debug)]
 pub struct Row {
     pub name: String,
+    pub key: Option<String>,
     pub body: Bytes,
     pub hash: Hash,
-    pub reply: oneshot::Sender<Stored>,
+    pub reply: oneshot::Sender<Answer>,
+    pub place: Place,
 }
 
 impl Upload {
     /// The part of the work that keeps a processor busy.
     pub fn digest(self, rounds: u32) -> Row {
         let hash = digest(&self.body, rounds);
-        Row { name: self.name, body: self.body, hash, reply: self.reply }
+        let Upload { name, key, body, reply, place } = self;
+        Row { name, key, body, hash, reply, place }
     }
 }
 

@@ -1,18 +1,18 @@
 //! Takes connections, runs their handlers, makes room, refuses, and ends all of them at the stop.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::{AbortHandle, Id, JoinError, JoinSet, yield_now};
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet, spawn_local, yield_now};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::{Activity, Connection, LAST_CALL, Limits, Stream};
 
-/// Connections that are being refused at a time; more are closed without an answer.
+/// Connections that are being refused at a time. For one more the oldest is closed, which has had its answer for longest.
 const REFUSED_AT_A_TIME: usize = 8;
 /// How long a refusal may take.
 const REFUSAL: Duration = Duration::from_secs(1);
@@ -58,7 +58,7 @@ where
         };
         match accepted {
             Ok((socket, _)) if guests.make_room().await => guests.admit(socket, &closing, &handle),
-            Ok((socket, _)) => guests.refuse(socket),
+            Ok((socket, _)) => guests.refuse(socket).await,
             Err(_) => sleep(BREATH).await,
         }
     }
@@ -75,12 +75,12 @@ struct Guests {
     refusal: &'static [u8],
     running: JoinSet<()>,
     known: HashMap<Id, (Activity, AbortHandle)>,
-    refused: JoinSet<()>,
+    refused: VecDeque<AbortHandle>,
 }
 
 impl Guests {
     fn new(limits: Limits, refusal: &'static [u8]) -> Self {
-        Guests { limits, refusal, running: JoinSet::new(), known: HashMap::new(), refused: JoinSet::new() }
+        Guests { limits, refusal, running: JoinSet::new(), known: HashMap::new(), refused: VecDeque::new() }
     }
 
     fn forget(&mut self, ended: Result<(Id, ()), JoinError>) {
@@ -122,20 +122,23 @@ impl Guests {
         self.known.insert(abort.id(), (activity, abort));
     }
 
-    fn refuse(&mut self, socket: TcpStream) {
-        while self.refused.try_join_next().is_some() {}
-        if self.refused.len() < REFUSED_AT_A_TIME {
-            let mut stream = Stream::new(socket, Activity::new(), REFUSAL);
-            let refusal = self.refusal;
-            self.refused.spawn_local(async move {
-                let answer = async {
-                    // A client that does not read it loses it.
-                    let _ = stream.write_all(refusal).await;
-                    let _ = stream.shutdown().await;
-                };
-                let _ = timeout(REFUSAL, answer).await;
-            });
+    async fn refuse(&mut self, socket: TcpStream) {
+        while self.refused.len() >= REFUSED_AT_A_TIME {
+            if let Some(oldest) = self.refused.pop_front() {
+                oldest.abort();
+            }
         }
+        let mut stream = Stream::new(socket, Activity::new(), REFUSAL);
+        let refusal = self.refusal;
+        let answer = async move {
+            // A client that does not read it loses it.
+            let _ = stream.write_all(refusal).await;
+            let _ = stream.shutdown().await;
+        };
+        let answering = spawn_local(async move { drop(timeout(REFUSAL, answer).await) });
+        self.refused.push_back(answering.abort_handle());
+        // Begins to answer, and closes the descriptor of the oldest.
+        yield_now().await;
     }
 
     /// Waits until all have ended, which the silent ones do soon; cuts the rest at the deadline. Returns how many requests that cost.
@@ -174,7 +177,7 @@ mod tests {
 
     use tokio::io::{AsyncReadExt, BufReader};
     use tokio::sync::oneshot;
-    use tokio::task::{LocalSet, spawn_local};
+    use tokio::task::LocalSet;
 
     use super::super::{Line, Lines};
     use super::*;

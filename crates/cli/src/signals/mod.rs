@@ -22,7 +22,10 @@
 //! while left > 0 && !STOP.load(Ordering::Relaxed) {
 //!     left -= 1;
 //! }
-//! let status = signals.status(left == 0);
+//! let status = match signals.first() {
+//!     Some(signal) if left > 0 => Status::stopped_by(signal),
+//!     _ => Status::DONE,
+//! };
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
@@ -40,7 +43,6 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use crate::end::Status;
 use crate::output;
 use crate::print::complain;
 
@@ -92,16 +94,6 @@ impl Signals {
     /// The first one, if there was any. It is set before the program is told.
     pub fn first(&self) -> Option<Signal> {
         self.first.get().copied()
-    }
-
-    /// The exit status of a batch program: of the signal if one came and the work is incomplete. A signal that came too late
-    /// to prevent anything is nothing to report.
-    pub fn status(&self, is_complete: bool) -> Status {
-        match self.first() {
-            Some(signal) if !is_complete => Status::stopped_by(signal),
-            _ if is_complete => Status::DONE,
-            _ => Status::FAILED,
-        }
     }
 }
 
@@ -162,5 +154,5 @@ fn remove_temporaries() {
 /// Ends the process without running anything else of it.
 #[cfg(not(unix))]
 fn end(signal: Signal) -> ! {
-    std::process::exit(i32::from(Status::stopped_by(signal).code()))
+    std::process::exit(i32::from(crate::end::Status::stopped_by(signal).code()))
 }

@@ -16,13 +16,15 @@ use crate::end::Status;
 /// Calls `on_signal` for each signal, on one thread; ends the process when that is asked for.
 pub fn listen(mut on_signal: impl FnMut(Signal) -> Next + Send + 'static) -> io::Result<()> {
     let heard: Vec<Signal> = Signal::ALL.into_iter().filter(|signal| !is_ignored(*signal)).collect();
+    // Before any other handler: from the first one on the system does not end the process any more, and a signal that
+    // only the other kind of handler saw would be lost.
+    let mut incoming = Signals::new(heard.iter().map(|signal| number(*signal)))?;
     // Set while the thread is at the second signal: a third then ends the process inside of the handler.
     let is_ending = Arc::new(AtomicBool::new(false));
     for signal in &heard {
         let status = i32::from(Status::stopped_by(*signal).code());
         flag::register_conditional_shutdown(number(*signal), status, Arc::clone(&is_ending))?;
     }
-    let mut incoming = Signals::new(heard.iter().map(|signal| number(*signal)))?;
     thread::Builder::new().name("signals".into()).spawn(move || {
         let mut is_first = true;
         for incoming in incoming.forever() {

@@ -266,6 +266,9 @@ mod tests {
     #[test]
     fn files_that_the_kernel_makes_up_are_known() {
         assert!(Place::root(Path::new("/proc/self")).read().expect("a directory").is_pseudo());
-        assert!(!Place::root(Path::new(".")).read().expect("a directory").is_pseudo());
+        let here = Place::root(Path::new(".")).read().expect("a directory");
+        assert!(!here.is_pseudo());
+        let same = Place::root(Path::new("../cli")).read().expect("a directory");
+        assert_eq!(here.identity().expect("it tells"), same.identity().expect("it tells"));
     }
 }

@@ -5,7 +5,7 @@ use std::fs::{self, File, Metadata, ReadDir};
 use std::io;
 use std::path::PathBuf;
 
-use super::{Entry, Facts, Kind};
+use super::{Entry, Facts, Identity, Kind};
 
 /// The entries of a directory, in no order.
 #[derive(Debug)]
@@ -25,6 +25,14 @@ impl Entries {
     /// Whether the system makes up what the files hold.
     pub fn is_pseudo(&self) -> bool {
         false
+    }
+
+    /// What this directory is: the system does not tell.
+    ///
+    /// # Errors
+    /// None.
+    pub fn identity(&self) -> io::Result<Option<Identity>> {
+        Ok(None)
     }
 }
 

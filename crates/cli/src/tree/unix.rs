@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 
-use rustix::fs::{AtFlags, CWD, Dir, DirEntry, FileType, Mode, OFlags, openat, statat};
+use rustix::fs::{AtFlags, CWD, Dir, DirEntry, FileType, Mode, OFlags, Stat, openat, statat};
 
 use super::{Entry, Facts, Identity, Kind};
 
@@ -80,6 +80,14 @@ impl Entries {
         self.is_pseudo
     }
 
+    /// What this directory is, whatever the path to it.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn identity(&self) -> io::Result<Option<Identity>> {
+        Ok(Some(identity(&self.directory.stat()?)))
+    }
+
     fn entry(&self, found: &DirEntry) -> io::Result<Entry> {
         let kind = match found.file_type() {
             FileType::Directory => Kind::Directory,
@@ -97,7 +105,7 @@ impl Entries {
             FileType::RegularFile => Kind::File(Facts {
                 size: stat.st_size as u64,
                 allocated: (stat.st_blocks as u64).saturating_mul(BLOCK),
-                identity: Some(Identity { device: stat.st_dev as u64, inode: stat.st_ino as u64 }),
+                identity: Some(identity(&stat)),
                 names: stat.st_nlink as u64,
             }),
             _ => Kind::Other,
@@ -124,6 +132,11 @@ impl Iterator for Entries {
             }
         }
     }
+}
+
+#[allow(clippy::unnecessary_cast, reason = "the types differ from system to system")]
+fn identity(stat: &Stat) -> Identity {
+    Identity { device: stat.st_dev as u64, inode: stat.st_ino as u64 }
 }
 
 pub fn facts(metadata: &Metadata) -> Facts {

@@ -21,6 +21,13 @@ const EXIF: &[u8] = b"Exif\0\0";
 const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 
 pub fn header(reader: &mut impl BufRead) -> Result<Header, Failure> {
+    // What is in memory need not be copied.
+    let head = reader.fill_buf().map_err(|error| Failure::unreadable(&error))?;
+    match Jpeg::read(head) {
+        Err(Error::CutShort) => {}
+        Err(error) => return Err(failure(error)),
+        Ok(jpeg) => return Ok(described(jpeg, head)),
+    }
     let mut bytes = Vec::new();
     loop {
         let wanted = bytes.len().max(STEP);
@@ -28,25 +35,26 @@ pub fn header(reader: &mut impl BufRead) -> Result<Header, Failure> {
         match Jpeg::read(&bytes) {
             Err(Error::CutShort) if read && bytes.len() < MOST_HEADER => {}
             Err(error) => return Err(failure(error)),
-            Ok(jpeg) => {
-                let facts = super::of_exif(segment(&bytes, 1, EXIF));
-                let model = match jpeg.colour {
-                    Colour::Grey => Model::Grey,
-                    Colour::YCbCr | Colour::Rgb => Model::Rgb,
-                    Colour::Cmyk { .. } | Colour::Ycck { .. } => Model::Cmyk,
-                };
-                return Ok(Header {
-                    format: Input::Jpeg,
-                    size: (jpeg.width.into(), jpeg.height.into()),
-                    orientation: facts.orientation,
-                    frames: Frames::Still,
-                    is_lossy: true,
-                    model,
-                    depth: 1,
-                    decoder: Decoder::Jpeg(jpeg),
-                });
-            }
+            Ok(jpeg) => return Ok(described(jpeg, &bytes)),
         }
+    }
+}
+
+fn described(jpeg: Jpeg, bytes: &[u8]) -> Header {
+    let model = match jpeg.colour {
+        Colour::Grey => Model::Grey,
+        Colour::YCbCr | Colour::Rgb => Model::Rgb,
+        Colour::Cmyk { .. } | Colour::Ycck { .. } => Model::Cmyk,
+    };
+    Header {
+        format: Input::Jpeg,
+        size: (jpeg.width.into(), jpeg.height.into()),
+        orientation: super::of_exif(segment(bytes, 1, EXIF)).orientation,
+        frames: Frames::Still,
+        is_lossy: true,
+        model,
+        depth: 1,
+        decoder: Decoder::Jpeg(jpeg),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::format::{self, Input, Sniffed};
 use crate::metadata::exif;
 use crate::orientation::Orientation;
 use crate::raster::{Model, Pixels, Raster};
-use crate::recipe::Limits;
+use crate::recipe::{Limits, Recipe};
 
 /// What the header of a source tells.
 #[derive(Clone, Debug)]
@@ -199,8 +199,9 @@ pub fn frames(
 impl Header {
     /// The smallest scale of decoding that still leaves the resampler twice the wanted size, so that its filter decides about
     /// the quality.
-    pub fn scale_for(&self, wanted: (u32, u32)) -> Scale {
-        if !matches!(self.decoder, Decoder::Jpeg(_)) {
+    pub fn scale_for(&self, wanted: (u32, u32), recipe: &Recipe) -> Scale {
+        // What a decoder averages are not amounts of light.
+        if recipe.linear || !matches!(self.decoder, Decoder::Jpeg(_)) {
             return Scale::Full;
         }
         let is_enough = |scale: &Scale| {

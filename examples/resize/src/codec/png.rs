@@ -140,6 +140,12 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, Failure> {
                 }
             }
         }
+        // The checksum of the last pixels. What is missing behind them is none of theirs.
+        if damage.is_none()
+            && let Err(DecodingError::Format(error)) = reader.finish()
+        {
+            damage = Some(error.to_string());
+        }
     }
     let samples = if depth == 1 {
         Samples::Eight(data)

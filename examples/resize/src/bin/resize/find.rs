@@ -5,7 +5,6 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
-use globset::{GlobBuilder, GlobMatcher};
 use longshore_cli::{input, print};
 use longshore_resize::failure::{Failure, Kind};
 use longshore_resize::format;
@@ -129,7 +128,7 @@ fn path_of(name: &[u8]) -> PathBuf {
 /// Expands the inputs. The directory `output` is not searched.
 pub fn find(inputs: &Inputs, output: Option<&Path>) -> Found {
     let output = output.and_then(|output| fs::canonicalize(output).ok());
-    let walk = Walk { output: output.as_deref(), matcher: None };
+    let walk = Walk { output: output.as_deref(), pattern: None };
     let mut found = Found::default();
     let mut unmatched = Vec::new();
     for path in &inputs.listed {
@@ -146,10 +145,9 @@ pub fn find(inputs: &Inputs, output: Option<&Path>) -> Found {
             // An existing file wins, so that a name with a bracket in it needs no escape.
             Err(error) => match glob(path) {
                 None => found.fail(path, error),
-                Some(Err(error)) => found.fail(path, error),
-                Some(Ok((base, matcher))) => {
+                Some((base, pattern)) => {
                     let before = found.entries.len();
-                    Walk { matcher: Some(&matcher), ..walk }.below(&base, &mut found);
+                    Walk { pattern: Some(&pattern), ..walk }.below(&base, &mut found);
                     if found.entries.len() == before {
                         unmatched.push(path);
                     }
@@ -193,8 +191,8 @@ fn below_any(path: &Path) -> PathBuf {
 struct Walk<'a> {
     /// Not to be searched.
     output: Option<&'a Path>,
-    /// What names must match.
-    matcher: Option<&'a GlobMatcher>,
+    /// What names must match, in lower case.
+    pattern: Option<&'a str>,
 }
 
 impl Walk<'_> {
@@ -230,7 +228,9 @@ impl Walk<'_> {
 
     fn take(&self, root: &Path, path: &Path, found: &mut Found) {
         let relative = path.strip_prefix(root).unwrap_or(path);
-        if self.matcher.is_some_and(|matcher| !matcher.is_match(relative)) {
+        // Like in a shell only `**` crosses directories; unlike there `*.jpg` finds IMG_0001.JPG, too.
+        let name = || relative.to_string_lossy().to_lowercase();
+        if self.pattern.is_some_and(|pattern| !fast_glob::glob_match(pattern, name())) {
             return;
         }
         match format::announced(path) {
@@ -258,8 +258,8 @@ impl Walk<'_> {
     }
 }
 
-/// Splits a pattern into the directory to search and what must match below it; `None` if it is no pattern.
-fn glob(input: &Path) -> Option<Result<(PathBuf, GlobMatcher), globset::Error>> {
+/// Splits a pattern into the directory to search and what must match below it, in lower case; `None` if it is no pattern.
+fn glob(input: &Path) -> Option<(PathBuf, String)> {
     // A name that is not Unicode cannot be a pattern.
     input.to_str()?;
     let is_pattern = |part: &Component<'_>| part.as_os_str().to_string_lossy().contains(['*', '?', '[', '{']);
@@ -273,8 +273,5 @@ fn glob(input: &Path) -> Option<Result<(PathBuf, GlobMatcher), globset::Error>> 
     if base.as_os_str().is_empty() {
         base.push(".");
     }
-    // Like in a shell only `**` crosses directories; unlike there `*.jpg` finds IMG_0001.JPG, too.
-    let text = pattern.to_string_lossy();
-    let glob = GlobBuilder::new(&text).literal_separator(true).case_insensitive(true).build();
-    Some(glob.map(|glob| (base, glob.compile_matcher())))
+    Some((base, pattern.to_string_lossy().to_lowercase()))
 }

@@ -57,7 +57,7 @@ fn run(cli: Cli) -> Result<Status, Failure> {
     if signals.first().is_some() && batch.totals().cancelled > 0 {
         batch.end = End::Interrupted;
     }
-    report::print(&batch, destination.shown(), &cli).or_failed()?;
+    report::print(&batch, destination.shown(), &cli).context("cannot write the report").or_failed()?;
     if let Some(path) = &cli.report {
         page::write(path, &batch, destination.shown())
             .with_context(|| format!("cannot write {}", longshore_cli::name::shown(path)))
