@@ -1,6 +1,6 @@
 //! JPEG sources.
 
-use std::io::{BufRead, ErrorKind, Read};
+use std::io::{self, BufRead, ErrorKind, Seek};
 
 use longshore_jpeg::{Colour, Error, Header as Jpeg, Image, Plane, Scale, Segments};
 
@@ -11,31 +11,70 @@ use crate::format::Input;
 use crate::raster::{Model, Pixels, Raster, Samples, rgb_of_pixel};
 use crate::recipe::Limits;
 
-/// Bytes that are read of a file at a time until its header is whole.
-const STEP: usize = 64 << 10;
-
-/// The longest header, with all of its metadata. Real ones have a few megabytes at most, where a film is part of a picture.
-const MOST_HEADER: usize = 64 << 20;
+/// Segments of one header. Real ones have some hundreds, where a film or a depth map is part of a picture.
+const MOST_SEGMENTS: usize = 20_000;
 
 const EXIF: &[u8] = b"Exif\0\0";
 const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 
-pub fn header(reader: &mut impl BufRead) -> Result<Header, Failure> {
-    // What is in memory need not be copied.
-    let head = reader.fill_buf().map_err(|error| Failure::unreadable(&error))?;
-    match Jpeg::read(head) {
-        Err(Error::CutShort) => {}
-        Err(error) => return Err(failure(error)),
-        Ok(jpeg) => return Ok(described(jpeg, head)),
+pub fn header(reader: &mut (impl BufRead + Seek)) -> Result<Header, Failure> {
+    let file = condensed(reader).map_err(|error| match error.kind() {
+        ErrorKind::UnexpectedEof => failure(Error::CutShort),
+        _ => Failure::unreadable(&error),
+    })?;
+    match Jpeg::read(&file) {
+        Err(error) => Err(failure(error)),
+        Ok(jpeg) => Ok(described(jpeg, &file)),
     }
-    let mut bytes = Vec::new();
+}
+
+/// The header of a file up to its first scan, without the segments that say nothing about it: they can be megabytes.
+fn condensed(reader: &mut (impl BufRead + Seek)) -> io::Result<Vec<u8>> {
+    let mut file = vec![0; 2];
+    reader.read_exact(&mut file)?;
+    for _ in 0..MOST_SEGMENTS {
+        let marker = marker(reader)?;
+        // Markers without a length.
+        if matches!(marker, 0x01 | 0xd0..=0xd9) {
+            file.extend([0xff, marker]);
+            continue;
+        }
+        let mut length = [0; 2];
+        reader.read_exact(&mut length)?;
+        let contents = u16::from_be_bytes(length).saturating_sub(2);
+        let is_needed = matches!(marker, 0xc0..=0xcf | 0xda | 0xdc | 0xe0 | 0xe1 | 0xee);
+        if is_needed {
+            file.extend([0xff, marker]);
+            file.extend(length);
+            let start = file.len();
+            file.resize(start + usize::from(contents), 0);
+            reader.read_exact(&mut file[start..])?;
+            // Other segments of that number are XMP packets, of which there can be many.
+            if marker == 0xe1 && !file[start..].starts_with(EXIF) {
+                file.truncate(start - 4);
+            }
+        } else {
+            reader.seek_relative(contents.into())?;
+        }
+        if marker == 0xda {
+            return Ok(file);
+        }
+    }
+    Err(io::Error::new(ErrorKind::InvalidData, "the header has too many segments"))
+}
+
+/// The next marker. Bytes before it are passed over, its first byte may be repeated.
+fn marker(reader: &mut impl BufRead) -> io::Result<u8> {
+    let mut byte = [0];
     loop {
-        let wanted = bytes.len().max(STEP);
-        let read = read_more(reader, wanted, &mut bytes)?;
-        match Jpeg::read(&bytes) {
-            Err(Error::CutShort) if read && bytes.len() < MOST_HEADER => {}
-            Err(error) => return Err(failure(error)),
-            Ok(jpeg) => return Ok(described(jpeg, &bytes)),
+        while byte != [0xff] {
+            reader.read_exact(&mut byte)?;
+        }
+        while byte == [0xff] {
+            reader.read_exact(&mut byte)?;
+        }
+        if byte != [0] {
+            return Ok(byte[0]);
         }
     }
 }
