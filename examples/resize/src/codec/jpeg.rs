@@ -97,17 +97,6 @@ fn described(jpeg: Jpeg, bytes: &[u8]) -> Header {
     }
 }
 
-/// Appends up to `wanted` bytes; says whether there were any.
-fn read_more(reader: &mut impl BufRead, wanted: usize, bytes: &mut Vec<u8>) -> Result<bool, Failure> {
-    loop {
-        match reader.by_ref().take(wanted as u64).read_to_end(bytes) {
-            Ok(read) => return Ok(read > 0),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(Failure::unreadable(&error)),
-        }
-    }
-}
-
 fn failure(error: Error) -> Failure {
     match error {
         Error::Unsupported(_) => Failure::unsupported(error.to_string()),
