@@ -1,11 +1,11 @@
 //! GIF sources.
 
-use std::io::{BufRead, Read, Seek};
+use std::io::Cursor;
 use std::num::NonZeroU64;
 
 use gif::{ColorOutput, DecodeOptions, DecodingError, DisposalMethod, MemoryLimit, Repeat};
 
-use super::{Decoder, Frame, Frames, Header, Picture, cursor};
+use super::{Decoder, Frame, Frames, Header, Picture, Source};
 use crate::failure::Failure;
 use crate::format::Input;
 use crate::raster::{Model, Raster, Samples};
@@ -31,7 +31,7 @@ fn failure(error: DecodingError) -> Failure {
     }
 }
 
-pub fn header(reader: &mut (impl BufRead + Seek), limits: &Limits) -> Result<Header, Failure> {
+pub fn header(reader: &mut dyn Source, limits: &Limits) -> Result<Header, Failure> {
     let mut options = options(limits);
     options.skip_frame_decoding(true);
     let mut decoder = options.read_info(reader).map_err(failure)?;
@@ -56,7 +56,8 @@ pub fn header(reader: &mut (impl BufRead + Seek), limits: &Limits) -> Result<Hea
 }
 
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, Failure> {
-    let mut canvas = Canvas::open(bytes, limits)?;
+    let mut cursor = Cursor::new(bytes);
+    let mut canvas = Canvas::open(&mut cursor, limits)?;
     let frame = canvas.next()?.ok_or_else(|| Failure::damaged("the file has no picture"))?;
     Ok(Picture { has_palette: true, ..Picture::of(frame.raster) })
 }
@@ -66,7 +67,8 @@ pub fn frames(
     limits: &Limits,
     each: &mut dyn FnMut(Frame) -> Result<(), Failure>,
 ) -> Result<u32, Failure> {
-    let mut canvas = Canvas::open(bytes, limits)?;
+    let mut cursor = Cursor::new(bytes);
+    let mut canvas = Canvas::open(&mut cursor, limits)?;
     while let Some(frame) = canvas.next()? {
         each(frame)?;
     }
@@ -78,20 +80,18 @@ pub fn frames(
 }
 
 /// The canvas on which frames are drawn one after the other (GIF89a, 23).
-struct Canvas<R: Read> {
-    decoder: gif::Decoder<R>,
+struct Canvas<'a> {
+    decoder: gif::Decoder<&'a mut (dyn Source + 'a)>,
     pixels: Vec<u8>,
 }
 
-impl<'a> Canvas<std::io::Cursor<&'a [u8]>> {
-    fn open(bytes: &'a [u8], limits: &Limits) -> Result<Self, Failure> {
-        let decoder = options(limits).read_info(cursor(bytes)).map_err(failure)?;
+impl<'a> Canvas<'a> {
+    fn open(reader: &'a mut (dyn Source + 'a), limits: &Limits) -> Result<Self, Failure> {
+        let decoder = options(limits).read_info(reader).map_err(failure)?;
         let size = usize::from(decoder.width()) * usize::from(decoder.height()) * 4;
         Ok(Canvas { decoder, pixels: vec![0; size] })
     }
-}
 
-impl<R: Read> Canvas<R> {
     /// The canvas with the next frame on it.
     fn next(&mut self) -> Result<Option<Frame>, Failure> {
         let (width, height) = (usize::from(self.decoder.width()), usize::from(self.decoder.height()));

@@ -1,10 +1,10 @@
 //! JPEG sources.
 
-use std::io::{self, BufRead, ErrorKind, Seek};
+use std::io::{self, ErrorKind};
 
 use longshore_jpeg::{Colour, Error, Header as Jpeg, Image, Plane, Scale, Segments};
 
-use super::{Decoder, Frames, Header, Picture};
+use super::{Decoder, Frames, Header, Picture, Source};
 use crate::colour::Profile;
 use crate::failure::{Failure, Kind};
 use crate::format::Input;
@@ -17,7 +17,7 @@ const MOST_SEGMENTS: usize = 20_000;
 const EXIF: &[u8] = b"Exif\0\0";
 const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 
-pub fn header(reader: &mut (impl BufRead + Seek)) -> Result<Header, Failure> {
+pub fn header(reader: &mut dyn Source) -> Result<Header, Failure> {
     let file = condensed(reader).map_err(|error| match error.kind() {
         ErrorKind::UnexpectedEof => failure(Error::CutShort),
         _ => Failure::unreadable(&error),
@@ -29,7 +29,7 @@ pub fn header(reader: &mut (impl BufRead + Seek)) -> Result<Header, Failure> {
 }
 
 /// The header of a file up to its first scan, without the segments that say nothing about it: they can be megabytes.
-fn condensed(reader: &mut (impl BufRead + Seek)) -> io::Result<Vec<u8>> {
+fn condensed(reader: &mut dyn Source) -> io::Result<Vec<u8>> {
     let mut file = vec![0; 2];
     reader.read_exact(&mut file)?;
     for _ in 0..MOST_SEGMENTS {
@@ -64,7 +64,7 @@ fn condensed(reader: &mut (impl BufRead + Seek)) -> io::Result<Vec<u8>> {
 }
 
 /// The next marker. Bytes before it are passed over, its first byte may be repeated.
-fn marker(reader: &mut impl BufRead) -> io::Result<u8> {
+fn marker(reader: &mut dyn Source) -> io::Result<u8> {
     let mut byte = [0];
     loop {
         while byte != [0xff] {

@@ -9,7 +9,7 @@ mod png;
 mod tiff;
 mod webp;
 
-use std::io::{BufRead, Cursor, Seek};
+use std::io::{BufRead, Seek};
 
 use longshore_jpeg::Scale;
 
@@ -20,6 +20,11 @@ use crate::metadata::exif;
 use crate::orientation::Orientation;
 use crate::raster::{Model, Pixels, Raster};
 use crate::recipe::{Limits, Recipe};
+
+/// Where a source is read from: one type for all decoders, so that each is compiled once.
+pub trait Source: BufRead + Seek {}
+
+impl<R: BufRead + Seek> Source for R {}
 
 /// What the header of a source tells.
 #[derive(Clone, Debug)]
@@ -110,7 +115,7 @@ pub struct Frame {
 ///
 /// # Errors
 /// If the source cannot be read, is no image, or is larger than the limits allow.
-pub fn header(reader: &mut (impl BufRead + Seek), limits: &Limits) -> Result<Header, Failure> {
+pub fn header(reader: &mut dyn Source, limits: &Limits) -> Result<Header, Failure> {
     let head = reader.fill_buf().map_err(|error| Failure::unreadable(&error))?;
     let header = match format::sniff(&head[..head.len().min(format::SNIFF)]) {
         Sniffed::Known(Input::Jpeg) => jpeg::header(reader)?,
@@ -238,8 +243,4 @@ impl Header {
 /// The orientation that EXIF data names, and whether it says that the colours are Adobe RGB.
 fn of_exif(exif: Option<&[u8]>) -> exif::Facts {
     exif.map(exif::facts).unwrap_or_default()
-}
-
-fn cursor(bytes: &[u8]) -> Cursor<&[u8]> {
-    Cursor::new(bytes)
 }

@@ -1,10 +1,10 @@
 //! PNG sources.
 
-use std::io::{BufRead, Seek, SeekFrom};
+use std::io::{Cursor, SeekFrom};
 
 use png::{BitDepth, ColorType, Decoder as Png, DecodingError, Info, Limits as PngLimits, Transformations};
 
-use super::{Decoder, Frames, Header, Picture, cursor};
+use super::{Decoder, Frames, Header, Picture, Source};
 use crate::colour::{Chromaticities, Profile};
 use crate::failure::{Failure, Kind};
 use crate::format::Input;
@@ -17,7 +17,7 @@ const METADATA: u64 = 4 << 20;
 /// The name of the text chunk that holds XMP (XMP specification, part 3, 1.1.5).
 const XMP: &str = "XML:com.adobe.xmp";
 
-fn decoder<R: BufRead + Seek>(reader: R, limits: &Limits) -> Png<R> {
+fn decoder<'a>(reader: &'a mut (dyn Source + 'a), limits: &Limits) -> Png<&'a mut (dyn Source + 'a)> {
     let bytes = usize::try_from(limits.profile + METADATA).unwrap_or(usize::MAX);
     let mut decoder = Png::new_with_limits(reader, PngLimits { bytes });
     decoder.set_transformations(Transformations::EXPAND);
@@ -37,10 +37,10 @@ fn failure(error: DecodingError) -> Failure {
     }
 }
 
-pub fn header(reader: &mut (impl BufRead + Seek), limits: &Limits) -> Result<Header, Failure> {
+pub fn header(reader: &mut dyn Source, limits: &Limits) -> Result<Header, Failure> {
     let chunks = chunks(reader).map_err(|error| Failure::unreadable(&error))?;
     reader.seek(SeekFrom::Start(0)).map_err(|error| Failure::unreadable(&error))?;
-    let reader = decoder(&mut *reader, limits).read_info().map_err(failure)?;
+    let reader = decoder(reader, limits).read_info().map_err(failure)?;
     let info = reader.info();
     check_profile(chunks.has_profile, info, limits)?;
     check_light(info)?;
@@ -66,7 +66,7 @@ struct Chunks {
 }
 
 /// Walks over the chunks before the pixels without reading their contents.
-fn chunks(reader: &mut (impl BufRead + Seek)) -> std::io::Result<Chunks> {
+fn chunks(reader: &mut dyn Source) -> std::io::Result<Chunks> {
     let mut found = Chunks { has_profile: false };
     reader.seek(SeekFrom::Start(8))?;
     let mut head = [0; 8];
@@ -114,8 +114,9 @@ fn model_of((color, depth): (ColorType, BitDepth)) -> Result<(Model, u8), Failur
 }
 
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, Failure> {
-    let has_profile = chunks(&mut cursor(bytes)).is_ok_and(|chunks| chunks.has_profile);
-    let mut reader = decoder(cursor(bytes), limits).read_info().map_err(failure)?;
+    let has_profile = chunks(&mut Cursor::new(bytes)).is_ok_and(|chunks| chunks.has_profile);
+    let mut cursor = Cursor::new(bytes);
+    let mut reader = decoder(&mut cursor, limits).read_info().map_err(failure)?;
     check_profile(has_profile, reader.info(), limits)?;
     check_light(reader.info())?;
     let (model, depth) = model_of(reader.output_color_type())?;

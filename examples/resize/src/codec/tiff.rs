@@ -1,12 +1,12 @@
 //! TIFF sources.
 
-use std::io::{BufRead, Seek};
+use std::io::Cursor;
 
 use tiff::decoder::{Decoder as Tiff, DecodingResult, Limits as TiffLimits};
 use tiff::tags::Tag;
 use tiff::{ColorType, TiffError};
 
-use super::{Decoder, Frames, Header, Picture, cursor};
+use super::{Decoder, Frames, Header, Picture, Source};
 use crate::colour::Profile;
 use crate::failure::{Failure, Kind};
 use crate::format::Input;
@@ -17,7 +17,10 @@ use crate::recipe::Limits;
 /// The profile's tag (ICC.1:2010, B.5).
 const ICC: Tag = Tag::Unknown(34_675);
 
-fn open<R: BufRead + Seek>(reader: R, limits: &Limits) -> Result<Tiff<R>, Failure> {
+/// The decoder of any source.
+type Opened<'a> = Tiff<&'a mut (dyn Source + 'a)>;
+
+fn open<'a>(reader: &'a mut (dyn Source + 'a), limits: &Limits) -> Result<Opened<'a>, Failure> {
     let bytes = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
     let mut bounds = TiffLimits::default();
     bounds.decoding_buffer_size = bytes(limits.memory);
@@ -48,7 +51,7 @@ struct Layout {
     has_palette: bool,
 }
 
-fn layout<R: BufRead + Seek>(tiff: &mut Tiff<R>) -> Result<Layout, Failure> {
+fn layout(tiff: &mut Opened<'_>) -> Result<Layout, Failure> {
     let color = tiff.colortype().map_err(failure)?;
     let (model, bits, has_palette) = match color {
         ColorType::Gray(bits @ (1 | 2 | 4 | 8 | 16)) => (Model::Grey, bits, false),
@@ -77,12 +80,12 @@ fn layout<R: BufRead + Seek>(tiff: &mut Tiff<R>) -> Result<Layout, Failure> {
     Ok(Layout { model, bits, has_palette })
 }
 
-fn orientation<R: BufRead + Seek>(tiff: &mut Tiff<R>) -> Orientation {
+fn orientation(tiff: &mut Opened<'_>) -> Orientation {
     let number = tiff.find_tag_unsigned::<u16>(Tag::Orientation).ok().flatten();
     number.and_then(|number| Orientation::from_exif(number.into())).unwrap_or(Orientation::UPRIGHT)
 }
 
-pub fn header(reader: &mut (impl BufRead + Seek), limits: &Limits) -> Result<Header, Failure> {
+pub fn header(reader: &mut dyn Source, limits: &Limits) -> Result<Header, Failure> {
     let mut tiff = open(reader, limits)?;
     let Layout { model, bits, .. } = layout(&mut tiff)?;
     let depth = if bits == 16 { 2 } else { 1 };
@@ -100,7 +103,8 @@ pub fn header(reader: &mut (impl BufRead + Seek), limits: &Limits) -> Result<Hea
 }
 
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, Failure> {
-    let mut tiff = open(cursor(bytes), limits)?;
+    let mut cursor = Cursor::new(bytes);
+    let mut tiff = open(&mut cursor, limits)?;
     let layout = layout(&mut tiff)?;
     let (width, height) = tiff.dimensions().map_err(failure)?;
     let palette = if layout.has_palette {

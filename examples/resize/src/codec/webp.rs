@@ -1,17 +1,20 @@
 //! WebP sources.
 
-use std::io::{BufRead, Seek};
+use std::io::Cursor;
 
 use image_webp::{DecodingError, LoopCount, WebPDecoder};
 
-use super::{Decoder, Frame, Frames, Header, Picture, cursor};
+use super::{Decoder, Frame, Frames, Header, Picture, Source};
 use crate::colour::Profile;
 use crate::failure::{Failure, Kind};
 use crate::format::Input;
 use crate::raster::{Model, Raster, Samples};
 use crate::recipe::Limits;
 
-fn open<R: BufRead + Seek>(reader: R, limits: &Limits) -> Result<WebPDecoder<R>, Failure> {
+fn open<'a>(
+    reader: &'a mut (dyn Source + 'a),
+    limits: &Limits,
+) -> Result<WebPDecoder<&'a mut (dyn Source + 'a)>, Failure> {
     let mut decoder = WebPDecoder::new(reader).map_err(failure)?;
     decoder.set_memory_limit(usize::try_from(limits.memory).unwrap_or(usize::MAX));
     Ok(decoder)
@@ -30,7 +33,7 @@ fn failure(error: DecodingError) -> Failure {
     }
 }
 
-pub fn header(reader: &mut (impl BufRead + Seek), limits: &Limits) -> Result<Header, Failure> {
+pub fn header(reader: &mut dyn Source, limits: &Limits) -> Result<Header, Failure> {
     let mut decoder = open(reader, limits)?;
     let exif = decoder.exif_metadata().ok().flatten();
     let is_animated = decoder.is_animated();
@@ -54,7 +57,8 @@ fn without_head(exif: &[u8]) -> &[u8] {
 }
 
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, Failure> {
-    let mut decoder = open(cursor(bytes), limits)?;
+    let mut cursor = Cursor::new(bytes);
+    let mut decoder = open(&mut cursor, limits)?;
     let (width, height) = decoder.dimensions();
     let model = if decoder.has_alpha() { Model::Rgba } else { Model::Rgb };
     let mut samples = vec![0; width as usize * height as usize * model.channels()];
@@ -81,7 +85,8 @@ pub fn frames(
     limits: &Limits,
     each: &mut dyn FnMut(Frame) -> Result<(), Failure>,
 ) -> Result<u32, Failure> {
-    let mut decoder = open(cursor(bytes), limits)?;
+    let mut cursor = Cursor::new(bytes);
+    let mut decoder = open(&mut cursor, limits)?;
     let (width, height) = decoder.dimensions();
     let model = if decoder.has_alpha() { Model::Rgba } else { Model::Rgb };
     for _ in 0..decoder.num_frames() {

@@ -89,7 +89,8 @@ fn damaged_files_do_no_harm() {
 #[test]
 fn accepted_mutants_are_what_another_decoder_sees() {
     let bench = Bench::new();
-    let picture = image::RgbaImage::from_fn(32, 24, |x, y| image::Rgba([(x * 8) as u8, (y * 10) as u8, 50, 255]));
+    let picture =
+        image::RgbaImage::from_fn(32, 24, |x, y| image::Rgba([(x * 8) as u8, (y * 10) as u8, 50, 255]));
     let mut random = Random(SEED + 1);
     for extension in ["png", "webp", "gif"] {
         let path = bench.write(&format!("seed.{extension}"), |path| picture.save(path).expect("an image"));
@@ -100,7 +101,10 @@ fn accepted_mutants_are_what_another_decoder_sees() {
             bench.bytes(&format!("in/{extension}{number}.{extension}"), &file);
         }
     }
-    let summary = bench.run(&["--json", "--size", "100%", "--recode", "--max-pixels", "1M", "--animation", "first"]).expect(1).json();
+    let summary = bench
+        .run(&["--json", "--size", "100%", "--recode", "--max-pixels", "1M", "--animation", "first"])
+        .expect(1)
+        .json();
     let mut accepted = 0;
     for file in summary["files"].as_array().expect("files") {
         if file["status"] == "resized" {
