@@ -1,4 +1,5 @@
-//! The inverse transform of eight points with AVX2: the same steps as the portable one, eight lanes an instruction.
+//! The inverse transform of eight points with AVX2: the same steps as the portable one, eight lanes an
+//! instruction.
 
 use std::arch::x86_64::*;
 

@@ -20,8 +20,8 @@ impl<'a> Bits<'a> {
         Bits { data, at, buffer: 0, loaded: 0, made_up: 0 }
     }
 
-    /// Loads until there are at least 32 bits: more than one code and its value take. After the end of the data, which
-    /// a marker is too, there are zeros.
+    /// Loads until there are at least 32 bits: more than one code and its value take. After the end of the
+    /// data, which a marker is too, there are zeros.
     #[inline(always)]
     pub fn refill(&mut self) {
         if self.loaded >= 32 {
@@ -93,7 +93,8 @@ impl<'a> Bits<'a> {
         self.take(1) == 1
     }
 
-    /// A value of `size` bits as T.81, F.2.2.1 extends it: the lower half of the range stands for negative numbers.
+    /// A value of `size` bits as T.81, F.2.2.1 extends it: the lower half of the range stands for negative
+    /// numbers.
     #[inline(always)]
     pub fn signed(&mut self, size: u32) -> i32 {
         let value = self.take(size) as i32;

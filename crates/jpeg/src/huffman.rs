@@ -127,8 +127,8 @@ impl Huffman {
         self.values.get(usize::try_from(index).ok()?).copied()
     }
 
-    /// The next AC coefficient of a sequential scan: by how many coefficients it is further on, and its value.
-    /// An advance of 64 or more ends the block.
+    /// The next AC coefficient of a sequential scan: by how many coefficients it is further on, and its
+    /// value. An advance of 64 or more ends the block.
     #[inline(always)]
     pub fn coefficient(&self, bits: &mut Bits<'_>) -> Option<(usize, i32)> {
         bits.refill();

@@ -1,27 +1,29 @@
 //! From the coefficients of a block to its samples: the inverse cosine transform at four sizes.
 //!
-//! Eight points: the scaled variant of Arai, Agui and Nakajima, "A fast DCT-SQ scheme for images", 1988, whose constant
-//! factors are part of the quantization table ([`factors`]). Fewer points: the definition (T.81, A.3.3) over the
-//! coefficients that fit. Eight lanes at a time in plain loops, which a compiler turns into vector instructions. No fused
-//! multiplications: the samples are the same on every machine.
+//! Eight points: the scaled variant of Arai, Agui and Nakajima, "A fast DCT-SQ scheme for images", 1988,
+//! whose constant factors are part of the quantization table ([`factors`]). Fewer points: the definition
+//! (T.81, A.3.3) over the coefficients that fit. Eight lanes at a time in plain loops, which a compiler turns
+//! into vector instructions. No fused multiplications: the samples are the same on every machine.
 
 use crate::vector::Vectors;
 
 /// Eight numbers that are treated alike.
 type Lanes = [f32; 8];
 
-/// A block of coefficients, each multiplied by its factor, with the sides swapped: `block[u]` are those of horizontal
-/// frequency `u`.
+/// A block of coefficients, each multiplied by its factor, with the sides swapped: `block[u]` are those of
+/// horizontal frequency `u`.
 pub type Block = [Lanes; 8];
 
-/// Where each coefficient of a scan goes within a block, as `8 * u + v` (T.81, figure A.6, with the sides swapped).
+/// Where each coefficient of a scan goes within a block, as `8 * u + v` (T.81, figure A.6, with the sides
+/// swapped).
 pub const PLACES: [u8; 64] = [
     0, 8, 1, 2, 9, 16, 24, 17, 10, 3, 4, 11, 18, 25, 32, 40, 33, 26, 19, 12, 5, 6, 13, 20, 27, 34, 41, 48,
     56, 49, 42, 35, 28, 21, 14, 7, 15, 22, 29, 36, 43, 50, 57, 58, 51, 44, 37, 30, 23, 31, 38, 45, 52, 59,
     60, 53, 46, 39, 47, 54, 61, 62, 55, 63,
 ];
 
-/// The factors of the coefficients in the order of a scan: quantization times the constants of the transform of `side` points.
+/// The factors of the coefficients in the order of a scan: quantization times the constants of the transform
+/// of `side` points.
 pub fn factors(quantization: &[u16; 64], side: usize) -> [f32; 64] {
     use std::f64::consts::{FRAC_1_SQRT_2, PI};
     let of = |frequency: usize| match (side, frequency) {
@@ -109,7 +111,8 @@ fn transposed(x: Block) -> Block {
 /// Rounds to the nearest of 0 to 255.
 #[inline(always)]
 fn samples(x: Lanes) -> [u8; 8] {
-    // Adding so much leaves no room for a fraction in the number's bits, and the whole part in the lowest ones.
+    // Adding so much leaves no room for a fraction in the number's bits, and the whole part in the lowest
+    // ones.
     const ROOM: f32 = 12_582_912.0;
     let shifted = lanes(|i| x[i] + 128.0);
     let positive = lanes(|i| if shifted[i] > 0.0 { shifted[i] } else { 0.0 });

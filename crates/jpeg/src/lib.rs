@@ -1,16 +1,17 @@
 //! A JPEG decoder for programs that make pictures smaller.
 //!
-//! It delivers the planes of a picture as they are stored (luma and chroma each at its own size), at 1/1, 1/2, 1/4 or
-//! 1/8 of their size. So neither the chroma planes are enlarged nor colours converted at a size that nobody
-//! wants, and of the coefficients that a smaller size does not show only the lengths are looked at.
+//! It delivers the planes of a picture as they are stored (luma and chroma each at its own size), at 1/1,
+//! 1/2, 1/4 or 1/8 of their size. So neither chroma planes are enlarged nor colours converted at the size of
+//! the source, and of the coefficients that a smaller size does not show only the lengths are looked at.
 //!
 //! - Sequential and progressive Huffman coding with 8 bits, one, three or four components, any sampling, any
 //!   distribution of the components over scans, restart markers.
-//! - [`Image::damage`] says which share of a damaged picture is missing. A file that lacks only its end marker is whole.
+//! - [`Image::damage`] says which share of a damaged picture is missing. A file that lacks only its end
+//!   marker is whole.
 //! - What it does not decode it refuses by name: arithmetic and lossless coding, 12 bits, hierarchical files.
 //!
-//! Sources: ITU-T T.81 (the format; its annexes are cited as F.2.2.4 and the like); Loeffler, Ligtenberg and Moschytz,
-//! "Practical fast 1-D DCT algorithms with 11 multiplications", 1989 (the inverse transform).
+//! Sources: ITU-T T.81 (the format; its annexes are cited as F.2.2.4 and the like); Loeffler, Ligtenberg and
+//! Moschytz, "Practical fast 1-D DCT algorithms with 11 multiplications", 1989 (the inverse transform).
 //!
 //! ```
 //! # fn main() -> Result<(), longshore_jpeg::Error> {

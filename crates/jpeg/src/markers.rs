@@ -37,8 +37,8 @@ pub struct Marked<'a> {
     pub end: usize,
 }
 
-/// The next marker at or after `at`. Bytes before it are passed over, as all decoders do; a marker's first byte
-/// may be repeated.
+/// The next marker at or after `at`. Bytes before it are passed over, as all decoders do; a marker's first
+/// byte may be repeated.
 pub fn next(data: &[u8], mut at: usize) -> Result<Marked<'_>, Error> {
     loop {
         at += data

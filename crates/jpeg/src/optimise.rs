@@ -1,8 +1,9 @@
-//! Codes made to measure: a sequential file with its Huffman codes chosen for what is in it. Not a pixel changes.
+//! Codes made to measure: a sequential file with its Huffman codes chosen for what is in it. Not a pixel
+//! changes.
 //!
-//! Encoders that write while they encode use the codes that the standard has as an example (T.81, K.3). Others know a file's
-//! symbols first, and write each component in a scan of its own, which some decoders show wrong. This goes over the symbols of
-//! a finished file, and leaves their order as it is.
+//! Encoders that write while they encode use the codes that the standard has as an example (T.81, K.3).
+//! Others know a file's symbols first, and write each component in a scan of its own, which some decoders
+//! show wrong. This goes over the symbols of a finished file, and leaves their order as it is.
 
 use crate::bits::Bits;
 use crate::blocks::Layout;
@@ -31,8 +32,8 @@ type Counts = [[u32; SYMBOLS]; 8];
 #[derive(Clone, Copy)]
 struct Token(u32);
 
-/// The file with codes made to measure, if it has one scan of all components without restart markers, as encoders that
-/// write while they encode make them. `None` for any other.
+/// The file with codes made to measure, if it has one scan of all components without restart markers, as
+/// encoders that write while they encode make them. `None` for any other.
 ///
 /// # Errors
 /// If it is no JPEG file that [`Header::read`] understands.
@@ -223,8 +224,8 @@ fn put(file: &mut Vec<u8>, byte: u8) {
     }
 }
 
-/// The best lengths of codes up to 16 bits: how many there are of each, and the symbols from the shortest code to the
-/// longest (T.81, K.2, figures K.1 to K.4).
+/// The best lengths of codes up to 16 bits: how many there are of each, and the symbols from the shortest
+/// code to the longest (T.81, K.2, figures K.1 to K.4).
 fn lengths(counts: &[u32; SYMBOLS]) -> ([u8; LONGEST], Vec<u8>) {
     let mut counts = counts.map(u64::from);
     counts[SYMBOLS - 1] = 1;

@@ -1,4 +1,5 @@
-//! Progressive scans (T.81, G.2): coefficients are collected and refined, and transformed when all scans are read.
+//! Progressive scans (T.81, G.2): coefficients are collected and refined, and transformed when all scans are
+//! read.
 
 use crate::bits::Bits;
 use crate::huffman::Huffman;
@@ -46,7 +47,8 @@ pub fn refine_mean(bits: &mut Bits<'_>, band: Band, block: &mut Coefficients) {
     }
 }
 
-/// The first scan of a band. `blank` is the number of blocks, this one among them, that have no more of the band.
+/// The first scan of a band. `blank` is the number of blocks, this one among them, that have no more of the
+/// band.
 #[inline(always)]
 pub fn first_band(
     bits: &mut Bits<'_>,

@@ -286,8 +286,8 @@ struct Walked {
     end: usize,
 }
 
-/// Walks over the `total` units of a scan. Where data is not valid, it goes on at the next restart marker, as far as the
-/// marker's number says.
+/// Walks over the `total` units of a scan. Where data is not valid, it goes on at the next restart marker, as
+/// far as the marker's number says.
 #[inline(always)]
 fn walk<'d, S: ?Sized>(
     data: &'d [u8],

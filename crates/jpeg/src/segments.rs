@@ -49,8 +49,8 @@ impl<'a> Iterator for Segments<'a> {
     }
 }
 
-/// The colour profile that a file carries, put together from its parts (ICC.1:2010, B.4). `None` if there is none,
-/// or if parts of it are missing.
+/// The colour profile that a file carries, put together from its parts (ICC.1:2010, B.4). `None` if there is
+/// none, or if parts of it are missing.
 pub fn icc_profile(data: &[u8]) -> Option<Vec<u8>> {
     let mut parts: Vec<(u8, u8, &[u8])> = Vec::new();
     for segment in Segments::of(data).filter(|segment| segment.number == 2) {
@@ -65,8 +65,9 @@ pub fn icc_profile(data: &[u8]) -> Option<Vec<u8>> {
     is_whole.then(|| parts.iter().flat_map(|&(.., part)| part).copied().collect())
 }
 
-/// All that belongs to the picture itself, up to and with its end marker: without application segments and comments, and without
-/// the start marker, so that other segments can be put before it. `None` if the file is not a whole JPEG.
+/// All that belongs to the picture itself, up to and with its end marker: without application segments and
+/// comments, and without the start marker, so that other segments can be put before it. `None` if the file is
+/// not a whole JPEG.
 pub fn picture(data: &[u8]) -> Option<Vec<u8>> {
     let mut picture = Vec::with_capacity(data.len());
     let mut at = 2;

@@ -27,7 +27,8 @@ pub fn dispatch<R>(work: impl FnOnce(Vectors) -> R) -> R {
         && is_x86_feature_detected!("bmi2")
         && is_x86_feature_detected!("lzcnt");
     if has_all {
-        // SAFETY: the processor has the features that the function is compiled for, all of them have just been looked for.
+        // SAFETY: the processor has the features that the function is compiled for, all of them have just
+        // been looked for.
         return unsafe { vectorised(work) };
     }
     work(Vectors::Portable)

@@ -40,7 +40,8 @@ const SRGB: Chromaticities =
 const SRGB_GAMMA: f32 = 1.0 / 0.454_55;
 
 impl Profile {
-    /// The profile of samples whose exponent is `1 / gamma`, with other primaries than sRGB's if they are given.
+    /// The profile of samples whose exponent is `1 / gamma`, with other primaries than sRGB's if they are
+    /// given.
     pub fn described(gamma: Option<f32>, chromaticities: Option<Chromaticities>) -> Profile {
         let exponent = gamma.filter(|gamma| *gamma > 0.0).map(|gamma| 1.0 / gamma);
         let is_srgb_gamma = exponent.is_none_or(|exponent| (exponent - SRGB_GAMMA).abs() < 0.02);

@@ -49,7 +49,8 @@ pub enum Sniffed {
 /// How many bytes [`sniff`] wants to see.
 pub const SNIFF: usize = 64;
 
-/// Extensions of names, in lower case, and what they announce: a format that is read, or the name of another one.
+/// Extensions of names, in lower case, and what they announce: a format that is read, or the name of another
+/// one.
 const EXTENSIONS: &[(&str, Result<Input, &str>)] = &[
     ("jpg", Ok(Input::Jpeg)),
     ("jpeg", Ok(Input::Jpeg)),
@@ -83,7 +84,8 @@ const EXTENSIONS: &[(&str, Result<Input, &str>)] = &[
     ("raf", Err("camera raw")),
 ];
 
-/// What a name announces: a format that is read, or the name of another image format. `None` for all other names.
+/// What a name announces: a format that is read, or the name of another image format. `None` for all other
+/// names.
 pub fn announced(path: &Path) -> Option<Result<Input, &'static str>> {
     let extension = path.extension().and_then(OsStr::to_str)?.to_ascii_lowercase();
     EXTENSIONS.iter().find(|(known, _)| *known == extension).map(|&(_, what)| what)

@@ -1,4 +1,5 @@
-//! Target sizes in ImageMagick's notation: `800x600`, `800x`, `x600`, `50%`, and the suffixes `>` `<` `!` `^`.
+//! Target sizes in ImageMagick's notation: `800x600`, `800x`, `x600`, `50%`, and the suffixes `>` `<` `!`
+//! `^`.
 
 use std::fmt;
 use std::str::FromStr;

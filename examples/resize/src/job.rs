@@ -44,8 +44,8 @@ pub struct Done {
 /// How often a source is read that is replaced while it is worked on.
 const ATTEMPTS: usize = 3;
 
-/// Carries out a job. The output is there as a whole or not at all; its time is that at which the source was opened, so that
-/// a source that is replaced later is newer.
+/// Carries out a job. The output is there as a whole or not at all; its time is that at which the source was
+/// opened, so that a source that is replaced later is newer.
 ///
 /// Doing a job twice is the same as doing it once.
 ///

@@ -1,8 +1,9 @@
 //! Makes pictures smaller, and right: what the program `resize` does with one image, as a library.
 //!
-//! - [`Job`] is one image: source, output and [`Recipe`]. It can be serialized, and [`job::run`] carries it out wherever
-//!   the files are.
-//! - [`transform`](transform::transform) is the same in memory: the bytes of a file in, the bytes of a file out.
+//! - [`Job`] is one image: source, output and [`Recipe`]. It can be serialized, and [`job::run`] carries it
+//!   out wherever the files are.
+//! - [`transform`](transform::transform) is the same in memory: the bytes of a file in, the bytes of a file
+//!   out.
 //! - [`codec::header`] and [`weight::need`] tell what a job takes before it begins.
 //!
 //! ```

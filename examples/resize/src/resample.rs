@@ -8,8 +8,8 @@ use longshore_jpeg::Plane;
 use crate::failure::Failure;
 use crate::raster::{Model, Raster, Samples};
 
-/// Resamples a plane to `width` by `height`. Its last column and row may belong to the picture in part: chroma of an odd
-/// width, for instance.
+/// Resamples a plane to `width` by `height`. Its last column and row may belong to the picture in part:
+/// chroma of an odd width, for instance.
 pub fn plane(resizer: &mut fir::Resizer, plane: &Plane, width: u32, height: u32) -> Result<Vec<u8>, Failure> {
     let rows = plane.data.len() / plane.stride.max(1);
     let source = ImageRef::new(plane.stride as u32, rows as u32, &plane.data, PixelType::U8);
@@ -21,8 +21,8 @@ pub fn plane(resizer: &mut fir::Resizer, plane: &Plane, width: u32, height: u32)
     Ok(target.into_vec())
 }
 
-/// Resamples a raster to `width` by `height`. Colours are weighted by their alpha, so that the colour of a transparent
-/// pixel does not show beside it.
+/// Resamples a raster to `width` by `height`. Colours are weighted by their alpha, so that the colour of a
+/// transparent pixel does not show beside it.
 pub fn raster(
     resizer: &mut fir::Resizer,
     raster: &Raster,

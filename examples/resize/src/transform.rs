@@ -18,8 +18,8 @@ use crate::raster::{Model, Pixels, Raster, Samples, rgb_of};
 use crate::recipe::{self, Colour, Damage, Fitting, Recipe, Webp};
 use crate::resample;
 
-/// A worker keeps its buffers for the next image up to this size, because mapping and clearing fresh pages for every photograph
-/// costs time. One huge image must not occupy memory for the rest of the batch.
+/// A worker keeps its buffers for the next image up to this size, because mapping and clearing fresh pages
+/// for every photograph costs time. One huge image must not occupy memory for the rest of the batch.
 const MOST_KEPT: usize = 32 << 20;
 
 thread_local! {
@@ -100,7 +100,8 @@ impl Sizes {
     /// What the recipe makes of a source.
     ///
     /// # Errors
-    /// If the output would be too large, or the source has several pictures of which the output can have only one.
+    /// If the output would be too large, or the source has several pictures of which the output can have only
+    /// one.
     pub fn of(header: &Header, recipe: &Recipe) -> Result<Sizes, Failure> {
         let orientation = if recipe.rotate { header.orientation } else { Orientation::UPRIGHT };
         let from = orientation.upright(header.size);
@@ -173,8 +174,8 @@ impl<'a> Work<'a, '_> {
         codec::decode(self.bytes, self.header, scale, &self.recipe.limits, &mut self.scratch.planes)
     }
 
-    /// The source itself, if it has its size already: encoding it anew would only lose quality. Its metadata is that of
-    /// every output all the same, and a damaged one is not kept.
+    /// The source itself, if it has its size already: encoding it anew would only lose quality. Its metadata
+    /// is that of every output all the same, and a damaged one is not kept.
     fn keep(&mut self) -> Result<Option<Made<'a>>, Failure> {
         let recipe = self.recipe;
         let has_format = matches!(

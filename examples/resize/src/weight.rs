@@ -1,7 +1,7 @@
 //! How much memory the work on an image takes, judged from the header of its file alone.
 //!
-//! The formulas follow the phases of the work and count what has been touched of each buffer at most. They belong to the
-//! codecs as they are, and are a little high where a file's content decides.
+//! The formulas follow the phases of the work and count what has been touched of each buffer at most. They
+//! belong to the codecs as they are, and are a little high where a file's content decides.
 
 use crate::codec::{Frames, Header};
 use crate::format::Output;
@@ -13,8 +13,8 @@ use crate::transform::Sizes;
 /// Whatever the image, in bytes: tables of the codecs, stacks, what an allocator keeps.
 const FIXED: u64 = 2 << 20;
 
-/// The bytes that the work on an image takes at its peak: its file of `file` bytes, its pixels, what decoder, resampler and
-/// encoder have beside them, and the output.
+/// The bytes that the work on an image takes at its peak: its file of `file` bytes, its pixels, what decoder,
+/// resampler and encoder have beside them, and the output.
 pub fn need(file: u64, header: &Header, sizes: &Sizes, recipe: &Recipe) -> u64 {
     let is_animated = header.frames == Frames::Animated;
     let scale = header.scale_for(sizes.stored, recipe);
@@ -25,7 +25,8 @@ pub fn need(file: u64, header: &Header, sizes: &Sizes, recipe: &Recipe) -> u64 {
     // With --linear, samples have 16 bits on their way.
     let wide =
         if recipe.linear && header.depth == 1 { 2 * area(header.size) * pixel + 2 * target } else { 0 };
-    // The resampler multiplies a copy of the source by its alpha; then it goes along the rows, then the columns.
+    // The resampler multiplies a copy of the source by its alpha; then it goes along the rows, then the
+    // columns.
     let is_resized = sizes.stored != header.size;
     let alpha = if is_resized && header.model.has_alpha() { source } else { 0 };
     let between = if is_resized {

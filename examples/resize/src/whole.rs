@@ -7,8 +7,8 @@ use crate::codec;
 use crate::format::{Input, Output};
 use crate::recipe::Limits;
 
-/// Width and height of the picture in a file, if it is a whole file of that format. A power cut leaves files that are empty,
-/// cut, or whose end is zeros.
+/// Width and height of the picture in a file, if it is a whole file of that format. A power cut leaves files
+/// that are empty, cut, or whose end is zeros.
 pub fn size_of(file: &File, format: Output) -> io::Result<Option<(u32, u32)>> {
     let length = file.metadata()?.len();
     let mut reader = BufReader::new(file);

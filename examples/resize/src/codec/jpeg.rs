@@ -28,7 +28,8 @@ pub fn header(reader: &mut dyn Source) -> Result<Header, Failure> {
     }
 }
 
-/// The header of a file up to its first scan, without the segments that say nothing about it: they can be megabytes.
+/// The header of a file up to its first scan, without the segments that say nothing about it: they can be
+/// megabytes.
 fn condensed(reader: &mut dyn Source) -> io::Result<Vec<u8>> {
     let mut file = vec![0; 2];
     reader.read_exact(&mut file)?;
@@ -145,7 +146,8 @@ pub fn decode(
     })
 }
 
-/// Whether a second picture says how bright this one is where a screen can show more (Ultra HDR; ISO 21496-1).
+/// Whether a second picture says how bright this one is where a screen can show more (Ultra HDR; ISO
+/// 21496-1).
 pub fn has_gain_map(bytes: &[u8]) -> bool {
     let has = |text: &[u8], part: &[u8]| text.windows(part.len()).any(|window| window == part);
     Segments::of(bytes).any(|segment| {
@@ -166,7 +168,8 @@ fn pixels(colour: Colour, image: Image, spare: &mut Vec<Vec<u8>>) -> Result<Pixe
     Ok(Pixels::Raster(raster))
 }
 
-/// Interleaves planes. Those of a subsampled component are repeated: no encoder makes such files except for chroma.
+/// Interleaves planes. Those of a subsampled component are repeated: no encoder makes such files except for
+/// chroma.
 fn interleaved(colour: Colour, planes: &[Plane]) -> Result<Raster, Failure> {
     let (width, height) = planes.iter().fold((0, 0), |most, p| (p.width.max(most.0), p.height.max(most.1)));
     let mut samples = Vec::with_capacity(width * height * planes.len());

@@ -1,7 +1,7 @@
 //! Decoders: what the header of a source tells, and its pixels.
 //!
-//! Whatever a file contains is read by code that is safe by construction (no C library sees a source), and within limits: a
-//! header is read before anything of the announced size is allocated.
+//! Whatever a file contains is read by code that is safe by construction (no C library sees a source), and
+//! within limits: a header is read before anything of the announced size is allocated.
 
 mod gif;
 mod jpeg;
@@ -202,8 +202,8 @@ pub fn frames(
 }
 
 impl Header {
-    /// The smallest scale of decoding that still leaves the resampler twice the wanted size, so that its filter decides about
-    /// the quality.
+    /// The smallest scale of decoding that still leaves the resampler twice the wanted size, so that its
+    /// filter decides about the quality.
     pub fn scale_for(&self, wanted: (u32, u32), recipe: &Recipe) -> Scale {
         // What a decoder averages are not amounts of light.
         if recipe.linear || !matches!(self.decoder, Decoder::Jpeg(_)) {
@@ -219,7 +219,8 @@ impl Header {
     /// Bytes of the decoded picture at a scale.
     pub fn pixel_bytes(&self, scale: Scale) -> u64 {
         match &self.decoder {
-            // Three planes at most that are never more than the picture, or interleaved samples made from them.
+            // Three planes at most that are never more than the picture, or interleaved samples made from
+            // them.
             Decoder::Jpeg(jpeg) if self.model == Model::Rgb => jpeg.plane_bytes(scale),
             Decoder::Jpeg(jpeg) => 2 * jpeg.plane_bytes(scale),
             Decoder::Other { .. } => {

@@ -146,7 +146,8 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, Failure> {
     Ok(Picture { profile, has_palette: layout.has_palette, ..Picture::of(raster) })
 }
 
-/// Takes samples of less than a byte out of their bytes; as shades of grey they are spread over the whole range.
+/// Takes samples of less than a byte out of their bytes; as shades of grey they are spread over the whole
+/// range.
 fn unpacked(packed: &[u8], width: usize, bits: u8, are_indices: bool) -> Vec<u8> {
     let per_byte = usize::from(8 / bits);
     let most = (1_u8 << bits) - 1;

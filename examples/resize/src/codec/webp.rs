@@ -45,8 +45,8 @@ pub fn header(reader: &mut dyn Source, limits: &Limits) -> Result<Header, Failur
         is_lossy: decoder.is_lossy(),
         model: if decoder.has_alpha() { Model::Rgba } else { Model::Rgb },
         depth: 1,
-        // A lossless picture is decoded with four channels. A lossy one has planes, which are less; to an animation
-        // belongs a canvas.
+        // A lossless picture is decoded with four channels. A lossy one has planes, which are less; to an
+        // animation belongs a canvas.
         decoder: Decoder::Other { beside: if is_animated { 8 } else { 4 } },
     })
 }

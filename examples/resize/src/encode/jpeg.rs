@@ -48,8 +48,8 @@ fn encoder<'a>(
 ) -> Result<Encoder<&'a mut Vec<u8>>, Failure> {
     let mut encoder = Encoder::new(bytes, recipe.quality);
     encoder.set_progressive(recipe.progressive);
-    // Progressive files get codes made to measure here. With sequential ones the encoder would write a scan for each
-    // component, which some decoders show wrong: they get them afterwards.
+    // Progressive files get codes made to measure here. With sequential ones the encoder would write a scan
+    // for each component, which some decoders show wrong: they get them afterwards.
     encoder.set_optimized_huffman_tables(recipe.progressive);
     // The default takes one of four chroma samples, which shows as jagged coloured edges.
     encoder.set_chroma_subsampling_method(ChromaSubsamplingMethod::Average);

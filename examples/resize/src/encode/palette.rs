@@ -1,4 +1,5 @@
-//! Pictures in as few bits as show them: without alpha that is opaque, without colours that are grey, with a palette.
+//! Pictures in as few bits as show them: without alpha that is opaque, without colours that are grey, with a
+//! palette.
 
 use std::collections::HashMap;
 
@@ -7,8 +8,8 @@ use crate::raster::{Model, Raster, Samples};
 /// The most colours of a palette.
 const MOST: usize = 256;
 
-/// How far a palette's colours may be from those of the picture, as the root of the mean square, in levels of 255: where a
-/// palette does not hold, the picture is stored without.
+/// How far a palette's colours may be from those of the picture, as the root of the mean square, in levels of
+/// 255: where a palette does not hold, the picture is stored without.
 const FURTHEST: f64 = 6.0;
 
 /// How thoroughly colours are learnt: one of so many pixels is looked at (NeuQuant's parameter, 1 to 30).
@@ -54,13 +55,13 @@ fn reduce<T: Copy + PartialEq>(samples: Vec<T>, model: &mut Model, most: T) -> V
     samples.chunks_exact(channels).flat_map(|pixel| kept.iter().map(|&at| pixel[at])).collect()
 }
 
-/// The picture as indices: exactly if it has so few colours, else with the best palette that is found, if it `may_lose` and
-/// that is near enough. `None` for grey and for 16 bits.
+/// The picture as indices: exactly if it has so few colours, else with the best palette that is found, if it
+/// `may_lose` and that is near enough. `None` for grey and for 16 bits.
 pub fn indexed(raster: &Raster, may_lose: bool) -> Option<Indexed> {
     let Samples::Eight(samples) = &raster.samples else { return None };
     let pixel: fn(&[u8]) -> [u8; 4] = match raster.model {
         Model::Rgb => |p| [p[0], p[1], p[2], 255],
-        // The colour of what is not seen is nobody's.
+        // The colour of a pixel that is not seen is of no account.
         Model::Rgba => |p| if p[3] == 0 { [0; 4] } else { [p[0], p[1], p[2], p[3]] },
         _ => return None,
     };

@@ -1,4 +1,5 @@
-//! WebP outputs, by libwebp: no coder in Rust has its lossy mode. It sees only pixels that this program has decoded.
+//! WebP outputs, by libwebp: no coder in Rust has its lossy mode. It sees only pixels that this program has
+//! decoded.
 
 use webp::{Encoder, PixelLayout, WebPConfig};
 
@@ -55,8 +56,8 @@ fn finish(file: &[u8], extras: &Extras) -> Result<Vec<u8>, Failure> {
     Ok(parts.file())
 }
 
-/// An animation, frame by frame (RFC 9649, section 2.7.1.1). Every frame is a whole picture: that is simple, and right
-/// whatever the frames before were.
+/// An animation, frame by frame (RFC 9649, section 2.7.1.1). Every frame is a whole picture: that is simple,
+/// and right whatever the frames before were.
 #[derive(Debug)]
 pub struct Animation {
     size: (u32, u32),

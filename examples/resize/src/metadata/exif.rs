@@ -22,7 +22,7 @@ impl Default for Facts {
     }
 }
 
-/// What [`basic`] keeps: who made the picture, when, with what, and what may be done with it.
+/// What [`basic`] keeps: author, time, camera and rights.
 const BASIC: &[Tag] = &[
     Tag::ImageDescription,
     Tag::Make,
@@ -62,7 +62,10 @@ pub fn facts(data: &[u8]) -> Facts {
     let field = |tag| exif.get_field(tag, In::PRIMARY);
     let number = field(Tag::Orientation).and_then(|field| field.value.get_uint(0));
     let index = field(Tag::InteroperabilityIndex);
-    let is_adobe = index.is_some_and(|field| matches!(&field.value, Value::Ascii(texts) if texts.first().is_some_and(|text| text.starts_with(b"R03"))));
+    let is_adobe = index.is_some_and(|field| match &field.value {
+        Value::Ascii(texts) => texts.first().is_some_and(|text| text.starts_with(b"R03")),
+        _ => false,
+    });
     Facts {
         orientation: number.and_then(Orientation::from_exif).unwrap_or(Orientation::UPRIGHT),
         is_adobe_rgb: is_adobe,
@@ -97,8 +100,8 @@ fn write<'a>(fields: impl Iterator<Item = &'a Field>) -> Option<Vec<u8>> {
     (count > 0 && writer.write(&mut written, false).is_ok()).then(|| written.into_inner())
 }
 
-/// All of it, byte by byte, but for the orientation, which is upright if `rotate` is set, and the preview, which shows the
-/// picture as it was.
+/// All of it, byte by byte, but for the orientation, which is upright if `rotate` is set, and the preview,
+/// which shows the picture as it was.
 pub fn all(data: &[u8], rotate: bool) -> Vec<u8> {
     let mut data = data.to_vec();
     if let Some(order) = Order::of(&data) {

@@ -15,7 +15,8 @@ pub struct Metadata {
     pub xmp: Option<Vec<u8>>,
 }
 
-/// What of a picture's metadata is written with its output. The pixels are upright by then if `rotate` is set.
+/// What of a picture's metadata is written with its output. The pixels are upright by then if `rotate` is
+/// set.
 pub fn select(exif: Option<&[u8]>, xmp: Option<&[u8]>, wish: recipe::Metadata, rotate: bool) -> Metadata {
     match wish {
         recipe::Metadata::None if !rotate => {

@@ -118,7 +118,7 @@ fn one_unreadable_directory_stops_nothing_else() {
     assert_eq!(bench.files("out"), ["good.png", "other.png"]);
 }
 
-/// A device or a pipe among the inputs is named, and nobody waits for it.
+/// A device or a pipe among the inputs is named, and the program does not wait for it.
 #[cfg(unix)]
 #[test]
 fn what_is_no_file_is_refused() {

@@ -6,8 +6,8 @@ use image::{DynamicImage, ImageDecoder, ImageReader};
 
 use crate::bench::{Bench, exif, linear_grey_profile};
 
-/// A profile of four inks: nothing is white, black alone is black, and each other ink is a grey of half lightness.
-/// What it makes of cyan no formula without it would.
+/// A profile of four inks: nothing is white, black alone is black, and each other ink is a grey of half
+/// lightness. What it makes of cyan no formula without it would.
 pub fn cmyk_profile() -> Vec<u8> {
     let mut table = b"mft1\0\0\0\0\x04\x03\x02\0".to_vec();
     for row in 0..3 {

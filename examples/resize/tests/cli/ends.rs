@@ -4,8 +4,8 @@ use std::fs;
 
 use crate::bench::Bench;
 
-/// Good images before and after one that is broken behind its header, from the largest to the smallest: they are begun in
-/// that order.
+/// Good images before and after one that is broken behind its header, from the largest to the smallest: they
+/// are begun in that order.
 fn broken_in_the_middle() -> Bench {
     let bench = Bench::new();
     for (name, side) in

@@ -85,7 +85,8 @@ fn damaged_files_do_no_harm() {
     }
 }
 
-/// What is accepted without a warning is the picture that another decoder sees, pixel by pixel where the format is lossless.
+/// What is accepted without a warning is the picture that another decoder sees, pixel by pixel where the
+/// format is lossless.
 #[test]
 fn accepted_mutants_are_what_another_decoder_sees() {
     let bench = Bench::new();

@@ -89,7 +89,8 @@ fn inks_as_imagemagick_sees_them() {
     assert!(error < 8.0, "{error}");
 }
 
-/// What is written is read by others: JPEG by djpeg, WebP by dwebp, animations by webpmux, all of it by exiftool.
+/// What is written is read by others: JPEG by djpeg, WebP by dwebp, animations by webpmux, all of it by
+/// exiftool.
 #[test]
 fn outputs_as_other_readers_see_them() {
     let bench = Bench::new();

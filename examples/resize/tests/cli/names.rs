@@ -46,7 +46,7 @@ fn what_macos_leaves_beside_files_is_passed_over() {
         assert_eq!(run.stderr, "");
         assert_eq!(bench.files("out"), ["a.png"]);
     }
-    // Whoever names it means it.
+    // A file that is named is meant.
     bench.run_on(&["in/._a.png"], &[]).expect(1).complains("macOS");
 }
 

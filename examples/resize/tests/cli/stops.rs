@@ -94,7 +94,7 @@ fn the_first_signal_lets_the_begun_end_and_tells_what_is_left() {
     }
 }
 
-/// A file system that hangs in the middle of a call delays nobody.
+/// A file system that hangs in the middle of a call does not delay the end.
 #[test]
 fn the_second_signal_ends_it_at_once() {
     if !can_hold() {

@@ -61,7 +61,8 @@ fn another_size_or_a_newer_source_is_made_anew() {
     second_run(&bench, 1, 0);
 }
 
-/// The time of an output is that at which its source was opened: what is written to the source later is newer.
+/// The time of an output is that at which its source was opened: what is written to the source later is
+/// newer.
 #[test]
 fn an_output_is_as_old_as_the_reading_of_its_source() {
     let bench = Bench::new();

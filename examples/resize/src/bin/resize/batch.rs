@@ -1,4 +1,5 @@
-//! Runs a batch on the pool: looks at every source, then one task for each image, those that take longest first.
+//! Runs a batch on the pool: looks at every source, then one task for each image, those that take longest
+//! first.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -25,8 +26,8 @@ use crate::probe::{self, Existing, Probed, Rules, Verdict};
 use crate::reporter::{Outcomes, Reporter};
 use crate::values::Pin;
 
-/// So many sources are looked at before the first of them is worked on. Among them those that take longest are begun
-/// first; more of them would make a better order, and the first result late.
+/// So many sources are looked at before the first of them is worked on. Among them those that take longest
+/// are begun first; more of them would make a better order, and the first result late.
 const WINDOW: usize = 512;
 
 /// So many files have small pictures on the page: a browser has to hold it.
@@ -60,7 +61,8 @@ struct Begun {
     handle: JoinHandle<()>,
 }
 
-/// Does what the command line says with the entries, until `stop` is cancelled. Fails only if the pool does not start.
+/// Does what the command line says with the entries, until `stop` is cancelled. Fails only if the pool does
+/// not start.
 pub fn run(
     entries: Vec<Result<Source, Unusable>>,
     destination: &Destination,
@@ -173,7 +175,8 @@ impl<P: AnyPool> Run<'_, P> {
         let _ = self.outcomes.send(outcome);
     }
 
-    /// Looks at some sources side by side, decides about them in their order, and begins those that take longest first.
+    /// Looks at some sources side by side, decides about them in their order, and begins those that take
+    /// longest first.
     fn window(&mut self, window: Vec<(usize, Result<Source, Unusable>)>) {
         let mut looks = Vec::new();
         for (index, entry) in window {
@@ -293,7 +296,8 @@ impl<P: AnyPool> Run<'_, P> {
     /// Removes what an earlier run that was killed has left in a directory.
     fn sweep(&mut self, directory: &Path) {
         if self.swept.insert(directory.to_owned()) {
-            // A directory that is not there yet has nothing; of one that cannot be read its outputs will tell.
+            // A directory that is not there yet has nothing; of one that cannot be read its outputs will
+            // tell.
             let _ = output::sweep(directory);
         }
     }

@@ -40,7 +40,8 @@ pub struct Cli {
     #[arg(long, help_heading = "Inputs and outputs")]
     pub parents: bool,
 
-    /// Names of results below the output directory, of {dir} {stem} {ext} {w} {h} [default: {dir}/{stem}.{ext}]
+    /// Names of results below the output directory, of {dir} {stem} {ext} {w} {h} [default:
+    /// {dir}/{stem}.{ext}]
     #[arg(long, value_name = "TEMPLATE", help_heading = "Inputs and outputs")]
     pub name: Option<Template>,
 
@@ -69,7 +70,8 @@ pub struct Cli {
     pub format: Format,
 
     /// Quality of JPEG, lossy WebP and AVIF, 1 to 100
-    #[arg(short, long, default_value_t = 82, value_parser = clap::value_parser!(u8).range(1..=100), help_heading = "Picture")]
+    #[arg(short, long, default_value_t = 82, help_heading = "Picture")]
+    #[arg(value_parser = clap::value_parser!(u8).range(1..=100))]
     pub quality: u8,
 
     /// Write progressive JPEG
@@ -85,7 +87,8 @@ pub struct Cli {
     pub no_rotate: bool,
 
     /// Colour profiles
-    #[arg(long, visible_alias = "color", value_enum, default_value_t = Colour::Keep, help_heading = "Picture")]
+    #[arg(long, visible_alias = "color", value_enum, default_value_t = Colour::Keep)]
+    #[arg(help_heading = "Picture")]
     pub colour: Colour,
 
     /// EXIF and XMP
@@ -113,20 +116,22 @@ pub struct Cli {
     pub jobs: Option<NonZeroUsize>,
 
     /// Pin workers to cores: none, compact, spread, or a list such as 0,2,4
-    #[arg(long, value_name = "POLICY", default_value = "none", value_parser = values::pin, help_heading = "Work")]
+    #[arg(long, value_name = "POLICY", default_value = "none", value_parser = values::pin)]
+    #[arg(help_heading = "Work")]
     pub pin: Pin,
 
     /// How tasks reach the workers
     #[arg(long, value_enum, default_value_t = Model::Push, help_heading = "Work")]
     pub model: Model,
 
-    /// Memory for all images that are worked on at a time, such as 512M or 2G [default: three quarters of what the
-    /// process can have]
+    /// Memory for all images that are worked on at a time, such as 512M or 2G [default: three quarters of
+    /// what the process can have]
     #[arg(long, value_name = "SIZE", value_parser = amount::size, help_heading = "Work")]
     pub max_memory: Option<u64>,
 
     /// Pixels of an image, such as 200M or 1G
-    #[arg(long, value_name = "PIXELS", default_value = "500M", value_parser = values::pixels, help_heading = "Work")]
+    #[arg(long, value_name = "PIXELS", default_value = "500M", value_parser = values::pixels)]
+    #[arg(help_heading = "Work")]
     pub max_pixels: u64,
 
     /// Begin no image after this time, such as 500ms, 30s, 2m or 1h; those that have begun are finished

@@ -73,7 +73,8 @@ pub struct Unusable {
 pub struct Found {
     /// In the order of the inputs, by name within each.
     pub entries: Vec<Result<Source, Unusable>>,
-    /// Images below directories that are left out because their names announce a format that is not read, by extension.
+    /// Images below directories that are left out because their names announce a format that is not read, by
+    /// extension.
     left_out: BTreeMap<String, u64>,
 }
 
@@ -258,7 +259,8 @@ impl Walk<'_> {
     }
 }
 
-/// Splits a pattern into the directory to search and what must match below it, in lower case; `None` if it is no pattern.
+/// Splits a pattern into the directory to search and what must match below it, in lower case; `None` if it is
+/// no pattern.
 fn glob(input: &Path) -> Option<(PathBuf, String)> {
     // A name that is not Unicode cannot be a pattern.
     input.to_str()?;

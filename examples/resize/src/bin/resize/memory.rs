@@ -1,11 +1,12 @@
-//! The process and its memory: how much of it images may take, and an allocator that gives back what is freed.
+//! The process and its memory: how much of it images may take, and an allocator that gives back what is
+//! freed.
 
 use longshore_cli::limits;
 
 use crate::cli::Cli;
 
-/// Blocks of this size and above get pages of their own, which go back to the system as soon as they are freed.
-/// Below it are the small things of the codecs, above it everything that grows with an image.
+/// Blocks of this size and above get pages of their own, which go back to the system as soon as they are
+/// freed. Below it are the small things of the codecs, above it everything that grows with an image.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const OWN_PAGES: libc::c_int = 128 << 10;
 
@@ -34,7 +35,8 @@ pub enum Between {
     Frees,
 }
 
-/// The memory for images: what the user says, or three quarters of what the process can have, and of what is free now.
+/// The memory for images: what the user says, or three quarters of what the process can have, and of what is
+/// free now.
 pub fn budget(cli: &Cli) -> Budget {
     if let Some(bytes) = cli.max_memory {
         return Budget { bytes, between: Between::Frees };
@@ -56,8 +58,9 @@ fn field(name: &str) -> Option<u64> {
 
 /// Makes the allocator give large blocks back, before there are threads.
 ///
-/// By default glibc raises the size from which it does so to that of the largest block ever freed, up to 32 MiB:
-/// good for the speed of programs, but then the process keeps several images more than are being worked on.
+/// By default glibc raises the size from which it does so to that of the largest block ever freed, up to 32
+/// MiB: good for the speed of programs, but then the process keeps several images more than are being worked
+/// on.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub fn give_back() {
     let settings = [

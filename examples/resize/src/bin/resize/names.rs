@@ -85,8 +85,8 @@ pub fn plain(relative: &Path, format: Output) -> PathBuf {
     relative.with_file_name(name)
 }
 
-/// The name without its extension, and the output's extension. Only what is known as the extension of an image is one: in
-/// `scan.v1` and `IMG 10.30.15` nothing is.
+/// The name without its extension, and the output's extension. Only what is known as the extension of an
+/// image is one: in `scan.v1` and `IMG 10.30.15` nothing is.
 fn split(relative: &Path, format: Output) -> (OsString, OsString) {
     let name = relative.file_name().unwrap_or(relative.as_os_str());
     let (stem, own) = match (format::announced(relative), relative.file_stem(), relative.extension()) {

@@ -29,7 +29,8 @@ fn page(batch: &Batch, output: &Path) -> String {
     let mut html = String::from("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n");
     let _ = write!(
         html,
-        "<meta name=\"viewport\" content=\"width=device-width\">\n<title>{} images</title>\n<style>\n{STYLE}</style></head>\n\
+        "<meta name=\"viewport\" content=\"width=device-width\">\n<title>{} images</title>\n\
+         <style>\n{STYLE}</style></head>\n\
          <body><h1>{} resized, {} up to date, {} failed</h1>\n\
          <p>{:.2} s, {:.1} images a second; {} in, {} out. Results in <code>{}</code>.</p>\n",
         totals.files,

@@ -1,4 +1,5 @@
-//! A look at a source before the work: what its header says, where its output goes, whether there is anything to do.
+//! A look at a source before the work: what its header says, where its output goes, whether there is anything
+//! to do.
 
 use std::fs::{self, File, Metadata};
 use std::io::{BufReader, ErrorKind};
@@ -113,8 +114,8 @@ fn there(output: &Path) -> Result<Option<Metadata>, Failure> {
     }
 }
 
-/// Whether the output needs no work. An output counts by what it is: a whole file, of the size that it would have now, and not
-/// older than its source. Anything that cannot be told is made anew.
+/// Whether the output needs no work. An output counts by what it is: a whole file, of the size that it would
+/// have now, and not older than its source. Anything that cannot be told is made anew.
 fn is_done(
     rules: &Rules,
     output: &Path,

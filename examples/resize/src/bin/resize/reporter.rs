@@ -1,4 +1,5 @@
-//! Tells what happens while it happens, on a thread of its own, so that no worker waits for a terminal or a pipe.
+//! Tells what happens while it happens, on a thread of its own, so that no worker waits for a terminal or a
+//! pipe.
 
 use std::io::{self, ErrorKind};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -97,7 +98,7 @@ impl Teller {
     }
 }
 
-/// Writes an outcome as a line of JSON. Says false when nobody reads any more.
+/// Writes an outcome as a line of JSON. Says false when the reader has gone.
 fn write_line(outcome: &Outcome) -> bool {
     let written = print::report(|out| {
         serde_json::to_writer(&mut *out, outcome)?;

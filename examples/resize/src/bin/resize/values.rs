@@ -24,7 +24,8 @@ pub fn pin(text: &str) -> Result<Pin, String> {
     }
 }
 
-/// Parses a number of pixels: `250000`, `500K`, `200M`, `1G`, with the decimal meaning that cameras' makers give the letters.
+/// Parses a number of pixels: `250000`, `500K`, `200M`, `1G`, with the decimal meaning that cameras' makers
+/// give the letters.
 pub fn pixels(text: &str) -> Result<u64, String> {
     let wrong = || format!("'{text}' is no number of pixels, such as 200M or 1G");
     let (digits, factor) = match text.char_indices().last().ok_or_else(wrong)? {
