@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result};
 use longshore::{CancelToken, JoinError, JoinHandle, OnFull, Pool};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::cli::Service;
 use crate::factor::factor;
@@ -24,7 +24,7 @@ pub enum Unanswered {
     Broken,
 }
 
-/// Cancels when it is dropped: with the future that waits, for whatever reason that goes.
+/// Cancels when it is dropped: with the future that waits, whatever ends that.
 struct CancelOnDrop(CancelToken);
 
 impl Drop for CancelOnDrop {
@@ -35,8 +35,8 @@ impl Drop for CancelOnDrop {
 
 impl Backend {
     pub fn start(service: Service) -> Result<Backend> {
-        let capacity = service.capacity as usize;
-        let builder = Pool::builder().thread_name("factor").queue_capacity(capacity).on_full(OnFull::Block);
+        let builder =
+            Pool::builder().thread_name("factor").queue_capacity(service.capacity).on_full(OnFull::Block);
         let pool = match service.jobs {
             Some(jobs) => builder.workers(jobs.get()),
             None => builder,
@@ -50,25 +50,16 @@ impl Backend {
     pub async fn factor(&self, number: u64) -> Result<Vec<u64>, Unanswered> {
         let token = CancelOnDrop(CancelToken::new());
         let inside = token.0.clone();
-        let task = self.pool.task().token(&token.0).start_within(self.service.patience);
+        // One deadline for both waits, for room and for a worker.
+        let deadline = Instant::now() + self.service.patience;
+        let task = self.pool.task().token(&token.0).deadline(deadline.into());
         // While there is no room nothing of this client is read; so the client is slowed down, not the others.
-        let submitted = timeout(self.service.patience, task.submit_async(move || factor(number, &inside)));
+        let submitted = timeout_at(deadline, task.submit_async(move || factor(number, &inside)));
         let handle = submitted.await.map_err(|_| Unanswered::Busy)?.map_err(|_| Unanswered::Broken)?;
-        match self.result(handle).await {
+        match result(handle, deadline).await {
             Ok(Some(factors)) => Ok(factors),
             Err(JoinError::Expired) => Err(Unanswered::Busy),
             Ok(None) | Err(_) => Err(Unanswered::Broken),
-        }
-    }
-
-    /// Waits for a result; takes a task back that is still waiting when the patience is at an end. (Its deadline alone would
-    /// tell only when a worker comes to it.)
-    async fn result<T: Send>(&self, mut handle: JoinHandle<T>) -> Result<T, JoinError> {
-        match timeout(self.service.patience, &mut handle).await {
-            Ok(result) => result,
-            Err(_) if handle.cancel() => Err(JoinError::Expired),
-            // It has begun, and takes the time it takes.
-            Err(_) => handle.await,
         }
     }
 
@@ -82,5 +73,16 @@ impl Backend {
         self.pool.shutdown().context("the pool does not end")?;
         let stats = self.pool.stats();
         Ok((stats.submitted - stats.cancelled - stats.expired, stats.cancelled + stats.expired))
+    }
+}
+
+/// Waits for a result; takes a task back that is still waiting at the deadline. (Its own deadline alone would tell only when a
+/// worker comes to it.)
+async fn result<T: Send>(mut handle: JoinHandle<T>, deadline: Instant) -> Result<T, JoinError> {
+    match timeout_at(deadline, &mut handle).await {
+        Ok(result) => result,
+        Err(_) if handle.cancel() => Err(JoinError::Expired),
+        // It has begun, and takes the time it takes.
+        Err(_) => handle.await,
     }
 }

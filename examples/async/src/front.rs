@@ -1,27 +1,37 @@
-//! The service: a future for each connection, all on one thread.
+//! The TCP side: one thread with an async runtime that reads questions, has them answered, and writes the answers.
 
 use std::cell::Cell;
-use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::tcp::OwnedReadHalf;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
-use tokio::task::{JoinSet, LocalSet};
+use longshore_cli::end::{Failure, OrFail, Status};
+use longshore_cli::limits;
+use longshore_cli::service::{self, Connection, Limits, Line, Lines, Served, Stream};
+use longshore_cli::{name, print};
+use tokio::io::{AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
+use tokio::task::LocalSet;
+use tokio::time::sleep;
 
 use crate::backend::{Backend, Unanswered};
 use crate::cli::Serve;
 use crate::{complain, say};
 
 /// Bytes of a line.
-const LONGEST: u64 = 100;
-/// Connections at a time; more wait to be accepted.
-const MOST: usize = 2000;
-/// After an error of `accept`, most likely too many open files: other connections have to end first.
-const BREATH: Duration = Duration::from_millis(10);
+const LONGEST: usize = 100;
+/// Bytes of a line that was too long, in the answer to it.
+const SHOWN: usize = 20;
+/// Connections at a time, if the system has descriptors for them.
+const CONNECTIONS: usize = 2000;
+/// After this time of silence a connection makes room for another one.
+const IDLE: Duration = Duration::from_secs(1);
+/// A client that takes nothing of its answers for so long has gone.
+const STALL: Duration = Duration::from_secs(5);
+/// A client that has closed its sending side may still wait for the answer, or be gone: so long it is computed.
+const HALF_CLOSED: Duration = Duration::from_secs(1);
+/// For a connection that there is no room for.
+const REFUSAL: &[u8] = b"too many connections, try later\n";
 
 /// What has become of the questions.
 #[derive(Debug, Default)]
@@ -35,24 +45,37 @@ pub struct Counts {
 pub struct Front {
     backend: Backend,
     counts: Counts,
+    limits: Limits,
 }
 
 /// Runs the service until a signal comes.
-pub async fn serve(options: &Serve) -> Result<bool> {
-    // Before the address is announced: who has read it may signal at once.
-    let signal = stop_signal()?;
-    let listener = TcpListener::bind(options.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}", options.listen))?;
-    let front = Rc::new(Front::new(Backend::start(options.service)?));
-    say(&format!("listening on {}", listener.local_addr()?));
-    LocalSet::new().run_until(front.run(listener, signal)).await;
-    front.report()
+pub fn serve(options: &Serve) -> Result<Status, Failure> {
+    let runtime = crate::runtime().or_usage()?;
+    let local = LocalSet::new();
+    let (front, served) = local.block_on(&runtime, async {
+        // Before the address is announced: its reader may signal at once.
+        let (_signals, stop) =
+            service::stop_signal("async").context("cannot listen for signals").or_usage()?;
+        let listener = TcpListener::bind(options.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}", options.listen))
+            .or_usage()?;
+        let front = Front::new(Backend::start(options.service).or_usage()?, options.grace).or_usage()?;
+        let front = Rc::new(front);
+        say(&format!("listening on {}", listener.local_addr().or_usage()?));
+        let served = front.run(listener, stop).await;
+        Ok((front, served))
+    })?;
+    // Connections that were cut take their tasks with them.
+    drop(local);
+    front.report(served).or_failed()
 }
 
 impl Front {
-    pub fn new(backend: Backend) -> Front {
-        Front { backend, counts: Counts::default() }
+    pub fn new(backend: Backend, grace: Duration) -> Result<Front> {
+        let connections = limits::connections(CONNECTIONS)?;
+        let limits = Limits { connections, idle: IDLE, stall: STALL, grace };
+        Ok(Front { backend, counts: Counts::default(), limits })
     }
 
     /// Questions that are being computed just now.
@@ -60,64 +83,52 @@ impl Front {
         self.backend.running()
     }
 
-    /// Serves until `stop` is done, and then until each client has the answer to what it has asked.
-    pub async fn run(self: &Rc<Self>, listener: TcpListener, stop: impl Future<Output = ()>) {
-        let (closing, closed) = watch::channel(());
-        let mut connections = JoinSet::new();
-        let mut stop = std::pin::pin!(stop);
-        loop {
-            let accepted = tokio::select! {
-                () = &mut stop => break,
-                Some(_) = connections.join_next() => continue,
-                accepted = listener.accept(), if connections.len() < MOST => accepted,
-            };
-            let Ok((stream, _)) = accepted else {
-                tokio::time::sleep(BREATH).await;
-                continue;
-            };
-            let (front, closed) = (self.clone(), closed.clone());
+    /// Serves until `stop` is done, and then until each client has the answer to what it has asked, or the grace is over.
+    pub async fn run(self: &Rc<Self>, listener: TcpListener, stop: impl Future<Output = ()>) -> Served {
+        let handle = |connection| {
+            let front = self.clone();
             // A connection that breaks is its client's affair.
-            connections.spawn_local(async move { drop(front.connection(stream, closed).await) });
-        }
-        drop((listener, closing));
-        connections.join_all().await;
+            async move { drop(front.talk(connection).await) }
+        };
+        service::serve(listener, self.limits, REFUSAL, stop, handle).await
     }
 
-    async fn connection(&self, stream: TcpStream, mut closed: watch::Receiver<()>) -> io::Result<()> {
-        // An answer is one small packet, which need not wait for another.
-        stream.set_nodelay(true)?;
-        let (read, mut write) = stream.into_split();
-        let mut read = BufReader::new(read);
-        loop {
-            let mut line = String::new();
-            let mut limited = (&mut read).take(LONGEST);
-            let got = tokio::select! {
+    async fn talk(&self, connection: Connection) -> std::io::Result<()> {
+        let Connection { stream, activity, mut closing } = connection;
+        let mut lines = Lines::new(BufReader::new(stream), LONGEST);
+        while !*closing.borrow() {
+            let line = tokio::select! {
+                line = lines.next() => line?,
                 // Fails when the sender is dropped.
-                _ = closed.changed() => return Ok(()),
-                got = limited.read_line(&mut line) => got?,
+                _ = closing.changed() => break,
             };
-            if got == 0 {
-                return Ok(());
+            if line == Line::End {
+                break;
             }
+            let _request = activity.begin();
             let answer = tokio::select! {
-                answer = self.answer(line.trim()) => answer,
-                () = hang_up(&mut read) => {
+                answer = self.answer(&line) => answer,
+                () = gone(lines.get_ref().get_ref()) => {
                     // The future of the answer is gone, and with it the task.
                     self.counts.hung_up.update(|n| n + 1);
                     return Ok(());
                 }
             };
-            write.write_all(format!("{answer}\n").as_bytes()).await?;
-            if !line.ends_with('\n') {
-                return Ok(());
-            }
+            let stream = lines.get_mut();
+            stream.write_all(format!("{answer}\n").as_bytes()).await?;
+            stream.flush().await?;
         }
+        lines.get_mut().shutdown().await
     }
 
-    async fn answer(&self, line: &str) -> String {
-        let Some(number) = line.parse::<u64>().ok().filter(|number| *number > 0) else {
+    async fn answer(&self, line: &Line) -> String {
+        let number = match line {
+            Line::Whole(line) => number(line),
+            Line::TooLong(_) | Line::End => None,
+        };
+        let Some(number) = number else {
             self.counts.unanswered.update(|n| n + 1);
-            return format!("{line}: not a number from 1 to {}", u64::MAX);
+            return refusal(line);
         };
         let answer = self.backend.factor(number).await;
         let count = if answer.is_ok() { &self.counts.answered } else { &self.counts.unanswered };
@@ -133,42 +144,87 @@ impl Front {
     }
 
     /// Ends the pool and says what has happened.
-    pub fn report(&self) -> Result<bool> {
+    pub fn report(&self, served: Served) -> Result<Status> {
         let (begun, never) = self.backend.close()?;
         let Counts { answered, unanswered, hung_up } = &self.counts;
         let (answered, unanswered, hung_up) = (answered.get(), unanswered.get(), hung_up.get());
-        say(&format!("stopped: {answered} answered, {unanswered} not answered, {hung_up} hung up"));
-        say(&format!("tasks: {begun} begun, {never} never begun"));
-        if never > hung_up + unanswered {
-            complain("tasks were lost");
-            return Ok(false);
-        }
-        Ok(true)
-    }
-}
-
-/// Resolves when the client has closed its side, or the connection broke, and no further question is there.
-async fn hang_up(read: &mut BufReader<OwnedReadHalf>) {
-    // Who has asked already what comes next is still there, as far as anybody can know.
-    if !read.buffer().is_empty() || matches!(read.fill_buf().await, Ok(more) if !more.is_empty()) {
-        std::future::pending::<()>().await;
-    }
-}
-
-/// Resolves at SIGTERM or Ctrl-C.
-fn stop_signal() -> Result<impl Future<Output = ()>> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let (mut terminate, mut interrupt) =
-            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        Ok(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
+        let cut = served.cut as u64;
+        print::report(|out| {
+            writeln!(out, "stopped: {answered} answered, {unanswered} not answered, {hung_up} hung up")?;
+            writeln!(out, "tasks: {begun} begun, {never} never begun")
         })
+        .context("cannot write the report")?;
+        if cut > 0 {
+            complain(&format!("{cut} connections were cut that did not end in time"));
+        }
+        let is_lost = never > hung_up + unanswered + cut;
+        if is_lost {
+            complain("tasks were lost");
+        }
+        Ok(if cut > 0 || is_lost { Status::FAILED } else { Status::DONE })
     }
-    #[cfg(not(unix))]
-    Ok(async { drop(tokio::signal::ctrl_c().await) })
+}
+
+/// The number that a line is, between blanks.
+fn number(line: &[u8]) -> Option<u64> {
+    let line = line.trim_ascii();
+    // A sign is none of it.
+    let digits = Some(line).filter(|line| line.iter().all(u8::is_ascii_digit))?;
+    str::from_utf8(digits).ok()?.parse().ok().filter(|number| *number > 0)
+}
+
+/// Why there is no answer to a line, which may hold anything.
+fn refusal(line: &Line) -> String {
+    match line {
+        Line::Whole(line) => {
+            format!("{}: not a number from 1 to {}", name::shown_bytes(line.trim_ascii()), u64::MAX)
+        }
+        Line::TooLong(start) => {
+            let shown = name::shown_bytes(&start[..start.len().min(SHOWN)]).to_string();
+            format!("{shown}...: too long, a line has at most {LONGEST} bytes")
+        }
+        Line::End => String::new(),
+    }
+}
+
+/// Done some time after the client has closed its sending side.
+async fn gone(stream: &Stream) {
+    stream.hung_up().await;
+    sleep(HALF_CLOSED).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_digits_and_nothing_else() {
+        for (line, expected) in [
+            (&b"12"[..], Some(12)),
+            (b" 12\r", Some(12)),
+            (b"0012", Some(12)),
+            (b"18446744073709551615", Some(u64::MAX)),
+            (b"18446744073709551616", None),
+            (b"0", None),
+            (b"", None),
+            (b"+12", None),
+            (b"-12", None),
+            (b"1 2", None),
+            (b"1e3", None),
+            (b"\xff", None),
+            ("\u{661}".as_bytes(), None),
+        ] {
+            assert_eq!(number(line), expected, "{}", line.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_one_line_without_control() {
+        for line in [&b"\xff\xfe"[..], b"\x1b[31m", b"", b"a\0b", "\u{202e}".as_bytes()] {
+            for line in [Line::Whole(line.to_vec()), Line::TooLong(line.to_vec())] {
+                let text = refusal(&line);
+                assert!(!text.contains(char::is_control) && text.contains(": "), "{text:?}");
+            }
+        }
+    }
 }

@@ -7,51 +7,37 @@ mod client;
 mod factor;
 mod front;
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
-use anyhow::Result;
-use clap::Parser;
+use longshore_cli::end::{self, Failure, Status};
+use longshore_cli::print;
+use tokio::runtime::{Builder, Runtime};
 
 use cli::{Cli, Command};
 
-/// A client got no answer, or a wrong one.
-const FAILED: u8 = 1;
-/// A bad option, an address that cannot be used, a pool that does not start.
-const USAGE: u8 = 2;
-
 fn main() -> ExitCode {
-    // Ends the process with status 2 on a bad option.
-    let cli = Cli::parse();
-    match run(&cli.command) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(FAILED),
-        Err(error) => {
-            complain(&format!("{error:#}"));
-            ExitCode::from(USAGE)
-        }
+    end::main("async", run)
+}
+
+fn run(cli: Cli) -> Result<Status, Failure> {
+    match &cli.command {
+        Command::Serve(serve) => front::serve(serve),
+        Command::Ask(ask) => client::ask(ask),
+        Command::Demo(demo) => client::demo(demo),
     }
 }
 
-fn run(command: &Command) -> Result<bool> {
-    // One thread: all that takes long is done by the pool.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    match command {
-        Command::Serve(serve) => runtime.block_on(front::serve(serve)),
-        Command::Ask(ask) => runtime.block_on(client::ask(ask)),
-        Command::Demo(demo) => runtime.block_on(client::demo(demo)),
-    }
+/// One thread: all that takes long is done by the pool.
+fn runtime() -> std::io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
 }
 
 /// Writes one line to standard output.
 fn say(message: &str) {
-    // Who does not listen needs no log; the service goes on.
-    let mut out = io::stdout().lock();
-    let _ = writeln!(out, "{message}").and_then(|()| out.flush());
+    print::say(message);
 }
 
 /// Writes one line to standard error.
 fn complain(message: &str) {
-    // `eprintln!` would panic if nobody listens; there is no one left to tell.
-    let _ = writeln!(io::stderr(), "async: {message}");
+    print::complain("async", message);
 }

@@ -56,6 +56,7 @@ pub struct Refused(pub &'static str);
 #[derive(Debug)]
 pub struct Closed {
     pub stored: u64,
+    pub key_taken: u64,
     pub transactions: u64,
     /// Whether all that was accepted is answered.
     pub is_finished: bool,
@@ -166,8 +167,9 @@ impl<P: AnyPool> Backend<P> {
                 in_time & ledger.close(deadline)
             }
         };
-        let (stored, transactions) = (self.counts.stored(), self.counts.transactions());
-        Ok(Closed { stored, transactions, is_finished })
+        let counts = self.counts;
+        let (stored, key_taken) = (counts.stored(), counts.key_taken());
+        Ok(Closed { stored, key_taken, transactions: counts.transactions(), is_finished })
     }
 }
 

@@ -16,8 +16,8 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use longshore::{AnyPool, Pool, PullPool};
 use longshore_cli::end::{Failure, OrFail, Status};
-use longshore_cli::limits;
 use longshore_cli::service::{self, Connection, Limits, Served};
+use longshore_cli::{limits, print};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::LocalSet;
@@ -86,13 +86,16 @@ fn serve_with<P: AnyPool>(options: &Serve) -> Result<Status, Failure> {
 /// Waits for what was accepted, and says what has happened.
 fn report<P: AnyPool>(front: Front<P>, served: Served, rest: Duration) -> Result<Status, Failure> {
     let Front { backend, accepted, refused } = front;
-    let (accepted, refused) = (accepted.get(), refused.get());
     let deadline = Instant::from(served.deadline).max(Instant::now()) + rest;
     let closed = backend.close(deadline).or_failed()?;
     let (stored, transactions) = (closed.stored, closed.transactions);
-    report::say(&format!(
-        "stopped: {accepted} accepted, {refused} refused, {stored} stored, in {transactions} transactions"
-    ));
+    // Only the database knows that a key is taken, which makes it a refusal.
+    let accepted = accepted.get().saturating_sub(closed.key_taken);
+    let refused = refused.get() + closed.key_taken;
+    let text = format!("stopped: {accepted} accepted, {refused} refused, {stored} stored");
+    print::report(|out| writeln!(out, "{text}, in {transactions} transactions"))
+        .context("cannot write the report")
+        .or_failed()?;
     if served.cut > 0 {
         report::complain(&format!("{} connections were cut that did not end in time", served.cut));
     }

@@ -22,6 +22,7 @@ const BATCH_BYTES: usize = 8 << 20;
 #[derive(Debug, Default)]
 pub struct Counts {
     stored: AtomicU64,
+    key_taken: AtomicU64,
     transactions: AtomicU64,
 }
 
@@ -30,6 +31,11 @@ impl Counts {
     pub fn stored(&self) -> u64 {
         // Relaxed: exact when the caller has waited for the threads that write.
         self.stored.load(Ordering::Relaxed)
+    }
+
+    /// Uploads whose key belongs to another one: they are answered, and not stored.
+    pub fn key_taken(&self) -> u64 {
+        self.key_taken.load(Ordering::Relaxed) // see `stored`
     }
 
     /// Transactions that it took.
@@ -56,6 +62,7 @@ impl Recorder {
             let stored = written.iter().filter(|row| matches!(row, Written::Stored(_))).count();
             // Relaxed: see `Counts::stored`.
             self.counts.stored.fetch_add(stored as u64, Ordering::Relaxed);
+            self.counts.key_taken.fetch_add((written.len() - stored) as u64, Ordering::Relaxed);
             self.counts.transactions.fetch_add(1, Ordering::Relaxed);
         }
         for (number, row) in batch.into_iter().enumerate() {

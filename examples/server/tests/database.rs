@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{Answer, PROGRAM, Server, count, number};
-use longshore_cli::process::PATIENCE;
+use longshore_cli::process::{PATIENCE, Running};
 use longshore_cli::signals::Signal;
 use rusqlite::Connection;
 
@@ -132,7 +132,9 @@ fn a_key_stores_once_and_belongs_to_one_upload() {
     assert_eq!(server.raw("POST", "/uploads/a", key, b"content"), first);
     assert_eq!(server.raw("POST", "/uploads/a", key, b"other").status, 422);
     assert_eq!(server.raw("POST", "/uploads/b", key, b"content").status, 422);
-    server.stop();
+    let ended = server.stop();
+    assert_eq!(ended.code(), Some(0), "{ended}");
+    assert!(ended.text().contains("2 accepted, 2 refused, 2 stored"), "{ended}");
     assert_eq!(count(&server.database()), (1, 1));
 }
 
@@ -210,16 +212,14 @@ fn the_second_signal_ends_it_at_once() {
 #[test]
 fn nothing_that_was_acknowledged_is_lost_by_a_kill() {
     let mut server = Server::start(&["--rounds", "1"]);
-    let (database, answers) = (server.database(), post_all(&server, 200, 1000));
-    server.wait_for(20);
-    server.running.as_mut().expect("it runs").kill().expect("killed");
-    drop(server.running.take());
-    let mut acknowledged = 0;
-    for answer in answers {
-        // Others are cut.
-        acknowledged += u64::from(answer.join().is_ok_and(|answer| answer.status == 201));
-    }
-    let (rows, names) = count(&database);
+    let (address, database) = (server.address.to_string(), server.database());
+    let load = ["load", &address, "-n", "3000", "-c", "8", "--size", "1000"];
+    let load = Running::start(&mut common::program(&load)).expect("it starts");
+    server.wait_for(100);
+    server.running.take().expect("it runs").kill().expect("killed");
+    let said = load.finish().expect("it ends").text();
+    let (acknowledged, (rows, names)) = (number(&said, "accepted"), count(&database));
     assert_eq!(rows, names);
-    assert!(rows >= acknowledged && acknowledged > 0, "{rows} rows, {acknowledged} acknowledged");
+    // Each connection has one upload at a time, so that all others were answered.
+    assert!((rows - 8..=rows).contains(&acknowledged), "{rows} rows, {acknowledged} acknowledged");
 }

@@ -48,6 +48,8 @@ pub enum Long<'a> {
     Batch(&'a [&'a str]),
     /// It never ends by itself, and exits with 0 when it has stopped in good order.
     Service(&'a [&'a str]),
+    /// It waits for an answer that never comes, and has nothing to finish or to report when it is stopped.
+    Waiting(&'a [&'a str]),
 }
 
 impl Subject<'_> {

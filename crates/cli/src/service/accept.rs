@@ -353,4 +353,28 @@ mod tests {
             }
         });
     }
+
+    #[test]
+    fn a_client_that_hangs_up_is_noticed_behind_what_it_has_sent() {
+        run(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.expect("an address");
+            let address = listener.local_addr().expect("an address");
+            let (tell, told) = oneshot::channel::<()>();
+            let tell = Cell::new(Some(tell));
+            let wait = move |connection: Connection| {
+                let tell = tell.take();
+                async move {
+                    connection.stream.hung_up().await;
+                    drop(tell);
+                }
+            };
+            spawn_local(serve(listener, LIMITS, b"", std::future::pending(), wait));
+            let mut client = TcpStream::connect(address).await.expect("it listens");
+            client.write_all(b"nobody reads this").await.expect("open");
+            let mut told = std::pin::pin!(told);
+            assert!(timeout(Duration::from_millis(300), &mut told).await.is_err(), "it is still there");
+            client.shutdown().await.expect("open");
+            assert!(timeout(PATIENCE, told).await.expect("it is noticed").is_err());
+        });
+    }
 }

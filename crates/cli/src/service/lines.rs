@@ -31,6 +31,16 @@ impl<R: AsyncBufRead + Unpin> Lines<R> {
         Lines { from, longest, line: Vec::new(), is_too_long: false }
     }
 
+    /// What the lines come from.
+    pub fn get_ref(&self) -> &R {
+        &self.from
+    }
+
+    /// What the lines come from, for example to write answers to it. Reading from it loses a part of a line.
+    pub fn get_mut(&mut self) -> &mut R {
+        &mut self.from
+    }
+
     /// The next line. Dropping the future loses nothing: the next call goes on.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
@@ -16,6 +16,9 @@ use super::Activity;
 /// How long a closed connection is read from in all, and how long without a byte.
 const LINGER: Duration = Duration::from_secs(10);
 const LINGER_SILENT: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether a client has hung up that has sent something before.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// See the module's text.
 #[derive(Debug)]
@@ -45,6 +48,20 @@ impl Stream {
         // An answer is one small packet, which need not wait for another. Without it, it is only slower.
         let _ = socket.set_nodelay(true);
         Stream { socket, activity, stall, stalled: None, closing: Closing::No }
+    }
+
+    /// Done when the client has closed its sending side, also while something that it has sent was not read yet. It may still wait
+    /// for answers: closing one side and closing both look the same from here.
+    pub async fn hung_up(&self) {
+        loop {
+            match self.socket.ready(Interest::READABLE).await {
+                Ok(ready) if !ready.is_read_closed() => {}
+                // An error is the end of it, too.
+                _ => return,
+            }
+            // As long as there is something to read, the system does not wait for more to happen.
+            sleep(LOOK).await;
+        }
     }
 
     /// Passes a result of writing on, or an error if there has been none for too long.
