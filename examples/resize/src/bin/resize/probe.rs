@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use longshore_cli::{input, name};
 use longshore_resize::failure::{Failure, Kind};
 use longshore_resize::format;
+use longshore_resize::orientation::Orientation;
 use longshore_resize::transform::Sizes;
 use longshore_resize::{Job, Output, Recipe, codec, weight, whole};
 
@@ -128,7 +129,9 @@ fn is_done(
         (Existing::Replace, _) => false,
         (Existing::Skip, _) => true,
         // Done in an earlier run, or small enough from the first.
-        (Existing::Update, Destination::InPlace) => sizes.from == sizes.to,
+        (Existing::Update, Destination::InPlace) => {
+            sizes.from == sizes.to && sizes.orientation == Orientation::UPRIGHT
+        }
         (Existing::Update, Destination::Below { .. }) => {
             let is_newer = match (source.modified(), existing.modified()) {
                 (Ok(source), Ok(output)) => output >= source,
