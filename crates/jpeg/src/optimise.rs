@@ -303,7 +303,8 @@ mod tests {
         let used: f64 = (1..).zip(of_size).map(|(size, count)| f64::from(count) / f64::from(1 << size)).sum();
         assert!(used < 1.0 && used > 0.99, "the code of ones only is free: {used}");
         assert!(Huffman::new(&of_size, &symbols).is_ok());
-        assert_eq!(symbols[0], 39, "the most frequent symbol has the shortest code");
+        // The two most frequent ones may have codes of one length.
+        assert!(symbols[0] >= 38, "the most frequent symbols have the shortest codes");
     }
 
     #[test]
