@@ -30,6 +30,14 @@ COUNT = 40
 QUALITY = 82
 MARKS = ("<!-- race: written by race/race.py -->", "<!-- end of the race -->")
 
+STARTER = """
+import os, sys
+child = os.posix_spawn('/usr/bin/env', ['env', *sys.argv[1:]], os.environ, file_actions=[(os.POSIX_SPAWN_OPEN, 1, '/dev/null', os.O_WRONLY, 0)])
+_, status, usage = os.wait4(child, 0)
+print(usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
+sys.exit(status != 0)
+"""
+
 VIPS = """
 import sys, pyvips
 size, out = int(sys.argv[1]), sys.argv[2]
@@ -40,7 +48,7 @@ for path in sys.argv[3:]:
 
 SHARP = """
 const sharp = require('sharp');
-const [size, out, jobs, ...paths] = process.argv.slice(2);
+const [size, out, jobs, ...paths] = process.argv.slice(1);
 sharp.concurrency(1); sharp.cache(false);
 let next = 0;
 async function worker() {
@@ -136,7 +144,7 @@ def competitors(options):
     version = text(["gm", "version"])
     if "GraphicsMagick" in version:
         def graphics(size, out, paths, cores):
-            command = ["gm", "mogrify", "-limit", "threads", "1", "-output-directory", out, "-resize", f"{size}x{size}>", "-quality", str(QUALITY)]
+            command = ["gm", "mogrify", "-limit", "threads", "1", "-create-directories", "-output-directory", out, "-resize", f"{size}x{size}>", "-quality", str(QUALITY)]
             return spread(lambda part: [*command, *part], paths, cores)
 
         found.append(Competitor("GraphicsMagick", version.split()[1], graphics, lambda cores: cores))
@@ -151,22 +159,24 @@ def run(competitor, size, paths, cores, out, options):
     pin = ["taskset", "-c", f"0-{cores - 1}"]
     commands = competitor.command(size, out, [str(path) for path in paths], cores)
     start = time.monotonic()
-    running = [subprocess.Popen([*pin, *map(str, command)], env=environment, stdout=subprocess.DEVNULL) for command in commands]
+    # Through a small process, because a program's largest memory is at first that of the one that started it.
+    start_one = lambda command: subprocess.Popen(  # noqa: E731
+        [sys.executable, "-S", "-c", STARTER, *pin, *map(str, command)], env=environment, stdout=subprocess.PIPE, text=True)
+    running = [start_one(command) for command in commands]
     usages = []
     for process in running:
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = status
-        if status != 0:
+        said = process.communicate()[0]
+        if process.returncode != 0:
             sys.exit(f"{competitor.name} failed: {commands[0][:8]}")
-        usages.append(usage)
+        usages.append([float(number) for number in said.splitlines()[-1].split()])
     wall = time.monotonic() - start
     written = sum(1 for path in out.rglob("*.jpg"))
     if written != len(paths):
         sys.exit(f"{competitor.name} has written {written} of {len(paths)} files")
     return {
         "wall": wall,
-        "cpu": sum(usage.ru_utime + usage.ru_stime for usage in usages),
-        "memory": max(usage.ru_maxrss for usage in usages) * 1024 * competitor.processes(cores),
+        "cpu": sum(usage[0] for usage in usages),
+        "memory": max(usage[1] for usage in usages) * 1024 * competitor.processes(cores),
         "bytes": sum(path.stat().st_size for path in out.rglob("*.jpg")),
     }
 
@@ -211,7 +221,7 @@ def reference(path, size):
 def measure(options):
     folder = Path(options.folder)
     paths = photographs(folder / "in")
-    found = competitors(options)
+    found = [one for one in competitors(options) if not options.only or one.name in options.only]
     order = random.Random(SEED)
     results = {}
     for size in options.sizes:
@@ -256,6 +266,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--sizes", type=int, nargs="+", default=[400, 1600])
     parser.add_argument("--cores", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--only", nargs="+", help="names of competitors to run; the results of the others stay")
     parser.add_argument("--folder", default="/dev/shm/resize-race", help="where the photographs and the outputs are")
     parser.add_argument("--node", default="/opt/race", help="where sharp is installed")
     parser.add_argument("--json", default=str(CHECKOUT / "target" / "race.json"), help="results; those of other sizes and cores stay")
