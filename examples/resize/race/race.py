@@ -6,7 +6,7 @@
 Needs Pillow and numpy; of the competitors those run that are installed (Debian: libvips-tools, imagemagick, graphicsmagick; PyPI:
 pyvips with pyvips-binary; npm: sharp, below --node). All of them get the same 40 photographs, of 1.5 to 24 megapixels, made from those of the
 repository by seeded crops and scales; every fifth is progressive. Each round runs every competitor once, in another order; the table has
-the medians. Processor time is that of the process and its children; memory is the largest of a competitor's processes times how
+the medians, without times on the wall if other programs were at work. Processor time is that of the process and its children; memory is the largest of a competitor's processes times how
 many run side by side; SSIM compares luma with a Lanczos reduction of the decoded photograph in floating point.
 """
 import argparse
@@ -224,6 +224,8 @@ def measure(options):
     found = [one for one in competitors(options) if not options.only or one.name in options.only]
     order = random.Random(SEED)
     results = {}
+    # Other programs at work: times on the wall mean nothing then.
+    busy = os.getloadavg()[0] > 1
     for size in options.sizes:
         references = {path.name: reference(path, size) for path in paths[::4]}
         for cores in options.cores:
@@ -239,6 +241,8 @@ def measure(options):
                 row = {key: statistics.median(sample[key] for sample in taken) for key in taken[0]}
                 row["ssim"] = likeness(folder / "out" / competitor.name, references)
                 row["version"] = competitor.version
+                row["rounds"] = len(taken)
+                row["busy"] = busy
                 results[f"{size}/{cores}/{competitor.name}"] = row
                 print(size, cores, competitor.name, {k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}, flush=True)
     return results
@@ -251,12 +255,13 @@ def table(results):
     for case in dict.fromkeys(tuple(key.split("/")[:2]) for key in results):
         size, cores = case
         lines += [f"**To {size} pixels, {cores} {'core' if cores == '1' else 'cores'}** ({COUNT} photographs of {megapixels}):", "",
-                  "| | wall, s | CPU, s | memory, MB | out, MB | SSIM |", "|---|---:|---:|---:|---:|---:|"]
+                  "| | rounds | wall, s | CPU, s | memory, MB | out, MB | SSIM |", "|---|---:|---:|---:|---:|---:|---:|"]
         for name in names:
             row = results.get(f"{size}/{cores}/{name}")
             if row:
                 label = "**resize**" if name == "resize" else f"{name} {row['version']}"
-                lines.append(f"| {label} | {row['wall']:.2f} | {row['cpu']:.2f} | {row['memory'] / 1e6:.0f} | {row['bytes'] / 1e6:.2f} | {row['ssim']:.4f} |")
+                wall = "busy" if row["busy"] else f"{row['wall']:.2f}"
+                lines.append(f"| {label} | {row['rounds']} | {wall} | {row['cpu']:.2f} | {row['memory'] / 1e6:.0f} | {row['bytes'] / 1e6:.2f} | {row['ssim']:.4f} |")
         lines.append("")
     return "\n".join(lines)
 
