@@ -2,6 +2,7 @@
 //! instruction.
 
 use std::arch::x86_64::*;
+use std::f32::consts::SQRT_2;
 
 use crate::idct::Block;
 
@@ -23,7 +24,7 @@ fn eight(x: [__m256; 8]) -> [__m256; 8] {
     let times = |a, factor| _mm256_mul_ps(a, _mm256_set1_ps(factor));
     let (sum, difference) = (add(x[0], x[4]), sub(x[0], x[4]));
     let outer = add(x[2], x[6]);
-    let inner = sub(times(sub(x[2], x[6]), 1.414_213_562), outer);
+    let inner = sub(times(sub(x[2], x[6]), SQRT_2), outer);
     let even = [add(sum, outer), add(difference, inner), sub(difference, inner), sub(sum, outer)];
 
     let (a, b) = (add(x[5], x[3]), sub(x[5], x[3]));
@@ -31,7 +32,7 @@ fn eight(x: [__m256; 8]) -> [__m256; 8] {
     let rotated = times(add(b, d), 1.847_759_065);
     let odd0 = add(c, a);
     let odd1 = sub(sub(rotated, times(b, 2.613_125_930)), odd0);
-    let odd2 = sub(times(sub(c, a), 1.414_213_562), odd1);
+    let odd2 = sub(times(sub(c, a), SQRT_2), odd1);
     let odd3 = sub(sub(rotated, times(d, 1.082_392_200)), odd2);
     [
         add(even[0], odd0), add(even[1], odd1), add(even[2], odd2), add(even[3], odd3),

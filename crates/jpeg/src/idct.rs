@@ -5,6 +5,8 @@
 //! (T.81, A.3.3) over the coefficients that fit. Eight lanes at a time in plain loops, which a compiler turns
 //! into vector instructions. No fused multiplications: the samples are the same on every machine.
 
+use std::f32::consts::SQRT_2;
+
 use crate::vector::Vectors;
 
 /// Eight numbers that are treated alike.
@@ -74,7 +76,7 @@ fn times(a: Lanes, factor: f32) -> Lanes {
 fn eight(x: Block) -> Block {
     let (sum, difference) = (add(x[0], x[4]), sub(x[0], x[4]));
     let outer = add(x[2], x[6]);
-    let inner = sub(times(sub(x[2], x[6]), 1.414_213_562), outer);
+    let inner = sub(times(sub(x[2], x[6]), SQRT_2), outer);
     let even = [add(sum, outer), add(difference, inner), sub(difference, inner), sub(sum, outer)];
 
     let (a, b) = (add(x[5], x[3]), sub(x[5], x[3]));
@@ -82,7 +84,7 @@ fn eight(x: Block) -> Block {
     let rotated = times(add(b, d), 1.847_759_065);
     let odd0 = add(c, a);
     let odd1 = sub(sub(rotated, times(b, 2.613_125_930)), odd0);
-    let odd2 = sub(times(sub(c, a), 1.414_213_562), odd1);
+    let odd2 = sub(times(sub(c, a), SQRT_2), odd1);
     let odd3 = sub(sub(rotated, times(d, 1.082_392_200)), odd2);
     [
         add(even[0], odd0), add(even[1], odd1), add(even[2], odd2), add(even[3], odd3),

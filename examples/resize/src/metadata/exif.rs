@@ -232,7 +232,7 @@ mod tests {
         assert_eq!(Some(facts.orientation), Orientation::from_exif(6));
         assert!(facts.is_adobe_rgb);
         assert_eq!(super::facts(b"rubbish"), Facts::default());
-        assert_eq!(super::facts(&sample()[..20]).is_adobe_rgb, false);
+        assert!(!super::facts(&sample()[..20]).is_adobe_rgb);
     }
 
     #[test]

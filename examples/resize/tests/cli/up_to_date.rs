@@ -12,6 +12,9 @@ fn second_run(bench: &Bench, resized: u32, up_to_date: u32) {
     assert!(run.stdout.contains(&wanted), "{wanted}: {}", run.stdout);
 }
 
+/// What happens to a file.
+type Spoil = fn(&[u8]) -> Vec<u8>;
+
 #[test]
 fn an_output_that_is_not_whole_is_made_anew() {
     let bench = Bench::new();
@@ -24,7 +27,7 @@ fn an_output_that_is_not_whole_is_made_anew() {
         .map(|name| fs::read(bench.path(&format!("out/{name}"))).expect("the output"))
         .into();
     // Emptied, as a power cut leaves it; cut to half; the end of zeros; another format under this name.
-    let spoiled: [fn(&[u8]) -> Vec<u8>; 4] = [
+    let spoiled: [Spoil; 4] = [
         |_| Vec::new(),
         |file| file[..file.len() / 2].to_vec(),
         |file| [&file[..file.len() - 16], &[0; 16]].concat(),
