@@ -57,7 +57,7 @@ impl Stage {
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        let refused = match self.pool.task().weight(bytes).try_submit(task) {
+        let refused = match self.pool.task().weight(bytes).on_full(OnFull::Reject).submit(task) {
             Ok(handle) => return Ok(handle),
             Err(refused) if matches!(refused.kind, SubmitErrorKind::Full) => refused,
             Err(refused) => return Err(anyhow!("{}", refused.kind)),

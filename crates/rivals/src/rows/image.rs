@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use longshore_pipeline::{self as pipeline, Encoding, Format};
+use longshore_resize::transform::transform;
+use longshore_resize::{Output, Recipe};
 
 use super::ideal::{at_once, in_order, parallelism, side_by_side};
 use super::{ROW, Row, Scale, Setup, higher};
@@ -45,13 +46,15 @@ pub const ROWS: &[Row] = &[Row {
 
 /// What becomes of one photograph, as a number.
 fn process(photo: &[u8]) -> Result<u64, Failure> {
-    let quarter = |width: u32, height: u32| ((width / 4).max(1), (height / 4).max(1));
-    let resized = pipeline::resize(photo, Encoding { format: Format::Jpeg, quality: 85 }, quarter)
+    let size = "25%".parse().map_err(|error| Failure::Wrong(format!("a quarter is no size: {error}")))?;
+    let recipe = Recipe { size, format: Output::Jpeg, quality: 85, ..Recipe::default() };
+    let made = transform(photo, &recipe)
         .map_err(|error| Failure::Wrong(format!("a photograph cannot be resized: {error}")))?;
-    if resized.to != quarter(resized.from.0, resized.from.1) {
-        return Err(Failure::Wrong(format!("{:?} instead of a quarter of {:?}", resized.to, resized.from)));
+    let quarter = |side: u32| (f64::from(side) / 4.0).round() as u32;
+    if made.to != (quarter(made.from.0), quarter(made.from.1)) {
+        return Err(Failure::Wrong(format!("{:?} instead of a quarter of {:?}", made.to, made.from)));
     }
-    Ok(resized.bytes.iter().fold(0, |sum, &byte| hash(sum ^ u64::from(byte))))
+    Ok(made.bytes.iter().fold(0, |sum, &byte| hash(sum ^ u64::from(byte))))
 }
 
 fn photographs() -> Result<Vec<Vec<u8>>, Failure> {

@@ -1,0 +1,129 @@
+//! GIF sources.
+
+use std::io::Cursor;
+use std::num::NonZeroU64;
+
+use gif::{ColorOutput, DecodeOptions, DecodingError, DisposalMethod, MemoryLimit, Repeat};
+
+use super::{Decoder, Frame, Frames, Header, Picture, Source};
+use crate::failure::Failure;
+use crate::format::Input;
+use crate::raster::{Model, Raster, Samples};
+use crate::recipe::Limits;
+
+/// What browsers make of a delay of nothing, in milliseconds.
+const USUAL_DELAY: u32 = 100;
+
+fn options(limits: &Limits) -> DecodeOptions {
+    let mut options = DecodeOptions::new();
+    options.set_color_output(ColorOutput::RGBA);
+    options.set_memory_limit(MemoryLimit::Bytes(NonZeroU64::new(limits.memory).unwrap_or(NonZeroU64::MIN)));
+    options
+}
+
+fn failure(error: DecodingError) -> Failure {
+    match error {
+        DecodingError::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            Failure::damaged("the file is cut short")
+        }
+        DecodingError::Io(error) => Failure::unreadable(&error),
+        other => Failure::damaged(other),
+    }
+}
+
+pub fn header(reader: &mut dyn Source, limits: &Limits) -> Result<Header, Failure> {
+    let mut options = options(limits);
+    options.skip_frame_decoding(true);
+    let mut decoder = options.read_info(reader).map_err(failure)?;
+    let mut count = 0;
+    while count < 2 && decoder.next_frame_info().map_err(failure)?.is_some() {
+        count += 1;
+    }
+    if count == 0 {
+        return Err(Failure::damaged("the file has no picture"));
+    }
+    Ok(Header {
+        format: Input::Gif,
+        size: (decoder.width().into(), decoder.height().into()),
+        orientation: crate::orientation::Orientation::UPRIGHT,
+        frames: if count > 1 { Frames::Animated } else { Frames::Still },
+        is_lossy: false,
+        model: Model::Rgba,
+        depth: 1,
+        // A frame, and a copy of the canvas where a frame is to vanish.
+        decoder: Decoder::Other { beside: 8 },
+    })
+}
+
+pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, Failure> {
+    let mut cursor = Cursor::new(bytes);
+    let mut canvas = Canvas::open(&mut cursor, limits)?;
+    let frame = canvas.next()?.ok_or_else(|| Failure::damaged("the file has no picture"))?;
+    Ok(Picture { has_palette: true, ..Picture::of(frame.raster) })
+}
+
+pub fn frames(
+    bytes: &[u8],
+    limits: &Limits,
+    each: &mut dyn FnMut(Frame) -> Result<(), Failure>,
+) -> Result<u32, Failure> {
+    let mut cursor = Cursor::new(bytes);
+    let mut canvas = Canvas::open(&mut cursor, limits)?;
+    while let Some(frame) = canvas.next()? {
+        each(frame)?;
+    }
+    Ok(match canvas.decoder.repeat() {
+        Repeat::Infinite => 0,
+        // The number of repetitions after the first time.
+        Repeat::Finite(times) => u32::from(times) + 1,
+    })
+}
+
+/// The canvas on which frames are drawn one after the other (GIF89a, 23).
+struct Canvas<'a> {
+    decoder: gif::Decoder<&'a mut (dyn Source + 'a)>,
+    pixels: Vec<u8>,
+}
+
+impl<'a> Canvas<'a> {
+    fn open(reader: &'a mut (dyn Source + 'a), limits: &Limits) -> Result<Self, Failure> {
+        let decoder = options(limits).read_info(reader).map_err(failure)?;
+        let size = usize::from(decoder.width()) * usize::from(decoder.height()) * 4;
+        Ok(Canvas { decoder, pixels: vec![0; size] })
+    }
+
+    /// The canvas with the next frame on it.
+    fn next(&mut self) -> Result<Option<Frame>, Failure> {
+        let (width, height) = (usize::from(self.decoder.width()), usize::from(self.decoder.height()));
+        let Some(frame) = self.decoder.read_next_frame().map_err(failure)? else { return Ok(None) };
+        let before = (frame.dispose == DisposalMethod::Previous).then(|| self.pixels.clone());
+        let (left, top) = (usize::from(frame.left), usize::from(frame.top));
+        let (wide, high) = (usize::from(frame.width), usize::from(frame.height));
+        let shown = wide.min(width.saturating_sub(left));
+        let rows = high.min(height.saturating_sub(top));
+        let place = |row: usize| {
+            let start = ((top + row) * width + left) * 4;
+            start..start + shown * 4
+        };
+        for row in 0..rows {
+            let source = &frame.buffer[row * wide * 4..(row * wide + shown) * 4];
+            for (below, pixel) in self.pixels[place(row)].chunks_exact_mut(4).zip(source.chunks_exact(4)) {
+                if pixel[3] != 0 {
+                    below.copy_from_slice(pixel);
+                }
+            }
+        }
+        let milliseconds = match u32::from(frame.delay) * 10 {
+            0 | 10 => USUAL_DELAY,
+            delay => delay,
+        };
+        let samples = Samples::Eight(self.pixels.clone());
+        let raster = Raster { width: width as u32, height: height as u32, model: Model::Rgba, samples };
+        match frame.dispose {
+            DisposalMethod::Background => (0..rows).for_each(|row| self.pixels[place(row)].fill(0)),
+            DisposalMethod::Previous => self.pixels = before.unwrap_or_default(),
+            _ => {}
+        }
+        Ok(Some(Frame { raster, milliseconds }))
+    }
+}

@@ -1,0 +1,132 @@
+//! One image from disk to disk: a job can be stored, sent, and carried out anywhere that sees the files.
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use longshore_cli::output::{Durability, Staged};
+use longshore_cli::{input, name};
+use serde::{Deserialize, Serialize};
+
+use crate::failure::{Failure, Kind};
+use crate::recipe::Recipe;
+use crate::transform::{self, Made};
+
+/// One image: where it is, where its output goes, and what is to be made of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    /// The file of the source.
+    pub source: PathBuf,
+    /// The file of the output.
+    pub output: PathBuf,
+    /// What is to be made of it.
+    pub recipe: Recipe,
+}
+
+/// What a job has done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {
+    /// Width and height of the source as a viewer shows it.
+    pub from: (u32, u32),
+    /// Width and height of the output.
+    pub to: (u32, u32),
+    /// Bytes of the source.
+    pub bytes_in: u64,
+    /// Bytes of the output.
+    pub bytes_out: u64,
+    /// Whether the pixels are those of the source, as they were encoded.
+    pub kept: bool,
+    /// What the user should know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// How often a source is read that is replaced while it is worked on.
+const ATTEMPTS: usize = 3;
+
+/// Carries out a job. The output is there as a whole or not at all; its time is that at which the source was
+/// opened, so that a source that is replaced later is newer.
+///
+/// Doing a job twice is the same as doing it once.
+///
+/// # Errors
+/// Whatever stands in the way; then the output is as it was before.
+pub fn run(job: &Job) -> Result<Done, Failure> {
+    for _ in 0..ATTEMPTS {
+        if let Some(done) = attempt(job)? {
+            return Ok(done);
+        }
+    }
+    Err(Failure::new(Kind::Unreadable, "it is replaced again and again while it is worked on"))
+}
+
+/// `None` if the source was replaced meanwhile.
+#[allow(
+    clippy::disallowed_types,
+    reason = "the times of files are of this clock, and this one becomes the output's"
+)]
+fn attempt(job: &Job) -> Result<Option<Done>, Failure> {
+    let opened = std::time::SystemTime::now();
+    let (mut file, before) = input::open(&job.source).map_err(|error| Failure::unreadable(&error))?;
+    if before.len() > job.recipe.limits.file {
+        let text = format!("the file has {} MB, more than this program reads", before.len() / 1_000_000);
+        return Err(Failure::new(Kind::TooLarge, text));
+    }
+    let bytes = read(&mut file, &before).map_err(|error| Failure::unreadable(&error))?;
+    let Made { bytes: made, from, to, is_kept, warnings } = transform::transform(&bytes, &job.recipe)?;
+    if is_replaced(&job.source, &before) {
+        return Ok(None);
+    }
+    let finish = |file: &File| {
+        // What replaces its own source is as accessible as that.
+        if fs::metadata(&job.output).is_ok_and(|there| is_same(&there, &before)) {
+            file.set_permissions(before.permissions())?;
+        }
+        file.set_modified(opened)
+    };
+    save(&job.output, &made, finish).map_err(|error| {
+        Failure::new(Kind::Unwritable, format!("cannot write {}: {error}", name::shown(&job.output)))
+    })?;
+    let (bytes_in, bytes_out) = (bytes.len() as u64, made.len() as u64);
+    Ok(Some(Done { from, to, bytes_in, bytes_out, kept: is_kept, warnings }))
+}
+
+fn read(file: &mut File, metadata: &Metadata) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0) + 1);
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Whether the file at a path is another one than that of the metadata, or has been written to.
+fn is_replaced(path: &Path, before: &Metadata) -> bool {
+    let Ok(now) = fs::metadata(path) else { return false };
+    !is_same(&now, before) || now.len() != before.len() || now.modified().ok() != before.modified().ok()
+}
+
+/// Whether two metadata are of one file, as far as the system tells.
+fn is_same(a: &Metadata, b: &Metadata) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        (a.dev(), a.ino()) == (b.dev(), b.ino())
+    }
+    #[cfg(not(unix))]
+    {
+        a.len() == b.len() && a.created().ok() == b.created().ok()
+    }
+}
+
+/// Writes a file as a whole or not at all. Its directory is created.
+fn save(target: &Path, bytes: &[u8], finish: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
+    let mut staged = match Staged::begin(target) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::create_dir_all(target.parent().unwrap_or(Path::new(".")))?;
+            Staged::begin(target)?
+        }
+        other => other?,
+    };
+    staged.write_all(bytes)?;
+    finish(staged.file())?;
+    // After a power cut an output that is not whole is made anew.
+    staged.commit(Durability::Later)
+}

@@ -1,0 +1,139 @@
+//! Resampling: a Lanczos filter of three lobes over planes and rasters.
+
+use fast_image_resize as fir;
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions};
+use longshore_jpeg::Plane;
+
+use crate::failure::Failure;
+use crate::raster::{Model, Raster, Samples};
+
+/// Resamples a plane to `width` by `height`. Its last column and row may belong to the picture in part:
+/// chroma of an odd width, for instance.
+pub fn plane(resizer: &mut fir::Resizer, plane: &Plane, width: u32, height: u32) -> Result<Vec<u8>, Failure> {
+    let rows = plane.data.len() / plane.stride.max(1);
+    let source = ImageRef::new(plane.stride as u32, rows as u32, &plane.data, PixelType::U8);
+    let source = source.map_err(Failure::internal)?;
+    let mut target = Image::new(width, height, PixelType::U8);
+    let (across, down) = plane.extent;
+    let options = options().crop(0.0, 0.0, across, down);
+    resizer.resize(&source, &mut target, &options).map_err(Failure::internal)?;
+    Ok(target.into_vec())
+}
+
+/// Resamples a raster to `width` by `height`. Colours are weighted by their alpha, so that the colour of a
+/// transparent pixel does not show beside it.
+pub fn raster(
+    resizer: &mut fir::Resizer,
+    raster: &Raster,
+    width: u32,
+    height: u32,
+) -> Result<Raster, Failure> {
+    if (raster.width, raster.height) == (width, height) {
+        return Ok(raster.clone());
+    }
+    let source = ImageRef::new(raster.width, raster.height, raster.samples.bytes(), raster.pixel_type());
+    let source = source.map_err(Failure::internal)?;
+    let channels = raster.model.channels();
+    let count = width as usize * height as usize * channels;
+    let options = options().use_alpha(raster.model != Model::Cmyk);
+    let samples = match raster.samples {
+        Samples::Eight(_) => {
+            let mut samples = vec![0_u8; count];
+            resize_into(resizer, &source, &mut samples, (width, height), raster.pixel_type(), &options)?;
+            Samples::Eight(samples)
+        }
+        Samples::Sixteen(_) => {
+            let mut samples = vec![0_u16; count];
+            let bytes = bytemuck::cast_slice_mut(&mut samples);
+            resize_into(resizer, &source, bytes, (width, height), raster.pixel_type(), &options)?;
+            Samples::Sixteen(samples)
+        }
+    };
+    Ok(Raster { width, height, model: raster.model, samples })
+}
+
+fn resize_into(
+    resizer: &mut fir::Resizer,
+    source: &ImageRef<'_>,
+    bytes: &mut [u8],
+    (width, height): (u32, u32),
+    pixels: PixelType,
+    options: &ResizeOptions,
+) -> Result<(), Failure> {
+    let mut target = Image::from_slice_u8(width, height, bytes, pixels).map_err(Failure::internal)?;
+    resizer.resize(source, &mut target, options).map_err(Failure::internal)
+}
+
+fn options() -> ResizeOptions {
+    ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
+}
+
+/// Turns 8 or 16 bits of sRGB into 16 bits that are proportional to light; alpha stays as it is.
+pub fn to_light(raster: Raster) -> Raster {
+    let Raster { width, height, model, samples } = raster;
+    let decode = |sample: f64| {
+        let light = if sample <= 0.040_45 { sample / 12.92 } else { ((sample + 0.055) / 1.055).powf(2.4) };
+        (light * 65_535.0).round() as u16
+    };
+    let samples = match samples {
+        Samples::Eight(samples) => {
+            let table: Vec<u16> = (0..=255_u16).map(|sample| decode(f64::from(sample) / 255.0)).collect();
+            map(model, &samples, |sample| table[usize::from(sample)], |alpha| u16::from(alpha) * 257)
+        }
+        Samples::Sixteen(samples) => {
+            let table: Vec<u16> = (0..=u16::MAX).map(|sample| decode(f64::from(sample) / 65_535.0)).collect();
+            map(model, &samples, |sample| table[usize::from(sample)], |alpha| alpha)
+        }
+    };
+    Raster { width, height, model, samples: Samples::Sixteen(samples) }
+}
+
+/// The way back from [`to_light`], to 16 bits of sRGB.
+pub fn from_light(raster: Raster) -> Raster {
+    let Raster { width, height, model, samples } = raster;
+    let Samples::Sixteen(samples) = samples else { return Raster { width, height, model, samples } };
+    let encode = |light: u16| {
+        let light = f64::from(light) / 65_535.0;
+        let sample = if light <= 0.003_130_8 { light * 12.92 } else { 1.055 * light.powf(1.0 / 2.4) - 0.055 };
+        (sample * 65_535.0).round() as u16
+    };
+    let table: Vec<u16> = (0..=u16::MAX).map(encode).collect();
+    let samples = map(model, &samples, |sample| table[usize::from(sample)], |alpha| alpha);
+    Raster { width, height, model, samples: Samples::Sixteen(samples) }
+}
+
+fn map<T: Copy, U>(model: Model, samples: &[T], colour: impl Fn(T) -> U, alpha: impl Fn(T) -> U) -> Vec<U> {
+    let channels = model.channels();
+    let last = if model.has_alpha() { channels - 1 } else { channels };
+    let numbered = samples.iter().enumerate();
+    numbered.map(|(at, &sample)| if at % channels < last { colour(sample) } else { alpha(sample) }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn black_and_white_mix_to_half_the_light() {
+        let samples = (0..64).flat_map(|at| if at % 2 == 0 { [0; 3] } else { [255; 3] }).collect();
+        let stripes = Raster { width: 64, height: 1, model: Model::Rgb, samples: Samples::Eight(samples) };
+        let mut resizer = fir::Resizer::new();
+        let mixed = raster(&mut resizer, &to_light(stripes.clone()), 4, 1).expect("resampled");
+        let Samples::Eight(mixed) = from_light(mixed).narrowed().samples else { panic!("8 bits") };
+        // Half the light is 188 of 255; half the number is 128.
+        assert!(mixed[3..9].iter().all(|&sample| sample.abs_diff(188) <= 1), "{mixed:?}");
+        let Samples::Eight(plain) = raster(&mut resizer, &stripes, 4, 1).expect("resampled").samples else {
+            panic!("8 bits")
+        };
+        assert!(plain[3..9].iter().all(|&sample| sample.abs_diff(128) <= 1), "{plain:?}");
+    }
+
+    #[test]
+    fn light_and_back_changes_nothing() {
+        let samples = (0..=255).flat_map(|sample| [sample, 255 - sample]).collect();
+        let raster =
+            Raster { width: 256, height: 1, model: Model::GreyAlpha, samples: Samples::Eight(samples) };
+        assert_eq!(from_light(to_light(raster.clone())).narrowed(), raster);
+    }
+}

@@ -1,0 +1,61 @@
+//! How much memory the work on an image takes, judged from the header of its file alone.
+//!
+//! The formulas follow the phases of the work and count what has been touched of each buffer at most. They
+//! belong to the codecs as they are, and are a little high where a file's content decides.
+
+use crate::codec::{Frames, Header};
+use crate::format::Output;
+use crate::orientation::Orientation;
+use crate::raster::Model;
+use crate::recipe::Recipe;
+use crate::transform::Sizes;
+
+/// Whatever the image, in bytes: tables of the codecs, stacks, what an allocator keeps.
+const FIXED: u64 = 2 << 20;
+
+/// The bytes that the work on an image takes at its peak: its file of `file` bytes, its pixels, what decoder,
+/// resampler and encoder have beside them, and the output.
+pub fn need(file: u64, header: &Header, sizes: &Sizes, recipe: &Recipe) -> u64 {
+    let is_animated = header.frames == Frames::Animated;
+    let scale = header.scale_for(sizes.stored, recipe);
+    let area = |(width, height): (u32, u32)| u64::from(width) * u64::from(height);
+    let pixel = header.model.channels() as u64 * u64::from(header.depth);
+    let source = header.pixel_bytes(scale);
+    let target = area(sizes.stored) * pixel;
+    // With --linear, samples have 16 bits on their way.
+    let wide =
+        if recipe.linear && header.depth == 1 { 2 * area(header.size) * pixel + 2 * target } else { 0 };
+    // The resampler multiplies a copy of the source by its alpha; then it goes along the rows, then the
+    // columns.
+    let is_resized = sizes.stored != header.size;
+    let alpha = if is_resized && header.model.has_alpha() { source } else { 0 };
+    let between = if is_resized {
+        u64::from(sizes.stored.0) * u64::from(header.size.1) * pixel / u64::from(scale.divisor())
+    } else {
+        0
+    };
+    // What a conversion of colours or a turn writes.
+    let is_turned = sizes.orientation != Orientation::UPRIGHT;
+    let copies = target * (1 + u64::from(is_turned) + u64::from(header.model == Model::Cmyk));
+    let encoder = match recipe.format {
+        // Coefficients of all blocks, for tables of their own, and the file.
+        Output::Jpeg => area(sizes.to) * 7,
+        Output::Png => 2 * target + area(sizes.to) * 5,
+        Output::Webp => area(sizes.to) * 12,
+        Output::Avif => area(sizes.to) * 40,
+    };
+    let frames = if is_animated { 2 * area(header.size) * 4 + file } else { 0 };
+    let decoding = file + source + header.decoder_bytes(scale);
+    let resampling = file + source + alpha + between + target + wide;
+    let encoding = file + target + copies + encoder + frames;
+    // Planes that a worker keeps for its next image stay beside the output.
+    let kept = source.min(32 << 20);
+    FIXED + decoding.max(resampling).max(encoding + kept) + if is_animated { source } else { 0 }
+}
+
+/// What an image costs in time, in a unit of its own: enough to begin with those that take longest.
+pub fn cost(file: u64, header: &Header, sizes: &Sizes) -> u64 {
+    let area = |(width, height): (u32, u32)| u64::from(width) * u64::from(height);
+    // Decoding follows the bytes of a file more than its pixels.
+    24 * file + area(header.size) + 6 * area(sizes.to)
+}

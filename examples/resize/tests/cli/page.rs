@@ -1,0 +1,51 @@
+//! The page of `--report`, the manual page, completions.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use crate::bench::{Bench, has_tool};
+
+#[test]
+fn the_page_shows_every_file_and_needs_nothing_else() {
+    let bench = Bench::new();
+    bench.image("in/a.png", 80, 40);
+    bench.bytes("in/<b>&.png", b"no picture");
+    bench.run(&["--size", "20x", "--report", "report.html"]).expect(1);
+    let page = fs::read_to_string(bench.path("report.html")).expect("the page");
+    assert_eq!(page.matches("src=\"data:image/jpeg;base64,").count(), 2, "before and after");
+    assert!(page.contains("80x40 &rarr; 20x10") && page.contains("1 resized, 0 up to date, 1 failed"));
+    assert!(page.contains("&lt;b&gt;&amp;.png") && !page.contains("<b>&.png"));
+    assert!(!page.contains("http"), "nothing is fetched");
+    bench.run(&["--report", "nowhere/report.html", "--force"]).expect(1).complains("nowhere/report.html");
+}
+
+#[test]
+fn the_manual_and_completions_are_made() {
+    let bench = Bench::new();
+    let man = bench.raw(&["--generate", "man"]).expect(0).stdout;
+    assert!(man.starts_with(".ie") && man.contains("max\\-memory") && man.contains("Exit status"));
+    for (shell, text) in [
+        ("bash", "complete -F"),
+        ("zsh", "#compdef resize"),
+        ("fish", "complete -c resize"),
+        ("powershell", "Register-ArgumentCompleter"),
+        ("elvish", "edit:completion"),
+    ] {
+        let script = bench.raw(&["--generate", &format!("complete-{shell}")]).expect(0).stdout;
+        assert!(script.contains(text), "{shell}");
+    }
+    if has_tool("bash") {
+        let script = bench.raw(&["--generate", "complete-bash"]).expect(0).stdout;
+        bench.bytes("completions", script.as_bytes());
+        let checked = Command::new("bash")
+            .args(["-n", "completions"])
+            .current_dir(bench.path("."))
+            .stdin(Stdio::null())
+            .status();
+        assert!(checked.expect("bash").success());
+    }
+    let help = bench.raw(&["--help"]).expect(0).stdout;
+    for status in ["124  some files", "2    nothing was begun", "129, 130, 143"] {
+        assert!(help.contains(status), "{status}");
+    }
+}
