@@ -112,7 +112,7 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         // SAFETY: what the task borrows outlives `'scope`, and so it outlives the scope. Only the frame of
         // the scope or one of its tasks holds `&'scope Scope`, and neither has ended.
         unsafe { self.inner.spawn(task) };
-        ScopedJoinHandle { handle, scope: PhantomData }
+        ScopedJoinHandle { handle: JoinHandle::new(handle), scope: PhantomData }
     }
 }
 

@@ -60,10 +60,10 @@ pub fn packed<F: FnOnce() + Send + 'static>(closure: F, extras: Option<Extras>) 
     unsafe { place.assume_init() }
 }
 
-/// Packs a closure and makes its handle. `pool` is the id by which a worker knows whether it may run the task
-/// in a wait.
+/// Packs a closure and makes the handle of its slot. `pool` is the id by which a worker knows whether it may
+/// run the task in a wait.
 #[inline(always)]
-pub fn pack_with_handle<F, T>(pool: u32, closure: F, extras: Option<Extras>) -> (Task, JoinHandle<T>)
+pub fn pack_with_handle<F, T>(pool: u32, closure: F, extras: Option<Extras>) -> (Task, SlotHandle<T>)
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
@@ -72,47 +72,46 @@ where
     unsafe { pack_borrowing(pool, closure, extras) }
 }
 
-/// Packs a closure that may borrow, and makes its handle.
+/// Packs a closure that may borrow, and makes the handle of its slot.
 ///
 /// # Safety
 /// The task is run or dropped while everything that the closure and its result borrow is alive.
 #[inline(always)]
-pub unsafe fn pack_borrowing<F, T>(pool: u32, closure: F, extras: Option<Extras>) -> (Task, JoinHandle<T>)
+pub unsafe fn pack_borrowing<F, T>(pool: u32, closure: F, extras: Option<Extras>) -> (Task, SlotHandle<T>)
 where
     F: FnOnce() -> T + Send,
     T: Send,
 {
-    let (task, handle) = if size_of::<F>() > LARGEST_CLOSURE {
+    if size_of::<F>() > LARGEST_CLOSURE {
         // SAFETY: the caller of `pack_borrowing` runs or drops the task while its borrows are alive; a box
         // adds no borrow.
         unsafe { in_slot(pool, Box::new(closure), extras) }
     } else {
         // SAFETY: the caller of `pack_borrowing` runs or drops the task while its borrows are alive.
         unsafe { in_slot(pool, closure, extras) }
-    };
-    (task, JoinHandle::new(handle))
+    }
 }
 
-/// Packs a closure whose output `adapter` turns into the result, and makes the handle for that result.
+/// Packs a closure whose output `adapter` turns into the result, and makes the handle of the slot for that
+/// result.
 pub fn pack_adapted<F, T, A>(
     pool: u32,
     closure: F,
     adapter: A,
     extras: Option<Extras>,
-) -> (Task, JoinHandle<A::Output>)
+) -> (Task, SlotHandle<A::Output>)
 where
     F: FnOnce() -> T + Send + 'static,
     A: OutputAdapter<T> + 'static,
 {
     const { assert!(size_of::<A>() <= LARGEST_ADAPTER, "the adapter does not fit into a closure's block") }
-    let (task, handle) = if size_of::<F>() > LARGEST_CLOSURE {
+    if size_of::<F>() > LARGEST_CLOSURE {
         // SAFETY: closure, adapter and result are `'static`, so they borrow nothing that could end.
         unsafe { in_slot(pool, Adapted { closure: Box::new(closure), adapter }, extras) }
     } else {
         // SAFETY: closure, adapter and result are `'static`, so they borrow nothing that could end.
         unsafe { in_slot(pool, Adapted { closure, adapter }, extras) }
-    };
-    (task, JoinHandle::new(handle))
+    }
 }
 
 /// Packs work into a result slot.
@@ -152,7 +151,7 @@ where
     let (instrumentation, pool) = (intake.instrumentation(), intake.handle_pool_id());
     move |closure| {
         let (task, handle) = pack_with_handle(pool, closure, instrumentation.next());
-        handles.push(handle);
+        handles.push(JoinHandle::new(handle));
         task
     }
 }

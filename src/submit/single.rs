@@ -21,6 +21,7 @@ use crate::submit::options::TaskOptions;
 use crate::submit::pack;
 use crate::task::conditions::Conditions;
 use crate::task::erased::Task;
+use crate::task::result_slot::SlotHandle;
 
 /// See [`Pool::execute`](crate::Pool::execute). `on_full` replaces the policy that the pool was built with.
 #[inline]
@@ -73,7 +74,7 @@ where
     let extras = intake.instrumentation().next();
     let (task, handle) = pack::pack_with_handle(intake.handle_pool_id(), task, extras);
     run_or_drop(intake, admitted, task);
-    handle
+    JoinHandle::new(handle)
 }
 
 #[cold]
@@ -95,7 +96,7 @@ where
 fn enqueue_with_handle<F, T>(
     intake: &impl Intake,
     task: F,
-    pack: impl FnOnce(F) -> (Task, JoinHandle<T>),
+    pack: impl FnOnce(F) -> (Task, SlotHandle<T>),
 ) -> Result<JoinHandle<T>, SubmitError<F>> {
     let mut handle = None;
     let pack = |place: &mut MaybeUninit<Task>, task: F| {
@@ -105,7 +106,7 @@ fn enqueue_with_handle<F, T>(
     };
     // SAFETY: this `pack` writes the place; packing does not panic.
     match unsafe { intake.dispatch(task, pack) } {
-        Ok(()) => Ok(handle.expect("an accepted task was packed")),
+        Ok(()) => Ok(JoinHandle::new(handle.expect("an accepted task was packed"))),
         Err((task, kind)) => Err(refused(intake, task, kind)),
     }
 }
@@ -167,7 +168,7 @@ where
     let pack = |worker| {
         let f = f.clone();
         let (task, handle) = pack::pack_with_handle(NO_POOL, move || f(worker), instrumentation.next());
-        handles.push(handle);
+        handles.push(JoinHandle::new(handle));
         task
     };
     let members = pool.members();
@@ -258,7 +259,7 @@ pub fn finish_submit_packed<F, R>(
     permit: Option<BudgetPermit>,
     options: TaskOptions,
     task: F,
-    pack: impl FnOnce(F, Option<Extras>) -> (Task, JoinHandle<R>),
+    pack: impl FnOnce(F, Option<Extras>) -> (Task, SlotHandle<R>),
 ) -> Result<Submission<R>, SubmitError<F>> {
     let conditions = shared(options.conditions);
     let extras = intake.instrumentation().next_with(conditions.clone(), permit);
@@ -279,7 +280,7 @@ pub fn finish_submit_packed<F, R>(
         // SAFETY: `pack` has written the place.
         Some(unsafe { place.assume_init() })
     };
-    let handle = handle.expect("an accepted task was packed");
+    let handle = JoinHandle::new(handle.expect("an accepted task was packed"));
     Ok(Submission { handle: conditions.into_iter().fold(handle, JoinHandle::with_conditions), left })
 }
 

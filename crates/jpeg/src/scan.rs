@@ -108,14 +108,12 @@ pub fn decode(
     Ok(walked.end)
 }
 
-fn sequential(
+/// The parts of a sequential scan, in the order of the scan.
+fn sequential_parts<'a>(
     scan: &Scan,
-    tables: &Tables,
-    state: &mut State,
-    data: &[u8],
-    at: usize,
-) -> Result<Walked, Error> {
-    let (units, restart) = (state.layout.units, tables.restart);
+    tables: &'a Tables,
+    state: &'a mut State,
+) -> Result<Vec<sequential::Part<'a>>, Error> {
     let mut parts = Vec::new();
     for (index, plane) in state.planes.iter_mut().enumerate() {
         let Some(selected) = scan.parts.iter().find(|part| part.component == index) else { continue };
@@ -133,7 +131,18 @@ fn sequential(
         parts.push((scan.parts.iter().position(|part| part.component == index), part));
     }
     parts.sort_by_key(|&(place, _)| place);
-    let mut parts: Vec<_> = parts.into_iter().map(|(_, part)| part).collect();
+    Ok(parts.into_iter().map(|(_, part)| part).collect())
+}
+
+fn sequential(
+    scan: &Scan,
+    tables: &Tables,
+    state: &mut State,
+    data: &[u8],
+    at: usize,
+) -> Result<Walked, Error> {
+    let (units, restart) = (state.layout.units, tables.restart);
+    let mut parts = sequential_parts(scan, tables, state)?;
     Ok(crate::vector::dispatch(
         #[inline(always)]
         |vectors| {
