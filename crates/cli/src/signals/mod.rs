@@ -50,7 +50,7 @@ use crate::output;
 use crate::print::complain;
 
 /// How long the removal of temporary files may delay the end at the second signal.
-pub const LAST_TOUCH: Duration = Duration::from_secs(1);
+pub const LAST_TOUCH: Duration = Duration::from_millis(200);
 
 /// A signal that asks a program to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,11 +4,11 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use signal_hook::iterator::Signals;
-use signal_hook::{flag, low_level};
+use signal_hook::low_level;
 
 use super::{Next, Signal};
 use crate::end::Status;
@@ -21,9 +21,19 @@ pub fn listen(mut on_signal: impl FnMut(Signal) -> Next + Send + 'static) -> io:
     let mut incoming = Signals::new(heard.iter().map(|signal| number(*signal)))?;
     // Set while the thread is at the second signal: a third then ends the process inside of the handler.
     let is_ending = Arc::new(AtomicBool::new(false));
+    // How many signals have arrived. The thread may be at the second signal before the handler of that same
+    // signal comes here, so the flag alone does not tell the second from the third.
+    let arrived = Arc::new(AtomicUsize::new(0));
     for signal in &heard {
         let status = i32::from(Status::stopped_by(*signal).code());
-        flag::register_conditional_shutdown(number(*signal), status, Arc::clone(&is_ending))?;
+        let (is_ending, arrived) = (Arc::clone(&is_ending), Arc::clone(&arrived));
+        let end_at_the_third = move || {
+            if arrived.fetch_add(1, Ordering::SeqCst) >= 2 && is_ending.load(Ordering::SeqCst) {
+                low_level::exit(status);
+            }
+        };
+        // SAFETY: a signal handler may do what this does: two atomic operations, and `_exit`. It cannot panic.
+        unsafe { low_level::register(number(*signal), end_at_the_third)? };
     }
     thread::Builder::new().name("signals".into()).spawn(move || {
         let mut is_first = true;
