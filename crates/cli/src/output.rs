@@ -11,8 +11,9 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
+use std::mem;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use tempfile::NamedTempFile;
 
@@ -21,16 +22,15 @@ const PREFIX: &str = ".longshore-";
 /// And how it ends.
 const SUFFIX: &str = ".tmp";
 
-/// The temporary files of this process; `None` once they are abandoned. Held for as long as the list is read
-/// or changed, and never over a call to the file system, because one that hangs would stop all threads.
-static TEMPORARIES: Mutex<Option<BTreeSet<PathBuf>>> = Mutex::new(Some(BTreeSet::new()));
+/// The temporary files of this process.
+static TEMPORARIES: Temporaries = Temporaries::new();
 
 /// A file that is not there yet. Dropping it removes what was written.
 #[derive(Debug)]
 pub struct Staged {
     file: NamedTempFile,
     target: PathBuf,
-    listed: Listed,
+    listed: Listed<'static>,
 }
 
 /// How sure it is, after a file was put into its place, that a crash of the machine leaves it there.
@@ -58,8 +58,10 @@ impl Staged {
                 use std::os::unix::fs::PermissionsExt;
                 builder.permissions(fs::Permissions::from_mode(0o666));
             }
+            // Dropped last: until then the end of the process waits for this file to be listed or removed.
+            let making = TEMPORARIES.start()?;
             let file = builder.tempfile_in(directory)?;
-            let listed = Listed::new(file.path())?;
+            let listed = making.list(file.path())?;
             match file.as_file().try_lock() {
                 // A sweep may have locked and removed it in between.
                 Ok(()) if !is_at(file.as_file(), file.path())? => {}
@@ -180,39 +182,105 @@ fn is_at(file: &File, path: &Path) -> io::Result<bool> {
 }
 
 /// Removes the temporary files of this process, and lets none be made from now on: the process is about to
-/// end.
+/// end. Waits for the files that are being made.
 pub fn abandon() {
-    let listed = temporaries().take();
-    for path in listed.into_iter().flatten() {
-        // What stays is swept by the next run.
-        let _ = fs::remove_file(path);
+    TEMPORARIES.abandon();
+}
+
+/// A list of temporary files. Its lock is held for as long as the list is read or changed, and never over a
+/// call to the file system, because one that hangs would stop all threads.
+#[derive(Debug)]
+struct Temporaries {
+    state: Mutex<State>,
+    /// Notified when the last file that was being made is listed or removed.
+    settled: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    listed: BTreeSet<PathBuf>,
+    /// How many files are being made: they may be there, and are not listed.
+    making: usize,
+    is_abandoned: bool,
+}
+
+impl Temporaries {
+    const fn new() -> Temporaries {
+        let state = State { listed: BTreeSet::new(), making: 0, is_abandoned: false };
+        Temporaries { state: Mutex::new(state), settled: Condvar::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // The list is whole whatever panicked beside it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Called before a file is made.
+    fn start(&self) -> io::Result<Making<'_>> {
+        let mut state = self.lock();
+        state.refuse_if_abandoned()?;
+        state.making += 1;
+        Ok(Making(self))
+    }
+
+    fn abandon(&self) {
+        let mut state = self.lock();
+        state.is_abandoned = true;
+        let listed = mem::take(&mut state.listed);
+        drop(state);
+        for path in listed {
+            // What stays is swept by the next run.
+            let _ = fs::remove_file(path);
+        }
+        // A thread that has made a file meanwhile cannot list it, and removes it.
+        let settled = self.settled.wait_while(self.lock(), |state| state.making > 0);
+        drop(settled.unwrap_or_else(PoisonError::into_inner));
     }
 }
 
-fn temporaries() -> MutexGuard<'static, Option<BTreeSet<PathBuf>>> {
-    // The list is whole whatever panicked beside it.
-    TEMPORARIES.lock().unwrap_or_else(PoisonError::into_inner)
+impl State {
+    fn refuse_if_abandoned(&self) -> io::Result<()> {
+        match self.is_abandoned {
+            false => Ok(()),
+            true => Err(io::Error::new(io::ErrorKind::Interrupted, "the program is about to end")),
+        }
+    }
+}
+
+/// A temporary file is being made.
+#[derive(Debug)]
+struct Making<'a>(&'a Temporaries);
+
+impl<'a> Making<'a> {
+    /// Lists the file that was made.
+    fn list(&self, path: &Path) -> io::Result<Listed<'a>> {
+        let mut state = self.0.lock();
+        state.refuse_if_abandoned()?;
+        state.listed.insert(path.to_owned());
+        Ok(Listed { temporaries: self.0, path: path.to_owned() })
+    }
+}
+
+impl Drop for Making<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.making -= 1;
+        if state.making == 0 {
+            self.0.settled.notify_all();
+        }
+    }
 }
 
 /// A temporary file's place in the list.
 #[derive(Debug)]
-struct Listed(PathBuf);
-
-impl Listed {
-    fn new(path: &Path) -> io::Result<Listed> {
-        match &mut *temporaries() {
-            Some(list) => list.insert(path.to_owned()),
-            None => return Err(io::Error::new(io::ErrorKind::Interrupted, "the program is about to end")),
-        };
-        Ok(Listed(path.to_owned()))
-    }
+struct Listed<'a> {
+    temporaries: &'a Temporaries,
+    path: PathBuf,
 }
 
-impl Drop for Listed {
+impl Drop for Listed<'_> {
     fn drop(&mut self) {
-        if let Some(list) = &mut *temporaries() {
-            list.remove(&self.0);
-        }
+        self.temporaries.lock().listed.remove(&self.path);
     }
 }
 
@@ -227,6 +295,31 @@ mod tests {
             .collect();
         names.sort();
         names
+    }
+
+    /// The file is there and not listed when the list is abandoned.
+    #[test]
+    fn the_end_waits_for_a_file_that_is_being_made() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let temporaries = Temporaries::new();
+        let path = |name| directory.path().join(name);
+        let listed = temporaries.start().expect("open").list(&path("listed")).expect("open");
+        fs::write(path("listed"), "").expect("written");
+        let making = temporaries.start().expect("open");
+        fs::write(path("made"), "").expect("written");
+        std::thread::scope(|scope| {
+            let end = scope.spawn(|| temporaries.abandon());
+            while path("listed").exists() {
+                std::thread::yield_now();
+            }
+            assert!(!end.is_finished(), "a file may be left behind");
+            assert_eq!(making.list(&path("made")).expect_err("closed").kind(), io::ErrorKind::Interrupted);
+            fs::remove_file(path("made")).expect("removed");
+            drop(making);
+        });
+        drop(listed);
+        assert_eq!(temporaries.start().expect_err("closed").kind(), io::ErrorKind::Interrupted);
+        assert_eq!(names(directory.path()), [""; 0]);
     }
 
     #[test]
