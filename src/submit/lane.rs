@@ -333,15 +333,4 @@ impl<S: Intake> Intake for LaneIntake<S> {
     fn check(&self, _: Route) -> Result<(), SubmitErrorKind> {
         Ok(())
     }
-
-    /// Ignores the route, because passes take the lane's own.
-    unsafe fn dispatch_by<F>(
-        &self,
-        _: Route,
-        closure: F,
-        pack: impl FnOnce(&mut MaybeUninit<Task>, F),
-    ) -> Result<(), (F, SubmitErrorKind)> {
-        // SAFETY: the caller of `dispatch_by` promises that `pack` initialises its place and does not panic.
-        unsafe { self.dispatch(closure, pack) }
-    }
 }
