@@ -111,7 +111,7 @@ impl Model for PushShared {
     }
 
     fn has_work(&self) -> bool {
-        self.queues().any(TaskQueue::has_work)
+        self.any_queue_has_work()
     }
 
     /// If the queues are empty and all workers are parked, no new task can appear: outside work is refused,
