@@ -69,7 +69,7 @@ fn in_the_child_everything_is_an_error() {
             assert_eq!(pool.shutdown_now(), Err(ShutdownError::Forked));
             assert!(queued.try_join().is_none());
             assert!(matches!(queued.join_timeout(Duration::MAX), Some(Err(JoinError::Forked))));
-            let polled = futures_executor::block_on(&mut queued);
+            let polled = pollster::block_on(&mut queued);
             assert!(matches!(polled, Err(JoinError::Forked)));
             assert!(matches!(queued.join(), Err(JoinError::Forked)));
             assert_eq!((pool.workers(), pool.stats().running), (2, 2));

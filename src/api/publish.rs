@@ -1,7 +1,8 @@
 //! Feature `metrics`: passes the numbers of a snapshot to the `metrics` facade, from which an exporter takes
 //! them.
 //!
-//! Runs on the thread that calls it, and reads only the snapshot. Guarded by `tests/features.rs`.
+//! Runs on the thread that calls it, and reads only the snapshot. Guarded by
+//! `crates/together/tests/features.rs`.
 
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 //! The method `drive_unindexed` of the innermost iterator decides where a rayon iterator runs; adaptors such
 //! as `map`, `filter` and `sum` only wrap it. So [`OnPool`] drives the innermost iterator: it splits its
 //! producer by joins of the pool, through rayon's public plumbing. rayon's own threads are never started.
-//! Guarded by `tests/process_rayon.rs`.
+//! Guarded by `crates/together/tests/rayon.rs`.
 
 use std::fmt;
 

@@ -274,7 +274,7 @@ impl<'p, P: SubmitTarget> TaskBuilder<'p, P> {
     /// [`on_full`](TaskBuilder::on_full) is ignored.
     ///
     /// ```
-    /// # futures_executor::block_on(async {
+    /// # pollster::block_on(async {
     /// let pool = longshore::Pool::builder().budget(100).build()?;
     /// let answer = pool.task().weight(60).submit_async(|| 6 * 7).await?;
     /// assert_eq!(answer.await?, 42);
@@ -335,7 +335,7 @@ impl Pool {
     /// [`OnFull`]).
     ///
     /// ```
-    /// # futures_executor::block_on(async {
+    /// # pollster::block_on(async {
     /// let pool = longshore::Pool::builder().workers(1).queue_capacity(10).build()?;
     /// let mut handles = Vec::new();
     /// for n in 0..1_000u64 {

@@ -2,7 +2,7 @@
 //! to nothing.
 //!
 //! `submit/envelope.rs` carries a [`Span`] with a task; worker threads report their start and end. Guarded by
-//! `tests/features.rs`.
+//! `crates/together/tests/features.rs`.
 
 #[cfg(feature = "tracing")]
 mod imp {

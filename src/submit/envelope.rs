@@ -6,7 +6,7 @@
 //!
 //! A task owns its envelope, so one thread at a time touches it; only the conditions are shared with the
 //! handle. Guarded by `tests/it/behaviour/histograms.rs`, `conditions.rs`, `weights.rs` and
-//! `tests/features.rs`.
+//! `crates/together/tests/features.rs`.
 
 use std::cell::Cell;
 use std::sync::Arc;

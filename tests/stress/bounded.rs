@@ -20,7 +20,7 @@ fn submit(pool: &Pool, hits: &Hits, n: usize) -> bool {
     let result = match n % 7 {
         0 => pool.submit(task).map(drop).map_err(|refused| refused.kind),
         1 => pool.submit_timeout(task, PATIENCE).map(drop).map_err(|refused| refused.kind),
-        2 => futures_executor::block_on(pool.submit_async(task)).map(drop).map_err(|refused| refused.kind),
+        2 => pollster::block_on(pool.submit_async(task)).map(drop).map_err(|refused| refused.kind),
         3 => pool.try_execute(task).map_err(|refused| refused.kind),
         4 => pool.execute_batch([task]).map(drop).map_err(|refused| refused.kind),
         _ => pool.execute(task).map_err(|refused| refused.kind),

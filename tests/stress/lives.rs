@@ -99,7 +99,7 @@ impl<'a> Producer<'a> {
             3 => check(handle.join()),
             4 => _ = handle.try_join().map(check),
             5 => _ = handle.join_timeout(Duration::from_micros(self.rng.random_range(0..200))).map(check),
-            6 => check(futures_executor::block_on(handle)),
+            6 => check(pollster::block_on(handle)),
             _ => self.kept.push(handle),
         }
         if self.kept.len() > 50 {

@@ -117,7 +117,7 @@ impl Meddler<'_> {
             1 => _ = handle.cancel(),
             2 => end(handle.join()),
             3 => _ = handle.try_join().map(end),
-            4 => end(futures_executor::block_on(handle)),
+            4 => end(pollster::block_on(handle)),
             _ => self.kept.push(handle),
         }
     }

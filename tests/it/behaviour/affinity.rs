@@ -164,7 +164,7 @@ fn a_full_pool_names_an_unknown_worker() {
         is_named(task().submit(|| ()).expect_err("refused").kind);
         is_named(task().on_full(OnFull::Reject).submit(|| ()).expect_err("refused").kind);
         is_named(task().on_full(OnFull::BlockFor(PATIENCE)).submit(|| ()).expect_err("refused").kind);
-        is_named(futures_executor::block_on(task().submit_async(|| ())).expect_err("refused").kind);
+        is_named(pollster::block_on(task().submit_async(|| ())).expect_err("refused").kind);
         let refused = task().weight(3).submit(|| 5).expect_err("refused");
         assert_eq!((refused.task)(), 5);
         gate.open();

@@ -96,7 +96,7 @@ fn a_blocked_producer_gets_the_next_permit() {
                         .expect("open"),
                     _ => {
                         let submitting = rig.submit_async(move || sender.send(n).expect("heard"));
-                        drop(futures_executor::block_on(submitting).expect("open"));
+                        drop(pollster::block_on(submitting).expect("open"));
                     }
                 });
             }
@@ -125,7 +125,7 @@ fn first_come_first_served() {
                 if n % 2 == 0 {
                     rig.execute(task).expect("open");
                 } else {
-                    drop(futures_executor::block_on(rig.submit_async(task)).expect("open"));
+                    drop(pollster::block_on(rig.submit_async(task)).expect("open"));
                 }
             });
             wait_until("it is in the wait queue", || rig.stats().blocked > blocked);

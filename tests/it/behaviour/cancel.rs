@@ -131,7 +131,7 @@ fn a_cancel_wakes_the_waiter() {
     let (waits, is_waiting) = mpsc::channel();
     let waiter = thread::spawn(move || {
         let mut polls = 0;
-        futures_executor::block_on(std::future::poll_fn(|cx| {
+        pollster::block_on(std::future::poll_fn(|cx| {
             let poll = std::pin::Pin::new(&mut handle).poll(cx);
             polls += 1;
             if polls == 1 {

@@ -1,4 +1,4 @@
-//! Handles as futures: under common executors, and with wakers that misbehave.
+//! Handles as futures: awaited, and with wakers that misbehave. `crates/together` has the common executors.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -46,46 +46,9 @@ async fn awaits(rig: &Rig) -> u64 {
 }
 
 #[test]
-fn under_the_executor_of_the_futures_crates() {
+fn under_a_simple_executor() {
     let rig = Rig::new(2);
-    assert_eq!(futures_executor::block_on(awaits(&rig)), 19_900);
-    rig.finish();
-}
-
-#[test]
-fn under_smol() {
-    let rig = Rig::new(2);
-    let executor = smol::LocalExecutor::new();
-    let tasks: Vec<_> = (0..50u64)
-        .map(|n| {
-            let handle = rig.submit(move || n).expect("open");
-            executor.spawn(async move { handle.await.expect("ran") })
-        })
-        .collect();
-    let sum = smol::block_on(executor.run(async {
-        let mut sum = awaits(&rig).await;
-        for task in tasks {
-            sum += task.await;
-        }
-        sum
-    }));
-    assert_eq!(sum, 19_900 + 1_225);
-    rig.finish();
-}
-
-#[test]
-fn under_tokio() {
-    let rig = Rig::new(2);
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("starts");
-    let sum = runtime.block_on(async {
-        let tasks: Vec<_> = (0..50u64).map(|n| tokio::spawn(rig.submit(move || n).expect("open"))).collect();
-        let mut sum = awaits(&rig).await;
-        for task in tasks {
-            sum += task.await.expect("tokio runs it").expect("ran");
-        }
-        sum
-    });
-    assert_eq!(sum, 19_900 + 1_225);
+    assert_eq!(pollster::block_on(awaits(&rig)), 19_900);
     rig.finish();
 }
 
@@ -94,7 +57,7 @@ fn awaited_inside_a_task() {
     let rig = Rig::new(2);
     let outer = rig.submit(|| {
         let inner = longshore::submit(|| 8).expect("inside");
-        futures_executor::block_on(inner).expect("the other worker runs it")
+        pollster::block_on(inner).expect("the other worker runs it")
     });
     assert_eq!(outer.expect("open").join().expect("ran"), 8);
     rig.finish();

@@ -66,7 +66,7 @@ fn ten_thousand_submitters() {
                             });
                             if left.is_empty() { Poll::Ready(()) } else { Poll::Pending }
                         });
-                        futures_executor::block_on(all);
+                        pollster::block_on(all);
                     }
                 });
             }
@@ -131,7 +131,7 @@ fn a_shutdown_returns_the_tasks_of_waiters() {
                         }
                         _ => {
                             let refused =
-                                futures_executor::block_on(rig.submit_async(move || n)).expect_err("closed");
+                                pollster::block_on(rig.submit_async(move || n)).expect_err("closed");
                             return assert_eq!(
                                 (refused.kind, (refused.task)()),
                                 (SubmitErrorKind::Closed, n)
@@ -218,7 +218,7 @@ fn the_waker_of_the_last_poll_counts() {
     gate.open();
     wait_until("it is woken", || wakes[1].0.load(Ordering::SeqCst) > 0);
     assert_eq!(wakes[0].0.load(Ordering::SeqCst), 0);
-    let handle = futures_executor::block_on(submitting).expect("open");
+    let handle = pollster::block_on(submitting).expect("open");
     assert_eq!(handle.join().expect("runs"), 7);
     drop(unpolled);
     assert_eq!(rig.finish().submitted, 3);
@@ -231,7 +231,7 @@ fn a_future_awaited_inside_a_task_of_the_pool() {
     let pool = rig.pool().clone();
     let task = rig.submit(move || {
         pool.try_execute(|| ()).expect("within the capacity");
-        let handle = futures_executor::block_on(pool.submit_async(|| 5)).expect("open");
+        let handle = pollster::block_on(pool.submit_async(|| 5)).expect("open");
         handle.join().expect("ran")
     });
     assert_eq!(task.expect("open").join().expect("ran"), 5);
@@ -341,10 +341,10 @@ fn through_the_common_trait() {
         AnyPool::execute_timeout(&pool, || (), PATIENCE).expect("within the capacity");
         let handle = AnyPool::submit_timeout(&pool, || 2, PATIENCE).expect("within the capacity");
         assert_eq!(handle.join().expect("runs"), 2);
-        let handle = futures_executor::block_on(AnyPool::submit_async(&pool, || 3)).expect("open");
+        let handle = pollster::block_on(AnyPool::submit_async(&pool, || 3)).expect("open");
         assert_eq!(handle.join().expect("runs"), 3);
         AnyPool::shutdown(&pool).expect("shuts down");
-        let refused = futures_executor::block_on(AnyPool::submit_async(&pool, || 3)).expect_err("closed");
+        let refused = pollster::block_on(AnyPool::submit_async(&pool, || 3)).expect_err("closed");
         assert_eq!(refused.kind, SubmitErrorKind::Closed);
     }
     use_it::<Pool>();

@@ -100,7 +100,7 @@ fn a_task_heavier_than_the_budget_is_refused_or_runs_alone() {
         let refused = rig.task().weight(weight).submit(|| 5).expect_err("too heavy");
         assert_eq!((refused.kind, (refused.task)()), (SubmitErrorKind::Overweight, 5));
         let refused =
-            futures_executor::block_on(rig.task().weight(weight).submit_async(|| 5)).expect_err("too heavy");
+            pollster::block_on(rig.task().weight(weight).submit_async(|| 5)).expect_err("too heavy");
         assert_eq!(refused.kind, SubmitErrorKind::Overweight);
     }
     rig.finish();
@@ -204,7 +204,7 @@ fn futures_wait_for_both() {
             let task = hits.task(n);
             let submitting = rig.task().weight(n as u64 % 11).submit_async(task);
             scope.spawn(move || {
-                futures_executor::block_on(submitting).expect("waits").join().expect("runs");
+                pollster::block_on(submitting).expect("waits").join().expect("runs");
             });
         }
         wait_until("they wait", || rig.stats().blocked == 50);
@@ -245,7 +245,7 @@ fn a_shutdown_returns_the_tasks_that_wait_for_the_budget() {
                     rig.task().weight(n + 1).submit(move || n).map(drop).map_err(|e| (e.kind, (e.task)()))
                 } else {
                     let submitting = rig.task().weight(n + 1).submit_async(move || n);
-                    futures_executor::block_on(submitting).map(drop).map_err(|e| (e.kind, (e.task)()))
+                    pollster::block_on(submitting).map(drop).map_err(|e| (e.kind, (e.task)()))
                 };
                 assert_eq!(refused, Err((SubmitErrorKind::Closed, n)));
             });

@@ -3,7 +3,7 @@
 use longshore::{OnPoolExt, Pool};
 use rayon::prelude::*;
 
-#[path = "support/mod.rs"]
+#[path = "../../../tests/support/mod.rs"]
 mod support;
 
 use support::{quiet_panic, text, thread_count};

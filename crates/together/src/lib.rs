@@ -1,0 +1,1 @@
+//! Nothing but tests, in `tests/`: the library together with other crates.
