@@ -15,17 +15,13 @@ const BEGIN: &str = "<!-- figures: written by `longshore-paired report` -->\n";
 const END: &str = "<!-- end of the figures -->\n";
 
 /// What the table shows: words, row, and which of its figures. `{none}` is what the work takes without a pool.
-const FIGURES: [(&str, &str, &str); 10] = [
+const FIGURES: [(&str, &str, &str); 6] = [
     ("dispatch of a tiny task by one producer, ns", "dispatch-16", "ns"),
     ("by eight producers, ns", "producers-8", "ns"),
     ("a result through a handle, ns", "results", "ns"),
-    ("a tree of spawned tasks, ns a task", "tree", "ns"),
-    ("round trip, p50, us", "round-trip", "p50"),
-    ("tasks of 10 us from one producer, share of the ideal", "length-10us", "share"),
     ("photographs resized, a second", "images", "rate"),
     ("Fibonacci by joins, ns a join, 2 workers", "fib", "ns"),
     ("sum of 10,000 numbers ({none} us on one core), us", "sum-10k", "us"),
-    ("unbalanced tree search, million nodes/s", "uts-t1", "nodes"),
 ];
 
 /// Renews the table, if the folder has a README.md.
