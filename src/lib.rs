@@ -1,7 +1,7 @@
 //! Longshore is a thread pool for CPU-bound work, with push dispatch and work stealing.
 //!
 //! A *dispatcher* pushes each task into the inbox of one worker, from where any idle worker may steal it.
-//! Tasks for which no inbox has a place go to a global injector. Threads can be pinned to cores.
+//! Tasks for which no inbox has a place are queued in a global injector. Threads can be pinned to cores.
 //!
 //! ```
 //! use longshore::Pool;
@@ -17,8 +17,9 @@
 //! # Where to begin
 //! A [`Pool`] owns the workers. A [`PoolBuilder`] configures it. A [`JoinHandle`] waits for a result. Inside
 //! a task the free functions [`execute`] and [`submit`] reach the pool that runs the task. A [`PullPool`] has
-//! the same methods, and one queue that all workers share. It serves for comparison, and for long tasks that
-//! must start in order.
+//! one queue that all workers share, and the methods of the trait [`AnyPool`], which are those of a [`Pool`]
+//! without joins, scopes, loops and streams. It serves for comparison, and for long tasks that must start in
+//! order.
 //!
 //! The [guide] helps to choose, to port programs from other pools, and to understand compile errors.
 //! `docs/DESIGN.md` in the repository explains how the pool works and why.
@@ -82,7 +83,7 @@
         clippy::extra_unused_type_parameters,
         clippy::len_without_is_empty,
         clippy::new_without_default,
-        reason = "the model checker compiles the primitives as public items, without the code that uses them"
+        reason = "the model checker compiles these modules as public items, without the code that uses them"
     )
 )]
 

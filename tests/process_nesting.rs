@@ -9,7 +9,7 @@ use longshore::{AnyPool, JoinHandle, Pool, PullPool};
 
 use support::child::with_each_kind;
 
-/// Task `n` waits for task `n - 1`, which was submitted before it. No task waits in a circle, so nothing
+/// Task `n` waits for task `n - 1`, which was submitted before it. No tasks wait in a cycle, so nothing
 /// hangs, although a worker that waits starts other tasks of the chain on top of the waiting one.
 fn chain(pool: &impl AnyPool, length: u64) -> JoinHandle<u64> {
     let first = pool.submit(|| 0).expect("open");

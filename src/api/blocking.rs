@@ -19,7 +19,7 @@ use crate::runtime::current;
 /// [idle timeout](crate::Scaling::idle_timeout), ready for the next call.
 ///
 /// No worker stands in, and `f` is only called:
-/// - if [`blocking_limit`](crate::PoolBuilder::blocking_limit) workers stand in already,
+/// - if [`blocking_limit`](crate::PoolBuilder::blocking_limit) workers of the pool are in `blocking` already,
 /// - if the operating system starts no thread,
 /// - inside another `blocking`,
 /// - outside of every pool.

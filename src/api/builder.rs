@@ -171,8 +171,8 @@ impl<P> PoolBuilder<P> {
         self
     }
 
-    /// Sets how many workers may stand in for [blocked](crate::blocking()) workers at a time, from 0 to
-    /// [`MAX_WORKERS`]. Stand-ins are added to the largest number of workers. The default is
+    /// Sets how many workers may be in [`blocking`](crate::blocking()) with a stand-in allowed for each, from
+    /// 0 to [`MAX_WORKERS`]. Stand-ins are added to the largest number of workers. The default is
     /// [`DEFAULT_BLOCKING_LIMIT`]. With 0 no worker stands in.
     ///
     /// ```

@@ -1,7 +1,8 @@
 //! What users see: one file for each public type or group of functions.
 //!
-//! Every file here is a thin layer over `submit`, `push`, `pull` and `runtime`. `lib.rs` re-exports the
-//! public names flat (`longshore::Pool`). No other folder imports from this one.
+//! Pools, lanes, scopes and builders are thin layers over `submit`, `push`, `pull` and `runtime`; loops,
+//! sources, streams, groups and worker-local values are implemented here. `lib.rs` re-exports the public
+//! names flat (`longshore::Pool`). No other folder imports from this one.
 //!
 //! Read `pool.rs` first, then `builder.rs` (settings and their checks). Tasks: `task_builder.rs`, `group.rs`,
 //! `lane.rs`. Borrowed data: `join.rs`, `scope.rs`, `loops.rs` over `source.rs`. Streams of results:

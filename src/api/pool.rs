@@ -316,8 +316,8 @@ impl Pool {
     ///
     /// Missing workers have been started when this returns. Surplus workers retire one by one, each after its
     /// current task and all that runs within that. This call does not wait for them; [`Pool::workers`] says
-    /// how many there still are. The tasks in the queues of a worker that retires go to the other workers.
-    /// May be called from any thread, also inside a task.
+    /// how many there still are. The tasks in the queues of a worker that retires are handed to the other
+    /// workers. May be called from any thread, also inside a task.
     ///
     /// ```
     /// let pool = longshore::Pool::builder().workers(1..=4).build()?;

@@ -25,7 +25,8 @@ use crate::submit::target::{Start, SubmitTarget};
 ///   tasks of a task newest first.
 /// - All producers contend for one end of the queue and all workers for the other, for each task. That limits
 ///   the speed with short tasks and many cores. With tasks of 100 µs it does not matter.
-/// - A task that is submitted by a task goes to any free worker, not to the core whose caches hold its data.
+/// - A task that is submitted by a task is taken by any free worker, not by the core whose caches hold its
+///   data.
 ///   A tree of tasks is walked breadth first, so more of its tasks are queued at a time.
 /// - A worker that waits inside a task runs the awaited task, if that has not started, and otherwise sleeps.
 ///   So a child may wait for its parent, unlike in a [`Pool`](crate::Pool) ([`JoinHandle`](crate::JoinHandle)

@@ -79,8 +79,9 @@ impl<'scope, 'env> Scope<'scope, 'env> {
             // which has not ended.
             unsafe { self.inner.spawn(ScopeClosure(Box::new(task))) };
         } else {
-            // SAFETY: the two duties are met as for the boxed task: borrows outlive `'scope`, and only the
-            // frame of the scope or one of its tasks holds `&'scope Scope`.
+            // SAFETY: what the task borrows outlives `'scope`, and so it outlives the scope. A caller that
+            // holds `&'scope Scope` is the frame of the scope, before its wait ends, or a task of the scope,
+            // which has not ended.
             unsafe { self.inner.spawn(ScopeClosure(task)) };
         }
     }

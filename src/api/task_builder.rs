@@ -102,8 +102,8 @@ impl<'p, P: SubmitTarget> TaskBuilder<'p, P> {
     ///
     /// The worker of a key stays the same as long as that worker exists. A worker that joins the pool takes
     /// its share of the keys, and no other key moves. While more than 256 tasks wait for the worker of a key,
-    /// and at most half as many for the second choice of the key, new tasks go to the second choice. Equal
-    /// keys must have equal hashes, as in a `HashMap`.
+    /// and at most half as many for the second choice of the key, new tasks are sent to the second choice.
+    /// Equal keys must have equal hashes, as in a `HashMap`.
     ///
     /// [`TaskBuilder::worker`] says when another worker takes the task. A [`PullPool`](crate::PullPool) and a
     /// [lane](crate::Lane) ignore the key. A key is no promise of order, because other workers may take
@@ -118,7 +118,7 @@ impl<'p, P: SubmitTarget> TaskBuilder<'p, P> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn key(mut self, key: impl Hash) -> Self {
-        // The hasher has no random seed, so that keys go to the same workers in every run of a program.
+        // The hasher has no random seed, so that keys name the same workers in every run of a program.
         let mut hasher = DefaultHasher::new();
         key.hash(&mut hasher);
         self.options.route = Route::Key(hasher.finish());

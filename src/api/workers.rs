@@ -1,4 +1,5 @@
-//! [`Workers`]: how many workers a pool should have, as users say it. Plain data.
+//! [`Workers`]: how many workers a pool should have, as users say it. Plain data. Guarded by
+//! `tests/it/behaviour/builder.rs` and `tests/it/behaviour/bad_input.rs`.
 
 use std::ops::RangeInclusive;
 

@@ -40,8 +40,9 @@ pub fn nanos(time: Duration) -> u64 {
     time.as_nanos().try_into().unwrap_or(u64::MAX)
 }
 
-/// Time spent in one state. One thread at a time enters and leaves the state. All times are nanoseconds since
-/// a moment on which the callers agree.
+/// Time spent in one state. One thread at a time enters and leaves the state; two threads may do so in turn,
+/// and add their intervals at the same time. All times are nanoseconds since a moment on which the callers
+/// agree.
 #[derive(Debug, Default)]
 pub struct StateTimer {
     /// Sum of the intervals that have ended.

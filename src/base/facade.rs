@@ -1,8 +1,9 @@
 //! One façade between the standard library and the model checker.
 //!
 //! Every file of a modelled protocol (inbox, parking, result slot, worker set, ...) takes its atomics, cells,
-//! locks and threads from here. With `--cfg longshore_loom` the same code then runs under loom. No other file
-//! decides between the two. No state; any thread. `docs/MODELS.md` says how the models use it.
+//! locks and threads from here. With `--cfg longshore_loom` the same code then runs under loom. Other files
+//! have a `cfg` only where a model needs another body. No state; any thread. `docs/MODELS.md` says how the
+//! models use it.
 
 #[cfg(longshore_loom)]
 use loom::cell::UnsafeCell;

@@ -1,4 +1,5 @@
-//! The lowest layer: the std/loom façade, errors, the panic guard, counters, histograms and random numbers.
+//! The lowest layer: the std/loom façade, errors, the panic guard, counters, histograms, random numbers, an
+//! asymmetric fence (`barrier.rs`), the spans of `tracing` (`span.rs`) and a macro for `Debug` (`debug.rs`).
 //!
 //! Imports nothing from the rest of the crate; every other folder imports from here. Read `facade.rs` first:
 //! it decides whether a type comes from the standard library or from the model checker. Then read

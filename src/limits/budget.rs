@@ -85,7 +85,7 @@ impl Semaphore for Budget {
     }
 
     fn enqueue(&self, weight: u64, mode: WaitMode, waiter: Waiter) -> Acquire {
-        debug_assert!(weight <= self.limit, "a weight above the limit would wait for ever");
+        debug_assert!(weight <= self.limit, "a weight above the limit would wait forever");
         let mut state = lock(&self.state);
         let (acquired, unused) = if self.acquire_from(&mut state, weight) {
             (Acquire::Ready, Some(waiter))

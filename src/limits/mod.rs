@@ -3,7 +3,9 @@
 //! `permits.rs` is the counting semaphore of a bounded pool, `budget.rs` the semaphore for weights, and
 //! `wait_queue.rs` the FIFO queue of waiters that both contain.
 //!
-//! `submit/admission.rs` and `submit/future.rs` acquire; `task/counts.rs` returns permits. Read
+//! `submit/admission.rs` and `submit/future.rs` acquire. Permits are returned by `task/counts.rs` when a task
+//! starts or ends, by `submit/admission.rs` for a task that was admitted and not queued, and by
+//! `runtime/core.rs` for a task that is discarded. `runtime/capacity.rs` changes their number. Read
 //! `wait_queue.rs` first.
 
 pub mod budget;

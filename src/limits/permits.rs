@@ -132,8 +132,8 @@ impl Permits {
         while left > 0 {
             let got = left.min(wanted);
             // Acquire pairs with the Release of the refill in `acquire_slow`: the counters that these permits
-            // came from were read before. Without it a task could start, and be counted in a counter,
-            // "before" its permit left the state.
+            // were computed from were read before. Without it a task could start, and be counted in a
+            // counter, "before" its permit left the state.
             match here.compare_exchange_weak(left, left - got, Ordering::Acquire, Ordering::Relaxed) {
                 Ok(_) => return got,
                 Err(current) => left = current,

@@ -4,7 +4,7 @@
 //! Each is a function of its arguments (counts, depths, a random generator, a moment). None uses a thread, a
 //! clock or a queue, so each can be tested and simulated alone.
 //!
-//! Used by `runtime`, `submit`, `push` and `pull`. Read `placement.rs` first.
+//! Used by `runtime`, `submit`, `push` and `api`. Read `placement.rs` first.
 
 pub mod overflow;
 pub mod placement;

@@ -1,7 +1,7 @@
 //! What happens to a task when the pool is full.
 //!
-//! Pure functions and plain values; called by the submitting thread (`submit/admission.rs`,
-//! `submit/future.rs`). Guarded by the unit tests here and by `tests/it/behaviour/bounded.rs`.
+//! Pure functions and plain values; called by the submitting thread (`submit/admission.rs`). Guarded by the
+//! unit tests here and by `tests/it/behaviour/bounded.rs`.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub enum OnFull {
     Block,
     /// The caller waits at most this long; then the task is returned with
     /// [`SubmitErrorKind::TimedOut`](crate::SubmitErrorKind::TimedOut). Zero tries once. A duration beyond
-    /// the range of the clock waits for ever.
+    /// the range of the clock waits forever.
     BlockFor(Duration),
     /// The task is returned with [`SubmitErrorKind::Full`](crate::SubmitErrorKind::Full).
     Reject,
@@ -118,7 +118,7 @@ mod tests {
                 assert!(!matches!(action, OverflowAction::Wait | OverflowAction::WaitFor(_)), "{on_full:?}");
                 assert!(
                     caller == Caller::Inside || action != OverflowAction::RunInline,
-                    "{on_full:?}: nests for ever"
+                    "{on_full:?}: nests forever"
                 );
             }
         }

@@ -32,14 +32,15 @@ pub fn review_home(home: usize, workers: usize, depth: impl Fn(usize) -> usize, 
     let candidates = (0..CANDIDATES).map(|_| rng.below(workers));
     let best = candidates.map(|worker| (depth(worker), worker)).min();
     match best {
-        // At most half as deep. A producer that moves for less would move for ever between two equal workers.
+        // At most half as deep. A producer that moves for less would move forever between two equal workers.
         Some((there, worker)) if there * 2 <= here => worker,
         _ => home,
     }
 }
 
-/// Tasks in the mailbox of a key's worker above which the key's tasks go to the second choice, if that one
-/// has at most half as many. The move costs the new worker a cold cache, which a few hundred tasks are worth.
+/// Tasks in the mailbox of a key's worker above which the key's tasks are sent to the second choice, if that
+/// worker has at most half as many. The move costs the new worker a cold cache, which a few hundred tasks are
+/// worth.
 const CROWDED: usize = 256;
 
 /// How many numbers are drawn for a key before all members are examined. In a pool with half of its workers,

@@ -3,7 +3,7 @@
 //! Spinning pays if the next task arrives sooner than a worker can park and wake up (a few microseconds);
 //! otherwise it is a loss. Which of the two holds depends on the program and changes while it runs. So the
 //! spin time adapts, within a limit that the user sets. It doubles after a spin that found work, or that
-//! would have found work had it lasted a little longer, and halves otherwise.
+//! would have found work if it had lasted a little longer, and halves otherwise.
 //!
 //! A plain value of each worker, used by its thread only. Guarded by the unit tests here.
 

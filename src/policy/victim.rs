@@ -1,5 +1,5 @@
-//! In which order a thief visits its peers: all alike, or those with near caches first.
-//! Pure functions and a plain value that all workers of a pool share. Guarded by the unit tests here.
+//! In which order a thief visits its peers: all peers alike, or peers with near caches first. Pure functions
+//! and a plain value that all workers of a pool share. Guarded by the unit tests here.
 
 use std::ops::Range;
 

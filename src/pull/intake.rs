@@ -1,4 +1,5 @@
-//! The submitting side of a pull pool: tasks go to the shared queue, or to one of high or low priority.
+//! The submitting side of a pull pool: tasks are pushed to the shared queue, or to a queue of high or low
+//! priority.
 //!
 //! Called by threads that submit. Guarded by the model `pull`, `tests/it/pulling.rs` and
 //! `tests/it/behaviour`.

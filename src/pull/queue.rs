@@ -1,8 +1,8 @@
 //! The shared queue of a pull pool, in order of arrival. All threads use it: producers push, workers take.
 //!
 //! It is crossbeam's injector, which was the fastest, or as fast, among the candidates that were measured (an
-//! unbounded `crossbeam-channel` and `SegQueue` were the others). An injector cannot be closed, so producers
-//! from outside are admitted by an [`EntryCounter`]. Guarded by the model `pull` and by
+//! unbounded `crossbeam-channel` and `SegQueue` were the other candidates). An injector cannot be closed, so
+//! producers from outside are admitted by an [`EntryCounter`]. Guarded by the model `pull` and by
 //! `tests/it/pulling.rs`.
 
 use crossbeam_deque::{Injector, Steal};

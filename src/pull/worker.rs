@@ -7,7 +7,7 @@
 //!
 //! So what is above a task on the stack is what that task waits for. Follow the chain "waits for" from any
 //! waiting task: each member has begun, because its waiter would run it otherwise. So the chain ends in a
-//! task that has begun and does not wait, unless it closes to a circle, which no scheduler could resolve.
+//! task that has begun and does not wait, unless it closes to a cycle, which no scheduler could resolve.
 //! That task has nothing above it on its stack: it runs. It does not matter which thread began it, nor which
 //! tasks are queued: no task in the chain depends on a task that is still to be taken. On a single worker
 //! each wait either runs its task at once or finds it done.

@@ -14,7 +14,7 @@ use std::ptr::NonNull;
 
 use crate::push::scope_state::ScopeState;
 
-/// Ends of tasks of one scope that are not subtracted from the scope's count of pending tasks yet.
+/// By how much the count of a scope exceeds the number of its tasks that have not ended.
 #[derive(Debug, Default)]
 pub struct BatchedCount {
     /// The scope, which is alive as long as `ends` is not 0, because it waits for these tasks.

@@ -1,9 +1,9 @@
 //! The dispatcher pushes tasks to workers. No other code puts a task into an inbox.
 //!
-//! A task that is submitted by a task goes to the deque of the worker that runs the latter. A task from
-//! outside goes to an idle worker, if there is one, else to the *home* of the submitting thread: the worker
-//! whose inbox the thread uses while it has free places, so that the tasks of one producer stay in one core's
-//! cache. `policy::placement` decides when a producer changes its home.
+//! A task that is submitted by a task is pushed to the deque of the worker that runs the submitting task. A
+//! task from outside is pushed to the inbox of an idle worker, if there is one, else to that of the *home* of
+//! the submitting thread: the worker whose inbox the thread uses while it has free places, so that the tasks
+//! of one producer stay in one core's cache. `policy::placement` decides when a producer changes its home.
 //!
 //! Called by threads that submit; the thread-local `HOME` belongs to each of them. Guarded by
 //! `tests/it/behaviour/dispatch.rs`, `behaviour/placement.rs` and the models `parking` and `members`.
@@ -285,7 +285,7 @@ impl PushShared {
     /// the injector frees places for a batch of pushes.
     ///
     /// The spill frees no place while a taker is preempted between claiming places and freeing them. So it is
-    /// tried once; after that the task itself goes to the injector.
+    /// tried once; after that the task itself is pushed to the injector.
     #[cold]
     fn push_overflow(&self, target: usize) -> Result<Reservation<'_>, SubmitErrorKind> {
         HOME.with(|home| home.countdown.set(0)); // time for a review

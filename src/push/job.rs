@@ -131,7 +131,8 @@ impl Job {
         // SAFETY: the owner waits for the latch, so the job is alive until the latch is set; only shared
         // references are made.
         let latch = &raw const *unsafe { job.as_ref() }.latch();
-        // SAFETY: for the same reason the latch is alive until it is set. Only this call sets it.
+        // SAFETY: the latch is a part of the job, which is alive until the latch is set. Only this call sets
+        // it.
         unsafe { Latch::set(latch, result) };
     }
 }

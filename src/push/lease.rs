@@ -5,7 +5,7 @@
 //! worker's own thread sleeps. So a loop over a thousand numbers needs no thread switch, no more threads
 //! compute than the pool has workers, and thieves steal from the leased worker as from any other.
 //!
-//! Exceptions, because structured work cannot be refused:
+//! Structured work cannot be refused. In three cases the thread does not lease a worker:
 //! - A worker of *another* pool sends the work in and serves its own pool meanwhile, because the work may
 //!   need that pool.
 //! - If no worker is parked, the thread sends the work in as well.
@@ -200,7 +200,7 @@ impl Drop for LeasedWorker<'_> {
 /// Calls `f` with the only worker of a pool that has no threads, and runs the tasks that `f` submits.
 ///
 /// A thread that is already a worker stays that worker, except for the context that `f` gets: it serves its
-/// own pool when `f` waits, and tasks that `f` submits by the free functions go to that pool.
+/// own pool when `f` waits, and tasks that `f` submits by the free functions are queued in that pool.
 #[cold]
 fn run_inline<R>(pool: &PushShared, f: impl FnOnce(&PushWorker) -> R) -> R {
     let shared = PushShared::new(pool.config.single_threaded());

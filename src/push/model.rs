@@ -152,7 +152,8 @@ impl Model for PushShared {
         if !retained.is_empty() {
             in_flight.inject(retained);
         }
-        // A task that was moved to the injector may come from the inbox of a worker that is parked by now.
+        // A task that was moved to the injector may have been taken from the inbox of a worker that is parked
+        // by now.
         self.idle.notify();
     }
 

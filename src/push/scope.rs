@@ -13,7 +13,7 @@
 //! workers. (The injector alone is not enough: workers that wait for scopes do not search it, and possibly
 //! all workers wait for scopes.)
 //!
-//! No wait is for ever, if the tasks themselves end. A task of a scope runs; or it is in the deque of a
+//! No wait lasts forever, if the tasks themselves end. A task of a scope runs; or it is in the deque of a
 //! worker that will continue to run that deque, because what this worker runs or awaits meanwhile is above it
 //! on the stack and does not need the task; or it is stored in its scope, whose opener runs it when it waits.
 //!

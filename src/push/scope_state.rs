@@ -125,9 +125,9 @@ impl ScopeState {
     pub unsafe fn end_many(this: *const ScopeState, tasks: usize) {
         // SAFETY: pending tasks of the caller keep the scope alive; only shared references are made.
         let scope = unsafe { &*this };
-        // AcqRel pairs with itself: the last thread to subtract acquires what the tasks of all others have
-        // released, and the Release in `Latch::set` passes it on to the waiter. With less, the waiter might
-        // not see a task's effects.
+        // AcqRel pairs with itself: the last thread to subtract acquires what the tasks of all other threads
+        // have released, and the Release in `Latch::set` passes it on to the waiter. With less, the waiter
+        // might not see a task's effects.
         if scope.pending.fetch_sub(tasks, Ordering::AcqRel) == tasks {
             // SAFETY: the opening thread waits for the latch, so it is alive until it is set. Only the thread
             // that brings the count to 0 sets it, once, and touches nothing after that.

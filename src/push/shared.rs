@@ -84,7 +84,7 @@ pub struct PushShared {
     pub(super) core: Core,
     /// The remote halves by worker number. They live as long as this struct, also if their worker has left.
     pub(super) remotes: GrowTable<Remote>,
-    /// The numbers of the workers that take tasks from others. Replaced under the lock of the roster.
+    /// The numbers of the workers that take tasks from peers. Replaced under the lock of the roster.
     pub members: Snapshot<usize>,
     /// The distances between workers, if workers are pinned and distance matters on this machine.
     pub neighbours: Option<Neighbours>,

@@ -8,9 +8,8 @@
 //! is the request. See van Dijk and van de Pol, "Lace: Non-blocking Split Deque for Work-Stealing", 2014.)
 //!
 //! The target of the pointer belongs to the owner until a thief has taken it; a thread that has not taken it
-//! must not read it. The shared half of a push worker owns the slot (`push/shared.rs`). The owner is the
-//! thread that acts as the worker. Guarded by the models `fork_slots` and `forks`, and by the unit tests
-//! here.
+//! must not read it. A worker's remote half (`push/shared.rs`) holds the slot. The owner is the thread that
+//! acts as the worker. Guarded by the models `fork_slots` and `forks`, and by the unit tests here.
 
 use std::ptr::{self, NonNull};
 

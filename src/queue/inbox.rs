@@ -19,8 +19,8 @@
 //! A producer claims positions by moving `tail`, a taker by moving `head`. Each then hands its cells over by
 //! storing `turn`. Between claim and hand-over a cell belongs to one thread alone.
 //!
-//! The shared half of a push worker owns the inbox (`push/shared.rs`). Guarded by the model `inbox`, the unit
-//! tests here and `tests/stress/push.rs`.
+//! A worker's remote half (`push/shared.rs`) owns the inbox. Guarded by the model `inbox`, the unit tests
+//! here and `tests/stress/push.rs`.
 
 use std::mem::MaybeUninit;
 
@@ -60,7 +60,7 @@ struct InboxCell<T> {
     value: UninitCell<T>,
 }
 
-/// A claimed position, which the holder must fill. A lost claim blocks the inbox for ever, so the holder must
+/// A claimed position, which the holder must fill. A lost claim blocks the inbox forever, so the holder must
 /// do nothing between claim and hand-over that can panic or wait.
 #[must_use]
 pub struct Reserved<'a, T> {
@@ -211,8 +211,8 @@ impl<T> Inbox<T> {
                 }
                 tail = current;
                 continue;
-                // Release: a thread that closes the inbox and reads the final tail knows of this claim.
             }
+            // Release: a thread that closes the inbox and reads the final tail knows of this claim.
             match self.tail.compare_exchange_weak(tail, tail + n, Ordering::Release, Ordering::Relaxed) {
                 Ok(_) => {
                     for position in tail..tail + n {

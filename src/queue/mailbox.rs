@@ -9,8 +9,8 @@
 //! for the sake of its data takes microseconds, so a mutex shared by two threads is cheap in comparison. A
 //! worker that looks for work reads the length, without the mutex.
 //!
-//! The shared half of a worker owns the mailboxes. Guarded by the models `leaving` and `broadcasts`, and by
-//! the unit test here.
+//! A worker's remote half (`push/shared.rs`) owns the first, its record (`runtime/record.rs`) the second.
+//! Guarded by the models `leaving` and `broadcasts`, and by the unit test here.
 
 use std::collections::VecDeque;
 

@@ -26,8 +26,8 @@ use crate::runtime::model::Model;
 use crate::runtime::worker_thread;
 use crate::workers::roster::{SpawnPolicy, SpawnReason};
 
-/// The time between a failed start of a worker and the next attempt: the system will not have another thread
-/// a moment later, and each attempt costs the system and this thread.
+/// The time between a failed start of a worker and the next attempt: a system that has just refused a thread
+/// will probably refuse the next one, and each attempt costs the system and this thread.
 const RETRY: Duration = Duration::from_millis(100);
 
 /// Starts the autoscaler, unless the pool has one or closes.
@@ -140,7 +140,7 @@ impl<'a, M: Model> Autoscaler<'a, M> {
             floor,
             ceiling,
             idle: (counts.searching() + counts.parked() - counts.waiting()) as usize,
-            // Forked work is no task, and worth a worker all the same.
+            // Forked work is no task, but is worth a worker.
             waiting: sample.waiting.max(u64::from(shared.has_work())),
             arrivals: sample.submitted.saturating_sub(self.before.submitted),
             starts: sample.started.saturating_sub(self.before.started),

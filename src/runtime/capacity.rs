@@ -1,9 +1,8 @@
 //! The capacity of a bounded pool: the permits that tasks hold while they wait, or, in a rendezvous pool
 //! (capacity 0), until they have ended.
 //!
-//! Part of the pool's `Core`; any thread may call it. The permits are in `limits/permits.rs`.
-//! Models: `permits`.
-//! Tests: `tests/it/behaviour/bounded.rs`, `tests/it/behaviour/waiting_for_permits.rs`,
+//! Part of the pool's `Core`; any thread may call it. The permits are in `limits/permits.rs`. Model:
+//! `permits`. Tests: `tests/it/behaviour/bounded.rs`, `tests/it/behaviour/waiting_for_permits.rs`,
 //! `tests/elastic/bounded.rs`.
 
 use std::sync::Arc;
@@ -24,7 +23,7 @@ pub struct Capacity {
 }
 
 impl Capacity {
-    /// As `config` asks for.
+    /// The capacity that `config` sets; `None` for an unbounded pool.
     pub fn new(config: &Config) -> Option<Self> {
         let capacity = config.capacity?;
         // With capacity 0 as many tasks are admitted as there may be workers (see `add_permits`). If the pool

@@ -93,7 +93,7 @@ pub struct Config {
     pub spin: Duration,
     /// How many tasks may wait; `None` for any number.
     pub capacity: Option<usize>,
-    /// What happens to the next task.
+    /// What happens to a task that is submitted to a full pool.
     pub on_full: OnFull,
     /// How much the tasks with a weight may weigh together.
     pub budget: Option<u64>,

@@ -8,7 +8,7 @@
 
 use std::fmt;
 
-/// How far the pool has come in its life. The values are in the order of the phases.
+/// The phase of the pool. The values are in the order of the phases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     /// The pool accepts work.
@@ -54,7 +54,7 @@ const NEEDS_MAINTENANCE: u32 = !(Phase::Draining as u32);
 pub struct ControlWord(pub(super) u32);
 
 impl ControlWord {
-    /// How far the pool has come.
+    /// The phase of the pool.
     #[inline]
     pub fn phase(self) -> Phase {
         match self.0 & PHASE {

@@ -63,8 +63,8 @@ pub struct Core {
     pub priorities: PriorityQueues,
     /// Which workers there are and should be.
     pub roster: Roster,
-    /// By the number of the worker, which has its own at hand. Padded, because each is written by another
-    /// thread.
+    /// One record for each worker number. The worker also holds its own (`LoopState`). Padded, because each
+    /// is written by another thread.
     pub(super) records: GrowTable<Arc<CachePadded<Record>>>,
     /// The limit of a bounded pool.
     pub capacity: Option<Capacity>,
@@ -172,8 +172,8 @@ impl Core {
         // AcqRel: see `control`. Relaxed: the first load is only a guess for the CAS.
         let _ = self.control.fetch_update(Ordering::AcqRel, Ordering::Relaxed, enter);
         // Pairs with the fence in `PushShared::start_push`: a producer that passes its fence later sees the
-        // phase and turns back; one that passed it earlier is seen by the worker that wants to end the pool
-        // (`PushShared::ends_now`).
+        // phase and turns back; a producer that passed it earlier is seen by the worker that wants to end the
+        // pool (`PushShared::ends_now`).
         fence(Ordering::SeqCst);
         self.pause.look_again();
         if phase >= Phase::Ended {
@@ -209,7 +209,7 @@ impl Core {
         }
     }
 
-    /// Retires worker `number` if the reason still holds. Returns whether.
+    /// Retires worker `number` if the reason still holds. Returns whether it did.
     pub fn retire(&self, number: usize, reason: RetireReason) -> bool {
         let mut roster = self.roster.lock();
         let retires = roster.retire(self.roster.limits(), number, reason);

@@ -22,7 +22,7 @@ use crate::workers::idle::Idle;
 /// the cost of a publication, small enough that a slow iterator does not hold tasks back for long.
 pub const SUBMIT_PORTION: usize = 32;
 
-/// Which queue a task goes to.
+/// The queue that a task is pushed to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Route {
     /// The queue that the pool chooses.

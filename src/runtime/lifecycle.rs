@@ -1,7 +1,7 @@
 //! How a pool starts, is resized, pauses and ends; the same for every [`Model`].
 //!
-//! Called by the threads that own a pool; a worker ends its pool only by dropping it. How workers join and
-//! leave in between is in `worker_thread.rs`. Models: `life`, `pull` and `rosters`. Tests:
+//! Called by any thread that has the pool, tasks included; [`end`] refuses a worker of the pool. How workers
+//! join and leave in between is in `worker_thread.rs`. Models: `life`, `pull` and `rosters`. Tests:
 //! `tests/process_start.rs`, `tests/process_end.rs`, `tests/it/behaviour/shutdown.rs`, `shutdown_now.rs`,
 //! `pausing.rs` and `dropping.rs` beside it, `tests/elastic/resizing.rs`.
 
@@ -90,8 +90,8 @@ pub fn resize<M: Model>(shared: &Arc<M>, min: usize, max: usize) -> Result<(), R
         capacity.add_permits(max.saturating_sub(max_before));
         capacity.reduce_permits(max_before.saturating_sub(max));
     }
-    // All workers: some are to retire, and others may sleep no longer than an idle worker above the new
-    // minimum.
+    // All workers are woken: some are to retire, and the other workers may sleep no longer than an idle
+    // worker above the new minimum.
     shared.idle.wake_all();
     shared.pause.look_again();
     let scaled = if min < max { autoscaler::ensure(shared) } else { Ok(()) };
@@ -115,7 +115,8 @@ fn stop<M: Model>(shared: &M) {
 /// Closes the pool to work from outside, and enters `phase`.
 fn close<M: Model>(shared: &M, phase: Phase) {
     {
-        // Under this lock, so that no worker that is added opens its queues after the others were closed.
+        // Under this lock, so that no worker that is added opens its queues after the other queues were
+        // closed.
         let mut roster = shared.roster.lock();
         roster.restrict(SpawnPolicy::StandIns);
         shared.publish(&roster);

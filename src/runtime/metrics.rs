@@ -22,7 +22,8 @@ pub struct Timing {
     pub runs: Recorder,
 }
 
-/// The counters of one worker. Written by the thread that acts as the worker.
+/// The counters of one worker. Written by the thread that acts as the worker. `parked` and `asleep` are also
+/// written by the worker's own thread while another thread leases the worker.
 #[derive(Debug, Default)]
 pub struct WorkerMetrics {
     /// Starts and ends of tasks.
@@ -31,7 +32,7 @@ pub struct WorkerMetrics {
     pub submitted: Counter,
     /// Tasks that it has taken out of the shared queue of a pull pool.
     pub taken: Counter,
-    /// Tasks taken from the inbox or deque of another worker.
+    /// Tasks taken from the inbox, the deque or the mailbox of another worker.
     pub stolen: Counter,
     /// Forked work taken from other workers.
     pub stolen_forks: Counter,

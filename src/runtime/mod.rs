@@ -1,8 +1,11 @@
 //! What both kinds of pool have: the life of the pool, of its workers and of its threads.
 //!
-//! `core.rs` is the state that every pool contains. `lifecycle.rs` starts, resizes, pauses and ends a pool;
-//! `worker_thread.rs` is the life of one thread; `worker_loop.rs` is what a worker does without a task;
-//! `autoscaler.rs` adds and releases workers.
+//! `core.rs` is the state that every pool contains; its parts are `config.rs`, `control.rs`, `pause.rs`,
+//! `broadcast_gate.rs` (for `broadcast.rs`), `priority.rs`, `record.rs`, `capacity.rs`, `metrics.rs` and
+//! `threads.rs`. `lifecycle.rs` starts, resizes, pauses and ends a pool; `worker_thread.rs` is the life of
+//! one thread; `worker_loop.rs` is what a worker does without a task; `autoscaler.rs` adds and releases
+//! workers; `wait.rs` and `awaited_latch.rs` are waits. `current.rs`, `current_intake.rs`, `thread_role.rs`
+//! and `stripe.rs` say what the calling thread is to the pools; `stats.rs` and `report.rs` sum up and print.
 //!
 //! Called by `submit` and `api`; `push` and `pull` implement the traits of `model.rs`, `intake.rs` and
 //! `worker_loop.rs`. Read `core.rs` first, then `worker_loop.rs`.

@@ -1,5 +1,5 @@
-//! Priorities: two queues besides those that every pool has, for tasks that go before all others and for
-//! tasks that go after them. All threads share the two queues; the pool's `Core` owns them.
+//! Priorities: two queues besides those that every pool has, for tasks that are taken before all other tasks
+//! and for tasks that are taken after them. All threads share the two queues; the pool's `Core` owns them.
 //!
 //! A worker looks at them before each task only if the pool has ever been given such a task. That is a
 //! [`Request`] in the control word, which the worker reads anyway, so a pool without priorities pays nothing.
@@ -20,21 +20,23 @@ use crate::task::erased::Task;
 /// How urgent a task is; see [`TaskBuilder::priority`](crate::TaskBuilder::priority).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Priority {
-    /// After all others. At least one of 64 tasks that a worker starts is of this kind, if there is any.
+    /// After all other tasks. At least one of 64 tasks that a worker starts is of this kind, if there is any.
     Low,
     /// Tasks without another priority.
     #[default]
     Normal,
-    /// Before all others. At least one of 16 tasks that a worker starts is of another kind, if there is any.
+    /// Before all other tasks. At least one of 16 tasks that a worker starts is of another kind, if there is
+    /// any.
     High,
 }
 
 /// While high tasks wait, one turn in so many belongs to the normal tasks: a sixteenth of the time is little
-/// for the urgent tasks, and enough for the others to make progress. (Together with the tasks that a worker
-/// takes out of turn, one in 31, it is one in 16.)
+/// for the urgent tasks, and enough for all other tasks to make progress. (A worker also takes one task in 31
+/// out of turn; so of 16 tasks that it starts, at least one is normal.)
 pub const NORMAL_TURN: u32 = 15;
 
-/// One turn in so many belongs to the low tasks; together with those out of turn, one in less than 64.
+/// One turn in so many belongs to the low tasks. With the tasks that a worker takes out of turn, at least one
+/// of 64 tasks that it starts is low.
 pub const LOW_TURN: u32 = 4 * NORMAL_TURN;
 
 /// Which tasks come first when a worker takes its next task.
@@ -64,9 +66,9 @@ impl Turn {
 /// The queues of the tasks that have another priority than normal.
 #[derive(Debug, Default)]
 pub struct PriorityQueues {
-    /// Tasks that go before all others.
+    /// Tasks that are taken before all other tasks.
     pub high: Injector<Task>,
-    /// Tasks that go after all others.
+    /// Tasks that are taken after all other tasks.
     pub low: Injector<Task>,
 }
 
@@ -85,7 +87,7 @@ impl PriorityQueues {
         self.high.is_empty() && self.low.is_empty()
     }
 
-    /// Takes the task that goes before the normal tasks in this turn, if there is one.
+    /// Takes the task that is taken before the normal tasks in this turn, if there is one.
     pub fn take_first(&self, turn: Turn) -> Option<Task> {
         match turn {
             Turn::InOrder => take(&self.high),

@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub const STRIPES: usize = 16;
 
 thread_local! {
-    /// This thread's stripe in every pool; none yet if it is not below [`STRIPES`]. Constant and without a
-    /// destructor: it takes one instruction to reach, and is usable while other thread-locals are destroyed.
+    /// This thread's stripe in every pool; the value [`STRIPES`] means that none is assigned yet. Constant
+    /// and without a destructor: it takes one instruction to reach, and is usable while other thread-locals
+    /// are destroyed.
     static STRIPE: Cell<usize> = const { Cell::new(STRIPES) };
 }
 

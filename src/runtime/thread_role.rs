@@ -6,7 +6,7 @@ use std::cell::Cell;
 use crate::runtime::core::Core;
 
 thread_local! {
-    /// The pool whose worker this thread is, from its start to its end; 0 stands for none.
+    /// The pool whose worker this thread is, from its start to its end; 0 means none.
     static CURRENT_POOL: Cell<u32> = const { Cell::new(0) };
 }
 

@@ -51,9 +51,9 @@ struct ThreadsState {
     /// The threads that are left to join.
     handles: Vec<(ThreadKey, JoinHandle<()>)>,
     /// Threads that have announced their end while the pool goes on. When no thread ends any more, at most
-    /// one is left: the last that joined others.
+    /// one is left: the last that joined other threads.
     ended: VecDeque<JoinHandle<()>>,
-    /// Whether a thread that ends is joining others.
+    /// Whether a thread that ends is joining other threads.
     is_joining: bool,
 }
 

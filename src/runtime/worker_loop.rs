@@ -161,7 +161,7 @@ pub trait WorkerLoop: Sized {
     fn sees_push(&self) -> bool;
     /// Takes a task that another worker should run. Only done instead of parking.
     fn steal_last_resort(&self) -> Option<Task>;
-    /// Takes the task of another priority that goes before the normal tasks, if there is one.
+    /// Takes the task of another priority that is taken before the normal tasks, if there is one.
     fn take_by_priority(&self) -> Option<Task>;
     /// Runs a task.
     fn run_task(&self, task: Task);
@@ -246,7 +246,7 @@ pub trait WorkerLoop: Sized {
 
     /// Sleeps until the worker is chosen, `until` is reached, or the worker retires because it has been idle
     /// for long. `park_slot` is the slot with which it parked: a thread that has leased the worker meanwhile
-    /// uses another one.
+    /// uses another slot.
     fn sleep(&self, park_slot: &Arc<ParkSlot>, until: &mut RunUntil<'_>) -> Role {
         let shared = self.shared();
         let mut since = Instant::now();
@@ -340,8 +340,8 @@ pub trait WorkerLoop: Sized {
         retires
     }
 
-    /// Called when the pool stops: the queued tasks never start. A task that waits on this worker goes on
-    /// waiting, for a task that runs, or for one that was just discarded and says so.
+    /// Called when the pool stops: the queued tasks never start. A task that waits on this worker continues
+    /// to wait: for a running task, or for a task whose handle now reports that it was discarded.
     fn stop(&self, until: &mut RunUntil<'_>) {
         let shared = self.shared();
         shared.discard_queued();

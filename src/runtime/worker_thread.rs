@@ -10,7 +10,7 @@
 //! 1. It decides between two tasks, under the lock of the roster ([`Core::retire`]); from then on it is not
 //!    counted.
 //! 2. It refuses broadcasts and runs the broadcast tasks that it has. Then it runs its exit hook as a full
-//!    worker, so the tasks that the hook submits go the usual way.
+//!    worker, so the tasks that the hook submits are queued as usual.
 //! 3. No new task can reach it ([`Model::withdraw`]): a dispatcher with an old snapshot is refused, and
 //!    chooses another worker.
 //! 4. The tasks in its queues are handed to all workers ([`Model::redistribute`]), and workers are woken for
@@ -83,7 +83,8 @@ fn roll_back<M: Model>(shared: &M, reason: SpawnReason, number: usize) {
         return shared.roster.lock().free_spare(number);
     }
     shared.retire(number, RetireReason::Unfit);
-    // No worker can run the broadcast tasks that came meanwhile: their handles say that they never start.
+    // No worker can run the broadcast tasks that were sent meanwhile: their handles say that they never
+    // start.
     shared.record(number).broadcasts.close();
     while let Some(task) = shared.take_broadcast(number) {
         shared.discard(task);
@@ -250,7 +251,7 @@ fn add_counted<M: Model>(shared: &Arc<M>, reason: SpawnReason) -> io::Result<boo
     add_worker(shared, reason, None).inspect_err(|_| _ = shared.metrics.failed_starts.add_shared(1))
 }
 
-/// Requests up to `most` workers that the pool does not need to retire.
+/// Asks up to `most` workers above the floor to retire.
 pub fn release_idle<M: Model>(shared: &M, most: usize) {
     shared.change_roster(|roster| roster.release(most));
     shared.idle.wake_where(most, |_| true);
@@ -297,7 +298,7 @@ impl<M: Model> Drop for Compensation<M> {
         }
         shared.change_roster(RosterState::unblock);
         shared.capacity.iter().for_each(|capacity| capacity.reduce_permits(1));
-        // A parked stand-in retires at once; another one between two tasks.
+        // A parked stand-in retires at once; a busy stand-in retires between two tasks.
         let max = shared.roster.limits().max;
         if shared.roster.must_retire(max) {
             shared.idle.wake_where(1, |number| number >= max);

@@ -1,5 +1,6 @@
-//! [`TaskOptions`]: what a submission says of its task besides the closure. Plain data, owned by the
-//! submitting thread.
+//! [`TaskOptions`]: what a submission says about its task besides the closure. Plain data, owned by the
+//! submitting thread. Guarded by `tests/it/behaviour/conditions.rs`, `priorities.rs`, `affinity.rs` and
+//! `weights.rs`.
 
 use crate::policy::overflow::OnFull;
 use crate::runtime::intake::Route;
@@ -8,7 +9,7 @@ use crate::task::conditions::Conditions;
 /// The options of one task. The default has no conditions, no weight, and leaves the rest to the pool.
 #[derive(Debug, Clone, Default)]
 pub struct TaskOptions {
-    /// Which queue the task goes to.
+    /// The queue that the task is pushed to.
     pub route: Route,
     /// What must hold for the task to start.
     pub conditions: Conditions,

@@ -1,4 +1,5 @@
-//! What tasks can be submitted to: a pool of either kind, or a lane.
+//! What tasks can be submitted to: a pool of either kind, or a lane. Two traits without state. Guarded by
+//! `tests/it/behaviour`, which runs for both kinds, and by `lanes.rs` there.
 
 use std::sync::Arc;
 

@@ -120,8 +120,8 @@ impl Latch {
         // empty.
         let waiter = unsafe { self.waiter.read() };
         // Release pairs with the Acquire in `arm`, whose write to the cell comes after this read. It also
-        // pairs with the Acquire in `verdict`, through the result that replaces this value: the memory may go
-        // after that.
+        // pairs with the Acquire in `verdict`, through the result that replaces this value: the memory may be
+        // freed after that.
         self.state.store(UNSET, Ordering::Release);
         Some(waiter)
     }

@@ -33,7 +33,7 @@ const REGISTER_PRIVATE_EXPEDITED: libc::c_int = 1 << 4;
 #[cfg(all(target_os = "linux", not(miri)))]
 fn everywhere() {
     // Fails only if the process has meanwhile forbidden itself the call, for example with seccomp. Without
-    // the fence a thread could wait for ever, so a failure must not be ignored. (In a forked child the
+    // the fence a thread could wait forever, so a failure must not be ignored. (In a forked child the
     // registration may be gone. But there a pool of the parent refuses work before it gets here, and a new
     // pool registers again.)
     assert!(membarrier(PRIVATE_EXPEDITED), "the system call membarrier, used before, is no longer allowed");

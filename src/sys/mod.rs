@@ -1,12 +1,14 @@
 //! What the library asks of the operating system: affinity masks, processor layout, CPU quotas, forks, stack
-//! depth, clock.
+//! depth, clock, a fence in all threads (`barrier.rs`), the return of free memory (`memory.rs`).
 //!
-//! Imports from `base` only. The only state is the fork counter of `fork.rs`; everything else is read at each
-//! call and owned by the caller. `affinity` acts on the calling thread. `topology` and `quota` read files, so
-//! they are for the construction of a pool, never for a hot path. Nothing here fails: a value that cannot be
-//! read is replaced by a stated fallback, because a pool on an unusual machine should be slower, not absent.
+//! Imports from `base` only. State: the fork counter (`fork.rs`), and values read once per process or thread
+//! (whether there is a single core, the extent of a stack, the first reading of the clock). Everything else
+//! is read at each call and owned by the caller. `affinity` acts on the calling thread. `topology` and
+//! `quota` read files, so they are for the construction of a pool, never for a hot path. Nothing here fails:
+//! a value that cannot be read is replaced by a stated fallback, because a pool on an unusual machine should
+//! be slower, not absent.
 //!
-//! Used by `runtime` and `api`. Read `affinity/mod.rs` first.
+//! Used by `runtime`, `submit`, `push` and `api`. Read `affinity/mod.rs` first.
 
 pub mod affinity;
 pub mod barrier;

@@ -48,7 +48,7 @@ struct Node {
     links: Mutex<Links>,
 }
 
-/// The nodes and callbacks to notify. Empty for ever once the token is cancelled.
+/// The nodes and callbacks to notify. Empty forever once the token is cancelled.
 #[derive(Default)]
 struct Links {
     children: Vec<Weak<Node>>,

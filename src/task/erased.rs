@@ -128,7 +128,8 @@ impl Task {
         match Storage::of::<W>() {
             Storage::Inline => Inline::pack(place, work),
             Storage::Block => InBlock::pack(place, work),
-            // Decided at compile time. (Zero-sized and over-aligned work is too rare for a case of its own.)
+            // Decided at compile time. Zero-sized work with a large alignment is too rare for a case of its
+            // own.
             Storage::Boxed => Inline::pack(place, BoxedWork(Box::new(work))),
         }
     }

@@ -5,7 +5,8 @@
 //! `conditions.rs` and `cancel.rs` can keep a task from starting, `counts.rs` counts starts and ends, and
 //! `recycle.rs` allocates the memory.
 //!
-//! Used by `queue`, `runtime`, `submit`, `push` and `pull`. Read `erased.rs` first, then `result_slot.rs`.
+//! Used by `queue`, `runtime`, `submit`, `push`, `pull` and `api`. Read `erased.rs` first, then
+//! `result_slot.rs`.
 
 pub mod cancel;
 pub mod conditions;

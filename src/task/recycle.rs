@@ -6,9 +6,9 @@
 //! size class. Only whole magazines move between threads, through a *depot* behind a mutex, so a thread takes
 //! the mutex once in [`MAGAZINE`] tasks.
 //!
-//! Magazines that the depot does not keep go back to the global allocator. At most [`DEPOT_BYTES`] stay in
-//! the depot, and two magazines for each class in each thread. A worker that parks after a burst returns its
-//! magazines, too ([`trim`]).
+//! Magazines that the depot does not keep are returned to the global allocator. At most [`DEPOT_BYTES`] stay
+//! in the depot, and two magazines for each class in each thread. A worker that parks after a burst returns
+//! its magazines, too ([`trim`]).
 //!
 //! The depot belongs to the process, a cache to each thread that allocates or frees. Guarded by the unit
 //! tests here, and by AddressSanitizer runs of the stress tests without recycling.
@@ -222,7 +222,7 @@ impl ClassCache {
         self.loaded.pop().map(NonNull::cast)
     }
 
-    /// Returns `false` if blocks went back to the allocator.
+    /// Returns `false` if blocks were returned to the allocator.
     #[inline]
     fn free(&mut self, block: NonNull<FreeBlock>, class: usize) -> bool {
         let mut stays = true;

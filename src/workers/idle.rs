@@ -210,7 +210,7 @@ impl Lease {
 /// The counts, the list of the parked workers, and the fences of the protocol. One for each pool.
 pub struct Idle {
     counts: CachePadded<AtomicU64>,
-    /// A worker that was idle lately: where the next task from outside goes while any worker is idle.
+    /// A worker that was idle lately: the next task from outside is pushed to it while any worker is idle.
     hint: AtomicU32,
     /// How many workers may search at a time.
     search_limit: AtomicU32,
@@ -533,7 +533,7 @@ impl Idle {
         Some(self.make_searcher(list.parked.pop()?))
     }
 
-    /// The same for worker `index`, if it is parked.
+    /// Takes worker `index` out of the list, if it is parked, and turns it into a searcher.
     fn choose_this(&self, list: &mut List, index: usize) -> Option<thread::Thread> {
         let place = list.parked.iter().rposition(|parked| parked.park_slot.index() == index)?;
         Some(self.make_searcher(list.parked.remove(place)))

@@ -2,7 +2,7 @@
 //! retire.
 //!
 //! Every pool owns one [`Roster`]. The threads of the pool, and threads that resize it, change it under one
-//! lock that no push takes. Each number moves round this circle:
+//! lock that no push takes. Each number passes through these states:
 //!
 //! ```text
 //!        assign               retire               free_number
@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use crate::base::facade::thread::{self, Thread};
 use crate::base::facade::{AtomicU64, Mutex, MutexGuard, Ordering, lock};
 
-/// What a worker number stands for.
+/// What a worker number means.
 #[derive(Debug, Default)]
 pub enum NumberState {
     /// Nothing: the number may be assigned.
@@ -259,7 +259,7 @@ impl Roster {
 
 impl RosterState {
     /// Retires worker `number` if the reason still holds: it is no member any more from then on. Returns
-    /// whether.
+    /// whether it did.
     pub fn retire(&mut self, limits: &WorkerLimits, number: usize, reason: RetireReason) -> bool {
         let may_retire = match reason {
             RetireReason::Requested => self.retire_requests().concern(number, limits.max),

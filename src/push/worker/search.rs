@@ -1,4 +1,5 @@
-//! The order in which a worker searches for its next task. All of it is in this file.
+//! What a worker asks for its next task in its loop, in order. Waits and scopes restrict it
+//! (`worker/wait.rs`, `push/scope.rs`).
 //!
 //! A worker asks its [`TaskSource`]s. Which ones, and in which order, depends on why it asks:
 //!
@@ -11,7 +12,8 @@
 //! | these are empty too | all sources, one after the other | [`WorkerLoop::find_task`] |
 //! | it has searched long enough | the mailboxes of its peers | [`PushWorker::steal_from_mailboxes`] |
 //!
-//! Each task that is not from the own deque passes [`PushWorker::take_from`], except the last resort.
+//! Each task that is not from the own deque passes [`PushWorker::take_from`], except the tasks of maintenance
+//! and of the last resort, and those that a wait for a scope takes from peers ([`PushWorker::steal_one`]).
 //!
 //! Called by the thread that acts as the worker. Guarded by `tests/it/behaviour/fairness.rs`,
 //! `tests/it/stealing.rs` and the model `parking`.
@@ -28,7 +30,7 @@ use crate::runtime::worker_loop::WorkerLoop;
 use crate::task::erased::Task;
 
 /// Before one task in so many, a worker asks a source first that it would otherwise ask last. So neither
-/// tasks from outside nor the oldest own tasks wait for ever behind tasks that spawn tasks. tokio and Go use
+/// tasks from outside nor the oldest own tasks wait forever behind tasks that spawn tasks. tokio and Go use
 /// 61; this look is cheap.
 pub const FAIRNESS_INTERVAL: u32 = 31;
 
@@ -53,7 +55,7 @@ pub enum TaskSource {
     Mailbox,
     /// The own inbox, one task.
     InboxOne,
-    /// The own inbox, a batch: one task is returned, the others go to the deque.
+    /// The own inbox, a batch: one task is returned, the other tasks are moved to the deque.
     InboxBatch,
     /// The injector, a batch.
     Injector,
@@ -102,7 +104,7 @@ impl PushWorker {
 
     /// Asks all sources except the last resort, one after the other. The own deque is asked, because a thread
     /// that leased this worker may have left tasks there. The own fork slot is asked, because `has_work` sees
-    /// it too: without it a worker would see work for ever and never find it.
+    /// it too: without it a worker would see work forever and never find it.
     pub(super) fn take_from_any(&self) -> Option<Task> {
         self.next_local()
             .or_else(|| self.take_from(TaskSource::Broadcast))
@@ -159,7 +161,7 @@ impl PushWorker {
     }
 
     /// Moves a batch (the oldest task first) to the deque, except for the oldest task, which is returned. The
-    /// deque will return the others in the order of arrival.
+    /// deque will return the other tasks in the order of arrival.
     #[inline]
     fn unload(&self, batch: &mut TaskBatch) -> Option<Task> {
         if batch.len() > 1 {
@@ -225,7 +227,7 @@ impl PushWorker {
     fn steal_from(&self, victim: usize) -> Option<Task> {
         let victim = self.shared.remote(victim);
         let (fork, task) = (|| self.take_offered_fork(&victim.fork_slot), || self.steal_task(victim));
-        // Forks and tasks are asked for in turn, because tasks would wait for ever behind an endless tree of
+        // Forks and tasks are asked for in turn, because tasks would wait forever behind an endless tree of
         // forks.
         if self.tick.get().is_multiple_of(2) { fork().or_else(task) } else { task().or_else(fork) }
     }

@@ -10,7 +10,7 @@
 //!
 //! Why this does not deadlock: follow the chain "waits for" from any waiting task. Each member has begun,
 //! because its waiter would run it otherwise. So the chain ends in a task that runs, unless it closes to a
-//! circle, which no scheduler could resolve. Java's ForkJoinPool and leapfrogging (Wagner and Calder, PPoPP
+//! cycle, which no scheduler could resolve. Java's ForkJoinPool and leapfrogging (Wagner and Calder, PPoPP
 //! 1993) restrict their joins for the same reason.
 //!
 //! A task of another pool cannot be run here, and that pool may be waiting for this one. So during such a

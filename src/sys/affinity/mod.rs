@@ -1,9 +1,9 @@
 //! The cores that this process may use, and the affinity mask of a thread.
 //!
-//! No state; a [`CpuMask`] belongs to the pool, which reads it when it is built. A thread that builds or
-//! grows a pool reads [`allowed_cores`] and [`CpuMask::of_process`]. Pinning and unpinning act on the calling
-//! thread, in practice a worker at its start. Guarded by the unit tests here, `tests/it/behaviour/pinning.rs`
-//! and `tests/process_pinning.rs`.
+//! State: whether the process has a single core, read once ([`is_single_core`]). A [`CpuMask`] belongs to the
+//! pool, which reads it when it is built. A thread that builds or grows a pool reads [`allowed_cores`] and
+//! [`CpuMask::of_process`]. Pinning and unpinning act on the calling thread, in practice a worker at its
+//! start. Guarded by the unit tests here, `tests/it/behaviour/pinning.rs` and `tests/process_pinning.rs`.
 
 #[cfg_attr(any(target_os = "linux", target_os = "android"), path = "linux.rs")]
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "portable.rs")]

@@ -14,12 +14,12 @@ const CAPACITY: usize = 1024;
 type Job = Box<dyn FnOnce() + Send>;
 
 /// The channel's sending end, and the threads at the other.
-struct Crew {
+struct ChannelPool {
     sender: Sender<Job>,
     threads: Vec<JoinHandle<()>>,
 }
 
-impl Crew {
+impl ChannelPool {
     fn new(workers: usize, (sender, receiver): (Sender<Job>, Receiver<Job>)) -> Self {
         let worker = |_| {
             let jobs = receiver.clone();
@@ -37,14 +37,14 @@ impl Crew {
 }
 
 /// A queue of [`CAPACITY`].
-pub struct Bounded(Crew);
+pub struct Bounded(ChannelPool);
 
 /// A queue without limit.
-pub struct Unbounded(Crew);
+pub struct Unbounded(ChannelPool);
 
 impl Rival for Bounded {
     fn new(workers: usize) -> Self {
-        Self(Crew::new(workers, bounded(CAPACITY)))
+        Self(ChannelPool::new(workers, bounded(CAPACITY)))
     }
 
     fn finish(self) {
@@ -54,7 +54,7 @@ impl Rival for Bounded {
 
 impl Rival for Unbounded {
     fn new(workers: usize) -> Self {
-        Self(Crew::new(workers, unbounded()))
+        Self(ChannelPool::new(workers, unbounded()))
     }
 
     fn finish(self) {

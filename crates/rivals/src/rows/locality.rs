@@ -90,7 +90,7 @@ enum Producers {
     Own,
 }
 
-/// Cache lines that name each other in a circle without order.
+/// Cache lines that name each other in a cycle without order.
 struct Partition {
     words: Vec<u64>,
 }

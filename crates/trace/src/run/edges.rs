@@ -9,7 +9,7 @@ use super::mend::mend;
 use super::{Awaited, Nanos, Parent, Run, Source};
 use crate::sorted;
 
-/// How often a task may have been stolen before it runs. More than that is a circle in a damaged recording.
+/// How often a task may have been stolen before it runs. More than that is a cycle in a damaged recording.
 const MOST_THEFTS: usize = 1000;
 /// Clocks of two processors may differ by so much.
 const SKEW: Nanos = 1_000;
