@@ -1,5 +1,5 @@
-//! What does it cost one producer to hand over a tiny task: captures of 16, 64 and 256 bytes, one call each or in
-//! batches?
+//! What does it cost one producer to hand over a tiny task: captures of 16, 64 and 256 bytes, one call each
+//! or in batches?
 
 #[path = "common/timed.rs"]
 mod timed;

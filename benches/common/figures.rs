@@ -1,5 +1,5 @@
-//! Rows whose figures are not times, without criterion: a process for each competitor, because what the one before has
-//! left would be counted. Prints a table for each row.
+//! Rows whose figures are not times, without criterion: a process for each competitor, because what the one
+//! before has left would be counted. Prints a table for each row.
 //!
 //! With `--test`, or with `LONGSHORE_BENCH_QUICK` set, a fiftieth of the work.
 

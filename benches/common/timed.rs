@@ -1,8 +1,8 @@
 //! Rows under criterion: a group for each, in it a bench for each competitor, and every pass checked.
 //!
-//! With `--test`, or with `LONGSHORE_BENCH_QUICK` set, a fiftieth of the work. The time of an iteration is that of a
-//! whole pass. All competitors run in one process here, and their pools stay; for a comparison in processes of their own,
-//! in turn, there is the paired runner (BENCHMARKS.md).
+//! With `--test`, or with `LONGSHORE_BENCH_QUICK` set, a fiftieth of the work. The time of an iteration is
+//! that of a whole pass. All competitors run in one process here, and their pools stay; for a comparison in
+//! processes of their own, in turn, there is the paired runner (BENCHMARKS.md).
 
 use std::time::Duration;
 use std::{env, thread};
@@ -34,8 +34,8 @@ fn row(name: &str) -> Row {
     rows::all().into_iter().find(|row| row.id == name).expect("a row of this name")
 }
 
-/// Whether the command line, by its first word that is not an option, asks for it. Criterion filters as well, but a pool
-/// that is not wanted had better not be made.
+/// Whether the command line, by its first word that is not an option, asks for it. Criterion filters as well,
+/// but a pool that is not wanted had better not be made.
 fn is_chosen(row: &str, competitor: &str) -> bool {
     let filter = env::args().skip(1).find(|argument| !argument.starts_with('-'));
     filter.is_none_or(|filter| format!("{row}/{competitor}").contains(&filter))

@@ -1,4 +1,5 @@
-//! Notes what the binary was built with: the compiler, the commit, and the competitors' versions from the lock file.
+//! Notes what the binary was built with: the compiler, the commit, and the competitors' versions from the
+//! lock file.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,10 +1,10 @@
-//! Whether other programs disturb a measurement: processor time of the whole machine beside that of this program and
-//! its children, before a measurement and during it.
+//! Whether other programs disturb a measurement: processor time of the whole machine beside that of this
+//! program and its children, before a measurement and during it.
 //!
-//! Before: the share of all processors that is busy while this program sleeps, and the load average. During: the share
-//! that other programs used, because a measurement loads the machine by itself and its load average says nothing
-//! about others. Processor time that a hypervisor withholds (`steal`) counts as used by others. What cannot be seen from
-//! here are neighbours on the host that slow caches, memory or the clock.
+//! Before: the share of all processors that is busy while this program sleeps, and the load average. During:
+//! the share that other programs used, because a measurement loads the machine by itself and its load average
+//! says nothing about others. Processor time that a hypervisor withholds (`steal`) counts as used by others.
+//! What cannot be seen from here are neighbours on the host that slow caches, memory or the clock.
 
 use std::time::{Duration, Instant};
 use std::{fmt, fs, thread};
@@ -19,7 +19,8 @@ pub const BUSY: f64 = 0.05;
 /// The largest share of all processors that others may use during a measurement.
 pub const FOREIGN: f64 = 0.05;
 
-/// The largest load average of the last minute for each core when a run begins. Later the load is the run's own.
+/// The largest load average of the last minute for each core when a run begins. Later the load is the run's
+/// own.
 pub const LOAD_PER_CORE: f64 = 0.5;
 
 /// Processor time of others that is forgiven: the system counts in steps of 10 ms, in several columns.
@@ -76,7 +77,8 @@ impl Foreign {
 /// What a guard saw, for the record.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Seen {
-    /// Load average of the last minute when the run began, and when each of its continuations did; the largest.
+    /// Load average of the last minute when the run began, and when each of its continuations did; the
+    /// largest.
     pub load_before: f64,
     /// The largest busy share of all processors right before a measurement that counts.
     pub busy_before: f64,
@@ -268,16 +270,16 @@ struct Ticks {
 }
 
 impl Ticks {
-    /// Ticks of `/proc/stat` in a second: `USER_HZ`, which is 100 on every architecture that Rust's standard library
-    /// supports.
+    /// Ticks of `/proc/stat` in a second: `USER_HZ`, which is 100 on every architecture that Rust's standard
+    /// library supports.
     const A_SECOND: f64 = 100.0;
 
     fn now() -> Option<Self> {
         Self::parse(&fs::read_to_string("/proc/stat").ok()?)
     }
 
-    /// From the first line of `/proc/stat`: user, nice, system, idle, iowait, irq, softirq, steal; the time of guests
-    /// that follows is a part of the first two (proc_stat(5)).
+    /// From the first line of `/proc/stat`: user, nice, system, idle, iowait, irq, softirq, steal; the time
+    /// of guests that follows is a part of the first two (proc_stat(5)).
     fn parse(stat: &str) -> Option<Self> {
         let line = stat.lines().find_map(|line| line.strip_prefix("cpu "))?;
         let columns: Option<Vec<u64>> =
@@ -292,8 +294,8 @@ impl Ticks {
 pub mod tests {
     use super::*;
 
-    /// A machine whose state is written down: busy shares by look and processor time of others by measurement, both
-    /// backwards, and the load, which decays while time passes.
+    /// A machine whose state is written down: busy shares by look and processor time of others by
+    /// measurement, both backwards, and the load, which decays while time passes.
     #[derive(Debug, Default)]
     pub struct Script {
         pub busy: Vec<f64>,
@@ -335,7 +337,8 @@ pub mod tests {
     fn a_run_begins_when_the_machine_is_calm() {
         let mut guard = guard(PATIENT, &[0.9, 0.5, 0.01, 0.01], 6.0, &[]);
         guard.begin().expect("calm in the end");
-        // Two pauses because of the busy cores, a third because of the load: 6 / (1 + 6 s) is the first below 1.
+        // Two pauses because of the busy cores, a third because of the load: 6 / (1 + 6 s) is the first below
+        // 1.
         assert_eq!(guard.sensor.paused, PAUSE * 3);
         assert!(guard.seen().load_before <= 1.0);
     }

@@ -1,4 +1,5 @@
-//! Counts instructions and atomic operations per task, which need no quiet machine: competitors under callgrind.
+//! Counts instructions and atomic operations per task, which need no quiet machine: competitors under
+//! callgrind.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -21,8 +22,9 @@ const NOT_SHOWN: &str = "Counted, not timed: the last four of five passes (the d
                          two threads ever meet at a word, failed attempts of a compare-and-swap are missing, and \
                          looking for work in vain is counted as far as it happens there.";
 
-/// Passes of the longer of the two runs that are subtracted. Which thread runs when differs from run to run; in six
-/// runs each of two and of five passes the counts scattered by 0.9 % and 0.5 % (dispatch), 2.9 % and 0.6 % (results).
+/// Passes of the longer of the two runs that are subtracted. Which thread runs when differs from run to run;
+/// in six runs each of two and of five passes the counts scattered by 0.9 % and 0.5 % (dispatch), 2.9 % and
+/// 0.6 % (results).
 const PASSES: &str = "5";
 
 /// What to count.

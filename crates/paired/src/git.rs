@@ -1,4 +1,5 @@
-//! Git, as far as measurements need it: which commit a name means, what is not committed, the files of a commit.
+//! Git, as far as measurements need it: which commit a name means, what is not committed, the files of a
+//! commit.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -41,8 +42,8 @@ pub fn differing(old: &str, new: &str, folders: &[&str]) -> Result<Vec<String>> 
     Ok(names.lines().map(str::to_owned).collect())
 }
 
-/// Writes all files of a commit into an empty folder, with the present as their time: cargo compares times, and those of
-/// the commit may be older than what it built last.
+/// Writes all files of a commit into an empty folder, with the present as their time: cargo compares times,
+/// and those of the commit may be older than what it built last.
 pub fn extract(commit: &str, folder: &Path) -> Result<()> {
     let mut archive = Command::new("git")
         .args(["-C", CHECKOUT, "archive", commit])

@@ -74,8 +74,8 @@ pub fn build() -> Build {
     }
 }
 
-/// What speaks against publishing figures of this program: that it is not what a commit holds, and that the checkout
-/// of now is not.
+/// What speaks against publishing figures of this program: that it is not what a commit holds, and that the
+/// checkout of now is not.
 pub fn uncommitted() -> Vec<String> {
     let mut objections = Vec::new();
     if env!("PAIRED_COMMIT") == "unknown" {
@@ -107,7 +107,8 @@ pub fn date() -> String {
     format!("{year}-{month:02}-{day:02} {:02}:{:02} UTC", seconds / 3600, seconds / 60 % 60)
 }
 
-/// Year, month and day of a day since 1 January 1970 (Howard Hinnant's `civil_from_days`, for days since then).
+/// Year, month and day of a day since 1 January 1970 (Howard Hinnant's `civil_from_days`, for days since
+/// then).
 fn civil(days: u64) -> (u64, u64, u64) {
     let shifted = days + 719_468;
     let (era, of_era) = (shifted / 146_097, shifted % 146_097);

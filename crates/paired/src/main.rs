@@ -1,7 +1,8 @@
-//! Compares longshore with its peers: competitors in turn, each measurement in a process of its own, several rounds.
+//! Compares longshore with its peers: competitors in turn, each measurement in a process of its own, several
+//! rounds.
 //!
-//! `run` measures and `count` counts, both print tables; `report` turns their records into BENCHMARKS.md and plots;
-//! `compare` measures two commits against each other; `list` names rows and competitors.
+//! `run` measures and `count` counts, both print tables; `report` turns their records into BENCHMARKS.md and
+//! plots; `compare` measures two commits against each other; `list` names rows and competitors.
 
 mod callgrind;
 mod calm;
@@ -31,8 +32,8 @@ use longshore_rivals::pools;
 use longshore_rivals::rows::{self, Scale, Setup};
 use sample::Sample;
 
-/// Counts for the rows about allocations. While it does not, an allocation costs one load and one branch more than
-/// without it, for every competitor alike.
+/// Counts for the rows about allocations. While it does not, an allocation costs one load and one branch more
+/// than without it, for every competitor alike.
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
@@ -78,7 +79,8 @@ enum Task {
     },
 }
 
-/// Exit status: 0 all is well, 1 wrong results (or our own pool hung or died), 2 the command cannot be carried out.
+/// Exit status: 0 all is well, 1 wrong results (or our own pool hung or died), 2 the command cannot be
+/// carried out.
 fn main() -> ExitCode {
     carry_out(Arguments::parse().command).unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

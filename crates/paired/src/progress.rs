@@ -36,8 +36,8 @@ impl Progress {
     }
 }
 
-/// The time that the missing units will take: as long as earlier rounds of the same row, and for a row without any as
-/// long as the mean of all others. Nothing while no unit is done.
+/// The time that the missing units will take: as long as earlier rounds of the same row, and for a row
+/// without any as long as the mean of all others. Nothing while no unit is done.
 fn rest(record: &Record) -> Option<Duration> {
     let mean = |seconds: &mut dyn Iterator<Item = f64>| {
         let (count, sum) = seconds.fold((0, 0.0), |(count, sum), s| (count + 1, sum + s));

@@ -1,23 +1,23 @@
 //! The one definition of a ratio, of its interval and of the verdict on it, for every table and every plot.
 //!
-//! **The ratio** of one side to another is the median, over the rounds that both took part in, of the quotients of
-//! their figures in the same round. It is not the quotient of the two medians, because a machine drifts: over 31
-//! rounds of one program against itself on a shared two-core machine the figures of a round moved together
-//! (correlation 0.4 to 0.95), and the quotient of the medians of 15 rounds scattered 1.5 to 4 times as wide as
-//! the median of the quotients (dispatch: 10 % against 3.7 %). For an even number of rounds the median is the
-//! geometric mean of the two quotients in the middle, so that the ratio of A to B is always the inverse of the
-//! ratio of B to A.
+//! **The ratio** of one side to another is the median, over the rounds that both took part in, of the
+//! quotients of their figures in the same round. It is not the quotient of the two medians, because a machine
+//! drifts: over 31 rounds of one program against itself on a shared two-core machine the figures of a round
+//! moved together (correlation 0.4 to 0.95), and the quotient of the medians of 15 rounds scattered 1.5 to 4
+//! times as wide as the median of the quotients (dispatch: 10 % against 3.7 %). For an even number of rounds
+//! the median is the geometric mean of the two quotients in the middle, so that the ratio of A to B is always
+//! the inverse of the ratio of B to A.
 //!
-//! **The interval** holds the true median of the quotients with a probability of at least 95 %, whatever their
-//! distribution: it reaches from the k-th smallest to the k-th largest quotient, with the largest k that binomial
-//! tails of 1/2 allow (the sign test's interval: Hahn and Meeker, *Statistical Intervals*, 1991, section 5.2). With
-//! five rounds or fewer no such interval exists; then it is the whole range, and [`confidence`] says how much that
-//! is worth (five rounds: 94 %).
+//! **The interval** holds the true median of the quotients with a probability of at least 95 %, whatever
+//! their distribution: it reaches from the k-th smallest to the k-th largest quotient, with the largest k
+//! that binomial tails of 1/2 allow (the sign test's interval: Hahn and Meeker, *Statistical Intervals*,
+//! 1991, section 5.2). With five rounds or fewer no such interval exists; then it is the whole range, and
+//! [`confidence`] says how much that is worth (five rounds: 94 %).
 //!
-//! **The verdict** needs all of four things to call one side better: five rounds, a ratio that differs from 1 by more
-//! than a margin, an interval that excludes 1, and medians beside the ratio in the table that point the same way. A ratio
-//! can therefore never contradict the figures next to it: where it would, the verdict is *unclear*, and a table
-//! shows the interval alone.
+//! **The verdict** needs all of four things to call one side better: five rounds, a ratio that differs from 1
+//! by more than a margin, an interval that excludes 1, and medians beside the ratio in the table that point
+//! the same way. A ratio can therefore never contradict the figures next to it: where it would, the verdict
+//! is *unclear*, and a table shows the interval alone.
 
 use longshore_rivals::rows::Better;
 
@@ -90,7 +90,8 @@ impl Ratio {
         let count = quotients.len();
         let (&low_middle, &high_middle) =
             (quotients.get(count.saturating_sub(1) / 2)?, quotients.get(count / 2)?);
-        // The square root of a product would lose digits where the two are the same, which is the common case.
+        // The square root of a product would lose digits where the two are the same, which is the common
+        // case.
         let value =
             if low_middle == high_middle { low_middle } else { low_middle.sqrt() * high_middle.sqrt() };
         let rank = rank(count).max(1);
@@ -104,7 +105,8 @@ impl Ratio {
         })
     }
 
-    /// The verdict on the side that this is the ratio of; `margin` is the least difference that counts (0.05: 5 %).
+    /// The verdict on the side that this is the ratio of; `margin` is the least difference that counts (0.05:
+    /// 5 %).
     pub fn verdict(&self, better: Better, margin: f64) -> Verdict {
         let least = 1.0 + margin;
         let is_within = |ratio: f64| ratio <= least && ratio >= 1.0 / least;
@@ -140,8 +142,8 @@ impl Ratio {
         format!("{} to {}", short(self.low), short(self.high))
     }
 
-    /// The ratio with its interval, if that is more than a point; the interval alone where the medians point the other
-    /// way.
+    /// The ratio with its interval, if that is more than a point; the interval alone where the medians point
+    /// the other way.
     pub fn cell(&self) -> String {
         if self.medians_agree && self.low == self.high {
             short(self.value)
@@ -182,8 +184,8 @@ pub fn confidence(rounds: usize) -> f64 {
     1.0 - 2.0 * tail(rounds, rank(rounds).max(1))
 }
 
-/// The largest k for which the k-th smallest and the k-th largest enclose the median with enough confidence; 0 if
-/// there is none.
+/// The largest k for which the k-th smallest and the k-th largest enclose the median with enough confidence;
+/// 0 if there is none.
 fn rank(rounds: usize) -> usize {
     (1..=rounds / 2).take_while(|&k| 1.0 - 2.0 * tail(rounds, k) >= CONFIDENCE).last().unwrap_or(0)
 }

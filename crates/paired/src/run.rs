@@ -42,7 +42,8 @@ pub struct Arguments {
     /// Goes on with the record if the file has an unfinished one, of the same commit, machine and options.
     #[arg(long, requires = "json")]
     sitting: bool,
-    /// Writes the file whatever the machine does and whatever is not committed, and marks it: `report` refuses it.
+    /// Writes the file whatever the machine does and whatever is not committed, and marks it: `report`
+    /// refuses it.
     #[arg(long, requires = "json")]
     no_record: bool,
     /// Seconds to wait for a calm machine, each time.

@@ -1,7 +1,8 @@
 //! The parent: starts a child for each measurement, the sides of a row in turn, and keeps the record.
 //!
-//! A unit is one round of one row: one measurement of each side. A unit is taken on a calm machine, counts whole or
-//! not at all, and is saved at once, so that a run that is interrupted goes on after the last whole unit.
+//! A unit is one round of one row: one measurement of each side. A unit is taken on a calm machine, counts
+//! whole or not at all, and is saved at once, so that a run that is interrupted goes on after the last whole
+//! unit.
 
 use std::env;
 use std::path::PathBuf;
@@ -66,8 +67,8 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// If a child cannot be started, the record not be written, or the machine is not calm; the record then holds
-    /// all units before that.
+    /// If a child cannot be started, the record not be written, or the machine is not calm; the record then
+    /// holds all units before that.
     pub fn run<S: Sensor>(&self, record: &mut Record, guard: &mut Guard<S>) -> Result<()> {
         guard.begin()?;
         record.seen = guard.seen().clone();
@@ -91,8 +92,8 @@ impl Plan {
         Ok(())
     }
 
-    /// One measurement of each side, in the order of the sides. The side that goes first changes with `turn`, and so
-    /// does the direction in which they take turns.
+    /// One measurement of each side, in the order of the sides. The side that goes first changes with `turn`,
+    /// and so does the direction in which they take turns.
     fn unit(&self, it: &Match, turn: usize) -> Result<Vec<Sample>> {
         let count = it.sides.len();
         let mut samples = vec![Sample::NotOffered; count];
@@ -169,8 +170,8 @@ mod tests {
 
     /// A program that notes each call in a file and always measures 1 ns.
     ///
-    /// A shell writes it: a file that this process had open for writing could still be open in a child of another test
-    /// that is about to start, and then the system refuses to run it.
+    /// A shell writes it: a file that this process had open for writing could still be open in a child of
+    /// another test that is about to start, and then the system refuses to run it.
     #[cfg(unix)]
     fn program(folder: &std::path::Path) -> PathBuf {
         let script = r#"cat > program <<'END'
@@ -207,7 +208,8 @@ chmod +x program"#;
         let calls = || fs::read_to_string(folder.join("calls")).expect("calls").lines().count();
         let mut record = record(3, plan.rows());
 
-        // Calm for the beginning and four units, of which the third is disturbed once; then others are at work.
+        // Calm for the beginning and four units, of which the third is disturbed once; then others are at
+        // work.
         let machine = |busy: &[f64], foreign: &[f64]| {
             let backwards = |values: &[f64]| values.iter().rev().copied().collect();
             Script { busy: backwards(busy), foreign: backwards(foreign), ..Script::default() }

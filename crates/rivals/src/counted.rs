@@ -1,5 +1,5 @@
-//! Workloads for counting instructions: each nothing but tasks, in any number of passes, so that what a task costs is
-//! the difference between two numbers.
+//! Workloads for counting instructions: each nothing but tasks, in any number of passes, so that what a task
+//! costs is the difference between two numbers.
 
 use std::time::Instant;
 

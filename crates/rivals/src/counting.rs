@@ -1,4 +1,5 @@
-//! An allocator for programs that measure: the system's, which counts what it is asked for while counting is on.
+//! An allocator for programs that measure: the system's, which counts what it is asked for while counting is
+//! on.
 //!
 //! While it is off, which it is in all rows but those about allocations, an allocation costs one load and one
 //! branch more than without it, for every competitor alike.

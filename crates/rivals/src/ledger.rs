@@ -1,11 +1,11 @@
 //! The ledger: what tells every row that each task ran exactly once, and when the last one did.
 //!
 //! A task must leave a trace, and the trace must cost the same for every competitor and little enough not to
-//! hide the fastest. One shared counter would be a contended read-modify-write per task, which costs more than
-//! the dispatch that we measure and would flatter the slow. Hence a page of slots, one per thread: a task adds
-//! 1 and a hash of its own value to the slot of the thread it runs on, with plain loads and stores, because
-//! nobody else writes that slot. The measuring thread compares the sums with what it expects: a lost or doubled
-//! task changes the count, one lost and another doubled changes the sum of the hashes.
+//! hide the fastest. One shared counter would be a contended read-modify-write per task, which costs more
+//! than the dispatch that we measure and would flatter the slow. Hence a page of slots, one per thread: a
+//! task adds 1 and a hash of its own value to the slot of the thread it runs on, with plain loads and stores,
+//! because no other thread writes that slot. The measuring thread compares the sums with what it expects: a
+//! lost or doubled task changes the count, one lost and another doubled changes the sum of the hashes.
 //!
 //! The end of a run is seen by a thread that looks at the sums, sleeping in between ([`Mark::wait`]): a
 //! waiter that spins would take a core from the workers, and a last task that wakes the waiter would have to
@@ -27,8 +27,8 @@ const SLOTS: usize = 1 << 15;
 /// Below the parent's default deadline, so that the child itself can say how far it came.
 const STALLED: Duration = Duration::from_secs(20);
 
-/// The most that counts of the time between two looks, which are a millisecond apart: after a longer one the process had
-/// been stopped, and its tasks with it.
+/// The most that counts of the time between two looks, which are a millisecond apart: after a longer one the
+/// process had been stopped, and its tasks with it.
 const LONGEST_LOOK: Duration = Duration::from_millis(100);
 
 /// How long after the end of a run a doubled task still has to show up. Not part of any figure.
@@ -64,9 +64,10 @@ struct Return;
 
 impl Drop for Return {
     fn drop(&mut self) {
-        // A task that runs in a later destructor of this thread takes a slot anew, which is then lost to others.
+        // A task that runs in a later destructor of this thread takes a slot anew, which is then lost to
+        // others.
         let index = MINE.replace(usize::MAX);
-        FREE.lock().expect("nobody panics while holding it").push(index);
+        FREE.lock().expect("no thread panics while it holds the lock").push(index);
     }
 }
 
@@ -87,7 +88,7 @@ pub fn enter(value: u64) {
 #[cold]
 fn take_slot() -> usize {
     // The lock passes the sums from the thread that ended to this one.
-    let free = FREE.lock().expect("nobody panics while holding it").pop();
+    let free = FREE.lock().expect("no thread panics while it holds the lock").pop();
     // Relaxed: handing out distinct numbers needs atomicity only.
     let index = free.unwrap_or_else(|| TAKEN.fetch_add(1, Ordering::Relaxed));
     assert!(index < SLOTS, "more than {SLOTS} threads ran tasks");

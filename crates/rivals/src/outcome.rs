@@ -27,8 +27,8 @@ pub struct Pass {
 /// How a pass ended.
 pub type Outcome = Result<Pass, Failure>;
 
-/// A workload that is ready: the pool is there, and one pass over it has gone by untimed (threads started, heap
-/// grown, code paged in).
+/// A workload that is ready: the pool is there, and one pass over it has gone by untimed (threads started,
+/// heap grown, code paged in).
 pub struct Prepared {
     /// The tasks of a pass.
     pub tasks: u64,
@@ -50,7 +50,7 @@ pub fn ready(tasks: u64, pass: impl FnMut() -> Outcome + 'static) -> Ready {
     Ok(Prepared { tasks, pass: Box::new(pass) })
 }
 
-/// Makes ready by a first pass whose figures nobody sees.
+/// Makes ready by a first pass whose figures are not used.
 pub fn warmed(tasks: u64, mut pass: impl FnMut() -> Outcome + 'static) -> Ready {
     pass()?;
     ready(tasks, pass)

@@ -17,8 +17,8 @@ pub fn cpu_time() -> Result<Duration, Failure> {
     Err(Failure::NotOffered)
 }
 
-/// Processor time that this process and its children have used so far; a child counts once it has ended and its
-/// end has been waited for.
+/// Processor time that this process and its children have used so far; a child counts once it has ended and
+/// its end has been waited for.
 #[cfg(unix)]
 pub fn cpu_time_with_children() -> Result<Duration, Failure> {
     Ok(used(libc::RUSAGE_SELF) + used(libc::RUSAGE_CHILDREN))

@@ -1,5 +1,5 @@
-//! Work of a given length: a chain of multiplications that no compiler shortens and no cache disturbs, counted in
-//! iterations, so that a task that is interrupted still does its whole work.
+//! Work of a given length: a chain of multiplications that no compiler shortens and no cache disturbs,
+//! counted in iterations, so that a task that is interrupted still does its whole work.
 
 use std::hint::black_box;
 use std::time::Instant;

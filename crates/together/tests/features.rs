@@ -1,5 +1,5 @@
-//! What the features `metrics`, `serde` and `tracing` add, each with a receiver of the test's own. One process, one recorder
-//! and one subscriber, so all of it is here.
+//! What the features `metrics`, `serde` and `tracing` add, each with a receiver of the test's own. One
+//! process, one recorder and one subscriber, so all of it is here.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -86,7 +86,7 @@ fn main() {
     };
     row("an outside submission, one inbox", &mut |i| outside.submitted(1, i));
     row("an outside submission, another inbox each time", &mut |i| outside.submitted(i as usize & 7, i));
-    row("a fork that nobody takes", &mut |_| _ = black_box(lane.forked()));
+    row("a fork that no thief takes", &mut |_| _ = black_box(lane.forked()));
     let lane = self::lane(Precision::Adaptive).1;
     row("a submission to the own deque, end included", &mut |_| {
         let task = lane.begin(Source::Deque);

@@ -132,7 +132,7 @@ fn clients_that_hang_up_make_room_for_the_others() {
 #[test]
 fn a_question_that_must_wait_too_long_is_told_so() {
     let mut service = Service::start(&["--jobs", "1", "--capacity", "1", "--patience", "0.2"]);
-    // Both are longer under way than anybody is ready to wait.
+    // Both are longer under way than any client is ready to wait.
     let mut streams: Vec<_> = (0..3).map(|_| service.connect()).collect();
     for stream in &mut streams {
         stream.write_all(format!("{HARD}\n").as_bytes()).expect("it listens");

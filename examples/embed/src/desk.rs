@@ -117,7 +117,7 @@ fn watch(
 }
 
 fn draw(text: &str) {
-    // Nobody left to tell if standard error is gone.
+    // If standard error is gone, no reader is left.
     let _ = write!(io::stderr(), "{text}");
     let _ = io::stderr().flush();
 }

@@ -1,4 +1,4 @@
-//! The part that owns the pool: a `Pricer` turns contracts into estimates. Whoever owns a `Pricer` needs no
+//! The part that owns the pool: a `Pricer` turns contracts into estimates. The owner of a `Pricer` needs no
 //! knowledge of threads; a running calculation can be watched, waited for, and stopped from any thread.
 
 use std::num::NonZeroUsize;

@@ -1,7 +1,7 @@
 //! Watches a pool at work, as `top` watches a machine: `cargo run --release -p longshore-top -- --help`.
 //!
-//! The work is made up: bursts of short tasks, a few long ones, trees of tasks, tasks by key, and pauses. Keys: space pauses
-//! the pool, `q` ends.
+//! The work is made up: bursts of short tasks, a few long ones, trees of tasks, tasks by key, and pauses.
+//! Keys: space pauses the pool, `q` ends.
 
 mod demo;
 mod view;
@@ -88,12 +88,12 @@ fn watch<P: AnyPool>(cli: &Cli) -> Result<()> {
     result
 }
 
-/// Draws frames that nobody sees, and prints them.
+/// Draws frames without a terminal, and prints them.
 fn print(pool: &impl AnyPool, frames: u32, interval: Duration) -> Result<()> {
     let height = View::height(pool.workers());
     let mut terminal = Terminal::new(TestBackend::new(WIDTH, height))?;
     let mut before = Sample::of(pool);
-    // Nobody ever sends: the end of the wait is the next frame.
+    // No thread ever sends: the end of the wait is the next frame.
     let (_sender, clock) = mpsc::channel::<()>();
     for _ in 0..frames {
         if clock.recv_timeout(interval) == Err(RecvTimeoutError::Disconnected) {

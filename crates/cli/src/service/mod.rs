@@ -110,8 +110,8 @@ impl Drop for Request {
     }
 }
 
-/// Connections that the system may hold for a service until it takes them. With the usual 128 a burst of clients
-/// overflows it, and each client that finds no room is silently put off by a second or more.
+/// Connections that the system may hold for a service until it takes them. With the usual 128 a burst of
+/// clients overflows it, and each client that finds no room is silently put off by a second or more.
 const BACKLOG: u32 = 4096;
 
 /// Listens on an address, with room for a burst of clients.

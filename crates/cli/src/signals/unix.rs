@@ -32,7 +32,8 @@ pub fn listen(mut on_signal: impl FnMut(Signal) -> Next + Send + 'static) -> io:
                 low_level::exit(status);
             }
         };
-        // SAFETY: a signal handler may do what this does: two atomic operations, and `_exit`. It cannot panic.
+        // SAFETY: a signal handler may do what this does: two atomic operations, and `_exit`. It cannot
+        // panic.
         unsafe { low_level::register(number(*signal), end_at_the_third)? };
     }
     thread::Builder::new().name("signals".into()).spawn(move || {

@@ -1,8 +1,10 @@
-//! Compares two builds of the library: one commit against another, in one sitting, their measurements in turn.
+//! Compares two builds of the library: one commit against another, in one sitting, their measurements in
+//! turn.
 //!
-//! Each side is the whole benchmark program of its commit, so its competitors and workloads are those of that commit;
-//! the files in which these differ are named. Both are built at the same path with the same dependencies, so that
-//! equal sources give equal programs, and a commit against itself shows what the machine can resolve.
+//! Each side is the whole benchmark program of its commit, so its competitors and workloads are those of that
+//! commit; the files in which these differ are named. Both are built at the same path with the same
+//! dependencies, so that equal sources give equal programs, and a commit against itself shows what the
+//! machine can resolve.
 
 mod program;
 mod table;
@@ -67,8 +69,8 @@ pub struct Arguments {
     /// Rows to measure, `tree*` for all that begin so [default: those that the library's inside decides].
     #[arg(long, value_delimiter = ',')]
     rows: Vec<String>,
-    /// Competitors to measure [default: push and pull, plain and bounded]; rayon is the same on either side and
-    /// shows what the machine does.
+    /// Competitors to measure [default: push and pull, plain and bounded]; rayon is the same on either side
+    /// and shows what the machine does.
     #[arg(long, value_delimiter = ',')]
     competitors: Vec<String>,
     /// How often each is measured.

@@ -71,7 +71,8 @@ fn rustc() -> String {
     env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned())
 }
 
-/// Builds the program of a commit; always at the same path, which is a part of what the compiler makes of a package.
+/// Builds the program of a commit; always at the same path, which is a part of what the compiler makes of a
+/// package.
 fn build(commit: &str, folder: &Path, program: &Path) -> Result<()> {
     eprintln!("building {commit}");
     let source = folder.join("source");

@@ -1,5 +1,5 @@
-//! What the records lack: rows of the program that were not measured, and competitors that a row is without. A gap
-//! that is not named reads like a choice.
+//! What the records lack: rows of the program that were not measured, and competitors that a row is without.
+//! A gap that is not named reads like a choice.
 
 use std::fmt::{Result, Write};
 

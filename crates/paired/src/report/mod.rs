@@ -1,5 +1,5 @@
-//! What is made of records: tables for the terminal; BENCHMARKS.md with its plots, docs/benchmarks.md with all tables, and
-//! the figures in README.md.
+//! What is made of records: tables for the terminal; BENCHMARKS.md with its plots, docs/benchmarks.md with
+//! all tables, and the figures in README.md.
 
 mod missing;
 mod options;

@@ -1,4 +1,5 @@
-//! BENCHMARKS.md: one run in short, with its most telling tables and plots, what they do not show, and how to make them.
+//! BENCHMARKS.md: one run in short, with its most telling tables and plots, what they do not show, and how to
+//! make them.
 
 use std::fmt::{Result, Write};
 

@@ -145,7 +145,8 @@ where
     root.present().map_err(|error| anyhow!("cannot write a plot: {error}"))
 }
 
-/// Draws a sweep and returns its title; draws nothing if a figure is not above zero, as the axes are logarithmic.
+/// Draws a sweep and returns its title; draws nothing if a figure is not above zero, as the axes are
+/// logarithmic.
 fn curves(rows: &[&Entry<'_>], path: &Path) -> Result<Option<String>> {
     let Some(first) = rows.first() else { return Ok(None) };
     let (Some(sweep), Some(metric)) = (&first.row.sweep, first.row.metrics.first()) else { return Ok(None) };

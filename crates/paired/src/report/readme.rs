@@ -14,7 +14,8 @@ use crate::stats::figure;
 const BEGIN: &str = "<!-- figures: written by `longshore-paired report` -->\n";
 const END: &str = "<!-- end of the figures -->\n";
 
-/// What the table shows: words, row, and which of its figures. `{none}` is what the work takes without a pool.
+/// What the table shows: words, row, and which of its figures. `{none}` is what the work takes without a
+/// pool.
 const FIGURES: [(&str, &str, &str); 6] = [
     ("dispatch of a tiny task by one producer, ns", "dispatch-16", "ns"),
     ("by eight producers, ns", "producers-8", "ns"),

@@ -1,5 +1,5 @@
-//! Which records published pages may be made from: one run of all rows and one count, of the same commit on the same
-//! machine, complete and without objections.
+//! Which records published pages may be made from: one run of all rows and one count, of the same commit on
+//! the same machine, complete and without objections.
 
 use anyhow::{Result, bail, ensure};
 

@@ -24,8 +24,8 @@ pub struct Against {
 }
 
 impl Against {
-    /// How many times better push is, or that nothing can be said about it; never a number that contradicts the
-    /// medians beside it.
+    /// How many times better push is, or that nothing can be said about it; never a number that contradicts
+    /// the medians beside it.
     pub fn times(&self) -> String {
         match self.verdict {
             Verdict::Better => format!("{}x", short(self.times.value)),

@@ -1,4 +1,5 @@
-//! The summary: in how many figures push is better, level and worse, and the figures that a reader with a minute wants.
+//! The summary: in how many figures push is better, level and worse, and the figures that a reader with a
+//! minute wants.
 
 use std::fmt::{Result, Write};
 

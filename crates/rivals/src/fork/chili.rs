@@ -14,9 +14,10 @@ pub struct Lent<'c>(&'c mut Scope<'c>);
 impl<'c> Lent<'c> {
     #[inline]
     fn new(scope: &'c mut Scope<'_>) -> Self {
-        // SAFETY: the lifetime of a scope is that of the job queue to which it refers, and it becomes a shorter one.
-        // A mutable reference forbids that, because one could put a shorter-lived scope into the place of a
-        // longer-lived; neither this module, which alone reaches into a `Lent`, nor chili's `join` does.
+        // SAFETY: the lifetime of a scope is that of the job queue to which it refers, and it becomes a
+        // shorter one. A mutable reference forbids that, because one could put a shorter-lived scope into the
+        // place of a longer-lived; neither this module, which alone reaches into a `Lent`, nor chili's `join`
+        // does.
         Self(unsafe { std::mem::transmute::<&'c mut Scope<'_>, &'c mut Scope<'c>>(scope) })
     }
 }

@@ -1,5 +1,5 @@
-//! Longshore's push pool: the caller takes the place of a worker that has nothing to do, and a small context is passed
-//! from closure to closure by value.
+//! Longshore's push pool: the caller takes the place of a worker that has nothing to do, and a small context
+//! is passed from closure to closure by value.
 
 use std::env;
 use std::ops::Range;

@@ -1,7 +1,8 @@
 //! Fork-join: competitors that run two closures at once, behind one static trait, and who they are.
 //!
-//! The trait passes a *context* by value from closure to closure, because some competitors work with one: a worker, a
-//! scope, a token. Those that find the worker in a thread-local have the unit for a context, which costs nothing.
+//! The trait passes a *context* by value from closure to closure, because some competitors work with one: a
+//! worker, a scope, a token. Those that find the worker in a thread-local have the unit for a context, which
+//! costs nothing.
 
 pub(crate) mod chili;
 #[cfg(feature = "forte")]
@@ -23,8 +24,8 @@ pub trait ForkJoin: Sized + Send + Sync + 'static {
     /// What code inside the pool carries in order to fork.
     type Context<'c>;
 
-    /// Makes the pool. So many threads work on what is entered: where the thread that enters takes part, it is one of
-    /// them.
+    /// Makes the pool. So many threads work on what is entered: where the thread that enters takes part, it
+    /// is one of them.
     fn new(workers: usize) -> Self;
 
     /// Takes work into the pool and waits for it.
@@ -44,7 +45,8 @@ pub trait ForkJoin: Sized + Send + Sync + 'static {
     /// The context once more, for one of several forks.
     fn again<'a, 'b: 'a>(context: &'a mut Self::Context<'b>) -> Self::Context<'a>;
 
-    /// Runs the body for each index, by the loop that the competitor offers or else by joins down to one index.
+    /// Runs the body for each index, by the loop that the competitor offers or else by joins down to one
+    /// index.
     fn each<B>(context: Self::Context<'_>, range: Range<usize>, body: &B)
     where
         B: for<'c> Fn(Self::Context<'c>, usize) + Sync,

@@ -1,7 +1,7 @@
 //! Matrix multiplication by recursive blocks: the four quarters of the result at once, twice.
 //!
-//! A matrix is stored as its quarters one after the other, each likewise, down to blocks of 32 x 32 in rows. So a
-//! quarter is a slice, and four quarters can be written at the same time.
+//! A matrix is stored as its quarters one after the other, each likewise, down to blocks of 32 x 32 in rows.
+//! So a quarter is a slice, and four quarters can be written at the same time.
 
 use crate::fork::ForkJoin;
 

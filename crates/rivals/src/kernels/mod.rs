@@ -1,5 +1,5 @@
-//! The algorithms of the fork-join rows, one file each, generic over the competitor. What they come to is known, or
-//! checked by other means.
+//! The algorithms of the fork-join rows, one file each, generic over the competitor. What they come to is
+//! known, or checked by other means.
 
 pub mod fib;
 pub mod mandelbrot;

@@ -1,8 +1,8 @@
-//! Unbalanced Tree Search (Olivier and others, 2006): a tree in which only hashing tells how many children a node
-//! has, so nobody can divide it beforehand. Counts its nodes and leaves.
+//! Unbalanced Tree Search (Olivier and others, 2006): a tree in which only hashing tells how many children a
+//! node has, so it cannot be divided beforehand. Counts its nodes and leaves.
 //!
-//! A node is 20 bytes: SHA-1 of its parent's, followed by its number among the siblings. Its last 31 bits are a
-//! random number.
+//! A node is 20 bytes: SHA-1 of its parent's, followed by its number among the siblings. Its last 31 bits are
+//! a random number.
 
 use std::ops::Range;
 

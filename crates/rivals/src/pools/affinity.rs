@@ -1,5 +1,5 @@
-//! affinitypool: sharded injectors, tasks as futures. Dropping the future cancels its task and there is no way to
-//! detach it, so it offers calls and results, but not fire and forget.
+//! affinitypool: sharded injectors, tasks as futures. Dropping the future cancels its task and there is no
+//! way to detach it, so it offers calls and results, but not fire and forget.
 
 use affinitypool::Threadpool;
 use futures_lite::future::block_on;

@@ -1,6 +1,6 @@
-//! The pool that people make themselves: a crossbeam channel of boxed closures and some threads. Bounded, where a
-//! producer that is ahead waits and a task that finds the queue full runs its new task itself (otherwise all
-//! workers could wait for room); and unbounded.
+//! The pool that people make themselves: a crossbeam channel of boxed closures and some threads. Bounded,
+//! where a producer that is ahead waits and a task that finds the queue full runs its new task itself
+//! (otherwise all workers could wait for room); and unbounded.
 
 use std::thread::{self, JoinHandle};
 

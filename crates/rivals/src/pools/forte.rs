@@ -1,5 +1,5 @@
-//! Forte: pools are static and made of a size; `spawn` takes a closure from outside or from a worker. A call that
-//! waits would make the caller one more member, so results come through a oneshot channel.
+//! Forte: pools are static and made of a size; `spawn` takes a closure from outside or from a worker. A call
+//! that waits would make the caller one more member, so results come through a oneshot channel.
 
 use forte::{ThreadPool, Worker};
 

@@ -66,7 +66,8 @@ impl<P: AnyPool> Batch for Longshore<P> {
     }
 }
 
-/// A partition for each worker, so its number is that of a worker. (A pool that pulls has no queue to send it to.)
+/// A partition for each worker, so its number is that of a worker. (A pool that pulls has no queue to send it
+/// to.)
 impl<P: AnyPool> Partitioned for Longshore<P> {
     #[inline]
     fn visit<F: FnOnce() + Send + 'static>(&self, partition: usize, task: F) {

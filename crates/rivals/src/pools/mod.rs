@@ -1,9 +1,10 @@
 //! The competitors: one file each, behind traits that say what a competitor offers.
 //!
-//! Everything is dispatched statically (the macros of `registry` expand a row's generic function once for each
-//! competitor), so that nobody pays for a box, a virtual call or a clone that its own API does not ask for. Where an API leaves a choice, each
-//! competitor gets its fastest idiom. Pools live in `static` references (a leaked box), so that a task that spawns
-//! carries a plain reference and no competitor has to count references to its pool.
+//! Everything is dispatched statically (the macros of `registry` expand a row's generic function once for
+//! each competitor), so that no competitor pays for a box, a virtual call or a clone that its own API does
+//! not ask for. Where an API leaves a choice, each competitor gets its fastest idiom. Pools live in `static`
+//! references (a leaked box), so that a task that spawns carries a plain reference and no competitor has to
+//! count references to its pool.
 
 pub(crate) mod affinity;
 pub(crate) mod channel;
@@ -74,8 +75,9 @@ pub trait Execute: Rival {
         FromOutside(self)
     }
 
-    /// A binary tree of tasks of this depth: each enters its number in the ledger (the root is 1, the children
-    /// of n are 2n and 2n + 1) and spawns its children. Returns when the root has been handed over, or later.
+    /// A binary tree of tasks of this depth: each enters its number in the ledger (the root is 1, the
+    /// children of n are 2n and 2n + 1) and spawns its children. Returns when the root has been handed over,
+    /// or later.
     fn tree(&'static self, depth: u32) {
         let spawner = self.spawner();
         self.execute(move || branch(spawner, depth, 1));
@@ -90,7 +92,7 @@ pub trait Spawner: Copy + Send + 'static {
         F: FnOnce() + Send + 'static;
 }
 
-/// For pools that take a task from their own workers by the same call as from anybody.
+/// For pools that take a task from their own workers by the same call as from any other thread.
 struct FromOutside<R: 'static>(&'static R);
 
 impl<R> Clone for FromOutside<R> {

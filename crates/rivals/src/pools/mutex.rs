@@ -16,7 +16,7 @@ pub struct Mutexed {
 
 /// The next job, or nothing once the senders are gone. The lock is held while waiting and no longer.
 fn next(jobs: &Mutex<Receiver<Job>>) -> Option<Job> {
-    jobs.lock().expect("nobody panics while holding it").recv().ok()
+    jobs.lock().expect("no thread panics while it holds the lock").recv().ok()
 }
 
 impl Rival for Mutexed {

@@ -8,7 +8,8 @@ use longshore::{AnyPool, CancelToken, Histograms, Pool, PoolBuilder, Priority, S
 use super::longshore::{Longshore, Push};
 use super::{Execute, Rival, Spawner};
 
-/// How long the growing pools keep a worker that has nothing to do: long beside a burst's gaps, short for who waits for it.
+/// How long the growing pools keep a worker that has nothing to do: long beside a burst's gaps, short for who
+/// waits for it.
 pub const IDLE_TIMEOUT: Duration = Duration::from_millis(100);
 
 fn made<P: AnyPool>(builder: PoolBuilder<P>) -> Longshore<P> {
@@ -29,7 +30,7 @@ impl<P: AnyPool> Rival for Growing<Longshore<P>> {
     }
 }
 
-/// The same, and a worker for every task that finds nobody idle.
+/// The same, and a worker for every task that finds no idle worker.
 pub struct Eager(Push);
 
 impl Rival for Eager {

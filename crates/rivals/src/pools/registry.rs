@@ -1,7 +1,7 @@
 //! Who takes part: the competitors' names, and the macros that expand a generic function for each of them.
 
-/// The names by which competitors are chosen, in the order of the tables. With more names in the brackets, these come after
-/// `none`.
+/// The names by which competitors are chosen, in the order of the tables. With more names in the brackets,
+/// these come after `none`.
 macro_rules! names {
     ($($more:literal),*) => {
         &[
@@ -27,17 +27,19 @@ macro_rules! names {
     };
 }
 
-/// Those who take part where a row does not say otherwise, in the order of the tables.
+/// The competitors that take part where a row does not say otherwise, in the order of the tables.
 pub const NAMES: &[&str] = names!();
 
-/// No pool and no scheduler: as many threads as can run at the same time, each of which does the whole work by itself. What
-/// the machine can do.
+/// No pool and no scheduler: as many threads as can run at the same time, each of which does the whole work
+/// by itself. What the machine can do.
 pub const SIDE_BY_SIDE: &str = "side-by-side";
 
-/// Those who take part in the rows whose figure is a share of the ideal: all, and how near to it the machine itself comes.
+/// The competitors that take part in the rows whose figure is a share of the ideal: all, and how near to it
+/// the machine itself comes.
 pub const TO_IDEAL: &[&str] = names!("side-by-side");
 
-/// Those who take part in the rows about data that is visited again, a few of them pinned to cores.
+/// The competitors that take part in the rows about data that is visited again, a few of them pinned to
+/// cores.
 pub const LOCAL: &[&str] = &[
     "none",
     "push",
@@ -50,15 +52,16 @@ pub const LOCAL: &[&str] = &[
     "channel-bounded",
 ];
 
-/// Those who take part in the rows about bounded queues, and who they are to be compared with.
+/// The competitors that take part in the rows about bounded queues, and who they are to be compared with.
 pub const BOUNDED: &[&str] =
     &["push", "push-bounded", "pull", "pull-bounded", "channel-bounded", "channel-unbounded"];
 
-/// Those who take part in the rows about many workers: a central queue, queues for each, and both.
+/// The competitors that take part in the rows about many workers: a central queue, queues for each, and both.
 pub const CENTRAL: &[&str] =
     &["none", "push", "pull", "rayon", "executors", "channel-bounded", "channel-unbounded", "channel-mutex"];
 
-/// Those who take part in the row about a burst: pools that can have so many threads, in a fixed number or as needed.
+/// The competitors that take part in the row about a burst: pools that can have so many threads, in a fixed
+/// number or as needed.
 pub const BURST: &[&str] = &[
     "push",
     "push-elastic",
@@ -77,14 +80,14 @@ pub const BURST: &[&str] = &[
     "channel-mutex",
 ];
 
-/// Those who take part in the row about a size that may change.
+/// The competitors that take part in the row about a size that may change.
 pub const ELASTIC: &[&str] = &["push", "push-grown", "push-elastic", "pull", "pull-grown", "pull-elastic"];
 
-/// Those who take part in the rows about histograms.
+/// The competitors that take part in the rows about histograms.
 pub const HISTOGRAMS: &[&str] =
     &["push", "push-sampled", "push-histograms", "pull", "pull-sampled", "pull-histograms"];
 
-/// Those who take part in the row about tasks that say more about themselves.
+/// The competitors that take part in the row about tasks that say more about themselves.
 pub const TICKETS: &[&str] = &["push", "push-priority", "push-token", "pull", "pull-priority", "pull-token"];
 
 /// Whether a competitor is called so.
@@ -189,7 +192,8 @@ macro_rules! locating {
     };
 }
 
-/// `bounding!(name, R => f::<R>(..))`: for the [`Execute`](super::Execute) competitor of that name among [`BOUNDED`].
+/// `bounding!(name, R => f::<R>(..))`: for the [`Execute`](super::Execute) competitor of that name among
+/// [`BOUNDED`].
 macro_rules! bounding {
     ($name:expr, $R:ident => $body:expr) => {
         $crate::pools::choosing!($name, $R => $body, {
@@ -203,7 +207,8 @@ macro_rules! bounding {
     };
 }
 
-/// `bursting!(name, R => f::<R>(..))`: for the [`Execute`](super::Execute) competitor of that name among [`BURST`].
+/// `bursting!(name, R => f::<R>(..))`: for the [`Execute`](super::Execute) competitor of that name among
+/// [`BURST`].
 macro_rules! bursting {
     ($name:expr, $R:ident => $body:expr) => {
         match $name {
@@ -220,8 +225,8 @@ macro_rules! bursting {
     };
 }
 
-/// `opting!(name, R => f::<R>(..))`: for the [`Execute`](super::Execute) competitor of that name among [`ELASTIC`],
-/// [`HISTOGRAMS`] and [`TICKETS`].
+/// `opting!(name, R => f::<R>(..))`: for the [`Execute`](super::Execute) competitor of that name among
+/// [`ELASTIC`], [`HISTOGRAMS`] and [`TICKETS`].
 macro_rules! opting {
     ($name:expr, $R:ident => $body:expr) => {
         $crate::pools::choosing!($name, $R => $body, {

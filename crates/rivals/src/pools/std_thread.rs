@@ -8,7 +8,7 @@ use super::{Execute, Return, Rival};
 pub struct StdThread;
 
 impl Rival for StdThread {
-    // Beyond this the system refuses threads, and nobody would do it.
+    // Beyond this the system refuses threads, and no program would start them.
     const MOST_TASKS: u64 = 20_000;
 
     fn new(_workers: usize) -> Self {

@@ -1,5 +1,5 @@
-//! tokio's multi-thread runtime, each task a future that is ready at its first poll. Neither its timers nor its
-//! I/O are switched on.
+//! tokio's multi-thread runtime, each task a future that is ready at its first poll. Neither its timers nor
+//! its I/O are switched on.
 
 use tokio::runtime::{Builder, Runtime};
 

@@ -1,4 +1,5 @@
-//! Dispatch into a bounded queue, by one producer and by four: what the bound costs, and what it costs elsewhere.
+//! Dispatch into a bounded queue, by one producer and by four: what the bound costs, and what it costs
+//! elsewhere.
 
 use super::producers::produce;
 use super::{ROW, Row, lower};

@@ -1,4 +1,5 @@
-//! A burst upon a pool at rest: how soon does one that grows have the workers that it needs, and how soon are they gone?
+//! A burst upon a pool at rest: how soon does one that grows have the workers that it needs, and how soon are
+//! they gone?
 
 use std::thread;
 use std::time::{Duration, Instant};

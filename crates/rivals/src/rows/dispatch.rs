@@ -1,5 +1,5 @@
-//! Dispatch by one producer: a million tiny tasks, one call each or in batches; captures of 16, 64 and 256 bytes;
-//! two workers and many.
+//! Dispatch by one producer: a million tiny tasks, one call each or in batches; captures of 16, 64 and 256
+//! bytes; two workers and many.
 
 use std::hint::black_box;
 use std::time::Instant;

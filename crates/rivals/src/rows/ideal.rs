@@ -1,4 +1,5 @@
-//! What a pool could come to at best: the ideal that figures are a share of, and how near to it the machine itself comes.
+//! What a pool could come to at best: the ideal that figures are a share of, and how near to it the machine
+//! itself comes.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,9 +19,9 @@ pub fn at_once(threads: usize) -> usize {
     threads.min(thread::available_parallelism().map_or(1, usize::from))
 }
 
-/// As many threads as can run at the same time, each of which does all of the tasks by itself, from a place of its own on,
-/// so that no two are at the same task: no pool can do that much work in less time. `work` says what goes into the ledger
-/// for the task of a number.
+/// As many threads as can run at the same time, each of which does all of the tasks by itself, from a place
+/// of its own on, so that no two are at the same task: no pool can do that much work in less time. `work`
+/// says what goes into the ledger for the task of a number.
 pub fn side_by_side(
     threads: usize,
     tasks: u64,
@@ -44,8 +45,9 @@ pub fn side_by_side(
     Ok(elapsed)
 }
 
-/// How long so many workers take for tasks of these lengths if each that has nothing to do begins the next one at once. What
-/// is missing to an even division is due to the tasks and their order: nobody can share the last one.
+/// How long so many workers take for tasks of these lengths if each that has nothing to do begins the next
+/// one at once. What is missing to an even division is due to the tasks and their order: the last task
+/// cannot be shared.
 pub fn in_order(lengths: &[f64], workers: usize) -> f64 {
     let mut busy_until = vec![0.0_f64; workers];
     for length in lengths {

@@ -1,5 +1,5 @@
-//! What a pool costs when there is little or nothing to do: processor time for one empty task per millisecond,
-//! and for none at all.
+//! What a pool costs when there is little or nothing to do: processor time for one empty task per
+//! millisecond, and for none at all.
 
 use std::thread;
 use std::time::{Duration, Instant};

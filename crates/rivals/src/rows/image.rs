@@ -88,7 +88,7 @@ fn shuffled(scale: Scale) -> Result<Photos, Failure> {
     Ok(photos)
 }
 
-/// What a task enters: its number, or one that nobody expects if the result is wrong.
+/// What a task enters: its number, or an unexpected number if the result is wrong.
 fn entry(number: u64, photo: &[u8], right: u64) -> u64 {
     if process(photo).is_ok_and(|result| result == right) { number } else { u64::MAX }
 }

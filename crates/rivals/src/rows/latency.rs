@@ -1,4 +1,5 @@
-//! Latency: the round trip of one task after another, and how long a pool that has been idle takes to start one.
+//! Latency: the round trip of one task after another, and how long a pool that has been idle takes to start
+//! one.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,5 +1,5 @@
-//! Cache locality: partitions of data, each visited again and again. A worker that gets the same partition finds it
-//! in its core's cache; one that gets whichever is next finds its neighbour's.
+//! Cache locality: partitions of data, each visited again and again. A worker that gets the same partition
+//! finds it in its core's cache; one that gets whichever is next finds its neighbour's.
 
 use std::sync::Arc;
 use std::thread;
@@ -12,10 +12,12 @@ use crate::pools::{LOCAL, Partitioned, leak, locating};
 use crate::process::l2_bytes;
 use crate::work::Random;
 
-/// How often all data of as many partitions as one worker has are visited, if they have the size of an L2 cache.
+/// How often all data of as many partitions as one worker has are visited, if they have the size of an L2
+/// cache.
 const VISITS: u64 = 4000;
 
-/// Partitions for each worker: enough that keys divide them about evenly, few enough that a visit takes microseconds.
+/// Partitions for each worker: enough that keys divide them about evenly, few enough that a visit takes
+/// microseconds.
 const PARTITIONS: usize = 16;
 
 /// Where the order of the visits comes from.

@@ -1,5 +1,5 @@
-//! Submitters times tasks times work: 1 x 1M, 100 x 10,000 and 1,000 x 1,000, of a little arithmetic, of a small
-//! recursion and of sleep.
+//! Submitters times tasks times work: 1 x 1M, 100 x 10,000 and 1,000 x 1,000, of a little arithmetic, of a
+//! small recursion and of sleep.
 
 use std::hint::black_box;
 use std::thread;
@@ -123,7 +123,7 @@ fn pass<R: Execute>(
     tasks: u64,
     work: Work,
 ) -> Result<Duration, crate::outcome::Failure> {
-    // Wrong work shows in the ledger as a task that nobody expects.
+    // Wrong work shows in the ledger as an unexpected task.
     let submit = |number| pool.execute(move || ledger::enter(number + work()));
     producers::pass(submitters, tasks / submitters, Expected::of(0..tasks), submit)
 }

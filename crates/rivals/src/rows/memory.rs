@@ -40,18 +40,18 @@ struct Gate {
 impl Gate {
     /// What a worker does: arrives and waits.
     fn pass(&self) {
-        let mut state = self.state.lock().expect("nobody panics while holding it");
+        let mut state = self.state.lock().expect("no thread panics while it holds the lock");
         state.0 += 1;
         self.changed.notify_all();
         drop(self.changed.wait_while(state, |state| !state.1));
     }
 
     fn await_arrival(&self, workers: usize) -> Result<(), Failure> {
-        let state = self.state.lock().expect("nobody panics while holding it");
+        let state = self.state.lock().expect("no thread panics while it holds the lock");
         let (state, _) = self
             .changed
             .wait_timeout_while(state, ARRIVAL, |state| state.0 < workers)
-            .expect("nobody panics while holding it");
+            .expect("no thread panics while it holds the lock");
         match state.0 {
             arrived if arrived == workers => Ok(()),
             arrived => Err(Failure::Wrong(format!(
@@ -62,7 +62,7 @@ impl Gate {
     }
 
     fn open(&self) {
-        self.state.lock().expect("nobody panics while holding it").1 = true;
+        self.state.lock().expect("no thread panics while it holds the lock").1 = true;
         self.changed.notify_all();
     }
 }

@@ -1,8 +1,8 @@
 //! The rows: what is measured. One file for each group of workloads.
 //!
-//! A row's function makes the pool, lets one untimed pass go by (threads started, heap grown, code paged in) and
-//! returns what measures the next one. Making the pool counts in the row about making pools only. Pools stay until
-//! the process ends.
+//! A row's function makes the pool, lets one untimed pass go by (threads started, heap grown, code paged in)
+//! and returns what measures the next one. Making the pool counts in the row about making pools only. Pools
+//! stay until the process ends.
 
 pub mod allocations;
 pub mod bounded;

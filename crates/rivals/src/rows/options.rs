@@ -1,5 +1,5 @@
-//! What an ability costs that is off unless one asks for it: a size that may change, histograms, tasks that say more about
-//! themselves. Each beside the same pool without it.
+//! What an ability costs that is off unless one asks for it: a size that may change, histograms, tasks that
+//! say more about themselves. Each beside the same pool without it.
 
 use super::dispatch::{TASKS, TINY, hand_over};
 use super::lengths::efficiency;

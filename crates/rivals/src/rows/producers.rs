@@ -66,18 +66,18 @@ struct Line {
 
 impl Line {
     fn arrive(&self) {
-        let mut state = self.state.lock().expect("nobody panics while holding it");
+        let mut state = self.state.lock().expect("no thread panics while it holds the lock");
         state.0 += 1;
         self.changed.notify_all();
         drop(self.changed.wait_while(state, |state| !state.1));
     }
 
     fn start(&self, producers: u64) -> Instant {
-        let state = self.state.lock().expect("nobody panics while holding it");
+        let state = self.state.lock().expect("no thread panics while it holds the lock");
         let mut state = self
             .changed
             .wait_while(state, |state| state.0 < producers)
-            .expect("nobody panics while holding it");
+            .expect("no thread panics while it holds the lock");
         let start = Instant::now();
         state.1 = true;
         self.changed.notify_all();

@@ -1,4 +1,5 @@
-//! More threads than cores: the cost of contention as far as two cores show it, and what is left of useful work.
+//! More threads than cores: the cost of contention as far as two cores show it, and what is left of useful
+//! work.
 
 use super::lengths::efficiency;
 use super::producers::produce;

@@ -142,7 +142,7 @@ impl Analysis {
         if span.at_most > span.span {
             writeln!(
                 out,
-                "forks that nobody took are estimated; without them the chain is {}",
+                "forks that no thief took are estimated; without them the chain is {}",
                 time(span.at_most)
             )?;
         }

@@ -1,12 +1,12 @@
 //! Work and span of a parallel run.
 //!
 //! The run is a graph: tasks, with edges from a submission to the task that was submitted, and from the end
-//! of a task to whoever waited for it. *Work* is what all tasks took. *Span* is the longest chain through the
-//! graph; no number of workers makes the run shorter (Blumofe and Leiserson, "Scheduling Multithreaded
-//! Computations by Work Stealing", 1999). A thread from outside is part of a chain while it submits, for the
-//! pool cannot be faster than that; it is not part of the work.
+//! of a task to the task that waited for it. *Work* is what all tasks took. *Span* is the longest chain
+//! through the graph; no number of workers makes the run shorter (Blumofe and Leiserson, "Scheduling
+//! Multithreaded Computations by Work Stealing", 1999). A thread from outside is part of a chain while it
+//! submits, because the pool cannot be faster than that; it is not part of the work.
 //!
-//! # Forks that nobody took
+//! # Forks that no thief took
 //! They are counted, not recorded. A stretch of `w` nanoseconds with `n` of them is taken to be a balanced
 //! tree of `2n + 1` equal nodes, whose longest path has `log2(n + 1) + 1` of them. [`Span::at_most`] takes
 //! them to be one after the other.
@@ -23,7 +23,7 @@ pub struct Span {
     pub work: Nanos,
     /// T-infinity: the longest chain.
     pub span: Nanos,
-    /// The longest chain if forks that nobody took are no parallelism.
+    /// The longest chain if forks that no thief took are no parallelism.
     pub at_most: Nanos,
     /// The longest chain with the burden at each step from one task to another.
     pub burdened: Nanos,
@@ -74,7 +74,7 @@ impl Span {
     }
 }
 
-/// What forks that nobody took are taken for.
+/// What forks that no thief took are taken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Forks {
     Balanced,

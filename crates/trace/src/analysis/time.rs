@@ -22,7 +22,7 @@ pub enum Class {
     Wait,
     /// A task blocks, with a word to the pool or without.
     Block,
-    /// The kernel gave the processor to somebody else.
+    /// The kernel gave the processor to another thread.
     Kernel,
 }
 

@@ -35,7 +35,7 @@ pub mod tag {
     pub const DATA: [u8; 4] = *b"DATA";
     /// The pool's statistics at the end: lines `key=value`.
     pub const STATS: [u8; 4] = *b"STAT";
-    /// Something that whoever reads the recording should know: text.
+    /// Something that the reader of the recording should know: text.
     pub const NOTE: [u8; 4] = *b"NOTE";
     /// The end: nothing follows.
     pub const END: [u8; 4] = *b"FINI";

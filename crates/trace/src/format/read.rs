@@ -47,7 +47,7 @@ pub struct Recording {
     pub labels: BTreeMap<u16, String>,
     /// The lanes, in the order of their numbers.
     pub lanes: Vec<LaneData>,
-    /// What whoever reads it should know.
+    /// What its reader should know.
     pub notes: Vec<String>,
     /// Where it breaks off, if it has no end.
     pub cut_at: Option<u64>,

@@ -122,7 +122,7 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    /// A line of text for whoever reads the recording.
+    /// A line of text for the reader of the recording.
     ///
     /// # Errors
     /// As [`Writer::pool`].

@@ -154,7 +154,7 @@ impl Output {
     fn end(mut self, stats: &Facts) -> io::Result<()> {
         let state = self.state.clone();
         if let Some(error) = self.error.take() {
-            // The cut has made room for these few bytes, unless somebody else took it.
+            // The cut has made room for these few bytes, unless another process took it.
             _ = self.writer.note(&format!("records are missing at the end: {error}"));
             _ = write_tail(&mut self.writer, &state, usize::MAX, stats)
                 .and_then(|()| self.writer.end().map(|_| ()));

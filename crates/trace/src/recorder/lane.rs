@@ -267,8 +267,8 @@ impl<C: Clock> Lane<C> {
 /// Tasks.
 impl<C: Clock> Lane<C> {
     /// A task begins. Costs a look at the clock only if another one is interrupted that does not wait: else
-    /// the task has begun at the last record with a time. So whoever has looked for a task writes that down
-    /// before ([`Lane::searches`] and the records of queues).
+    /// the task has begun at the last record with a time. So a worker that has looked for a task writes that
+    /// down before ([`Lane::searches`] and the records of queues).
     #[inline]
     pub fn begin(&self, source: Source) -> Begun {
         match self.state.replace(State::Running) {

@@ -72,7 +72,7 @@ pub fn facts(data: &[u8]) -> Facts {
     }
 }
 
-/// The few fields that everybody may know. `None` if there are none.
+/// The few fields that are no secret. `None` if there are none.
 pub fn basic(data: &[u8], rotate: bool) -> Option<Vec<u8>> {
     let exif = read(data)?;
     let is_wanted = |field: &&Field| {

@@ -141,7 +141,7 @@ function showSpan() {
     `${formatTime(META.burden)} for each step to another worker (${source}).`,
   ];
   if (META.atMost > META.span) {
-    parts.push(`Forks that nobody took are estimated; without them the chain is ${formatTime(META.atMost)}.`);
+    parts.push(`Forks that no thief took are estimated; without them the chain is ${formatTime(META.atMost)}.`);
   }
   const rows = META.path.map((p) => {
     const share = formatShare(p.time / Math.max(1, META.span));
