@@ -107,16 +107,21 @@ fn paths_of_tree(tree: &str) -> Vec<String> {
 /// The paths in `code` that may name a module: those of each `use`, and all others that begin with `crate`,
 /// `self`, `super` or one of `children`.
 fn paths_in(code: &str, children: &[&str]) -> Vec<String> {
-    let at_word = |place: usize| !code[..place].ends_with(|c: char| is_of_name(c) || c == ':');
-    let trees = code.match_indices("use ").filter(|(place, _)| at_word(*place));
-    let trees = trees.map(|(place, word)| code[place + word.len()..].split(';').next().expect("a tree"));
-    let mut paths: Vec<_> = trees.flat_map(paths_of_tree).collect();
+    let places = |text: &str, word: &str| -> Vec<usize> {
+        let at_word = |place: &usize| !text[..*place].ends_with(|c: char| is_of_name(c) || c == ':');
+        text.match_indices(word).map(|(place, _)| place).filter(at_word).collect()
+    };
+    let (mut paths, mut rest, mut done) = (Vec::new(), String::new(), 0);
+    for place in places(code, "use ") {
+        let tree = code[place + "use ".len()..].split(';').next().expect("a tree");
+        paths.extend(paths_of_tree(tree));
+        rest.push_str(&code[done.min(place)..place]);
+        done = place + "use ".len() + tree.len();
+    }
+    rest.push_str(&code[done..]);
     for start in ["crate", "self", "super"].iter().chain(children) {
-        let begin = format!("{start}::");
-        let places = code.match_indices(&begin).filter(|(place, _)| at_word(*place));
-        // A brace belongs to a `use`, whose paths were found above.
-        let plain = places.filter(|(place, begin)| !code[place + begin.len()..].starts_with('{'));
-        paths.extend(plain.map(|(place, _)| path_at(&code[place..])));
+        let found = places(&rest, &format!("{start}::"));
+        paths.extend(found.into_iter().map(|place| path_at(&rest[place..])));
     }
     paths
 }
@@ -210,7 +215,7 @@ fn imports_are_found_in_every_form() {
         ("g::linux", "g"),
     ];
     assert_eq!(imports, expected.map(|(from, to)| (from.to_owned(), to.to_owned())));
-    assert_eq!(rings(&imports_of(&modules)), [vec!["a", "b"], vec!["g", "g::linux"]]);
+    assert_eq!(rings(&imports_of(&modules)), [vec!["a", "b", "c", "c::child"], vec!["g", "g::linux"]]);
 }
 
 #[test]

@@ -512,7 +512,7 @@ fn validate_limits(
     if stand_ins > MAX_WORKERS {
         return Err(BuildError::TooManyStandIns { asked: stand_ins, max: MAX_WORKERS });
     }
-    Ok(WorkerLimits { min, max, stand_ins, spares: scaling.spares(), keep_alive: scaling.idle_time() })
+    Ok(WorkerLimits { min, max, stand_ins, spares: scaling.spares(), idle_timeout: scaling.idle_timeout })
 }
 
 fn validate_workers(asked: Option<Workers>) -> Result<Workers, BuildError> {

@@ -123,14 +123,14 @@ impl Permits {
         self.counters.get_or_make(worker, ReleaseCounter::new);
     }
 
-    /// Takes up to `wanted` (not 0) permits at `stripe`. Returns how many it took; 0 means that the pool is
+    /// Takes up to `most` (not 0) permits at `stripe`. Returns how many it took; 0 means that the pool is
     /// full.
     #[inline]
-    pub fn try_acquire(&self, stripe: usize, wanted: u64) -> u64 {
+    pub fn try_acquire(&self, stripe: usize, most: u64) -> u64 {
         let here = &self.stripes[stripe];
         let mut left = here.load(Ordering::Relaxed); // only a guess for the CAS
         while left > 0 {
-            let got = left.min(wanted);
+            let got = left.min(most);
             // Acquire pairs with the Release of the refill in `acquire_slow`: the counters that these permits
             // were computed from were read before. Without it a task could start, and be counted in a
             // counter, "before" its permit left the state.
@@ -139,17 +139,17 @@ impl Permits {
                 Err(current) => left = current,
             }
         }
-        self.acquire_slow(stripe, wanted)
+        self.acquire_slow(stripe, most)
     }
 
-    /// Takes up to `wanted` permits out of the state, and a refill for the stripe.
+    /// Takes up to `most` permits out of the state, and a refill for the stripe.
     #[cold]
-    fn acquire_slow(&self, stripe: usize, wanted: u64) -> u64 {
+    fn acquire_slow(&self, stripe: usize, most: u64) -> u64 {
         let mut state = lock(&self.state);
         if !state.queue.has_no_handoff() {
             return 0; // what is free belongs to the waiters
         }
-        let (got, left) = self.acquire_from_state(&mut state, wanted);
+        let (got, left) = self.acquire_from_state(&mut state, most);
         let refill = (left / PART).min(REFILL);
         if refill > 0 {
             state.out += refill;
@@ -160,16 +160,16 @@ impl Permits {
         got
     }
 
-    /// Takes up to `wanted` permits out of the state, and drains the stripes if it has none. Returns how many
+    /// Takes up to `most` permits out of the state, and drains the stripes if it has none. Returns how many
     /// it took, and how many are left.
-    fn acquire_from_state(&self, state: &mut PermitsState, wanted: u64) -> (u64, u64) {
+    fn acquire_from_state(&self, state: &mut PermitsState, most: u64) -> (u64, u64) {
         let mut free = self.free(state);
         if free == 0 {
             // The stripes first, then the counters: see the section on "full".
             state.out -= self.drain_stripes();
             free = self.free(state);
         }
-        let got = free.min(wanted);
+        let got = free.min(most);
         state.out += got;
         (got, free - got)
     }

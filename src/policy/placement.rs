@@ -16,7 +16,7 @@ pub const REVIEW_INTERVAL: u32 = 32;
 
 /// Tasks in the home's inbox above which the producer considers another home. Below it a move gains nothing,
 /// because the worker takes that many tasks in two batches.
-pub const SPILL_DEPTH: usize = 64;
+pub const REVIEW_DEPTH: usize = 64;
 
 /// Workers examined besides the home. Two random choices already bring the longest queue down from
 /// `O(log n / log log n)` to `O(log log n)` (Mitzenmacher, "The power of two choices", 2001).
@@ -26,7 +26,7 @@ const CANDIDATES: usize = 2;
 /// `w`.
 pub fn review_home(home: usize, workers: usize, depth: impl Fn(usize) -> usize, rng: &Rng) -> usize {
     let here = depth(home);
-    if here <= SPILL_DEPTH || workers < 2 {
+    if here <= REVIEW_DEPTH || workers < 2 {
         return home;
     }
     let candidates = (0..CANDIDATES).map(|_| rng.below(workers));
@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn a_home_that_is_not_overloaded_stays() {
         let rng = Rng::new(1, 1);
-        assert_eq!(review_home(3, 8, |_| SPILL_DEPTH, &rng), 3);
+        assert_eq!(review_home(3, 8, |_| REVIEW_DEPTH, &rng), 3);
         assert_eq!(review_home(0, 1, |_| 1000, &rng), 0, "the only worker");
     }
 

@@ -41,7 +41,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scaling {
     mode: ScalingMode,
-    idle_timeout: Duration,
+    pub(crate) idle_timeout: Duration,
     period: Duration,
     spares: usize,
     release: Release,
@@ -116,10 +116,6 @@ impl Scaling {
     pub fn release(mut self, release: Release) -> Self {
         self.release = release;
         self
-    }
-
-    pub(crate) fn idle_time(&self) -> Duration {
-        self.idle_timeout
     }
 
     pub(crate) fn look_every(&self) -> Duration {

@@ -10,7 +10,7 @@ use std::mem::MaybeUninit;
 use crate::base::error::SubmitErrorKind;
 use crate::pull::shared::PullShared;
 use crate::pull::worker::PullWorker;
-use crate::runtime::control::{Phase, Request};
+use crate::runtime::control::Request;
 use crate::runtime::intake::{Intake, Rejected, Route, SUBMIT_PORTION, in_portions};
 use crate::task::erased::Task;
 
@@ -20,12 +20,11 @@ impl PullShared {
     fn accept(&self, tasks: u64) -> Result<(), SubmitErrorKind> {
         let accepted = PullWorker::with_current(|worker| match worker {
             Some(worker) if worker.belongs_to(self) => {
-                // After the last task only exit hooks run, and no worker would run what they submit.
-                let is_running = self.phase() < Phase::Ended;
-                if is_running {
+                let accepts = self.accepts_from_inside();
+                if accepts {
                     worker.metrics().submitted.add(tasks);
                 }
-                is_running
+                accepts
             }
             _ => self.queue.enter(tasks),
         });

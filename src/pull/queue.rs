@@ -5,11 +5,11 @@
 //! producers from outside are admitted by an [`EntryCounter`]. Guarded by the model `pull` and by
 //! `tests/it/pulling.rs`.
 
-use crossbeam_deque::{Injector, Steal};
-use crossbeam_utils::Backoff;
+use crossbeam_deque::Injector;
 
 use crate::base::counter::Counter;
 use crate::queue::entry_counter::EntryCounter;
+use crate::queue::injector::retried;
 use crate::runtime::stripe::{self, STRIPES};
 use crate::task::erased::Task;
 
@@ -53,15 +53,7 @@ impl SharedQueue {
     /// Takes the oldest task. The caller counts it.
     #[inline]
     pub fn take(&self) -> Option<Task> {
-        let backoff = Backoff::new();
-        loop {
-            match self.tasks.steal() {
-                Steal::Success(task) => return Some(task),
-                Steal::Empty => return None,
-                // Another thread took a task, so this loop makes at most as many rounds as there are tasks.
-                Steal::Retry => backoff.spin(),
-            }
-        }
+        retried(|| self.tasks.steal())
     }
 
     /// Whether the queue is empty.

@@ -21,7 +21,7 @@ use crate::push::shared::{InFlight, PushShared, TaskBatch};
 use crate::push::worker::PushWorker;
 use crate::queue::batch::BATCH_CAPACITY;
 use crate::queue::inbox::{Refusal, Reserved, Taken};
-use crate::runtime::control::{Phase, Request};
+use crate::runtime::control::Request;
 use crate::runtime::intake::{Intake, Rejected, Route, SUBMIT_PORTION, in_portions};
 use crate::task::erased::Task;
 
@@ -36,8 +36,10 @@ const _: () =
 struct Home {
     pool: Cell<u32>,
     worker: Cell<u32>,
-    /// Pushes left until the next review. With a placement other than [`Placement::Home`]: pushes so far.
-    countdown: Cell<u32>,
+    /// Pushes left until the next review.
+    until_review: Cell<u32>,
+    /// With a placement other than [`Placement::Home`]: pushes so far, from a start of its own.
+    turn: Cell<u32>,
     /// Random numbers for placements that draw them.
     draws: Draws,
 }
@@ -47,14 +49,20 @@ impl Home {
     fn move_to(&self, pool: u32, worker: usize) {
         self.pool.set(pool);
         self.worker.set(worker as u32);
-        self.countdown.set(REVIEW_INTERVAL);
+        self.until_review.set(REVIEW_INTERVAL);
     }
 }
 
 thread_local! {
     // Constant and without a destructor: one instruction to reach, usable while thread-locals are destroyed.
     static HOME: Home = const {
-        Home { pool: Cell::new(0), worker: Cell::new(0), countdown: Cell::new(0), draws: Draws::new() }
+        Home {
+            pool: Cell::new(0),
+            worker: Cell::new(0),
+            until_review: Cell::new(0),
+            turn: Cell::new(0),
+            draws: Draws::new(),
+        }
     };
 }
 
@@ -70,8 +78,7 @@ impl Intake for PushShared {
         }
         PushWorker::with_current(|worker| match worker {
             Some(worker) if worker.belongs_to(self) => {
-                // After the last task only exit hooks run, and no worker would run what they submit.
-                if self.phase() >= Phase::Ended {
+                if !self.accepts_from_inside() {
                     return Err((closure, SubmitErrorKind::Closed));
                 }
                 let mut task = MaybeUninit::uninit();
@@ -194,7 +201,7 @@ impl PushShared {
             let own = worker.filter(|worker| worker.belongs_to(self));
             // The pool does not end while a worker runs a task, or while `in_flight` exists.
             let in_flight = match own {
-                Some(_) if self.phase() < Phase::Ended => None,
+                Some(_) if self.accepts_from_inside() => None,
                 None if let Some(in_flight) = self.start_push() => Some(in_flight),
                 _ => return Err((closure, SubmitErrorKind::Closed)),
             };
@@ -220,13 +227,13 @@ impl PushShared {
             return self.placed();
         }
         HOME.with(|home| {
-            if home.pool.get() != self.id || home.countdown.get() == 0 {
+            if home.pool.get() != self.id || home.until_review.get() == 0 {
                 self.review(home);
             }
             if self.idle.counts().any_idle() {
                 return self.idle.hint();
             }
-            home.countdown.set(home.countdown.get() - 1);
+            home.until_review.set(home.until_review.get() - 1);
             home.worker.get() as usize
         })
     }
@@ -238,10 +245,10 @@ impl PushShared {
             if home.pool.get() != self.id {
                 let start = self.metrics.homes_given.add_shared(1); // producers start at different workers
                 home.pool.set(self.id);
-                home.countdown.set(start as u32);
+                home.turn.set(start as u32);
                 home.draws.seed(self.config.seed, start);
             }
-            home.countdown.replace(home.countdown.get().wrapping_add(1)) as usize
+            home.turn.replace(home.turn.get().wrapping_add(1)) as usize
         });
         let choose = |members: &[usize], draws: &Draws| {
             let view = PlacementView {
@@ -288,7 +295,7 @@ impl PushShared {
     /// tried once; after that the task itself is pushed to the injector.
     #[cold]
     fn push_overflow(&self, target: usize) -> Result<Reservation<'_>, SubmitErrorKind> {
-        HOME.with(|home| home.countdown.set(0)); // time for a review
+        HOME.with(|home| home.until_review.set(0)); // time for a review
         let in_flight = self.start_push().ok_or(SubmitErrorKind::Closed)?;
         let inbox = &self.remote(target).inbox;
         let mut oldest = TaskBatch::new();

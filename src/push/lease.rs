@@ -211,6 +211,6 @@ fn run_inline<R>(pool: &PushShared, f: impl FnOnce(&PushWorker) -> R) -> R {
     }
     // The tasks that were accepted run also if `f` panics.
     let result = unwind::catch(|| worker.as_current(|| f(&worker)));
-    worker.as_current(|| worker.drain_local());
+    worker.as_current(|| worker.run_all_local());
     result.unwrap_or_else(|payload| panic::resume_unwind(payload))
 }

@@ -8,13 +8,13 @@
 //!
 //! Called by any thread. Guarded by `tests/it/behaviour/shutdown_now.rs` and `pausing.rs`.
 
-use std::hint::spin_loop;
 use std::sync::atomic::Ordering;
 
-use crossbeam_deque::{Steal, Stealer};
+use crossbeam_deque::Stealer;
 
 use crate::push::shared::{PushShared, Remote, TaskBatch};
 use crate::queue::inbox::Taken;
+use crate::queue::injector::retried;
 use crate::task::erased::Task;
 
 /// The most tasks taken out of an inbox at once while its tasks are sorted.
@@ -167,19 +167,8 @@ impl DrainLimit {
 }
 
 /// Gives up to `most` tasks of a deque to `sink`, the oldest first.
-pub fn drain_deque(deque: &Stealer<Task>, most: usize, mut sink: impl FnMut(Task)) {
-    let mut left = most;
-    while left > 0 {
-        match deque.steal() {
-            Steal::Success(task) => {
-                left -= 1;
-                sink(task);
-            }
-            // Another thread took a task, so this loop makes at most as many rounds as there are tasks.
-            Steal::Retry => spin_loop(),
-            Steal::Empty => return,
-        }
-    }
+pub fn drain_deque(deque: &Stealer<Task>, most: usize, sink: impl FnMut(Task)) {
+    std::iter::from_fn(|| retried(|| deque.steal())).take(most).for_each(sink);
 }
 
 #[cfg(test)]

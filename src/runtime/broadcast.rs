@@ -14,7 +14,7 @@ impl Core {
     /// Sends each of `workers` the task that `pack` makes for its number, except for workers that are about
     /// to leave the pool. `false`, and no task is made, if the pool is closed. `pack` runs no user code.
     pub fn send_broadcast(&self, workers: &[usize], mut pack: impl FnMut(usize) -> Task) -> bool {
-        let accepted = self.broadcast_gate.pass(|state| {
+        let accepted = self.broadcast_gate.with_state(|state| {
             if state.is_closed || !self.request(Request::Broadcast) {
                 return false;
             }
@@ -48,7 +48,7 @@ impl Core {
     /// Takes the oldest broadcast task for worker `index`.
     pub fn take_broadcast(&self, index: usize) -> Option<Task> {
         let task = self.record(index).broadcasts.take()?;
-        self.broadcast_gate.pass(|state| {
+        self.broadcast_gate.with_state(|state| {
             state.left -= 1;
             if state.left == 0 {
                 self.withdraw_request(Request::Broadcast);
@@ -59,13 +59,13 @@ impl Core {
 
     /// Refuses broadcasts from now on.
     pub fn close_broadcasts(&self) {
-        self.broadcast_gate.pass(|state| state.is_closed = true);
+        self.broadcast_gate.with_state(|state| state.is_closed = true);
     }
 
     /// Whether no broadcast task is left. Final once broadcasts are refused and no worker is in the middle of
     /// taking one.
     pub fn is_out_of_broadcasts(&self) -> bool {
-        self.broadcast_gate.pass(|state| state.left == 0)
+        self.broadcast_gate.with_state(|state| state.left == 0)
     }
 
     /// Gives all broadcast tasks to `sink`, on any thread.

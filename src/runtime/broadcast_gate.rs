@@ -23,7 +23,7 @@ pub struct BroadcastState {
 
 impl BroadcastGate {
     /// Calls `f` with the state, under the lock.
-    pub fn pass<R>(&self, f: impl FnOnce(&mut BroadcastState) -> R) -> R {
+    pub fn with_state<R>(&self, f: impl FnOnce(&mut BroadcastState) -> R) -> R {
         f(&mut lock(&self.state))
     }
 }

@@ -12,14 +12,14 @@ use crate::limits::wait_queue::Semaphore;
 use crate::runtime::config::Config;
 use crate::runtime::stripe::{self, STRIPES};
 use crate::sys::barrier;
-use crate::task::counts::{PermitReturn, PermitScope};
+use crate::task::counts::{HeldUntil, PermitReturn};
 
 /// How many tasks may wait in a bounded pool.
 #[derive(Debug)]
 pub struct Capacity {
     /// The permits.
     pub permits: Arc<Permits>,
-    held: PermitScope,
+    held: HeldUntil,
 }
 
 impl Capacity {
@@ -28,18 +28,15 @@ impl Capacity {
         let capacity = config.capacity?;
         // With capacity 0 as many tasks are admitted as there may be workers (see `add_permits`). If the pool
         // has fewer workers now, the admitted tasks make it grow.
-        let (limit, held) = if capacity == 0 {
-            (config.limits.max, PermitScope::UntilEnd)
-        } else {
-            (capacity, PermitScope::UntilStart)
-        };
+        let (limit, held) =
+            if capacity == 0 { (config.limits.max, HeldUntil::End) } else { (capacity, HeldUntil::Start) };
         let (workers, most) = (config.limits.min, config.limits.capacity());
         let permits = Arc::new(Permits::new(limit as u64, STRIPES, workers, most, barrier::barrier()));
         Some(Capacity { permits, held })
     }
 
     /// How many threads and futures wait for permits.
-    pub fn blocked(&self) -> u64 {
+    pub fn waiting_submitters(&self) -> u64 {
         self.permits.waiting()
     }
 
@@ -51,7 +48,7 @@ impl Capacity {
 
     /// The permits of a rendezvous pool: their number follows the number of workers that there may be.
     fn rendezvous(&self) -> Option<&Permits> {
-        (self.held == PermitScope::UntilEnd).then_some(&*self.permits)
+        (self.held == HeldUntil::End).then_some(&*self.permits)
     }
 
     /// In a rendezvous pool: `workers` more workers may work. May call wakers.

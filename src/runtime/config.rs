@@ -108,7 +108,7 @@ impl Config {
     /// longer accepts.
     pub fn single_threaded(&self) -> Config {
         Config {
-            limits: WorkerLimits { min: 1, max: 1, stand_ins: 0, spares: 0, keep_alive: Duration::ZERO },
+            limits: WorkerLimits { min: 1, max: 1, stand_ins: 0, spares: 0, idle_timeout: Duration::ZERO },
             scaling: Scaling::default(),
             name: self.name.clone(),
             stack_size: self.stack_size,

@@ -241,6 +241,13 @@ impl Core {
         self.pause.wait_while(|| self.control().asks(Request::Pause) && !self.roster.must_retire(number));
     }
 
+    /// Whether a task or hook on a worker may still submit. After the last task only exit hooks run, and no
+    /// worker would run what they submit.
+    #[inline]
+    pub fn accepts_from_inside(&self) -> bool {
+        self.phase() < Phase::Ended
+    }
+
     /// Whether every worker may end.
     #[inline]
     pub fn has_ended(&self) -> bool {

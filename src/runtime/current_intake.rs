@@ -6,7 +6,6 @@ use std::mem::MaybeUninit;
 use std::ops::Deref;
 
 use crate::base::error::SubmitErrorKind;
-use crate::runtime::control::Phase;
 use crate::runtime::core::Core;
 use crate::runtime::current::CurrentWorker;
 use crate::runtime::intake::Intake;
@@ -46,8 +45,7 @@ impl Intake for CurrentIntake<'_> {
         if self.is_forked() {
             return Err((closure, SubmitErrorKind::Forked));
         }
-        // After the last task only exit hooks run, and no worker would run what they submit.
-        if self.phase() >= Phase::Ended {
+        if !self.accepts_from_inside() {
             return Err((closure, SubmitErrorKind::Closed));
         }
         let mut task = MaybeUninit::uninit();

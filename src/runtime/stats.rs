@@ -15,11 +15,11 @@ use crate::task::counts::TaskCounts;
 
 impl Core {
     /// How many threads and futures wait to be admitted.
-    fn blocked(&self) -> u64 {
+    fn waiting_submitters(&self) -> u64 {
         if self.is_forked() {
             return 0; // a lock may be held by a thread that does not exist in this process
         }
-        let for_capacity = self.capacity.as_ref().map_or(0, Capacity::blocked);
+        let for_capacity = self.capacity.as_ref().map_or(0, Capacity::waiting_submitters);
         for_capacity + self.budget.as_ref().map_or(0, |budget| budget.waiting())
     }
 
@@ -69,7 +69,7 @@ impl Core {
             // started in between would otherwise count as waiting.
             waiting: submitted_before.saturating_sub(started + discarded),
             capacity: self.config.capacity,
-            blocked: self.blocked(),
+            blocked: self.waiting_submitters(),
             run_by_callers,
             running: started.saturating_sub(completed + failed + panicked + cancelled + expired + dropped),
             hook_panics: self.metrics.hook_panics.get(),

@@ -251,7 +251,7 @@ pub trait WorkerLoop: Sized {
         let shared = self.shared();
         let mut since = Instant::now();
         loop {
-            let timeout = self.idle_time(until);
+            let timeout = self.idle_timeout(until);
             let is_overdue = timeout.is_some_and(|timeout| since.elapsed() >= timeout);
             let wakes = match park_slot.park_state() {
                 ParkState::Awake => true,
@@ -279,12 +279,12 @@ pub trait WorkerLoop: Sized {
     }
 
     /// How long the worker may sleep before it retires; `None` if it is needed.
-    fn idle_time(&self, until: &RunUntil<'_>) -> Option<Duration> {
+    fn idle_timeout(&self, until: &RunUntil<'_>) -> Option<Duration> {
         let shared = self.shared();
         let may_retire = matches!(until, RunUntil::PoolEnd)
             && shared.roster.has_too_many()
             && shared.config.scaling.releases() == Release::EachByItself;
-        may_retire.then(|| shared.config.scaling.idle_time())
+        may_retire.then(|| shared.config.scaling.idle_timeout)
     }
 
     /// Stops searching because a task was found. Pushes that relied on this searcher may need another worker:

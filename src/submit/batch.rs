@@ -54,7 +54,7 @@ where
     let result = if intake.capacity.is_none() {
         intake.dispatch_batch(tasks.by_ref(), pack)
     } else {
-        in_portions(intake, tasks.by_ref(), |part| match part {
+        in_admitted_portions(intake, tasks.by_ref(), |part| match part {
             BatchPart::Admitted(tasks) => intake.dispatch_batch(tasks, pack),
             BatchPart::Single(task) => single::execute(intake, task, None).map_err(rejected).map(|()| 1),
         })
@@ -80,7 +80,7 @@ where
     let result = if intake.capacity.is_none() {
         intake.dispatch_batch(tasks.by_ref(), collecting_handles(intake, &mut handles))
     } else {
-        in_portions(intake, tasks.by_ref(), |part| match part {
+        in_admitted_portions(intake, tasks.by_ref(), |part| match part {
             BatchPart::Admitted(tasks) => {
                 intake.dispatch_batch(tasks, collecting_handles(intake, &mut handles))
             }
@@ -109,7 +109,7 @@ fn rejected<F>(refused: SubmitError<F>) -> Rejected<F> {
 ///
 /// A portion is drawn before permits are acquired for it, so that no permits are held while the caller's
 /// iterator runs.
-fn in_portions<F>(
+fn in_admitted_portions<F>(
     intake: &impl Intake,
     mut tasks: impl Iterator<Item = F>,
     mut put: impl FnMut(BatchPart<'_, F>) -> Result<usize, Rejected<F>>,

@@ -51,16 +51,16 @@ pub struct PermitReturn {
     /// The number of the worker.
     pub worker: usize,
     /// When a task returns its permit.
-    pub held: PermitScope,
+    pub held: HeldUntil,
 }
 
 /// How long a task holds its permit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PermitScope {
+pub enum HeldUntil {
     /// Until it starts: the number of waiting tasks is limited.
-    UntilStart,
+    Start,
     /// Until it has ended: the number of running tasks is limited, and no task waits.
-    UntilEnd,
+    End,
 }
 
 impl TaskCounts {
@@ -84,7 +84,7 @@ impl TaskCounts {
     #[inline(always)]
     pub fn start(&self) {
         self.started.add(1);
-        self.release_permit(PermitScope::UntilStart);
+        self.release_permit(HeldUntil::Start);
     }
 
     /// Counts the end of a started task. Called before the handle shows the end, so that a thread which has
@@ -97,7 +97,7 @@ impl TaskCounts {
             TaskEnd::Panicked => &self.panicked,
         };
         count.add(1);
-        self.release_permit(PermitScope::UntilEnd);
+        self.release_permit(HeldUntil::End);
     }
 
     /// The number of tasks that have started and ended, in any way.
@@ -115,11 +115,11 @@ impl TaskCounts {
             Unstarted::Dropped => &self.dropped,
         };
         count.add(1);
-        self.release_permit(PermitScope::UntilEnd);
+        self.release_permit(HeldUntil::End);
     }
 
     #[inline(always)]
-    fn release_permit(&self, at: PermitScope) {
+    fn release_permit(&self, at: HeldUntil) {
         if let Some(to) = &self.permit_return
             && to.held == at
         {

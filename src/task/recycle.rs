@@ -207,14 +207,14 @@ fn from_depot(class: usize) -> Option<Magazine> {
 #[derive(Default)]
 struct ClassCache {
     loaded: Magazine,
-    spare: Magazine,
+    second: Magazine,
 }
 
 impl ClassCache {
     #[inline]
     fn alloc(&mut self, class: usize) -> Option<NonNull<u8>> {
         if self.loaded.count == 0 {
-            std::mem::swap(&mut self.loaded, &mut self.spare);
+            std::mem::swap(&mut self.loaded, &mut self.second);
             if self.loaded.count == 0 {
                 self.loaded = from_depot(class)?;
             }
@@ -227,7 +227,7 @@ impl ClassCache {
     fn free(&mut self, block: NonNull<FreeBlock>, class: usize) -> bool {
         let mut stays = true;
         if self.loaded.count == MAGAZINE {
-            std::mem::swap(&mut self.loaded, &mut self.spare);
+            std::mem::swap(&mut self.loaded, &mut self.second);
             if self.loaded.count > 0 {
                 stays = to_depot(std::mem::take(&mut self.loaded), class);
             }
@@ -254,7 +254,7 @@ impl Cache {
 
     fn empty(&mut self) {
         for (class, cache) in self.classes.iter_mut().enumerate() {
-            for magazine in [std::mem::take(&mut cache.loaded), std::mem::take(&mut cache.spare)] {
+            for magazine in [std::mem::take(&mut cache.loaded), std::mem::take(&mut cache.second)] {
                 // The depot holds full magazines only.
                 if magazine.count == MAGAZINE {
                     to_depot(magazine, class);

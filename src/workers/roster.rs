@@ -95,7 +95,7 @@ pub struct WorkerLimits {
     /// Spare threads that are kept for growth.
     pub spares: usize,
     /// How long a spare thread beyond these is kept.
-    pub keep_alive: Duration,
+    pub idle_timeout: Duration,
 }
 
 impl WorkerLimits {
@@ -242,14 +242,14 @@ impl Roster {
                     }
                 }
                 let is_surplus = state.spares > self.limits.spares;
-                if is_surplus && since.elapsed() >= self.limits.keep_alive {
+                if is_surplus && since.elapsed() >= self.limits.idle_timeout {
                     state.free_spare(number);
                     return Next::End;
                 }
                 is_surplus
             };
             if is_surplus {
-                thread::park_timeout(self.limits.keep_alive.saturating_sub(since.elapsed()));
+                thread::park_timeout(self.limits.idle_timeout.saturating_sub(since.elapsed()));
             } else {
                 thread::park();
             }
@@ -461,7 +461,7 @@ mod tests {
     use super::*;
 
     const LIMITS: WorkerLimits =
-        WorkerLimits { min: 1, max: 3, stand_ins: 1, spares: 1, keep_alive: Duration::ZERO };
+        WorkerLimits { min: 1, max: 3, stand_ins: 1, spares: 1, idle_timeout: Duration::ZERO };
 
     fn number(state: &mut RosterState, reason: SpawnReason) -> Option<usize> {
         state.assign(&LIMITS, reason).map(|assigned| assigned.number)

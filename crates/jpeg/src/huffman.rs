@@ -9,7 +9,8 @@ const LOOK: u32 = 11;
 /// What one look finds.
 ///
 /// ```text
-/// bits  0..8   length: bits to consume, the code's and those of a value that is known; 0 if the code is longer
+/// bits  0..8   length: bits to consume, the code's and those of a value that is known; 0 if the code is
+///              longer
 /// bits  8..16  advance: by how many coefficients; 64 and more at the end of a block
 /// bits 16..24  size: bits of the value that are still to be read
 /// bits 32..48  value, if its bits fit into the look

@@ -16,7 +16,9 @@
 //! ```
 //! # fn main() -> Result<(), longshore_jpeg::Error> {
 //! # let mut file = Vec::new();
-//! # jpeg_encoder::Encoder::new(&mut file, 90).encode(&[200; 64 * 48 * 3], 64, 48, jpeg_encoder::ColorType::Rgb).unwrap();
+//! # let pixels = [200; 64 * 48 * 3];
+//! # let encoder = jpeg_encoder::Encoder::new(&mut file, 90);
+//! # encoder.encode(&pixels, 64, 48, jpeg_encoder::ColorType::Rgb).unwrap();
 //! use longshore_jpeg::{Header, Scale};
 //!
 //! let header = Header::read(&file)?;

@@ -11,7 +11,9 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let mut photograph = Vec::new();
-//! # jpeg_encoder::Encoder::new(&mut photograph, 90).encode(&[200; 64 * 48 * 3], 64, 48, jpeg_encoder::ColorType::Rgb)?;
+//! # let pixels = [200; 64 * 48 * 3];
+//! # let encoder = jpeg_encoder::Encoder::new(&mut photograph, 90);
+//! # encoder.encode(&pixels, 64, 48, jpeg_encoder::ColorType::Rgb)?;
 //! let recipe = Recipe { size: "32x32".parse()?, format: Output::Jpeg, ..Recipe::default() };
 //! let made = transform(&photograph, &recipe)?;
 //! assert_eq!((made.from, made.to), ((64, 48), (32, 24)));

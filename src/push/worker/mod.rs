@@ -132,7 +132,7 @@ impl PushWorker {
     }
 
     /// Runs the tasks of the own deque, until it is empty.
-    pub fn drain_local(&self) {
+    pub fn run_all_local(&self) {
         while let Some(task) = self.deque.pop() {
             self.run_task(task);
         }

@@ -13,7 +13,7 @@ use crate::code::roster::{Next, RetireReason, Roster, SpawnPolicy, SpawnReason, 
 
 /// A pool of at most two workers and one spare thread.
 const LIMITS: WorkerLimits =
-    WorkerLimits { min: 1, max: 2, stand_ins: 0, spares: 1, keep_alive: Duration::ZERO };
+    WorkerLimits { min: 1, max: 2, stand_ins: 0, spares: 1, idle_timeout: Duration::ZERO };
 
 struct Pool {
     roster: Roster,
