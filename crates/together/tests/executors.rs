@@ -1,4 +1,5 @@
-//! A handle is a future for any executor: those of the futures crates, smol and tokio, with both kinds of pool.
+//! A handle is a future for any executor: those of the futures crates, smol and tokio, with both kinds of
+//! pool.
 
 use longshore::{AnyPool, JoinError, Pool, PullPool};
 
