@@ -645,10 +645,11 @@ fn each_folder_says_how_it_is_tested() {
 
 /// The texts that are held to the rules of `CONTRIBUTING.md` for English, besides the comments of all
 /// sources.
-const PLAIN: [&str; 10] = [
+const PLAIN: [&str; 11] = [
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "README.md",
+    "SECURITY.md",
     "docs/DESIGN.md",
     "docs/GUIDE.md",
     "docs/MODELS.md",
