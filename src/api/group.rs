@@ -67,12 +67,12 @@ use crate::task::conditions::Conditions;
 /// ```
 pub struct Group<T, E = Infallible, P: SubmitTarget = Pool> {
     intake: Arc<P::Intake>,
-    members: Arc<GroupShared<T, E>>,
+    shared: Arc<GroupShared<T, E>>,
 }
 
 struct GroupShared<T, E> {
     token: CancelToken,
-    list: Mutex<GroupState<T, E>>,
+    state: Mutex<GroupState<T, E>>,
 }
 
 struct GroupState<T, E> {
@@ -91,10 +91,10 @@ where
     P: SubmitTarget,
 {
     pub(crate) fn new(target: &P) -> Self {
-        let list = GroupState { stop: None, handles: VecDeque::new(), joined: 0 };
+        let state = GroupState { stop: None, handles: VecDeque::new(), joined: 0 };
         Group {
             intake: target.intake().clone(),
-            members: Arc::new(GroupShared { token: CancelToken::new(), list: Mutex::new(list) }),
+            shared: Arc::new(GroupShared { token: CancelToken::new(), state: Mutex::new(state) }),
         }
     }
 
@@ -115,7 +115,7 @@ where
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn stop_at_first_failure(self) -> Self {
-        lock(&self.members.list).stop = Some(self.token());
+        lock(&self.shared.state).stop = Some(self.token());
         self
     }
 
@@ -180,7 +180,7 @@ where
         };
         // The lock is held while the task is queued, so that the list has the order of the pool. The task
         // does not run under the lock.
-        let mut list = lock(&self.members.list);
+        let mut list = lock(&self.shared.state);
         let stop = StopOnFailure { token: list.stop.clone(), is_armed: false };
         let adapter = GroupTask { convert, stop };
         let pack = |task, extras| pack::pack_adapted(self.intake.handle_pool_id(), task, adapter, extras);
@@ -206,7 +206,7 @@ where
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn cancel(&self) {
-        self.members.token.cancel();
+        self.shared.token.cancel();
     }
 
     /// Returns the token of the group, which tells a running task whether the group is cancelled.
@@ -227,7 +227,7 @@ where
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn token(&self) -> CancelToken {
-        self.members.token.clone()
+        self.shared.token.clone()
     }
 
     /// Waits for all tasks, including tasks that are added meanwhile, and returns their results in the order
@@ -291,7 +291,7 @@ where
     /// Joins the first task that is not joined yet. Returns its number and its result.
     fn join_next(&self) -> Option<(usize, Result<T, TaskError<E>>)> {
         let (index, handle) = {
-            let mut list = lock(&self.members.list);
+            let mut list = lock(&self.shared.state);
             let handle = list.handles.pop_front()?;
             list.joined += 1;
             (list.joined - 1, handle)
@@ -307,17 +307,17 @@ where
 
 impl<T, E, P: SubmitTarget> Clone for Group<T, E, P> {
     fn clone(&self) -> Self {
-        Group { intake: self.intake.clone(), members: self.members.clone() }
+        Group { intake: self.intake.clone(), shared: self.shared.clone() }
     }
 }
 
 impl<T, E, P: SubmitTarget> fmt::Debug for Group<T, E, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let list = lock(&self.members.list);
+        let list = lock(&self.shared.state);
         f.debug_struct("Group")
             .field("joined", &list.joined)
             .field("to_join", &list.handles.len())
-            .field("token", &self.members.token)
+            .field("token", &self.shared.token)
             .finish_non_exhaustive()
     }
 }

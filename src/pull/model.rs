@@ -22,9 +22,9 @@ impl Model for PullShared {
         PullShared { core: Core::new(config), queue: SharedQueue::new() }
     }
 
-    fn admit(&self, _: usize, _: OutsideWork) {} // producers do not choose a worker
+    fn add_member(&self, _: usize, _: OutsideWork) {} // producers do not choose a worker
 
-    fn withdraw(&self, _: usize) {}
+    fn remove_member(&self, _: usize) {}
 
     fn redistribute(&self, _: usize) -> usize {
         0 // a worker has no queue of its own

@@ -204,7 +204,7 @@ impl Drop for LeasedWorker<'_> {
 #[cold]
 fn run_inline<R>(pool: &PushShared, f: impl FnOnce(&PushWorker) -> R) -> R {
     let shared = PushShared::new(pool.config.single_threaded());
-    shared.admit(0, OutsideWork::Open);
+    shared.add_member(0, OutsideWork::Open);
     let worker = PushWorker::new(Arc::new(shared), 0);
     if current::is_worker() {
         return f(&worker);

@@ -45,27 +45,20 @@ impl Model for PushShared {
         }
     }
 
-    fn admit(&self, index: usize, outside_work: OutsideWork) {
+    fn add_member(&self, index: usize, outside_work: OutsideWork) {
         let fork_slot = || Self::first_fork_slot(self.config.limits.max);
         let remote = self.remotes.get_or_make(index, || Remote::new(fork_slot()));
         match outside_work {
-            OutsideWork::Open => {
-                remote.inbox.reopen();
-                remote.mailbox.reopen();
-            }
-            OutsideWork::Closed => {
-                remote.inbox.close();
-                remote.mailbox.close();
-            }
+            OutsideWork::Open => remote.reopen(),
+            OutsideWork::Closed => remote.close(),
         }
         let grown = self.members.read(|members| members.iter().copied().chain([index]).collect());
         self.members.replace(grown);
     }
 
-    fn withdraw(&self, index: usize) {
+    fn remove_member(&self, index: usize) {
         // The queues first, because a dispatcher that is refused reads the set again.
-        self.remote(index).inbox.close();
-        self.remote(index).mailbox.close();
+        self.remote(index).close();
         let is_other = |member: &usize| *member != index;
         let remaining = self.members.read(|members| members.iter().copied().filter(is_other).collect());
         self.members.replace(remaining);
@@ -104,10 +97,7 @@ impl Model for PushShared {
     }
 
     fn close_queues(&self) {
-        for remote in self.remotes.values() {
-            remote.inbox.close();
-            remote.mailbox.close();
-        }
+        self.remotes.values().for_each(Remote::close);
     }
 
     fn has_work(&self) -> bool {

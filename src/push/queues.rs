@@ -2,9 +2,9 @@
 //! drained, drain it.
 //!
 //! The functions that ask the whole pool ("is there work?", "is it drained?") or empty it (discard, retain)
-//! all walk this list. A new queue is added here; to the sums `pushed` and `depth` in `shared.rs`; to
-//! `model.rs`, if it is opened, closed or emptied with its worker; and to the sources that a *worker* asks,
-//! in `worker/search.rs`.
+//! all walk this list. A new queue is added here; to `Remote::close` and the sums `pushed` and `depth` in
+//! `shared.rs`; to `redistribute` in `model.rs`, if it belongs to one worker; and to the sources that a
+//! *worker* asks, in `worker/search.rs`.
 //!
 //! Called by any thread. Guarded by `tests/it/behaviour/shutdown_now.rs` and `pausing.rs`.
 

@@ -67,6 +67,18 @@ impl Remote {
         }
     }
 
+    /// Makes the queues for tasks of other threads accept tasks.
+    pub fn reopen(&self) {
+        self.inbox.reopen();
+        self.mailbox.reopen();
+    }
+
+    /// Makes the queues for tasks of other threads refuse tasks.
+    pub fn close(&self) {
+        self.inbox.close();
+        self.mailbox.close();
+    }
+
     /// Takes the deque, for a worker that starts.
     pub fn take_deque(&self) -> Deque<Task> {
         lock(&self.deque).take().expect("one worker at a time has this number")

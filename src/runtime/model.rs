@@ -22,11 +22,11 @@ pub trait Model: Deref<Target = Core> + Sized + Send + Sync + 'static {
     fn new(config: Config) -> Self;
     /// Makes worker `index` known to producers. `outside_work` says whether work from outside may be pushed
     /// to it. Called under the lock of the roster, before the worker's thread runs.
-    fn admit(&self, index: usize, outside_work: OutsideWork);
-    /// Takes [`Model::admit`] back: no new task is pushed to worker `index`. Called under the lock of the
-    /// roster.
-    fn withdraw(&self, index: usize);
-    /// Hands the tasks in the queues of a withdrawn worker, which runs no more, to all other workers. Returns
+    fn add_member(&self, index: usize, outside_work: OutsideWork);
+    /// Takes [`Model::add_member`] back: no new task is pushed to worker `index`. Called under the lock of
+    /// the roster.
+    fn remove_member(&self, index: usize);
+    /// Hands the tasks in the queues of a removed worker, which runs no more, to all other workers. Returns
     /// how many tasks that were; the caller notifies for them. (The worker is still registered and not
     /// parked, so the pool does not end meanwhile.)
     fn redistribute(&self, index: usize) -> usize;

@@ -11,7 +11,7 @@
 //!    counted.
 //! 2. It refuses broadcasts and runs the broadcast tasks that it has. Then it runs its exit hook as a full
 //!    worker, so the tasks that the hook submits are queued as usual.
-//! 3. No new task can reach it ([`Model::withdraw`]): a dispatcher with an old snapshot is refused, and
+//! 3. No new task can reach it ([`Model::remove_member`]): a dispatcher with an old snapshot is refused, and
 //!    chooses another worker.
 //! 4. The tasks in its queues are handed to all workers ([`Model::redistribute`]), and workers are woken for
 //!    them.
@@ -69,7 +69,7 @@ fn assign_number<M: Model>(shared: &M, reason: SpawnReason) -> Option<AssignedNu
             SpawnPolicy::Open => OutsideWork::Open,
             SpawnPolicy::StandIns | SpawnPolicy::Closed => OutsideWork::Closed,
         };
-        shared.admit(assigned.number, outside_work);
+        shared.add_member(assigned.number, outside_work);
         record.is_member.store(true, Ordering::Relaxed); // see `Core::is_member`
         record.broadcasts.reopen(); // the gate decides whether broadcasts are accepted
         shared.publish(&roster);
@@ -190,7 +190,7 @@ fn deregister_worker<M: Model>(shared: &M, number: usize, thread: Option<thread:
     {
         let _roster = shared.roster.lock();
         shared.record(number).is_member.store(false, Ordering::Relaxed); // see `Core::is_member`
-        shared.withdraw(number);
+        shared.remove_member(number);
     }
     let moved = shared.redistribute(number);
     if moved > 0 {

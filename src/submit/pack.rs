@@ -2,7 +2,7 @@
 //!
 //! A closure of up to [`LARGEST_CLOSURE`] bytes is moved into the task or into a recycled block. A larger
 //! closure is boxed and called in its box, because it may be larger than the stack of the worker. This
-//! decision is made here and in `task/erased.rs` only.
+//! decision is made here, in `api/scope.rs` (closures of scopes) and in `task/erased.rs`.
 //!
 //! The submitting thread packs; the packed task then owns everything. Nothing here panics or runs user code.
 //! Guarded by `tests/it/behaviour/big_closures.rs` and the unit tests of `task/erased.rs`.
