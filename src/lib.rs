@@ -120,6 +120,7 @@ pub use self::{
     api::guide,
     api::join::{Context, join, with_context, yield_local, yield_now},
     api::lane::{Lane, LaneBuilder},
+    api::memory::release_memory,
     api::pool::{Pool, current_worker, execute, submit},
     api::pull_pool::PullPool,
     api::scope::{Scope, ScopedJoinHandle, scope},
@@ -151,10 +152,10 @@ pub use self::api::rayon::{OnPool, OnPoolExt};
 #[cfg(longshore_loom)]
 #[doc(hidden)]
 pub mod internals {
-    pub use crate::base::{barrier, facade};
+    pub use crate::base::{barrier, facade, unwind};
     pub use crate::limits::{budget, permits, wait_queue};
     pub use crate::queue::{entry_counter, fork_slot, inbox, mailbox};
     pub use crate::sync::{latch, snapshot, waiter};
-    pub use crate::task::{cancel, counts, erased, outcome, result_slot, work};
+    pub use crate::task::{cancel, conditions, counts, erased, outcome, owners, result_slot, work};
     pub use crate::workers::{idle, roster};
 }

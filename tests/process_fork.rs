@@ -48,10 +48,10 @@ fn submissions_are_refused(pool: &impl AnyPool) {
     let refused = pool.submit(|| 7).expect_err("forked");
     assert_eq!((refused.kind, (refused.into_inner())()), (SubmitErrorKind::Forked, 7));
     let batch = pool.execute_batch([|| (), || ()]).expect_err("forked");
-    assert_eq!((batch.accepted.len(), batch.rejected.len()), (0, 2));
+    assert_eq!((batch.accepted.len(), batch.rejected()), (0, 2));
     assert_eq!(batch.kind, SubmitErrorKind::Forked);
     let batch = pool.submit_batch((0..3).map(|n| move || n)).expect_err("forked");
-    assert!(batch.accepted.is_empty() && batch.rejected.into_iter().map(|task| task()).eq(0..3));
+    assert!(batch.accepted.is_empty() && batch.into_rejected().into_iter().map(|task| task()).eq(0..3));
 }
 
 #[test]

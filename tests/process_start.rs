@@ -8,7 +8,7 @@ mod support;
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
-use longshore::{BuildError, DEFAULT_STACK_SIZE, MIN_STACK_SIZE, Pool};
+use longshore::{AnyPool as _, BuildError, DEFAULT_STACK_SIZE, MIN_STACK_SIZE, Pool, PullPool};
 
 use support::child::{self, Child, THREADS};
 use support::{quiet_panic, thread_count, thread_names, wait_until};
@@ -176,6 +176,23 @@ fn the_environment_sets_the_default() {
 }
 
 #[test]
+fn an_empty_environment_and_0_are_the_default() {
+    const NAME: &str = "an_empty_environment_and_0_are_the_default";
+    let plays = child::plays(NAME, |expected| {
+        let expected: usize = expected.parse().expect("a number");
+        assert_eq!(Pool::new().expect("starts").workers(), expected);
+        assert_eq!(PullPool::new().expect("starts").workers(), expected);
+    });
+    if plays {
+        return;
+    }
+    let default = Pool::builder().build().expect("starts").workers();
+    for value in ["", " ", "0", " 0 ", "00"] {
+        Child::of(NAME).variable("LONGSHORE_THREADS", value).argument(default).succeeds();
+    }
+}
+
+#[test]
 fn a_bad_environment_is_an_error_that_names_it() {
     const NAME: &str = "a_bad_environment_is_an_error_that_names_it";
     let plays = child::plays(NAME, |value| {
@@ -192,7 +209,7 @@ fn a_bad_environment_is_an_error_that_names_it() {
     if plays {
         return;
     }
-    for value in ["", "0", "-1", "4097", "many", "2.5", "0x10", "18446744073709551616", "1 2"] {
+    for value in ["-1", "4097", "many", "2.5", "0x10", "18446744073709551616", "1 2"] {
         Child::of(NAME).variable("LONGSHORE_THREADS", value).argument(value).succeeds();
     }
 }

@@ -18,6 +18,7 @@ use crate::policy::spin;
 use crate::runtime::config::{Config, Histograms, Hooks};
 use crate::runtime::report::AtEnd;
 use crate::submit::target::Start;
+use crate::sys::signals::SignalMask;
 use crate::sys::{affinity, quota, topology};
 use crate::task::cancel::CancelToken;
 use crate::workers::roster::WorkerLimits;
@@ -140,9 +141,9 @@ impl<P> PoolBuilder<P> {
     /// within the range ([`PoolBuilder::scaling`]). The number can be changed while the pool works, up to the
     /// largest number that is given here ([`Pool::set_workers`]).
     ///
-    /// The default is the value of the environment variable `LONGSHORE_THREADS`, if it is set. Otherwise it
-    /// is the number of cores that the process may use: the size of its affinity mask or its CPU quota (Linux
-    /// control groups) rounded up, whichever is smaller.
+    /// The default is the value of the environment variable `LONGSHORE_THREADS`, if it is set and neither
+    /// empty nor 0. Otherwise it is the number of cores that the process may use: the size of its affinity
+    /// mask or its CPU quota (Linux control groups) rounded up, whichever is smaller.
     ///
     /// ```
     /// use longshore::Pool;
@@ -257,6 +258,16 @@ impl<P> PoolBuilder<P> {
     /// Sets a function that each worker calls on its thread, with its number, before its first task.
     /// [`PoolBuilder::build`] waits for these calls. A panic in one makes `build` fail.
     ///
+    /// A thread on which a deep recursion of waits continues (see [`JoinHandle`](crate::JoinHandle)) also
+    /// calls it, with the number of the worker in whose place it works, and calls the [exit
+    /// hook](PoolBuilder::on_exit) when it returns. So does a stand-in, with a number of its own.
+    ///
+    /// **A thread from outside that enters the pool does not call it.** In [`Pool::join`], [`Pool::enter`],
+    /// [`Pool::scope`] and loops such a thread may act as a worker itself, so the closures also run on
+    /// threads that the hook has not prepared. For what a task needs on its thread use
+    /// [`Pool::worker_local`], which makes a value where one is missing, or call the pool inside
+    /// [`Pool::install`], which runs on a worker.
+    ///
     /// ```
     /// let pool = longshore::Pool::builder().on_start(|worker| println!("worker {worker} starts")).build()?;
     /// # Ok::<(), longshore::BuildError>(())
@@ -269,6 +280,7 @@ impl<P> PoolBuilder<P> {
 
     /// Sets a function that each worker calls on its thread, with its number, after its last task. A panic in
     /// it is caught and counted in [`PoolStats::hook_panics`](crate::PoolStats::hook_panics).
+    /// [`PoolBuilder::on_start`] says which other threads call it.
     ///
     /// ```
     /// let pool = longshore::Pool::builder().on_exit(|worker| println!("worker {worker} ends")).build()?;
@@ -487,6 +499,7 @@ impl Settings {
             paths: cores.as_deref().and_then(topology::paths),
             cores,
             mask: affinity::CpuMask::of_process(),
+            signals: SignalMask::of_current_thread(),
             hooks: self.hooks,
             placement: self.placement,
             histograms: self.histograms,
@@ -523,17 +536,26 @@ fn validate_workers(asked: Option<Workers>) -> Result<Workers, BuildError> {
         }
         Some(Workers { min, max }) if min > max => Err(BuildError::EmptyRange { min, max }),
         Some(asked) => Ok(asked),
-        None => match env::var_os(THREADS_VARIABLE) {
-            None => Ok(quota::default_parallelism().min(MAX_WORKERS).into()),
-            Some(value) => workers_from(&value.to_string_lossy()).map(Workers::from),
-        },
+        None => {
+            let asked = match env::var_os(THREADS_VARIABLE) {
+                None => None,
+                Some(value) => workers_from(&value.to_string_lossy())?,
+            };
+            Ok(asked.unwrap_or_else(|| quota::default_parallelism().min(MAX_WORKERS)).into())
+        }
     }
 }
 
-fn workers_from(value: &str) -> Result<usize, BuildError> {
-    match value.trim().parse() {
-        Ok(workers @ 1..=MAX_WORKERS) => Ok(workers),
-        _ => Err(BuildError::InvalidEnvironment { value: value.to_owned() }),
+/// The number of workers in the environment variable; `None` if it is empty or 0, by which shells and unit
+/// files say "the default".
+fn workers_from(value: &str) -> Result<Option<usize>, BuildError> {
+    match value.trim() {
+        "" => Ok(None),
+        number => match number.parse() {
+            Ok(0) => Ok(None),
+            Ok(workers @ 1..=MAX_WORKERS) => Ok(Some(workers)),
+            _ => Err(BuildError::InvalidEnvironment { value: value.to_owned() }),
+        },
     }
 }
 
@@ -643,8 +665,11 @@ mod tests {
 
     #[test]
     fn the_environment_is_checked() {
-        assert_eq!(workers_from(" 8 ").expect("a number"), 8);
-        for bad in ["", "0", "-1", "4097", "many", "99999999999999999999999"] {
+        assert_eq!(workers_from(" 8 ").expect("a number"), Some(8));
+        for default in ["", " ", "0", " 00 "] {
+            assert_eq!(workers_from(default).expect("the default"), None);
+        }
+        for bad in ["-1", "4097", "many", "99999999999999999999999"] {
             let error = workers_from(bad).expect_err("refused");
             assert!(error.to_string().contains(bad), "{error}");
         }

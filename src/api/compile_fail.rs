@@ -116,17 +116,8 @@
 //! let older = pool.map(&ages, |(_, age)| age + 1);
 //! ```
 //!
-//! # The error of a refused task holds the closure
+//! # The error of a refused task holds the closure, which need not be `Sync`, but `'static`
 //! ```
-//! use longshore::{Pool, SubmitErrorKind};
-//!
-//! type AnyError = Box<dyn std::error::Error + Send + Sync>;
-//!
-//! fn run(pool: &Pool, task: Box<dyn FnOnce() + Send>) -> Result<(), AnyError> {
-//!     Ok(pool.execute(task).map_err(SubmitErrorKind::from)?)
-//! }
-//! ```
-//! ```compile_fail,E0277
 //! use longshore::{Pool, SubmitErrorKind};
 //!
 //! type AnyError = Box<dyn std::error::Error + Send + Sync>;
@@ -134,6 +125,11 @@
 //! fn run(pool: &Pool, task: Box<dyn FnOnce() + Send>) -> Result<(), AnyError> {
 //!     Ok(pool.execute(task)?)
 //! }
+//! ```
+//! ```compile_fail,E0616
+//! # let pool = longshore::Pool::builder().workers(1).build().expect("starts");
+//! // Only the owner of the error gets the closure: `into_inner` instead of the field.
+//! pool.execute(|| ()).map_err(|refused| refused.task);
 //! ```
 //! The reason alone is an error, to which `?` converts:
 //! ```

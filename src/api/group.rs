@@ -176,14 +176,15 @@ where
         // Before the lock is taken, because this may wait.
         let (admitted, permit) = match admission::admit_with(&*self.intake, &options) {
             Ok(admitted) => admitted,
-            Err(kind) => return Err(SubmitError { task, kind }),
+            Err(kind) => return Err(SubmitError::new(task, kind)),
         };
         // The lock is held while the task is queued, so that the list has the order of the pool. The task
         // does not run under the lock.
         let mut list = lock(&self.shared.state);
         let stop = StopOnFailure { token: list.stop.clone(), is_armed: false };
         let adapter = GroupTask { convert, stop };
-        let pack = |task, extras| pack::pack_adapted(self.intake.handle_pool_id(), task, adapter, extras);
+        let pool = self.intake.handle_pool_id();
+        let pack = |task, extras, conditions| pack::pack_adapted(pool, task, adapter, extras, conditions);
         let Submission { handle, left } =
             single::finish_submit_packed(&*self.intake, admitted, permit, options, task, pack)?;
         list.handles.push_back(handle);

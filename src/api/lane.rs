@@ -119,7 +119,9 @@ impl<'p, P: SubmitTarget> LaneBuilder<'p, P> {
             return Err(BuildError::ZeroLimit);
         }
         let shared = LaneShared::new(self.pool.intake().clone(), self.limit, self.capacity, self.route);
-        Ok(Lane { intake: Arc::new(LaneIntake(Arc::new(shared))) })
+        let shared = Arc::new(shared);
+        shared.register();
+        Ok(Lane { intake: Arc::new(LaneIntake(shared)) })
     }
 }
 

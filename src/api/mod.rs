@@ -18,6 +18,7 @@ pub mod guide;
 pub mod join;
 pub mod lane;
 pub mod loops;
+pub mod memory;
 #[cfg(feature = "orx-parallel")]
 mod orx_parallel;
 pub mod pool;
@@ -30,5 +31,6 @@ pub mod scope;
 pub mod source;
 pub mod stream;
 pub mod task_builder;
+mod unwind_safety;
 pub mod worker_local;
 pub mod workers;

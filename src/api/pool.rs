@@ -5,7 +5,6 @@
 //! `builder.rs`, `join.rs`, `scope.rs`, `loops.rs`, `stream.rs`, `group.rs`, `lane.rs`, `task_builder.rs`.
 //! Guarded by `tests/it/push.rs`.
 
-use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -50,10 +49,6 @@ use crate::submit::{batch, single};
 pub struct Pool {
     pub(crate) shared: Arc<PushShared>,
 }
-
-// A panic of user code is caught before it reaches a pool, so a panic never leaves a pool half-changed.
-impl UnwindSafe for Pool {}
-impl RefUnwindSafe for Pool {}
 
 impl Pool {
     /// Runs `task` on the pool, without a handle.
@@ -557,7 +552,7 @@ where
         Some(worker) => single::execute(&**worker.shared(), task, None),
         None => current::with(|worker| match worker {
             Some(worker) => single::execute(&CurrentIntake::new(worker), task, None),
-            None => Err(SubmitError { task, kind: SubmitErrorKind::NoPool }),
+            None => Err(SubmitError::new(task, SubmitErrorKind::NoPool)),
         }),
     })
 }
@@ -591,7 +586,7 @@ where
         Some(worker) => single::submit(&**worker.shared(), task, None),
         None => current::with(|worker| match worker {
             Some(worker) => single::submit(&CurrentIntake::new(worker), task, None),
-            None => Err(SubmitError { task, kind: SubmitErrorKind::NoPool }),
+            None => Err(SubmitError::new(task, SubmitErrorKind::NoPool)),
         }),
     })
 }

@@ -3,7 +3,6 @@
 //! It owns the shared half of the pool (`pull/shared.rs`); any thread may use it. Guarded by
 //! `tests/it/pull.rs`, which runs `tests/it/behaviour`, and by `tests/it/pulling.rs`.
 
-use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 use crate::api::builder::PoolBuilder;
@@ -54,10 +53,6 @@ use crate::submit::target::{Start, SubmitTarget};
 pub struct PullPool {
     shared: Arc<PullShared>,
 }
-
-// A panic of user code is caught before it reaches a pool, so a panic never leaves a pool half-changed.
-impl UnwindSafe for PullPool {}
-impl RefUnwindSafe for PullPool {}
 
 impl PullPool {
     /// Starts a pool with the default settings: one worker for each core that the process may use, and no

@@ -269,6 +269,45 @@ impl<'p, P: SubmitTarget> TaskBuilder<'p, P> {
         single::submit_with(&**self.pool.intake(), self.options, task)
     }
 
+    /// Submits `task` with these options, without a handle, or returns it at once if the pool is full:
+    /// replaces [`on_full`](TaskBuilder::on_full) with [`OnFull::Reject`].
+    ///
+    /// ```
+    /// let pool = longshore::Pool::builder().budget(100).build()?;
+    /// pool.task().weight(60).try_execute(|| println!("hello"))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A [`SubmitError`] returns the task, with [`SubmitErrorKind::Full`](crate::SubmitErrorKind::Full) if
+    /// the pool or its budget is full, or for the other reasons that [`TaskBuilder::execute`] lists.
+    pub fn try_execute<F>(self, task: F) -> Result<(), SubmitError<F>>
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        self.on_full(OnFull::Reject).execute(task)
+    }
+
+    /// Submits `task` with these options and returns a handle, or returns the task at once if the pool is
+    /// full: replaces [`on_full`](TaskBuilder::on_full) with [`OnFull::Reject`].
+    ///
+    /// ```
+    /// let pool = longshore::Pool::builder().budget(100).build()?;
+    /// let answer = pool.task().weight(60).try_submit(|| 6 * 7)?;
+    /// assert_eq!(answer.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A [`SubmitError`] returns the task, for the reasons that [`TaskBuilder::try_execute`] lists.
+    pub fn try_submit<F, T>(self, task: F) -> Result<JoinHandle<T>, SubmitError<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.on_full(OnFull::Reject).submit(task)
+    }
+
     /// Submits `task` with these options, for asynchronous code: the future is pending while the pool is
     /// full. [`Pool::submit_async`](crate::Pool::submit_async) says how. The option
     /// [`on_full`](TaskBuilder::on_full) is ignored.

@@ -276,17 +276,44 @@ impl fmt::Display for SubmitErrorKind {
 }
 
 /// A task that was not accepted: its closure, and the reason.
+///
+/// The error is `Sync` and unwind-safe whatever the closure captures, because the closure can only be moved
+/// out of it. So `?` converts the error into `Box<dyn Error + Send + Sync>` and the like.
+///
+/// ```
+/// use std::error::Error;
+/// use std::sync::mpsc::Receiver;
+///
+/// fn print_on(pool: &longshore::Pool, numbers: Receiver<u32>) -> Result<(), Box<dyn Error + Send + Sync>> {
+///     pool.execute(move || numbers.iter().for_each(|n| println!("{n}")))?; // a `Receiver` is not `Sync`
+///     Ok(())
+/// }
+/// # let pool = longshore::Pool::new()?;
+/// # print_on(&pool, std::sync::mpsc::channel().1).expect("accepted");
+/// # Ok::<(), longshore::BuildError>(())
+/// ```
 pub struct SubmitError<F> {
-    /// The closure, as it was passed.
-    pub task: F,
+    /// The closure, in a lock only to be `Sync`.
+    task: Mutex<F>,
     /// Why the task was refused.
     pub kind: SubmitErrorKind,
 }
 
 impl<F> SubmitError<F> {
+    #[cold]
+    pub(crate) fn new(task: F, kind: SubmitErrorKind) -> Self {
+        SubmitError { task: Mutex::new(task), kind }
+    }
+
     /// The closure, as it was passed.
     pub fn into_inner(self) -> F {
-        self.task
+        self.task.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The closure, as it was passed, and the reason.
+    pub fn into_parts(self) -> (F, SubmitErrorKind) {
+        let kind = self.kind;
+        (self.into_inner(), kind)
     }
 }
 
@@ -305,21 +332,45 @@ impl<F> fmt::Display for SubmitError<F> {
 impl<F> Error for SubmitError<F> {}
 
 /// A batch of which only a part was accepted, or no task.
+///
+/// Like a [`SubmitError`], the error is `Sync` whatever the closures capture.
 pub struct BatchError<F, H> {
     /// The accepted tasks, which are the first of the batch and will run: their handles, or `()` for each
     /// task without a handle.
     pub accepted: Vec<H>,
-    /// The closures that were not accepted, in their order.
-    pub rejected: Vec<F>,
+    /// The closures that were not accepted, in their order; in a lock only to be `Sync`.
+    rejected: Mutex<Vec<F>>,
     /// Why the rest was refused.
     pub kind: SubmitErrorKind,
+}
+
+impl<F, H> BatchError<F, H> {
+    #[cold]
+    pub(crate) fn new(accepted: Vec<H>, rejected: Vec<F>, kind: SubmitErrorKind) -> Self {
+        BatchError { accepted, rejected: Mutex::new(rejected), kind }
+    }
+
+    /// The number of closures that were not accepted.
+    pub fn rejected(&self) -> usize {
+        self.rejected.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// The closures that were not accepted, in their order.
+    pub fn into_rejected(self) -> Vec<F> {
+        self.into_parts().1
+    }
+
+    /// What was accepted, and the closures that were not, each in their order.
+    pub fn into_parts(self) -> (Vec<H>, Vec<F>) {
+        (self.accepted, self.rejected.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl<F, H> fmt::Debug for BatchError<F, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BatchError")
             .field("accepted", &self.accepted.len())
-            .field("rejected", &self.rejected.len())
+            .field("rejected", &self.rejected())
             .field("kind", &self.kind)
             .finish()
     }
@@ -327,7 +378,7 @@ impl<F, H> fmt::Debug for BatchError<F, H> {
 
 impl<F, H> fmt::Display for BatchError<F, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (accepted, rejected) = (self.accepted.len(), self.rejected.len());
+        let (accepted, rejected) = (self.accepted.len(), self.rejected());
         write!(f, "{rejected} of {} tasks were not accepted: {}", accepted + rejected, self.kind)
     }
 }

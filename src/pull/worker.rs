@@ -209,7 +209,7 @@ impl PullWorker {
 
     /// Serves the pool as if no task waited here.
     fn serve_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
-        let mut until = RunUntil::Await { awaited, deadline };
+        let mut until = RunUntil::awaiting(awaited, deadline);
         self.work_until(&mut until);
         if awaited.is_done() { Waited::Done } else { Waited::TimedOut }
     }
@@ -221,7 +221,7 @@ impl PullWorker {
         let waited = wait::on_thread(&shared.config, index, move || {
             enter_pool(shared.id);
             let worker = PullWorker::new(shared.clone(), index);
-            worker.as_current(|| worker.wait_here(awaited, deadline))
+            worker.as_current(|| shared.between_hooks(index, || worker.wait_here(awaited, deadline)))
         });
         waited.unwrap_or_else(Waited::NoStack)
     }

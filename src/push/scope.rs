@@ -23,7 +23,6 @@
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::sync::atomic::{Ordering, fence};
-use std::thread;
 use std::time::Instant;
 
 use crate::base::facade::lock;
@@ -34,7 +33,7 @@ use crate::push::worker::PushWorker;
 use crate::runtime::awaited_latch::AwaitedLatch;
 use crate::runtime::control::Phase;
 use crate::runtime::intake::Intake;
-use crate::runtime::wait::{is_deep, join_spin};
+use crate::runtime::wait::{ParkToken, is_deep, join_spin};
 use crate::runtime::worker_loop::WorkerLoop;
 use crate::task::counts::{TaskCounts, TaskEnd};
 use crate::task::erased::{Discarded, Finished, Task, TaskKind, TaskTable, Word, Words};
@@ -318,7 +317,7 @@ impl PushWorker {
 
     fn work_for_scope(&self, scope: &ScopeState, depth_below: u32) {
         let shared = self.shared();
-        let mut spin_until = None;
+        let (mut spin_until, mut token) = (None, ParkToken::default());
         while !scope.end.is_set() {
             if self.run_part_of(scope, depth_below) {
                 spin_until = None;
@@ -334,7 +333,7 @@ impl PushWorker {
             // SAFETY: only the thread that opened the scope waits for its latch, or another thread on its
             // behalf while it sleeps in `on_fresh_stack`: one thread at a time.
             if unsafe { scope.end.arm() } && !self.run_part_of(scope, depth_below) {
-                thread::park();
+                token.park();
             }
             shared.scope_sleepers.fetch_sub(1, Ordering::Relaxed);
         }

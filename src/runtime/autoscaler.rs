@@ -23,7 +23,9 @@ use crate::policy::scaling::{Decision, LoadView, Release, Scaler};
 use crate::runtime::control::{Phase, Request};
 use crate::runtime::metrics::LoadSample;
 use crate::runtime::model::Model;
+use crate::runtime::threads::ThreadExit;
 use crate::runtime::worker_thread;
+use crate::sys::signals;
 use crate::workers::roster::{SpawnPolicy, SpawnReason};
 
 /// The time between a failed start of a worker and the next attempt: a system that has just refused a thread
@@ -36,11 +38,12 @@ pub fn ensure<M: Model>(shared: &Arc<M>) -> io::Result<()> {
     let mut roster = shared.roster.lock();
     if roster.spawn_policy() == SpawnPolicy::Open && !roster.has_autoscaler {
         let scaled = shared.clone();
-        shared.threads.start(shared.config.autoscaler_thread(), move |_| {
+        let life = move || {
             Autoscaler::new(&scaled).run();
             scaled.idle.set_autoscaler(None);
-            scaled.threads.gone();
-        })?;
+            ThreadExit::WithPool
+        };
+        signals::with_all_blocked(|| shared.threads.start(shared.config.autoscaler_thread(), life))?;
         roster.has_autoscaler = true;
     }
     Ok(())

@@ -10,6 +10,7 @@ use crate::policy::overflow::{OnFull, Overweight};
 use crate::policy::placement::Placement;
 use crate::policy::scaling::Scaling;
 use crate::runtime::report::AtEnd;
+use crate::sys::signals::SignalMask;
 use crate::sys::{affinity, topology};
 use crate::task::cancel::CancelToken;
 use crate::workers::roster::WorkerLimits;
@@ -79,6 +80,8 @@ pub struct Config {
     pub paths: Option<Vec<topology::Path5>>,
     /// The cores on which unpinned workers may run: those of the process.
     pub mask: affinity::CpuMask,
+    /// The signals that workers block.
+    pub signals: SignalMask,
     /// User code.
     pub hooks: Hooks,
     /// The seed of all random choices.
@@ -115,6 +118,7 @@ impl Config {
             cores: None,
             paths: None,
             mask: self.mask.clone(),
+            signals: self.signals,
             hooks: Hooks::default(),
             seed: self.seed,
             placement: Placement::Home,
@@ -137,6 +141,11 @@ impl Config {
     /// The thread of the autoscaler, not started.
     pub fn autoscaler_thread(&self) -> thread::Builder {
         thread::Builder::new().name(self.name_with("-scale"))
+    }
+
+    /// The thread that ends tasks whose deadlines have passed, not started.
+    pub fn deadline_thread(&self) -> thread::Builder {
+        thread::Builder::new().name(self.name_with("-clock"))
     }
 
     /// The pool's name, shortened so that `ending` stays visible.

@@ -29,7 +29,9 @@ use crate::runtime::threads::Threads;
 use crate::sync::grow_table::GrowTable;
 use crate::sys::{clock, fork};
 use crate::task::cancel::CancelRegistration;
+use crate::task::deadlines::Deadlines;
 use crate::task::erased::{Discarded, Task};
+use crate::task::owners::{self, TaskOwner};
 use crate::task::work::Unstarted;
 use crate::workers::idle::Idle;
 use crate::workers::roster::{RetireReason, Roster, RosterState, SpawnPolicy};
@@ -75,9 +77,13 @@ pub struct Core {
     /// Worker-local values, to drop when a worker ends. Their owner may have dropped them before.
     per_worker: Mutex<Vec<Weak<dyn PerWorker>>>,
     /// The threads behind the workers.
-    pub threads: Threads,
+    pub threads: Arc<Threads>,
     /// Stops the pool when the user's token is cancelled.
     pub on_cancel: OnceLock<CancelRegistration>,
+    /// The deadlines of the queued tasks.
+    pub deadlines: Arc<Deadlines>,
+    /// The pool around this core, as the owner of its tasks.
+    pub owner: OnceLock<Weak<dyn TaskOwner>>,
 }
 
 impl Core {
@@ -103,8 +109,10 @@ impl Core {
             capacity,
             metrics: PoolMetrics::default(),
             per_worker: Mutex::default(),
-            threads: Threads::default(),
+            threads: Arc::default(),
             on_cancel: OnceLock::new(),
+            deadlines: Arc::default(),
+            owner: OnceLock::new(),
         }
     }
 
@@ -177,6 +185,7 @@ impl Core {
         fence(Ordering::SeqCst);
         self.pause.look_again();
         if phase >= Phase::Ended {
+            self.deadlines.close();
             let mut roster = self.roster.lock();
             roster.restrict(SpawnPolicy::Closed);
             let spares = roster.dismiss_spares();
@@ -259,6 +268,10 @@ impl Core {
     pub fn discard(&self, task: Task) -> u64 {
         match task.discard(Unstarted::Cancelled) {
             Ok(Discarded::RunBefore) => return 0,
+            Ok(Discarded::CountedBefore) => {
+                self.metrics.skipped.add_shared(1);
+                return 0;
+            }
             Ok(Discarded::Unstarted) => {}
             Err(payload) => self.report_panic(payload),
         }
@@ -287,11 +300,29 @@ impl Core {
         }
     }
 
+    /// Calls `work` between the start hook and the exit hook. For a thread that continues the work of worker
+    /// `index`, and acts as that worker.
+    pub fn between_hooks<R>(&self, index: usize, work: impl FnOnce() -> R) -> R {
+        let hooks = &self.config.hooks;
+        hooks.start.iter().for_each(|hook| self.run_hook(|| hook(index)));
+        let result = work();
+        hooks.exit.iter().for_each(|hook| self.run_hook(|| hook(index)));
+        result
+    }
+
     /// Runs a hook. A panic in it is counted and swallowed.
     pub fn run_hook(&self, hook: impl FnOnce()) {
         if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(hook)) {
             self.metrics.hook_panics.add_shared(1);
             unwind::drop_silently(payload);
+        }
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        if self.owner.get().is_some() && !self.is_forked() {
+            owners::forget(self.id);
         }
     }
 }

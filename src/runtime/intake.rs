@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 use std::ops::Deref;
+use std::sync::Weak;
 use std::sync::atomic::Ordering;
 
 use crate::base::error::SubmitErrorKind;
@@ -16,6 +17,7 @@ use crate::runtime::core::Core;
 use crate::runtime::current;
 use crate::runtime::priority::Priority;
 use crate::task::erased::Task;
+use crate::task::owners::TaskOwner;
 use crate::workers::idle::Idle;
 
 /// How many tasks of a batch are drawn from the caller's iterator and queued at a time. Large enough to share
@@ -114,6 +116,11 @@ pub trait Intake: Deref<Target = Core> {
             accepted += 1;
         }
         Ok(accepted)
+    }
+
+    /// What counts its tasks that end while they are queued.
+    fn task_owner(&self) -> Option<Weak<dyn TaskOwner>> {
+        Core::task_owner(self)
     }
 
     /// What limits its running tasks besides the capacity of the pool.

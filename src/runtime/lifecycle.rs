@@ -13,13 +13,14 @@ use crate::runtime::config::Config;
 use crate::runtime::control::{Phase, Request};
 use crate::runtime::model::Model;
 use crate::runtime::report::{self, AtEnd};
-use crate::runtime::{autoscaler, thread_role, worker_thread};
+use crate::runtime::{autoscaler, early_end, thread_role, worker_thread};
 use crate::task::cancel::CancelCallback;
 use crate::workers::roster::{SpawnPolicy, SpawnReason};
 
 /// Starts a pool. If a thread of it cannot be started, the threads that run are stopped and joined.
 pub fn start<M: Model>(config: Config) -> Result<Arc<M>, BuildError> {
     let shared = Arc::new(M::new(config));
+    early_end::register(&shared);
     if let Err(error) = start_threads(&shared) {
         close(&*shared, Phase::Stopping);
         shared.threads.wait(None);

@@ -65,6 +65,12 @@ pub struct PoolMetrics {
     pub broadcast: Counter,
     /// Tasks that were discarded unstarted, by shutdown or purge.
     pub discarded: Counter,
+    /// Tasks that were cancelled or have expired while they were queued, and were counted at that moment.
+    pub ended_early: Counter,
+    /// Those of `ended_early` that have expired. Counted after it.
+    pub expired_early: Counter,
+    /// Entries of such tasks that were discarded afterwards.
+    pub skipped: Counter,
     /// Tasks that were in no queue because the pool was full: run by the external thread that submitted them,
     /// or dropped. Written by any thread.
     pub by_callers: TaskCounts,
@@ -108,10 +114,10 @@ pub struct PoolStats {
     pub failed: u64,
     /// Tasks that panicked.
     pub panicked: u64,
-    /// Tasks that were cancelled by handle, token, purge or shutdown, and never ran. A task that its handle
-    /// has cancelled is counted here when a worker takes it, and until then as waiting.
+    /// Tasks that were cancelled by handle, token, purge or shutdown, and never ran. Counted at the moment of
+    /// the cancellation.
     pub cancelled: u64,
-    /// Tasks whose deadline passed before they started.
+    /// Tasks whose deadline passed before they started. Counted when the deadline passes.
     pub expired: u64,
     /// Tasks that were [dropped](crate::OnFull::Drop) because the pool was full.
     pub dropped: u64,

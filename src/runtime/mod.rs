@@ -20,6 +20,7 @@ pub mod control;
 pub mod core;
 pub mod current;
 pub mod current_intake;
+pub mod early_end;
 pub mod intake;
 pub mod lifecycle;
 pub mod metrics;

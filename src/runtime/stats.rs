@@ -51,6 +51,8 @@ impl Core {
         let dropped = total(|counts| &counts.dropped);
         let started = total(|counts| &counts.started);
         let discarded = self.metrics.discarded.get();
+        let expired_early = self.metrics.expired_early.get();
+        let ended_early = self.metrics.ended_early.get();
         let parked = self.idle.parked();
         let workers = self
             .records
@@ -62,12 +64,12 @@ impl Core {
             completed,
             failed,
             panicked,
-            expired,
+            expired: expired + expired_early,
             dropped,
-            cancelled: cancelled + discarded,
+            cancelled: cancelled + discarded + ended_early.saturating_sub(expired_early),
             // Computed with the submissions that were read before the starts: a task that is submitted and
             // started in between would otherwise count as waiting.
-            waiting: submitted_before.saturating_sub(started + discarded),
+            waiting: submitted_before.saturating_sub(started + discarded + ended_early),
             capacity: self.config.capacity,
             blocked: self.waiting_submitters(),
             run_by_callers,
@@ -88,7 +90,7 @@ impl Core {
     pub fn read(&self, pushed: impl FnOnce() -> u64) -> LoadSample {
         // In reverse causal order: starts, then submissions.
         let started = self.sum(|m| m.counts.started.get());
-        let discarded = self.metrics.discarded.get();
+        let discarded = self.metrics.discarded.get() + self.metrics.ended_early.get();
         let submitted = self.sum(|m| m.submitted.get()) + self.metrics.broadcast.get() + pushed();
         LoadSample { submitted, started, waiting: submitted.saturating_sub(started + discarded) }
     }

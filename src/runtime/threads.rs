@@ -1,8 +1,13 @@
 //! The threads of the operating system behind the workers: they are started, say when they end, and are
 //! joined.
 //!
-//! Every pool owns one [`Threads`]. Its threads call [`Threads::gone`] or [`Threads::gone_early`] as their
-//! last act; any thread may start a thread or wait for the end of all.
+//! Every pool owns one [`Threads`]. Any thread may start a thread or wait for the end of all.
+//!
+//! A thread announces its end from the destructor of a thread-local (`Farewell`), which is initialised before
+//! all others of the thread and so destroyed after them. So the destructors of the program's thread-locals
+//! have run when the end is announced, and to join the thread takes a moment only. A wait with a time limit
+//! ends in time however long those destructors take. (Only destructors that C code registers with
+//! `pthread_key_create` run later.)
 //!
 //! While the pool goes on, a thread that ends joins the threads that ended before it. Only one thread joins
 //! at a time, and the other threads do not wait for it. If each thread joined the one before it, they would
@@ -11,9 +16,10 @@
 //! Guarded by `tests/elastic/resizing.rs`, `tests/elastic/load.rs`, `tests/process_start.rs` and
 //! `tests/process_end.rs`.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -30,7 +36,36 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// Identifies a thread. Worker numbers cannot: they are reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ThreadKey(u64);
+struct ThreadKey(u64);
+
+/// When a thread ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ThreadExit {
+    /// Together with the pool. The thread that waits for the pool joins it.
+    WithPool,
+    /// While the pool goes on.
+    Early,
+}
+
+/// Announces the end of the thread whose thread-local it is.
+struct Farewell {
+    threads: Arc<Threads>,
+    key: ThreadKey,
+    exit: ThreadExit,
+}
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        match self.exit {
+            ThreadExit::WithPool => self.threads.gone(),
+            ThreadExit::Early => self.threads.gone_early(self.key),
+        }
+    }
+}
+
+thread_local! {
+    static FAREWELL: RefCell<Option<Farewell>> = const { RefCell::new(None) };
+}
 
 /// The threads of a pool.
 #[derive(Debug, Default)]
@@ -58,8 +93,12 @@ struct ThreadsState {
 }
 
 impl Threads {
-    /// Starts a thread that runs `life` and ends by calling [`Threads::gone`] or [`Threads::gone_early`].
-    pub fn start(&self, thread: Builder, life: impl FnOnce(ThreadKey) + Send + 'static) -> io::Result<()> {
+    /// Starts a thread that runs `life`, which returns how it ends.
+    pub fn start(
+        self: &Arc<Self>,
+        thread: Builder,
+        life: impl FnOnce() -> ThreadExit + Send + 'static,
+    ) -> io::Result<()> {
         let mut state = lock(&self.state);
         if state.ended.len() > MOST_ENDED {
             let too_many = |state: &mut ThreadsState| state.ended.len() > MOST_ENDED;
@@ -67,21 +106,25 @@ impl Threads {
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         let key = ThreadKey(state.started);
-        let handle = thread.spawn(move || life(key))?;
+        let threads = self.clone();
+        let handle = thread.spawn(move || {
+            // First, so that it is destroyed last.
+            FAREWELL.set(Some(Farewell { threads, key, exit: ThreadExit::WithPool }));
+            let exit = life();
+            FAREWELL
+                .with_borrow_mut(|farewell| farewell.iter_mut().for_each(|farewell| farewell.exit = exit));
+        })?;
         state.started += 1;
         state.running += 1;
         state.handles.push((key, handle));
         Ok(())
     }
 
-    /// The calling thread is about to end together with the pool. The thread that waits for the pool joins
-    /// it.
-    pub fn gone(&self) {
+    fn gone(&self) {
         self.count_down(lock(&self.state));
     }
 
-    /// The calling thread, which has this key, is about to end while the pool goes on.
-    pub fn gone_early(&self, key: ThreadKey) {
+    fn gone_early(&self, key: ThreadKey) {
         let mut state = lock(&self.state);
         let own = state.handles.iter().position(|(of, _)| *of == key);
         let own = own.map(|place| state.handles.swap_remove(place).1);
@@ -123,7 +166,8 @@ impl Threads {
             };
         }
         // The lock is held on purpose: a second waiting thread returns only when all threads have really
-        // ended. That takes a moment at most, because the announcement was the last act of each thread.
+        // ended. That takes a moment at most, because the announcement was the last act of each thread, after
+        // the destructors of its thread-locals.
         state.ended.drain(..).for_each(join);
         state.handles.drain(..).for_each(|(_, handle)| join(handle));
         true

@@ -58,15 +58,50 @@ pub fn block(awaited: &mut dyn Awaited, deadline: Option<Instant>) -> Waited {
             std::hint::spin_loop();
         }
     }
+    let mut token = ParkToken::default();
     while !awaited.is_done() {
         awaited.unpark_me(); // each time, because a wake-up for another reason has used up the request
         match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
-            None => thread::park(),
+            None => token.park(),
             Some(Duration::ZERO) => return Waited::TimedOut,
-            Some(left) => thread::park_timeout(left),
+            Some(left) => token.park_timeout(left),
         }
     }
     Waited::Done
+}
+
+/// The token of the calling thread that [`thread::unpark`](thread::Thread::unpark) sets and [`thread::park`]
+/// uses up, during one wait of the library inside user code.
+///
+/// The wait cannot tell whether it was woken by its event, or by an `unpark` that the program has meant for a
+/// `park` of its own, which follows. So a wait that has parked sets the token again when it ends. The
+/// program's next `park` may return at once for no reason, which the standard library allows; but it never
+/// sleeps for ever because a wait has used up its token.
+#[derive(Debug, Default)]
+pub struct ParkToken {
+    is_used: bool,
+}
+
+impl ParkToken {
+    /// Parks the calling thread.
+    pub fn park(&mut self) {
+        self.is_used = true;
+        thread::park();
+    }
+
+    /// Parks the calling thread for at most `time`.
+    pub fn park_timeout(&mut self, time: Duration) {
+        self.is_used = true;
+        thread::park_timeout(time);
+    }
+}
+
+impl Drop for ParkToken {
+    fn drop(&mut self) {
+        if self.is_used {
+            thread::current().unpark();
+        }
+    }
 }
 
 /// Bytes of a small stack that a task should find free: three quarters of the smallest stack. (In a build

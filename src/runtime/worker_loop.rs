@@ -23,8 +23,7 @@ use crate::runtime::metrics::WorkerMetrics;
 use crate::runtime::model::{ExitReason, Model};
 use crate::runtime::priority::Turn;
 use crate::runtime::record::Record;
-use crate::runtime::wait::Awaited;
-use crate::sys::memory;
+use crate::runtime::wait::{Awaited, ParkToken};
 use crate::task::erased::Task;
 use crate::task::recycle;
 use crate::workers::idle::{Duty, ParkReason, ParkSlot, ParkState, Role};
@@ -39,15 +38,20 @@ pub enum RunUntil<'a> {
     /// Until the pool ends.
     PoolEnd,
     /// Until an event for which a task on this worker waits, or the deadline.
-    Await { awaited: &'a mut (dyn Awaited + Send), deadline: Option<Instant> },
+    Await { awaited: &'a mut (dyn Awaited + Send), deadline: Option<Instant>, token: ParkToken },
 }
 
-impl RunUntil<'_> {
+impl<'a> RunUntil<'a> {
+    /// Until `awaited` is done, or the deadline.
+    pub fn awaiting(awaited: &'a mut (dyn Awaited + Send), deadline: Option<Instant>) -> Self {
+        RunUntil::Await { awaited, deadline, token: ParkToken::default() }
+    }
+
     /// Whether a worker of the pool around `core` may stop.
     pub fn is_reached(&self, core: &Core) -> bool {
         match self {
             RunUntil::PoolEnd => core.has_ended(),
-            RunUntil::Await { awaited, deadline } => {
+            RunUntil::Await { awaited, deadline, .. } => {
                 awaited.is_done() || deadline.is_some_and(|deadline| Instant::now() >= deadline)
             }
         }
@@ -80,12 +84,13 @@ impl RunUntil<'_> {
         }
     }
 
-    fn park(&self) {
+    fn park(&mut self) {
         match self {
-            RunUntil::Await { deadline: Some(deadline), .. } => {
-                thread::park_timeout(deadline.saturating_duration_since(Instant::now()));
+            RunUntil::PoolEnd => thread::park(), // outside of user code no token needs to be restored
+            RunUntil::Await { deadline: Some(deadline), token, .. } => {
+                token.park_timeout(deadline.saturating_duration_since(Instant::now()));
             }
-            RunUntil::PoolEnd | RunUntil::Await { deadline: None, .. } => thread::park(),
+            RunUntil::Await { deadline: None, token, .. } => token.park(),
         }
     }
 }
@@ -228,9 +233,7 @@ pub trait WorkerLoop: Sized {
             // wake one now.
             shared.idle.notify();
         }
-        if recycle::trim() {
-            memory::return_to_system();
-        }
+        recycle::trim();
         // `add_shared`, because the thread that has leased the worker may park at the same time.
         self.state().metrics().parked.add_shared(1);
         let asleep = Instant::now();

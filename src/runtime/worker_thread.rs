@@ -33,7 +33,7 @@ use crate::runtime::core::Core;
 use crate::runtime::metrics::PinStatus;
 use crate::runtime::model::{ExitReason, Model, OutsideWork, Owner};
 use crate::runtime::thread_role;
-use crate::runtime::threads::ThreadKey;
+use crate::runtime::threads::ThreadExit;
 use crate::sys::{affinity, stack};
 use crate::workers::roster::{AssignedNumber, Next, RetireReason, RosterState, SpawnPolicy, SpawnReason};
 
@@ -48,7 +48,7 @@ pub fn add_worker<M: Model>(shared: &Arc<M>, reason: SpawnReason, ready: Option<
         return Ok(true);
     }
     let for_thread = shared.clone();
-    let life = move |key| thread_main(&for_thread, number, key, reason, ready);
+    let life = move || thread_main(&for_thread, number, reason, ready);
     let started = shared.threads.start(shared.config.thread(number), life);
     if started.is_err() {
         roll_back(&**shared, reason, number);
@@ -96,12 +96,12 @@ fn roll_back<M: Model>(shared: &M, reason: SpawnReason, number: usize) {
 fn thread_main<M: Model>(
     shared: &Arc<M>,
     number: usize,
-    key: ThreadKey,
     reason: SpawnReason,
     ready: Option<Ready>,
-) {
+) -> ThreadExit {
     thread_role::enter_pool(shared.id);
     stack::begin(shared.config.stack_size);
+    shared.config.signals.apply_to_current_thread(); // a helper thread may have started this one
     pin(shared, number);
     let mut end = if reason != SpawnReason::Spare {
         run_worker(shared, number, ready)
@@ -117,8 +117,8 @@ fn thread_main<M: Model>(
         };
     }
     match end {
-        ThreadEnd::PoolEnd => shared.threads.gone(),
-        ThreadEnd::Gone | ThreadEnd::Spare => shared.threads.gone_early(key),
+        ThreadEnd::PoolEnd => ThreadExit::WithPool,
+        ThreadEnd::Gone | ThreadEnd::Spare => ThreadExit::Early,
     }
 }
 

@@ -61,7 +61,7 @@ where
     };
     result.map_err(|Rejected { accepted, mut returned, kind }| {
         returned.extend(tasks);
-        BatchError { accepted: vec![(); accepted], rejected: returned, kind }
+        BatchError::new(vec![(); accepted], returned, kind)
     })
 }
 
@@ -94,14 +94,15 @@ where
         Ok(_) => Ok(handles),
         Err(Rejected { mut returned, kind, .. }) => {
             returned.extend(tasks);
-            Err(BatchError { accepted: handles, rejected: returned, kind })
+            Err(BatchError::new(handles, returned, kind))
         }
     }
 }
 
 /// Converts the error of a single task.
 fn rejected<F>(refused: SubmitError<F>) -> Rejected<F> {
-    Rejected { accepted: 0, returned: vec![refused.task], kind: refused.kind }
+    let kind = refused.kind;
+    Rejected { accepted: 0, returned: vec![refused.into_inner()], kind }
 }
 
 /// Draws tasks in portions and passes each part of a portion to `put`, which returns how many tasks it

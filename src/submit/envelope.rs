@@ -2,11 +2,11 @@
 //!
 //! Most tasks have no extras and are stored without an envelope. A task with [`Extras`] is an [`Envelope`],
 //! which holds extras and work in one block. The submitting thread fills in the extras. The worker that runs
-//! the task asks the conditions, enters the span, records the times, and releases the budget permit.
+//! the task enters the span, records the times, and releases the budget permit.
 //!
-//! A task owns its envelope, so one thread at a time touches it; only the conditions are shared with the
-//! handle. Guarded by `tests/it/behaviour/histograms.rs`, `conditions.rs`, `weights.rs` and
-//! `crates/together/tests/features.rs`.
+//! A task owns its envelope, so one thread at a time touches it. Conditions do not travel in it, because
+//! other threads need them (`task/conditions.rs`). Guarded by `tests/it/behaviour/histograms.rs`,
+//! `weights.rs` and `crates/together/tests/features.rs`.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -17,8 +17,7 @@ use crate::limits::budget::BudgetPermit;
 use crate::runtime::config::Histograms;
 use crate::runtime::core::Core;
 use crate::runtime::current;
-use crate::task::conditions::Conditions;
-use crate::task::work::{Unstarted, Work};
+use crate::task::work::Work;
 
 /// [`Histograms::Sampled`] measures one in this many submissions of a thread. The number is prime, so that it
 /// does not fall into step with a program that submits several kinds of tasks in turn.
@@ -27,8 +26,6 @@ const SAMPLE_INTERVAL: u32 = 61;
 /// What travels with a task besides its work.
 #[derive(Debug, Default)]
 pub struct Extras {
-    /// What must hold for the task to start. Shared with the handle.
-    pub conditions: Option<Arc<Conditions>>,
     /// The part of the pool's budget that the task holds until it has ended or is dropped.
     pub permit: Option<BudgetPermit>,
     /// When the task was submitted, if its times are measured.
@@ -63,15 +60,11 @@ impl Instrumentation {
         self.measured()
     }
 
-    /// Returns the extras of a task with these conditions and this permit, if it has any. Runs no user code.
-    pub fn next_with(
-        &self,
-        conditions: Option<Arc<Conditions>>,
-        permit: Option<BudgetPermit>,
-    ) -> Option<Extras> {
+    /// Returns the extras of a task with this permit, if it has any. Runs no user code.
+    pub fn next_with(&self, permit: Option<BudgetPermit>) -> Option<Extras> {
         match self.next() {
-            None if conditions.is_none() && permit.is_none() => None,
-            extras => Some(Extras { conditions, permit, ..extras.unwrap_or_default() }),
+            None if permit.is_none() => None,
+            extras => Some(Extras { permit, ..extras.unwrap_or_default() }),
         }
     }
 
@@ -108,10 +101,6 @@ pub struct Envelope<W> {
 
 impl<W: Work> Work for Envelope<W> {
     type Output = W::Output;
-
-    fn refusal(&self) -> Option<Unstarted> {
-        self.extras.conditions.as_ref().and_then(|conditions| conditions.refusal())
-    }
 
     fn call(self) -> W::Output {
         let Envelope { extras: Extras { permit, submitted, span, .. }, work } = self;

@@ -17,10 +17,10 @@ use crate::runtime::current;
 use crate::runtime::wait::{Awaited, Waited};
 use crate::sync::waiter::Waiter;
 use crate::sys::fork;
-use crate::task::cancel::{CancelCallback, CancelRegistration};
-use crate::task::conditions::Conditions;
+use crate::task::conditions::Pending;
 use crate::task::counts::TaskCounts;
-use crate::task::result_slot::{Outcome, SlotHandle};
+use crate::task::owners;
+use crate::task::result_slot::{CancelCount, Outcome, SlotHandle};
 use crate::task::work::Unstarted;
 
 /// Waits for the result of one task, or cancels the task. Made by [`Pool::submit`](crate::Pool::submit).
@@ -66,28 +66,30 @@ pub struct JoinHandle<T> {
 /// The conditions of a task as its handle sees them. The handle does not wait for a task that can no longer
 /// start.
 struct Watched {
-    conditions: Arc<Conditions>,
-    /// Wakes the waiter of the handle when the token is cancelled.
-    watch: Option<CancelRegistration>,
+    pending: Arc<dyn Pending>,
 }
 
 impl Watched {
-    /// Cancels the task if it has not started and can no longer start.
+    /// Ends the slot if the task has not started and can no longer start.
     fn apply_to<T>(&self, slot: &SlotHandle<T>) {
         if !slot.is_complete()
-            && let Some(why) = self.conditions.refusal()
+            && let Some(refusal) = self.pending.refusal_now()
         {
-            slot.cancel(why);
+            let count = if refusal.is_counted { CancelCount::Done } else { CancelCount::ByTask };
+            slot.cancel(refusal.why, count);
         }
     }
 
-    /// Registers `waiter` to be woken when the token is cancelled. Returns `false`, and drops the waiter, if
-    /// the token has been cancelled already.
-    fn wake(&mut self, waiter: Waiter) -> bool {
-        let Some(token) = &self.conditions.token else { return true };
-        self.watch = None; // first, so that the token never holds two registrations of this handle
-        self.watch = token.on_cancel(CancelCallback::Wake(waiter));
-        self.watch.is_some()
+    /// Has `waiter` woken when the task ends before it starts. Returns `false`, and drops the waiter, if that
+    /// has happened already.
+    fn wake(&self, waiter: Waiter) -> bool {
+        self.pending.state().set_waiter(waiter)
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.pending.state().clear_waiter();
     }
 }
 
@@ -98,8 +100,8 @@ impl<T> JoinHandle<T> {
     }
 
     /// The same handle, for a task with conditions.
-    pub(crate) fn with_conditions(self, conditions: Arc<Conditions>) -> Self {
-        JoinHandle { conditions: Some(Box::new(Watched { conditions, watch: None })), ..self }
+    pub(crate) fn with_conditions(self, pending: Arc<dyn Pending>) -> Self {
+        JoinHandle { conditions: Some(Box::new(Watched { pending })), ..self }
     }
 
     /// Returns whether the task has returned or panicked, or can no longer start. [`JoinHandle::join`] then
@@ -126,7 +128,8 @@ impl<T> JoinHandle<T> {
         }
     }
 
-    /// Cancels the task if it has not started. The closure is dropped before this returns.
+    /// Cancels the task if it has not started. Before this returns, the closure is dropped, the task is
+    /// counted as cancelled, and its place in a bounded queue and its weight are free.
     ///
     /// Returns whether the task will never run. `false` means that it is running or has ended. Repeated and
     /// late calls have no effect.
@@ -148,7 +151,16 @@ impl<T> JoinHandle<T> {
     /// ```
     #[doc(alias = "abort")]
     pub fn cancel(&self) -> bool {
-        self.slot.cancel(Unstarted::Cancelled)
+        if let Some(watched) = &self.conditions
+            && watched.pending.revoke(Unstarted::Cancelled)
+        {
+            watched.apply_to(&self.slot);
+            return true;
+        }
+        // In a forked child the pool of the parent counts nothing, and its locks must not be touched.
+        let owner = if self.is_forked() { None } else { owners::owner_of(self.slot.pool()) };
+        let count = owner.as_deref().map_or(CancelCount::ByTask, CancelCount::By);
+        self.slot.cancel(Unstarted::Cancelled, count)
     }
 
     /// Takes the result if it has arrived. `None` means "not yet". Never waits.
@@ -275,8 +287,9 @@ fn wait_under_conditions<T: Send>(
     watched: &mut Watched,
     deadline: Option<Instant>,
 ) -> Waited {
-    let latest_start = watched.conditions.deadline.filter(|&latest| deadline.is_none_or(|end| latest < end));
-    let mut pending = Pending { slot, watched };
+    let latest_start = watched.pending.state().conditions.deadline;
+    let latest_start = latest_start.filter(|&latest| deadline.is_none_or(|end| latest < end));
+    let mut pending = AwaitedTask { slot, watched };
     let waited = current::wait_until(&mut pending, latest_start.or(deadline));
     let waited = match waited {
         // The task has started in time: otherwise `is_done` would have cancelled it.
@@ -286,17 +299,17 @@ fn wait_under_conditions<T: Send>(
         Waited::TimedOut if pending.is_done() => Waited::Done,
         other => other,
     };
-    pending.watched.watch = None;
+    pending.watched.pending.state().clear_waiter();
     waited
 }
 
 /// An awaited task with conditions.
-struct Pending<'a, T> {
+struct AwaitedTask<'a, T> {
     slot: &'a mut SlotHandle<T>,
     watched: &'a mut Watched,
 }
 
-impl<T: Send> Awaited for Pending<'_, T> {
+impl<T: Send> Awaited for AwaitedTask<'_, T> {
     fn is_done(&self) -> bool {
         self.watched.apply_to(self.slot);
         self.slot.is_complete()
@@ -313,7 +326,7 @@ impl<T: Send> Awaited for Pending<'_, T> {
     fn unpark_me(&mut self) {
         self.slot.unpark_me();
         if !self.watched.wake(Waiter::Thread(thread::current())) {
-            thread::current().unpark(); // the token is cancelled: the check after the park sees it
+            thread::current().unpark(); // the task has ended: the check after the park sees it
         }
     }
 }
@@ -355,7 +368,7 @@ impl<T> Future for JoinHandle<T> {
             None => true,
         };
         if !is_watched {
-            // The token was cancelled after `try_join`. A task that has started nevertheless is waited for.
+            // The task has ended after `try_join`.
             this.apply_conditions();
         }
         if this.slot.wait_with(Waiter::Waker(cx.waker().clone())) {

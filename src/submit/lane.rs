@@ -11,7 +11,7 @@
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 use std::ops::Deref;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::base::error::SubmitErrorKind;
 use crate::base::unwind::{self, Payload};
@@ -21,6 +21,7 @@ use crate::runtime::intake::{Intake, Route, RunLimit};
 use crate::runtime::thread_role;
 use crate::task::counts::TaskCounts;
 use crate::task::erased::{Discarded, Finished, Task, TaskKind, TaskTable, Word};
+use crate::task::owners::{self, TaskOwner};
 use crate::task::work::Unstarted;
 
 /// The shared half of a lane.
@@ -55,6 +56,8 @@ struct LaneState {
     /// Tasks that have not started, the oldest first: one for each pass that was sent, then the tasks without
     /// a pass.
     tasks: VecDeque<Task>,
+    /// Those of `tasks` that were ended and counted while they were queued.
+    empty: usize,
     running: usize,
     submitted: u64,
     finished: u64,
@@ -75,14 +78,30 @@ impl LaneState {
             return VecDeque::new(); // the end of another pass discards them
         }
         let left = std::mem::take(&mut self.tasks);
-        self.finished += left.len() as u64;
+        self.finished += (left.len() - self.empty) as u64;
+        self.empty = 0;
         left
     }
 
-    /// The number of tasks without a pass.
+    /// The number of entries without a pass.
     fn without_pass(&self) -> usize {
         self.tasks.len() - self.sent
     }
+
+    /// The number of tasks that wait in the lane. A task that was ended early counts as one of these, also if
+    /// it has a pass, which then goes on to the next task.
+    fn waiting_in_lane(&self) -> usize {
+        self.without_pass().saturating_sub(self.empty)
+    }
+}
+
+/// What a pass has taken out of the lane.
+#[derive(Debug, Clone, Copy)]
+enum Entry {
+    /// A task.
+    Task,
+    /// The entry of a task that was ended and counted before.
+    Empty,
 }
 
 /// A snapshot of a lane's counters, all taken at one moment. Returned by [`Lane::stats`](crate::Lane::stats).
@@ -146,7 +165,7 @@ impl<S: Intake> LaneShared<S> {
         LaneStats {
             limit: self.limit,
             submitted: state.submitted,
-            waiting: state.tasks.len(),
+            waiting: state.tasks.len() - state.empty,
             running: state.running,
             finished: state.finished,
         }
@@ -206,11 +225,14 @@ impl<S: Intake> LaneShared<S> {
         state.tasks.pop_front().expect("each pass has a task")
     }
 
-    /// Counts the end of a task.
-    fn ended(&self) {
+    /// Counts the end of a task, or that its entry was empty.
+    fn ended(&self, entry: Entry) {
         let mut state = self.lock();
         state.running -= 1;
-        state.finished += 1;
+        match entry {
+            Entry::Task => state.finished += 1,
+            Entry::Empty => state.empty = state.empty.saturating_sub(1),
+        }
     }
 
     unsafe fn run_pass(address: Word, _: Word, _: Word, counts: &TaskCounts) -> Finished {
@@ -218,7 +240,7 @@ impl<S: Intake> LaneShared<S> {
         // `pass` makes, and are not used again.
         let lane = unsafe { Self::from_word(address) };
         let finished = lane.take().run(counts);
-        lane.ended();
+        lane.ended(if matches!(finished, Finished::Skipped) { Entry::Empty } else { Entry::Task });
         lane.send_next();
         finished
     }
@@ -228,9 +250,50 @@ impl<S: Intake> LaneShared<S> {
         // only `pass` makes, and are not used again.
         let lane = unsafe { Self::from_word(address) };
         let discarded = lane.take().discard(why);
-        lane.ended();
+        let is_empty = matches!(discarded, Ok(Discarded::CountedBefore));
+        lane.ended(if is_empty { Entry::Empty } else { Entry::Task });
         lane.send_next();
         discarded
+    }
+}
+
+impl<S: Intake + Send + Sync + 'static> LaneShared<S> {
+    /// Makes the lane known as the owner of its tasks.
+    pub fn register(self: &Arc<Self>) {
+        if let Some(owner) = self.as_owner() {
+            owners::register(self.id, owner);
+        }
+    }
+
+    fn as_owner(self: &Arc<Self>) -> Option<Weak<dyn TaskOwner>> {
+        let lane: Arc<dyn TaskOwner> = self.clone();
+        Some(Arc::downgrade(&lane))
+    }
+}
+
+/// A task of a lane is counted by the lane and by its pool.
+impl<S: Intake + Send + Sync + 'static> TaskOwner for LaneShared<S> {
+    fn counts_early(&self) -> bool {
+        self.pool.counts_early()
+    }
+
+    fn count_early(&self, why: Unstarted) {
+        {
+            let mut state = self.lock();
+            state.empty += 1;
+            state.finished += 1;
+        }
+        self.pool.count_early(why);
+    }
+
+    fn report(&self, payload: Payload) {
+        self.pool.report_panic(payload);
+    }
+}
+
+impl<S> Drop for LaneShared<S> {
+    fn drop(&mut self) {
+        owners::forget(self.id);
     }
 }
 
@@ -247,9 +310,13 @@ impl<S: Intake> Deref for LaneIntake<S> {
     }
 }
 
-impl<S: Intake> Intake for LaneIntake<S> {
+impl<S: Intake + Send + Sync + 'static> Intake for LaneIntake<S> {
     fn handle_pool_id(&self) -> u32 {
         self.0.id
+    }
+
+    fn task_owner(&self) -> Option<Weak<dyn TaskOwner>> {
+        self.0.as_owner()
     }
 
     unsafe fn dispatch<F>(
@@ -279,7 +346,7 @@ impl<S: Intake> Intake for LaneIntake<S> {
                 state.decision_waiters -= 1;
             }
             if state.passes >= lane.limit {
-                if state.without_pass() >= lane.capacity {
+                if state.waiting_in_lane() >= lane.capacity {
                     return Err((closure, SubmitErrorKind::Full));
                 }
                 // The end of an active pass sends a pass for this task, or discards the task if the pool has

@@ -8,21 +8,23 @@
 //! Guarded by `tests/it/behaviour/big_closures.rs` and the unit tests of `task/erased.rs`.
 
 use std::mem::MaybeUninit;
+use std::sync::Arc;
 
 use crate::runtime::intake::Intake;
 use crate::submit::envelope::{Adapted, Envelope, Extras, OutputAdapter};
 use crate::submit::handle::JoinHandle;
+use crate::task::conditions::{Conditions, Pending, WorkCell};
 use crate::task::erased::Task;
 use crate::task::recycle;
 use crate::task::result_slot::{self, SlotHandle};
 use crate::task::work::Work;
 
-/// The largest closure that is not boxed, in bytes. With extras and an adapter it still fits into a recycled
-/// block.
-pub const LARGEST_CLOSURE: usize = recycle::LARGEST - size_of::<Extras>() - LARGEST_ADAPTER;
+/// The largest closure that is not boxed, in bytes. With extras it still fits into a recycled block.
+pub const LARGEST_CLOSURE: usize = recycle::LARGEST - size_of::<Extras>() - RESERVE;
 
-/// The largest output adapter, in bytes.
-const LARGEST_ADAPTER: usize = 32;
+/// Bytes of a block that a closure leaves free, so that the boundary does not move with each change of the
+/// extras.
+const RESERVE: usize = 32;
 
 /// Packs a closure without extras and without a handle into `place`, which is initialised afterwards.
 #[inline(always)]
@@ -60,6 +62,74 @@ pub fn packed<F: FnOnce() + Send + 'static>(closure: F, extras: Option<Extras>) 
     unsafe { place.assume_init() }
 }
 
+/// A packed task with a handle, and perhaps with conditions.
+pub struct PackedTask<T> {
+    /// The task, to be queued.
+    pub task: Task,
+    /// The handle of its slot.
+    pub handle: SlotHandle<T>,
+    /// The cell of its work, if the task has conditions.
+    pub pending: Option<Arc<dyn Pending>>,
+}
+
+/// Packs a closure with conditions and without a handle. Returns the task and the cell of its work.
+pub fn packed_conditioned<F>(
+    closure: F,
+    extras: Option<Extras>,
+    conditions: Conditions,
+) -> (Task, Arc<dyn Pending>)
+where
+    F: FnOnce() + Send + 'static,
+{
+    fn pack<W: Work<Output = ()> + 'static>(cell: Arc<WorkCell<W>>) -> (Task, Arc<dyn Pending>) {
+        let mut place = MaybeUninit::uninit();
+        Task::of_in(&mut place, cell.task_side());
+        // SAFETY: `of_in` has initialised the place.
+        (unsafe { place.assume_init() }, cell)
+    }
+    // The closure is in an allocation of its own, whatever its size.
+    let extras = extras.unwrap_or_default();
+    if size_of::<F>() > LARGEST_CLOSURE {
+        // In a box, so that it is not moved to the stack of the worker.
+        pack(WorkCell::new(conditions, false, Envelope { extras, work: Box::new(closure) }))
+    } else {
+        pack(WorkCell::new(conditions, false, Envelope { extras, work: closure }))
+    }
+}
+
+/// Packs a closure, with its conditions if there are any, and makes the handle of its slot.
+pub fn pack_with_options<F, T>(
+    pool: u32,
+    closure: F,
+    extras: Option<Extras>,
+    conditions: Conditions,
+) -> PackedTask<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    if conditions.is_empty() {
+        let (task, handle) = pack_with_handle(pool, closure, extras);
+        PackedTask { task, handle, pending: None }
+    } else if size_of::<F>() > LARGEST_CLOSURE {
+        in_cell(pool, Box::new(closure), extras, conditions)
+    } else {
+        in_cell(pool, closure, extras, conditions)
+    }
+}
+
+/// Packs work with conditions into a cell, and the task side of the cell into a result slot.
+fn in_cell<W, T>(pool: u32, work: W, extras: Option<Extras>, conditions: Conditions) -> PackedTask<T>
+where
+    W: Work<Output = T> + 'static,
+    T: Send + 'static,
+{
+    let cell = WorkCell::new(conditions, true, Envelope { extras: extras.unwrap_or_default(), work });
+    // SAFETY: work and result are `'static`, so they borrow nothing that could end.
+    let (task, handle) = unsafe { in_slot(pool, cell.task_side(), None) };
+    PackedTask { task, handle, pending: Some(cell) }
+}
+
 /// Packs a closure and makes the handle of its slot. `pool` is the id by which a worker knows whether it may
 /// run the task in a wait.
 #[inline(always)]
@@ -92,25 +162,23 @@ where
     }
 }
 
-/// Packs a closure whose output `adapter` turns into the result, and makes the handle of the slot for that
-/// result.
+/// Packs a closure with conditions, whose output `adapter` turns into the result, and makes the handle of the
+/// slot for that result.
 pub fn pack_adapted<F, T, A>(
     pool: u32,
     closure: F,
     adapter: A,
     extras: Option<Extras>,
-) -> (Task, SlotHandle<A::Output>)
+    conditions: Conditions,
+) -> PackedTask<A::Output>
 where
     F: FnOnce() -> T + Send + 'static,
     A: OutputAdapter<T> + 'static,
 {
-    const { assert!(size_of::<A>() <= LARGEST_ADAPTER, "the adapter does not fit into a closure's block") }
     if size_of::<F>() > LARGEST_CLOSURE {
-        // SAFETY: closure, adapter and result are `'static`, so they borrow nothing that could end.
-        unsafe { in_slot(pool, Adapted { closure: Box::new(closure), adapter }, extras) }
+        in_cell(pool, Adapted { closure: Box::new(closure), adapter }, extras, conditions)
     } else {
-        // SAFETY: closure, adapter and result are `'static`, so they borrow nothing that could end.
-        unsafe { in_slot(pool, Adapted { closure, adapter }, extras) }
+        in_cell(pool, Adapted { closure, adapter }, extras, conditions)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The reason of a refused submission as an error of its own, so that `?` need not keep the task.
 //!
-//! A [`SubmitError`] holds the closure, and is `Sync` and `'static` only if the closure is. A
+//! A [`SubmitError`] holds the closure, and is `Send` and `'static` only if the closure is. A
 //! [`SubmitErrorKind`] always is. Guarded by the examples in `api/compile_fail.rs`.
 
 use std::error::Error;

@@ -18,8 +18,8 @@ use crate::submit::admission::{self, Admitted, run_or_drop};
 use crate::submit::envelope::Extras;
 use crate::submit::handle::JoinHandle;
 use crate::submit::options::TaskOptions;
-use crate::submit::pack;
-use crate::task::conditions::Conditions;
+use crate::submit::pack::{self, PackedTask};
+use crate::task::conditions::{self, Conditions, Pending};
 use crate::task::erased::Task;
 use crate::task::result_slot::SlotHandle;
 
@@ -35,7 +35,7 @@ where
             run_or_drop(intake, admitted, pack::packed(task, intake.instrumentation().next()));
             Ok(())
         }
-        Err(kind) => Err(SubmitError { task, kind }),
+        Err(kind) => Err(SubmitError::new(task, kind)),
     }
 }
 
@@ -53,7 +53,7 @@ where
     match admission::admit(intake, on_full) {
         Ok(Admitted::Enqueue) => {}
         Ok(admitted) => return Ok(submit_elsewhere(intake, admitted, task)),
-        Err(kind) => return Err(SubmitError { task, kind }),
+        Err(kind) => return Err(SubmitError::new(task, kind)),
     }
     // This choice is made before the task is packed, for the reason given in `enqueue`.
     match intake.instrumentation().next() {
@@ -151,7 +151,7 @@ where
 #[cold]
 fn refused<F>(intake: &impl Intake, task: F, kind: SubmitErrorKind) -> SubmitError<F> {
     admission::refund(intake, 1);
-    SubmitError { task, kind }
+    SubmitError::new(task, kind)
 }
 
 /// See [`Pool::broadcast`](crate::Pool::broadcast).
@@ -161,7 +161,7 @@ where
     T: Send + 'static,
 {
     if pool.is_forked() {
-        return Err(SubmitError { task: f, kind: SubmitErrorKind::Forked });
+        return Err(SubmitError::new(f, SubmitErrorKind::Forked));
     }
     let f = Arc::new(f);
     let (mut handles, instrumentation) = (Vec::new(), pool.instrumentation());
@@ -181,7 +181,7 @@ where
         return Ok(handles);
     }
     let task = Arc::into_inner(f).expect("a refused broadcast makes no task");
-    Err(SubmitError { task, kind: SubmitErrorKind::Closed })
+    Err(SubmitError::new(task, SubmitErrorKind::Closed))
 }
 
 /// An id that no pool has. A worker must not run an awaited broadcast task itself, because the task may be
@@ -194,19 +194,49 @@ pub fn execute_with<F>(intake: &impl Intake, options: TaskOptions, task: F) -> R
 where
     F: FnOnce() + Send + 'static,
 {
-    let (admitted, permit) = match admission::admit_with(intake, &options) {
-        Ok(admitted) => admitted,
-        Err(kind) => return Err(SubmitError { task, kind }),
+    match admission::admit_with(intake, &options) {
+        Ok((admitted, permit)) => execute_admitted(intake, admitted, permit, options, task),
+        Err(kind) => Err(SubmitError::new(task, kind)),
+    }
+}
+
+/// Queues, runs or drops an admitted task with options and without a handle.
+fn execute_admitted<F>(
+    intake: &impl Intake,
+    admitted: Admitted,
+    permit: Option<BudgetPermit>,
+    options: TaskOptions,
+    task: F,
+) -> Result<(), SubmitError<F>>
+where
+    F: FnOnce() + Send + 'static,
+{
+    let extras = intake.instrumentation().next_with(permit);
+    let conditions = options.conditions;
+    let mut pending = None;
+    let packed = |task| {
+        if conditions.is_empty() {
+            return pack::packed(task, extras);
+        }
+        let (task, cell) = pack::packed_conditioned(task, extras, conditions);
+        pending = Some(cell);
+        task
     };
-    let extras = intake.instrumentation().next_with(shared(options.conditions), permit);
     if admitted != Admitted::Enqueue {
-        run_or_drop(intake, admitted, pack::packed(task, extras));
+        run_or_drop(intake, admitted, packed(task));
         return Ok(());
     }
-    let pack = |place: &mut MaybeUninit<Task>, task| pack::pack(place, task, extras);
-    // SAFETY: `pack::pack` initialises the place and does not panic.
+    let pack = |place: &mut MaybeUninit<Task>, task| _ = place.write(packed(task));
+    // SAFETY: this `pack` initialises the place; packing does not panic.
     let result = unsafe { intake.dispatch_by(options.route, task, pack) };
-    result.map_err(|(task, kind)| refused(intake, task, kind))
+    result.map_err(|(task, kind)| refused(intake, task, kind))?;
+    pending.iter().for_each(|pending| watch(intake, pending));
+    Ok(())
+}
+
+/// Has a queued task with conditions end when they fail.
+fn watch(intake: &impl Intake, pending: &Arc<dyn Pending>) {
+    conditions::watch(pending, intake.task_owner(), |deadline, task| intake.add_deadline(deadline, task));
 }
 
 /// See [`TaskBuilder::submit`](crate::TaskBuilder::submit).
@@ -221,7 +251,7 @@ where
 {
     match admission::admit_with(intake, &options) {
         Ok((admitted, permit)) => finish_submit(intake, admitted, permit, options, task),
-        Err(kind) => Err(SubmitError { task, kind }),
+        Err(kind) => Err(SubmitError::new(task, kind)),
     }
 }
 
@@ -237,7 +267,8 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let pack = |task, extras| pack::pack_with_handle(intake.handle_pool_id(), task, extras);
+    let pool = intake.handle_pool_id();
+    let pack = |task, extras, conditions| pack::pack_with_options(pool, task, extras, conditions);
     let Submission { handle, left } = finish_submit_packed(intake, admitted, permit, options, task, pack)?;
     left.into_iter().for_each(|task| run_or_drop(intake, admitted, task));
     Ok(handle)
@@ -259,19 +290,19 @@ pub fn finish_submit_packed<F, R>(
     permit: Option<BudgetPermit>,
     options: TaskOptions,
     task: F,
-    pack: impl FnOnce(F, Option<Extras>) -> (Task, SlotHandle<R>),
+    pack: impl FnOnce(F, Option<Extras>, Conditions) -> PackedTask<R>,
 ) -> Result<Submission<R>, SubmitError<F>> {
-    let conditions = shared(options.conditions);
-    let extras = intake.instrumentation().next_with(conditions.clone(), permit);
+    let TaskOptions { conditions, route, .. } = options;
+    let extras = intake.instrumentation().next_with(permit);
     let mut handle = None;
     let pack = |place: &mut MaybeUninit<Task>, task: F| {
-        let (task, its_handle) = pack(task, extras);
-        place.write(task);
-        handle = Some(its_handle);
+        let packed = pack(task, extras, conditions);
+        place.write(packed.task);
+        handle = Some((packed.handle, packed.pending));
     };
     let left = if admitted == Admitted::Enqueue {
         // SAFETY: this `pack` writes the place; the caller's `pack` in it does not panic.
-        let result = unsafe { intake.dispatch_by(options.route, task, pack) };
+        let result = unsafe { intake.dispatch_by(route, task, pack) };
         result.map_err(|(task, kind)| refused(intake, task, kind))?;
         None
     } else {
@@ -280,11 +311,9 @@ pub fn finish_submit_packed<F, R>(
         // SAFETY: `pack` has written the place.
         Some(unsafe { place.assume_init() })
     };
-    let handle = JoinHandle::new(handle.expect("an accepted task was packed"));
-    Ok(Submission { handle: conditions.into_iter().fold(handle, JoinHandle::with_conditions), left })
-}
-
-/// Returns conditions in the form in which task and handle share them; `None` if there are none.
-fn shared(conditions: Conditions) -> Option<Arc<Conditions>> {
-    (!conditions.is_empty()).then(|| Arc::new(conditions))
+    let (handle, pending) = handle.expect("an accepted task was packed");
+    let handle = JoinHandle::new(handle);
+    let Some(pending) = pending else { return Ok(Submission { handle, left }) };
+    watch(intake, &pending);
+    Ok(Submission { handle: handle.with_conditions(pending), left })
 }

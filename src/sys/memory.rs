@@ -4,10 +4,11 @@
 //! all of the heap is free, but a single used block near its end retains all of it. Other allocators return
 //! memory on a timer; if the program uses one of them, the call has little effect.
 //!
-//! No state. Called by a worker that parks after a very large burst of tasks. Guarded by the unit test here.
+//! No state. Called by the program (`api/memory.rs`) and by no pool, because the call stalls every thread
+//! that allocates. Guarded by the unit test here.
 
-/// Returns free memory to the operating system. Takes some milliseconds for a hundred megabytes, during which
-/// other threads that allocate may wait.
+/// Returns free memory to the operating system. Takes some milliseconds for a hundred megabytes, and more if
+/// the free memory is in many pieces. Other threads that allocate wait meanwhile.
 pub fn return_to_system() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: any thread may call it at any time. 0 means that no reserve is kept at the end of the heap.

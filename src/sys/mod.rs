@@ -16,6 +16,7 @@ pub mod clock;
 pub mod fork;
 pub mod memory;
 pub mod quota;
+pub mod signals;
 pub mod stack;
 pub mod topology;
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Weak};
 use crate::base::debug::impl_debug;
 use crate::base::facade::{AtomicBool, Mutex, Ordering, lock};
 use crate::base::unwind;
-use crate::sync::waiter::Waiter;
+use crate::task::work::Unstarted;
 
 /// Asks work to stop: a queued task with the token never starts, and a running task may ask
 /// [`is_cancelled`](CancelToken::is_cancelled).
@@ -60,10 +60,17 @@ struct Links {
 
 /// What happens when a token is cancelled.
 pub enum CancelCallback {
-    /// Wakes a waiter, which then looks at the token.
-    Wake(Waiter),
     /// Calls a function on the thread that cancels.
     Call(Box<dyn FnOnce() + Send>),
+    /// Ends a queued task.
+    Revoke(Weak<dyn Revocable>),
+}
+
+/// A queued task that another thread can end before it starts.
+pub trait Revocable: Send + Sync {
+    /// Ends the task for this reason, if it has not begun. Returns whether it never starts, also if that was
+    /// certain before. Runs user code, the drops of what the task has captured, inside the panic guard.
+    fn revoke(&self, why: Unstarted) -> bool;
 }
 
 /// The registration of a callback. Dropping it removes the callback.
@@ -153,7 +160,9 @@ impl Node {
 impl CancelCallback {
     fn notify(self) {
         match self {
-            CancelCallback::Wake(waiter) => waiter.wake(),
+            CancelCallback::Revoke(task) => {
+                task.upgrade().iter().for_each(|task| _ = task.revoke(Unstarted::Cancelled));
+            }
             CancelCallback::Call(call) => {
                 if let Err(payload) = unwind::catch(call) {
                     unwind::drop_silently(payload);

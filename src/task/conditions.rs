@@ -1,15 +1,47 @@
-//! The conditions under which a task may start: a deadline and a cancel token.
+//! Tasks with conditions, a deadline or a token, and how such a task ends while it is queued.
 //!
-//! The task and its handle share them. The worker that takes the task asks whether it may start. The
-//! handle asks, too, because a join need not wait for a worker to find a task that will not start any more.
-//! Guarded by `tests/it/behaviour/conditions.rs`.
+//! The work of such a task is in a [`WorkCell`]. The task in the queue, the handle, the token and the list of
+//! deadlines share the cell. The first of two sides gets the work:
+//! - the **task side**: the thread that begins or discards the task takes the work out and calls or drops it;
+//! - a thread that **revokes** the task, because its token was cancelled, its deadline has passed, or its
+//!   handle cancels it: it drops the work at once, and the owner of the task counts the end and releases the
+//!   permit (`owners.rs`).
+//!
+//! The worker that finds the empty cell in its queue later counts it as skipped, and nothing else.
+//!
+//! # The word
+//! | value       | meaning                                       | set by                      |
+//! |-------------|-----------------------------------------------|-----------------------------|
+//! | `PENDING`   | the cell holds the work, which has no owner   | creation                    |
+//! | `BEGUN`     | the work belongs to the task side             | the task side, if `PENDING` |
+//! | `CANCELLED` | the work belongs to the side that has revoked | `revoke`, if `PENDING`      |
+//! | `EXPIRED`   | the same, because the deadline had passed     | `revoke`, if `PENDING`      |
+//!
+//! `COUNTED` is added to the last two if the owner counts the end early. No other change happens.
+//!
+//! # Links
+//! The registrations with token and deadlines, and the waiter of the handle, are behind a lock. Each side
+//! that changes the word takes the links out *afterwards*; a thread that adds a link looks at the word *under
+//! the lock* first. So either the link finds the word changed and is not added, or it is taken out. A waiter
+//! that is taken out by the side that revokes is woken.
+//!
+//! Guarded by the model `pending_work`, `tests/cancelling` and `tests/it/behaviour/conditions.rs`.
 
+use std::cell::Cell;
+use std::mem;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use crate::task::cancel::CancelToken;
-use crate::task::work::Unstarted;
+use crate::base::debug::impl_debug;
+use crate::base::facade::{AtomicU32, Mutex, Ordering, UninitCell, lock};
+use crate::base::unwind;
+use crate::sync::waiter::Waiter;
+use crate::task::cancel::{CancelCallback, CancelRegistration, CancelToken, Revocable};
+use crate::task::deadlines::DeadlineRegistration;
+use crate::task::owners::TaskOwner;
+use crate::task::work::{Unstarted, Work, WorkRefusal};
 
-/// A deadline and a token, both optional; see the module's text.
+/// A deadline and a token, both optional.
 #[derive(Debug, Clone, Default)]
 pub struct Conditions {
     /// From this moment on the task must not start.
@@ -31,5 +63,253 @@ impl Conditions {
     /// Whether there are no conditions.
     pub fn is_empty(&self) -> bool {
         self.deadline.is_none() && self.token.is_none()
+    }
+}
+
+const PENDING: u32 = 0;
+const BEGUN: u32 = 1;
+const CANCELLED: u32 = 2;
+const EXPIRED: u32 = 3;
+const COUNTED: u32 = 4;
+
+/// Why the word says that the task never starts, if it says so.
+fn refusal_in(word: u32) -> Option<WorkRefusal> {
+    let is_counted = word & COUNTED != 0;
+    match word & !COUNTED {
+        CANCELLED => Some(WorkRefusal { why: Unstarted::Cancelled, is_counted }),
+        EXPIRED => Some(WorkRefusal { why: Unstarted::Expired, is_counted }),
+        _ => None,
+    }
+}
+
+/// The part of a cell that does not depend on the type of the work.
+pub struct PendingState {
+    word: AtomicU32,
+    /// What must hold for the task to start.
+    pub conditions: Conditions,
+    /// Whether a handle receives the panics of the task.
+    has_handle: bool,
+    links: Mutex<PendingLinks>,
+}
+
+/// What is to be undone when the task begins or ends.
+#[derive(Default)]
+struct PendingLinks {
+    owner: Option<Weak<dyn TaskOwner>>,
+    token: Option<CancelRegistration>,
+    deadline: Option<DeadlineRegistration>,
+    /// The waiter of the handle.
+    waiter: Option<Waiter>,
+}
+
+/// A task with conditions, as its handle sees it.
+pub trait Pending: Revocable {
+    /// The part that does not depend on the type of the work.
+    fn state(&self) -> &PendingState;
+
+    /// Why the task will never start, if that is certain now. Revokes a task whose conditions have failed.
+    fn refusal_now(&self) -> Option<WorkRefusal> {
+        let state = self.state();
+        // Acquire pairs with the Release in `revoke`: what the revoking thread did before is visible.
+        if state.word.load(Ordering::Acquire) == PENDING
+            && let Some(why) = state.conditions.refusal()
+        {
+            self.revoke(why);
+        }
+        refusal_in(state.word.load(Ordering::Acquire)) // as above
+    }
+}
+
+impl_debug! { PendingState {} }
+
+impl PendingState {
+    /// Claims the work for the task side. On failure returns why the task never starts.
+    fn begin(&self) -> Result<(), WorkRefusal> {
+        // AcqRel: Acquire pairs with the Release in `revoke`, if this fails. On success the work is visible,
+        // because this side received it with the task; Release orders nothing that another side reads.
+        match self.word.compare_exchange(PENDING, BEGUN, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => {
+                self.unlink();
+                Ok(())
+            }
+            Err(word) => Err(refusal_in(word).expect("the task side begins once")),
+        }
+    }
+
+    /// Takes the links out and drops the registrations. Returns the waiter.
+    fn unlink(&self) -> Option<Waiter> {
+        let links = mem::take(&mut *lock(&self.links));
+        links.waiter // the registrations are dropped after the lock is released
+    }
+
+    /// Has `waiter` woken when the task is revoked. Returns `false`, and drops the waiter, if it has been
+    /// revoked already. A task that has begun wakes the waiter of its result slot only.
+    pub fn set_waiter(&self, waiter: Waiter) -> bool {
+        let mut links = lock(&self.links);
+        // Relaxed: the lock orders this load after a change whose links were taken out before. A later change
+        // finds the waiter in the links.
+        let word = self.word.load(Ordering::Relaxed);
+        let unused = if word == PENDING { links.waiter.replace(waiter) } else { Some(waiter) };
+        drop(links);
+        unwind::drop_silently(unused); // a waker is user code
+        refusal_in(word).is_none()
+    }
+
+    /// Forgets the waiter.
+    pub fn clear_waiter(&self) {
+        let waiter = lock(&self.links).waiter.take();
+        unwind::drop_silently(waiter);
+    }
+}
+
+/// Has the task of `pending`, which is queued now, revoked when its conditions fail, or at once if they have
+/// failed. `owner` counts it then. `add_deadline` adds the task to the deadlines of its pool.
+pub fn watch(
+    pending: &Arc<dyn Pending>,
+    owner: Option<Weak<dyn TaskOwner>>,
+    add_deadline: impl FnOnce(Instant, Weak<dyn Revocable>) -> Option<DeadlineRegistration>,
+) {
+    let state = pending.state();
+    let revocable = || -> Weak<dyn Revocable> {
+        let pending: Arc<dyn Revocable> = pending.clone();
+        Arc::downgrade(&pending)
+    };
+    let mut links = lock(&state.links);
+    // Relaxed: as in `set_waiter`.
+    if state.word.load(Ordering::Relaxed) != PENDING {
+        return;
+    }
+    links.owner = owner;
+    if let Some(token) = &state.conditions.token {
+        links.token = token.on_cancel(CancelCallback::Revoke(revocable()));
+    }
+    if let Some(deadline) = state.conditions.deadline {
+        links.deadline = add_deadline(deadline, revocable());
+    }
+    drop(links);
+    // A token that was cancelled before has refused the registration. A deadline may have passed.
+    pending.refusal_now();
+}
+
+/// The work of a task with conditions; see the module's text.
+pub struct WorkCell<W> {
+    state: PendingState,
+    work: UninitCell<W>,
+}
+
+// SAFETY: the word gives the work to one thread, which moves it out or drops it; see the module's text. The
+// work is `Send`.
+unsafe impl<W: Send> Sync for WorkCell<W> {}
+
+impl_debug! { WorkCell<W> {} }
+
+impl<W: Work> WorkCell<W> {
+    /// A cell for `work`: for the queue, as work that looks for its conditions when it starts.
+    pub fn new(conditions: Conditions, has_handle: bool, work: W) -> Arc<Self> {
+        let state =
+            PendingState { word: AtomicU32::new(PENDING), conditions, has_handle, links: Mutex::default() };
+        Arc::new(WorkCell { state, work: UninitCell::holding(work) })
+    }
+
+    /// The task side of the cell. Called once.
+    pub fn task_side(self: &Arc<Self>) -> Conditioned<W> {
+        Conditioned { cell: self.clone(), holds: Cell::new(Holds::Nothing) }
+    }
+}
+
+impl<W: Work> Revocable for WorkCell<W> {
+    fn revoke(&self, why: Unstarted) -> bool {
+        let owner = lock(&self.state.links).owner.clone();
+        let owner = owner.and_then(|owner| owner.upgrade()).filter(|owner| owner.counts_early());
+        let reason = if why == Unstarted::Expired { EXPIRED } else { CANCELLED };
+        let claim = reason | if owner.is_some() { COUNTED } else { 0 };
+        // Release pairs with the Acquire in `begin` and `refusal_now`: the sides that see the reason see what
+        // this thread did before. Acquire: the work is visible, because this thread got the cell from a lock
+        // that its creator has released; a failure reads nothing but the word.
+        let claimed = self.state.word.compare_exchange(PENDING, claim, Ordering::AcqRel, Ordering::Acquire);
+        if let Err(word) = claimed {
+            return refusal_in(word).is_some();
+        }
+        let dropped = unwind::catch(|| {
+            // SAFETY: the cell holds the work, which belongs to this thread, because it has changed the word
+            // from `PENDING`. It is dropped once.
+            unsafe { self.work.drop_in_place() }
+        });
+        if let Some(owner) = &owner {
+            owner.count_early(why);
+        }
+        if let Some(waiter) = self.state.unlink() {
+            waiter.wake();
+        }
+        match (dropped, owner) {
+            (Err(payload), Some(owner)) if !self.state.has_handle => owner.report(payload),
+            (dropped, _) => unwind::drop_silently(dropped),
+        }
+        true
+    }
+}
+
+impl<W: Work> Pending for WorkCell<W> {
+    fn state(&self) -> &PendingState {
+        &self.state
+    }
+}
+
+/// What the task side holds of its cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    /// The work has no owner, or belongs to another side.
+    Nothing,
+    /// The work belongs to this side and is in the cell.
+    Work,
+    /// This side has moved the work out.
+    Taken,
+}
+
+/// The task side of a [`WorkCell`]: the work of the task in the queue.
+pub struct Conditioned<W: Work> {
+    cell: Arc<WorkCell<W>>,
+    holds: Cell<Holds>,
+}
+
+impl<W: Work> Work for Conditioned<W> {
+    type Output = W::Output;
+
+    fn refusal(&self) -> Option<WorkRefusal> {
+        if let Err(refusal) = self.cell.state.begin() {
+            return Some(refusal);
+        }
+        self.holds.set(Holds::Work);
+        let why = self.cell.state.conditions.refusal()?;
+        Some(WorkRefusal { why, is_counted: false })
+    }
+
+    fn call(self) -> W::Output {
+        assert_eq!(self.holds.replace(Holds::Taken), Holds::Work, "the work begins before it is called");
+        // SAFETY: the cell holds the work, which belongs to this side. It is moved out once, because `holds`
+        // says so from now on.
+        let work = unsafe { self.cell.work.read() };
+        drop(self);
+        work.call()
+    }
+
+    fn has_failed(output: &W::Output) -> bool {
+        W::has_failed(output)
+    }
+}
+
+impl<W: Work> Drop for Conditioned<W> {
+    fn drop(&mut self) {
+        let holds_work = match self.holds.get() {
+            Holds::Nothing => self.cell.state.begin().is_ok(),
+            Holds::Work => true,
+            Holds::Taken => false,
+        };
+        if holds_work {
+            self.holds.set(Holds::Taken);
+            // SAFETY: the cell holds the work, which belongs to this side, because `begin` has succeeded. It
+            // is dropped once, because `holds` says so from now on. A panic passes on to the caller's guard.
+            unsafe { self.cell.work.drop_in_place() };
+        }
     }
 }

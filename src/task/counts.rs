@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::base::counter::Counter;
 use crate::limits::permits::Permits;
-use crate::task::work::Unstarted;
+use crate::task::work::{Unstarted, WorkRefusal};
 
 /// Counts of the starts and ends of tasks:
 /// `started = completed + failed + panicked + cancelled + expired + dropped + running`.
@@ -28,6 +28,8 @@ pub struct TaskCounts {
     pub expired: Counter,
     /// Tasks dropped because the pool was full.
     pub dropped: Counter,
+    /// Empty entries that were taken out of a queue. Another thread has ended and counted their tasks before.
+    pub skipped: Counter,
     /// Returns the permits of the tasks; `None` in a pool without a capacity.
     permit_return: Option<PermitReturn>,
 }
@@ -78,6 +80,7 @@ impl TaskCounts {
         self.cancelled.add_shared(other.cancelled.get());
         self.expired.add_shared(other.expired.get());
         self.dropped.add_shared(other.dropped.get());
+        self.skipped.add_shared(other.skipped.get());
     }
 
     /// Counts the start of a task.
@@ -116,6 +119,16 @@ impl TaskCounts {
         };
         count.add(1);
         self.release_permit(HeldUntil::End);
+    }
+
+    /// Counts a task that was taken out of a queue and is refused, unless another thread has counted it.
+    #[cold]
+    pub fn refused(&self, refusal: WorkRefusal) {
+        if refusal.is_counted {
+            self.skipped.add(1);
+        } else {
+            self.unstarted(refusal.why);
+        }
     }
 
     #[inline(always)]

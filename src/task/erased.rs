@@ -21,7 +21,7 @@ use crate::base::debug::impl_debug;
 use crate::base::unwind::{self, Payload};
 use crate::task::counts::{TaskCounts, TaskEnd};
 use crate::task::recycle;
-use crate::task::work::{Unstarted, Work};
+use crate::task::work::{Unstarted, Work, WorkRefusal};
 
 /// One of the words that a task carries.
 pub type Word = MaybeUninit<usize>;
@@ -35,6 +35,8 @@ pub type Words = [Word; 3];
 pub enum Finished {
     /// Nothing: the result was delivered, or no handle waits for one.
     Done,
+    /// Nothing: the task was ended and counted before, and only its entry in the queue was left.
+    Skipped,
     /// The task panicked and has no handle: the payload is for the pool's panic handler.
     UnobservedPanic(Payload),
 }
@@ -81,6 +83,8 @@ pub enum Discarded {
     Unstarted,
     /// Its waiter had run it ahead of its turn; only its entry in the queue was left.
     RunBefore,
+    /// Another thread had ended and counted it; only its entry in the queue was left.
+    CountedBefore,
 }
 
 /// A task of any type; see the module's text.
@@ -214,7 +218,7 @@ struct BoxedWork<W>(Box<W>);
 impl<W: Work> Work for BoxedWork<W> {
     type Output = W::Output;
 
-    fn refusal(&self) -> Option<Unstarted> {
+    fn refusal(&self) -> Option<WorkRefusal> {
         self.0.refusal()
     }
 
@@ -230,9 +234,10 @@ impl<W: Work> Work for BoxedWork<W> {
 /// Runs work without a handle and counts how it ended.
 #[inline]
 fn perform<W: Work<Output = ()>>(work: W, counts: &TaskCounts) -> Finished {
-    if let Some(why) = work.refusal() {
-        counts.unstarted(why);
-        return Finished::with(unwind::drop_guarded(work));
+    if let Some(refusal) = work.refusal() {
+        counts.refused(refusal);
+        let dropped = unwind::drop_guarded(work);
+        return if refusal.is_counted { Finished::Skipped } else { Finished::with(dropped) };
     }
     counts.start();
     match unwind::catch(|| work.call()) {
@@ -284,11 +289,14 @@ trait Packing: Sized {
 
     /// # Safety
     /// The words are those that this packing made from an `F`, and are not used again.
-    unsafe fn discard<F>(a: Word, b: Word, c: Word, _: Unstarted) -> Result<Discarded, Payload> {
+    unsafe fn discard<F: Work>(a: Word, b: Word, c: Word, _: Unstarted) -> Result<Discarded, Payload> {
         // SAFETY: this packing made the words from an `F`, and they are not used again, by the contract of
         // this function.
         let f = unsafe { Self::unpack::<F>([a, b, c]) };
-        unwind::drop_guarded(f).map(|()| Discarded::Unstarted)
+        // Asked first, because a token or a deadline ends the task until then.
+        let is_counted = f.refusal().is_some_and(|refusal| refusal.is_counted);
+        let discarded = if is_counted { Discarded::CountedBefore } else { Discarded::Unstarted };
+        unwind::drop_guarded(f).map(|()| discarded)
     }
 }
 

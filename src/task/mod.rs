@@ -11,8 +11,10 @@
 pub mod cancel;
 pub mod conditions;
 pub mod counts;
+pub mod deadlines;
 pub mod erased;
 pub mod outcome;
+pub mod owners;
 pub mod recycle;
 pub mod result_slot;
 pub mod work;

@@ -18,6 +18,8 @@ pub(super) const REFUSED: u32 = 1 << 6;
 pub(super) const EXPIRED: u32 = 1 << 7;
 /// The pool was full.
 pub(super) const DROPPED: u32 = 1 << 8;
+/// The side that cancelled the task has counted that, and has released the permit.
+pub(super) const COUNTED: u32 = 1 << 9;
 /// A complete slot holds a result or a payload if none of these is set.
 pub(super) const UNSTARTED: u32 = CANCELLED | REFUSED | EXPIRED | DROPPED;
 

@@ -149,29 +149,25 @@ impl Magazine {
     }
 }
 
-/// Bytes returned to the allocator since [`trim`] last returned true.
-static RETURNED: AtomicUsize = AtomicUsize::new(0);
-
-/// Returned bytes above which [`trim`] returns true: allocators keep a heap of that size although nearly all
-/// of it is free.
-const TRIM_THRESHOLD: usize = 64 << 20;
-
 /// Returns the calling thread's free blocks to the depot or the allocator, if the depot has lately refused
-/// some of them. Returns true once for every [`TRIM_THRESHOLD`] bytes that all threads together have returned
-/// to the allocator.
-pub fn trim() -> bool {
-    let overflowed = CACHE.try_with(|cache| {
+/// some of them.
+pub fn trim() {
+    // An error means that the thread is ending, which returns its blocks.
+    let _ = CACHE.try_with(|cache| {
         let mut cache = cache.borrow_mut();
-        let overflowed = std::mem::take(&mut cache.overflowed);
-        if overflowed {
+        if std::mem::take(&mut cache.overflowed) {
             cache.empty();
         }
-        overflowed
     });
-    // An error means that the thread is ending. Relaxed: an approximate sum that orders nothing.
-    overflowed == Ok(true)
-        && RETURNED.load(Ordering::Relaxed) >= TRIM_THRESHOLD
-        && RETURNED.swap(0, Ordering::Relaxed) >= TRIM_THRESHOLD
+}
+
+/// Returns all blocks in the depots to the allocator.
+pub fn empty_depots() {
+    for class in 0..CLASSES {
+        while let Some(magazine) = from_depot(class) {
+            magazine.free(class);
+        }
+    }
 }
 
 static DEPOTS: [Mutex<Vec<Magazine>>; CLASSES] = [const { Mutex::new(Vec::new()) }; CLASSES];
@@ -187,7 +183,6 @@ fn to_depot(magazine: Magazine, class: usize) -> bool {
     // Relaxed, here and in `from_depot`: a bound on a sum, which orders nothing.
     if DEPOT_USED.fetch_add(bytes, Ordering::Relaxed) + bytes > DEPOT_BYTES {
         DEPOT_USED.fetch_sub(bytes, Ordering::Relaxed);
-        RETURNED.fetch_add(bytes, Ordering::Relaxed);
         magazine.free(class);
         return false;
     }

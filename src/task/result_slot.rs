@@ -13,6 +13,7 @@
 //! | `REFUSED`   | unstarted, because it was cancelled         | `cancel`, `publish`  | -                 |
 //! | `EXPIRED`   | unstarted, because the deadline had passed  | `cancel`, `publish`  | -                 |
 //! | `DROPPED`   | unstarted, because the pool was full        | `cancel`, `publish`  | -                 |
+//! | `COUNTED`   | the side that cancelled has counted that    | `cancel`             | -                 |
 //! | `WAITING`   | the waiter cell holds a waiter, to be woken | handle               | handle, `publish` |
 //! | `TASK`      | the task side still uses the memory         | creation             | task              |
 //! | `HANDLE`    | the handle still uses the memory            | creation             | handle            |
@@ -34,6 +35,7 @@
 //! Guarded by the models `result_slot` and `result_slot_waiting`, `tests/it/behaviour/handles.rs` and
 //! `tests/it/behaviour/futures.rs`.
 
+use std::fmt;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
@@ -46,10 +48,11 @@ use crate::task::counts::{TaskCounts, TaskEnd};
 use crate::task::erased::{Discarded, Finished, Task, TaskKind, TaskTable, Word, Words};
 pub use crate::task::outcome::Outcome;
 use crate::task::outcome::{
-    CANCELLED, COMPLETE, HANDLE, RUNNING, TASK, UNSTARTED, WAITING, reason, reason_in,
+    CANCELLED, COMPLETE, COUNTED, HANDLE, RUNNING, TASK, UNSTARTED, WAITING, reason, reason_in,
 };
+use crate::task::owners::TaskOwner;
 use crate::task::recycle;
-use crate::task::work::{Unstarted, Work};
+use crate::task::work::{Unstarted, Work, WorkRefusal};
 
 /// The part of a slot that does not depend on the closure's type.
 struct Header<T> {
@@ -66,8 +69,8 @@ struct Header<T> {
 /// Functions on a slot, given its address.
 struct SlotTable {
     /// Calls the closure, counts it and writes the outcome; or finds that the task must not start. Only the
-    /// owner of the closure calls this. Returns 0, or the bit of the reason why there is no outcome, which is
-    /// to be published.
+    /// owner of the closure calls this. Returns 0, or the bit of the reason why there is no outcome, and
+    /// `COUNTED` if that is counted already. The bits are to be published.
     call_closure: unsafe fn(NonNull<()>, &TaskCounts) -> u32,
     /// Drops the closure in place. Only the owner of the closure calls this.
     drop_closure: unsafe fn(NonNull<()>) -> Result<(), Payload>,
@@ -144,10 +147,10 @@ unsafe fn call_closure<F: Work<Output = T>, T>(slot: NonNull<()>, counts: &TaskC
     // SAFETY: the closure belongs to the caller, which has set RUNNING, so no other side accesses it. It is
     // moved out once, because the caller calls this once.
     let closure = unsafe { slot.closure.read() };
-    if let Some(why) = closure.refusal() {
-        counts.unstarted(why);
+    if let Some(refusal) = closure.refusal() {
+        counts.refused(refusal);
         unwind::drop_silently(closure);
-        return reason(why);
+        return reason(refusal.why) | if refusal.is_counted { COUNTED } else { 0 };
     }
     counts.start();
     let result = unwind::catch(|| closure.call());
@@ -313,10 +316,9 @@ where
         // SAFETY: the TASK bit, which this side owns, keeps the slot allocated.
         let slot = unsafe { this.slot.as_ref() };
         if !slot.header.claim_closure(RUNNING) {
-            if let Some(why) = this.leave() {
-                counts.unstarted(why);
-            }
-            return Finished::Done;
+            let Some(refusal) = this.leave() else { return Finished::Done };
+            counts.refused(refusal);
+            return if refusal.is_counted { Finished::Skipped } else { Finished::Done };
         }
         // SAFETY: the slot is of this type. This side has just set RUNNING, and TASK is still set.
         let why = unsafe { call_closure::<F, T>(this.slot.cast(), counts) };
@@ -325,6 +327,7 @@ where
         // gives a reason. TASK is set, and this side uses the slot only for the cleanup after this.
         let cleanup = unsafe { Header::publish(header, why, TASK) };
         let outcome = match cleanup {
+            Cleanup::Nothing if why & COUNTED != 0 => return Finished::Skipped,
             Cleanup::Nothing => return Finished::Done,
             Cleanup::Memory => None,
             // SAFETY: this side is the last one and has not freed the slot, which is complete and not
@@ -333,7 +336,11 @@ where
         };
         // SAFETY: the slot is of this type, this side is the last one, and no value is left in the slot.
         unsafe { free::<F, T>(header.cast()) };
-        outcome.map_or(Finished::Done, |outcome| Finished::with(outcome.and_then(unwind::drop_guarded)))
+        match outcome {
+            Some(outcome) => Finished::with(outcome.and_then(unwind::drop_guarded)),
+            None if why & COUNTED != 0 => Finished::Skipped,
+            None => Finished::Done,
+        }
     }
 
     /// # Safety
@@ -345,25 +352,34 @@ where
         let header = unsafe { this.header().as_ref() };
         if !header.claim_closure(CANCELLED | reason(why)) {
             return Ok(match this.leave() {
-                Some(_) => Discarded::Unstarted,
+                Some(WorkRefusal { is_counted: false, .. }) => Discarded::Unstarted,
+                Some(WorkRefusal { is_counted: true, .. }) => Discarded::CountedBefore,
                 None => Discarded::RunBefore,
             });
         }
-        // SAFETY: the slot is of this type. This side has just set CANCELLED, and TASK is still set.
-        let dropped = unsafe { drop_closure::<F, T>(this.slot.cast()) };
+        // SAFETY: TASK is still set, so the slot is allocated.
+        let slot = unsafe { this.slot.as_ref() };
+        // SAFETY: the closure belongs to this side, which has just set CANCELLED, so no other side accesses
+        // it. It is moved out once.
+        let closure = unsafe { slot.closure.read() };
+        // Asked first, because a token or a deadline ends the task until then.
+        let refusal = closure.refusal();
+        let dropped = unwind::drop_guarded(closure);
+        let why = refusal.map_or(0, |refusal| reason(refusal.why));
         // SAFETY: this side owns the closure, which has been dropped. The task is unstarted, so there is no
         // outcome. TASK is set, and this side uses the slot only for the cleanup after this.
-        let cleanup = unsafe { Header::publish(this.header(), 0, TASK) };
+        let cleanup = unsafe { Header::publish(this.header(), why, TASK) };
         if !matches!(cleanup, Cleanup::Nothing) {
             // SAFETY: the slot is of this type, this side is the last one, and no value is left in the slot.
             unsafe { free::<F, T>(this.slot.cast()) };
         }
-        dropped.map(|()| Discarded::Unstarted)
+        let is_counted = refusal.is_some_and(|refusal| refusal.is_counted);
+        dropped.map(|()| if is_counted { Discarded::CountedBefore } else { Discarded::Unstarted })
     }
 
     /// Gives up the task side of a slot whose closure the handle has claimed. Returns the reason if the
     /// handle has cancelled the task, and `None` if it has run the task ahead of its turn.
-    fn leave(self) -> Option<Unstarted> {
+    fn leave(self) -> Option<WorkRefusal> {
         let header = self.header();
         // SAFETY: the TASK bit keeps the slot allocated until the operation below.
         let state = &unsafe { header.as_ref() }.state;
@@ -377,7 +393,8 @@ where
             unsafe { free::<F, T>(header.cast()) };
         }
         // Without CANCELLED the handle has run the work, or found it refused, and has counted that.
-        (before & CANCELLED != 0).then(|| reason_in(before))
+        (before & CANCELLED != 0)
+            .then(|| WorkRefusal { why: reason_in(before), is_counted: before & COUNTED != 0 })
     }
 }
 
@@ -391,6 +408,27 @@ unsafe fn take_outcome<T>(header: NonNull<Header<T>>) -> Result<T, Payload> {
     // SAFETY: the outcome was written, because the slot is complete and not unstarted. It belongs to the
     // caller and is moved out once, by the contract of this function.
     unsafe { header.outcome.read() }
+}
+
+/// Which side counts a task that its handle cancels.
+#[derive(Clone, Copy)]
+pub enum CancelCount<'a> {
+    /// The task side, when it comes to its turn.
+    ByTask,
+    /// The handle, which tells the owner.
+    By(&'a dyn TaskOwner),
+    /// It is counted already.
+    Done,
+}
+
+impl fmt::Debug for CancelCount<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            CancelCount::ByTask => "ByTask",
+            CancelCount::By(_) => "By",
+            CancelCount::Done => "Done",
+        })
+    }
 }
 
 /// The side of a slot that waits for the outcome. It owns the bit `HANDLE`.
@@ -526,17 +564,21 @@ impl<T> SlotHandle<T> {
         true
     }
 
-    /// Cancels the task for the given reason, if it has not started. Returns whether it will never run, also
-    /// if that was certain before.
-    pub fn cancel(&self, why: Unstarted) -> bool {
+    /// Cancels the task for the given reason, if it has not started, and has it counted as `count` says.
+    /// Returns whether it will never run, also if that was certain before.
+    pub fn cancel(&self, why: Unstarted, count: CancelCount<'_>) -> bool {
         let header = self.header();
-        if !header.claim_closure(CANCELLED | reason(why)) {
+        let counted = if matches!(count, CancelCount::ByTask) { 0 } else { COUNTED };
+        if !header.claim_closure(CANCELLED | reason(why) | counted) {
             // Relaxed: these bits are never cleared and publish no data.
             return header.state.load(Ordering::Relaxed) & UNSTARTED != 0;
         }
         // SAFETY: the table belongs to the type of this slot. This side has just set CANCELLED, and HANDLE is
         // set.
         let dropped = unsafe { (header.table.drop_closure)(self.header.cast()) };
+        if let CancelCount::By(owner) = count {
+            owner.count_early(why); // before the handle shows the end
+        }
         // SAFETY: this side owns the closure, which has been dropped. The task is unstarted, so there is no
         // outcome. HANDLE is set and stays set.
         let cleanup = unsafe { Header::publish(self.header, 0, 0) };

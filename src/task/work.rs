@@ -1,8 +1,9 @@
 //! The work of a task: a closure, or a closure with conditions under which it may start.
 //!
 //! Tasks and result slots are generic over [`Work`], so that conditions cost nothing for a task without any:
-//! for a plain closure both questions are answered at compile time. No state; `submit/envelope.rs` has the
-//! other implementation. Guarded by `tests/it/behaviour/conditions.rs` and `groups.rs`.
+//! for a plain closure both questions are answered at compile time. No state; `task/conditions.rs` and
+//! `submit/envelope.rs` have the other implementations. Guarded by `tests/it/behaviour/conditions.rs` and
+//! `groups.rs`.
 
 /// Why a task never started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +16,15 @@ pub enum Unstarted {
     Dropped,
 }
 
+/// Why work must not start, found by the side that is about to start it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WorkRefusal {
+    /// The reason.
+    pub why: Unstarted,
+    /// Whether the thread that ended the task has counted that, and has released the permit.
+    pub is_counted: bool,
+}
+
 /// The work of a task.
 pub trait Work: Send {
     /// The result.
@@ -22,7 +32,7 @@ pub trait Work: Send {
 
     /// Why the task must not start. Called once, by the thread that is about to start it. Does not panic.
     #[inline(always)]
-    fn refusal(&self) -> Option<Unstarted> {
+    fn refusal(&self) -> Option<WorkRefusal> {
         None
     }
 

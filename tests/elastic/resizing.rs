@@ -294,7 +294,7 @@ fn tasks_are_sent_to_present_workers_only() {
             Ok(task) => task.join().is_ok(),
             Err(refused) => {
                 assert_eq!(refused.kind, SubmitErrorKind::NoSuchWorker { worker });
-                assert_eq!((refused.task)(), worker);
+                assert_eq!(refused.into_inner()(), worker);
                 false
             }
         });

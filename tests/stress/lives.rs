@@ -53,7 +53,11 @@ impl<'a> Producer<'a> {
     fn submit_one<const N: usize>(&mut self) -> bool {
         let Some(task) = self.audit.task::<N>(&mut self.rng) else { return true };
         if self.rng.random() {
-            return self.pool.execute(silent(task)).map_err(|refused| count_returned(refused.task)).is_ok();
+            return self
+                .pool
+                .execute(silent(task))
+                .map_err(|refused| count_returned(refused.into_inner()))
+                .is_ok();
         }
         match self.pool.submit(task) {
             Ok(handle) => {
@@ -61,7 +65,7 @@ impl<'a> Producer<'a> {
                 true
             }
             Err(refused) => {
-                count_returned(refused.task).check();
+                count_returned(refused.into_inner()).check();
                 false
             }
         }
@@ -112,8 +116,9 @@ impl<'a> Producer<'a> {
 /// Counts the tasks that were returned. Returns the handles of the accepted tasks.
 fn count_returned_batch<F: FnOnce() -> T, T, H>(error: BatchError<F, H>) -> Vec<H> {
     assert_eq!(error.kind, SubmitErrorKind::Closed);
-    error.rejected.into_iter().for_each(|task| drop(count_returned(task)));
-    error.accepted
+    let (accepted, rejected) = error.into_parts();
+    rejected.into_iter().for_each(|task| drop(count_returned(task)));
+    accepted
 }
 
 /// How a pool ends while its producers work.

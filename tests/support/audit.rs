@@ -84,13 +84,13 @@ impl Audit {
         match rng.random_range(0..4) {
             0 => {
                 if let Err(refused) = longshore::execute(silent(task)) {
-                    count_returned(refused.task);
+                    count_returned(refused.into_inner());
                 }
             }
             way => match longshore::submit(task) {
                 Ok(handle) if way == 1 => check(handle.join()),
                 Ok(handle) => drop(handle),
-                Err(refused) => _ = count_returned(refused.task),
+                Err(refused) => _ = count_returned(refused.into_inner()),
             },
         }
     }

@@ -66,6 +66,12 @@ impl Gate {
         self.0.wait("enough tasks have arrived at the gate", |state| state.arrived >= n);
     }
 
+    /// Submits a task that waits at this gate when its turn comes.
+    pub fn hold_later(&self, pool: &impl HasPool) {
+        let visitor = self.visitor();
+        pool.the_pool().execute_timeout(move || visitor.pass(), PATIENCE).expect("the pool is open");
+    }
+
     /// Blocks `n` workers of `pool` at this gate.
     #[track_caller]
     pub fn hold(&self, pool: &impl HasPool, n: usize) {

@@ -30,10 +30,10 @@ mod workers;
 
 /// The files of `longshore::internals`, compiled with a façade that can break an operation.
 pub mod mutable {
-    pub use crate::base::{barrier, facade};
+    pub use crate::base::{barrier, facade, unwind};
     pub use crate::limits::{budget, permits, wait_queue};
     pub use crate::queue::{entry_counter, fork_slot, inbox, mailbox};
     pub use crate::sync::{latch, snapshot, waiter};
-    pub use crate::task::{cancel, counts, erased, outcome, result_slot, work};
+    pub use crate::task::{cancel, conditions, counts, erased, outcome, owners, result_slot, work};
     pub use crate::workers::{idle, roster};
 }

@@ -12,7 +12,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The files of the library whose operations can be broken.
-const SOURCES: [(&str, &str); 9] = [
+const SOURCES: [(&str, &str); 10] = [
+    ("conditions.rs", include_str!("../../../src/task/conditions.rs")),
     ("entry_counter.rs", include_str!("../../../src/queue/entry_counter.rs")),
     ("fork_slot.rs", include_str!("../../../src/queue/fork_slot.rs")),
     ("idle.rs", include_str!("../../../src/workers/idle.rs")),

@@ -7,7 +7,7 @@ use longshore::internals as code;
 use longshore_models::harness::prove;
 use protocols::{
     broadcasts, budgets, fork_slots, forks, growing, inbox, latches, leases, leaving, life, members, parking,
-    permits, pull, result_slot, result_slot_waiting, rosters,
+    pending_work, permits, pull, result_slot, result_slot_waiting, rosters,
 };
 
 macro_rules! models {
@@ -57,6 +57,11 @@ models! {
     result_slot_waiting::a_thread_may_wait_after_a_waker: 6;
     result_slot_waiting::a_discard_wakes_the_waiter: 6;
     result_slot_waiting::a_joiner_may_give_up_and_wait_again: 6;
+
+    pending_work::a_cancelled_token_ends_a_task_or_lets_it_run: 6;
+    pending_work::two_sides_that_revoke_agree: 3;
+    pending_work::a_registration_that_comes_late_is_not_left: 4;
+    pending_work::a_waiter_of_a_revoked_task_is_woken: 6;
 
     life::a_producer_in_flight_keeps_the_pool_from_ending: 3;
     life::tasks_accepted_before_the_close_run: 3;

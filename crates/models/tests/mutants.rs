@@ -11,7 +11,7 @@ use longshore_models::mutable as code;
 use longshore_models::mutation::{relaxed, removed, torn, without};
 use protocols::{
     broadcasts, budgets, fork_slots, forks, growing, inbox, latches, leases, leaving, life, members, parking,
-    permits, pull, result_slot, result_slot_waiting, rosters,
+    pending_work, permits, pull, result_slot, result_slot_waiting, rosters,
 };
 
 macro_rules! mutants {
@@ -119,6 +119,18 @@ mutants! {
         torn("inbox.rs", "close", "fetch_or");
     drain_before_close: inbox::a_close_waits_for_a_batch_under_way, 6,
         without("the close before the drain");
+}
+
+// Work of tasks with conditions (M14).
+mutants! {
+    work_begun_without_a_swap: pending_work::a_cancelled_token_ends_a_task_or_lets_it_run, 6,
+        torn("conditions.rs", "begin", "compare_exchange");
+    work_revoked_without_a_swap: pending_work::two_sides_that_revoke_agree, 3,
+        torn("conditions.rs", "revoke", "compare_exchange");
+    work_claimed_and_not_marked: pending_work::a_registration_that_comes_late_is_not_left, 4,
+        removed("conditions.rs", "begin", "compare_exchange");
+    work_revoked_and_not_marked: pending_work::a_waiter_of_a_revoked_task_is_woken, 6,
+        removed("conditions.rs", "revoke", "compare_exchange");
 }
 
 // Result slot (M8, M12).

@@ -41,14 +41,14 @@
 use std::ptr::NonNull;
 use std::sync::atomic::{Ordering, fence};
 use std::time::Instant;
-use std::{mem, panic, thread};
+use std::{mem, panic};
 
 use crate::base::unwind::{self, Payload};
 use crate::push::job::{Job, RanBy, RunningJob};
 use crate::push::worker::PushWorker;
 use crate::push::worker::stack_job::StackJob;
 use crate::queue::fork_slot::ForkSlot;
-use crate::runtime::wait::join_spin;
+use crate::runtime::wait::{ParkToken, join_spin};
 use crate::runtime::worker_loop::WorkerLoop;
 use crate::sync::latch::LatchResult;
 use crate::sys::stack;
@@ -247,6 +247,7 @@ impl PushWorker {
     fn await_job(&self, job: &Job) -> LatchResult {
         self.flush();
         let mut spin_until = Instant::now() + join_spin();
+        let mut token = ParkToken::default();
         loop {
             if self.shared.is_forked() {
                 // The thief took the closure, and exists in the parent process only. So no thread can reach
@@ -266,7 +267,7 @@ impl PushWorker {
             } else if Instant::now() >= spin_until {
                 // SAFETY: only the worker that forked a job waits for its latch, one thread at a time.
                 if unsafe { job.latch().arm() } && !self.thief_shows_fork(job) {
-                    thread::park();
+                    token.park();
                 }
             }
         }

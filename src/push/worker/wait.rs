@@ -107,7 +107,7 @@ impl PushWorker {
 
     /// Serves the pool as if no task waited here.
     fn serve_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
-        let mut until = RunUntil::Await { awaited, deadline };
+        let mut until = RunUntil::awaiting(awaited, deadline);
         self.in_nested_run(|| self.work_until(&mut until));
         // Tasks that the present task has submitted may be below tasks that were queued since: all count.
         self.local_depth.set(self.local_depth.get().wrapping_add(self.deque.len() as u32));
@@ -132,8 +132,9 @@ impl PushWorker {
         unsafe impl Send for Moved<'_> {}
         impl Moved<'_> {
             fn act<R>(self, work: impl FnOnce(&PushWorker) -> R) -> R {
-                enter_pool(self.0.shared.id);
-                self.0.as_current(|| work(self.0))
+                let worker = self.0;
+                enter_pool(worker.shared.id);
+                worker.as_current(|| worker.shared.between_hooks(worker.index(), || work(worker)))
             }
         }
 

@@ -35,7 +35,7 @@ fn an_unknown_worker_is_named_and_the_closure_is_returned() {
         let refused = rig.task().worker(worker).submit(move || worker).expect_err("no such worker");
         assert_eq!(refused.kind, SubmitErrorKind::NoSuchWorker { worker });
         assert!(refused.to_string().contains(&worker.to_string()), "{refused}");
-        assert_eq!((refused.task)(), worker);
+        assert_eq!(refused.into_inner()(), worker);
     }
     assert_eq!(rig.finish().submitted, 0);
 }
@@ -166,7 +166,7 @@ fn a_full_pool_names_an_unknown_worker() {
         is_named(task().on_full(OnFull::BlockFor(PATIENCE)).submit(|| ()).expect_err("refused").kind);
         is_named(pollster::block_on(task().submit_async(|| ())).expect_err("refused").kind);
         let refused = task().weight(3).submit(|| 5).expect_err("refused");
-        assert_eq!((refused.task)(), 5);
+        assert_eq!(refused.into_inner()(), 5);
         gate.open();
         let kind = inside.expect("open").join().expect("ran");
         assert_eq!(kind, SubmitErrorKind::NoSuchWorker { worker: 1 });

@@ -158,7 +158,7 @@ fn a_batch_after_shutdown_is_returned_whole_and_in_order() {
     let refused = rig.submit_batch(tasks()).expect_err("closed");
     assert_eq!(refused.kind, SubmitErrorKind::Closed);
     assert_eq!((refused.accepted.len(), census.alive()), (0, 1_000));
-    let numbers = refused.rejected.into_iter().map(|task| task());
+    let numbers = refused.into_rejected().into_iter().map(|task| task());
     assert!(numbers.eq(0..1_000), "in order, whole, not run before");
     census.assert_all_gone();
 
@@ -168,14 +168,14 @@ fn a_batch_after_shutdown_is_returned_whole_and_in_order() {
         move || sender.send(number).expect("received")
     });
     let refused = rig.execute_batch(silent).expect_err("closed");
-    assert_eq!((refused.accepted.len(), refused.rejected.len()), (0, 1_000));
+    assert_eq!((refused.accepted.len(), refused.rejected()), (0, 1_000));
     assert!(receiver.try_recv().is_err(), "not run");
-    refused.rejected.into_iter().for_each(|task| task());
+    refused.into_rejected().into_iter().for_each(|task| task());
     drop(sender);
     assert!(receiver.iter().eq(0..1_000));
     match rig.execute_batch(Vec::<fn()>::new()) {
         Ok(tasks) => assert_eq!(tasks, 0),
-        Err(refused) => assert!(refused.accepted.is_empty() && refused.rejected.is_empty()),
+        Err(refused) => assert!(refused.accepted.is_empty() && refused.rejected() == 0),
     }
     assert_eq!(rig.stats().submitted, 0);
 }
@@ -205,11 +205,12 @@ fn a_batch_that_a_shutdown_cuts_in_two() {
         assert_eq!(cut.kind, SubmitErrorKind::Closed);
         let accepted = cut.accepted.len();
         assert!(accepted <= 500, "{accepted}");
-        assert_eq!(accepted + cut.rejected.len(), 1_000);
+        assert_eq!(accepted + cut.rejected(), 1_000);
         gate.open();
-        let results = cut.accepted.into_iter().map(|handle| handle.join().expect("accepted tasks run"));
+        let (accepted_handles, rejected) = cut.into_parts();
+        let results = accepted_handles.into_iter().map(|handle| handle.join().expect("accepted tasks run"));
         assert!(results.eq(0..accepted));
-        let numbers = cut.rejected.into_iter().map(|task| task());
+        let numbers = rejected.into_iter().map(|task| task());
         assert!(numbers.eq(accepted..1_000));
         rig.finish();
         hits.assert_once_each();

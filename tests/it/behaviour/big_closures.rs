@@ -53,7 +53,7 @@ fn refused<const N: usize>(rig: &Rig, census: &Census) {
     let silent = rig.execute(move || assert!(task() > 0 || N < 2)).expect_err("closed");
     (silent.into_inner())();
     let batch = rig.submit_batch((0..3).map(|_| sized::<N>(census))).expect_err("closed");
-    assert!(batch.rejected.into_iter().all(|task| task() == sum));
+    assert!(batch.into_rejected().into_iter().all(|task| task() == sum));
 }
 
 fn discarded<const N: usize>(rig: &Rig, census: &Census) {

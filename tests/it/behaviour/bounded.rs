@@ -142,10 +142,10 @@ fn a_timeout_returns_the_task() {
         let (rig, gate) = full(2, capacity, OnFull::BlockFor(Duration::from_millis(2)));
         assert_eq!(rig.execute(|| ()).expect_err("full").kind, SubmitErrorKind::TimedOut);
         let refused = rig.submit(|| 42).expect_err("full");
-        assert_eq!((refused.kind, (refused.task)()), (SubmitErrorKind::TimedOut, 42));
+        assert_eq!((refused.kind, refused.into_inner()()), (SubmitErrorKind::TimedOut, 42));
         for timeout in [Duration::ZERO, Duration::from_millis(1)] {
             let refused = rig.submit_timeout(|| 43, timeout).expect_err("full");
-            assert_eq!((refused.kind, (refused.task)()), (SubmitErrorKind::TimedOut, 43));
+            assert_eq!((refused.kind, refused.into_inner()()), (SubmitErrorKind::TimedOut, 43));
             let refused = rig.execute_timeout(|| (), timeout).expect_err("full");
             assert_eq!(refused.kind, SubmitErrorKind::TimedOut);
         }
@@ -303,7 +303,7 @@ fn a_task_never_waits_for_a_permit_of_its_own_pool() {
         let refused = pool.execute(move || spread(&again, left - 1, &also));
         if let Err(refused) = refused {
             assert_eq!(refused.kind, SubmitErrorKind::Full);
-            (refused.task)();
+            refused.into_inner()();
         }
     }
     for capacity in [0, 1] {

@@ -121,7 +121,7 @@ fn a_closed_pool_returns_it_and_a_draining_pool_runs_what_it_has_accepted() {
     wait_until("the pool is closed", || rig.execute(|| ()).is_err());
     let refused = rig.broadcast(|worker| worker + 1).expect_err("closed");
     assert_eq!(refused.kind, SubmitErrorKind::Closed);
-    assert_eq!((refused.task)(1), 2, "the closure was returned");
+    assert_eq!(refused.into_inner()(1), 2, "the closure was returned");
     gate.open();
     closing.join().expect("no panic").expect("shuts down");
     let results: Vec<usize> = accepted.into_iter().map(|handle| handle.join().expect("ran")).collect();

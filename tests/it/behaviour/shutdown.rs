@@ -179,7 +179,7 @@ fn afterwards_closures_are_returned_and_not_run() {
         })
         .expect_err("closed");
     assert!(receiver.try_recv().is_err(), "no closure has run");
-    (refused.task)();
+    refused.into_inner()();
     assert_eq!((submitted.into_inner())(), "result");
     assert!(receiver.iter().eq([1, 2]), "each once");
     assert_eq!(rig.finish().submitted, 0);

@@ -69,7 +69,7 @@ fn tasks_can_submit_no_more() {
                 longshore::submit(set()).map(drop).map_err(|error| error.kind),
                 pool.execute(set()).map_err(|error| error.kind),
                 pool.execute_batch([set(), set()]).map(drop).map_err(|error| {
-                    assert_eq!((error.accepted.len(), error.rejected.len()), (0, 2));
+                    assert_eq!((error.accepted.len(), error.rejected()), (0, 2));
                     error.kind
                 }),
                 pool.submit_batch([set(), set()]).map(drop).map_err(|error| error.kind),

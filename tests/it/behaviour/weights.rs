@@ -54,7 +54,7 @@ fn a_weight_is_held_until_the_end_of_the_task_whatever_the_end() {
     let cancelled = rig.task().weight(2).submit(|| ()).expect("free");
     let by_token = rig.task().weight(2).token(&token).submit(|| ()).expect("free");
     let expired = rig.task().weight(2).start_within(Duration::ZERO).submit(|| ()).expect("free");
-    rig.task().weight(4).execute(|| ()).expect("free");
+    rig.task().weight(6).execute(|| ()).expect("released by the task that expired at once");
     assert_eq!(rig.task().weight(1).execute(|| ()).expect_err("used up").kind, SubmitErrorKind::Full);
     assert!(cancelled.cancel());
     rig.task().weight(2).execute(|| ()).expect("released by the cancellation");
@@ -82,14 +82,14 @@ fn a_refused_task_releases_its_weight() {
     rig.execute(|| ()).expect("within the capacity");
     for _ in 0..3 {
         let refused = rig.task().weight(10).submit(|| 5).expect_err("the queue is full");
-        assert_eq!((refused.kind, (refused.task)()), (SubmitErrorKind::Full, 5));
+        assert_eq!((refused.kind, refused.into_inner()()), (SubmitErrorKind::Full, 5));
     }
     gate.open();
     wait_until("the queue is empty", || rig.stats().waiting + rig.stats().running == 0);
     rig.task().weight(10).submit(|| ()).expect("free").join().expect("runs");
     rig.shutdown().expect("shuts down");
     let refused = rig.task().weight(10).submit(|| 6).expect_err("closed");
-    assert_eq!((refused.kind, (refused.task)()), (SubmitErrorKind::Closed, 6));
+    assert_eq!((refused.kind, refused.into_inner()()), (SubmitErrorKind::Closed, 6));
     rig.finish();
 }
 
@@ -98,7 +98,7 @@ fn a_task_heavier_than_the_budget_is_refused_or_runs_alone() {
     let rig = Rig::with(pool(2).budget(10));
     for weight in [11, u64::MAX] {
         let refused = rig.task().weight(weight).submit(|| 5).expect_err("too heavy");
-        assert_eq!((refused.kind, (refused.task)()), (SubmitErrorKind::Overweight, 5));
+        assert_eq!((refused.kind, refused.into_inner()()), (SubmitErrorKind::Overweight, 5));
         let refused =
             pollster::block_on(rig.task().weight(weight).submit_async(|| 5)).expect_err("too heavy");
         assert_eq!(refused.kind, SubmitErrorKind::Overweight);
@@ -242,10 +242,14 @@ fn a_shutdown_returns_the_tasks_that_wait_for_the_budget() {
             let rig = &rig;
             scope.spawn(move || {
                 let refused = if n % 2 == 0 {
-                    rig.task().weight(n + 1).submit(move || n).map(drop).map_err(|e| (e.kind, (e.task)()))
+                    rig.task()
+                        .weight(n + 1)
+                        .submit(move || n)
+                        .map(drop)
+                        .map_err(|e| (e.kind, e.into_inner()()))
                 } else {
                     let submitting = rig.task().weight(n + 1).submit_async(move || n);
-                    pollster::block_on(submitting).map(drop).map_err(|e| (e.kind, (e.task)()))
+                    pollster::block_on(submitting).map(drop).map_err(|e| (e.kind, e.into_inner()()))
                 };
                 assert_eq!(refused, Err((SubmitErrorKind::Closed, n)));
             });

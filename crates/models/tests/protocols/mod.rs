@@ -26,6 +26,7 @@ pub mod mini_fork;
 pub mod mini_lease;
 pub mod mini_worker;
 pub mod parking;
+pub mod pending_work;
 pub mod permits;
 pub mod pull;
 pub mod result_slot;

@@ -10,7 +10,7 @@ use loom::thread::JoinHandle;
 use super::common::end;
 use crate::code::erased::{Discarded, Finished, Task};
 use crate::code::facade::thread;
-use crate::code::result_slot::{self, Outcome, SlotHandle};
+use crate::code::result_slot::{self, CancelCount, Outcome, SlotHandle};
 use crate::code::waiter::Waiter;
 use crate::code::work::Unstarted;
 
@@ -118,7 +118,7 @@ pub fn an_outcome_is_taken_or_dropped_by_one_side() {
 pub fn a_cancelled_task_never_runs() {
     let (observed, task, mut handle) = observed();
     let worker = run(task);
-    let cancelled = handle.cancel(Unstarted::Cancelled);
+    let cancelled = handle.cancel(Unstarted::Cancelled, CancelCount::ByTask);
     assert_eq!(join_has_run(&mut handle), !cancelled);
     assert_eq!(observed.ran(), !cancelled);
     drop(handle);
@@ -131,7 +131,7 @@ pub fn a_cancelled_task_never_runs() {
 pub fn a_cancelled_slot_is_freed_by_the_last() {
     let (observed, task, handle) = observed();
     let worker = run(task);
-    let cancelled = handle.cancel(Unstarted::Cancelled);
+    let cancelled = handle.cancel(Unstarted::Cancelled, CancelCount::ByTask);
     drop(handle);
     end(worker);
     assert_eq!(observed.ran(), !cancelled);
@@ -144,8 +144,8 @@ pub fn two_cancels_and_a_start_agree() {
     let handle = loom::sync::Arc::new(handle);
     let other = handle.clone();
     let worker = run(task);
-    let canceller = loom::thread::spawn(move || other.cancel(Unstarted::Cancelled));
-    let here = handle.cancel(Unstarted::Cancelled);
+    let canceller = loom::thread::spawn(move || other.cancel(Unstarted::Cancelled, CancelCount::ByTask));
+    let here = handle.cancel(Unstarted::Cancelled, CancelCount::ByTask);
     let there = end(canceller);
     assert_eq!(here, there, "both get the same answer");
     drop(handle);
@@ -169,7 +169,7 @@ pub fn a_discarded_task_reaches_its_handle_as_cancelled() {
 pub fn a_discard_and_a_cancel_drop_the_closure_once() {
     let (observed, task, handle) = observed();
     let worker = discard(task);
-    assert!(handle.cancel(Unstarted::Cancelled));
+    assert!(handle.cancel(Unstarted::Cancelled, CancelCount::ByTask));
     drop(handle);
     end(worker);
     assert!(!observed.ran());

@@ -1,0 +1,95 @@
+//! The early end of queued tasks: the pool as the owner of its tasks, and the helper thread that ends tasks
+//! whose deadlines have passed.
+//!
+//! A thread that cancels a task has the pool count that at once ([`TaskOwner`]). The empty entry stays in its
+//! queue, and a worker skips it later. The queues of a bounded pool must stay bounded, so a pool with very
+//! many empty entries counts further tasks only when a worker finds them.
+//!
+//! Any thread may call this. Guarded by `tests/cancelling`.
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use crate::base::unwind::Payload;
+use crate::runtime::core::Core;
+use crate::runtime::model::Model;
+use crate::runtime::threads::ThreadExit;
+use crate::sys::signals;
+use crate::task::cancel::Revocable;
+use crate::task::deadlines::DeadlineRegistration;
+use crate::task::owners::{self, TaskOwner};
+use crate::task::work::Unstarted;
+
+/// How many empty entries a bounded pool may have, beyond as many as its capacity. An entry takes 32 bytes in
+/// the queue, and 64 bytes or more if the task has a handle that still exists.
+const MOST_EMPTY: u64 = 1 << 14;
+
+/// The time between a failed start of the helper thread and the next attempt.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// Makes a pool known as the owner of its tasks. Called once, when it starts.
+pub fn register<M: Model>(shared: &Arc<M>) {
+    let pool: Arc<dyn TaskOwner> = shared.clone();
+    let pool = Arc::downgrade(&pool);
+    owners::register(shared.id, pool.clone());
+    let _ = shared.owner.set(pool);
+}
+
+impl<M: Model> TaskOwner for M {
+    fn counts_early(&self) -> bool {
+        Core::counts_early(self)
+    }
+
+    fn count_early(&self, why: Unstarted) {
+        Core::count_early(self, why);
+    }
+
+    fn report(&self, payload: Payload) {
+        self.report_panic(payload);
+    }
+}
+
+impl Core {
+    /// See [`TaskOwner::counts_early`].
+    pub fn counts_early(&self) -> bool {
+        if self.is_forked() {
+            return false;
+        }
+        let Some(capacity) = self.config.capacity else { return true };
+        let skipped = || self.sum(|m| m.counts.skipped.get()) + self.metrics.skipped.get();
+        let ended = self.metrics.ended_early.get();
+        // Without the sum in nearly all cases.
+        ended <= MOST_EMPTY || ended.saturating_sub(skipped()) <= MOST_EMPTY + capacity as u64
+    }
+
+    /// See [`TaskOwner::count_early`].
+    pub fn count_early(&self, why: Unstarted) {
+        self.metrics.ended_early.add_shared(1);
+        if why == Unstarted::Expired {
+            self.metrics.expired_early.add_shared(1);
+        }
+        if let Some(capacity) = &self.capacity {
+            capacity.permits.release_from_outside(1);
+        }
+    }
+
+    /// The pool as the owner of its tasks; `None` for a pool without threads.
+    pub fn task_owner(&self) -> Option<Weak<dyn TaskOwner>> {
+        self.owner.get().cloned()
+    }
+
+    /// Has a queued task revoked when its deadline has passed. If the operating system has no thread for
+    /// that, the task is revoked when a worker finds it or its handle looks.
+    pub fn add_deadline(&self, deadline: Instant, task: Weak<dyn Revocable>) -> Option<DeadlineRegistration> {
+        let start = || {
+            let deadlines = self.deadlines.clone();
+            let life = move || {
+                deadlines.serve();
+                ThreadExit::WithPool
+            };
+            let start = || self.threads.start(self.config.deadline_thread(), life);
+            signals::with_all_blocked(start).map_err(|_| Instant::now() + RETRY)
+        };
+        self.deadlines.add(deadline, task, start)
+    }
+}

@@ -1,0 +1,12 @@
+//! Pull pools.
+
+use longshore::{AnyPool as _, PullPool as Pool};
+
+type Rig = crate::support::AnyRig<Pool>;
+
+#[path = "at_once.rs"]
+mod at_once;
+#[path = "crossing.rs"]
+mod crossing;
+#[path = "in_time.rs"]
+mod in_time;
