@@ -145,6 +145,10 @@ pub use self::{
     task::cancel::CancelToken,
 };
 
+#[cfg(not(longshore_loom))]
+#[doc(hidden)]
+pub use self::api::rayon_core_support;
+
 #[cfg(all(feature = "rayon", not(longshore_loom)))]
 pub use self::api::rayon::{OnPool, OnPoolExt};
 

@@ -425,7 +425,7 @@ const DOCS: [&str; 6] =
     ["CONTRIBUTING.md", "docs/DESIGN.md", "docs/MODELS.md", "docs/TESTING.md", "docs/idle.md", "README.md"];
 
 /// Folders that the published package does not hold.
-const UNPUBLISHED: [&str; 4] = [".ci", "benches", "crates", "examples"];
+const UNPUBLISHED: [&str; 5] = [".ci", "benches", "crates", "dropin", "examples"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -15,7 +15,7 @@ use crate::policy::overflow::{OnFull, Overweight};
 use crate::policy::placement::Placement;
 use crate::policy::scaling::Scaling;
 use crate::policy::spin;
-use crate::runtime::config::{Config, Histograms, Hooks};
+use crate::runtime::config::{Config, Histograms, Hooks, Rules};
 use crate::runtime::report::AtEnd;
 use crate::submit::target::Start;
 use crate::sys::signals::SignalMask;
@@ -486,6 +486,13 @@ impl<P> fmt::Debug for PoolBuilder<P> {
     }
 }
 
+impl PoolBuilder {
+    /// The settings, checked, for a pool whose threads are started by other means.
+    pub(crate) fn into_config(self) -> Result<Config, BuildError> {
+        self.settings.validate()
+    }
+}
+
 impl Settings {
     fn validate(self) -> Result<Config, BuildError> {
         let allowed = affinity::allowed_cores();
@@ -511,6 +518,8 @@ impl Settings {
             budget: validate_budget(self.budget)?,
             overweight: self.overweight,
             token: self.token,
+            rules: Rules::default(),
+            attachment: None,
         })
     }
 }

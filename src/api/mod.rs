@@ -27,6 +27,7 @@ mod publish;
 pub mod pull_pool;
 #[cfg(feature = "rayon")]
 pub mod rayon;
+pub mod rayon_core_support;
 pub mod scope;
 pub mod source;
 pub mod stream;

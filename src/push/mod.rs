@@ -17,6 +17,7 @@ pub mod lease;
 mod model;
 pub mod queues;
 pub mod scope;
+pub mod scope_broadcast;
 pub mod scope_state;
 pub mod shared;
 pub mod worker;

@@ -29,7 +29,7 @@ impl Model for PushShared {
 
     fn new(config: Config) -> Self {
         let limits = config.limits;
-        let remotes = (0..limits.min).map(|_| Remote::new(Self::first_fork_slot(limits.max))).collect();
+        let remotes = (0..limits.min).map(|_| Remote::new(Self::first_fork_slot(&config))).collect();
         let neighbours = config.paths.as_ref().and_then(|paths| {
             let of_worker: Vec<_> = (0..limits.max).map(|worker| paths[worker % paths.len()]).collect();
             Neighbours::new(&of_worker)
@@ -46,7 +46,7 @@ impl Model for PushShared {
     }
 
     fn add_member(&self, index: usize, outside_work: OutsideWork) {
-        let fork_slot = || Self::first_fork_slot(self.config.limits.max);
+        let fork_slot = || Self::first_fork_slot(&self.config);
         let remote = self.remotes.get_or_make(index, || Remote::new(fork_slot()));
         match outside_work {
             OutsideWork::Open => remote.reopen(),

@@ -33,7 +33,7 @@ use crate::push::worker::PushWorker;
 use crate::runtime::awaited_latch::AwaitedLatch;
 use crate::runtime::control::Phase;
 use crate::runtime::intake::Intake;
-use crate::runtime::wait::{ParkToken, is_deep, join_spin};
+use crate::runtime::wait::{ParkToken, join_spin};
 use crate::runtime::worker_loop::WorkerLoop;
 use crate::task::counts::{TaskCounts, TaskEnd};
 use crate::task::erased::{Discarded, Finished, Task, TaskKind, TaskTable, Word, Words};
@@ -209,15 +209,16 @@ impl ScopeTask for Task {
 
 /// The layout of a scope's task: the first word is the address of the scope; the others are the body, or the
 /// address of a block with the body.
-struct Packed;
+pub(super) struct Packed;
 
 impl Packed {
     const fn is_inline<B>() -> bool {
         size_of::<B>() <= size_of::<[Word; 2]>() && align_of::<B>() <= align_of::<Word>()
     }
 
+    /// A task of `scope`, which has counted it as pending.
     #[inline]
-    fn task<B: ScopeTask>(scope: &ScopeState, body: B) -> Task {
+    pub(super) fn task<B: ScopeTask>(scope: &ScopeState, body: B) -> Task {
         let mut words: Words = [const { Word::uninit() }; 3];
         words[0].write(std::ptr::from_ref(scope).expose_provenance());
         if Self::is_inline::<B>() {
@@ -305,7 +306,7 @@ impl PushWorker {
         if scope.end.is_set() {
             return;
         }
-        if is_deep(&self.shared().config) {
+        if self.needs_fresh_stack() {
             let go_on = |worker: &PushWorker| worker.work_for_scope(scope, depth_below);
             if self.on_fresh_stack(go_on).is_ok() {
                 return;
@@ -316,6 +317,9 @@ impl PushWorker {
     }
 
     fn work_for_scope(&self, scope: &ScopeState, depth_below: u32) {
+        if self.serves_in_waits() {
+            return self.serve_for_scope(scope, depth_below);
+        }
         let shared = self.shared();
         let (mut spin_until, mut token) = (None, ParkToken::default());
         while !scope.end.is_set() {
@@ -333,7 +337,7 @@ impl PushWorker {
             // SAFETY: only the thread that opened the scope waits for its latch, or another thread on its
             // behalf while it sleeps in `on_fresh_stack`: one thread at a time.
             if unsafe { scope.end.arm() } && !self.run_part_of(scope, depth_below) {
-                token.park();
+                self.park_in_wait(&mut token);
             }
             shared.scope_sleepers.fetch_sub(1, Ordering::Relaxed);
         }
@@ -351,8 +355,10 @@ impl PushWorker {
         if scope.end.is_set() {
             return true; // the flush has ended the scope
         }
-        let returned = scope.returned.get().and_then(|returned| lock(returned).pop_front());
-        let Some(task) = returned.or_else(|| self.steal_one(|task| belongs(task, scope))) else {
+        if self.run_broadcast_in_wait() {
+            return true;
+        }
+        let Some(task) = scope.take_returned().or_else(|| self.steal_one(|task| belongs(task, scope))) else {
             return false;
         };
         self.run_task(task);

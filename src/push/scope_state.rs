@@ -88,6 +88,16 @@ impl ScopeState {
         ProxyTask::pack(returned.clone())
     }
 
+    /// Whether a task is stored for the worker that waits.
+    pub fn has_returned(&self) -> bool {
+        self.returned.get().is_some_and(|returned| !lock(returned).is_empty())
+    }
+
+    /// Takes a task that is stored for the worker that waits.
+    pub fn take_returned(&self) -> Option<Task> {
+        self.returned.get().and_then(|returned| lock(returned).pop_front())
+    }
+
     /// Stores the panic of a task, if it is the first.
     pub fn keep_panic(&self, payload: Payload) {
         let mut kept = lock(&self.panic);

@@ -7,6 +7,7 @@
 use std::ops::Deref;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence};
+use std::thread::Thread;
 
 use crossbeam_deque::{Injector, Stealer, Worker as Deque};
 use crossbeam_utils::CachePadded;
@@ -19,6 +20,7 @@ use crate::queue::fork_slot::ForkSlot;
 use crate::queue::inbox::Inbox;
 use crate::queue::injector::take;
 use crate::queue::mailbox::Mailbox;
+use crate::runtime::config::{Config, Rules};
 use crate::runtime::control::Phase;
 use crate::runtime::core::Core;
 use crate::sync::grow_table::GrowTable;
@@ -45,6 +47,9 @@ pub struct Remote {
     pub fork_slot: CachePadded<ForkSlot<Job>>,
     /// The epoch of the worker's present nested run, or 0 (see `worker::fork`). Written by the worker.
     pub epoch: AtomicU32,
+    /// The thread that sleeps in a wait as this worker and is to be woken for a broadcast. Only used under
+    /// the rules of rayon-core (see `worker::rayon_rules`).
+    pub broadcast_waiter: Mutex<Option<Thread>>,
     /// The owner half, for a thread that leases the worker (see `lease`). Null until the worker first runs.
     pub owner: AtomicPtr<()>,
     /// The deque, while no worker has this number. The next worker of the number takes the same deque, so
@@ -62,6 +67,7 @@ impl Remote {
             stealer: deque.stealer(),
             fork_slot: CachePadded::new(fork_slot),
             epoch: AtomicU32::new(0),
+            broadcast_waiter: Mutex::new(None),
             owner: AtomicPtr::default(),
             deque: Mutex::new(Some(deque)),
         }
@@ -130,9 +136,11 @@ impl PushShared {
         self.remotes.find(index).is_some()
     }
 
-    /// The fork slot of a new worker in a pool of at most `max` workers. A single worker has no thieves.
-    pub(super) fn first_fork_slot(max: usize) -> ForkSlot<Job> {
-        if max > 1 { ForkSlot::free() } else { ForkSlot::closed() }
+    /// The fork slot of a new worker. A single worker has no thieves; under the rules of rayon-core it may
+    /// take its own fork when it yields.
+    pub(super) fn first_fork_slot(config: &Config) -> ForkSlot<Job> {
+        let has_takers = config.limits.max > 1 || config.rules == Rules::RayonCore;
+        if has_takers { ForkSlot::free() } else { ForkSlot::closed() }
     }
 
     /// Tasks that were accepted from outside.

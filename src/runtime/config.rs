@@ -2,6 +2,7 @@
 //! them; from then on every thread reads them. Guarded by `tests/it/behaviour/builder.rs`, `bad_input.rs`
 //! beside it, and `tests/process_start.rs`.
 
+use std::any::Any;
 use std::time::Duration;
 use std::{fmt, thread};
 
@@ -34,6 +35,17 @@ pub enum Histograms {
     /// Every task. A task reads the clock three times, in some 100 ns: a multiple of the cost of the smallest
     /// tasks, and one hundredth of a task of 10 us.
     All,
+}
+
+/// Which rules a pool follows where this library and rayon-core differ.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Rules {
+    /// Those of this library: a wait runs what descends from the waiting task, and nothing else.
+    #[default]
+    Library,
+    /// Those of rayon-core (see `push/worker/rayon_rules.rs`): a wait runs any task of the pool, and the
+    /// tasks of one worker start in an exact order.
+    RayonCore,
 }
 
 /// The operating system shows this many bytes of a thread's name (Linux).
@@ -104,6 +116,11 @@ pub struct Config {
     pub overweight: Overweight,
     /// Stops the pool when it is cancelled.
     pub token: Option<CancelToken>,
+    /// What workers do where this library and rayon-core differ.
+    pub rules: Rules,
+    /// A value that belongs to the pool and that the pool does not look at. Only the drop-in for rayon-core
+    /// sets it.
+    pub attachment: Option<Box<dyn Any + Send + Sync>>,
 }
 
 impl Config {
@@ -130,6 +147,8 @@ impl Config {
             budget: None,
             overweight: Overweight::default(),
             token: None,
+            rules: self.rules,
+            attachment: None,
         }
     }
 

@@ -113,6 +113,22 @@ fn stop<M: Model>(shared: &M) {
     }
 }
 
+/// Closes a pool whose threads nothing waits for: they end by themselves when they have finished the accepted
+/// tasks. May be called by any thread, also by a worker of the pool.
+pub fn close_detached<M: Model>(shared: &M) {
+    if !shared.is_forked() {
+        close(shared, Phase::Draining);
+        shared.threads.detach();
+    }
+}
+
+/// Prints the statistics if the environment asks for it, once for each pool.
+pub fn print_if_asked<M: Model>(shared: &M) {
+    if shared.config.at_end == AtEnd::Print && shared.metrics.reports.add_shared(1) == 0 {
+        report::print(&shared.stats());
+    }
+}
+
 /// Closes the pool to work from outside, and enters `phase`.
 fn close<M: Model>(shared: &M, phase: Phase) {
     {
@@ -154,9 +170,7 @@ pub fn end<M: Model>(shared: &M, phase: Phase, deadline: Option<Instant>) -> Res
         shared.wait_for_producers();
         shared.discard_queued();
     }
-    if shared.config.at_end == AtEnd::Print && shared.metrics.reports.add_shared(1) == 0 {
-        report::print(&shared.stats());
-    }
+    print_if_asked(shared);
     Ok(())
 }
 

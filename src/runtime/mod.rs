@@ -31,6 +31,7 @@ pub mod record;
 pub mod report;
 mod stats;
 pub mod stripe;
+pub mod supplied;
 pub mod thread_role;
 pub mod threads;
 pub mod wait;

@@ -170,6 +170,10 @@ pub trait WorkerLoop: Sized {
     fn take_by_priority(&self) -> Option<Task>;
     /// Runs a task.
     fn run_task(&self, task: Task);
+    /// Whether a broadcast task may run before the tasks that the worker has at hand.
+    fn may_take_broadcast(&self) -> bool {
+        true
+    }
     /// Reports the batched count to its scope.
     fn flush(&self) {}
 
@@ -319,6 +323,7 @@ pub trait WorkerLoop: Sized {
             return true;
         }
         if control.asks(Request::Broadcast)
+            && self.may_take_broadcast()
             && let Some(task) = shared.take_broadcast(self.park_slot().index())
         {
             self.run_task(task);

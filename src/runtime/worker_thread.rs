@@ -57,7 +57,7 @@ pub fn add_worker<M: Model>(shared: &Arc<M>, reason: SpawnReason, ready: Option<
 }
 
 /// Assigns a number, and makes its worker known.
-fn assign_number<M: Model>(shared: &M, reason: SpawnReason) -> Option<AssignedNumber> {
+pub(super) fn assign_number<M: Model>(shared: &M, reason: SpawnReason) -> Option<AssignedNumber> {
     let mut roster = shared.roster.lock();
     let assigned = roster.assign(shared.roster.limits(), reason)?;
     let record = shared.make_record(assigned.number);
@@ -78,7 +78,7 @@ fn assign_number<M: Model>(shared: &M, reason: SpawnReason) -> Option<AssignedNu
 }
 
 /// Takes [`assign_number`] back, because no thread could be started.
-fn roll_back<M: Model>(shared: &M, reason: SpawnReason, number: usize) {
+pub(super) fn roll_back<M: Model>(shared: &M, reason: SpawnReason, number: usize) {
     if reason == SpawnReason::Spare {
         return shared.roster.lock().free_spare(number);
     }
@@ -124,7 +124,7 @@ fn thread_main<M: Model>(
 
 /// What a thread does after its worker has stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ThreadEnd {
+pub(super) enum ThreadEnd {
     /// It ends with the pool.
     PoolEnd,
     /// It ends, and its number may be another thread's already.
@@ -134,7 +134,7 @@ enum ThreadEnd {
 }
 
 /// Works as worker `number`, from the start hook to the exit hook. Runs on the worker's thread.
-fn run_worker<M: Model>(shared: &Arc<M>, number: usize, ready: Option<Ready>) -> ThreadEnd {
+pub(super) fn run_worker<M: Model>(shared: &Arc<M>, number: usize, ready: Option<Ready>) -> ThreadEnd {
     let worker = M::worker(shared.clone(), number);
     shared.record(number).metrics.alive.begin(shared.nanos(Instant::now()));
     span::worker_started(&shared.config.name, number);
@@ -186,7 +186,11 @@ fn run_worker<M: Model>(shared: &Arc<M>, number: usize, ready: Option<Ready>) ->
 
 /// The end of a worker that has retired and runs no more: steps 3 to 6 of the module's text. Its thread, if
 /// there is one, may be kept.
-fn deregister_worker<M: Model>(shared: &M, number: usize, thread: Option<thread::Thread>) -> ThreadEnd {
+pub(super) fn deregister_worker<M: Model>(
+    shared: &M,
+    number: usize,
+    thread: Option<thread::Thread>,
+) -> ThreadEnd {
     {
         let _roster = shared.roster.lock();
         shared.record(number).is_member.store(false, Ordering::Relaxed); // see `Core::is_member`

@@ -37,6 +37,12 @@ pub fn is_short_of(bytes: usize) -> bool {
     left().is_some_and(|(left, _)| left < bytes)
 }
 
+/// Whether less than one part in `parts` of the calling thread's stack is left; `false` if the stack is not
+/// known.
+pub fn is_less_left_than_one_in(parts: usize) -> bool {
+    left().is_some_and(|(left, size)| left < size / parts)
+}
+
 /// Whether more than half of the calling thread's stack is used; `false` if the stack is not known.
 pub fn is_half_used() -> bool {
     left().is_some_and(|(left, size)| left < size / 2)

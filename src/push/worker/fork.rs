@@ -262,12 +262,16 @@ impl PushWorker {
                 }
                 std::hint::spin_loop();
             }
-            if self.leapfrog(job) {
+            if self.leapfrog(job) || self.run_broadcast_in_wait() {
                 spin_until = Instant::now() + join_spin();
             } else if Instant::now() >= spin_until {
+                if self.serves_in_waits() {
+                    self.serve_until_set(job.latch());
+                    continue;
+                }
                 // SAFETY: only the worker that forked a job waits for its latch, one thread at a time.
                 if unsafe { job.latch().arm() } && !self.thief_shows_fork(job) {
-                    token.park();
+                    self.park_in_wait(&mut token);
                 }
             }
         }

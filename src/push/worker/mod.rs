@@ -1,5 +1,6 @@
 //! The owner half of a worker: its state, and the loop that runs tasks and parks. The order in which it
-//! searches for tasks is in `search.rs`; waits inside a task are in `wait.rs`, forks and joins in `fork.rs`.
+//! searches for tasks is in `search.rs`; waits inside a task are in `wait.rs`, forks and joins in `fork.rs`,
+//! and the differences under the rules of rayon-core in `rayon_rules.rs`.
 //!
 //! A [`PushWorker`] belongs to one thread at a time. Another thread acts as the worker only while the
 //! worker's own thread is blocked: during a lease (`push/lease.rs`) and in [`PushWorker::on_fresh_stack`].
@@ -7,6 +8,7 @@
 //! and by the models `parking` and `life`.
 
 pub mod fork;
+pub mod rayon_rules;
 pub mod search;
 pub mod stack_job;
 pub mod wait;
@@ -327,6 +329,10 @@ impl WorkerLoop for PushWorker {
     #[inline]
     fn flush(&self) {
         self.batched_count.flush();
+    }
+
+    fn may_take_broadcast(&self) -> bool {
+        self.takes_broadcasts()
     }
 
     fn sees_push(&self) -> bool {

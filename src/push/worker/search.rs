@@ -128,7 +128,11 @@ impl PushWorker {
     #[cold]
     pub(super) fn take_fair_turn(&self) {
         let turn = self.tick.get() / FAIRNESS_INTERVAL % FAIR_TURNS.len() as u32;
-        if let Some(task) = self.take_from(FAIR_TURNS[turn as usize]) {
+        let source = FAIR_TURNS[turn as usize];
+        if source == TaskSource::OwnOldest && self.follows_rayon() {
+            return; // the own tasks start in an exact order
+        }
+        if let Some(task) = self.take_from(source) {
             self.run_task(task);
         }
     }

@@ -106,7 +106,11 @@ impl PushWorker {
     }
 
     /// Serves the pool as if no task waited here.
-    fn serve_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
+    pub(super) fn serve_until(
+        &self,
+        awaited: &mut (dyn Awaited + Send),
+        deadline: Option<Instant>,
+    ) -> Waited {
         let mut until = RunUntil::awaiting(awaited, deadline);
         self.in_nested_run(|| self.work_until(&mut until));
         // Tasks that the present task has submitted may be below tasks that were queued since: all count.
