@@ -28,7 +28,8 @@
 //! - **Tasks**: [`Pool::execute`] and [`Pool::submit`], one by one or in batches, from any thread.
 //! - **Scopes**: [`Pool::scope`] for any number of tasks that borrow data of the caller.
 //! - **Joins and loops**: [`join()`] for two halves of a computation, at about the price of a function call,
-//!   and loops built on it ([`Pool::for_each`], [`Pool::map`], [`Pool::map_reduce`]), which split by demand.
+//!   and loops built on it, which split by demand and vectorise: [`Pool::for_each`], [`Pool::map`],
+//!   [`Pool::map_reduce`], [`Pool::find_first`], [`Pool::sort`] and so on, over ranges, slices and collections.
 //!
 //! # Threads
 //! A *worker* is a thread of a pool. A thread that is not a worker of any pool is an *external thread*. An
@@ -124,7 +125,10 @@ pub use self::{
     api::pool::{Pool, current_worker, execute, submit},
     api::pull_pool::PullPool,
     api::scope::{Scope, ScopedJoinHandle, scope},
-    api::source::{Chunks, ChunksMut, Elements, Grained, IntoSource, Source, chunks, chunks_mut},
+    api::source::adaptors::{Chain, Enumerate, Rev, Zip, chain, enumerate, rev, zip},
+    api::source::elements::Elements,
+    api::source::slices::{Chunks, ChunksMut, Windows, chunks, chunks_mut, windows},
+    api::source::{Grained, IntoSource, Source},
     api::stream::{MapOrdered, MapUnordered},
     api::task_builder::TaskBuilder,
     api::worker_local::WorkerLocal,

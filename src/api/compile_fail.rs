@@ -104,16 +104,16 @@
 //! let roots = pool.map(0.0..1.0, |x: f64| x.sqrt());
 //! ```
 //!
-//! # A loop runs over a vector, not over a map
+//! # A loop runs over a collection, not over an iterator
 //! ```
 //! # let pool = longshore::Pool::builder().workers(1).build().expect("starts");
 //! let ages = std::collections::HashMap::from([("Ada", 36), ("Alan", 41)]);
-//! let older = pool.map(ages.iter().collect::<Vec<_>>(), |(_, age)| age + 1);
+//! let older = pool.map(&ages, |(_, age)| age + 1);
 //! ```
 //! ```compile_fail,E0277
 //! # let pool = longshore::Pool::builder().workers(1).build().expect("starts");
 //! let ages = std::collections::HashMap::from([("Ada", 36), ("Alan", 41)]);
-//! let older = pool.map(&ages, |(_, age)| age + 1);
+//! let older = pool.map(ages.iter(), |(_, age)| age + 1);
 //! ```
 //!
 //! # The error of a refused task holds the closure, which need not be `Sync`, but `'static`

@@ -316,9 +316,12 @@ where
 /// ```
 /// let pool = longshore::Pool::new()?;
 /// let total = pool.submit(|| {
-///     longshore::with_context(|cx| cx.expect("inside a task").map_reduce(0..100u64, |n| n, |a, b| a + b))
+///     longshore::with_context(|cx| {
+///         let cx = cx.expect("inside a task");
+///         cx.map_reduce(0..100u64, || 0, |n| n, |a, b| a + b)
+///     })
 /// })?;
-/// assert_eq!(total.join()?, Some(4950));
+/// assert_eq!(total.join()?, 4950);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[inline]

@@ -5,8 +5,8 @@
 //! names flat (`longshore::Pool`). No other folder imports from this one.
 //!
 //! Read `pool.rs` first, then `builder.rs` (settings and their checks). Tasks: `task_builder.rs`, `group.rs`,
-//! `lane.rs`. Borrowed data: `join.rs`, `scope.rs`, `loops.rs` over `source.rs`. Streams of results:
-//! `stream.rs`. Methods of both kinds of pool: `any_pool.rs`.
+//! `lane.rs`. Borrowed data: `join.rs`, `scope.rs`, `loops` over `source`. Streams of results: `stream.rs`.
+//! Methods of both kinds of pool: `any_pool.rs`.
 
 pub mod any_pool;
 pub mod blocking;

@@ -3,7 +3,7 @@
 //!
 //! The thread that iterates (the reader) draws the items and submits a task for each. The tasks append their
 //! results to a list behind a mutex, which reader and tasks share, and wake the reader. Guarded by
-//! `tests/it/loops.rs`.
+//! `tests/loops`.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::iter::FusedIterator;

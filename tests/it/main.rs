@@ -11,7 +11,6 @@ mod support;
 
 mod closing_lanes;
 mod joins;
-mod loops;
 mod pull;
 mod push;
 mod scopes;

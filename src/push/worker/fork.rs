@@ -139,6 +139,13 @@ impl PushWorker {
         self.fork_slot().is_free()
     }
 
+    /// Whether a worker would have to be woken to take a fork: none searches, and one is parked.
+    #[inline]
+    pub fn must_wake_thief(&self) -> bool {
+        let counts = self.shared.idle.counts();
+        counts.searching() == 0 && counts.parked() > 0
+    }
+
     /// Puts the oldest private fork into the fork slot, if the slot is empty and there is such a fork.
     #[cold]
     #[inline(never)]
