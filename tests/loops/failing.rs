@@ -32,8 +32,8 @@ fn a_panic_continues_and_drops_everything_once() {
                     fails(i)
                 })
             });
-            panics(|| rig.map_reduce(0..3000usize, || census.citizen(), &fails, |a, _| a));
-            panics(|| rig.map_reduce_option(0..3000usize, &fails, |_, b| b));
+            panics(|| rig.map_reduce(0..3000usize, || census.citizen(), fails, |a, _| a));
+            panics(|| rig.map_reduce_option(0..3000usize, fails, |_, b| b));
             panics(|| rig.fold(0..3000usize, || census.citizen(), |kept, i| *kept = fails(i), |_, b| b));
             panics(|| rig.find_any(0..3000usize, |i| drop_of(fails(*i))));
             panics(|| rig.find_first(0..3000usize, |i| drop_of(fails(*i))));
@@ -63,7 +63,7 @@ fn an_error_drops_all_results() {
             if i == 1234 { Err(census.citizen()) } else { Ok(census.citizen()) }
         });
         assert_eq!(census.alive(), 1, "the error");
-        drop(failed.err().expect("fails"));
+        drop(failed.expect_err("fails"));
         census.assert_all_gone();
     });
 }
