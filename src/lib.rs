@@ -29,7 +29,7 @@
 //! - **Scopes**: [`Pool::scope`] for any number of tasks that borrow data of the caller.
 //! - **Joins and loops**: [`join()`] for two halves of a computation, at about the price of a function call,
 //!   and loops built on it, which split by demand and vectorise: [`Pool::for_each`], [`Pool::map`],
-//!   [`Pool::map_reduce`], [`Pool::find_first`], [`Pool::sort`] and so on, over ranges, slices and collections.
+//!   [`Pool::map_reduce`], [`Pool::find_first`], [`Pool::sort`] and so on.
 //!
 //! # Threads
 //! A *worker* is a thread of a pool. A thread that is not a worker of any pool is an *external thread*. An

@@ -2,7 +2,7 @@
 //!
 //! A thin layer: each method calls `submit` or `runtime/lifecycle.rs` with the shared half of the pool. Any
 //! thread may call any method. Other groups of methods of `Pool` are in the files of what they make:
-//! `builder.rs`, `join.rs`, `scope.rs`, `loops.rs`, `stream.rs`, `group.rs`, `lane.rs`, `task_builder.rs`.
+//! `builder.rs`, `join.rs`, `scope.rs`, `loops`, `stream.rs`, `group.rs`, `lane.rs`, `task_builder.rs`.
 //! Guarded by `tests/it/push.rs`.
 
 use std::sync::Arc;
