@@ -53,7 +53,7 @@ impl Graph {
         let nodes = metadata["resolve"]["nodes"].as_array().ok_or("no resolve graph")?;
         let name_of = |id: &Value| {
             let package = packages.iter().find(|package| package["id"] == *id);
-            package.map_or_else(String::new, |package| title(package))
+            package.map_or_else(String::new, title)
         };
         let users = |id: &Value| {
             let depends = |node: &&Value| {

@@ -21,7 +21,6 @@ fn main() {
     show("jwalk", files.iter().flat_map(|file| file.file_name().expect("named").as_encoded_bytes().to_vec()));
     show("blake3", bytes.iter().flat_map(|file| blake3::Hasher::new().update_rayon(file).finalize().as_bytes().to_vec()));
     show("image, OpenEXR", written(&DynamicImage::ImageRgb32F(photo.to_rgb32f()), ImageFormat::OpenExr));
-    show("image, AVIF", written(&small, ImageFormat::Avif));
     show("exr", exr_there_and_back(&small));
     show("fast_image_resize", resized(&photo));
     show("oxipng", optimised(&small));

@@ -222,7 +222,10 @@ pub(crate) fn build_global<S: ThreadSpawn>(
     builder: ThreadPoolBuilder<S>,
 ) -> Result<(), ThreadPoolBuildError> {
     // What is set for each thread of the pool would be missing on a thread that takes part.
-    let are_plain = S::IS_DEFAULT && builder.start_handler.is_none() && builder.exit_handler.is_none();
+    let are_plain = S::IS_DEFAULT
+        && builder.start_handler.is_none()
+        && builder.exit_handler.is_none()
+        && builder.thread_name.is_none();
     set_global(are_plain, || build(builder)).map(|_| ())
 }
 
