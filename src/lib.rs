@@ -46,10 +46,25 @@
 //! | [`JoinHandle::join`] | the awaited task, if it has not started; tasks submitted by the waiting task |
 //! | the end of a [`join()`] or loop | parts of the half that another worker has taken |
 //! | the end of a [`scope()`] | tasks of this scope, and of scopes inside it |
-//! | a task or scope of *another* pool | any task of its own pool |
+//! | a result of [`Pool::map_unordered`] | items of the stream that have not started |
+//! | anything else: another pool, a [`Lane`], a permit, the end of a pool | nothing |
 //!
-//! If there is no such work, the worker sleeps. The exception is the last row: the other pool may wait for
-//! any task of this one. [`yield_now`] runs any task on purpose.
+//! If there is no such work, the worker sleeps. While a task is queued and no other worker is idle, a
+//! *stand-in* works for it, at most [`PoolBuilder::blocking_limit`] at a time; for a wait within its own pool
+//! the worker waits for a millisecond first. The exception: a [broadcast](Pool::broadcast) task of the worker
+//! runs on top of a wait that lasts, because no other worker may run it. [`yield_now`] runs any task on
+//! purpose.
+//!
+//! So **any pattern of waits without a cycle ends, on one worker**, whatever the tasks wait for: a handle
+//! (`join` or `.await`, in any executor), a group, a stream, a scope, a join, a task of a lane or of another
+//! pool, room or a budget, a broadcast, the start or the end of another pool. As waiting count also: a task
+//! that waits for a task of its pool waits for the tasks that it has submitted; a task that submits to its
+//! own full pool waits for the new task; a task holds its weight of a budget, and the permit of a pool of
+//! capacity 0, until it has ended; a broadcast task waits until its worker's task waits in the library or has
+//! ended. Not covered: what the library cannot see (locks, channels, threads of your own), a paused pool, and
+//! more waits at a time than there may be stand-ins. Wrap a wait that the library cannot see in [`blocking`].
+//! With `LONGSHORE_STALL=5s` in the environment, a wait of more than five seconds makes the process print
+//! which tasks and threads wait for what.
 //!
 //! # Bounded pools
 //! [`PoolBuilder::queue_capacity`] limits how many tasks wait. [`OnFull`] says what happens to a task that is
@@ -60,7 +75,7 @@
 //! runs the new task inside the call. When such calls are nested so deeply that half of the stack is used,
 //! the new task is queued beyond the capacity. With [`OnFull::Reject`] and [`OnFull::Drop`] a task is treated
 //! like any other thread. Scopes, joins and loops are accepted beyond the capacity, whichever thread calls
-//! them. A task that waits for a permit of *another* pool serves its own pool meanwhile.
+//! them. While a task waits for a permit of *another* pool, a stand-in serves its own pool.
 //!
 //! # Features
 //! No feature is on by default.

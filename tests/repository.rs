@@ -709,3 +709,53 @@ fn prose_is_narrow_and_its_subjects_have_names() {
     }
     assert!(wrong.is_empty(), "prose against the rules of CONTRIBUTING.md:\n{}", wrong.join("\n"));
 }
+
+/// The files of `src` that may put a thread to sleep. A wait of a worker sleeps in `runtime/long_wait.rs`,
+/// where it gets a stand-in; each other file says why its sleep is no wait of a task.
+const SLEEPS: [&str; 16] = [
+    "base/barrier.rs",            // a barrier of the memory, not of threads
+    "base/facade.rs",             // the façade itself
+    "push/worker/rayon_rules.rs", // the waits of a pool that follows rayon-core
+    "runtime/autoscaler.rs",      // the autoscaler, between two looks
+    "runtime/core.rs",            // by `pause.rs`
+    "runtime/lifecycle.rs",       // a thread that is no worker, or whose wait is over
+    "runtime/long_wait.rs",       // every wait of a worker
+    "runtime/pause.rs",           // a worker of a paused pool, between two tasks
+    "runtime/stall.rs",           // the thread that looks at the waits
+    "runtime/threads.rs",         // a thread that is no worker, or whose wait is over; a pause of 10 ms
+    "runtime/wait.rs",            // a thread that is no worker, or a worker without a stack
+    "runtime/worker_loop.rs",     // a worker without a task
+    "submit/lane.rs",             // a few instructions of another thread
+    "sync/latch.rs",              // its unit tests
+    "task/deadlines.rs",          // the helper thread that ends tasks at their deadlines
+    "workers/roster.rs",          // a spare thread
+];
+
+#[test]
+fn threads_sleep_only_where_waits_are_known() {
+    let sleeps = |code: &str| {
+        let words = [
+            "park()",
+            "park_timeout(",
+            ".wait(state",
+            ".wait_timeout",
+            ".wait_while(",
+            "thread::sleep",
+            ".recv()",
+        ];
+        words.iter().any(|word| code.replace("unpark()", "").contains(word))
+    };
+    assert!(sleeps("thread::park();") && sleeps("changed.wait_while(lock, f)") && !sleeps("waiter.unpark()"));
+    let wrong: Vec<_> = modules()
+        .into_iter()
+        .filter(|(module, code)| {
+            let path = module.replace("::", "/");
+            sleeps(code) && !SLEEPS.iter().any(|file| file.strip_suffix(".rs") == Some(path.as_str()))
+        })
+        .map(|(module, _)| module)
+        .collect();
+    assert!(
+        wrong.is_empty(),
+        "these sleep outside of the wait primitive, see `runtime/long_wait.rs`: {wrong:?}"
+    );
+}

@@ -172,9 +172,10 @@ impl<P> PoolBuilder<P> {
         self
     }
 
-    /// Sets how many workers may be in [`blocking`](crate::blocking()) with a stand-in allowed for each, from
-    /// 0 to [`MAX_WORKERS`]. Stand-ins are added to the largest number of workers. The default is
-    /// [`DEFAULT_BLOCKING_LIMIT`]. With 0 no worker stands in.
+    /// Sets how many workers may stand in for [blocked](crate::blocking()) workers, and for workers whose
+    /// task [waits for long](crate#what-may-run-while-a-task-waits), at a time, from 0 to [`MAX_WORKERS`].
+    /// Stand-ins are added to the largest number of workers. The default is [`DEFAULT_BLOCKING_LIMIT`]. With
+    /// 0 no worker stands in; a wait for another pool then runs any task of its own pool.
     ///
     /// ```
     /// let pool = longshore::Pool::builder().workers(4).blocking_limit(16).build()?;
@@ -354,14 +355,10 @@ impl<P> PoolBuilder<P> {
     /// With 0 no task waits for a worker (a *rendezvous*). The pool then accepts as many tasks at a time as
     /// it may have workers: the largest number of the range that was [set last](Pool::set_workers), so that a
     /// task for which a worker must still be started is accepted and makes the pool grow; and one more for
-    /// each [blocked](crate::blocking()) worker.
+    /// each task that [blocks](crate::blocking()) or waits for long.
     ///
-    /// Two pools whose tasks submit to each other can wait for each other forever if both
-    /// [block](OnFull::Block) and both have capacity 0. Such a pool releases a permit only when a task ends,
-    /// and each task waits for the other pool. With a capacity of 1 or more a permit is released when a task
-    /// starts, and a worker that waits for another pool starts tasks of its own pool. If both capacities must
-    /// be 0, give one pool another policy ([`OnFull::CallerRuns`] or [`OnFull::BlockFor`]), or submit with
-    /// [`Pool::try_submit`](crate::Pool::try_submit) in one direction.
+    /// A task that waits for long makes room for as many tasks as it keeps from going on. So pools whose
+    /// tasks submit to each other make progress, whatever their capacities.
     ///
     /// Structured work ([`join`](crate::join()), loops, scopes) cannot be refused. Its tasks are accepted
     /// beyond the capacity, and other tasks get permits again when the surplus has started.

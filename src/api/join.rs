@@ -8,6 +8,7 @@ use std::fmt;
 
 use crate::api::pool::Pool;
 use crate::push::worker::PushWorker;
+use crate::push::worker::wait::MayRun;
 
 /// The worker of a [`Pool`] that the calling thread is or acts as, passed by hand through a recursion.
 ///
@@ -181,8 +182,9 @@ impl Pool {
     /// - A worker of this pool calls `f` at once.
     /// - An external thread acts as a parked worker of this pool and calls `f` itself. The other workers take
     ///   forks of `f`. If no worker is parked, one of the pool's threads calls `f`, and the caller sleeps.
-    /// - For a worker of another pool one of this pool's threads calls `f`. The caller serves its own pool
-    ///   meanwhile.
+    /// - For a worker of another pool, and for a thread whose stack is smaller than the
+    ///   [stacks](crate::PoolBuilder::stack_size) of this pool, one of this pool's threads calls `f`. A
+    ///   stand-in serves the caller's own pool meanwhile.
     ///
     /// The call cannot be refused. If the pool is shut down, or belongs to the parent of this forked process,
     /// the calling thread does all of the work.
@@ -209,9 +211,9 @@ impl Pool {
     /// stack, its name, or its core. Other code runs at less cost in [`Pool::enter`].
     ///
     /// A worker of this pool, or an external thread that acts as a worker in [`Pool::enter`], calls `f` at
-    /// once. Any other caller waits; a worker of another pool serves its own pool meanwhile. A pool that is
-    /// shut down, or that belongs to the parent of this forked process, has no threads, so the caller calls
-    /// `f` itself.
+    /// once. Any other caller waits; a stand-in serves the pool of a worker of another pool meanwhile. A pool
+    /// that is shut down, or that belongs to the parent of this forked process, has no threads, so the caller
+    /// calls `f` itself.
     ///
     /// ```
     /// let pool = longshore::Pool::builder().workers(1).thread_name("deep").build()?;
@@ -332,7 +334,9 @@ pub fn with_context<R>(f: impl FnOnce(Option<Context<'_>>) -> R) -> R {
 /// Runs one task of the pool whose task calls this, on top of the calling task, whatever that task is.
 /// Returns whether there was one. On a thread that is not a worker of a [`Pool`] it does nothing.
 ///
-/// For a task that has nothing else to do for a while. It must hold no lock that another task may need.
+/// For a task that has nothing else to do for a while. It must hold no lock that another task may need, and
+/// the task that runs inside must not wait for it. Yields may nest: when nested tasks have used half of the
+/// worker's stack, a yield runs nothing and returns `false`.
 ///
 /// ```
 /// let pool = longshore::Pool::builder().workers(1).build()?;
@@ -344,12 +348,12 @@ pub fn with_context<R>(f: impl FnOnce(Option<Context<'_>>) -> R) -> R {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn yield_now() -> bool {
-    PushWorker::with_current(|worker| worker.is_some_and(PushWorker::run_any))
+    PushWorker::with_current(|worker| worker.is_some_and(|worker| worker.run_for_yield(MayRun::Any)))
 }
 
 /// Runs the newest task that the calling task has submitted, on top of the calling task. Returns whether
-/// there was one that no other worker had taken. On a thread that is not a worker of a [`Pool`] it does
-/// nothing.
+/// there was one that no other worker had taken. On a thread that is not a worker of a [`Pool`], and when
+/// nested tasks have used half of the worker's stack, it does nothing.
 ///
 /// ```
 /// let pool = longshore::Pool::builder().workers(1).build()?;
@@ -361,5 +365,5 @@ pub fn yield_now() -> bool {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn yield_local() -> bool {
-    PushWorker::with_current(|worker| worker.is_some_and(PushWorker::run_local_child))
+    PushWorker::with_current(|worker| worker.is_some_and(|worker| worker.run_for_yield(MayRun::OwnChildren)))
 }

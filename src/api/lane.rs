@@ -22,12 +22,19 @@ use crate::submit::target::SubmitTarget;
 /// memory, a disk.
 ///
 /// Clones are the same lane. A lane may outlive its pool; it then refuses all tasks. A shutdown of the pool
-/// drains or discards the tasks of the lane with those of the pool. A purge discards the tasks of the lane
-/// that are in the pool's queues.
+/// drains or discards the tasks of the lane with those of the pool, a purge discards those that have not
+/// started, and the statistics of the pool count them. In a bounded pool a task of a lane holds a permit from
+/// the moment at which the lane accepts it until it starts, like any other task: a long backlog of a lane
+/// keeps other tasks out of the pool. [`LaneBuilder::queue_capacity`] limits the backlog.
 ///
-/// A task of a lane may submit to it. It may also wait for another task of the lane, but like a task of
-/// another pool: the worker runs any task of its pool meanwhile. So a task must not hold a lock during such a
-/// wait that another task needs.
+/// A task of a lane may submit to it, and wait for another task of the lane. A task that waits for long (for
+/// a task of the same lane or of another pool, for anything else that the library lets tasks wait for, or for
+/// a task of its pool for more than about a millisecond) gives its place in the limit to the next task. When
+/// its wait is over it goes on as soon as a place is free, before tasks that the lane has not passed to the
+/// pool. A wait with a time limit is kept: when the time is up, the task goes on even if that is one task too
+/// many. So a task that holds what the lane stands for, for example a connection, returns it before it waits
+/// for other tasks. A task that blocks in another way, or in [`blocking`](crate::blocking()), keeps its
+/// place.
 ///
 /// ```
 /// let pool = longshore::Pool::builder().workers(4).build()?;
@@ -119,7 +126,6 @@ impl<'p, P: SubmitTarget> LaneBuilder<'p, P> {
             return Err(BuildError::ZeroLimit);
         }
         let shared = LaneShared::new(self.pool.intake().clone(), self.limit, self.capacity, self.route);
-        let shared = Arc::new(shared);
         shared.register();
         Ok(Lane { intake: Arc::new(LaneIntake(shared)) })
     }

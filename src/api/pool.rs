@@ -218,7 +218,9 @@ impl Pool {
     ///
     /// # Errors
     /// A [`BatchError`] if a task is refused, for one of the reasons that [`Pool::execute`] lists. The tasks
-    /// that were accepted before it run. The other tasks are returned in order.
+    /// that were accepted before it run. The other tasks are returned in order. An iterator that does not
+    /// know how many tasks are left (its `size_hint` is not exact) may wait or be endless, so it is not drawn
+    /// any further: the refused task is returned, and an iterator that is passed by `by_ref` holds the rest.
     ///
     /// # Panics
     /// With a panic of the iterator. The tasks that were accepted before it run.
@@ -247,7 +249,7 @@ impl Pool {
     /// # Errors
     /// A [`BatchError`] if a task is refused, for one of the reasons that [`Pool::execute`] lists. The tasks
     /// that were accepted before it run, and the error holds their handles. The other tasks are returned in
-    /// order.
+    /// order, as [`Pool::execute_batch`] says.
     ///
     /// # Panics
     /// With a panic of the iterator. The tasks that were accepted before it run.
@@ -268,8 +270,10 @@ impl Pool {
     /// broadcasts of a pool in the same order. While an external thread acts as a worker (in a scope, join or
     /// loop), that thread runs the task.
     ///
-    /// A task of the pool that joins one of these handles runs any task of its pool meanwhile, as if it
-    /// waited for another pool.
+    /// A task of the pool that joins one of these handles runs the broadcast tasks of its own worker
+    /// meanwhile. So does every wait of a task that lasts, and a poll of a handle inside a task: a broadcast
+    /// task must not take a lock that a task holds while it waits. A worker whose task blocks in another way
+    /// runs its broadcast tasks afterwards.
     ///
     /// ```
     /// use longshore::Pool;

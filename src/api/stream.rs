@@ -1,22 +1,24 @@
 //! [`Pool::map_unordered`] and [`Pool::map_ordered`]: an iterator over results, with a bound on the items in
 //! flight.
 //!
-//! The thread that iterates (the reader) draws the items and submits a task for each. The tasks append their
-//! results to a list behind a mutex, which reader and tasks share, and wake the reader. Guarded by
-//! `tests/loops`.
+//! The thread that iterates (the reader) draws the items, puts each into a list behind a mutex, and submits a
+//! *pass* for it: a task that takes the oldest item of the list, maps it, and puts the result into another
+//! list. A worker that waits as the reader takes items itself. So whichever task drew an item, a reader never
+//! waits for an item that no thread has begun. Guarded by `tests/loops` and `tests/waits/cases.rs`.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::iter::FusedIterator;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, Thread};
-use std::{fmt, panic};
+use std::time::{Duration, Instant};
+use std::{fmt, mem, panic};
 
 use crate::api::pool::Pool;
 use crate::base::facade::{Mutex, MutexGuard, lock};
 use crate::base::unwind::{self, Payload};
 use crate::runtime::current;
-use crate::runtime::wait::Awaited;
+use crate::runtime::stall::Target;
+use crate::runtime::wait::{Awaited, Waited, block};
 use crate::submit::single;
 use crate::task::counts::TaskCounts;
 
@@ -29,8 +31,14 @@ impl Pool {
     /// Calls `map` for each item on the pool and yields the results in the order in which the calls end.
     ///
     /// At most four items for each worker are in flight: submitted, with a result that has not been taken. So
-    /// neither a long input nor a slow reader uses much memory. The thread that takes the results draws the
-    /// items. Dropping the iterator cancels the items that have not started.
+    /// neither a long input nor a slow reader uses much memory. Dropping the iterator cancels the items that
+    /// have not started.
+    ///
+    /// The thread that takes the results draws the items. It returns a result that is there before it draws
+    /// an item slowly (for more than a millisecond). If the iterator does not promise more items by its
+    /// [`size_hint`](Iterator::size_hint), and may thus wait for a result to be taken (a channel that is
+    /// filled by the reader of the results), the number of items in flight grows by one at a time: the reader
+    /// waits for a result for up to 10 ms first. So such an iterator ends if `map` takes less than that.
     ///
     /// ```
     /// let pool = longshore::Pool::new()?;
@@ -54,13 +62,11 @@ impl Pool {
         MapUnordered {
             pool: self,
             items: items.into_iter().fuse(),
-            work: Arc::new(StreamWork {
-                map,
-                output: Mutex::default(),
-                is_cancelled: AtomicBool::new(false),
-            }),
+            work: Arc::new(StreamWork { state: Mutex::new(StreamState::new(map)) }),
             submitted: 0,
             in_flight: 0,
+            proven: 0,
+            last_draw: Duration::ZERO,
         }
     }
 
@@ -94,11 +100,16 @@ impl Pool {
 pub struct MapUnordered<'p, I: Iterator, T, F> {
     pool: &'p Pool,
     items: std::iter::Fuse<I>,
-    work: Arc<StreamWork<T, F>>,
+    work: Arc<StreamWork<I::Item, T, F>>,
     /// How many items were submitted so far.
     submitted: usize,
     /// How many submitted items have a result that has not been taken.
     in_flight: usize,
+    /// The most items in flight with which a draw has returned. The iterator may wait for results, which it
+    /// then does with more items in flight.
+    proven: usize,
+    /// How long the last draw took.
+    last_draw: Duration,
 }
 
 /// An iterator over results in the order of their items. Made by [`Pool::map_ordered`].
@@ -111,70 +122,120 @@ pub struct MapOrdered<'p, I: Iterator, T, F> {
     yielded: usize,
 }
 
-/// What the reader and the tasks of a stream share.
-struct StreamWork<T, F> {
-    map: F,
-    output: Mutex<Output<T>>,
-    /// The reader has dropped the iterator.
-    is_cancelled: AtomicBool,
+/// What the reader and the passes of a stream share.
+struct StreamWork<A, T, F> {
+    state: Mutex<StreamState<A, T, F>>,
 }
 
-/// Results that have arrived, and the waiting reader.
-struct Output<T> {
-    /// With the numbers of their items.
+struct StreamState<A, T, F> {
+    /// `None` after the iterator was dropped.
+    map: Option<Arc<F>>,
+    /// Items that no thread has begun, the oldest first, with their numbers. There are at least as many
+    /// passes.
+    items: VecDeque<(usize, A)>,
+    /// Passes that have not begun.
+    passes: usize,
+    /// Results that have arrived, with the numbers of their items.
     results: VecDeque<(usize, Result<T, Payload>)>,
+    /// The waiting reader.
     reader: Option<Thread>,
 }
 
-impl<T> Default for Output<T> {
-    fn default() -> Self {
-        Output { results: VecDeque::new(), reader: None }
+impl<A, T, F> StreamState<A, T, F> {
+    fn new(map: F) -> Self {
+        StreamState {
+            map: Some(Arc::new(map)),
+            items: VecDeque::new(),
+            passes: 0,
+            results: VecDeque::new(),
+            reader: None,
+        }
     }
 }
 
-impl<T, F> StreamWork<T, F> {
-    fn output(&self) -> MutexGuard<'_, Output<T>> {
-        lock(&self.output)
+impl<A, T, F: Fn(A) -> T> StreamWork<A, T, F> {
+    fn lock(&self) -> MutexGuard<'_, StreamState<A, T, F>> {
+        lock(&self.state)
     }
 
     /// Appends the result of item `number` and wakes the reader.
     fn push(&self, number: usize, result: Result<T, Payload>) {
-        let mut output = self.output();
-        output.results.push_back((number, result));
-        let reader = output.reader.take();
-        drop(output);
-        if let Some(reader) = reader {
-            reader.unpark();
-        }
+        let reader = {
+            let mut state = self.lock();
+            if state.map.is_none() {
+                drop(state);
+                return unwind::drop_silently(result); // no reader takes it
+            }
+            state.results.push_back((number, result));
+            state.reader.take()
+        };
+        reader.into_iter().for_each(|reader| reader.unpark());
+    }
+
+    /// Maps the oldest item that no thread has begun. Returns whether there was one. `of` is the pass that
+    /// this uses up, or the reader, which leaves a pass over.
+    fn run_one(&self, of: RunBy) -> bool {
+        let (map, number, item) = {
+            let mut state = self.lock();
+            state.passes -= usize::from(of == RunBy::Pass);
+            let Some(map) = state.map.clone() else { return false };
+            let Some((number, item)) = state.items.pop_front() else { return false };
+            (map, number, item)
+        };
+        let result = unwind::catch(|| map(item));
+        // Before the reader can see the last result, so that the closure is gone when the stream is.
+        drop(map);
+        self.push(number, result);
+        true
     }
 }
 
-/// The task of one item. It pushes a result in any case, also when it is dropped without running.
-struct ItemTask<A, T, F> {
-    work: Arc<StreamWork<T, F>>,
-    number: usize,
-    item: Option<A>,
+/// On whose behalf an item is mapped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RunBy {
+    Pass,
+    Reader,
 }
 
-impl<A, T, F: Fn(A) -> T> ItemTask<A, T, F> {
+/// The task of the pool that maps an item. If it is dropped without running, an item has a result
+/// nevertheless.
+struct Pass<A, T, F: Fn(A) -> T> {
+    work: Option<Arc<StreamWork<A, T, F>>>,
+}
+
+impl<A, T, F: Fn(A) -> T> Pass<A, T, F> {
     fn run(mut self) {
-        let Some(item) = self.item.take() else { return };
-        // Relaxed: a hint that may arrive late. A task that misses it runs, and its result is dropped with
-        // `work`.
-        if !self.work.is_cancelled.load(Ordering::Relaxed) {
-            let result = unwind::catch(|| (self.work.map)(item));
-            self.work.push(self.number, result);
+        if let Some(work) = self.work.take() {
+            work.run_one(RunBy::Pass);
         }
     }
 }
 
-impl<A, T, F> Drop for ItemTask<A, T, F> {
+impl<A, T, F: Fn(A) -> T> Drop for Pass<A, T, F> {
     fn drop(&mut self) {
-        if self.item.is_some() {
-            self.work.push(self.number, Err(Box::new("the pool has discarded an item of the stream")));
+        let Some(work) = self.work.take() else { return };
+        let discarded = {
+            let mut state = work.lock();
+            state.passes -= 1;
+            if state.items.len() > state.passes { state.items.pop_front() } else { None }
+        };
+        if let Some((number, item)) = discarded {
+            unwind::drop_silently(item);
+            work.push(number, Err(Box::new("the pool has discarded an item of the stream")));
         }
     }
 }
+
+/// How long a reader waits for a result before it draws an item with more items in flight than ever before.
+/// An iterator may yield an item only after the result before it was taken; a draw would then block the
+/// reader that the iterator waits for.
+const GRACE: Duration = Duration::from_millis(10);
+
+/// A draw that takes longer is slow: a result that is there is returned before the next draw.
+const SLOW_DRAW: Duration = Duration::from_millis(1);
+
+/// Before a draw the reader waits for a result for this part of the time that the draw before it took.
+const PART_OF_DRAW: u32 = 8;
 
 impl<I, T, F> MapUnordered<'_, I, T, F>
 where
@@ -183,30 +244,80 @@ where
     T: Send + 'static,
     F: Fn(I::Item) -> T + Send + Sync + 'static,
 {
-    /// Submits items until as many as allowed are in flight.
-    fn submit_more(&mut self) {
-        while self.in_flight < PER_WORKER * self.pool.workers() {
-            let Some(item) = self.items.next() else { return };
-            let number = self.submitted;
-            self.submitted += 1;
-            self.in_flight += 1;
-            let task = ItemTask { work: self.work.clone(), number, item: Some(item) };
-            if let Err(refused) = single::execute_anyway(&*self.pool.shared, move || task.run()) {
-                // The pool is closed, so the reader runs the task.
-                refused.into_inner()();
+    /// Whether one more item may be in flight.
+    fn may_draw(&self) -> bool {
+        self.in_flight < PER_WORKER * self.pool.workers()
+    }
+
+    /// How long to wait for a result before the next draw.
+    fn patience(&self) -> Duration {
+        let promises_items = self.items.size_hint().0 > 0;
+        if self.in_flight == 0 {
+            Duration::ZERO
+        } else if self.in_flight > self.proven && !promises_items {
+            GRACE
+        } else if self.last_draw > SLOW_DRAW {
+            self.last_draw / PART_OF_DRAW
+        } else {
+            Duration::ZERO
+        }
+    }
+
+    /// Draws an item and submits it. Returns false if there is none left.
+    fn draw(&mut self) -> bool {
+        let begin = Instant::now();
+        let Some(item) = self.items.next() else { return false };
+        self.last_draw = begin.elapsed();
+        self.proven = self.proven.max(self.in_flight);
+        let number = self.submitted;
+        self.submitted += 1;
+        self.in_flight += 1;
+        {
+            let mut state = self.work.lock();
+            state.items.push_back((number, item));
+            state.passes += 1;
+        }
+        let pass = Pass { work: Some(self.work.clone()) };
+        if let Err(refused) = single::execute_anyway(&*self.pool.shared, move || pass.run()) {
+            // The pool is closed, so the reader runs the task.
+            refused.into_inner()();
+        }
+        true
+    }
+
+    /// Draws items until as many as allowed are in flight, as long as no draw has to wait for anything.
+    fn top_up(&mut self) {
+        while self.may_draw() && self.patience() == Duration::ZERO && self.draw() {}
+    }
+
+    /// Returns the next result with the number of its item, and draws items meanwhile. `None` if there is no
+    /// item left.
+    fn receive(&mut self) -> Option<(usize, Result<T, Payload>)> {
+        self.top_up();
+        loop {
+            if let Some(result) = self.work.lock().results.pop_front() {
+                return Some(result);
+            }
+            if self.in_flight == 0 {
+                return None;
+            }
+            let deadline = self.may_draw().then(|| Instant::now().checked_add(self.patience())).flatten();
+            if !self.wait(deadline) && !self.draw() {
+                self.wait(None);
             }
         }
     }
 
-    /// Waits for the next result and returns it with the number of its item. At least one item must be in
-    /// flight.
-    fn receive(&mut self) -> (usize, Result<T, Payload>) {
-        loop {
-            if let Some(result) = self.work.output().results.pop_front() {
-                return result;
+    /// Waits for a result. Returns false if the deadline passed first.
+    fn wait(&self, deadline: Option<Instant>) -> bool {
+        let mut awaited = NextResult { work: &*self.work, pool: self.pool.shared.id };
+        match current::wait_until(&mut awaited, deadline) {
+            Waited::Done => true,
+            Waited::TimedOut => false,
+            // The operating system gives no thread with a fresh stack, and half of this one is left.
+            Waited::NoStack(_) => {
+                self.work.run_one(RunBy::Reader) || !matches!(block(&mut awaited, deadline), Waited::TimedOut)
             }
-            let mut awaited = NextResult { work: &*self.work, pool: self.pool.shared.id };
-            let _ = current::wait_until(&mut awaited, None);
         }
     }
 }
@@ -221,11 +332,7 @@ where
     type Item = T;
 
     fn next(&mut self) -> Option<T> {
-        self.submit_more();
-        if self.in_flight == 0 {
-            return None;
-        }
-        let (_, result) = self.receive();
+        let (_, result) = self.receive()?;
         self.in_flight -= 1;
         Some(result.unwrap_or_else(|payload| panic::resume_unwind(payload)))
     }
@@ -248,15 +355,11 @@ where
     type Item = T;
 
     fn next(&mut self) -> Option<T> {
-        self.results.submit_more();
-        if self.results.in_flight == 0 {
-            return None;
-        }
         let result = loop {
             if let Some(result) = self.early.remove(&self.yielded) {
                 break result;
             }
-            let (number, result) = self.results.receive();
+            let (number, result) = self.results.receive()?;
             if number == self.yielded {
                 break result;
             }
@@ -282,7 +385,12 @@ impl<I: Iterator, T, F> fmt::Debug for MapOrdered<'_, I, T, F> {
 
 impl<I: Iterator, T, F> Drop for MapUnordered<'_, I, T, F> {
     fn drop(&mut self) {
-        self.work.is_cancelled.store(true, Ordering::Relaxed);
+        let (map, items, results) = {
+            let mut state = lock(&self.work.state);
+            (state.map.take(), mem::take(&mut state.items), mem::take(&mut state.results))
+        };
+        // After the lock is released, because these drops are user code.
+        unwind::drop_silently((map, items, results));
     }
 }
 
@@ -293,30 +401,33 @@ impl<I: Iterator, T, F> fmt::Debug for MapUnordered<'_, I, T, F> {
 }
 
 /// The arrival of the next result, which the reader waits for.
-struct NextResult<'a, T, F> {
-    work: &'a StreamWork<T, F>,
+struct NextResult<'a, A, T, F> {
+    work: &'a StreamWork<A, T, F>,
     pool: u32,
 }
 
-impl<T, F> Awaited for NextResult<'_, T, F> {
+impl<A, T, F: Fn(A) -> T> Awaited for NextResult<'_, A, T, F> {
     fn is_done(&self) -> bool {
-        !self.work.output().results.is_empty()
+        !self.work.lock().results.is_empty()
     }
 
     fn is_of(&self, pool: u32) -> bool {
         self.pool == pool
     }
 
+    /// Maps an item that no thread has begun. Its pass remains, and finds another item or none.
     fn run_here(&mut self, _: &TaskCounts) -> bool {
-        // The result may come from any task of the stream. A worker runs the tasks that it has submitted
-        // meanwhile.
-        false
+        self.work.run_one(RunBy::Reader)
+    }
+
+    fn target(&self) -> Target {
+        Target::Stream(self.pool)
     }
 
     fn unpark_me(&mut self) {
-        let mut output = self.work.output();
-        if output.results.is_empty() {
-            output.reader = Some(thread::current());
+        let mut state = self.work.lock();
+        if state.results.is_empty() {
+            state.reader = Some(thread::current());
         } else {
             thread::current().unpark(); // a result has arrived: the park that follows returns at once
         }

@@ -355,7 +355,8 @@ impl<F, H> BatchError<F, H> {
         self.rejected.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// The closures that were not accepted, in their order.
+    /// The closures that were not accepted, in their order. If the iterator did not know how many were left
+    /// (by an exact `size_hint`), only those that were drawn.
     pub fn into_rejected(self) -> Vec<F> {
         self.into_parts().1
     }

@@ -3,29 +3,29 @@
 //!
 //! # Waiting
 //! A task that waits for another task of its pool runs that task itself if no thread has begun it; else its
-//! thread sleeps. It runs nothing else: whatever it ran would be above it on the stack and have to end first.
+//! thread sleeps. It runs nothing else, except for broadcast tasks in a long wait: whatever it ran would be
+//! above it on the stack and have to end first.
 //!
-//! So what is above a task on the stack is what that task waits for. Follow the chain "waits for" from any
-//! waiting task: each member has begun, because its waiter would run it otherwise. So the chain ends in a
-//! task that has begun and does not wait, unless it closes to a cycle, which no scheduler could resolve.
-//! That task has nothing above it on its stack: it runs. It does not matter which thread began it, nor which
-//! tasks are queued: no task in the chain depends on a task that is still to be taken. On a single worker
-//! each wait either runs its task at once or finds it done.
+//! While the thread sleeps for long and a task is queued, a stand-in works in its place
+//! (`runtime/long_wait.rs`). So a queued task finds a worker whatever the present workers wait for, and it
+//! does not matter which thread began a task.
 //!
-//! The argument covers waits on handles of the own pool. A task that blocks in another way (on a channel, on
-//! a lock) until a queued task has run needs a second worker, in this pool as in any. A wait for a task of
-//! another pool, which may be waiting for this one, serves the shared queue without restriction.
+//! Only if no stand-in can be had, a wait for something else than a task of the own pool serves the shared
+//! queue without restriction.
 //!
 //! A [`PullWorker`] belongs to one thread. It is called through the traits [`Owner`], [`CurrentWorker`] and
 //! [`WorkerLoop`]. Guarded by the model `pull`, `tests/it/pulling.rs` and `tests/process_nesting.rs`.
 
 use std::any::Any;
+use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::pull::shared::PullShared;
 use crate::runtime::core::Core;
-use crate::runtime::current::{CurrentSlot, CurrentWorker};
+use crate::runtime::current::{CurrentSlot, CurrentWorker, PollState};
+use crate::runtime::held_pass;
+use crate::runtime::long_wait::{self, LONG, WaitSleep, Woken};
 use crate::runtime::metrics::WorkerMetrics;
 use crate::runtime::model::{ExitReason, Owner};
 use crate::runtime::thread_role::enter_pool;
@@ -81,9 +81,31 @@ impl CurrentWorker for PullWorker {
 
     fn wait_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
         if wait::is_deep(&self.shared.config) {
-            return self.on_fresh_stack(awaited, deadline);
+            let wait = move |worker: &PullWorker| worker.wait_here(awaited, deadline);
+            return self.on_fresh_stack(wait).unwrap_or_else(Waited::NoStack);
         }
         self.wait_here(awaited, deadline)
+    }
+
+    fn help_poll(&self, awaited: &mut (dyn Awaited + Send)) {
+        let mut help = move |worker: &PullWorker| {
+            if awaited.is_of(worker.shared.id) {
+                held_pass::on_top(|| awaited.run_here(&worker.metrics().counts));
+            }
+            while !awaited.is_done() && worker.run_own_broadcast(awaited) {}
+        };
+        if wait::is_deep(&self.shared.config) {
+            let (Ok(()) | Err(_)) = self.on_fresh_stack(help);
+        } else {
+            help(self);
+        }
+    }
+
+    fn note_poll(&self, state: PollState<'_>) {
+        match state {
+            PollState::Pending(waker, target) => long_wait::poll_is_pending(self, waker, target),
+            PollState::Ready => self.loop_state.end_poll(),
+        }
     }
 
     fn push_submitted(&self, task: Task) {
@@ -100,7 +122,8 @@ impl CurrentWorker for PullWorker {
             // `TaskCounts` releases a permit for each task that it counts.
             capacity.permits.overdraw_by(self.index());
         }
-        self.run_task(task);
+        held_pass::on_top(|| self.run_task(task));
+        held_pass::take_again(None);
     }
 
     fn begin_blocking(&self) -> Option<Box<dyn Any>> {
@@ -116,6 +139,7 @@ impl Owner for PullWorker {
 
     fn run(&self) -> ExitReason {
         self.as_current(|| self.work_until(&mut RunUntil::PoolEnd));
+        self.loop_state.end_poll();
         self.loop_state.exit_reason()
     }
 
@@ -133,7 +157,7 @@ impl Owner for PullWorker {
 impl WorkerLoop for PullWorker {
     type Pool = PullShared;
 
-    fn shared(&self) -> &PullShared {
+    fn shared(&self) -> &Arc<PullShared> {
         &self.shared
     }
 
@@ -192,37 +216,62 @@ impl PullWorker {
 /// Waiting inside a task.
 impl PullWorker {
     fn wait_here(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
-        if !awaited.is_of(self.shared.id) {
-            return self.serve_until(awaited, deadline);
+        let is_own = awaited.is_of(self.shared.id);
+        let short = if is_own { LONG } else { Duration::ZERO };
+        let mut sleep = WaitSleep::new(self, wait::join_spin(), short);
+        loop {
+            if awaited.is_done() {
+                return Waited::Done;
+            }
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Waited::TimedOut;
+            }
+            if is_own && held_pass::on_top(|| awaited.run_here(&self.metrics().counts))
+                || (!is_own || sleep.is_long()) && self.run_own_broadcast(awaited)
+            {
+                continue;
+            }
+            match sleep.sleep(awaited, deadline) {
+                Woken::NoStandIn if !is_own => {
+                    drop(sleep);
+                    return self.serve_until(awaited, deadline);
+                }
+                Woken::NoStandIn | Woken::Look => {}
+            }
         }
-        if awaited.is_done() {
-            return Waited::Done;
-        }
-        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            return Waited::TimedOut;
-        }
-        if awaited.run_here(&self.metrics().counts) {
-            return Waited::Done;
-        }
-        wait::block(awaited, deadline)
+    }
+
+    /// Runs a broadcast task of this worker on top of the task that waits for `awaited`. Returns whether
+    /// there was one.
+    fn run_own_broadcast(&self, awaited: &mut dyn Awaited) -> bool {
+        let Some(task) = self.shared.take_broadcast(self.index()) else { return false };
+        awaited.release_claim();
+        held_pass::on_top(|| self.run_task(task));
+        awaited.claim_again();
+        true
     }
 
     /// Serves the pool as if no task waited here.
-    fn serve_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
-        let mut until = RunUntil::awaiting(awaited, deadline);
-        self.work_until(&mut until);
+    #[cold]
+    fn serve_until(&self, awaited: &mut dyn Awaited, deadline: Option<Instant>) -> Waited {
+        awaited.release_claim();
+        let mut until = RunUntil::awaiting(&mut *awaited, deadline);
+        held_pass::on_top(|| self.work_until(&mut until));
         if awaited.is_done() { Waited::Done } else { Waited::TimedOut }
     }
 
-    /// Waits on another thread with a fresh stack, which acts as this worker while the calling thread sleeps.
+    /// Calls `work` on another thread with a fresh stack, which acts as this worker while the calling thread
+    /// sleeps.
+    ///
+    /// # Errors
+    /// The operating system provides no thread.
     #[cold]
-    fn on_fresh_stack(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
+    fn on_fresh_stack<R: Send>(&self, work: impl FnOnce(&PullWorker) -> R + Send) -> io::Result<R> {
         let (shared, index) = (&self.shared, self.index());
-        let waited = wait::on_thread(&shared.config, index, move || {
+        wait::on_thread(&shared.config, index, move || {
             enter_pool(shared.id);
             let worker = PullWorker::new(shared.clone(), index);
-            worker.as_current(|| shared.between_hooks(index, || worker.wait_here(awaited, deadline)))
-        });
-        waited.unwrap_or_else(Waited::NoStack)
+            worker.as_current(|| shared.between_hooks(index, || work(&worker)))
+        })
     }
 }

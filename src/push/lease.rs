@@ -8,7 +8,8 @@
 //! Structured work cannot be refused. In three cases the thread does not lease a worker:
 //! - A worker of *another* pool sends the work in and serves its own pool meanwhile, because the work may
 //!   need that pool.
-//! - If no worker is parked, the thread sends the work in as well.
+//! - If no worker is parked, or the thread's own stack is smaller than the stacks that the pool promises, the
+//!   thread sends the work in as well.
 //! - If the pool accepts no work any more, or the process is a forked child (which has no workers), the
 //!   thread runs all of the work itself.
 //!
@@ -17,9 +18,10 @@
 
 use std::mem::{self, MaybeUninit};
 use std::panic;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 
+use crate::base::facade::lock;
 use crate::base::unwind;
 use crate::push::job::{Job, RanBy};
 use crate::push::shared::PushShared;
@@ -29,9 +31,9 @@ use crate::runtime::awaited_latch::AwaitedLatch;
 use crate::runtime::control::{Phase, Request};
 use crate::runtime::intake::Intake;
 use crate::runtime::model::{Model, OutsideWork, Owner};
-use crate::runtime::{current, thread_role};
+use crate::runtime::{current, thread_role, wait};
 use crate::sync::latch::LatchResult;
-use crate::sys::clock;
+use crate::sys::{clock, stack};
 use crate::task::counts::{TaskCounts, TaskEnd};
 use crate::task::erased::{Discarded, Finished, Task, TaskKind, TaskTable, Word};
 use crate::task::work::Unstarted;
@@ -62,6 +64,9 @@ impl PushShared {
     fn lease_worker(&self) -> Option<LeasedWorker<'_>> {
         if self.is_forked() || self.phase() != Phase::Open {
             return None;
+        }
+        if !stack::is_as_good_as(self.config.stack_size) {
+            return None; // the pool promises its work a stack of this size
         }
         let lease = self.idle.lease()?;
         // Checked again, because a worker that ends the pool may have seen this one parked just before the
@@ -134,10 +139,28 @@ impl PushShared {
                 // SAFETY: the latch was set to "done", and the result is taken once, here.
                 unsafe { job.take_result() }.unwrap_or_else(|payload| panic::resume_unwind(payload))
             }
-            // SAFETY: the task was refused before it was made, or discarded, so the job was not and will not
-            // be run.
-            LatchResult::Returned => run_inline(self, |worker| unsafe { job.call(worker, RanBy::Owner) }),
+            LatchResult::Returned => {
+                let returned = ReturnedJob(&job);
+                // SAFETY: the task was refused before it was made, or discarded, so the job was not and will
+                // not be run.
+                self.run_inline(move |worker| unsafe { returned.call(worker) })
+            }
         }
+    }
+}
+
+/// A job that was sent in and came back: no other thread has it.
+struct ReturnedJob<'a, F, R>(&'a StackJob<F, R>);
+
+// SAFETY: closure and result are `Send`, and the thread that holds the job sleeps while another one calls it.
+unsafe impl<F: Send, R: Send> Send for ReturnedJob<'_, F, R> {}
+
+impl<F: FnOnce(&PushWorker, RanBy) -> R, R> ReturnedJob<'_, F, R> {
+    /// # Safety
+    /// The job has not been run, and will not be.
+    unsafe fn call(self, worker: &PushWorker) -> R {
+        // SAFETY: the job has not been run, which the caller promises, and no other thread has it.
+        unsafe { self.0.call(worker, RanBy::Owner) }
     }
 }
 
@@ -197,12 +220,29 @@ impl Drop for LeasedWorker<'_> {
     }
 }
 
+impl PushShared {
+    /// Calls `f` with the only worker of a pool that has no threads, and runs the tasks that `f` submits: on
+    /// the calling thread, or on a new thread if the stack of the calling thread is smaller than the pool
+    /// promises.
+    #[cold]
+    fn run_inline<R: Send>(&self, f: impl FnOnce(&PushWorker) -> R + Send) -> R {
+        if stack::is_as_good_as(self.config.stack_size) || self.is_forked() {
+            return run_without_threads(self, f);
+        }
+        let f = Mutex::new(Some(f));
+        let take = || lock(&f).take().expect("called once");
+        match wait::on_thread(&self.config, 0, || unwind::catch(|| run_without_threads(self, take()))) {
+            Ok(result) => result.unwrap_or_else(|payload| panic::resume_unwind(payload)),
+            Err(_) => run_without_threads(self, take()), // the operating system gives no thread
+        }
+    }
+}
+
 /// Calls `f` with the only worker of a pool that has no threads, and runs the tasks that `f` submits.
 ///
 /// A thread that is already a worker stays that worker, except for the context that `f` gets: it serves its
 /// own pool when `f` waits, and tasks that `f` submits by the free functions are queued in that pool.
-#[cold]
-fn run_inline<R>(pool: &PushShared, f: impl FnOnce(&PushWorker) -> R) -> R {
+fn run_without_threads<R>(pool: &PushShared, f: impl FnOnce(&PushWorker) -> R) -> R {
     let shared = PushShared::new(pool.config.single_threaded());
     shared.add_member(0, OutsideWork::Open);
     let worker = PushWorker::new(Arc::new(shared), 0);

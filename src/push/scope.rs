@@ -23,7 +23,8 @@
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::sync::atomic::{Ordering, fence};
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::base::facade::lock;
 use crate::base::unwind::{self, Payload};
@@ -32,9 +33,14 @@ use crate::push::shared::PushShared;
 use crate::push::worker::PushWorker;
 use crate::runtime::awaited_latch::AwaitedLatch;
 use crate::runtime::control::Phase;
+use crate::runtime::held_pass;
 use crate::runtime::intake::Intake;
-use crate::runtime::wait::{ParkToken, join_spin};
+use crate::runtime::long_wait::{LONG, WaitSleep, Woken};
+use crate::runtime::stall::Target;
+use crate::runtime::wait::{Awaited, ParkToken, join_spin, on_thread};
 use crate::runtime::worker_loop::WorkerLoop;
+use crate::sync::latch::Latch;
+use crate::sys::stack;
 use crate::task::counts::{TaskCounts, TaskEnd};
 use crate::task::erased::{Discarded, Finished, Task, TaskKind, TaskTable, Word, Words};
 use crate::task::recycle;
@@ -60,8 +66,7 @@ impl ScopeState {
             }
         });
         let Err(body) = refused else { return self.nudge_waiters() };
-        // The pool has ended. Structured work cannot be refused, so the caller runs it.
-        body.run(self, &TaskCounts::default());
+        self.run_refused(body);
         // SAFETY: the task was counted above and has ended, and does not touch the scope after this.
         unsafe { ScopeState::end_one(self) };
     }
@@ -94,6 +99,22 @@ impl ScopeState {
         fence(Ordering::SeqCst);
         self.end.nudge();
         Ok(())
+    }
+
+    /// Runs a task that the pool refuses because it has ended: structured work cannot be refused, so the
+    /// caller runs it. Such tasks spawn and nest as deep as the program likes, so they continue on fresh
+    /// stacks.
+    #[cold]
+    fn run_refused<B: ScopeTask>(&self, body: B) {
+        let body = std::sync::Mutex::new(Some(body));
+        let run = || {
+            let body = lock(&body).take();
+            body.into_iter().for_each(|body| body.run(self, &TaskCounts::default()));
+        };
+        if stack::is_half_used() && on_thread(&self.shared().config, 0, run).is_ok() {
+            return;
+        }
+        run();
     }
 
     /// Nudges the workers that wait for this scope or for a scope around it, because there is a task to take.
@@ -143,7 +164,10 @@ pub fn open<R>(shared: &PushShared, body: impl FnOnce(&ScopeState) -> R) -> R {
     // SAFETY: `new` has counted the frame, which ends its count once, here, and keeps the scope alive.
     unsafe { ScopeState::end_one(&scope) };
     match worker {
-        Some(worker) => worker.await_scope(&scope, depth_below),
+        Some(worker) => {
+            worker.await_scope(&scope, depth_below);
+            held_pass::take_again(None);
+        }
         None => _ = AwaitedLatch::new(&scope.end, shared.id).wait(),
     }
     std::mem::forget(abort);
@@ -322,6 +346,7 @@ impl PushWorker {
         }
         let shared = self.shared();
         let (mut spin_until, mut token) = (None, ParkToken::default());
+        let mut sleep = WaitSleep::new(self, Duration::ZERO, LONG);
         while !scope.end.is_set() {
             if self.run_part_of(scope, depth_below) {
                 spin_until = None;
@@ -337,7 +362,16 @@ impl PushWorker {
             // SAFETY: only the thread that opened the scope waits for its latch, or another thread on its
             // behalf while it sleeps in `on_fresh_stack`: one thread at a time.
             if unsafe { scope.end.arm() } && !self.run_part_of(scope, depth_below) {
-                self.park_in_wait(&mut token);
+                if self.follows_rayon() {
+                    self.park_in_wait(&mut token);
+                } else {
+                    let mut news = NewsOfScope { end: &scope.end, pool: shared.id };
+                    // Without a stand-in there is nothing to do but to sleep: no foreign work may run here.
+                    let (Woken::Look | Woken::NoStandIn) = sleep.sleep(&mut news, None);
+                    if sleep.is_long() {
+                        self.run_own_broadcast(&mut news);
+                    }
+                }
             }
             shared.scope_sleepers.fetch_sub(1, Ordering::Relaxed);
         }
@@ -363,5 +397,37 @@ impl PushWorker {
         };
         self.run_task(task);
         true
+    }
+}
+
+/// What the worker that waits for a scope sleeps for: the end of the scope, or a nudge because there is a
+/// task to take. The worker has armed the latch and looked for tasks since.
+struct NewsOfScope<'a> {
+    end: &'a Latch,
+    pool: u32,
+}
+
+impl Awaited for NewsOfScope<'_> {
+    fn is_done(&self) -> bool {
+        !self.end.is_armed() // it is set, or a nudge has taken the waiter out
+    }
+
+    fn is_of(&self, pool: u32) -> bool {
+        self.pool == pool
+    }
+
+    fn run_here(&mut self, _: &TaskCounts) -> bool {
+        false // `run_part_of` does
+    }
+
+    fn target(&self) -> Target {
+        Target::Scope(self.pool)
+    }
+
+    fn unpark_me(&mut self) {
+        // Not armed again, because a nudge that came since would be lost.
+        if !self.end.is_armed() {
+            thread::current().unpark(); // the park that follows returns at once
+        }
     }
 }

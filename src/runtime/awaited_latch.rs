@@ -5,6 +5,7 @@
 use std::thread;
 
 use crate::runtime::current;
+use crate::runtime::stall::Target;
 use crate::runtime::wait::{self, Awaited, Waited};
 use crate::sync::latch::{Latch, LatchResult};
 use crate::task::counts::TaskCounts;
@@ -47,6 +48,10 @@ impl Awaited for AwaitedLatch<'_> {
 
     fn run_here(&mut self, _: &TaskCounts) -> bool {
         false // the work belongs to another pool
+    }
+
+    fn target(&self) -> Target {
+        Target::Work(self.pool)
     }
 
     fn unpark_me(&mut self) {

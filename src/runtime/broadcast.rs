@@ -6,8 +6,10 @@
 //! argues why no broadcast task is overlooked. Any thread sends, and discards; a worker takes its own. Model:
 //! `broadcasts`. Tests: `tests/it/behaviour/broadcast.rs`, `tests/elastic/broadcasts.rs`.
 
+use crate::base::facade::lock;
 use crate::runtime::control::Request;
 use crate::runtime::core::Core;
+use crate::sync::waiter::Waiter;
 use crate::task::erased::Task;
 
 impl Core {
@@ -34,7 +36,11 @@ impl Core {
             true
         });
         if accepted {
-            workers.iter().for_each(|&worker| self.idle.wake_this(worker));
+            for &worker in workers {
+                self.idle.wake_this(worker);
+                let poller = lock(&self.record(worker).poller).take();
+                poller.into_iter().for_each(|waker| Waiter::Waker(waker).wake());
+            }
         }
         accepted
     }
@@ -45,9 +51,13 @@ impl Core {
         !self.record(index).broadcasts.is_empty()
     }
 
-    /// Takes the oldest broadcast task for worker `index`.
+    /// Takes the oldest broadcast task for worker `index`, to run or discard it.
     pub fn take_broadcast(&self, index: usize) -> Option<Task> {
         let task = self.record(index).broadcasts.take()?;
+        // A broadcast task needs no permit, because it has a worker of its own. Its start or its discard
+        // releases one, so one is overdrawn. Not earlier: a queued broadcast task may have to wait for a task
+        // that waits for a permit.
+        self.overdraw_from_outside(1);
         self.broadcast_gate.with_state(|state| {
             state.left -= 1;
             if state.left == 0 {

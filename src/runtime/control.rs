@@ -35,7 +35,14 @@ pub enum Request {
     Broadcast = 1 << 4,
     /// Look at the roster whether to retire (`workers/roster.rs`).
     Retire = 1 << 5,
+    /// Take back a stand-in that was started for a pending poll of the task that has just ended
+    /// (`runtime/long_wait.rs`).
+    PendingPolls = 1 << 6,
 }
+
+/// All requests.
+const ALL: [Request; 5] =
+    [Request::Pause, Request::PriorityQueues, Request::Broadcast, Request::Retire, Request::PendingPolls];
 
 /// The bits of the word that hold the [`Phase`].
 pub(super) const PHASE: u32 = 0b11;
@@ -47,8 +54,8 @@ const NEEDS_MAINTENANCE: u32 = !(Phase::Draining as u32);
 /// The phase and the requests of a pool at one moment:
 ///
 /// ```text
-///   31      6     5        4           3          2     1 0
-///  | unused | retire | broadcast | priorities | pause | phase |
+///   31      7     6       5        4           3          2     1 0
+///  | unused | polls | retire | broadcast | priorities | pause | phase |
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ControlWord(pub(super) u32);
@@ -79,8 +86,7 @@ impl ControlWord {
 
 impl fmt::Debug for ControlWord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let all = [Request::Pause, Request::PriorityQueues, Request::Broadcast, Request::Retire];
-        let requests: Vec<_> = all.into_iter().filter(|request| self.asks(*request)).collect();
+        let requests: Vec<_> = ALL.into_iter().filter(|request| self.asks(*request)).collect();
         f.debug_struct("ControlWord").field("phase", &self.phase()).field("requests", &requests).finish()
     }
 }
@@ -106,8 +112,7 @@ mod tests {
     fn a_worker_without_requests_only_runs_tasks() {
         let (open, draining) = (ControlWord(Phase::Open as u32), ControlWord(Phase::Draining as u32));
         assert!(!open.needs_maintenance() && !draining.needs_maintenance());
-        let requests =
-            [Request::Pause, Request::PriorityQueues, Request::Broadcast, Request::Retire].map(|r| r as u32);
+        let requests = ALL.map(|request| request as u32);
         for bits in requests.into_iter().chain([Phase::Ended as u32, Phase::Stopping as u32]) {
             assert!(ControlWord(bits).needs_maintenance(), "{bits:b}");
         }

@@ -17,6 +17,7 @@ use crate::base::error::PanicPayload;
 use crate::base::facade::lock;
 use crate::base::unwind::{self, Payload};
 use crate::limits::budget::Budget;
+use crate::runtime::backlog::Backlogs;
 use crate::runtime::broadcast_gate::BroadcastGate;
 use crate::runtime::capacity::Capacity;
 use crate::runtime::config::Config;
@@ -76,6 +77,8 @@ pub struct Core {
     pub metrics: PoolMetrics,
     /// Worker-local values, to drop when a worker ends. Their owner may have dropped them before.
     per_worker: Mutex<Vec<Weak<dyn PerWorker>>>,
+    /// Tasks that wait in front of the pool.
+    pub backlogs: Backlogs,
     /// The threads behind the workers.
     pub threads: Arc<Threads>,
     /// Stops the pool when the user's token is cancelled.
@@ -109,6 +112,7 @@ impl Core {
             capacity,
             metrics: PoolMetrics::default(),
             per_worker: Mutex::default(),
+            backlogs: Backlogs::default(),
             threads: Arc::default(),
             on_cancel: OnceLock::new(),
             deadlines: Arc::default(),
@@ -211,6 +215,11 @@ impl Core {
         } else if self.control().asks(Request::Retire) {
             self.withdraw_request(Request::Retire);
         }
+        if roster.has_pending_polls() {
+            self.request(Request::PendingPolls);
+        } else if self.control().asks(Request::PendingPolls) {
+            self.withdraw_request(Request::PendingPolls);
+        }
         if roster.spawn_policy() == SpawnPolicy::Open && roster.headroom() > 0 {
             self.idle.arm_autoscaler();
         } else {
@@ -280,6 +289,13 @@ impl Core {
             capacity.permits.release_from_outside(1);
         }
         1
+    }
+
+    /// Discards a task that was accepted and that no queue of the pool has counted. Returns how many tasks
+    /// that were: see [`Core::discard`].
+    pub fn discard_unqueued(&self, task: Task) -> u64 {
+        self.metrics.unqueued.add_shared(1); // first, because a snapshot reads ends before submissions
+        self.discard(task)
     }
 
     /// Counts tasks that cannot be refused as if they had permits. For threads that act as no worker of this

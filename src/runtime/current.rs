@@ -10,10 +10,13 @@ use std::any::Any;
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
+use std::task::Waker;
 use std::thread::LocalKey;
 use std::time::Instant;
 
 use crate::runtime::core::Core;
+use crate::runtime::held_pass;
+use crate::runtime::stall::{self, Target};
 use crate::runtime::wait::{self, Awaited, Waited};
 use crate::task::erased::Task;
 
@@ -26,6 +29,11 @@ pub trait CurrentWorker {
     /// Waits until `awaited` is done or the deadline has passed. Meanwhile it runs what the rules of its pool
     /// allow. Called from inside a task.
     fn wait_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited;
+    /// Runs what a poll of a future for `awaited` may run: the awaited task if no thread has begun it, and
+    /// broadcast tasks of this worker.
+    fn help_poll(&self, awaited: &mut (dyn Awaited + Send));
+    /// Announces that the running task has polled a future that is not ready, or that a future is ready.
+    fn note_poll(&self, state: PollState<'_>);
     /// Queues a task that the running task has submitted. The pool has not ended.
     fn push_submitted(&self, task: Task);
     /// Runs a task that the running task has submitted, on top of it, because the pool is full.
@@ -63,9 +71,44 @@ pub fn is_worker_of(core: &Core) -> bool {
 /// any other thread sleeps.
 pub fn wait_until(awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
     with(|worker| match worker {
-        Some(worker) => worker.wait_until(awaited, deadline),
-        None => wait::block(awaited, deadline),
+        Some(worker) => {
+            let waited = worker.wait_until(awaited, deadline);
+            held_pass::take_again(deadline);
+            waited
+        }
+        None => {
+            let _registered = stall::register(0, || awaited.target());
+            wait::block(awaited, deadline)
+        }
     })
+}
+
+/// Helps a poll of a future for `awaited`, if the calling thread acts as a worker.
+pub fn help_poll(awaited: &mut (dyn Awaited + Send)) {
+    with(|worker| worker.into_iter().for_each(|worker| worker.help_poll(awaited)));
+}
+
+/// Whether a broadcast task is queued for the worker that the calling thread acts as.
+pub fn has_broadcast() -> bool {
+    with(|worker| worker.is_some_and(|worker| worker.core().has_broadcast(worker.index())))
+}
+
+/// Tells the worker that the calling thread acts as, if there is one, how a poll of the running task ended.
+pub fn note_poll(state: PollState<'_>) {
+    with(|worker| worker.into_iter().for_each(|worker| worker.note_poll(state)));
+    if let PollState::Ready = state {
+        held_pass::take_again(None);
+    }
+}
+
+/// How a poll of a future ended.
+#[derive(Debug, Clone, Copy)]
+pub enum PollState<'a> {
+    /// The future is not ready, and the caller of the poll may block the thread. The waker makes it poll
+    /// again. The target is what the future waits for.
+    Pending(&'a Waker, Target),
+    /// The future is ready.
+    Ready,
 }
 
 /// The typed thread-local of one kind of worker.

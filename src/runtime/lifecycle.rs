@@ -5,16 +5,24 @@
 //! `tests/process_start.rs`, `tests/process_end.rs`, `tests/it/behaviour/shutdown.rs`, `shutdown_now.rs`,
 //! `pausing.rs` and `dropping.rs` beside it, `tests/elastic/resizing.rs`.
 
-use std::sync::{Arc, mpsc};
+use std::cell::Cell;
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
 use std::time::Instant;
 
 use crate::base::error::{BuildError, PanicPayload, ResizeError, ShutdownError};
+use crate::base::facade::lock;
 use crate::runtime::config::Config;
 use crate::runtime::control::{Phase, Request};
 use crate::runtime::model::Model;
 use crate::runtime::report::{self, AtEnd};
-use crate::runtime::{autoscaler, early_end, thread_role, worker_thread};
+use crate::runtime::stall::{self, Target};
+use crate::runtime::threads::Threads;
+use crate::runtime::wait::Awaited;
+use crate::runtime::worker_thread::{Ready, StartResult};
+use crate::runtime::{autoscaler, current, early_end, thread_role, worker_thread};
 use crate::task::cancel::CancelCallback;
+use crate::task::counts::TaskCounts;
 use crate::workers::roster::{SpawnPolicy, SpawnReason};
 
 /// Starts a pool. If a thread of it cannot be started, the threads that run are stopped and joined.
@@ -26,6 +34,7 @@ pub fn start<M: Model>(config: Config) -> Result<Arc<M>, BuildError> {
         shared.threads.wait(None);
         return Err(error);
     }
+    stall::register_pool(shared.id, || stall::look_at(&shared));
     if let Some(token) = &shared.config.token {
         let pool = Arc::downgrade(&shared);
         let stop = move || pool.upgrade().iter().for_each(|pool| stop(&**pool));
@@ -40,7 +49,9 @@ pub fn start<M: Model>(config: Config) -> Result<Arc<M>, BuildError> {
 /// Starts the workers that a pool begins with, its autoscaler and its spare threads.
 fn start_threads<M: Model>(shared: &Arc<M>) -> Result<(), BuildError> {
     let limits = *shared.roster.limits();
-    let (ready, readiness) = mpsc::channel();
+    let (results, mut readiness) = mpsc::channel();
+    let builder = Arc::new(Mutex::new(thread::current()));
+    let ready = Ready::new(results, builder.clone());
     for worker in 0..limits.min {
         worker_thread::add_worker(shared, SpawnReason::Floor, Some(ready.clone()))
             .map_err(|source| BuildError::Spawn { worker, source })?;
@@ -51,7 +62,8 @@ fn start_threads<M: Model>(shared: &Arc<M>) -> Result<(), BuildError> {
     }
     // Without hooks and pins nothing more can fail, and tasks may be submitted before the threads run.
     if shared.config.hooks.start.is_some() || shared.config.cores.is_some() {
-        for result in readiness {
+        for _ in 0..limits.min {
+            let result = next_start(&mut readiness, &builder, shared.id);
             result.map_err(|(worker, payload)| {
                 let payload = PanicPayload::new(payload);
                 BuildError::StartHookPanicked { worker, payload }
@@ -60,6 +72,60 @@ fn start_threads<M: Model>(shared: &Arc<M>) -> Result<(), BuildError> {
     }
     worker_thread::prestart_spares(shared);
     Ok(())
+}
+
+/// The result of the next worker that starts. A worker of another pool has a stand-in meanwhile, because a
+/// start hook may wait for a task of that pool.
+fn next_start(
+    results: &mut mpsc::Receiver<StartResult>,
+    builder: &Mutex<thread::Thread>,
+    pool: u32,
+) -> StartResult {
+    if current::is_worker() {
+        let mut start = NextStart { results, builder, pool, result: Cell::new(None) };
+        let _ = current::wait_until(&mut start, None);
+        if let Some(result) = start.result.take() {
+            return result;
+        }
+    }
+    results.recv().expect("each worker sends one result")
+}
+
+/// The start of a worker, for which a worker of another pool waits.
+struct NextStart<'a> {
+    results: &'a mut mpsc::Receiver<StartResult>,
+    builder: &'a Mutex<thread::Thread>,
+    pool: u32,
+    /// Received by a look whether there is one.
+    result: Cell<Option<StartResult>>,
+}
+
+impl Awaited for NextStart<'_> {
+    fn is_done(&self) -> bool {
+        let result = self.result.take().or_else(|| self.results.try_recv().ok());
+        let is_there = result.is_some();
+        self.result.set(result);
+        is_there
+    }
+
+    fn is_of(&self, _: u32) -> bool {
+        false
+    }
+
+    fn run_here(&mut self, _: &TaskCounts) -> bool {
+        false
+    }
+
+    fn target(&self) -> Target {
+        Target::PoolStart(self.pool)
+    }
+
+    fn unpark_me(&mut self) {
+        *lock(self.builder) = thread::current();
+        if self.is_done() {
+            thread::current().unpark(); // it was sent before: the park that follows returns at once
+        }
+    }
 }
 
 /// Sets how many workers there should be. Returns when the missing workers have been started. Surplus workers
@@ -129,6 +195,36 @@ pub fn print_if_asked<M: Model>(shared: &M) {
     }
 }
 
+/// The end of all threads of a pool, for which a worker of another pool waits.
+struct ThreadsEnd<'a> {
+    threads: &'a Threads,
+    pool: u32,
+}
+
+impl Awaited for ThreadsEnd<'_> {
+    fn is_done(&self) -> bool {
+        self.threads.are_gone()
+    }
+
+    fn is_of(&self, _: u32) -> bool {
+        false
+    }
+
+    fn run_here(&mut self, _: &TaskCounts) -> bool {
+        false
+    }
+
+    fn target(&self) -> Target {
+        Target::PoolEnd(self.pool)
+    }
+
+    fn unpark_me(&mut self) {
+        if !self.threads.unpark_at_end(thread::current()) {
+            thread::current().unpark(); // all have ended: the park that follows returns at once
+        }
+    }
+}
+
 /// Closes the pool to work from outside, and enters `phase`.
 fn close<M: Model>(shared: &M, phase: Phase) {
     {
@@ -162,6 +258,10 @@ pub fn end<M: Model>(shared: &M, phase: Phase, deadline: Option<Instant>) -> Res
     if phase == Phase::Stopping {
         shared.discard_queued();
     }
+    if current::is_worker() {
+        // The last tasks of the pool may wait for tasks of the pool whose worker this is.
+        let _ = current::wait_until(&mut ThreadsEnd { threads: &shared.threads, pool: shared.id }, deadline);
+    }
     if !shared.threads.wait(deadline) {
         return Err(ShutdownError::TimedOut);
     }
@@ -178,6 +278,8 @@ pub fn end<M: Model>(shared: &M, phase: Phase, deadline: Option<Instant>) -> Res
 pub fn purge<M: Model>(shared: &M) -> u64 {
     let mut purged = 0;
     if !shared.is_forked() {
+        // Before the queues, where each task that is discarded would fetch the next one of its lane.
+        purged += shared.backlogs.sum(|backlog| backlog.purge());
         shared.retain_queued(&mut |task| {
             if task.is_structured() {
                 return Some(task);
@@ -199,6 +301,9 @@ pub fn resume<M: Model>(shared: &M) {
     if !shared.is_forked() {
         shared.withdraw_request(Request::Pause);
         shared.pause.look_again();
+        if shared.has_work() {
+            shared.idle.notify(); // all workers may wait, and none of them starts a stand-in in a pause
+        }
         shared.idle.wake_autoscaler(); // it does not look at a paused pool
     }
 }

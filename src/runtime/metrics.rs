@@ -42,7 +42,7 @@ pub struct WorkerMetrics {
     pub alive: StateTimer,
     /// Nanoseconds spent looking for work, without the last look, in which the work was found.
     pub searching: Counter,
-    /// Time asleep, without work or in a task that waits for another pool.
+    /// Time asleep, without work or in a task that waits for long.
     pub asleep: StateTimer,
     /// Ticks of [`clock`](crate::sys::clock) during which an external thread acted as this worker, whose own
     /// thread slept.
@@ -67,6 +67,8 @@ pub struct PoolMetrics {
     pub discarded: Counter,
     /// Tasks that were cancelled or have expired while they were queued, and were counted at that moment.
     pub ended_early: Counter,
+    /// Tasks of lanes that were discarded before the lane had passed them to the pool.
+    pub unqueued: Counter,
     /// Those of `ended_early` that have expired. Counted after it.
     pub expired_early: Counter,
     /// Entries of such tasks that were discarded afterwards.
@@ -239,7 +241,7 @@ pub enum WorkerState {
     Gone,
     /// It runs a task, or is between two tasks.
     Busy,
-    /// It sleeps because it has no work, or because its task waits for another pool.
+    /// It sleeps because it has no work, or because its task waits for long.
     Parked,
 }
 

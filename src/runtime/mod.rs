@@ -12,6 +12,7 @@
 
 pub mod autoscaler;
 pub mod awaited_latch;
+pub mod backlog;
 pub mod broadcast;
 pub mod broadcast_gate;
 pub mod capacity;
@@ -21,14 +22,17 @@ pub mod core;
 pub mod current;
 pub mod current_intake;
 pub mod early_end;
+pub mod held_pass;
 pub mod intake;
 pub mod lifecycle;
+pub mod long_wait;
 pub mod metrics;
 pub mod model;
 pub mod pause;
 pub mod priority;
 pub mod record;
 pub mod report;
+pub mod stall;
 mod stats;
 pub mod stripe;
 pub mod supplied;

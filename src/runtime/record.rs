@@ -5,8 +5,9 @@
 //! worker has left. The worker's thread writes most of it; any thread reads it. Guarded by
 //! `tests/it/behaviour/statistics.rs` and `tests/it/behaviour/worker_locals.rs`.
 
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::task::Waker;
 
 use crossbeam_utils::CachePadded;
 
@@ -24,6 +25,12 @@ pub struct Record {
     pub timing: OnceLock<Box<Timing>>,
     /// Tasks that this worker alone may run.
     pub broadcasts: Mailbox<Task>,
+    /// Wakes the executor in which the worker's task waits, so that it polls again and the poll runs
+    /// broadcast tasks. Stored by the poll; the sender of a broadcast takes it out.
+    pub poller: Mutex<Option<Waker>>,
+    /// Permits that long waits on the worker's stack have added in a rendezvous pool. Only the thread that
+    /// acts as the worker reads and writes it, so `Relaxed` is enough.
+    pub added_permits: AtomicUsize,
     /// Set by the worker's thread when it starts.
     pub pin: PinRecord,
     /// Whether tasks may be sent to the worker of this number. Written under the lock of the roster.
@@ -37,6 +44,8 @@ impl Record {
             metrics: WorkerMetrics::new(capacity.map(|capacity| capacity.permit_return(index))),
             timing: OnceLock::new(),
             broadcasts: Mailbox::default(),
+            poller: Mutex::default(),
+            added_permits: AtomicUsize::new(0),
             pin: PinRecord::default(),
             is_member: AtomicBool::new(false),
         }))

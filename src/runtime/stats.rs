@@ -32,9 +32,12 @@ impl Core {
     /// queues of one worker.
     pub fn stats(&self, pushed: impl Fn() -> u64, depth: impl Fn(usize) -> usize) -> PoolStats {
         let by_callers = &self.metrics.by_callers;
+        // In a forked child a lock may be held by a thread that does not exist there.
+        let in_backlogs = if self.is_forked() { 0 } else { self.backlogs.sum(|backlog| backlog.entries()) };
         let submitted = || {
             let by_workers = self.sum(|m| m.submitted.get());
-            by_workers + pushed() + self.metrics.broadcast.get() + by_callers.started.get()
+            let unqueued = self.metrics.unqueued.get() + in_backlogs;
+            by_workers + pushed() + self.metrics.broadcast.get() + by_callers.started.get() + unqueued
         };
         let submitted_before = submitted();
         // In reverse causal order: ends, then starts, then submissions, so that no difference comes out

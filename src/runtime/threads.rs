@@ -20,7 +20,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{Builder, JoinHandle};
+use std::thread::{Builder, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use crate::base::facade::lock;
@@ -90,6 +90,8 @@ struct ThreadsState {
     ended: VecDeque<JoinHandle<()>>,
     /// Whether a thread that ends is joining other threads.
     is_joining: bool,
+    /// Workers of other pools that wait for the end of all threads: they are unparked then.
+    waiters: Vec<Thread>,
 }
 
 impl Threads {
@@ -149,7 +151,23 @@ impl Threads {
         state.running -= 1;
         if state.running == 0 {
             self.all_gone.notify_all();
+            state.waiters.drain(..).for_each(|waiter| waiter.unpark());
         }
+    }
+
+    /// Whether every thread has announced its end.
+    pub fn are_gone(&self) -> bool {
+        lock(&self.state).running == 0
+    }
+
+    /// Has `waiter` unparked when every thread has announced its end. Returns false if that is so already.
+    pub fn unpark_at_end(&self, waiter: Thread) -> bool {
+        let mut state = lock(&self.state);
+        let waits = state.running > 0;
+        if waits && state.waiters.iter().all(|known| known.id() != waiter.id()) {
+            state.waiters.push(waiter);
+        }
+        waits
     }
 
     /// Waits until every thread has ended and is joined; `false` if the deadline passes first. Any number of

@@ -2,13 +2,18 @@
 //! meanwhile.
 //!
 //! Any thread may wait here for itself. What a worker runs during a wait is in `push/worker/wait.rs` and
-//! `pull/worker.rs`. Guarded by `tests/process_nesting.rs`, `tests/process_stack.rs` and
-//! `tests/it/behaviour/nesting.rs`; models: `latches` and `result_slot_waiting`.
+//! `pull/worker.rs`; how it sleeps, and when a stand-in works for it, is in `long_wait.rs`. Guarded by
+//! `tests/process_nesting.rs`, `tests/process_stack.rs` and `tests/it/behaviour/nesting.rs`; models:
+//! `latches` and `result_slot_waiting`.
 
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
-use std::{io, thread};
+use std::{io, mem, thread};
 
+use crate::base::facade::lock;
 use crate::runtime::config::Config;
+use crate::runtime::held_pass::{self, HeldPasses};
+use crate::runtime::stall::Target;
 use crate::sys::{affinity, stack};
 use crate::task::counts::TaskCounts;
 
@@ -26,6 +31,13 @@ pub trait Awaited {
     fn run_here(&mut self, counts: &TaskCounts) -> bool;
     /// Has the calling thread unparked when the event happens, or at once if it has happened.
     fn unpark_me(&mut self);
+    /// What it is, for the picture of waits without an end.
+    fn target(&self) -> Target;
+    /// Called before the worker runs something on top of the waiting task that may want what the wait holds:
+    /// the wait then reserves nothing.
+    fn release_claim(&mut self) {}
+    /// Takes [`Awaited::release_claim`] back.
+    fn claim_again(&mut self) {}
 }
 
 /// How a wait on a worker ended.
@@ -118,12 +130,19 @@ pub fn is_deep(config: &Config) -> bool {
 /// Runs `work` on a new thread, in the name of worker `index`, and waits for that thread. An error means that
 /// the operating system gave no thread.
 pub fn on_thread<R: Send>(config: &Config, index: usize, work: impl FnOnce() -> R + Send) -> io::Result<R> {
+    // The tasks on this stack are below those on the new one.
+    let passes = Mutex::new(held_pass::replace(HeldPasses::default()));
     let begin = || {
         stack::begin(config.stack_size);
-        work()
+        held_pass::replace(mem::take(&mut lock(&passes)));
+        let result = work();
+        *lock(&passes) = held_pass::replace(HeldPasses::default());
+        result
     };
-    thread::scope(|scope| {
+    let result = thread::scope(|scope| {
         let thread = config.thread(index).spawn_scoped(scope, begin)?;
         Ok(thread.join().expect("waiting runs user code only inside the panic guard"))
-    })
+    });
+    held_pass::replace(mem::take(&mut lock(&passes)));
+    result
 }

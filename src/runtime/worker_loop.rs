@@ -7,7 +7,9 @@
 //! `tests/it/behaviour/fairness.rs`, `tests/it/joins/leases.rs`, `tests/elastic/following.rs`,
 //! `tests/process_signals.rs`.
 
+use std::any::Any;
 use std::cell::Cell;
+use std::fmt;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -38,12 +40,12 @@ pub enum RunUntil<'a> {
     /// Until the pool ends.
     PoolEnd,
     /// Until an event for which a task on this worker waits, or the deadline.
-    Await { awaited: &'a mut (dyn Awaited + Send), deadline: Option<Instant>, token: ParkToken },
+    Await { awaited: &'a mut dyn Awaited, deadline: Option<Instant>, token: ParkToken },
 }
 
 impl<'a> RunUntil<'a> {
     /// Until `awaited` is done, or the deadline.
-    pub fn awaiting(awaited: &'a mut (dyn Awaited + Send), deadline: Option<Instant>) -> Self {
+    pub fn awaiting(awaited: &'a mut dyn Awaited, deadline: Option<Instant>) -> Self {
         RunUntil::Await { awaited, deadline, token: ParkToken::default() }
     }
 
@@ -96,7 +98,6 @@ impl<'a> RunUntil<'a> {
 }
 
 /// The state of the loop, the same for every kind of worker. Belongs to the thread that acts as the worker.
-#[derive(Debug)]
 pub struct LoopState {
     /// The park slot of the worker's own thread.
     pub park_slot: Arc<ParkSlot>,
@@ -108,6 +109,9 @@ pub struct LoopState {
     pub has_retired: Cell<bool>,
     /// Numbers the looks at tasks of other priorities.
     turn: Cell<u32>,
+    /// Held from a pending poll of the running task on, until a poll is ready or the task has ended (see
+    /// `long_wait.rs`).
+    pending_poll: Cell<Option<Box<dyn Any>>>,
 }
 
 impl LoopState {
@@ -119,6 +123,7 @@ impl LoopState {
             record: core.record(index).clone(),
             has_retired: Cell::new(false),
             turn: Cell::new(0),
+            pending_poll: Cell::new(None),
         }
     }
 
@@ -140,9 +145,26 @@ impl LoopState {
         Turn::of(self.turn.get())
     }
 
+    /// Keeps what `make` returns until [`LoopState::end_poll`], unless something is kept already.
+    pub fn begin_poll(&self, make: impl FnOnce() -> Option<Box<dyn Any>>) {
+        let kept = self.pending_poll.take().or_else(make);
+        self.pending_poll.set(kept);
+    }
+
+    /// The poll is ready, or the task that has polled has ended.
+    pub fn end_poll(&self) {
+        drop(self.pending_poll.take());
+    }
+
     /// Why the loop has ended.
     pub fn exit_reason(&self) -> ExitReason {
         if self.has_retired.get() { ExitReason::Retired } else { ExitReason::PoolEnd }
+    }
+}
+
+impl fmt::Debug for LoopState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoopState").field("park_slot", &self.park_slot).finish_non_exhaustive()
     }
 }
 
@@ -152,7 +174,7 @@ pub trait WorkerLoop: Sized {
     type Pool: Model;
 
     /// The pool.
-    fn shared(&self) -> &Self::Pool;
+    fn shared(&self) -> &Arc<Self::Pool>;
     /// The state of this worker's loop.
     fn state(&self) -> &LoopState;
     /// The park slot of the thread that acts as this worker.
@@ -309,6 +331,9 @@ pub trait WorkerLoop: Sized {
     fn maintain(&self, until: &mut RunUntil<'_>) -> bool {
         let shared = self.shared();
         let control = shared.control();
+        if matches!(until, RunUntil::PoolEnd) {
+            self.state().end_poll(); // the task that has polled has ended
+        }
         if control.phase() == Phase::Stopping {
             self.flush();
             self.stop(until);

@@ -22,10 +22,11 @@
 //! worker is passed on when its search ends, as by any searcher (`docs/idle.md`).
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Instant;
 use std::{io, thread};
 
+use crate::base::facade::lock;
 use crate::base::span;
 use crate::base::unwind::{self, Payload};
 use crate::runtime::control::Phase;
@@ -35,10 +36,33 @@ use crate::runtime::model::{ExitReason, Model, OutsideWork, Owner};
 use crate::runtime::thread_role;
 use crate::runtime::threads::ThreadExit;
 use crate::sys::{affinity, stack};
-use crate::workers::roster::{AssignedNumber, Next, RetireReason, RosterState, SpawnPolicy, SpawnReason};
+use crate::workers::roster::{
+    AssignedNumber, Next, RetireReason, RosterState, SpawnPolicy, SpawnReason, WaitKind,
+};
 
-/// Tells the thread that builds the pool that a worker is ready, or what its start hook has panicked with.
-pub type Ready = mpsc::Sender<Result<(), (usize, Payload)>>;
+/// A worker is ready, or has this number and its start hook has panicked with this payload.
+pub type StartResult = Result<(), (usize, Payload)>;
+
+/// Tells the thread that builds the pool about the start of a worker.
+#[derive(Debug, Clone)]
+pub struct Ready {
+    results: mpsc::Sender<StartResult>,
+    /// The thread that waits for the results.
+    builder: Arc<Mutex<thread::Thread>>,
+}
+
+impl Ready {
+    /// Sends to `results`, and unparks the thread in `builder`.
+    pub fn new(results: mpsc::Sender<StartResult>, builder: Arc<Mutex<thread::Thread>>) -> Self {
+        Ready { results, builder }
+    }
+
+    fn send(self, result: StartResult) {
+        // The receiver is gone if another worker failed first; then the phase says so.
+        let _ = self.results.send(result);
+        lock(&self.builder).unpark();
+    }
+}
 
 /// Adds a worker or a spare thread, if the limits allow one more for this reason. Returns whether they did.
 pub fn add_worker<M: Model>(shared: &Arc<M>, reason: SpawnReason, ready: Option<Ready>) -> io::Result<bool> {
@@ -144,8 +168,7 @@ pub(super) fn run_worker<M: Model>(shared: &Arc<M>, number: usize, ready: Option
     };
     let is_fit = started.is_ok();
     match (ready, started) {
-        // The receiver is gone if another worker failed first; then the phase says so.
-        (Some(ready), started) => _ = ready.send(started.map_err(|payload| (number, payload))),
+        (Some(ready), started) => ready.send(started.map_err(|payload| (number, payload))),
         (None, Ok(())) => {}
         (None, Err(payload)) => {
             shared.metrics.failed_starts.add_shared(1);
@@ -283,7 +306,7 @@ impl<M: Model> Compensation<M> {
             shared.publish(&roster);
             // At the floor one worker is missing now. Above it a stand-in is needed only if no worker is
             // idle; if the next task finds none, the autoscaler is woken.
-            roster.missing() > 0 || (roster.headroom() > 0 && !shared.idle.counts().any_idle())
+            roster.missing() > 0 || (roster.headroom() > 0 && !shared.idle.counts().any_free())
         };
         if needs_one && let Ok(true) = add_counted(shared, SpawnReason::StandIn) {
             shared.metrics.grown.add_shared(1);
@@ -302,10 +325,91 @@ impl<M: Model> Drop for Compensation<M> {
         }
         shared.change_roster(RosterState::unblock);
         shared.capacity.iter().for_each(|capacity| capacity.reduce_permits(1));
-        // A parked stand-in retires at once; a busy stand-in retires between two tasks.
-        let max = shared.roster.limits().max;
-        if shared.roster.must_retire(max) {
-            shared.idle.wake_where(1, |number| number >= max);
+        dismiss_stand_in(shared);
+    }
+}
+
+/// Wakes a parked stand-in if a stand-in is one too many, so that it retires at once. Any other stand-in
+/// retires between two tasks.
+fn dismiss_stand_in(shared: &Core) {
+    let max = shared.roster.limits().max;
+    if shared.roster.must_retire(max) {
+        shared.idle.wake_where(1, |number| number >= max);
+    }
+}
+
+/// A worker whose task waits for long. The range of the pool does not count it, and a stand-in may work in
+/// its place, until this is dropped.
+#[must_use]
+pub struct LongWait<M: Model> {
+    shared: Arc<M>,
+    /// The number of the worker.
+    number: usize,
+    kind: WaitKind,
+    /// Permits that were added because as many tasks on the worker's stack make no progress.
+    permits: usize,
+}
+
+/// What came of the wish for a stand-in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum StandIn {
+    /// It works.
+    Started,
+    /// As many workers as the pool should have do not wait. Each of them takes tasks, or wishes for a
+    /// stand-in itself when it waits for long.
+    NotNeeded,
+    /// As many stand-ins as are allowed work already, or the operating system starts no thread.
+    Refused,
+}
+
+impl<M: Model> LongWait<M> {
+    /// For worker `number` of `shared`, which calls this.
+    pub fn begin(shared: &Arc<M>, number: usize, kind: WaitKind) -> Option<Self> {
+        if shared.is_forked() {
+            return None; // threads that do not exist in this process may hold the locks
         }
+        shared.change_roster(|roster| roster.begin_wait(kind));
+        let mut permits = 0;
+        if let Some(capacity) = &shared.capacity {
+            // In a rendezvous pool each task holds a permit until it ends: here the task that waits, and
+            // those below it on the stack. An earlier wait may have added permits for some of them.
+            let record = shared.record(number);
+            let added = record.added_permits.load(Ordering::Relaxed); // see `Record`
+            permits = (record.metrics.counts.running() as usize).saturating_sub(added);
+            record.added_permits.store(added + permits, Ordering::Relaxed);
+            capacity.add_permits(permits);
+        }
+        Some(LongWait { shared: shared.clone(), number, kind, permits })
+    }
+
+    /// Starts a stand-in for the waiting worker.
+    pub fn start_stand_in(&self) -> StandIn {
+        let shared = &self.shared;
+        match add_counted(shared, SpawnReason::StandIn) {
+            Ok(true) => {
+                shared.metrics.grown.add_shared(1);
+                shared.metrics.stand_ins.add_shared(1);
+                StandIn::Started
+            }
+            Ok(false) if shared.roster.lock().headroom() == 0 => StandIn::NotNeeded,
+            Ok(false) | Err(_) => StandIn::Refused,
+        }
+    }
+}
+
+impl<M: Model> Drop for LongWait<M> {
+    fn drop(&mut self) {
+        let shared = &*self.shared;
+        if shared.is_forked() {
+            return; // no stand-in exists in this process, and threads that do not exist may hold the locks
+        }
+        shared.change_roster(|roster| roster.end_wait(self.kind));
+        if let Some(capacity) = &shared.capacity {
+            let added = &shared.record(self.number).added_permits;
+            added.store(added.load(Ordering::Relaxed) - self.permits, Ordering::Relaxed); // see `Record`
+            capacity.reduce_permits(self.permits);
+        }
+        dismiss_stand_in(shared);
     }
 }

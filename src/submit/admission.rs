@@ -16,12 +16,13 @@ use std::time::{Duration, Instant};
 
 use crate::base::error::SubmitErrorKind;
 use crate::limits::budget::{Budget, BudgetPermit};
-use crate::limits::wait_queue::{Acquire, Semaphore, WaitMode, WaitNode, WaitState};
+use crate::limits::wait_queue::{Acquire, Semaphore, WaitMode, WaitState};
 use crate::policy::overflow::{Caller, OnFull, OverflowAction, Overweight, overflow_action};
 use crate::runtime::config::Config;
 use crate::runtime::control::Phase;
 use crate::runtime::core::Core;
 use crate::runtime::intake::{Intake, RunLimit};
+use crate::runtime::stall::Target;
 use crate::runtime::wait::{self, Awaited, Waited};
 use crate::runtime::{current, stripe};
 use crate::submit::options::TaskOptions;
@@ -60,7 +61,7 @@ pub fn admit(intake: &impl Intake, on_full: Option<OnFull>) -> Result<Admitted, 
 #[cold]
 fn admit_to_full(intake: &impl Intake, on_full: OnFull) -> Result<Admitted, SubmitErrorKind> {
     let capacity = intake.capacity.as_ref().expect("only a pool with a capacity can be full");
-    acquire(&*capacity.permits, 1, overflow_action(on_full, caller(intake)?))
+    acquire(&*capacity.permits, 1, overflow_action(on_full, caller(intake)?), Target::Room(intake.id))
 }
 
 /// Admits one task with options. It acquires a permit of the budget, if the task has a weight and the pool
@@ -89,7 +90,7 @@ pub fn admit_with(
             OverflowAction::RunInline | OverflowAction::Exceed => OverflowAction::Wait,
             action => action,
         };
-        match acquire(&**budget, weight, action)? {
+        match acquire(&**budget, weight, action, Target::Budget(intake.id))? {
             Admitted::Enqueue => {}
             dropped => return Ok((dropped, None)),
         }
@@ -102,13 +103,20 @@ pub fn admit_with(
 }
 
 /// Acquires `weight` of a semaphore that has just refused it, or does what `action` says instead.
-fn acquire<S>(semaphore: &S, weight: u64, action: OverflowAction) -> Result<Admitted, SubmitErrorKind>
+fn acquire<S>(
+    semaphore: &S,
+    weight: u64,
+    action: OverflowAction,
+    target: Target,
+) -> Result<Admitted, SubmitErrorKind>
 where
     S: Semaphore + Sync,
 {
     match action {
-        OverflowAction::Wait => wait_for(semaphore, weight, None).map(|()| Admitted::Enqueue),
-        OverflowAction::WaitFor(time) => wait_for(semaphore, weight, Some(time)).map(|()| Admitted::Enqueue),
+        OverflowAction::Wait => wait_for(semaphore, weight, None, target).map(|()| Admitted::Enqueue),
+        OverflowAction::WaitFor(time) => {
+            wait_for(semaphore, weight, Some(time), target).map(|()| Admitted::Enqueue)
+        }
         OverflowAction::Refuse => Err(SubmitErrorKind::Full),
         OverflowAction::Drop => Ok(Admitted::Drop),
         OverflowAction::RunInline => Ok(Admitted::RunInline),
@@ -196,12 +204,17 @@ fn discard(core: &Core, task: Task) {
     }
 }
 
-/// Acquires `weight` of `semaphore`, and waits for it for at most `time`. A worker of the semaphore's own
-/// pool must not call this.
+/// Acquires `weight` of `semaphore`, and waits for it for at most `time`, in the order of arrival. A worker
+/// of the semaphore's own pool must not call this.
 ///
-/// A worker of another pool serves its own pool while it waits, because the semaphore's pool may be waiting
-/// for that.
-fn wait_for<S>(semaphore: &S, weight: u64, time: Option<Duration>) -> Result<(), SubmitErrorKind>
+/// While a worker of another pool waits, a stand-in serves that pool, because the semaphore's pool may be
+/// waiting for that.
+fn wait_for<S>(
+    semaphore: &S,
+    weight: u64,
+    time: Option<Duration>,
+    target: Target,
+) -> Result<(), SubmitErrorKind>
 where
     S: Semaphore + Sync,
 {
@@ -210,27 +223,26 @@ where
         Some(time) => Instant::now().checked_add(time),
         None => None,
     };
-    // While it waits, a worker may start another task that needs the same permit. A permit reserved for the
-    // outer wait would then never be used. So a worker is only notified, and tries again.
-    let mode = if current::is_worker() { WaitMode::Retry } else { WaitMode::Handoff };
+    let mut acquire = BlockingAcquire { semaphore, weight, mode: WaitMode::Handoff, state: None, target };
     loop {
-        let node = match semaphore.enqueue(weight, mode, Waiter::Thread(thread::current())) {
-            Acquire::Ready => return Ok(()),
-            Acquire::Closed => return Err(SubmitErrorKind::Closed),
-            Acquire::Queued(node) => node,
-        };
-        let mut acquire = BlockingAcquire { semaphore, node };
+        acquire.enqueue();
         if let Waited::NoStack(_) = current::wait_until(&mut acquire, deadline) {
             // The operating system starts no thread on which the worker could serve its pool, so this thread
             // blocks.
             let _ = wait::block(&mut acquire, deadline);
         }
-        match (acquire.node.state(), mode) {
+        let node = match acquire.state.take() {
+            Some(Acquire::Ready) => return Ok(()),
+            Some(Acquire::Closed) => return Err(SubmitErrorKind::Closed),
+            Some(Acquire::Queued(node)) => node,
+            None => continue,
+        };
+        match (node.state(), acquire.mode) {
             (WaitState::Granted, WaitMode::Handoff) => return Ok(()),
             (WaitState::Granted, WaitMode::Retry) => {} // there may be a permit: try again
             (WaitState::Closed, _) => return Err(SubmitErrorKind::Closed),
             (WaitState::Waiting, _) => {
-                semaphore.cancel(acquire.node); // passes on what may have been granted meanwhile
+                semaphore.cancel(node); // passes on what may have been granted meanwhile
                 return Err(SubmitErrorKind::TimedOut);
             }
         }
@@ -240,12 +252,35 @@ where
 /// The place of a blocked thread or worker in a wait queue. Lives on the stack of that thread.
 struct BlockingAcquire<'a, S: Semaphore> {
     semaphore: &'a S,
-    node: WaitNode,
+    weight: u64,
+    mode: WaitMode,
+    /// `None` before it is enqueued.
+    state: Option<Acquire>,
+    target: Target,
+}
+
+impl<S: Semaphore> BlockingAcquire<'_, S> {
+    fn enqueue(&mut self) {
+        let waiter = Waiter::Thread(thread::current());
+        self.state = Some(self.semaphore.enqueue(self.weight, self.mode, waiter));
+    }
+
+    /// Enqueues itself again, in another mode.
+    fn change_mode(&mut self, mode: WaitMode) {
+        if let Some(Acquire::Queued(node)) = self.state.take_if(|state| matches!(state, Acquire::Queued(_))) {
+            self.semaphore.cancel(node); // passes on what may have been granted meanwhile
+            self.mode = mode;
+            self.enqueue();
+        }
+    }
 }
 
 impl<S: Semaphore + Sync> Awaited for BlockingAcquire<'_, S> {
     fn is_done(&self) -> bool {
-        self.node.state() != WaitState::Waiting
+        match &self.state {
+            Some(Acquire::Queued(node)) => node.state() != WaitState::Waiting,
+            Some(Acquire::Ready | Acquire::Closed) | None => true,
+        }
     }
 
     fn is_of(&self, _: u32) -> bool {
@@ -256,9 +291,27 @@ impl<S: Semaphore + Sync> Awaited for BlockingAcquire<'_, S> {
         false
     }
 
+    fn target(&self) -> Target {
+        self.target
+    }
+
     fn unpark_me(&mut self) {
-        if !self.semaphore.set_waker(&self.node, Waiter::Thread(thread::current())) {
+        let is_waiting = match &self.state {
+            Some(Acquire::Queued(node)) => self.semaphore.set_waker(node, Waiter::Thread(thread::current())),
+            Some(Acquire::Ready | Acquire::Closed) | None => false,
+        };
+        if !is_waiting {
             thread::current().unpark(); // the acquire is decided: the park that follows returns at once
         }
+    }
+
+    /// What runs on top of this wait may need the same permit, and a permit reserved for the wait would then
+    /// never be used. So the waiter is only told of a free permit, and tries again.
+    fn release_claim(&mut self) {
+        self.change_mode(WaitMode::Retry);
+    }
+
+    fn claim_again(&mut self) {
+        self.change_mode(WaitMode::Handoff);
     }
 }

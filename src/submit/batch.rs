@@ -60,7 +60,7 @@ where
         })
     };
     result.map_err(|Rejected { accepted, mut returned, kind }| {
-        returned.extend(tasks);
+        extend_by_rest(&mut returned, tasks);
         BatchError::new(vec![(); accepted], returned, kind)
     })
 }
@@ -93,9 +93,19 @@ where
     match result {
         Ok(_) => Ok(handles),
         Err(Rejected { mut returned, kind, .. }) => {
-            returned.extend(tasks);
+            extend_by_rest(&mut returned, tasks);
             Err(BatchError::new(handles, returned, kind))
         }
+    }
+}
+
+/// Adds the tasks that a refused batch has not drawn, if the iterator knows how many there are. Any other
+/// iterator may yield tasks for ever, or wait for the next one, so it is left as it is.
+fn extend_by_rest<F>(returned: &mut Vec<F>, rest: impl Iterator<Item = F>) {
+    if let (least, Some(most)) = rest.size_hint()
+        && least == most
+    {
+        returned.extend(rest.take(most));
     }
 }
 

@@ -17,12 +17,16 @@ use crate::limits::budget::{Budget, BudgetPermit};
 use crate::limits::permits::Permits;
 use crate::limits::wait_queue::{Acquire, Semaphore, WaitMode, WaitNode, WaitState};
 use crate::policy::overflow::OnFull;
+use crate::runtime::current::{self, PollState};
 use crate::runtime::intake::Intake;
+use crate::runtime::stall::Target;
+use crate::runtime::wait::Awaited;
 use crate::submit::admission::{self, Admitted};
 use crate::submit::handle::JoinHandle;
 use crate::submit::options::TaskOptions;
 use crate::submit::single;
 use crate::sync::waiter::Waiter;
+use crate::task::counts::TaskCounts;
 
 /// A submission that proceeds when it is polled.
 pub struct SubmitFuture<I, F, T> {
@@ -181,7 +185,16 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         assert!(this.task.is_some(), "polled after it was ready");
-        let Poll::Ready(admitted) = this.poll_admission(cx) else { return Poll::Pending };
+        if current::has_broadcast() {
+            // Such a task may need the permit that is reserved for this future.
+            (this.stage, this.budget_permit) = (Stage::New, None);
+            current::help_poll(&mut NoTask);
+        }
+        let Poll::Ready(admitted) = this.poll_admission(cx) else {
+            current::note_poll(PollState::Pending(cx.waker(), Target::Room(this.intake.id)));
+            return Poll::Pending;
+        };
+        current::note_poll(PollState::Ready);
         // Ready with or without success: the future holds no permit any more.
         (this.stage, this.budget_permit) = (Stage::New, None);
         let task = this.task.take().expect("asserted above");
@@ -192,4 +205,27 @@ where
             Err(kind) => Err(SubmitError::new(task, kind)),
         })
     }
+}
+
+/// What a submission waits for: no task, so a worker only runs its broadcast tasks.
+struct NoTask;
+
+impl Awaited for NoTask {
+    fn is_done(&self) -> bool {
+        false
+    }
+
+    fn is_of(&self, _: u32) -> bool {
+        false
+    }
+
+    fn run_here(&mut self, _: &TaskCounts) -> bool {
+        false
+    }
+
+    fn target(&self) -> Target {
+        Target::Task(0)
+    }
+
+    fn unpark_me(&mut self) {}
 }

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use std::{fmt, thread};
 
 use crate::base::error::{JoinError, PanicPayload};
-use crate::runtime::current;
+use crate::runtime::current::{self, PollState};
+use crate::runtime::stall::Target;
 use crate::runtime::wait::{Awaited, Waited};
 use crate::sync::waiter::Waiter;
 use crate::sys::fork;
@@ -34,16 +35,18 @@ use crate::task::work::Unstarted;
 /// # Waiting inside a task
 /// A worker that waits in [`JoinHandle::join`] or [`JoinHandle::join_timeout`] runs the awaited task itself,
 /// if that has not started. Otherwise it runs the tasks that the waiting task has submitted, or sleeps. It
-/// runs no unrelated task of its pool. Such a task might wait for a task below it on the stack, or for a lock
-/// which that task holds, and would never end.
+/// runs no unrelated task of its pool (except for [broadcast](crate::Pool::broadcast) tasks when the wait
+/// lasts). Such a task might wait for a task below it on the stack, or for a lock which that task holds, and
+/// would never end. While it sleeps for long and a task is queued, a stand-in works for it.
 ///
-/// So tasks may wait for each other in any pattern without a cycle, on a pool of any size. Two more things
-/// count as waiting:
-/// - While a task waits, its children may run on top of it. So a child must not wait for its parent. (In a
-///   [`PullPool`](crate::PullPool) only the awaited task runs on top, and a child may wait for its parent.)
-/// - A worker that waits for a task of *another* pool keeps running all tasks of its own pool, because the
-///   other pool may be waiting for them. So a task that waits for another pool should not be waited for by
-///   tasks of its own pool.
+/// So tasks may wait for each other in any pattern without a cycle, on a pool of any size. One more thing
+/// counts as waiting: while a task waits, its children may run on top of it. So a child must not wait for its
+/// parent. (In a [`PullPool`](crate::PullPool) only the awaited task runs on top, and a child may wait for
+/// its parent.) [What may run](crate#what-may-run-while-a-task-waits) has the whole promise.
+///
+/// A poll of the handle inside a task also runs the awaited task, if that has not started and the task is of
+/// the same pool. If the poll is pending, a stand-in works until a later poll is ready or the task has ended,
+/// because the executor may block the thread.
 ///
 /// Waits may nest to any depth. When nested tasks have used half of the worker's stack, the next wait
 /// continues on a new thread with a stack of its own, which ends with that wait.
@@ -323,6 +326,10 @@ impl<T: Send> Awaited for AwaitedTask<'_, T> {
         Awaited::run_here(self.slot, counts)
     }
 
+    fn target(&self) -> Target {
+        Target::Task(self.slot.pool())
+    }
+
     fn unpark_me(&mut self) {
         self.slot.unpark_me();
         if !self.watched.wake(Waiter::Thread(thread::current())) {
@@ -344,6 +351,10 @@ impl<T: Send> Awaited for SlotHandle<T> {
         SlotHandle::run_here(self, counts)
     }
 
+    fn target(&self) -> Target {
+        Target::Task(self.pool())
+    }
+
     fn unpark_me(&mut self) {
         if !self.wait_with(Waiter::Thread(thread::current())) {
             thread::current().unpark(); // the result has arrived: the park that follows returns at once
@@ -351,31 +362,77 @@ impl<T: Send> Awaited for SlotHandle<T> {
     }
 }
 
+/// An awaited task that is polled.
+struct Polled<'a, T>(&'a mut SlotHandle<T>);
+
+// SAFETY: a `SlotHandle<T>` is `Send` if `T` is, and a slot is made for a `T` that is `Send` only
+// (`result_slot::new_in`)..
+unsafe impl<T> Send for Polled<'_, T> {}
+
+impl<T> Awaited for Polled<'_, T> {
+    fn is_done(&self) -> bool {
+        self.0.is_complete()
+    }
+
+    fn is_of(&self, pool: u32) -> bool {
+        self.0.pool() == pool
+    }
+
+    fn run_here(&mut self, counts: &TaskCounts) -> bool {
+        SlotHandle::run_here(self.0, counts)
+    }
+
+    fn target(&self) -> Target {
+        Target::Task(self.0.pool())
+    }
+
+    fn unpark_me(&mut self) {} // a poll does not sleep
+}
+
 impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
     /// A handle that is polled again after it was ready yields [`JoinError::Taken`].
+    ///
+    /// [Inside a task](JoinHandle#waiting-inside-a-task) a poll runs the awaited task if it has not started.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        if let Some(result) = this.try_join() {
+        let (target, polled) = (Target::Task(this.slot.pool()), this.poll_result(cx));
+        current::note_poll(match polled {
+            Poll::Ready(_) => PollState::Ready,
+            Poll::Pending => PollState::Pending(cx.waker(), target),
+        });
+        polled
+    }
+}
+
+impl<T> JoinHandle<T> {
+    fn poll_result(&mut self, cx: &Context<'_>) -> Poll<Result<T, JoinError>> {
+        if let Some(result) = self.try_join() {
             return Poll::Ready(result);
         }
-        if this.is_forked() {
+        if self.is_forked() {
             return Poll::Ready(Err(JoinError::Forked));
         }
-        let is_watched = match &mut this.conditions {
+        if current::is_worker() {
+            current::help_poll(&mut Polled(&mut self.slot));
+            if let Some(result) = self.try_join() {
+                return Poll::Ready(result);
+            }
+        }
+        let is_watched = match &mut self.conditions {
             Some(watched) => watched.wake(Waiter::Waker(cx.waker().clone())),
             None => true,
         };
         if !is_watched {
             // The task has ended after `try_join`.
-            this.apply_conditions();
+            self.apply_conditions();
         }
-        if this.slot.wait_with(Waiter::Waker(cx.waker().clone())) {
+        if self.slot.wait_with(Waiter::Waker(cx.waker().clone())) {
             return Poll::Pending;
         }
         // The task ended in between, so the result is there.
-        this.try_join().map_or(Poll::Pending, Poll::Ready)
+        self.try_join().map_or(Poll::Pending, Poll::Ready)
     }
 }
 

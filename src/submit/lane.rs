@@ -5,6 +5,10 @@
 //! sends the next. So the pool schedules, steals, drains and discards tasks of a lane like all other tasks,
 //! and counts each of them once.
 //!
+//! A task that waits for long gives its pass back, because it may wait for another task of the lane
+//! (`runtime/held_pass.rs`). The pass goes to the longest waiting of the tasks that want to go on, else to
+//! the oldest task of the lane.
+//!
 //! All handles of a lane share one [`LaneShared`] behind a mutex, which producers and workers hold for a few
 //! instructions. Guarded by `tests/it/behaviour/lanes.rs` and `tests/it/closing_lanes.rs`.
 
@@ -12,13 +16,20 @@ use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 use std::ops::Deref;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread::{self, Thread};
+use std::time::Instant;
 
 use crate::base::error::SubmitErrorKind;
 use crate::base::unwind::{self, Payload};
+use crate::runtime::backlog::Backlog;
 use crate::runtime::control::Phase;
 use crate::runtime::core::{self, Core};
+use crate::runtime::current;
+use crate::runtime::held_pass::{self, PassSource};
 use crate::runtime::intake::{Intake, Route, RunLimit};
+use crate::runtime::stall::Target;
 use crate::runtime::thread_role;
+use crate::runtime::wait::{Awaited, Waited, block};
 use crate::task::counts::TaskCounts;
 use crate::task::erased::{Discarded, Finished, Task, TaskKind, TaskTable, Word};
 use crate::task::owners::{self, TaskOwner};
@@ -59,8 +70,19 @@ struct LaneState {
     /// Those of `tasks` that were ended and counted while they were queued.
     empty: usize,
     running: usize,
+    /// Running tasks that have given their pass back and want one again, the first to be served first.
+    resumers: VecDeque<Resumer>,
+    /// The number of the next resumer.
+    next_resumer: u64,
     submitted: u64,
     finished: u64,
+}
+
+/// A running task that waits for a pass. It has got one when it is out of the list.
+#[derive(Debug)]
+struct Resumer {
+    number: u64,
+    thread: Thread,
 }
 
 impl LaneState {
@@ -124,17 +146,23 @@ pub struct LaneStats {
     pub submitted: u64,
     /// How many tasks have not started.
     pub waiting: usize,
-    /// How many tasks are running.
+    /// How many tasks are running: at most `limit`, and the tasks that have begun and wait for something.
     pub running: usize,
     /// How many tasks have ended or were discarded. A task is counted a moment after its handle has the
     /// result.
     pub finished: u64,
 }
 
-impl<S: Intake> LaneShared<S> {
+impl<S> LaneShared<S> {
+    fn lock(&self) -> MutexGuard<'_, LaneState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<S: Intake + Send + Sync + 'static> LaneShared<S> {
     /// A new lane in front of `pool`.
-    pub fn new(pool: Arc<S>, limit: usize, capacity: usize, route: Route) -> Self {
-        LaneShared {
+    pub fn new(pool: Arc<S>, limit: usize, capacity: usize, route: Route) -> Arc<Self> {
+        let lane = Arc::new(LaneShared {
             pool,
             id: core::next_id(),
             limit,
@@ -142,11 +170,10 @@ impl<S: Intake> LaneShared<S> {
             route,
             state: Mutex::default(),
             decided: Condvar::new(),
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, LaneState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        });
+        let backlog: Arc<dyn Backlog> = lane.clone();
+        lane.pool.backlogs.add(&backlog);
+        lane
     }
 
     /// Records that the pool has accepted or refused a pass.
@@ -171,12 +198,19 @@ impl<S: Intake> LaneShared<S> {
         }
     }
 
-    /// Sends the next pass after a pass has ended, if a task waits for one. Discards all tasks if the pool
-    /// refuses it and no other pass is active.
+    /// Passes on the pass of a task that has ended or waits for long: to a running task that wants to go on,
+    /// or to the next task. Discards all tasks if the pool refuses the pass and no other pass is active.
     fn send_next(self: &Arc<Self>) {
         {
             let mut state = self.lock();
-            if state.without_pass() == 0 {
+            // There are more passes than allowed if a task has gone on because its time was up.
+            if state.passes <= self.limit
+                && let Some(resumer) = state.resumers.pop_front()
+            {
+                drop(state);
+                return resumer.thread.unpark();
+            }
+            if state.passes > self.limit || state.without_pass() == 0 {
                 state.passes -= 1;
                 return;
             }
@@ -239,9 +273,12 @@ impl<S: Intake> LaneShared<S> {
         // SAFETY: the contract of `TaskTable::run`: the words are those of a task of this table, which only
         // `pass` makes, and are not used again.
         let lane = unsafe { Self::from_word(address) };
-        let finished = lane.take().run(counts);
+        let task = lane.take();
+        let (finished, is_pass_held) = held_pass::with_pass(lane.clone(), || task.run(counts));
         lane.ended(if matches!(finished, Finished::Skipped) { Entry::Empty } else { Entry::Task });
-        lane.send_next();
+        if is_pass_held {
+            lane.send_next();
+        }
         finished
     }
 
@@ -294,6 +331,93 @@ impl<S: Intake + Send + Sync + 'static> TaskOwner for LaneShared<S> {
 impl<S> Drop for LaneShared<S> {
     fn drop(&mut self) {
         owners::forget(self.id);
+    }
+}
+
+impl<S: Intake + Send + Sync + 'static> PassSource for LaneShared<S> {
+    fn give_back(self: Arc<Self>) {
+        self.send_next();
+    }
+
+    fn take_again(self: Arc<Self>, deadline: Option<Instant>) {
+        let number = {
+            let mut state = self.lock();
+            if state.passes < self.limit {
+                state.passes += 1;
+                return;
+            }
+            let number = state.next_resumer;
+            state.next_resumer += 1;
+            state.resumers.push_back(Resumer { number, thread: thread::current() });
+            number
+        };
+        let mut turn = PassTurn { lane: &*self, number };
+        let waited = match current::wait_until(&mut turn, deadline) {
+            Waited::NoStack(_) => block(&mut turn, deadline),
+            waited => waited,
+        };
+        if matches!(waited, Waited::TimedOut) {
+            let mut state = self.lock();
+            if let Some(place) = state.resumers.iter().position(|resumer| resumer.number == number) {
+                state.resumers.remove(place);
+                state.passes += 1;
+            }
+        }
+    }
+}
+
+/// The turn of a running task that waits for a pass.
+struct PassTurn<'a, S> {
+    lane: &'a LaneShared<S>,
+    number: u64,
+}
+
+impl<S: Intake + Send + Sync> Awaited for PassTurn<'_, S> {
+    fn is_done(&self) -> bool {
+        self.lane.lock().resumers.iter().all(|resumer| resumer.number != self.number)
+    }
+
+    fn is_of(&self, _: u32) -> bool {
+        false
+    }
+
+    fn run_here(&mut self, _: &TaskCounts) -> bool {
+        false
+    }
+
+    fn target(&self) -> Target {
+        Target::Pass(self.lane.id)
+    }
+
+    fn unpark_me(&mut self) {
+        let mut state = self.lane.lock();
+        match state.resumers.iter_mut().find(|resumer| resumer.number == self.number) {
+            Some(resumer) => resumer.thread = thread::current(),
+            None => thread::current().unpark(), // the park that follows returns at once
+        }
+    }
+}
+
+/// The backlog of a lane: tasks without a pass, which no queue of the pool shows.
+impl<S: Intake + Send + Sync> Backlog for LaneShared<S> {
+    fn entries(&self) -> u64 {
+        self.lock().without_pass() as u64
+    }
+
+    fn purge(&self) -> u64 {
+        let entries = {
+            let mut state = self.lock();
+            let sent = state.sent;
+            state.tasks.split_off(sent)
+        };
+        let all = entries.len();
+        // After the lock is released, because the drop of a closure is user code.
+        let purged: u64 = entries.into_iter().map(|task| self.pool.discard_unqueued(task)).sum();
+        let mut state = self.lock();
+        state.finished += purged;
+        // The other entries were those of tasks that had ended before.
+        state.empty = state.empty.saturating_sub(all - purged as usize);
+        purged
     }
 }
 

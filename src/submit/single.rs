@@ -171,13 +171,10 @@ where
         handles.push(JoinHandle::new(handle));
         task
     };
-    let members = pool.members();
-    // A broadcast task needs no permit, because each has a worker of its own. Its start releases one, so one
-    // is overdrawn.
-    pool.overdraw_from_outside(members.len() as u64);
-    let accepted = pool.send_broadcast(&members, pack);
-    admission::refund(pool, members.len() - handles.len()); // a worker that retires gets no task
-    if accepted {
+    // Not to stand-ins, which come and go, and whose number a user does not know.
+    let max = pool.config.limits.max;
+    let members: Vec<_> = pool.members().into_iter().filter(|worker| *worker < max).collect();
+    if pool.send_broadcast(&members, pack) {
         return Ok(handles);
     }
     let task = Arc::into_inner(f).expect("a refused broadcast makes no task");
@@ -185,7 +182,7 @@ where
 }
 
 /// An id that no pool has. A worker must not run an awaited broadcast task itself, because the task may be
-/// meant for another worker. With this id it waits as for a task of another pool, and keeps serving its own
+/// meant for another worker. With this id it waits as for a task of another pool, and runs its own broadcast
 /// queues.
 const NO_POOL: u32 = 0;
 

@@ -67,6 +67,13 @@ impl Latch {
         self.verdict().is_some()
     }
 
+    /// Whether the latch holds its waiter: it is not set, and the waiter has not been nudged since it armed
+    /// the latch.
+    pub fn is_armed(&self) -> bool {
+        // Acquire: like `verdict`, because the waiter takes "not armed" for news and looks for them.
+        self.state.load(Ordering::Acquire) == ARMED
+    }
+
     /// Sets the latch, and wakes the waiter if it is parked.
     ///
     /// # Safety

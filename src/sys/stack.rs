@@ -48,6 +48,13 @@ pub fn is_half_used() -> bool {
     left().is_some_and(|(left, size)| left < size / 2)
 }
 
+/// Whether the calling thread's stack can stand in for one of `size` bytes: it is about as large, and half of
+/// that is left. `true` if the stack is not known.
+pub fn is_as_good_as(size: usize) -> bool {
+    // The system counts the guard pages of some threads to their stack and those of others not.
+    left().is_none_or(|(left, whole)| whole >= size - size / 8 && left >= size / 2)
+}
+
 /// The bytes that are left, and the size of the stack.
 fn left() -> Option<(usize, usize)> {
     let extent = match EXTENT.get() {

@@ -103,6 +103,12 @@ impl TaskCounts {
         self.release_permit(HeldUntil::End);
     }
 
+    /// The number of tasks that have been taken and have not ended. Exact for the worker that counts.
+    pub fn running(&self) -> u64 {
+        let unstarted = self.cancelled.get() + self.expired.get() + self.dropped.get();
+        self.started.get().saturating_sub(self.ended() + unstarted)
+    }
+
     /// The number of tasks that have started and ended, in any way.
     pub fn ended(&self) -> u64 {
         self.completed.get() + self.failed.get() + self.panicked.get()

@@ -59,9 +59,14 @@ impl Counts {
         (self.0 >> (2 * BITS)) & MASK
     }
 
-    /// Whether some worker would take a task at once.
+    /// Whether some worker would take a task at once, or start a stand-in for it.
     pub fn any_idle(self) -> bool {
         self.0 & !ARMED != 0
+    }
+
+    /// Whether some worker that has nothing to do is parked or searches.
+    pub fn any_free(self) -> bool {
+        self.searching() > 0 || self.parked() > self.waiting()
     }
 
     /// Whether a push that finds no idle worker is to wake the autoscaler.
@@ -92,8 +97,11 @@ impl fmt::Debug for Counts {
 pub enum ParkReason {
     /// It has nothing to do.
     Idle,
-    /// A task on it waits for a result, and the wait has nothing to run.
+    /// A task on it waits, and the wait has nothing to run. If there is work and no other worker is idle, the
+    /// worker is woken to start a stand-in.
     Waiting,
+    /// A task on it waits, and a stand-in works in its place. Only a task for this worker alone wakes it.
+    Away,
 }
 
 impl ParkReason {
@@ -102,6 +110,7 @@ impl ParkReason {
         match self {
             ParkReason::Idle => PARKED,
             ParkReason::Waiting => PARKED + WAITING,
+            ParkReason::Away => 0,
         }
     }
 }
@@ -454,6 +463,13 @@ impl Idle {
         lock(&self.list).parked.iter().map(|parked| parked.park_slot.index()).collect()
     }
 
+    /// The numbers of the workers that are parked in the middle of a task, and why.
+    pub fn waiting(&self) -> Vec<(usize, ParkReason)> {
+        let list = lock(&self.list);
+        let waiting = list.parked.iter().filter(|parked| parked.reason != ParkReason::Idle);
+        waiting.map(|parked| (parked.park_slot.index(), parked.reason)).collect()
+    }
+
     /// Whether worker `index` is parked, or was a moment ago.
     pub fn is_parked(&self, index: usize) -> bool {
         self.counts().parked() > 0 && lock(&self.list).parked.iter().any(|p| p.park_slot.index() == index)
@@ -528,9 +544,12 @@ impl Idle {
         if self.disarm_autoscaler() { list.autoscaler.clone() } else { None }
     }
 
-    /// Takes the most recently parked worker out of the list and turns it into a searcher.
+    /// Takes the most recently parked worker out of the list and turns it into a searcher: a worker that has
+    /// nothing to do, else one whose task waits.
     fn choose(&self, list: &mut List) -> Option<thread::Thread> {
-        Some(self.make_searcher(list.parked.pop()?))
+        let last = |reason| list.parked.iter().rposition(|parked| parked.reason == reason);
+        let place = last(ParkReason::Idle).or_else(|| last(ParkReason::Waiting))?;
+        Some(self.make_searcher(list.parked.remove(place)))
     }
 
     /// Takes worker `index` out of the list, if it is parked, and turns it into a searcher.

@@ -11,10 +11,10 @@
 //! ```
 //!
 //! The wanted number of workers is a range, `floor..=ceiling`. A worker whose task blocks
-//! (`longshore::blocking`) is not counted in it: the range applies to the other workers. If there are more
-//! workers than the ceiling allows, the difference is *requested* to retire, and the first workers that see
-//! the request between two tasks retire. A bit beside the phase of the pool tells workers to look; the
-//! requests are one word, which workers read only then.
+//! (`longshore::blocking`) or waits for long is not counted in it: the range applies to the other workers. If
+//! there are more workers than the ceiling allows, the difference is *requested* to retire, and the first
+//! workers that see the request between two tasks retire. A bit beside the phase of the pool tells workers to
+//! look; the requests are one word, which workers read only then.
 //!
 //! Models: `rosters`, `broadcasts` and `leaving` (`docs/MODELS.md`). Tests: `tests/elastic`,
 //! `tests/process_growth.rs`.
@@ -154,6 +154,10 @@ pub struct RosterState {
     ceiling: usize,
     /// Members whose task blocks.
     blocked: usize,
+    /// Members whose task waits for long (`runtime/long_wait.rs`).
+    waiting: usize,
+    /// Those of them whose task has polled a future that is not ready.
+    pending_polls: usize,
     /// Members that the autoscaler has released: they may retire although the ceiling allows them.
     released: usize,
     /// Spare threads, those that start among them.
@@ -161,6 +165,16 @@ pub struct RosterState {
     policy: SpawnPolicy,
     /// Whether the pool has an autoscaler.
     pub has_autoscaler: bool,
+}
+
+/// How the task of a worker waits for long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaitKind {
+    /// In a call of the library, which returns when the wait is over.
+    Call,
+    /// In a caller of `Future::poll` that may block the thread. The wait is over when a later poll is ready,
+    /// or when the task has ended.
+    PendingPoll,
 }
 
 /// Which workers may be added.
@@ -221,7 +235,7 @@ impl Roster {
     pub fn publish(&self, state: &RosterState) -> usize {
         self.live.store(state.live as u64, Ordering::Relaxed); // see `live`
         let may_retire = state.policy == SpawnPolicy::Open;
-        let retire_above = if may_retire { (state.floor + state.blocked) as u64 } else { u64::MAX };
+        let retire_above = if may_retire { (state.floor + state.away()) as u64 } else { u64::MAX };
         self.retire_above.store(retire_above, Ordering::Relaxed); // see `has_too_many`
         let retire_requests = state.retire_requests();
         self.retire_requests.store(retire_requests.0, Ordering::Relaxed); // see `must_retire`
@@ -263,7 +277,7 @@ impl RosterState {
     pub fn retire(&mut self, limits: &WorkerLimits, number: usize, reason: RetireReason) -> bool {
         let may_retire = match reason {
             RetireReason::Requested => self.retire_requests().concern(number, limits.max),
-            RetireReason::Idle => self.policy == SpawnPolicy::Open && self.live > self.floor + self.blocked,
+            RetireReason::Idle => self.policy == SpawnPolicy::Open && self.live > self.floor + self.away(),
             RetireReason::Unfit => true,
         };
         if may_retire {
@@ -316,6 +330,28 @@ impl RosterState {
         self.blocked -= 1;
     }
 
+    /// Counts one more worker whose task waits for long.
+    pub fn begin_wait(&mut self, kind: WaitKind) {
+        self.waiting += 1;
+        self.pending_polls += usize::from(kind == WaitKind::PendingPoll);
+    }
+
+    /// Takes [`RosterState::begin_wait`] back.
+    pub fn end_wait(&mut self, kind: WaitKind) {
+        self.waiting -= 1;
+        self.pending_polls -= usize::from(kind == WaitKind::PendingPoll);
+    }
+
+    /// Whether the task of some worker has polled a future that is not ready.
+    pub fn has_pending_polls(&self) -> bool {
+        self.pending_polls > 0
+    }
+
+    /// Workers that run no task now, because theirs blocks or waits for long.
+    fn away(&self) -> usize {
+        self.blocked + self.waiting
+    }
+
     /// Which workers may be added.
     pub fn spawn_policy(&self) -> SpawnPolicy {
         self.policy
@@ -328,7 +364,7 @@ impl RosterState {
 
     /// Workers that may still be added below the ceiling.
     pub fn headroom(&self) -> usize {
-        (self.ceiling + self.blocked).saturating_sub(self.live)
+        (self.ceiling + self.away()).saturating_sub(self.live)
     }
 
     /// Requests up to `most` workers above the floor to retire. The first workers that see the request do.
@@ -338,12 +374,12 @@ impl RosterState {
 
     /// Workers above the ceiling.
     fn excess(&self) -> usize {
-        self.live.saturating_sub(self.ceiling + self.blocked)
+        self.live.saturating_sub(self.ceiling + self.away())
     }
 
     /// Workers above the floor and not above the ceiling.
     fn releasable(&self) -> usize {
-        (self.live - self.excess()).saturating_sub(self.floor + self.blocked)
+        (self.live - self.excess()).saturating_sub(self.floor + self.away())
     }
 
     /// Stand-ins retire first, so that the pool keeps the numbers that it was built with.

@@ -7,7 +7,7 @@ use longshore::internals as code;
 use longshore_models::harness::prove;
 use protocols::{
     broadcasts, budgets, fork_slots, forks, growing, inbox, latches, leases, leaving, life, members, parking,
-    pending_work, permits, pull, result_slot, result_slot_waiting, rosters,
+    pending_work, permits, pull, result_slot, result_slot_waiting, rosters, waits,
 };
 
 macro_rules! models {
@@ -90,6 +90,9 @@ models! {
     rosters::one_worker_obeys_a_request_to_retire: 2;
     rosters::a_spare_thread_is_used_or_dismissed: 6;
     rosters::a_leaver_kept_as_spare_may_be_used_at_once: 6;
+
+    waits::a_push_has_a_stand_in_started: 4;
+    waits::a_stand_in_runs_what_follows: 3;
 
     fork_slots::a_fork_goes_to_its_owner_or_to_a_thief: 6;
     fork_slots::a_fork_goes_to_one_of_two_thieves: 6;

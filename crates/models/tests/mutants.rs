@@ -11,7 +11,7 @@ use longshore_models::mutable as code;
 use longshore_models::mutation::{relaxed, removed, torn, without};
 use protocols::{
     broadcasts, budgets, fork_slots, forks, growing, inbox, latches, leases, leaving, life, members, parking,
-    pending_work, permits, pull, result_slot, result_slot_waiting, rosters,
+    pending_work, permits, pull, result_slot, result_slot_waiting, rosters, waits,
 };
 
 macro_rules! mutants {
@@ -93,6 +93,16 @@ mutants! {
         without("notifying for a task in the shared queue");
     end_without_the_lock: pull::no_worker_ends_while_a_pulled_task_runs, 3,
         without("the lock of the list");
+}
+
+// Waits (M12).
+mutants! {
+    wait_without_the_last_look: waits::a_push_has_a_stand_in_started, 4,
+        without("the last look of a worker that waits");
+    wait_parked_without_its_fence: waits::a_push_has_a_stand_in_started, 4,
+        removed("idle.rs", "prepare_park", "fence");
+    stand_in_left_asleep: waits::a_stand_in_runs_what_follows, 3,
+        without("waking an idle worker after a stand-in was started");
 }
 
 // Inbox (M4).

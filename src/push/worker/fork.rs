@@ -40,15 +40,18 @@
 
 use std::ptr::NonNull;
 use std::sync::atomic::{Ordering, fence};
-use std::time::Instant;
-use std::{mem, panic};
+use std::time::{Duration, Instant};
+use std::{mem, panic, thread};
 
 use crate::base::unwind::{self, Payload};
 use crate::push::job::{Job, RanBy, RunningJob};
 use crate::push::worker::PushWorker;
 use crate::push::worker::stack_job::StackJob;
 use crate::queue::fork_slot::ForkSlot;
-use crate::runtime::wait::{ParkToken, join_spin};
+use crate::runtime::held_pass;
+use crate::runtime::long_wait::{LONG, WaitSleep, Woken};
+use crate::runtime::stall::Target;
+use crate::runtime::wait::{Awaited, ParkToken, join_spin};
 use crate::runtime::worker_loop::WorkerLoop;
 use crate::sync::latch::LatchResult;
 use crate::sys::stack;
@@ -243,7 +246,9 @@ impl PushWorker {
     where
         F: FnOnce(&PushWorker, RanBy) -> R,
     {
-        match self.await_job(forked.job()) {
+        let end = self.await_job(forked.job());
+        held_pass::take_again(None);
+        match end {
             // SAFETY: the latch was set to "done", and the result is taken once, here.
             LatchResult::Done => unsafe { forked.take_result() },
             // SAFETY: the thief has returned it without running it.
@@ -255,6 +260,7 @@ impl PushWorker {
         self.flush();
         let mut spin_until = Instant::now() + join_spin();
         let mut token = ParkToken::default();
+        let mut sleep = WaitSleep::new(self, Duration::ZERO, LONG);
         loop {
             if self.shared.is_forked() {
                 // The thief took the closure, and exists in the parent process only. So no thread can reach
@@ -276,9 +282,18 @@ impl PushWorker {
                     self.serve_until_set(job.latch());
                     continue;
                 }
-                // SAFETY: only the worker that forked a job waits for its latch, one thread at a time.
-                if unsafe { job.latch().arm() } && !self.thief_shows_fork(job) {
-                    self.park_in_wait(&mut token);
+                if self.follows_rayon() {
+                    // SAFETY: only the worker that forked a job waits for its latch, one thread at a time.
+                    if unsafe { job.latch().arm() } && !self.thief_shows_fork(job) {
+                        self.park_in_wait(&mut token);
+                    }
+                    continue;
+                }
+                let mut news = NewsOfJob { worker: self, job };
+                // Without a stand-in there is nothing to do but to sleep: no foreign work may run here.
+                let (Woken::Look | Woken::NoStandIn) = sleep.sleep(&mut news, None);
+                if sleep.is_long() {
+                    self.run_own_broadcast(&mut news);
                 }
             }
         }
@@ -363,5 +378,36 @@ impl PushWorker {
         // SAFETY: the functions of `STOLEN` expect a job's address. The job was just taken, so only the task
         // has it; its closure is `Send`, and its owner waits for the latch.
         Some(unsafe { Job::into_task(job, &STOLEN) })
+    }
+}
+
+/// What the worker that waits for a job sleeps for: the end of the job, or a part of it to take.
+struct NewsOfJob<'a> {
+    worker: &'a PushWorker,
+    job: &'a Job,
+}
+
+impl Awaited for NewsOfJob<'_> {
+    fn is_done(&self) -> bool {
+        self.job.latch().is_set() || self.worker.thief_shows_fork(self.job)
+    }
+
+    fn is_of(&self, pool: u32) -> bool {
+        self.worker.shared.id == pool
+    }
+
+    fn run_here(&mut self, _: &TaskCounts) -> bool {
+        false // `leapfrog` does
+    }
+
+    fn target(&self) -> Target {
+        Target::Half(self.worker.shared.id)
+    }
+
+    fn unpark_me(&mut self) {
+        // SAFETY: only the worker that forked a job waits for its latch, one thread at a time.
+        if !unsafe { self.job.latch().arm() } || self.worker.thief_shows_fork(self.job) {
+            thread::current().unpark(); // the park that follows returns at once
+        }
     }
 }

@@ -31,8 +31,10 @@ use crate::push::shared::{PushShared, Remote, TaskBatch};
 use crate::queue::fork_slot::ForkSlot;
 use crate::runtime::control::Phase;
 use crate::runtime::core::Core;
-use crate::runtime::current::{CurrentSlot, CurrentWorker};
+use crate::runtime::current::{CurrentSlot, CurrentWorker, PollState};
+use crate::runtime::held_pass;
 use crate::runtime::intake::{NotifyOnDrop, Rejected};
+use crate::runtime::long_wait;
 use crate::runtime::metrics::WorkerMetrics;
 use crate::runtime::model::{ExitReason, Model, Owner};
 use crate::runtime::wait::{Awaited, Waited};
@@ -130,6 +132,7 @@ impl PushWorker {
     /// Ends what `start_lease` began.
     pub fn end_lease(&self) {
         self.flush();
+        self.loop_state.end_poll();
         self.is_leased.set(false);
     }
 
@@ -215,6 +218,17 @@ impl CurrentWorker for PushWorker {
         self.wait(awaited, deadline)
     }
 
+    fn help_poll(&self, awaited: &mut (dyn Awaited + Send)) {
+        PushWorker::help_poll(self, awaited);
+    }
+
+    fn note_poll(&self, state: PollState<'_>) {
+        match state {
+            PollState::Pending(waker, target) => long_wait::poll_is_pending(self, waker, target),
+            PollState::Ready => self.loop_state.end_poll(),
+        }
+    }
+
     fn push_submitted(&self, task: Task) {
         self.push_local(task);
     }
@@ -222,7 +236,8 @@ impl CurrentWorker for PushWorker {
     fn run_submitted(&self, task: Task) {
         self.count_submitted();
         self.overdraw(); // `TaskCounts` releases a permit for each task that it counts
-        self.run_task(task);
+        held_pass::on_top(|| self.run_task(task));
+        held_pass::take_again(None);
     }
 
     fn begin_blocking(&self) -> Option<Box<dyn Any>> {
@@ -243,6 +258,7 @@ impl Owner for PushWorker {
         // because the worker enters the list after this and the leasing thread takes it out before the load.
         self.remote().owner.store(std::ptr::from_ref(self).cast_mut().cast(), Ordering::Relaxed);
         self.as_current(|| self.work_until(&mut RunUntil::PoolEnd));
+        self.loop_state.end_poll();
         self.loop_state.exit_reason()
     }
 
@@ -292,7 +308,7 @@ impl PushWorker {
 impl WorkerLoop for PushWorker {
     type Pool = PushShared;
 
-    fn shared(&self) -> &PushShared {
+    fn shared(&self) -> &Arc<PushShared> {
         &self.shared
     }
 

@@ -28,6 +28,7 @@ use crate::push::worker::{CURRENT, PushWorker};
 use crate::runtime::awaited_latch::AwaitedLatch;
 use crate::runtime::config::Rules;
 use crate::runtime::current::CurrentSlot;
+use crate::runtime::stall::Target;
 use crate::runtime::wait::{Awaited, ParkToken, is_deep};
 use crate::runtime::worker_loop::WorkerLoop;
 use crate::sync::latch::Latch;
@@ -60,6 +61,10 @@ impl Awaited for AwaitedScope<'_> {
         false
     }
 
+    fn target(&self) -> Target {
+        Target::Scope(self.scope.shared().id)
+    }
+
     fn unpark_me(&mut self) {
         self.end.unpark_me();
         if self.is_done() {
@@ -76,7 +81,7 @@ impl PushWorker {
     }
 
     /// Whether the pool follows the rules of rayon-core.
-    pub(super) fn follows_rayon(&self) -> bool {
+    pub(in crate::push) fn follows_rayon(&self) -> bool {
         self.shared.config.rules == Rules::RayonCore
     }
 

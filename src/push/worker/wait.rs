@@ -1,34 +1,43 @@
 //! Waits inside a task: what a worker may run while a task on it waits, and the change to a fresh stack.
 //!
 //! Whatever a worker runs during a wait is on the stack *above* the waiting task and must end first. If it
-//! waited for a task below it, neither would ever end. So a wait for a task of the same pool runs only:
+//! waited for a task below it, neither would ever end. So only this runs on top of a waiting task:
 //! - the **awaited task**, if no thread has begun it;
-//! - tasks that the **waiting task has submitted**, and the tasks that these leave in the deque. They descend
-//!   from the waiting task, and by the documentation of `JoinHandle` no descendant waits for its ancestor.
+//! - in a wait for a task of the own pool, tasks that the **waiting task has submitted**, and the tasks that
+//!   these leave in the deque. By the documentation of `JoinHandle` no descendant waits for its ancestor;
+//! - in a long wait, **broadcast tasks** of this worker, which no other worker may run.
 //!
-//! If there is no such task, the thread sleeps until the result is there.
+//! If there is nothing of that kind, the thread sleeps, and a stand-in works in its place if there is work
+//! (`runtime/long_wait.rs`). So a queued task finds a worker whatever the present workers wait for. Java's
+//! ForkJoinPool and leapfrogging (Wagner and Calder, PPoPP 1993) restrict their joins for the same reason,
+//! and ForkJoinPool adds threads when it cannot.
 //!
-//! Why this does not deadlock: follow the chain "waits for" from any waiting task. Each member has begun,
-//! because its waiter would run it otherwise. So the chain ends in a task that runs, unless it closes to a
-//! cycle, which no scheduler could resolve. Java's ForkJoinPool and leapfrogging (Wagner and Calder, PPoPP
-//! 1993) restrict their joins for the same reason.
+//! Only if no stand-in can be had, a worker that waits for something else than a task of its own pool serves
+//! that pool on top of the waiting task, without restriction. Then a task that waits for a task below it can
+//! still deadlock.
 //!
-//! A task of another pool cannot be run here, and that pool may be waiting for this one. So during such a
-//! wait the worker serves its own pool without restriction, and a task that waits for a task below it can
-//! still deadlock; `JoinHandle` documents that too. A stand-in for each waiting worker would remove both
-//! limits.
-//!
-//! Called by the thread that acts as the worker. Guarded by `tests/process_nesting.rs` and
+//! Called by the thread that acts as the worker. Guarded by `tests/waits`, `tests/process_nesting.rs` and
 //! `tests/it/behaviour/nesting.rs`.
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::push::worker::PushWorker;
+use crate::runtime::held_pass;
+use crate::runtime::long_wait::{LONG, WaitSleep, Woken};
 use crate::runtime::model::Owner;
 use crate::runtime::thread_role::enter_pool;
-use crate::runtime::wait::{Awaited, Waited, block, is_deep, on_thread};
+use crate::runtime::wait::{Awaited, Waited, is_deep, join_spin, on_thread};
 use crate::runtime::worker_loop::{RunUntil, WorkerLoop};
+
+/// Which tasks a yield may run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MayRun {
+    /// Any task of the pool.
+    Any,
+    /// Tasks that the yielding task has submitted.
+    OwnChildren,
+}
 
 impl PushWorker {
     /// Waits until `awaited` is done or the deadline has passed. Called from inside a task.
@@ -41,9 +50,8 @@ impl PushWorker {
     }
 
     fn wait_here(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
-        if !awaited.is_of(self.shared.id) {
-            return self.serve_until(awaited, deadline);
-        }
+        let is_own = awaited.is_of(self.shared.id);
+        let mut sleep = WaitSleep::new(self, join_spin(), if is_own { LONG } else { Duration::ZERO });
         loop {
             // The scope must not wait while this worker sleeps or runs something else.
             self.flush();
@@ -53,12 +61,55 @@ impl PushWorker {
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 return Waited::TimedOut;
             }
-            let depth_below = self.local_depth.replace(0);
-            let ran = awaited.run_here(&self.metrics().counts);
-            self.local_depth.set(depth_below.wrapping_add(self.local_depth.get()));
-            if !ran && !self.run_local_child() {
-                return block(awaited, deadline);
+            if is_own && (self.run_awaited(awaited) || held_pass::on_top(|| self.run_local_child()))
+                || (!is_own || sleep.is_long()) && self.run_own_broadcast(awaited)
+            {
+                continue;
             }
+            match sleep.sleep(awaited, deadline) {
+                Woken::NoStandIn if !is_own => {
+                    drop(sleep);
+                    return self.serve_until(awaited, deadline);
+                }
+                Woken::NoStandIn | Woken::Look => {}
+            }
+        }
+    }
+
+    /// Runs the awaited task of this pool, if no thread has begun it. Returns whether it did.
+    fn run_awaited(&self, awaited: &mut dyn Awaited) -> bool {
+        let depth_below = self.local_depth.replace(0);
+        let ran = held_pass::on_top(|| awaited.run_here(&self.metrics().counts));
+        self.local_depth.set(depth_below.wrapping_add(self.local_depth.get()));
+        ran
+    }
+
+    /// Runs a broadcast task of this worker on top of the task that waits for `awaited`. Returns whether
+    /// there was one.
+    pub(in crate::push) fn run_own_broadcast(&self, awaited: &mut dyn Awaited) -> bool {
+        let Some(task) = self.shared.take_broadcast(self.index()) else { return false };
+        awaited.release_claim();
+        // A nested run, because forks of such a task are no part of the present task (see `fork`).
+        held_pass::on_top(|| self.in_nested_run(|| self.run_task(task)));
+        self.flush();
+        awaited.claim_again();
+        true
+    }
+
+    /// Does what a poll of a future may do for it: runs the awaited task if no thread has begun it, and
+    /// broadcast tasks of this worker. Without a stack it does nothing.
+    pub(super) fn help_poll(&self, awaited: &mut (dyn Awaited + Send)) {
+        let mut help = move |worker: &PushWorker| {
+            if awaited.is_of(worker.shared.id) {
+                worker.run_awaited(awaited);
+            }
+            while !awaited.is_done() && worker.run_own_broadcast(awaited) {}
+            worker.flush();
+        };
+        if is_deep(&self.shared.config) {
+            let (Ok(()) | Err(_)) = self.on_fresh_stack(help);
+        } else {
+            help(self);
         }
     }
 
@@ -86,6 +137,22 @@ impl PushWorker {
         }
     }
 
+    /// Runs a task on top of the present task, which yields: any task, or one that the present task has
+    /// submitted. Returns whether it ran one. Yields nest like waits, but a yield has nothing to wait for:
+    /// with half of the stack used it runs nothing, and the queued tasks run when the tasks on the stack have
+    /// ended.
+    pub fn run_for_yield(&self, may_run: MayRun) -> bool {
+        if is_deep(&self.shared.config) {
+            return false;
+        }
+        let ran = held_pass::on_top(|| match may_run {
+            MayRun::Any => self.run_any(),
+            MayRun::OwnChildren => self.run_local_child(),
+        });
+        held_pass::take_again(None);
+        ran
+    }
+
     /// Runs a task that the present task has submitted. Returns whether it ran one.
     pub fn run_local_child(&self) -> bool {
         let ran = self.run_local(0);
@@ -94,7 +161,7 @@ impl PushWorker {
     }
 
     /// Runs any task. Returns whether it ran one.
-    pub fn run_any(&self) -> bool {
+    pub(super) fn run_any(&self) -> bool {
         if self.run_local_child() {
             return true;
         }
@@ -106,16 +173,13 @@ impl PushWorker {
     }
 
     /// Serves the pool as if no task waited here.
-    pub(super) fn serve_until(
-        &self,
-        awaited: &mut (dyn Awaited + Send),
-        deadline: Option<Instant>,
-    ) -> Waited {
-        let mut until = RunUntil::awaiting(awaited, deadline);
-        self.in_nested_run(|| self.work_until(&mut until));
+    #[cold]
+    pub(super) fn serve_until(&self, awaited: &mut dyn Awaited, deadline: Option<Instant>) -> Waited {
+        awaited.release_claim();
+        let mut until = RunUntil::awaiting(&mut *awaited, deadline);
+        held_pass::on_top(|| self.in_nested_run(|| self.work_until(&mut until)));
         // Tasks that the present task has submitted may be below tasks that were queued since: all count.
         self.local_depth.set(self.local_depth.get().wrapping_add(self.deque.len() as u32));
-        let RunUntil::Await { awaited, .. } = until else { unreachable!("set above") };
         if awaited.is_done() { Waited::Done } else { Waited::TimedOut }
     }
 

@@ -33,3 +33,4 @@ pub mod result_slot;
 pub mod result_slot_waiting;
 pub mod rosters;
 pub mod semaphore;
+pub mod waits;
