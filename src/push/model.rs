@@ -12,6 +12,7 @@ use crossbeam_utils::CachePadded;
 
 use crate::policy::victim::Neighbours;
 use crate::push::queues::{DrainLimit, TaskQueue, drain_deque};
+use crate::push::scope_state;
 use crate::push::shared::{PushShared, Remote, TaskBatch};
 use crate::push::worker::PushWorker;
 use crate::queue::batch::BATCH_CAPACITY;
@@ -134,11 +135,16 @@ impl Model for PushShared {
     fn retain_queued(&self, keep: &mut dyn FnMut(Task) -> Option<Task>) {
         // Keeps the pool from ending while this thread holds tasks that no queue shows.
         let Some(in_flight) = self.start_push() else { return };
-        let mut retained = TaskBatch::new();
-        let mut retain = |task| {
-            keep(task).into_iter().for_each(|task| self.inject_when_full(&mut retained, task));
+        let (mut retained, mut of_scopes) = (TaskBatch::new(), Vec::new());
+        let mut retain = |task| match keep(task) {
+            Some(task) if task.scope().is_some() => of_scopes.push(task),
+            Some(task) => self.inject_when_full(&mut retained, task),
+            None => {}
         };
         self.queues().for_each(|queue| queue.drain(DrainLimit::Present, &mut retain));
+        // The worker that waits for the scope does not look into the injector, and there may be no other
+        // worker.
+        of_scopes.into_iter().for_each(|task| scope_state::hand_back(self, task));
         if !retained.is_empty() {
             in_flight.inject(retained);
         }

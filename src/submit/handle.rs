@@ -333,7 +333,11 @@ impl<T: Send> Awaited for AwaitedTask<'_, T> {
     fn unpark_me(&mut self) {
         self.slot.unpark_me();
         if !self.watched.wake(Waiter::Thread(thread::current())) {
-            thread::current().unpark(); // the task has ended: the check after the park sees it
+            // The task never starts. If this cannot end its slot, the worker that refuses it will.
+            self.watched.apply_to(self.slot);
+            if self.slot.is_complete() {
+                thread::current().unpark(); // the park that follows returns at once
+            }
         }
     }
 }

@@ -14,8 +14,8 @@
 //! |-------------|-----------------------------------------------|-----------------------------|
 //! | `PENDING`   | the cell holds the work, which has no owner   | creation                    |
 //! | `BEGUN`     | the work belongs to the task side             | the task side, if `PENDING` |
-//! | `CANCELLED` | the work belongs to the side that has revoked | `revoke`, if `PENDING`      |
-//! | `EXPIRED`   | the same, because the deadline had passed     | `revoke`, if `PENDING`      |
+//! | `CANCELLED` | the work belongs to the side that set this    | either, if `PENDING`        |
+//! | `EXPIRED`   | the same, because the deadline had passed     | either, if `PENDING`        |
 //!
 //! `COUNTED` is added to the last two if the owner counts the end early. No other change happens.
 //!
@@ -82,6 +82,11 @@ fn refusal_in(word: u32) -> Option<WorkRefusal> {
     }
 }
 
+/// The word of a task that never starts for this reason.
+fn word_of(why: Unstarted) -> u32 {
+    if why == Unstarted::Expired { EXPIRED } else { CANCELLED }
+}
+
 /// The part of a cell that does not depend on the type of the work.
 pub struct PendingState {
     word: AtomicU32,
@@ -123,11 +128,12 @@ pub trait Pending: Revocable {
 impl_debug! { PendingState {} }
 
 impl PendingState {
-    /// Claims the work for the task side. On failure returns why the task never starts.
-    fn begin(&self) -> Result<(), WorkRefusal> {
+    /// Claims the work for the task side, to start it or to drop it: `claim` is `BEGUN`, or the reason why
+    /// the task never starts. On failure returns why it never starts.
+    fn begin(&self, claim: u32) -> Result<(), WorkRefusal> {
         // AcqRel: Acquire pairs with the Release in `revoke`, if this fails. On success the work is visible,
         // because this side received it with the task; Release orders nothing that another side reads.
-        match self.word.compare_exchange(PENDING, BEGUN, Ordering::AcqRel, Ordering::Acquire) {
+        match self.word.compare_exchange(PENDING, claim, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => {
                 self.unlink();
                 Ok(())
@@ -221,8 +227,7 @@ impl<W: Work> Revocable for WorkCell<W> {
     fn revoke(&self, why: Unstarted) -> bool {
         let owner = lock(&self.state.links).owner.clone();
         let owner = owner.and_then(|owner| owner.upgrade()).filter(|owner| owner.counts_early());
-        let reason = if why == Unstarted::Expired { EXPIRED } else { CANCELLED };
-        let claim = reason | if owner.is_some() { COUNTED } else { 0 };
+        let claim = word_of(why) | if owner.is_some() { COUNTED } else { 0 };
         // Release pairs with the Acquire in `begin` and `refusal_now`: the sides that see the reason see what
         // this thread did before. Acquire: the work is visible, because this thread got the cell from a lock
         // that its creator has released; a failure reads nothing but the word.
@@ -276,12 +281,17 @@ impl<W: Work> Work for Conditioned<W> {
     type Output = W::Output;
 
     fn refusal(&self) -> Option<WorkRefusal> {
-        if let Err(refusal) = self.cell.state.begin() {
+        let state = &self.cell.state;
+        // Asked first, so that a handle which cancels the task meanwhile learns that it never starts. A token
+        // that is cancelled after this finds the task, and one of the two sides claims the work. (A token
+        // that does not know the task yet is cancelled while the task is being submitted, so the task may be
+        // the earlier one.)
+        let refused = state.conditions.refusal();
+        if let Err(refusal) = state.begin(refused.map_or(BEGUN, word_of)) {
             return Some(refusal);
         }
         self.holds.set(Holds::Work);
-        let why = self.cell.state.conditions.refusal()?;
-        Some(WorkRefusal { why, is_counted: false })
+        refused.map(|why| WorkRefusal { why, is_counted: false })
     }
 
     fn call(self) -> W::Output {
@@ -301,7 +311,7 @@ impl<W: Work> Work for Conditioned<W> {
 impl<W: Work> Drop for Conditioned<W> {
     fn drop(&mut self) {
         let holds_work = match self.holds.get() {
-            Holds::Nothing => self.cell.state.begin().is_ok(),
+            Holds::Nothing => self.cell.state.begin(BEGUN).is_ok(),
             Holds::Work => true,
             Holds::Taken => false,
         };

@@ -11,4 +11,5 @@
 mod support;
 
 mod pull;
+mod purging;
 mod push;
