@@ -27,6 +27,8 @@ pub mod metrics;
 pub mod model;
 pub mod pause;
 pub mod priority;
+pub mod quiet;
+pub mod quiet_waits;
 pub mod record;
 pub mod report;
 mod stats;
