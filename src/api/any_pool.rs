@@ -16,12 +16,13 @@ use crate::api::pull_pool::PullPool;
 use crate::api::task_builder::TaskBuilder;
 use crate::api::worker_local::WorkerLocal;
 use crate::api::workers::Workers;
-use crate::base::error::{BatchError, ResizeError, ShutdownError, SubmitError};
+use crate::base::error::{BatchError, IdleError, ResizeError, ShutdownError, SubmitError};
 use crate::policy::overflow::OnFull;
 use crate::runtime::control::{Phase, Request};
 use crate::runtime::lifecycle;
 use crate::runtime::metrics::PoolStats;
 use crate::runtime::model::Model;
+use crate::runtime::quiet::{self, Registration};
 use crate::submit::future::SubmitFuture;
 use crate::submit::handle::JoinHandle;
 use crate::submit::options::TaskOptions;
@@ -72,6 +73,18 @@ pub trait AnyPool: Start<Intake: Model> + fmt::Debug + Sized + Send + Sync + 'st
         F: FnOnce() + Send + 'static,
     {
         single::execute(&**self.intake(), task, None)
+    }
+
+    /// The same as [`AnyPool::execute`], which is the main name.
+    ///
+    /// # Errors
+    /// Those of [`AnyPool::execute`].
+    #[inline]
+    fn spawn<F>(&self, task: F) -> Result<(), SubmitError<F>>
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        self.execute(task)
     }
 
     /// Runs `task` and returns a handle for its result. See [`Pool::submit`].
@@ -276,6 +289,31 @@ pub trait AnyPool: Start<Intake: Model> + fmt::Debug + Sized + Send + Sync + 'st
     /// Discards the tasks that are queued now and have not started; returns how many. See [`Pool::purge`].
     fn purge(&self) -> u64 {
         lifecycle::purge(&**self.intake())
+    }
+
+    /// Waits until the pool has no task. See [`Pool::wait_idle`].
+    ///
+    /// # Errors
+    /// An [`IdleError`] if a task or hook of this pool calls it, or in a forked child.
+    fn wait_idle(&self) -> Result<(), IdleError> {
+        Registration::new(self.intake())?.block(None)
+    }
+
+    /// Waits until the pool has no task, for at most `timeout`. See [`Pool::wait_idle_timeout`].
+    ///
+    /// # Errors
+    /// An [`IdleError`] if the pool had tasks for the whole time, if a task or hook of this pool calls it, or
+    /// in a forked child.
+    fn wait_idle_timeout(&self, timeout: Duration) -> Result<(), IdleError> {
+        Registration::new(self.intake())?.block(Instant::now().checked_add(timeout))
+    }
+
+    /// Returns a future that is ready when the pool has no task. See [`Pool::wait_idle_async`].
+    ///
+    /// # Errors
+    /// An [`IdleError`] if a task or hook of this pool calls it, or in a forked child.
+    fn wait_idle_async(&self) -> impl Future<Output = Result<(), IdleError>> + Send + use<Self> {
+        quiet::future(self.intake())
     }
 
     /// Ends the pool: finishes all accepted tasks and waits for the threads. See [`Pool::shutdown`].

@@ -153,6 +153,8 @@ impl<P> PoolBuilder<P> {
     /// # Ok::<(), longshore::BuildError>(())
     /// ```
     #[doc(alias = "num_threads")]
+    #[doc(alias = "max_threads")]
+    #[doc(alias = "newFixedThreadPool")]
     pub fn workers(mut self, workers: impl Into<Workers>) -> Self {
         self.settings.workers = Some(workers.into());
         self

@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use crate::api::global;
 use crate::api::pool::Pool;
 use crate::push::worker::PushWorker;
 use crate::push::worker::wait::MayRun;
@@ -261,11 +262,12 @@ impl Pool {
     }
 }
 
-/// Calls both closures, possibly at the same time, on the [`Pool`] whose task calls this, and returns both
-/// results. The same as [`Context::join`], without a context.
+/// Calls both closures, possibly at the same time, and returns both results: on the [`Pool`] whose task calls
+/// this, or else on the [global pool](Pool::global). The same as [`Context::join`], without a context.
 ///
-/// Outside of every pool, and in a task of a [`PullPool`](crate::PullPool), the caller calls one closure
-/// after the other.
+/// Outside of every pool the calling thread acts as a worker of the global pool, and so it does in a task of
+/// a [`PullPool`](crate::PullPool), which has no joins. A recursion should begin inside of [`Pool::enter`],
+/// so that this happens once.
 ///
 /// ```
 /// fn sum(numbers: &[u64]) -> u64 {
@@ -284,32 +286,47 @@ impl Pool {
 /// ```
 ///
 /// # Panics
-/// With the panic of `a`, or otherwise of `b`, after both have ended.
+/// With the panic of `a`, or otherwise of `b`, after both have ended. If the global pool
+/// [cannot be built](Pool::global), the calling thread calls one closure after the other.
 #[inline]
 pub fn join<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
 where
-    A: FnOnce() -> RA,
+    A: FnOnce() -> RA + Send,
     B: FnOnce() -> RB + Send,
+    RA: Send,
     RB: Send,
 {
     PushWorker::with_current(|worker| match worker {
         Some(worker) => worker.join(|_| a(), |_, _| b()),
-        None => {
-            // If `a` panics, `b` is called nevertheless, as on a worker.
-            struct Then<B: FnOnce() -> RB, RB>(Option<B>);
-            impl<B: FnOnce() -> RB, RB> Drop for Then<B, RB> {
-                fn drop(&mut self) {
-                    if let Some(b) = self.0.take() {
-                        crate::base::unwind::drop_silently(crate::base::unwind::catch(b));
-                    }
-                }
-            }
-            let mut then = Then(Some(b));
-            let ra = a();
-            let b = then.0.take().expect("`b` is called only here, or in the drop");
-            (ra, b())
-        }
+        None => join_outside(a, b),
     })
+}
+
+/// [`join()`] on a thread that is not a worker of a [`Pool`].
+#[cold]
+fn join_outside<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
+where
+    A: FnOnce() -> RA + Send,
+    B: FnOnce() -> RB + Send,
+    RA: Send,
+    RB: Send,
+{
+    // If `a` panics, `b` is called nevertheless, as on a worker.
+    struct Then<B: FnOnce() -> RB, RB>(Option<B>);
+    impl<B: FnOnce() -> RB, RB> Drop for Then<B, RB> {
+        fn drop(&mut self) {
+            if let Some(b) = self.0.take() {
+                crate::base::unwind::drop_silently(crate::base::unwind::catch(b));
+            }
+        }
+    }
+    if let Some(pool) = global::for_this_thread() {
+        return pool.join(a, b);
+    }
+    let mut then = Then(Some(b));
+    let ra = a();
+    let b = then.0.take().expect("`b` is called only here, or in the drop");
+    (ra, b())
 }
 
 /// Calls `f` with the [`Context`] of the calling thread, or with `None` if the thread is not a worker of a

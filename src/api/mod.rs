@@ -13,6 +13,8 @@ pub mod blocking;
 pub mod builder;
 #[cfg(doctest)]
 mod compile_fail;
+pub mod free;
+pub mod global;
 pub mod group;
 pub mod guide;
 pub mod join;

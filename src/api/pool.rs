@@ -5,21 +5,20 @@
 //! `builder.rs`, `join.rs`, `scope.rs`, `loops`, `stream.rs`, `group.rs`, `lane.rs`, `task_builder.rs`.
 //! Guarded by `tests/it/push.rs`.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::api::workers::Workers;
-use crate::base::error::{BatchError, BuildError, ResizeError, ShutdownError, SubmitError, SubmitErrorKind};
+use crate::base::error::{BatchError, BuildError, IdleError, ResizeError, ShutdownError, SubmitError};
 use crate::policy::overflow::OnFull;
 use crate::push::shared::PushShared;
-use crate::push::worker::PushWorker;
 use crate::runtime::config::Config;
 use crate::runtime::control::{Phase, Request};
-use crate::runtime::current::{self, CurrentWorker};
-use crate::runtime::current_intake::CurrentIntake;
 use crate::runtime::lifecycle;
 use crate::runtime::metrics::PoolStats;
 use crate::runtime::model::Model;
+use crate::runtime::quiet::{self, Registration};
 use crate::submit::handle::JoinHandle;
 use crate::submit::target::{Start, SubmitTarget};
 use crate::submit::{batch, single};
@@ -45,7 +44,9 @@ use crate::submit::{batch, single};
 /// assert_eq!(sum, 285);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
+#[doc(alias = "ThreadPool")]
+#[doc(alias = "Executor")]
+#[doc(alias = "ForkJoinPool")]
 pub struct Pool {
     pub(crate) shared: Arc<PushShared>,
 }
@@ -74,13 +75,33 @@ impl Pool {
     /// - [`SubmitErrorKind::Full`] or [`SubmitErrorKind::TimedOut`] if the pool is full and was built with
     ///   [`OnFull::Reject`] or [`OnFull::BlockFor`].
     /// - [`SubmitErrorKind::Forked`] in a forked child of the process that built the pool.
-    #[doc(alias = "spawn")]
+    #[doc(alias = "fire_and_forget")]
     #[inline]
     pub fn execute<F>(&self, task: F) -> Result<(), SubmitError<F>>
     where
         F: FnOnce() + Send + 'static,
     {
         single::execute(&*self.shared, task, None)
+    }
+
+    /// The same as [`Pool::execute`], which is the main name. For programs that come from rayon, tokio or
+    /// std, where this is the word. Unlike there, a submission may be refused.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::new()?;
+    /// pool.spawn(|| println!("hello"))?;
+    /// pool.shutdown()?; // after this the line is printed
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Pool::execute`].
+    #[inline]
+    pub fn spawn<F>(&self, task: F) -> Result<(), SubmitError<F>>
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        self.execute(task)
     }
 
     /// Runs `task` on the pool and returns a handle for its result.
@@ -96,6 +117,8 @@ impl Pool {
     /// A [`SubmitError`] returns the task if the pool is shut down or full, or in a forked child.
     /// [`Pool::execute`] lists the reasons.
     #[doc(alias = "spawn")]
+    #[doc(alias = "spawn_blocking")]
+    #[doc(alias = "async")]
     #[inline]
     pub fn submit<F, T>(&self, task: F) -> Result<JoinHandle<T>, SubmitError<F>>
     where
@@ -305,6 +328,9 @@ impl Pool {
     /// # Ok::<(), longshore::BuildError>(())
     /// ```
     #[doc(alias = "current_num_threads")]
+    #[doc(alias = "num_threads")]
+    #[doc(alias = "max_count")]
+    #[doc(alias = "getPoolSize")]
     pub fn workers(&self) -> usize {
         self.shared.roster.live()
     }
@@ -334,6 +360,8 @@ impl Pool {
     /// - [`ResizeError::Spawn`] if the operating system starts no thread. The range has changed, and the pool
     ///   works with the workers that it has. An elastic pool tries again by itself.
     #[doc(alias = "resize")]
+    #[doc(alias = "set_num_threads")]
+    #[doc(alias = "setCorePoolSize")]
     pub fn set_workers(&self, workers: impl Into<Workers>) -> Result<(), ResizeError> {
         let Workers { min, max } = workers.into();
         lifecycle::resize(&self.shared, min, max)
@@ -360,8 +388,87 @@ impl Pool {
     /// assert_eq!(pool.stats().completed, 1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias = "active_count")]
+    #[doc(alias = "queued_count")]
+    #[doc(alias = "getActiveCount")]
     pub fn stats(&self) -> PoolStats {
         self.shared.stats()
+    }
+
+    /// Waits until the pool has no task: everything that was submitted before this call, and everything that
+    /// these tasks submitted, has ended. The pool stays open.
+    ///
+    /// Exact, and without polling: the last worker that parks wakes the caller. Joins, scopes and loops of
+    /// other threads count as well, and so do tasks that wait in a [`Lane`](crate::Lane). A task that its
+    /// submitter runs itself, because the pool is full, counts as a part of the submission. If other threads
+    /// never stop submitting, there may be no moment without a task; a [`Group`](crate::Group) or a
+    /// [`scope`](Pool::scope) waits for its own tasks only. A paused pool with queued tasks does not get idle
+    /// before it resumes.
+    ///
+    /// Of a pool that is shut down this waits for the accepted tasks, after
+    /// [`shutdown_now`](Pool::shutdown_now) for the running ones. A task of another pool may call this; its
+    /// worker runs other tasks meanwhile.
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    /// static COUNT: AtomicU32 = AtomicU32::new(0);
+    ///
+    /// let pool = longshore::Pool::new()?;
+    /// for _ in 0..10 {
+    ///     pool.execute(|| {
+    ///         longshore::execute(|| _ = COUNT.fetch_add(1, Ordering::Relaxed)).expect("inside a task");
+    ///     })?;
+    /// }
+    /// pool.wait_idle()?;
+    /// assert_eq!(COUNT.load(Ordering::Relaxed), 10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`IdleError::FromWorker`] if a task or hook of this pool calls it. [`IdleError::Forked`] in a forked
+    /// child.
+    #[doc(alias = "join")]
+    #[doc(alias = "awaitQuiescence")]
+    pub fn wait_idle(&self) -> Result<(), IdleError> {
+        Registration::new(&self.shared)?.block(None)
+    }
+
+    /// Waits like [`Pool::wait_idle`], but for at most `timeout`. A timeout beyond the range of the clock
+    /// never ends.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let pool = longshore::Pool::new()?;
+    /// pool.execute(|| println!("hello"))?;
+    /// pool.wait_idle_timeout(Duration::from_secs(60))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`IdleError::TimedOut`] if the pool had tasks for the whole time, and the errors of
+    /// [`Pool::wait_idle`].
+    pub fn wait_idle_timeout(&self, timeout: Duration) -> Result<(), IdleError> {
+        Registration::new(&self.shared)?.block(Instant::now().checked_add(timeout))
+    }
+
+    /// Returns a future that is ready when the pool has no task, like [`Pool::wait_idle`] for an async
+    /// program. The wait begins with this call, and dropping the future ends it.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::new()?;
+    /// pool.execute(|| println!("hello"))?;
+    /// # pollster::block_on(async {
+    /// pool.wait_idle_async().await?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Pool::wait_idle`].
+    pub fn wait_idle_async(&self) -> impl Future<Output = Result<(), IdleError>> + Send + use<> {
+        quiet::future(&self.shared)
     }
 
     /// Keeps the workers from starting tasks until [`Pool::resume`]. Returns whether the pool is paused now:
@@ -448,6 +555,8 @@ impl Pool {
     /// # Errors
     /// [`ShutdownError::FromWorker`] if a task or hook of this pool calls it, which would wait for itself;
     /// the pool stays open. [`ShutdownError::Forked`] in a forked child.
+    #[doc(alias = "close")]
+    #[doc(alias = "awaitTermination")]
     pub fn shutdown(&self) -> Result<(), ShutdownError> {
         lifecycle::end(&*self.shared, Phase::Draining, None)
     }
@@ -494,9 +603,20 @@ impl Pool {
     /// # Errors
     /// [`ShutdownError::FromWorker`] if a task or hook of this pool calls it, which would wait for itself;
     /// the pool stays open. [`ShutdownError::Forked`] in a forked child.
+    #[doc(alias = "shutdownNow")]
+    #[doc(alias = "abort")]
     pub fn shutdown_now(&self) -> Result<u64, ShutdownError> {
         lifecycle::end(&*self.shared, Phase::Stopping, None)?;
         Ok(self.shared.metrics.discarded.get())
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() {
+            return f.debug_struct("Pool").field("shared", &self.shared).finish();
+        }
+        self.shared.debug_line(f, "Pool")
     }
 }
 
@@ -518,94 +638,4 @@ impl Drop for Pool {
     fn drop(&mut self) {
         lifecycle::end_on_drop(&*self.shared);
     }
-}
-
-/// Runs `task`, without a handle, on the pool whose task calls this. Works in tasks of both kinds of pool.
-///
-/// Otherwise the same as [`Pool::execute`].
-///
-/// ```
-/// use std::sync::Arc;
-/// use std::sync::atomic::{AtomicU32, Ordering};
-///
-/// let pool = longshore::Pool::new()?;
-/// let count = Arc::new(AtomicU32::new(0));
-/// let counted = count.clone();
-/// pool.execute(move || {
-///     for _ in 0..10 {
-///         let counted = counted.clone();
-///         longshore::execute(move || _ = counted.fetch_add(1, Ordering::Relaxed)).expect("has a pool");
-///     }
-/// })?;
-/// pool.shutdown()?;
-/// assert_eq!(count.load(Ordering::Relaxed), 10);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-///
-/// # Errors
-/// A [`SubmitError`] returns the task: with [`SubmitErrorKind::NoPool`] on a thread that is not a worker, or
-/// because the pool is shut down or full, as [`Pool::execute`] says.
-#[doc(alias = "spawn")]
-#[inline]
-pub fn execute<F>(task: F) -> Result<(), SubmitError<F>>
-where
-    F: FnOnce() + Send + 'static,
-{
-    PushWorker::with_current(|worker| match worker {
-        // Without a virtual call, because the cost of a task matters most in this kind of pool.
-        Some(worker) => single::execute(&**worker.shared(), task, None),
-        None => current::with(|worker| match worker {
-            Some(worker) => single::execute(&CurrentIntake::new(worker), task, None),
-            None => Err(SubmitError::new(task, SubmitErrorKind::NoPool)),
-        }),
-    })
-}
-
-/// Runs `task` on the pool whose task calls this, and returns a handle. Works in tasks of both kinds of pool.
-///
-/// Otherwise the same as [`Pool::submit`].
-///
-/// ```
-/// let pool = longshore::Pool::new()?;
-/// let sum = pool.submit(|| {
-///     let half = longshore::submit(|| (0..500).sum::<u32>()).expect("a task has a pool");
-///     (500..1000).sum::<u32>() + half.join().expect("no panic")
-/// })?;
-/// assert_eq!(sum.join()?, 499_500);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-///
-/// # Errors
-/// A [`SubmitError`] returns the task: with [`SubmitErrorKind::NoPool`] on a thread that is not a worker, or
-/// because the pool is shut down or full, as [`Pool::execute`] says.
-#[doc(alias = "spawn")]
-#[inline]
-pub fn submit<F, T>(task: F) -> Result<JoinHandle<T>, SubmitError<F>>
-where
-    F: FnOnce() -> T + Send + 'static,
-    T: Send + 'static,
-{
-    PushWorker::with_current(|worker| match worker {
-        // Without a virtual call, because the cost of a task matters most in this kind of pool.
-        Some(worker) => single::submit(&**worker.shared(), task, None),
-        None => current::with(|worker| match worker {
-            Some(worker) => single::submit(&CurrentIntake::new(worker), task, None),
-            None => Err(SubmitError::new(task, SubmitErrorKind::NoPool)),
-        }),
-    })
-}
-
-/// Returns the number of the worker that the calling thread is or acts as, from 0, or `None` outside of every
-/// pool.
-///
-/// ```
-/// let pool = longshore::Pool::builder().workers(2).build()?;
-/// let worker = pool.submit(longshore::current_worker)?.join()?;
-/// assert!(worker.is_some_and(|worker| worker < 2));
-/// assert_eq!(longshore::current_worker(), None);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[doc(alias = "current_thread_index")]
-pub fn current_worker() -> Option<usize> {
-    current::with(|worker| worker.map(CurrentWorker::index))
 }

@@ -3,6 +3,7 @@
 //! It owns the shared half of the pool (`pull/shared.rs`); any thread may use it. Guarded by
 //! `tests/it/pull.rs`, which runs `tests/it/behaviour`, and by `tests/it/pulling.rs`.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::api::builder::PoolBuilder;
@@ -49,7 +50,6 @@ use crate::submit::target::{Start, SubmitTarget};
 /// assert_eq!(sum, 285);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
 pub struct PullPool {
     shared: Arc<PullShared>,
 }
@@ -84,6 +84,15 @@ impl PullPool {
     /// ```
     pub fn builder() -> PoolBuilder<PullPool> {
         PoolBuilder::new()
+    }
+}
+
+impl fmt::Debug for PullPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() {
+            return f.debug_struct("PullPool").field("shared", &self.shared).finish();
+        }
+        self.shared.debug_line(f, "PullPool")
     }
 }
 

@@ -282,8 +282,11 @@ impl Context<'_> {
     }
 }
 
-/// Calls `body` with a [`Scope`] of the [`Pool`] whose task calls this, waits for all tasks of the scope, and
-/// returns the result of `body`.
+/// Calls `body` with a [`Scope`] of the [`Pool`] whose task calls this, or else of the
+/// [global pool](Pool::global), waits for all tasks of the scope, and returns the result of `body`.
+///
+/// `body` runs on the calling thread. Outside of every pool, and in a task of a
+/// [`PullPool`](crate::PullPool), which has no scopes, the workers of the global pool run the tasks.
 ///
 /// ```
 /// let pool = longshore::Pool::new()?;
@@ -298,14 +301,14 @@ impl Context<'_> {
 ///
 /// # Panics
 /// With the panic of `body`, or otherwise with the first panic of a task, after all tasks have ended. Also if
-/// [`Pool::shutdown_now`] has discarded tasks of the scope. Also if the calling thread is not a worker of a
-/// [`Pool`], because there is no pool to run the tasks.
+/// [`Pool::shutdown_now`] has discarded tasks of the scope. Also if the global pool is needed and
+/// [cannot be built](Pool::global).
 pub fn scope<'env, F, R>(body: F) -> R
 where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R,
 {
-    PushWorker::with_current(|worker| {
-        let worker = worker.expect("`longshore::scope` is called inside a task of a `Pool`");
-        scope::open(worker.shared(), |inner| body(Scope::of(inner)))
+    PushWorker::with_current(|worker| match worker {
+        Some(worker) => scope::open(worker.shared(), |inner| body(Scope::of(inner))),
+        None => Pool::global().in_place_scope(body),
     })
 }

@@ -12,17 +12,16 @@ use crossbeam_utils::CachePadded;
 
 use crate::api::pool::Pool;
 use crate::base::facade::lock;
-use crate::base::unwind;
 use crate::runtime::core::Core;
 use crate::runtime::current;
-use crate::runtime::record::PerWorker;
 
 /// A value of type `T` for each worker of a pool: a buffer, a cache, a random generator, a partial sum. Made
 /// by [`Pool::worker_local`](crate::Pool::worker_local).
 ///
-/// Unlike a `thread_local!`, it belongs to one pool and needs no `static`. The values are dropped with the
-/// workers of the pool, or with the last clone of this handle, whichever comes first. Clones share the same
-/// values.
+/// Unlike a `thread_local!`, it belongs to one pool and needs no `static`. The values outlive the workers and
+/// the pool: they are dropped with the last clone of this handle, by the thread that drops it. So
+/// [`take_all`](WorkerLocal::take_all) after a shutdown returns the values of all workers. A worker that
+/// joins later uses the value of the worker that had its number before. Clones share the same values.
 ///
 /// ```
 /// use longshore::Pool;
@@ -54,10 +53,7 @@ struct Values<T> {
 impl<T: Send + 'static> WorkerLocal<T> {
     pub(crate) fn new(core: &Core, make: impl Fn() -> T + Send + Sync + 'static) -> Self {
         let free = (0..=core.config.limits.capacity()).map(|_| CachePadded::default()).collect();
-        let values = Arc::new(Values { pool: core.id, make: Box::new(make), free });
-        let per_worker: Arc<dyn PerWorker> = values.clone();
-        core.keep_per_worker(&per_worker);
-        WorkerLocal { values }
+        WorkerLocal { values: Arc::new(Values { pool: core.id, make: Box::new(make), free }) }
     }
 
     /// Calls `f` with the value of the calling worker, and makes the value if there is none.
@@ -116,13 +112,6 @@ impl<T> Values<T> {
             Some(worker) if worker.core().id == self.pool => worker.index(),
             _ => not_a_worker,
         })
-    }
-}
-
-impl<T: Send + 'static> PerWorker for Values<T> {
-    fn forget(&self, worker: usize) {
-        let values = mem::take(&mut *lock(&self.free[worker]));
-        values.into_iter().for_each(unwind::drop_silently);
     }
 }
 

@@ -131,6 +131,9 @@ pub enum BuildError {
         /// [`MAX_WORKERS`](crate::MAX_WORKERS).
         max: usize,
     },
+    /// The process has a [global pool](crate::Pool::global) already, because
+    /// [`build_global`](crate::PoolBuilder::build_global) was called before, or because the pool was used.
+    GlobalExists,
     /// The start hook panicked on a worker. All workers were stopped and joined.
     StartHookPanicked {
         /// The number of the worker.
@@ -160,6 +163,9 @@ impl fmt::Display for BuildError {
             Self::StackTooLarge { asked, max } => write!(f, "stack of {asked} bytes, the limit is {max}"),
             Self::CapacityTooLarge { asked, max } => write!(f, "queue for {asked} tasks, the limit is {max}"),
             Self::ZeroBudget => f.write_str("no task fits into a budget of 0"),
+            Self::GlobalExists => {
+                f.write_str("there is a global pool already, built or used before this call")
+            }
             Self::NoCores => f.write_str("the list of cores to pin to is empty"),
             Self::DuplicateCore { core } => write!(f, "core {core} is named twice"),
             Self::CoreNotAllowed { core } => write!(f, "this process may not run on core {core}"),
@@ -253,7 +259,9 @@ pub enum SubmitErrorKind {
         /// The requested number.
         worker: usize,
     },
-    /// [`execute`](crate::execute) or [`submit`](crate::submit) was called by a thread that is no worker.
+    /// [`execute`](crate::execute) or [`submit`](crate::submit) was called outside of every pool, and the
+    /// [global pool](crate::Pool::global) cannot be built; or on the thread of a worker that has left its
+    /// pool.
     NoPool,
     /// The pool stayed full for as long as the caller was willing to wait.
     TimedOut,
@@ -268,7 +276,7 @@ impl fmt::Display for SubmitErrorKind {
             Self::Full => "the queue is full",
             Self::Forked => FORKED,
             Self::NoSuchWorker { worker } => return write!(f, "the pool has no worker {worker}"),
-            Self::NoPool => "this thread is not a worker of any pool",
+            Self::NoPool => "this thread is not a worker of any pool, and there is no global pool for it",
             Self::TimedOut => "the queue was full for the whole time",
             Self::Overweight => "the task weighs more than the budget of the pool",
         })
@@ -459,6 +467,30 @@ impl Error for JoinError {
         }
     }
 }
+
+/// Why a wait for the rest of a pool ([`Pool::wait_idle`](crate::Pool::wait_idle)) ended without it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IdleError {
+    /// The caller is a task or a hook of this pool, and would wait for itself.
+    FromWorker,
+    /// The time limit passed. There was no moment at which the pool had no task.
+    TimedOut,
+    /// This process is a fork of the process that built the pool. No task ends here.
+    Forked,
+}
+
+impl fmt::Display for IdleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::FromWorker => "a task cannot wait until its own pool has no task",
+            Self::TimedOut => "the pool had tasks for the whole time",
+            Self::Forked => FORKED,
+        })
+    }
+}
+
+impl Error for IdleError {}
 
 /// Why a shutdown has not (yet) ended the pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

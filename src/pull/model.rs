@@ -54,6 +54,10 @@ impl Model for PullShared {
         !self.queue.is_empty() || !self.priorities.are_empty()
     }
 
+    fn is_quiet(&self) -> bool {
+        self.idle.while_all_parked(|| self.is_drained() && self.is_out_of_broadcasts())
+    }
+
     /// While all workers are in the list of the parked, no worker takes a task and no task submits another
     /// one, and the queue refuses outside work. So the pool has ended if all accepted tasks have been taken.
     ///
@@ -63,8 +67,7 @@ impl Model for PullShared {
         if self.phase() == Phase::Open {
             return false;
         }
-        let is_drained = || self.is_drained() && self.is_out_of_broadcasts();
-        if !self.idle.while_all_parked(is_drained) {
+        if !self.is_quiet() {
             return self.has_ended();
         }
         self.advance(Phase::Ended);

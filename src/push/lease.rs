@@ -31,7 +31,7 @@ use crate::runtime::awaited_latch::AwaitedLatch;
 use crate::runtime::control::{Phase, Request};
 use crate::runtime::intake::Intake;
 use crate::runtime::model::{Model, OutsideWork, Owner};
-use crate::runtime::{current, thread_role, wait};
+use crate::runtime::{current, quiet, thread_role, wait};
 use crate::sync::latch::LatchResult;
 use crate::sys::{clock, stack};
 use crate::task::counts::{TaskCounts, TaskEnd};
@@ -110,6 +110,7 @@ impl PushShared {
         } else if self.has_work() {
             self.idle.notify();
         }
+        self.quiet_waits.look(|| quiet::is_at_rest(self));
     }
 
     /// Sends `f` to one of the pool's own threads and waits for its result.

@@ -105,6 +105,12 @@ impl Model for PushShared {
         self.any_queue_has_work()
     }
 
+    fn is_quiet(&self) -> bool {
+        // List and queues are checked under one lock. Between two separate checks a worker could be woken or
+        // leased and park again, and the tasks that it took or left behind in that time would not be seen.
+        self.idle.while_all_parked(|| self.queues().all(TaskQueue::is_drained))
+    }
+
     /// If the queues are empty and all workers are parked, no new task can appear: outside work is refused,
     /// and no task runs that could submit one.
     ///
@@ -118,9 +124,7 @@ impl Model for PushShared {
         // Pairs with the fences in `start_push` and in the drop of `InFlight`: the loads below count every
         // producer that saw the pool open. Without it the pool could end while such a producer holds tasks.
         fence(Ordering::SeqCst);
-        // List and queues are checked under one lock. Between two separate checks a worker could be woken or
-        // leased and park again, and the tasks that it took or left behind in that time would not be seen.
-        if !self.idle.while_all_parked(|| self.queues().all(TaskQueue::is_drained)) {
+        if !self.is_quiet() {
             return self.has_ended();
         }
         self.advance(Phase::Ended);

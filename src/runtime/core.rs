@@ -7,14 +7,13 @@
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicU32, Ordering, fence};
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Instant;
 use std::{fmt, thread};
 
 use crossbeam_utils::CachePadded;
 
 use crate::base::error::PanicPayload;
-use crate::base::facade::lock;
 use crate::base::unwind::{self, Payload};
 use crate::limits::budget::Budget;
 use crate::runtime::backlog::Backlogs;
@@ -25,7 +24,8 @@ use crate::runtime::control::{ControlWord, PHASE, Phase, Request};
 use crate::runtime::metrics::PoolMetrics;
 use crate::runtime::pause::Pause;
 use crate::runtime::priority::PriorityQueues;
-use crate::runtime::record::{PerWorker, Record};
+use crate::runtime::quiet_waits::QuietWaits;
+use crate::runtime::record::Record;
 use crate::runtime::threads::Threads;
 use crate::sync::grow_table::GrowTable;
 use crate::sys::{clock, fork};
@@ -75,10 +75,10 @@ pub struct Core {
     pub budget: Option<Arc<Budget>>,
     /// Rare events.
     pub metrics: PoolMetrics,
-    /// Worker-local values, to drop when a worker ends. Their owner may have dropped them before.
-    per_worker: Mutex<Vec<Weak<dyn PerWorker>>>,
     /// Tasks that wait in front of the pool.
     pub backlogs: Backlogs,
+    /// Threads and futures that wait until no task is left.
+    pub quiet_waits: QuietWaits,
     /// The threads behind the workers.
     pub threads: Arc<Threads>,
     /// Stops the pool when the user's token is cancelled.
@@ -111,8 +111,8 @@ impl Core {
             records: GrowTable::new(records, limits.capacity()),
             capacity,
             metrics: PoolMetrics::default(),
-            per_worker: Mutex::default(),
             backlogs: Backlogs::default(),
+            quiet_waits: QuietWaits::default(),
             threads: Arc::default(),
             on_cancel: OnceLock::new(),
             deadlines: Arc::default(),
@@ -145,19 +145,6 @@ impl Core {
     #[inline]
     pub fn is_forked(&self) -> bool {
         self.fork_generation != fork::generation()
-    }
-
-    /// Tells `values` of each worker that ends, for as long as `values` lives.
-    pub fn keep_per_worker(&self, values: &Arc<dyn PerWorker>) {
-        let mut all = lock(&self.per_worker);
-        all.retain(|values| values.strong_count() > 0);
-        all.push(Arc::downgrade(values));
-    }
-
-    /// Called by worker `index` on its own thread, after its last task.
-    pub fn forget_per_worker(&self, index: usize) {
-        let all = lock(&self.per_worker).clone();
-        all.iter().filter_map(Weak::upgrade).for_each(|values| values.forget(index));
     }
 
     /// The phase and the requests now.
@@ -340,6 +327,17 @@ impl Drop for Core {
         if self.owner.get().is_some() && !self.is_forked() {
             owners::forget(self.id);
         }
+    }
+}
+
+impl Core {
+    /// What a pool of kind `kind` shows in one line. `{:#?}` shows its inside.
+    pub fn debug_line(&self, f: &mut fmt::Formatter<'_>, kind: &str) -> fmt::Result {
+        f.debug_struct(kind)
+            .field("name", &self.config.name)
+            .field("workers", &self.roster.live())
+            .field("phase", &self.phase())
+            .finish_non_exhaustive()
     }
 }
 

@@ -30,6 +30,8 @@ pub mod metrics;
 pub mod model;
 pub mod pause;
 pub mod priority;
+pub mod quiet;
+pub mod quiet_waits;
 pub mod record;
 pub mod report;
 pub mod stall;

@@ -43,6 +43,9 @@ pub trait Model: Deref<Target = Core> + Sized + Send + Sync + 'static {
     /// Whether a worker that is about to sleep would miss something. Called after a sequentially consistent
     /// fence.
     fn has_work(&self) -> bool;
+    /// Whether all workers are parked between two tasks, and no queue holds a task or is about to get one
+    /// from a task. What all workers did before is visible then.
+    fn is_quiet(&self) -> bool;
     /// Called by a worker after `Idle::prepare_park`: ends the pool if it is closed, no task is left and all
     /// workers are parked. Returns whether the pool has ended.
     fn ends_now(&self) -> bool;

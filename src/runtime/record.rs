@@ -1,9 +1,8 @@
-//! What threads other than the worker know of one worker, and the interface of values that user code keeps
-//! for each worker.
+//! What threads other than the worker know of one worker.
 //!
 //! [`Core`](crate::runtime::core::Core) owns a [`Record`] for each worker number, and keeps it after the
 //! worker has left. The worker's thread writes most of it; any thread reads it. Guarded by
-//! `tests/it/behaviour/statistics.rs` and `tests/it/behaviour/worker_locals.rs`.
+//! `tests/it/behaviour/statistics.rs`.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -50,10 +49,4 @@ impl Record {
             is_member: AtomicBool::new(false),
         }))
     }
-}
-
-/// Values that user code keeps for each worker.
-pub trait PerWorker: Send + Sync {
-    /// Drops the values of a worker that ends, on its thread. Does not panic, even if user code does.
-    fn forget(&self, worker: usize);
 }

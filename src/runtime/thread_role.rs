@@ -16,6 +16,11 @@ pub fn enter_pool(pool: u32) -> u32 {
     CURRENT_POOL.replace(pool)
 }
 
+/// Whether the calling thread was, or acts as, a worker of any pool.
+pub fn is_of_a_pool() -> bool {
+    CURRENT_POOL.get() != 0
+}
+
 /// Whether the calling thread was, or acts as, a worker of the pool around `core`. Such a thread must not
 /// wait for the end of the pool.
 pub fn belongs_to_pool(core: &Core) -> bool {

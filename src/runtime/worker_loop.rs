@@ -24,6 +24,7 @@ use crate::runtime::core::Core;
 use crate::runtime::metrics::WorkerMetrics;
 use crate::runtime::model::{ExitReason, Model};
 use crate::runtime::priority::Turn;
+use crate::runtime::quiet;
 use crate::runtime::record::Record;
 use crate::runtime::wait::{Awaited, ParkToken};
 use crate::task::erased::Task;
@@ -239,6 +240,7 @@ pub trait WorkerLoop: Sized {
         let (shared, park_slot) = (self.shared(), self.park_slot());
         until.arm();
         shared.idle.prepare_park(park_slot, role, until.park_reason());
+        shared.quiet_waits.look(|| quiet::is_at_rest(shared));
         // From here until `cancel_park` this thread does not touch what belongs to the thread that acts as
         // the worker, because another thread may have leased the worker. The last look around comes after the
         // fence [park] in `prepare_park`: it sees the task of each push that did not see this worker parked.

@@ -33,8 +33,8 @@ use crate::runtime::control::Phase;
 use crate::runtime::core::Core;
 use crate::runtime::metrics::PinStatus;
 use crate::runtime::model::{ExitReason, Model, OutsideWork, Owner};
-use crate::runtime::thread_role;
 use crate::runtime::threads::ThreadExit;
+use crate::runtime::{quiet, thread_role};
 use crate::sys::{affinity, stack};
 use crate::workers::roster::{
     AssignedNumber, Next, RetireReason, RosterState, SpawnPolicy, SpawnReason, WaitKind,
@@ -192,11 +192,11 @@ pub(super) fn run_worker<M: Model>(shared: &Arc<M>, number: usize, ready: Option
     {
         worker.as_current(|| shared.run_hook(|| hook(number)));
     }
-    worker.as_current(|| shared.forget_per_worker(number));
     worker.release_deque();
     shared.record(number).metrics.alive.end(shared.nanos(Instant::now()));
     span::worker_ended(&shared.config.name, number);
     if exit_reason == ExitReason::PoolEnd {
+        shared.quiet_waits.look(|| quiet::is_at_rest(&**shared));
         return ThreadEnd::PoolEnd;
     }
     let end = deregister_worker(&**shared, number, is_fit.then(thread::current));
@@ -231,6 +231,7 @@ pub(super) fn deregister_worker<M: Model>(
     if shared.has_work() {
         shared.idle.notify();
     }
+    shared.quiet_waits.look(|| quiet::is_at_rest(shared));
     if is_kept { ThreadEnd::Spare } else { ThreadEnd::Gone }
 }
 

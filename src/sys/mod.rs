@@ -1,5 +1,6 @@
 //! What the library asks of the operating system: affinity masks, processor layout, CPU quotas, forks, stack
-//! depth, clock, a fence in all threads (`barrier.rs`), the return of free memory (`memory.rs`).
+//! depth, clock, end of the process (`exit.rs`), a fence in all threads (`barrier.rs`), the return of free
+//! memory (`memory.rs`).
 //!
 //! Imports from `base` only. State: the fork counter (`fork.rs`), and values read once per process or thread
 //! (whether there is a single core, the extent of a stack, the first reading of the clock). Everything else
@@ -13,6 +14,7 @@
 pub mod affinity;
 pub mod barrier;
 pub mod clock;
+pub mod exit;
 pub mod fork;
 pub mod memory;
 pub mod quota;

@@ -45,14 +45,6 @@ fn a_recursion_gives_the_same_with_any_number_of_workers() {
 }
 
 #[test]
-fn outside_of_every_pool_one_side_runs_after_the_other() {
-    let here = thread::current().id();
-    let (a, b) = longshore::join(|| thread::current().id(), || thread::current().id());
-    assert_eq!((a, b), (here, here));
-    assert_eq!(free_fib(10), 55);
-}
-
-#[test]
 fn an_external_thread_leases_a_worker_and_install_uses_a_worker_thread() {
     let rig = Rig::new(2);
     let here = thread::current().id();

@@ -43,7 +43,7 @@ impl Watchdog {
     pub fn watch(&self, pool: &Arc<impl AnyPool>) {
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
         let pool = Arc::downgrade(pool);
-        pools.push(Box::new(move || pool.upgrade().map(|pool| format!("{:#?}\n{pool:?}", pool.stats()))));
+        pools.push(Box::new(move || pool.upgrade().map(|pool| format!("{:#?}\n{pool:#?}", pool.stats()))));
     }
 }
 

@@ -1,11 +1,10 @@
 //! Single tasks reach workers: from outside, from inside, and although some workers are blocked.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
-use longshore::{SubmitErrorKind, current_worker};
+use longshore::current_worker;
 
 use super::*;
 use crate::support::{Gate, Hits, wait_until};
@@ -86,23 +85,6 @@ fn a_task_runs_on_a_worker_and_knows_it() {
     }
     assert_eq!(current_worker(), None);
     rig.finish();
-}
-
-#[test]
-fn the_free_functions_need_a_pool() {
-    let ran = Arc::new(AtomicBool::new(false));
-    let task = |ran: &Arc<AtomicBool>| {
-        let ran = ran.clone();
-        move || ran.store(true, Ordering::Relaxed)
-    };
-    let refused = longshore::execute(task(&ran)).expect_err("no pool here");
-    assert_eq!(refused.kind, SubmitErrorKind::NoPool);
-    let again = longshore::submit(refused.into_inner()).expect_err("no pool here");
-    assert_eq!(again.kind, SubmitErrorKind::NoPool);
-    assert!(!ran.load(Ordering::Relaxed), "a refused task does not run");
-    assert_eq!(Arc::strong_count(&ran), 2, "it was returned");
-    (again.into_inner())();
-    assert!(ran.load(Ordering::Relaxed), "and can be called");
 }
 
 #[test]

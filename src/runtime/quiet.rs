@@ -1,0 +1,135 @@
+//! Waiting until a pool is quiet: no task is queued, runs, or waits for another one.
+//!
+//! A waiting thread or future registers a [`QuietWait`] in the pool's list (`quiet_waits.rs`) and looks at
+//! the pool. From then on each event after which the pool may have become quiet looks for it: a worker parks,
+//! a worker leaves the pool, a lease ends. So nothing polls, and a pool for whose rest no thread waits pays
+//! one load when a worker parks.
+//!
+//! No wake-up is lost. The wait is counted before the first look, which takes the lock of the list of the
+//! parked workers. A worker reads the count after it has entered that list. If it entered the list before the
+//! look, the look sees it there; otherwise the lock orders the count before the worker's load, and the worker
+//! looks itself. Of several workers that park at the same time, the last one sees all others. Guarded by
+//! `tests/process_quiet.rs`.
+
+use std::future::{self, Future};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::thread;
+use std::time::Instant;
+
+use crate::base::counter::Counter;
+use crate::base::error::IdleError;
+use crate::runtime::control::Phase;
+use crate::runtime::metrics::WorkerMetrics;
+use crate::runtime::model::Model;
+use crate::runtime::quiet_waits::QuietWait;
+use crate::runtime::wait::{self, Awaited, Waited};
+use crate::runtime::{current, thread_role};
+use crate::sync::waiter::Waiter;
+use crate::task::counts::TaskCounts;
+
+/// Whether no task of the pool is left, in whatever phase it is.
+pub fn is_at_rest<M: Model>(shared: &M) -> bool {
+    match shared.phase() {
+        Phase::Open | Phase::Draining => shared.is_quiet(),
+        Phase::Ended => true,
+        // The queued tasks are discarded, and no task starts any more. The ends are read before the starts,
+        // so equal sums mean that no worker ran a task when the ends had been read.
+        Phase::Stopping => {
+            let ended = |m: &WorkerMetrics| {
+                let unstarted = [&m.counts.cancelled, &m.counts.expired, &m.counts.dropped];
+                m.counts.ended() + unstarted.into_iter().map(Counter::get).sum::<u64>()
+            };
+            shared.sum(ended) == shared.sum(|m| m.counts.started.get())
+        }
+    }
+}
+
+/// A registered wait, which is removed when this is dropped.
+#[derive(Debug)]
+pub struct Registration<M: Model> {
+    shared: Arc<M>,
+    wait: Arc<QuietWait>,
+}
+
+impl<M: Model> Registration<M> {
+    /// Begins a wait for the rest of the pool.
+    pub fn new(shared: &Arc<M>) -> Result<Self, IdleError> {
+        if shared.is_forked() {
+            return Err(IdleError::Forked);
+        }
+        if thread_role::belongs_to_pool(shared) {
+            return Err(IdleError::FromWorker);
+        }
+        let registration = Registration { shared: shared.clone(), wait: Arc::default() };
+        shared.quiet_waits.add(&registration.wait);
+        shared.quiet_waits.look(|| is_at_rest(&**shared));
+        Ok(registration)
+    }
+
+    /// Blocks the calling thread until the pool is at rest. A worker of another pool serves that pool
+    /// meanwhile.
+    pub fn block(mut self, deadline: Option<Instant>) -> Result<(), IdleError> {
+        loop {
+            if self.wait.has_ended() {
+                return Ok(());
+            }
+            let waited = match current::wait_until(&mut self, deadline) {
+                // The operating system gives no thread that could serve the worker's pool: the wait goes on
+                // without.
+                Waited::NoStack(_) => wait::block(&mut self, deadline),
+                waited => waited,
+            };
+            if let Waited::TimedOut = waited {
+                return if self.wait.has_ended() { Ok(()) } else { Err(IdleError::TimedOut) };
+            }
+        }
+    }
+
+    /// Polls the wait for a future.
+    pub fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self.wait.wake_at_end(Waiter::Waker(cx.waker().clone())) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    }
+}
+
+impl<M: Model> Awaited for Registration<M> {
+    fn is_done(&self) -> bool {
+        self.wait.has_ended()
+    }
+
+    fn is_of(&self, _: u32) -> bool {
+        false // it is no task
+    }
+
+    fn run_here(&mut self, _: &TaskCounts) -> bool {
+        false
+    }
+
+    fn unpark_me(&mut self) {
+        let thread = thread::current();
+        if self.wait.wake_at_end(Waiter::Thread(thread.clone())) {
+            thread.unpark(); // the park that follows returns at once
+        }
+    }
+}
+
+impl<M: Model> Drop for Registration<M> {
+    fn drop(&mut self) {
+        if !self.shared.is_forked() {
+            self.shared.quiet_waits.remove(&self.wait);
+        }
+    }
+}
+
+/// A future that is ready when the pool is at rest. The wait begins with this call.
+pub fn future<M: Model>(shared: &Arc<M>) -> impl Future<Output = Result<(), IdleError>> + Send + use<M> {
+    let registration = Registration::new(shared);
+    async move {
+        let registration = registration?;
+        future::poll_fn(|cx| registration.poll(cx)).await;
+        Ok(())
+    }
+}
