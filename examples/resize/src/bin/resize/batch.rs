@@ -61,6 +61,7 @@ struct Run<'p, P> {
 
 /// A job that is to be done elsewhere.
 #[derive(Debug)]
+#[cfg_attr(not(feature = "cluster"), allow(dead_code, reason = "jobs are done here"))]
 pub struct Planned {
     pub job: Job,
     /// What it takes, in bytes.
