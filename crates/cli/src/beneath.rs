@@ -66,8 +66,8 @@ impl Root {
     /// relative to it.
     ///
     /// # Errors
-    /// [`io::ErrorKind::PermissionDenied`] with a message that names the path if it leads, or may lead, out of
-    /// the root; otherwise what the system says.
+    /// [`io::ErrorKind::PermissionDenied`] with a message that names the path if it leads, or may lead, out
+    /// of the root; otherwise what the system says.
     pub fn place(&self, target: &Path) -> io::Result<Place> {
         let outside = |what: &str| {
             let text = format!("{} is not written: {what} {}", shown(target), shown(&self.path));

@@ -121,8 +121,9 @@ impl<J: Job> Batch<J> {
         self.publish_missing(jobs, Truth::Records)
     }
 
-    /// As [`Batch::resume`], for a caller that has compared its manifest with what the jobs make: all of these
-    /// jobs are missing, also those that were done once (an output was removed since). Dead letters stay.
+    /// As [`Batch::resume`], for a caller that has compared its manifest with what the jobs make: all of
+    /// these jobs are missing, also those that were done once (an output was removed since). Dead letters
+    /// stay.
     ///
     /// # Errors
     /// As [`Batch::resume`].

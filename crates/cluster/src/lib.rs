@@ -5,9 +5,9 @@
 //! - A [`Worker`] takes jobs, runs them as tasks of a pool, and tells the broker what became of each.
 //! - [`Batch::status`] tells how the batch does, [`Batch::explain`] what happens to one job.
 //!
-//! The broker is hidden by the trait [`Engine`]: [`Memory`] is one within the process, `Nats` (feature `nats`)
-//! is NATS JetStream. `docs/cluster.md` explains what is promised, and what happens when a machine, a cable or
-//! the broker fails.
+//! The broker is hidden by the trait [`Engine`]: [`Memory`] is one within the process, `Nats` (feature
+//! `nats`) is NATS JetStream. `docs/cluster.md` explains what is promised, and what happens when a machine,
+//! a cable or the broker fails.
 
 mod batch;
 mod engine;

@@ -1,4 +1,5 @@
-//! What is stored at the broker: jobs, records of what became of them, notes about attempts, what workers say.
+//! What is stored at the broker: jobs, records of what became of them, notes about attempts, and what
+//! workers say about themselves.
 
 use std::time::Duration;
 

@@ -100,7 +100,7 @@ fn page(
     writeln!(out, "{}", if letters.is_empty() { "" } else { "</table>" })
 }
 
-/// Text that cannot become a tag: names and errors come from whoever writes messages.
+/// Text that cannot become a tag: names and errors come from other machines.
 fn escaped(text: &str) -> String {
     let replace = |c: char| match c {
         '&' => "&amp;".to_owned(),

@@ -1,5 +1,5 @@
-//! The jobs that a worker has, under one lock. The puller adds them, the tasks of the pool begin and end them,
-//! the keeper renews their leases, the settler takes what was decided about them.
+//! The jobs that a worker has, under one lock. The puller adds them, the tasks of the pool begin and end
+//! them, the keeper renews their leases, the settler takes what was decided about them.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};

@@ -155,8 +155,8 @@ where
         self
     }
 
-    /// How often a job is begun before it is a dead letter, 3 without this; 0 counts as 1. A job that ends its
-    /// worker's process is counted by the next worker that gets it.
+    /// How often a job is begun before it is a dead letter, 3 without this; 0 counts as 1. A job that ends
+    /// its worker's process is counted by the next worker that gets it.
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.options.attempts = attempts.max(1);
         self

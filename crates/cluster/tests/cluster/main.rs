@@ -1,5 +1,6 @@
 //! Batches as their users meet them, on every engine that there is: the one in memory, and each NATS server
-//! that `LONGSHORE_NATS_SERVERS` names or that is found (feature `testing`; without a server the tests say so).
+//! that `LONGSHORE_NATS_SERVERS` names or that is found (feature `testing`). Without a server the tests say
+//! so and pass over.
 
 #[cfg(feature = "testing")]
 mod access;

@@ -1,5 +1,5 @@
-//! The same batch on several machines: `push` decides about the files as a local run does and queues the jobs,
-//! `work` does them.
+//! The same batch on several machines: `push` decides about the files as a local run does and queues the
+//! jobs, `work` does them.
 
 use std::fs;
 use std::path::PathBuf;
