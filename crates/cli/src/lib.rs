@@ -10,6 +10,7 @@
 //! | read durations, sizes and counts from options | [`amount`] |
 //! | open a file that the user named, or a walk found | [`input`], [`tree`] |
 //! | write a file as a whole or not at all | [`output`] |
+//! | write where a path of another machine says, and nowhere else | [`beneath`] |
 //! | know its limits: descriptors, memory | [`limits`] |
 //! | take connections, within limits | `service` (feature `service`) |
 //! | start programs and watch them | [`process`] |
@@ -18,6 +19,7 @@
 //! `CancelToken` that the first signal cancels.
 
 pub mod amount;
+pub mod beneath;
 pub mod end;
 pub mod input;
 pub mod limits;

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, ValueEnum};
 use longshore_cli::amount::{self, AmountError};
 use longshore_cli::limits;
 
@@ -11,6 +11,22 @@ use longshore_cli::limits;
 /// writes an index.
 #[derive(Debug, Parser)]
 #[command(name = "stages", after_long_help = RULES)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    disable_help_subcommand = true
+)]
+pub struct Program {
+    #[cfg(feature = "cluster")]
+    #[command(subcommand)]
+    pub command: Option<crate::cluster::Command>,
+
+    #[command(flatten)]
+    pub cli: Option<Cli>,
+}
+
+/// The options of a run on this machine.
+#[derive(Debug, Args)]
 pub struct Cli {
     /// Files and directories (walked recursively)
     #[arg(required = true)]

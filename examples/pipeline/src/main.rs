@@ -1,6 +1,8 @@
 //! Hashes, compresses and indexes files in stages: `cargo run --release -p longshore-stages -- --help`.
 
 mod cli;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod files;
 mod frame;
 mod index;
@@ -16,14 +18,19 @@ use longshore::CancelToken;
 use longshore_cli::end::{self, Failure, OrFail, Status};
 use longshore_cli::{limits, signals};
 
-use cli::Cli;
+use cli::Program;
 use pipeline::End;
 
 fn main() -> ExitCode {
     end::main("stages", run)
 }
 
-fn run(cli: Cli) -> Result<Status, Failure> {
+fn run(program: Program) -> Result<Status, Failure> {
+    #[cfg(feature = "cluster")]
+    if let Some(command) = program.command {
+        return cluster::run(command);
+    }
+    let cli = program.cli.context("no input").or_usage()?;
     limits::give_memory_back();
     let stop = CancelToken::new();
     let asked = stop.clone();

@@ -52,12 +52,42 @@ const ATTEMPTS: usize = 3;
 /// # Errors
 /// Whatever stands in the way; then the output is as it was before.
 pub fn run(job: &Job) -> Result<Done, Failure> {
+    run_into(job, &job.output, &|| true).map_err(|stop| match stop {
+        Stop::Failed(failure) | Stop::Full(failure) => failure,
+        Stop::Withheld => Failure::internal("an output that may always be written was withheld"),
+    })
+}
+
+/// Why a job that is carried out for others has ended without an output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// The image, or its place.
+    Failed(Failure),
+    /// This machine cannot write at the moment: its disk is full, its quota is used up, its file system can
+    /// only be read.
+    Full(Failure),
+    /// The output may no longer be written.
+    Withheld,
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Stop {
+        Stop::Failed(failure)
+    }
+}
+
+/// As [`run`], with the output at `target`, which is another path of the same file, and only if `may_write`
+/// still says so when it is made.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_into(job: &Job, target: &Path, may_write: &dyn Fn() -> bool) -> Result<Done, Stop> {
     for _ in 0..ATTEMPTS {
-        if let Some(done) = attempt(job)? {
+        if let Some(done) = attempt(job, target, may_write)? {
             return Ok(done);
         }
     }
-    Err(Failure::new(Kind::Unreadable, "it is replaced again and again while it is worked on"))
+    Err(Failure::new(Kind::Unreadable, "it is replaced again and again while it is worked on").into())
 }
 
 /// `None` if the source was replaced meanwhile.
@@ -65,27 +95,37 @@ pub fn run(job: &Job) -> Result<Done, Failure> {
     clippy::disallowed_types,
     reason = "the times of files are of this clock, and this one becomes the output's"
 )]
-fn attempt(job: &Job) -> Result<Option<Done>, Failure> {
+fn attempt(job: &Job, target: &Path, may_write: &dyn Fn() -> bool) -> Result<Option<Done>, Stop> {
     let opened = std::time::SystemTime::now();
     let (mut file, before) = input::open(&job.source).map_err(|error| Failure::unreadable(&error))?;
     if before.len() > job.recipe.limits.file {
         let text = format!("the file has {} MB, more than this program reads", before.len() / 1_000_000);
-        return Err(Failure::new(Kind::TooLarge, text));
+        return Err(Failure::new(Kind::TooLarge, text).into());
     }
     let bytes = read(&mut file, &before).map_err(|error| Failure::unreadable(&error))?;
     let Made { bytes: made, from, to, is_kept, warnings } = transform::transform(&bytes, &job.recipe)?;
     if is_replaced(&job.source, &before) {
         return Ok(None);
     }
+    if !may_write() {
+        return Err(Stop::Withheld);
+    }
     let finish = |file: &File| {
         // What replaces its own source is as accessible as that.
-        if fs::metadata(&job.output).is_ok_and(|there| is_same(&there, &before)) {
+        if fs::metadata(target).is_ok_and(|there| is_same(&there, &before)) {
             file.set_permissions(before.permissions())?;
         }
         file.set_modified(opened)
     };
-    save(&job.output, &made, finish).map_err(|error| {
-        Failure::new(Kind::Unwritable, format!("cannot write {}: {error}", name::shown(&job.output)))
+    save(target, &made, finish).map_err(|error| {
+        let text = format!("cannot write {}: {error}", name::shown(&job.output));
+        let failure = Failure::new(Kind::Unwritable, text);
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::ReadOnlyFilesystem => {
+                Stop::Full(failure)
+            }
+            _ => Stop::Failed(failure),
+        }
     })?;
     let (bytes_in, bytes_out) = (bytes.len() as u64, made.len() as u64);
     Ok(Some(Done { from, to, bytes_in, bytes_out, kept: is_kept, warnings }))

@@ -24,6 +24,7 @@ use crate::plan::{Claim, Claims, Destination};
 use crate::preview::Preview;
 use crate::probe::{self, Existing, Probed, Rules, Verdict};
 use crate::reporter::{Outcomes, Reporter};
+use crate::shard::Shard;
 use crate::values::Pin;
 
 /// So many sources are looked at before the first of them is worked on. Among them those that take longest
@@ -51,6 +52,20 @@ struct Run<'p, P> {
     is_dry: bool,
     has_page: bool,
     handles: Vec<Begun>,
+    /// Of which part of the batch the jobs are done here.
+    shard: Option<Shard>,
+    /// Takes the jobs, if they are not done here.
+    #[cfg_attr(not(feature = "cluster"), allow(dead_code, reason = "jobs are done here"))]
+    planned: Option<&'p mut Vec<Planned>>,
+}
+
+/// A job that is to be done elsewhere.
+#[derive(Debug)]
+#[cfg_attr(not(feature = "cluster"), allow(dead_code, reason = "jobs are done here"))]
+pub struct Planned {
+    pub job: Job,
+    /// What it takes, in bytes.
+    pub memory: u64,
 }
 
 /// A task, and what becomes of its file if it never reports.
@@ -70,11 +85,36 @@ pub fn run(
     cli: &Cli,
     stop: &CancelToken,
 ) -> Result<Batch> {
+    run_or_plan(entries, destination, force, cli, stop, None)
+}
+
+/// Decides about the entries as [`run`] does, and hands over the jobs instead of doing them.
+#[cfg(feature = "cluster")]
+pub fn plan(
+    entries: Vec<Result<Source, Unusable>>,
+    destination: &Destination,
+    force: bool,
+    cli: &Cli,
+    stop: &CancelToken,
+) -> Result<(Batch, Vec<Planned>)> {
+    let mut planned = Vec::new();
+    let batch = run_or_plan(entries, destination, force, cli, stop, Some(&mut planned))?;
+    Ok((batch, planned))
+}
+
+fn run_or_plan(
+    entries: Vec<Result<Source, Unusable>>,
+    destination: &Destination,
+    force: bool,
+    cli: &Cli,
+    stop: &CancelToken,
+    planned: Option<&mut Vec<Planned>>,
+) -> Result<Batch> {
     let budget = memory::budget(cli);
     let rules = Arc::new(rules(destination, force, cli, budget));
     match cli.model {
-        Model::Push => run_on(builder::<Pool>(cli, budget), entries, rules, budget, cli, stop),
-        Model::Pull => run_on(builder::<PullPool>(cli, budget), entries, rules, budget, cli, stop),
+        Model::Push => run_on(builder::<Pool>(cli, budget), entries, rules, budget, cli, (stop, planned)),
+        Model::Pull => run_on(builder::<PullPool>(cli, budget), entries, rules, budget, cli, (stop, planned)),
     }
 }
 
@@ -98,14 +138,15 @@ fn run_on<P: AnyPool>(
     rules: Arc<Rules>,
     budget: Budget,
     cli: &Cli,
-    stop: &CancelToken,
+    (stop, planned): (&CancelToken, Option<&mut Vec<Planned>>),
 ) -> Result<Batch> {
     let start = Instant::now();
     if let Between::Frees = budget.between {
         memory::give_back();
     }
     let pool = builder.build().context("the pool does not start")?;
-    let reporter = Reporter::start(entries.len(), cli)?;
+    let is_here = |entry: &&Result<Source, Unusable>| cli.shard.is_none_or(|shard| has(&shard, entry));
+    let reporter = Reporter::start(entries.iter().filter(is_here).count(), cli)?;
     let mut run = Run {
         pool: &pool,
         rules,
@@ -120,6 +161,8 @@ fn run_on<P: AnyPool>(
         is_dry: cli.dry_run,
         has_page: cli.report.is_some(),
         handles: Vec::new(),
+        shard: cli.shard,
+        planned,
     };
     run.all(entries);
     drop(run);
@@ -133,7 +176,7 @@ fn run_on<P: AnyPool>(
     Ok(Batch { files: reporter.finish(), elapsed, end: End::Regular, workers, budget: budget.bytes })
 }
 
-fn builder<P: AnyPool>(cli: &Cli, budget: Budget) -> PoolBuilder<P> {
+pub fn builder<P: AnyPool>(cli: &Cli, budget: Budget) -> PoolBuilder<P> {
     let pinning = match &cli.pin {
         Pin::None => Pinning::None,
         Pin::Compact => Pinning::Compact,
@@ -148,9 +191,20 @@ fn builder<P: AnyPool>(cli: &Cli, budget: Budget) -> PoolBuilder<P> {
     builder.budget(budget.bytes).overweight(Overweight::RunAlone)
 }
 
+/// Whether an entry is in a part of the batch. What cannot be used is told by one part as well.
+fn has(shard: &Shard, entry: &Result<Source, Unusable>) -> bool {
+    shard.has(match entry {
+        Ok(source) => &source.relative,
+        Err(unusable) => &unusable.path,
+    })
+}
+
 impl<P: AnyPool> Run<'_, P> {
     fn all(&mut self, entries: Vec<Result<Source, Unusable>>) {
-        let mut entries = entries.into_iter().enumerate();
+        let shard = self.shard;
+        let is_here =
+            |entry: &(usize, Result<Source, Unusable>)| shard.is_none_or(|shard| has(&shard, &entry.1));
+        let mut entries = entries.into_iter().enumerate().filter(is_here);
         loop {
             let window: Vec<_> = entries.by_ref().take(WINDOW).collect();
             if window.is_empty() {
@@ -253,6 +307,9 @@ impl<P: AnyPool> Run<'_, P> {
     fn begin(&mut self, index: usize, job: Job, memory: u64) {
         if let Some(status) = self.refusal() {
             return self.tell(Outcome::new(index, job.source, Some(job.output), status));
+        }
+        if let Some(planned) = &mut self.planned {
+            return planned.push(Planned { job, memory });
         }
         self.sweep(job.output.parent().unwrap_or(Path::new(".")));
         let (source, output) = (job.source.clone(), job.output.clone());

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, ValueEnum};
 use longshore_cli::amount;
 use longshore_resize::format::Output;
 use longshore_resize::recipe::{Animation, Colour, Damage, Fitting, Limits, Metadata, Recipe, Webp};
@@ -13,11 +13,24 @@ use longshore_resize::{Geometry, Input};
 use crate::generate::Generate;
 use crate::help;
 use crate::names::Template;
+use crate::shard::Shard;
 use crate::values::{self, Pin};
 
 /// Resizes JPEG, PNG, WebP, GIF and TIFF images on a work-stealing thread pool, one task for each image.
 #[derive(Debug, Parser)]
 #[command(name = "resize", version, after_long_help = help::RULES, max_term_width = 110)]
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+pub struct Program {
+    #[cfg(feature = "cluster")]
+    #[command(subcommand)]
+    pub command: Option<crate::cluster::Command>,
+
+    #[command(flatten)]
+    pub cli: Cli,
+}
+
+/// The options of a batch.
+#[derive(Clone, Debug, Args)]
 pub struct Cli {
     /// Files, directories (walked recursively) and quoted globs such as 'photos/**/*.jpg' [default: the
     /// sample photographs of the repository, always resized anew]
@@ -137,6 +150,10 @@ pub struct Cli {
     /// Begin no image after this time, such as 500ms, 30s, 2m or 1h; those that have begun are finished
     #[arg(long, value_name = "DURATION", value_parser = amount::duration, help_heading = "Work")]
     pub timeout: Option<Duration>,
+
+    /// Resize one part of N only: K/N, or `auto` and `auto/N` from the variables of Slurm and Kubernetes
+    #[arg(long, value_name = "K/N", value_parser = Shard::parse, help_heading = "Work")]
+    pub shard: Option<Shard>,
 
     /// Begin no image after the first failure
     #[arg(long, help_heading = "Work")]

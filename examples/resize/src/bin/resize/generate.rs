@@ -6,7 +6,7 @@ use clap::{CommandFactory, ValueEnum};
 use clap_complete::Shell;
 use longshore_cli::print;
 
-use crate::cli::Cli;
+use crate::cli::Program;
 
 /// What `--generate` prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -30,7 +30,7 @@ pub enum Generate {
 /// # Errors
 /// What the system says.
 pub fn print(what: Generate) -> io::Result<()> {
-    let mut command = Cli::command();
+    let mut command = Program::command();
     let shell = match what {
         Generate::Man => return print::report(|mut out| clap_mangen::Man::new(command).render(&mut out)),
         Generate::CompleteBash => Shell::Bash,

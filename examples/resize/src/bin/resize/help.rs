@@ -55,6 +55,11 @@ Ends before the end:
   finished, and what is left is reported; a second signal ends the program at once. In no case is there
   half an output.
 
+Several machines (docs/cluster.md):
+  --shard does one part of a batch, without a broker. The commands push, work, status, retry and explain
+  distribute a batch through a NATS server; they are there if the program was built with the feature
+  'cluster'. An input that has the name of a command is written with its directory: ./push.
+
 Exit status:
   0    everything was done
   1    some files failed (a named input that does not exist, too), or were not done because of --fail-fast

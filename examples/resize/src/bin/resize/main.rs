@@ -2,6 +2,8 @@
 
 mod batch;
 mod cli;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod find;
 mod generate;
 mod help;
@@ -14,6 +16,7 @@ mod preview;
 mod probe;
 mod report;
 mod reporter;
+mod shard;
 mod values;
 
 use std::path::{Path, PathBuf};
@@ -24,7 +27,7 @@ use longshore::CancelToken;
 use longshore_cli::end::{self, Failure, OrFail, Status};
 use longshore_cli::signals;
 
-use cli::Cli;
+use cli::{Cli, Program};
 use find::Found;
 use outcome::{Batch, End};
 use plan::Destination;
@@ -36,7 +39,12 @@ fn main() -> ExitCode {
     end::main(PROGRAM, run)
 }
 
-fn run(cli: Cli) -> Result<Status, Failure> {
+fn run(program: Program) -> Result<Status, Failure> {
+    #[cfg(feature = "cluster")]
+    if let Some(command) = program.command {
+        return cluster::run(command);
+    }
+    let cli = program.cli;
     if let Some(what) = cli.generate {
         generate::print(what).or_failed()?;
         return Ok(Status::DONE);
