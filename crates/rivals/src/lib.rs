@@ -6,6 +6,7 @@ pub mod counting;
 pub mod fork;
 pub mod kernels;
 pub mod ledger;
+pub mod loops;
 pub mod outcome;
 pub mod pools;
 pub mod process;

@@ -93,7 +93,7 @@ pub const TICKETS: &[&str] = &["push", "push-priority", "push-token", "pull", "p
 /// Whether a competitor is called so.
 #[must_use]
 pub fn is_known(name: &str) -> bool {
-    let lists = [NAMES, TO_IDEAL, LOCAL, BOUNDED, BURST, ELASTIC, HISTOGRAMS, TICKETS];
+    let lists = [NAMES, TO_IDEAL, LOCAL, BOUNDED, BURST, ELASTIC, HISTOGRAMS, TICKETS, crate::loops::LOOPING];
     lists.iter().any(|names| names.contains(&name))
 }
 

@@ -55,7 +55,7 @@ const LOOPS: Row = Row {
     id: "loops",
     title: "A loop of 100 around loops of 1,000 tiny bodies, by the loops that the competitor offers",
     metrics: US,
-    not_shown: "Where there are no loops (longshore for now, chili, forte, parkring), joins down to one index, as in the next table.",
+    not_shown: "Where there are no loops (chili, forte, parkring), joins down to one index, as in the next table.",
     prepare: |setup, name| forking!(name, F => nested::<F>(setup, nested::Cells::loops::<F>)),
     ..ROW
 };

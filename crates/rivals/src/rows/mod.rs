@@ -16,6 +16,7 @@ pub mod image;
 pub mod latency;
 pub mod lengths;
 pub mod locality;
+pub mod loops;
 pub mod matrix;
 pub mod memory;
 pub mod options;
@@ -169,6 +170,7 @@ pub fn all() -> Vec<Row> {
         creation::ROWS,
         allocations::ROWS,
         forks::ROWS,
+        loops::ROWS,
     ]
     .concat()
 }
