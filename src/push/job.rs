@@ -11,7 +11,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::AtomicU32;
 
 use crate::sync::latch::{Latch, LatchResult};
-use crate::task::erased::{Task, TaskTable, Word};
+use crate::task::erased::{Task, TaskTable, words_with};
 
 /// Which worker runs a job: the worker that forked it, or a thief.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,22 +87,9 @@ impl Job {
     /// The functions of `table` expect that, and may be called on any thread, once. The job is alive until
     /// its latch is set.
     pub unsafe fn into_task(job: NonNull<Job>, table: &'static TaskTable) -> Task {
-        let mut words = [const { Word::uninit() }; 3];
-        words[0].write(job.as_ptr().expose_provenance());
         // SAFETY: the functions of `table` may be called with these words, once, on any thread; the caller
         // promises that.
-        unsafe { Task::from_parts(table, words) }
-    }
-
-    /// The job whose address is in a word of a task.
-    ///
-    /// # Safety
-    /// `address` is the exposed address of a job.
-    pub unsafe fn from_word(address: Word) -> NonNull<Job> {
-        // SAFETY: the word holds an address, so it is initialised.
-        let address = unsafe { address.assume_init() };
-        // SAFETY: the address of a job is not null.
-        unsafe { NonNull::new_unchecked(std::ptr::with_exposed_provenance_mut(address)) }
+        unsafe { Task::from_parts(table, words_with(job.as_ptr())) }
     }
 
     /// Calls the closure. The latch is still to be set by the caller.

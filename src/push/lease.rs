@@ -35,7 +35,7 @@ use crate::runtime::{current, quiet, thread_role, wait};
 use crate::sync::latch::LatchResult;
 use crate::sys::{clock, stack};
 use crate::task::counts::{TaskCounts, TaskEnd};
-use crate::task::erased::{Discarded, Finished, Task, TaskKind, TaskTable, Word};
+use crate::task::erased::{Discarded, Finished, Task, TaskKind, TaskTable, Word, pointer_in};
 use crate::task::work::Unstarted;
 use crate::workers::idle::Lease;
 
@@ -166,11 +166,11 @@ impl<F: FnOnce(&PushWorker, RanBy) -> R, R> ReturnedJob<'_, F, R> {
 }
 
 /// The task of [`PushShared::send_in`]. It counts as a task of the pool.
-static SENT: TaskTable = TaskTable { run: run_sent, discard: discard_sent, kind: TaskKind::Sent };
+static SENT: TaskTable = TaskTable { run: run_sent, discard: discard_sent, kind: TaskKind::Structured };
 
 unsafe fn run_sent(address: Word, _: Word, _: Word, counts: &TaskCounts) -> Finished {
     // SAFETY: `Job::into_task` has put the address of a job into the first word.
-    let job = unsafe { Job::from_word(address) };
+    let job = unsafe { pointer_in(address) };
     counts.start();
     // SAFETY: the job is alive, because its owner waits for the latch. Only this task has it, and runs once.
     let end = unsafe { Job::perform(job) };
@@ -183,7 +183,7 @@ unsafe fn run_sent(address: Word, _: Word, _: Word, counts: &TaskCounts) -> Fini
 
 unsafe fn discard_sent(address: Word, _: Word, _: Word, _: Unstarted) -> Result<Discarded, unwind::Payload> {
     // SAFETY: `Job::into_task` has put the address of a job into the first word.
-    let job = unsafe { Job::from_word(address) };
+    let job = unsafe { pointer_in(address) };
     // SAFETY: only this task has the job. It sets the latch only here, and does not touch the job after this.
     unsafe { Job::set(job, LatchResult::Returned) };
     Ok(Discarded::Unstarted)

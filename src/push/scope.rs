@@ -21,7 +21,6 @@
 //! `tests/it/scopes.rs` and `tests/stress/joins.rs`.
 
 use std::mem::MaybeUninit;
-use std::ptr::NonNull;
 use std::sync::atomic::{Ordering, fence};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -42,7 +41,7 @@ use crate::runtime::worker_loop::WorkerLoop;
 use crate::sync::latch::Latch;
 use crate::sys::stack;
 use crate::task::counts::{TaskCounts, TaskEnd};
-use crate::task::erased::{Discarded, Finished, Task, TaskKind, TaskTable, Word, Words};
+use crate::task::erased::{Discarded, Finished, Task, TaskKind, TaskTable, Word, Words, pointer_in};
 use crate::task::recycle;
 use crate::task::work::Unstarted;
 
@@ -264,17 +263,15 @@ impl Packed {
     /// # Safety
     /// The words are those of a task made by [`Packed::task`] with a `B`, and are not used again.
     unsafe fn unpack<B>(scope: Word, a: Word, b: Word) -> (*const ScopeState, B) {
-        // SAFETY: `task` has written the word.
-        let scope = std::ptr::with_exposed_provenance(unsafe { scope.assume_init() });
+        // SAFETY: `task` has written the address of the scope to the word.
+        let scope = unsafe { pointer_in::<ScopeState>(scope) }.as_ptr().cast_const();
         if Self::is_inline::<B>() {
             // SAFETY: `task` has written a `B` to these words, which are large enough and aligned for it, and
             // it is read once.
             return (scope, unsafe { [a, b].as_ptr().cast::<B>().read() });
         }
-        // SAFETY: `task` has written the word.
-        let block = unsafe { a.assume_init() };
-        // SAFETY: the address of a block is not null.
-        let block = unsafe { NonNull::new_unchecked(std::ptr::with_exposed_provenance_mut::<B>(block)) };
+        // SAFETY: `task` has written the address of a block with a `B` to the word.
+        let block = unsafe { pointer_in::<B>(a) };
         // SAFETY: `task` has written a `B` to the block, which only this task has, and it is read once.
         let body = unsafe { block.read() };
         // SAFETY: the block was allocated for a `B`, which was just moved out, and is not used after this.
@@ -392,7 +389,7 @@ impl PushWorker {
         if self.run_broadcast_in_wait() {
             return true;
         }
-        let Some(task) = scope.take_returned().or_else(|| self.steal_one(|task| belongs(task, scope))) else {
+        let Some(task) = scope.take_stored().or_else(|| self.steal_one(|task| belongs(task, scope))) else {
             return false;
         };
         self.run_task(task);

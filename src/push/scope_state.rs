@@ -16,7 +16,7 @@ use crate::base::unwind::{self, Payload};
 use crate::push::shared::PushShared;
 use crate::sync::latch::{Latch, LatchResult};
 use crate::task::counts::TaskCounts;
-use crate::task::erased::{Discarded, Finished, Task, TaskKind, TaskTable, Word, Words};
+use crate::task::erased::{Discarded, Finished, Task, TaskKind, TaskTable, Word, pointer_in, words_with};
 use crate::task::work::Unstarted;
 
 /// The state of a scope.
@@ -34,12 +34,12 @@ pub struct ScopeState {
     shared: NonNull<PushShared>,
     /// Tasks for the worker that waits: spawned by threads that are no workers, or returned by a worker that
     /// had taken them. A queue of the pool holds a [`ProxyTask`] for each.
-    pub returned: OnceLock<Arc<Returned>>,
+    pub stored: OnceLock<Arc<StoredTasks>>,
     /// Whether the thread that opened the scope acts as a worker of the pool.
     pub is_on_worker: bool,
 }
 
-type Returned = Mutex<VecDeque<Task>>;
+type StoredTasks = Mutex<VecDeque<Task>>;
 
 // SAFETY: the two pointers are never written, and point to a scope and a pool that outlive this scope and may
 // be shared between threads. All other fields are `Sync`.
@@ -55,7 +55,7 @@ impl ScopeState {
             incomplete: AtomicBool::new(false),
             parent,
             shared: NonNull::from(shared),
-            returned: OnceLock::new(),
+            stored: OnceLock::new(),
             is_on_worker,
         }
     }
@@ -83,19 +83,19 @@ impl ScopeState {
     /// Stores a task for the worker that waits for this scope. Returns a proxy task for the queues, which
     /// other workers can run instead.
     pub fn keep_for_waiter(&self, task: Task) -> Task {
-        let returned = self.returned.get_or_init(Arc::default);
-        lock(returned).push_back(task);
-        ProxyTask::pack(returned.clone())
+        let stored = self.stored.get_or_init(Arc::default);
+        lock(stored).push_back(task);
+        ProxyTask::pack(stored.clone())
     }
 
     /// Whether a task is stored for the worker that waits.
-    pub fn has_returned(&self) -> bool {
-        self.returned.get().is_some_and(|returned| !lock(returned).is_empty())
+    pub fn has_stored(&self) -> bool {
+        self.stored.get().is_some_and(|stored| !lock(stored).is_empty())
     }
 
     /// Takes a task that is stored for the worker that waits.
-    pub fn take_returned(&self) -> Option<Task> {
-        self.returned.get().and_then(|returned| lock(returned).pop_front())
+    pub fn take_stored(&self) -> Option<Task> {
+        self.stored.get().and_then(|stored| lock(stored).pop_front())
     }
 
     /// Stores the panic of a task, if it is the first.
@@ -186,31 +186,29 @@ pub fn hand_back(shared: &PushShared, task: Task) {
 struct ProxyTask;
 
 impl ProxyTask {
-    fn pack(returned: Arc<Returned>) -> Task {
+    fn pack(stored: Arc<StoredTasks>) -> Task {
         static TABLE: TaskTable =
-            TaskTable { run: ProxyTask::run, discard: ProxyTask::discard, kind: TaskKind::Sent };
-        let mut words: Words = [const { Word::uninit() }; 3];
-        words[0].write(Arc::into_raw(returned).expose_provenance());
+            TaskTable { run: ProxyTask::run, discard: ProxyTask::discard, kind: TaskKind::Structured };
         // SAFETY: the functions of the table expect the pointer of `Arc::into_raw` in the first word, and its
         // reference count becomes theirs. Any thread may call them: the queue is `Send` and `Sync`.
-        unsafe { Task::from_parts(&TABLE, words) }
+        unsafe { Task::from_parts(&TABLE, words_with(Arc::into_raw(stored))) }
     }
 
     /// # Safety
     /// `address` is the first word of a task made by `pack`, and is not used again.
-    unsafe fn unpack(address: Word) -> Arc<Returned> {
+    unsafe fn unpack(address: Word) -> Arc<StoredTasks> {
         // SAFETY: `pack` has written the word.
-        let address = unsafe { address.assume_init() };
+        let stored = unsafe { pointer_in(address) };
         // SAFETY: the address was exposed from the pointer of `Arc::into_raw`, and its reference count is
         // taken over once.
-        unsafe { Arc::from_raw(std::ptr::with_exposed_provenance(address)) }
+        unsafe { Arc::from_raw(stored.as_ptr()) }
     }
 
     unsafe fn run(address: Word, _: Word, _: Word, counts: &TaskCounts) -> Finished {
         // SAFETY: a function of the table of `pack` gets the words that `pack` has written, and uses them
         // once.
-        let returned = unsafe { Self::unpack(address) };
-        let task = lock(&returned).pop_front();
+        let stored = unsafe { Self::unpack(address) };
+        let task = lock(&stored).pop_front();
         task.map_or(Finished::Done, |task| task.run(counts))
     }
 

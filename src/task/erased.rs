@@ -5,9 +5,9 @@
 //!
 //! | made by              | content of the three words                             | allocations          |
 //! |----------------------|--------------------------------------------------------|----------------------|
-//! | [`Task::new`]        | the closure itself, up to 24 bytes, aligned to a word  | none                 |
-//! | [`Task::new`]        | the address of a recycled block with the closure       | none in the long run |
-//! | [`Task::new`]        | a boxed closure, above [`recycle::LARGEST`] bytes      | one                  |
+//! | [`Task::of_in`]      | the work itself, up to 24 bytes, aligned to a word     | none                 |
+//! | [`Task::of_in`]      | the address of a recycled block with the work          | none in the long run |
+//! | [`Task::of_in`]      | the box of a larger closure (`submit/pack.rs`)         | one                  |
 //! | [`Task::from_parts`] | defined by its table: a result slot, a stack job, ...  | defined by its maker |
 //!
 //! A task belongs to one thread at a time. [`Task::run`] consumes it; so does a drop, which *discards* it:
@@ -28,6 +28,26 @@ pub type Word = MaybeUninit<usize>;
 
 /// All words that a task carries.
 pub type Words = [Word; 3];
+
+/// Words of which the first holds the address of `pointer`. The others are not initialised.
+#[inline(always)]
+pub fn words_with<T>(pointer: *const T) -> Words {
+    let mut words = [const { Word::uninit() }; 3];
+    words[0].write(pointer.expose_provenance());
+    words
+}
+
+/// The pointer whose address is in `word`.
+///
+/// # Safety
+/// `word` holds the exposed address of a `T`, as the first word of [`words_with`] does.
+#[inline(always)]
+pub unsafe fn pointer_in<T>(word: Word) -> NonNull<T> {
+    // SAFETY: the word holds an address, so it is initialised; the caller promises that.
+    let address = unsafe { word.assume_init() };
+    // SAFETY: it is the address of a value, so it is not null; the caller promises that.
+    unsafe { NonNull::new_unchecked(std::ptr::with_exposed_provenance_mut(address)) }
+}
 
 /// What the pool has to do after a task was run.
 #[derive(Debug)]
@@ -72,8 +92,8 @@ pub enum TaskKind {
     Free,
     /// A scope, whose address is the first word.
     Scoped,
-    /// A call whose caller waits for it.
-    Sent,
+    /// Work on which a frame depends: a job that was sent or stolen, or the proxy of a scope's task.
+    Structured,
 }
 
 /// What a discarded task was.
@@ -81,7 +101,7 @@ pub enum TaskKind {
 pub enum Discarded {
     /// It had not started, and never will.
     Unstarted,
-    /// Its waiter had run it ahead of its turn; only its entry in the queue was left.
+    /// It is not counted: its waiter had run it, or it is no task of its own (a stolen job, a proxy).
     RunBefore,
     /// Another thread had ended and counted it; only its entry in the queue was left.
     CountedBefore,
@@ -98,31 +118,20 @@ pub struct Task {
     words: Words,
 }
 
-// SAFETY: the content of every task may move to another thread: `Task::new` and `Task::of_in` require `Send`,
-// and the contract of `Task::from_parts` requires words that may be used on any thread.
+// SAFETY: the content of every task may move to another thread: `Task::of_in` requires `Send`, and the
+// contract of `Task::from_parts` requires words that may be used on any thread.
 unsafe impl Send for Task {}
 
 impl_debug! { Task {} }
 
 impl Task {
-    /// A task that calls `f`.
+    /// A task that does `work`, of at most [`recycle::LARGEST`] bytes.
     #[inline]
-    pub fn new<F: FnOnce() + Send + 'static>(f: F) -> Task {
+    pub fn new<W: Work<Output = ()> + 'static>(work: W) -> Task {
         let mut place = MaybeUninit::uninit();
-        Task::new_in(&mut place, f);
-        // SAFETY: `new_in` initialises it.
+        Task::of_in(&mut place, work);
+        // SAFETY: `of_in` has initialised it.
         unsafe { place.assume_init() }
-    }
-
-    /// Builds a task that calls `f` in `place`, which is initialised afterwards. Does not panic.
-    #[inline]
-    pub fn new_in<F: FnOnce() + Send + 'static>(place: &mut MaybeUninit<Task>, f: F) {
-        match Storage::of::<F>() {
-            Storage::Inline | Storage::Block => Task::of_in(place, f),
-            // A boxed closure is called where it is, so a closure of several megabytes is never copied to the
-            // stack of the worker, which may be small.
-            Storage::Boxed => Task::of_in(place, Box::new(f)),
-        }
     }
 
     /// Builds a task that does `work`, of at most [`recycle::LARGEST`] bytes, in `place`, which is
@@ -341,11 +350,8 @@ impl InBlock {
 impl Packing for InBlock {
     #[inline]
     unsafe fn unpack<F>([address, ..]: Words) -> F {
-        // SAFETY: `pack` initialised the first word.
-        let address = unsafe { address.assume_init() };
-        let place = std::ptr::with_exposed_provenance_mut::<F>(address);
-        // SAFETY: it is the address of a block, so it is not null.
-        let place = unsafe { NonNull::new_unchecked(place) };
+        // SAFETY: `pack` wrote the address of a block with an `F` to the first word.
+        let place = unsafe { pointer_in::<F>(address) };
         // SAFETY: the block holds an `F`, which `pack` stored there. It is moved out once, because the words
         // are not used again, and no other pointer to the block exists.
         let f = unsafe { place.read() };
@@ -374,13 +380,18 @@ mod tests {
         }
     }
 
+    /// A task that calls `f`. A large closure is boxed, as by `submit/pack.rs`.
+    fn task<F: FnOnce() + Send + 'static>(f: F) -> Task {
+        if size_of::<F>() > recycle::LARGEST { Task::new(Box::new(f)) } else { Task::new(f) }
+    }
+
     fn runs_or_is_dropped<const N: usize>() {
         let runs = Arc::new(AtomicUsize::new(0));
         let counts = TaskCounts::default();
-        assert!(matches!(Task::new(counted::<N>(&runs)).run(&counts), Finished::Done));
+        assert!(matches!(task(counted::<N>(&runs)).run(&counts), Finished::Done));
         assert_eq!((runs.load(Ordering::Relaxed), counts.completed.get()), (1, 1));
 
-        drop(Task::new(counted::<N>(&runs)));
+        drop(task(counted::<N>(&runs)));
         assert_eq!(runs.load(Ordering::Relaxed), 1, "a discarded task never starts");
 
         assert_eq!(Arc::strong_count(&runs), 1, "every closure was dropped");
@@ -408,14 +419,14 @@ mod tests {
             assert_eq!(std::ptr::from_ref(wide).addr() % 128, 0);
             assert_eq!(wide.0, 3);
         };
-        assert!(matches!(Task::new(f).run(&counts), Finished::Done));
+        assert!(matches!(task(f).run(&counts), Finished::Done));
     }
 
     #[test]
     fn a_panic_comes_back_as_a_payload() {
         let counts = TaskCounts::default();
         let Finished::UnobservedPanic(payload) =
-            Task::new(|| std::panic::resume_unwind(Box::new(5u8))).run(&counts)
+            task(|| std::panic::resume_unwind(Box::new(5u8))).run(&counts)
         else {
             panic!("the payload is not returned");
         };

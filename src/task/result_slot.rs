@@ -37,7 +37,6 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
 use crate::base::debug::impl_debug;
@@ -45,7 +44,7 @@ use crate::base::facade::{AtomicU32, Ordering, Tomb, UninitCell};
 use crate::base::unwind::{self, Payload};
 use crate::sync::waiter::Waiter;
 use crate::task::counts::{TaskCounts, TaskEnd};
-use crate::task::erased::{Discarded, Finished, Task, TaskKind, TaskTable, Word, Words};
+use crate::task::erased::{Discarded, Finished, Task, TaskKind, TaskTable, Word, pointer_in, words_with};
 pub use crate::task::outcome::Outcome;
 use crate::task::outcome::{
     CANCELLED, COMPLETE, COUNTED, HANDLE, RUNNING, TASK, UNSTARTED, WAITING, reason, reason_in,
@@ -284,24 +283,19 @@ where
     /// The task is run or dropped before anything that the closure and the result borrow is gone.
     #[inline]
     pub unsafe fn into_task(self) -> Task {
-        let mut words: Words = [const { MaybeUninit::uninit() }; 3];
-        words[0].write(self.slot.as_ptr().expose_provenance());
         let table = const { &TaskTable { run: Self::run, discard: Self::discard, kind: TaskKind::Free } };
         // SAFETY: the first word is the address of this slot, which is what both functions of the table
         // expect. They are called once, because the task is consumed once. They may run on any thread,
         // because the closure and its result are `Send`.
-        unsafe { Task::from_parts(table, words) }
+        unsafe { Task::from_parts(table, words_with(self.slot.as_ptr())) }
     }
 
     /// # Safety
     /// `address` is the first word made by `into_task` of this type, and is not used again.
     #[inline]
     unsafe fn from_word(address: Word) -> Self {
-        // SAFETY: `into_task` has initialised the word.
-        let address = unsafe { address.assume_init() };
-        // SAFETY: it is the address of a slot, so it is not null.
-        let slot = unsafe { NonNull::new_unchecked(std::ptr::with_exposed_provenance_mut(address)) };
-        SlotTask { slot }
+        // SAFETY: `into_task` has written the address of a slot to the word.
+        SlotTask { slot: unsafe { pointer_in(address) } }
     }
 
     fn header(&self) -> NonNull<Header<T>> {

@@ -56,7 +56,7 @@ use crate::runtime::worker_loop::WorkerLoop;
 use crate::sync::latch::LatchResult;
 use crate::sys::stack;
 use crate::task::counts::TaskCounts;
-use crate::task::erased::{Discarded, Finished, Task, TaskKind, TaskTable, Word};
+use crate::task::erased::{Discarded, Finished, Task, TaskKind, TaskTable, Word, pointer_in};
 use crate::task::work::Unstarted;
 
 /// How many waiters an offer nudges at most: the innermost. In a chain of joins two workers leapfrog over
@@ -66,11 +66,11 @@ use crate::task::work::Unstarted;
 const MOST_NUDGES: usize = 16;
 
 /// The task of a job that was taken out of a fork slot. It does not count as a task of the pool.
-static STOLEN: TaskTable = TaskTable { run: run_stolen, discard: discard_stolen, kind: TaskKind::Sent };
+static STOLEN: TaskTable = TaskTable { run: run_stolen, discard: discard_stolen, kind: TaskKind::Structured };
 
 unsafe fn run_stolen(address: Word, _: Word, _: Word, _: &TaskCounts) -> Finished {
     // SAFETY: `Job::into_task` has put the address of a job into the first word.
-    let job = unsafe { Job::from_word(address) };
+    let job = unsafe { pointer_in(address) };
     // SAFETY: the job was taken for this task, which runs once.
     PushWorker::with_current(|worker| unsafe { worker.expect("tasks run on workers").perform(job) });
     // SAFETY: only this task has the job. It sets the latch only here, and does not touch the job after this.
@@ -80,7 +80,7 @@ unsafe fn run_stolen(address: Word, _: Word, _: Word, _: &TaskCounts) -> Finishe
 
 unsafe fn discard_stolen(address: Word, _: Word, _: Word, _: Unstarted) -> Result<Discarded, Payload> {
     // SAFETY: `Job::into_task` has put the address of a job into the first word.
-    let job = unsafe { Job::from_word(address) };
+    let job = unsafe { pointer_in(address) };
     // SAFETY: only this task has the job. It sets the latch only here, and does not touch the job after this.
     unsafe { Job::set(job, LatchResult::Returned) };
     Ok(Discarded::RunBefore)

@@ -50,7 +50,7 @@ struct AwaitedScope<'a> {
 
 impl Awaited for AwaitedScope<'_> {
     fn is_done(&self) -> bool {
-        self.scope.end.is_set() || self.scope.has_returned()
+        self.scope.end.is_set() || self.scope.has_stored()
     }
 
     fn is_of(&self, pool: u32) -> bool {
@@ -116,7 +116,7 @@ impl PushWorker {
             if scope.end.is_set() {
                 return;
             }
-            if let Some(task) = scope.take_returned() {
+            if let Some(task) = scope.take_stored() {
                 self.run_task(task);
                 continue;
             }
