@@ -23,6 +23,7 @@ use crate::runtime::control::Phase;
 use crate::runtime::metrics::WorkerMetrics;
 use crate::runtime::model::Model;
 use crate::runtime::quiet_waits::QuietWait;
+use crate::runtime::stall::Target;
 use crate::runtime::wait::{self, Awaited, Waited};
 use crate::runtime::{current, thread_role};
 use crate::sync::waiter::Waiter;
@@ -106,6 +107,10 @@ impl<M: Model> Awaited for Registration<M> {
 
     fn run_here(&mut self, _: &TaskCounts) -> bool {
         false
+    }
+
+    fn target(&self) -> Target {
+        Target::PoolRest(self.shared.id)
     }
 
     fn unpark_me(&mut self) {

@@ -38,6 +38,8 @@ pub enum Target {
     Half(u32),
     /// The end of another pool.
     PoolEnd(u32),
+    /// The moment at which no task of another pool is left.
+    PoolRest(u32),
     /// The start hooks of another pool.
     PoolStart(u32),
     /// A pass of a lane, which a task has given back while it waited.
@@ -239,6 +241,7 @@ impl Lists {
             Target::Scope(id) => format!("the tasks of a scope of pool {}", name(id)),
             Target::Half(id) => format!("the stolen half of a join of pool {}", name(id)),
             Target::PoolEnd(id) => format!("the end of pool {}", name(id)),
+            Target::PoolRest(id) => format!("the rest of pool {}", name(id)),
             Target::PoolStart(id) => format!("the start hooks of pool {}", name(id)),
             Target::Pass(id) => format!("a pass of lane {}", name(id)),
         }
@@ -270,6 +273,7 @@ impl Target {
             | Target::Scope(id)
             | Target::Half(id)
             | Target::PoolEnd(id)
+            | Target::PoolRest(id)
             | Target::PoolStart(id)
             | Target::Pass(id) => id,
         }

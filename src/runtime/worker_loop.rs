@@ -240,7 +240,7 @@ pub trait WorkerLoop: Sized {
         let (shared, park_slot) = (self.shared(), self.park_slot());
         until.arm();
         shared.idle.prepare_park(park_slot, role, until.park_reason());
-        shared.quiet_waits.look(|| quiet::is_at_rest(shared));
+        shared.quiet_waits.look(|| quiet::is_at_rest(&**shared));
         // From here until `cancel_park` this thread does not touch what belongs to the thread that acts as
         // the worker, because another thread may have leased the worker. The last look around comes after the
         // fence [park] in `prepare_park`: it sees the task of each push that did not see this worker parked.

@@ -259,7 +259,7 @@ fn a_wait_for_a_stolen_half_leaves_no_task_without_a_worker() {
     let gate = Gate::new();
     let visitor = gate.visitor();
     let (go, wait) = mpsc::channel::<()>();
-    let joins = pool.submit(move || longshore::join(|| wait.recv().is_err(), move || visitor.pass()));
+    let joins = pool.submit(move || longshore::join(move || wait.recv().is_err(), move || visitor.pass()));
     gate.wait_for(1); // the second half runs on the other worker
     drop(go);
     for n in 0..10 {

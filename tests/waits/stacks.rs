@@ -69,7 +69,7 @@ fn structured_work(pool: &Pool) {
     });
     assert_eq!(result, expected);
     pool.for_each(0..2, |_| assert_eq!(recurse(LEVELS), expected));
-    assert_eq!(pool.map_reduce(0..2u32, |_| recurse(LEVELS), |a, b| a + b), Some(2 * expected));
+    assert_eq!(pool.map_reduce(0..2u32, || 0, |_| recurse(LEVELS), |a, b| a + b), 2 * expected);
 }
 
 #[test]

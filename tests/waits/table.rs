@@ -278,7 +278,7 @@ where
         JoinOnOther => other.join(|| (), child).1,
         Loop => {
             let child = Mutex::new(Some(child));
-            own.map_reduce(0..2u32, |_| run_once(&child), |a, b| a + b).expect("two items")
+            own.map_reduce(0..2u32, || 0, |_| run_once(&child), |a, b| a + b)
         }
         Stream => own.map_unordered(iter::once(child), |child| child()).sum(),
         OrderedStream => own.map_ordered(iter::once(child), |child| child()).sum(),
