@@ -28,9 +28,9 @@
 //! Guarded by the model `pending_work`, `tests/cancelling` and `tests/it/behaviour/conditions.rs`.
 
 use std::cell::Cell;
-use std::mem;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
+use std::{fmt, mem};
 
 use crate::base::debug::impl_debug;
 use crate::base::facade::{AtomicU32, Mutex, Ordering, UninitCell, lock};
@@ -275,6 +275,12 @@ enum Holds {
 pub struct Conditioned<W: Work> {
     cell: Arc<WorkCell<W>>,
     holds: Cell<Holds>,
+}
+
+impl<W: Work> fmt::Debug for Conditioned<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Conditioned").field("holds", &self.holds).finish_non_exhaustive()
+    }
 }
 
 impl<W: Work> Work for Conditioned<W> {
