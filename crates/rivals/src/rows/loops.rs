@@ -132,7 +132,8 @@ const ITEMS_PER_PASS: usize = 4_000_000;
 
 fn prepare(setup: Setup, name: &str, kernel: Kernel, n: usize) -> Ready {
     let n = setup.scale.of(n as u64) as usize;
-    let calls = (setup.scale.of(ITEMS_PER_PASS as u64) as usize / n).clamp(1, 2000) as u64;
+    let most = if kernel == Kernel::OneLong { 3 } else { 2000 };
+    let calls = (setup.scale.of(ITEMS_PER_PASS as u64) as usize / n).clamp(1, most) as u64;
     let mut rival = looping(name, setup.workers).ok_or(Failure::NotOffered)?;
     let mut data = Data::new(kernel, n);
     let mut expected = data.clone();
