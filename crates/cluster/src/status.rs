@@ -75,7 +75,9 @@ impl Status {
     ) -> Status {
         workers.sort_by(|a, b| a.beat.worker.cmp(&b.beat.worker));
         let Counts { waiting, given_out, done, dead, .. } = *counts;
-        let total = total.max(waiting + given_out + done + dead);
+        // A server that was killed may count ended jobs as given out; messages of other programs are no jobs.
+        let total =
+            if is_published { total.max(done + dead) } else { total.max(waiting + given_out + done + dead) };
         Status { total, is_published, waiting, given_out, done, dead, workers }
     }
 
