@@ -86,7 +86,7 @@ impl Root {
             }
         }
         let name = names.pop().ok_or_else(|| outside("it names no file beneath"))?;
-        let mut directory = self.directory.clone()?;
+        let mut directory = self.directory.duplicate()?;
         for step in names {
             directory = directory.enter(step).map_err(|error| match system::is_link(&error) {
                 true => outside("a symbolic link, or no directory, is on its way beneath"),
@@ -130,7 +130,7 @@ mod system {
     }
 
     impl Directory {
-        pub fn clone(&self) -> io::Result<Directory> {
+        pub fn duplicate(&self) -> io::Result<Directory> {
             self.0.try_clone().map(Directory)
         }
 
@@ -173,7 +173,7 @@ mod system {
     }
 
     impl Directory {
-        pub fn clone(&self) -> io::Result<Directory> {
+        pub fn duplicate(&self) -> io::Result<Directory> {
             Ok(Directory)
         }
 

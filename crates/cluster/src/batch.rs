@@ -34,7 +34,7 @@ enum Truth {
 ///
 /// ```
 /// use longshore::Pool;
-/// use longshore_cluster::{Batch, Finished, Job, JobId, Memory, Settings, Worker};
+/// use longshore_cluster::{Batch, Context, Finished, Job, JobId, Memory, Settings, Worker};
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Serialize, Deserialize)]
@@ -49,7 +49,8 @@ enum Truth {
 /// let batch = Batch::new(Memory::new());
 /// assert_eq!(batch.publish(&Settings::default(), (0..10).map(Square))?, 10);
 /// let pool = Pool::builder().workers(2).build()?;
-/// let report = Worker::new(&pool, |job: Square, _: &_| Ok(Finished::bytes(job.0 * job.0))).run(&batch)?;
+/// let square = |job: Square, _: &Context| Ok(Finished::bytes(job.0 * job.0));
+/// let report = Worker::new(&pool, square).run(&batch)?;
 /// assert_eq!(report.done, 10);
 /// let status = batch.status()?;
 /// assert_eq!((status.done, status.dead, status.waiting), (10, 0, 0));

@@ -81,7 +81,7 @@ fn a_lease_that_is_renewed_does_not_run_out() {
         let mut came = Vec::new();
         // The other one comes back twice; by then the lease of the first would have run out twice.
         while came.len() < 2 {
-            for result in engine.renew(&[kept.ticket.clone()]) {
+            for result in engine.renew(std::slice::from_ref(&kept.ticket)) {
                 result.expect("renewed");
             }
             came.extend(engine.fetch(1, Duration::from_millis(200)).expect("fetched"));
