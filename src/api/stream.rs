@@ -34,11 +34,10 @@ impl Pool {
     /// neither a long input nor a slow reader uses much memory. Dropping the iterator cancels the items that
     /// have not started.
     ///
-    /// The thread that takes the results draws the items. It returns a result that is there before it draws
-    /// an item slowly (for more than a millisecond). If the iterator does not promise more items by its
-    /// [`size_hint`](Iterator::size_hint), and may thus wait for a result to be taken (a channel that is
-    /// filled by the reader of the results), the number of items in flight grows by one at a time: the reader
-    /// waits for a result for up to 10 ms first. So such an iterator ends if `map` takes less than that.
+    /// The thread that takes the results draws the items. A result that is there is returned before an item
+    /// that takes more than a millisecond to draw. An iterator that yields an item only after a result was
+    /// taken (a channel that the reader of the results fills) needs [`MapUnordered::in_flight`]: otherwise
+    /// the reader draws ahead, and waits for ever.
     ///
     /// ```
     /// let pool = longshore::Pool::new()?;
@@ -65,7 +64,7 @@ impl Pool {
             work: Arc::new(StreamWork { state: Mutex::new(StreamState::new(map)) }),
             submitted: 0,
             in_flight: 0,
-            proven: 0,
+            most: None,
             last_draw: Duration::ZERO,
         }
     }
@@ -105,9 +104,8 @@ pub struct MapUnordered<'p, I: Iterator, T, F> {
     submitted: usize,
     /// How many submitted items have a result that has not been taken.
     in_flight: usize,
-    /// The most items in flight with which a draw has returned. The iterator may wait for results, which it
-    /// then does with more items in flight.
-    proven: usize,
+    /// How many items may be in flight; `None` for the default.
+    most: Option<usize>,
     /// How long the last draw took.
     last_draw: Duration,
 }
@@ -226,16 +224,46 @@ impl<A, T, F: Fn(A) -> T> Drop for Pass<A, T, F> {
     }
 }
 
-/// How long a reader waits for a result before it draws an item with more items in flight than ever before.
-/// An iterator may yield an item only after the result before it was taken; a draw would then block the
-/// reader that the iterator waits for.
-const GRACE: Duration = Duration::from_millis(10);
-
 /// A draw that takes longer is slow: a result that is there is returned before the next draw.
 const SLOW_DRAW: Duration = Duration::from_millis(1);
 
 /// Before a draw the reader waits for a result for this part of the time that the draw before it took.
 const PART_OF_DRAW: u32 = 8;
+
+impl<I: Iterator, T, F> MapUnordered<'_, I, T, F> {
+    /// Sets how many items may be in flight: submitted, with a result that has not been taken. 0 counts as 1.
+    /// With 1 the next item is drawn when the result before it was taken.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    ///
+    /// let pool = longshore::Pool::new()?;
+    /// let (answer, questions) = mpsc::channel();
+    /// answer.send(1).expect("the receiver exists");
+    /// for doubled in pool.map_unordered(questions.into_iter().take(4), |n: u32| 2 * n).in_flight(1) {
+    ///     answer.send(doubled).expect("the receiver exists"); // the next question
+    /// }
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
+    pub fn in_flight(mut self, most: usize) -> Self {
+        self.most = Some(most.max(1));
+        self
+    }
+}
+
+impl<I: Iterator, T, F> MapOrdered<'_, I, T, F> {
+    /// Sets how many items may be in flight, as [`MapUnordered::in_flight`] does.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::new()?;
+    /// assert!(pool.map_ordered(0..10, |n| n).in_flight(2).eq(0..10));
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
+    pub fn in_flight(mut self, most: usize) -> Self {
+        self.results = self.results.in_flight(most);
+        self
+    }
+}
 
 impl<I, T, F> MapUnordered<'_, I, T, F>
 where
@@ -246,17 +274,12 @@ where
 {
     /// Whether one more item may be in flight.
     fn may_draw(&self) -> bool {
-        self.in_flight < PER_WORKER * self.pool.workers()
+        self.in_flight < self.most.unwrap_or_else(|| PER_WORKER * self.pool.workers())
     }
 
     /// How long to wait for a result before the next draw.
     fn patience(&self) -> Duration {
-        let promises_items = self.items.size_hint().0 > 0;
-        if self.in_flight == 0 {
-            Duration::ZERO
-        } else if self.in_flight > self.proven && !promises_items {
-            GRACE
-        } else if self.last_draw > SLOW_DRAW {
+        if self.in_flight > 0 && self.last_draw > SLOW_DRAW {
             self.last_draw / PART_OF_DRAW
         } else {
             Duration::ZERO
@@ -268,7 +291,6 @@ where
         let begin = Instant::now();
         let Some(item) = self.items.next() else { return false };
         self.last_draw = begin.elapsed();
-        self.proven = self.proven.max(self.in_flight);
         let number = self.submitted;
         self.submitted += 1;
         self.in_flight += 1;

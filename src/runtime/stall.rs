@@ -293,8 +293,7 @@ impl<M: crate::runtime::model::Model> StalledPool for M {
 
 /// A weak reference to a pool, for [`register_pool`].
 pub fn look_at<M: crate::runtime::model::Model>(pool: &Arc<M>) -> Weak<dyn StalledPool> {
-    let weak = Arc::downgrade(pool);
-    weak
+    Arc::downgrade(pool) as Weak<dyn StalledPool>
 }
 
 #[cfg(test)]
