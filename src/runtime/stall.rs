@@ -26,8 +26,8 @@ pub enum Target {
     Task(u32),
     /// Work that was sent to the pool with this id.
     Work(u32),
-    /// Room in the queue of the pool with this id.
-    Room(u32),
+    /// A permit of the pool with this id.
+    Permit(u32),
     /// A part of the budget of the pool with this id.
     Budget(u32),
     /// The next result of a stream.
@@ -235,7 +235,7 @@ impl Lists {
             }
             Target::Task(id) => format!("a task of lane {}", name(id)),
             Target::Work(id) => format!("work that was sent to pool {}", name(id)),
-            Target::Room(id) => format!("room in pool {}", name(id)),
+            Target::Permit(id) => format!("a permit of pool {}", name(id)),
             Target::Budget(id) => format!("the budget of pool {}", name(id)),
             Target::Stream(id) => format!("a result of a stream of pool {}", name(id)),
             Target::Scope(id) => format!("the tasks of a scope of pool {}", name(id)),
@@ -267,7 +267,7 @@ impl Target {
         match self {
             Target::Task(id)
             | Target::Work(id)
-            | Target::Room(id)
+            | Target::Permit(id)
             | Target::Budget(id)
             | Target::Stream(id)
             | Target::Scope(id)
@@ -318,7 +318,7 @@ mod tests {
             since: Instant::now(),
             is_reported: false,
         };
-        let waits = vec![wait(0, 7, Target::Room(8)), wait(1, 0, Target::Task(0))];
+        let waits = vec![wait(0, 7, Target::Permit(8)), wait(1, 0, Target::Task(0))];
         let picture = Lists { waits, ..Lists::default() }.picture();
         assert!(
             picture.contains("a task on worker \"a-0\" of pool #7 -> room in pool #8 (for 0.0 s)"),

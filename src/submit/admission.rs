@@ -61,7 +61,7 @@ pub fn admit(intake: &impl Intake, on_full: Option<OnFull>) -> Result<Admitted, 
 #[cold]
 fn admit_to_full(intake: &impl Intake, on_full: OnFull) -> Result<Admitted, SubmitErrorKind> {
     let capacity = intake.capacity.as_ref().expect("only a pool with a capacity can be full");
-    acquire(&*capacity.permits, 1, overflow_action(on_full, caller(intake)?), Target::Room(intake.id))
+    acquire(&*capacity.permits, 1, overflow_action(on_full, caller(intake)?), Target::Permit(intake.id))
 }
 
 /// Admits one task with options. It acquires a permit of the budget, if the task has a weight and the pool

@@ -191,7 +191,7 @@ where
             current::help_poll(&mut NoTask);
         }
         let Poll::Ready(admitted) = this.poll_admission(cx) else {
-            current::note_poll(PollState::Pending(cx.waker(), Target::Room(this.intake.id)));
+            current::note_poll(PollState::Pending(cx.waker(), Target::Permit(this.intake.id)));
             return Poll::Pending;
         };
         current::note_poll(PollState::Ready);

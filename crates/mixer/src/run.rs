@@ -205,23 +205,7 @@ impl World {
                 }
             }),
             Step::Conditions { .. } => self.conditions(step),
-            Step::Group { pool, tasks, cancels, body } => {
-                with_pool!(&self.pools[*pool], |pool, _lane| {
-                    let group: Group<(), (), _> = AnyPool::group(&**pool);
-                    for task in self.tasks(*tasks, body) {
-                        let _ = group.submit(task);
-                    }
-                    if *cancels {
-                        group.cancel();
-                    }
-                    group.join_all();
-                });
-            }
-            Step::Lane { pool, tasks, body } => with_pool!(&self.pools[*pool], |_pool, lane| {
-                let tasks = self.tasks(*tasks, body).into_iter();
-                let handles: Vec<_> = tasks.filter_map(|task| lane.submit(task).ok()).collect();
-                handles.into_iter().for_each(|handle| end(handle, Then::Join));
-            }),
+            Step::Group { .. } | Step::Lane { .. } => self.together(step),
             Step::Yield => _ = longshore::yield_now(),
             Step::Blocking { body } => {
                 longshore::blocking(|| body.iter().for_each(|step| self.step(step)));
@@ -240,6 +224,30 @@ impl World {
             | Step::StreamHandedOn { .. }
             | Step::YieldStorm { .. }
             | Step::Local { .. } => self.structured(step),
+        }
+    }
+
+    /// Steps that submit many tasks which belong together.
+    fn together(self: &Arc<Self>, step: &Step) {
+        match step {
+            Step::Group { pool, tasks, cancels, body } => {
+                with_pool!(&self.pools[*pool], |pool, _lane| {
+                    let group: Group<(), (), _> = AnyPool::group(&**pool);
+                    for task in self.tasks(*tasks, body) {
+                        let _ = group.submit(task);
+                    }
+                    if *cancels {
+                        group.cancel();
+                    }
+                    group.join_all();
+                });
+            }
+            Step::Lane { pool, tasks, body } => with_pool!(&self.pools[*pool], |_pool, lane| {
+                let tasks = self.tasks(*tasks, body).into_iter();
+                let handles: Vec<_> = tasks.filter_map(|task| lane.submit(task).ok()).collect();
+                handles.into_iter().for_each(|handle| end(handle, Then::Join));
+            }),
+            _ => unreachable!("no step that submits tasks together: {step:?}"),
         }
     }
 

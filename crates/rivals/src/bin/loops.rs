@@ -1,9 +1,9 @@
 //! Measures the kernels of the rows about loops in one process, the competitors in turns, and prints medians
 //! and ratios.
 //!
-//! Arguments: words that the names of the rows must contain (one of them); `--rounds N` (11), `--workers N`
-//! (2), `--without NAME`. The last columns are ours to serial, to the best other competitor, and to the better
-//! of serial and rayon, of which the last line gives the geometric mean.
+//! Arguments: words that the names of the rows must contain (one of them); `--rounds N` (11), `--workers
+//! N` (2), `--without NAME`. The last columns are ours to serial, to the best other competitor, and to
+//! the better of serial and rayon, of which the last line gives the geometric mean.
 
 use std::env;
 use std::hint::black_box;

@@ -1,5 +1,6 @@
-//! fork_union (since its version 3 the crate `forkunion`): one contiguous slice for each thread, and items one
-//! by one where they are uneven. Its threads spin between two loops, and the caller is one of them.
+//! fork_union (since its version 3 the crate `forkunion`): one contiguous slice for each thread, and
+//! items one by one where they are uneven. Its threads spin between two loops, and the caller is one of
+//! them.
 
 use std::ops::Range;
 use std::sync::Mutex;
