@@ -289,9 +289,9 @@ fn a_stream_whose_items_wait_for_its_results() {
                 }
             };
             if ordered {
-                pool.map_ordered(items.into_iter(), |n| n).in_flight(1).for_each(&mut take);
+                pool.map_ordered(items, |n| n).in_flight(1).for_each(&mut take);
             } else {
-                pool.map_unordered(items.into_iter(), |n| n).in_flight(1).for_each(&mut take);
+                pool.map_unordered(items, |n| n).in_flight(1).for_each(&mut take);
             }
             assert_eq!(taken, (0..20).collect::<Vec<_>>());
         }

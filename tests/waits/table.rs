@@ -248,8 +248,7 @@ where
                 *seen.lock().expect("no panic") = own.submit(child).expect("open").join().expect("ran");
             };
             drop(P::builder().workers(1).on_start(hook).build().expect("starts"));
-            let sum = *sum.lock().expect("no panic");
-            sum
+            *sum.lock().expect("no panic")
         }
         _ => unreachable!("{wait:?}"),
     }

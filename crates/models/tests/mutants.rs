@@ -101,8 +101,6 @@ mutants! {
         without("the last look of a worker that waits");
     wait_parked_without_its_fence: waits::a_push_has_a_stand_in_started, 4,
         removed("idle.rs", "prepare_park", "fence");
-    stand_in_left_asleep: waits::a_stand_in_runs_what_follows, 3,
-        without("waking an idle worker after a stand-in was started");
 }
 
 // Inbox (M4).

@@ -71,7 +71,7 @@ fn measure(
             times[index].extend(turn(&mut **pool, kernel, &mut data));
         }
     }
-    let medians: Vec<Option<f64>> = times.iter_mut().map(median).collect();
+    let medians: Vec<Option<f64>> = times.iter_mut().map(|times| median(times)).collect();
     let of = |wanted: &str| names.iter().position(|name| *name == wanted).and_then(|index| medians[index]);
     let ours = of("push");
     let ratio = |other: Option<f64>| ours.zip(other).map(|(ours, other)| ours / other);
@@ -101,7 +101,7 @@ fn turn(pool: &mut dyn Looping, kernel: Kernel, data: &mut Data) -> Option<f64> 
     Some(start.elapsed().as_secs_f64() * 1e6 / f64::from(calls))
 }
 
-fn median(times: &mut Vec<f64>) -> Option<f64> {
+fn median(times: &mut [f64]) -> Option<f64> {
     times.sort_by(f64::total_cmp);
     times.get(times.len() / 2).copied()
 }
