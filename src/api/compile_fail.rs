@@ -246,19 +246,20 @@
 //!     cx.join(|_| 1, |_| *count);
 //! });
 //! ```
-//! The same without a context:
+//!
+//! # Without a context the same holds for both closures and both results
+//! A worker may run both, if the caller's stack is small.
 //! ```
+//! let count = std::sync::Arc::new(1);
+//! longshore::join(|| count.clone(), || 1);
+//! ```
+//! ```compile_fail,E0277
 //! let count = std::cell::Cell::new(1);
 //! longshore::join(|| count.get(), || 1);
 //! ```
 //! ```compile_fail,E0277
 //! let count = std::cell::Cell::new(1);
 //! longshore::join(|| 1, || count.get());
-//! ```
-//!
-//! # The result of the second closure may move to another thread
-//! ```
-//! longshore::join(|| std::rc::Rc::new(1), || 1);
 //! ```
 //! ```compile_fail,E0277
 //! longshore::join(|| 1, || std::rc::Rc::new(1));

@@ -2,8 +2,8 @@
 //!
 //! No wait of a generated program closes a circle. A task waits only for what it has submitted itself, so the
 //! waits for tasks form a tree. A task shuts down only pools with a higher number than every pool in which it
-//! or a task that waits for it runs. A pool with capacity 0 is not generated, because its tasks can wait for
-//! each other.
+//! or a task that waits for it runs. A task that holds a weight waits for no other weight. A pool with
+//! capacity 0 is not generated, because its tasks can wait for each other.
 
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -45,13 +45,21 @@ struct Context {
     pools: Vec<usize>,
     /// Whether the step is run by many tasks or items.
     is_repeated: bool,
+    /// Whether a task that waits for the step holds a weight.
+    holds_weight: bool,
 }
 
 impl Context {
     fn inside(&self, pool: usize, is_repeated: bool) -> Context {
         let mut pools = self.pools.clone();
         pools.push(pool);
-        Context { depth: self.depth + 1, pools, is_repeated: self.is_repeated || is_repeated }
+        let is_repeated = self.is_repeated || is_repeated;
+        Context { depth: self.depth + 1, pools, is_repeated, holds_weight: self.holds_weight }
+    }
+
+    /// The same inside a task of this weight.
+    fn weighing(&self, weight: u64) -> Context {
+        Context { holds_weight: self.holds_weight || weight > 0, ..self.clone() }
     }
 }
 
@@ -91,14 +99,18 @@ impl Generator<'_> {
             6 => Step::Execute { pool, body: self.body(context, pool) },
             7 => Step::TryExecute { pool, body: self.body(context, pool) },
             8 => Step::Batch { pool, tasks, body: self.repeated(context, pool) },
-            9..=11 => Step::Conditions {
-                pool,
-                weight: self.rng.random_range(0..3),
-                micros: self.rng.random_ratio(1, 2).then(|| self.rng.random_range(0..500)),
-                cancels: self.rng.random(),
-                then: self.then(),
-                body: self.body(context, pool),
-            },
+            9..=11 => {
+                let weight = self.rng.random_range(0..3);
+                let weight = if context.holds_weight { 0 } else { weight };
+                Step::Conditions {
+                    pool,
+                    weight,
+                    micros: self.rng.random_ratio(1, 2).then(|| self.rng.random_range(0..500)),
+                    cancels: self.rng.random(),
+                    then: self.then(),
+                    body: self.body(&context.weighing(weight), pool),
+                }
+            }
             12 => Step::Group { pool, tasks, cancels: self.rng.random(), body: self.repeated(context, pool) },
             13 | 14 => Step::Lane { pool, tasks, body: self.repeated(context, pool) },
             15 if is_push => {

@@ -1,6 +1,6 @@
 //! Runs a program and checks what is left at its end.
 //!
-//! Each task carries a [`Ticket`], which knows whether the task has run and whether its captures are dropped.
+//! Each task carries a ticket, which knows whether the task has run and whether its captures are dropped.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

@@ -5,12 +5,9 @@ use std::process::Command;
 /// How long the gate runs programs, in seconds; `LONGSHORE_STRESS` multiplies it.
 const SECONDS: u64 = 15;
 
-/// Steps that the library does not keep its promise for yet. The mixer finds each of these faults within a
-/// minute when its steps are allowed: a task that awaits a handle on the only worker (`Await`,
-/// `SubmitAsync`), a stream that one task hands to another, the stack of many tasks that yield, a task of a
-/// lane that waits for the lane, and a task that shuts a pool down which waits for the task's own pool.
-const KNOWN_FAULTS: [&str; 7] =
-    ["Await", "SubmitAsync", "StreamHandedOn", "YieldStorm", "Yield", "Lane", "Shutdown"];
+/// Steps that the library does not keep its promise for yet: the parts of a loop that submit to a lane, whose
+/// tasks wait for tasks of a lane in front of a bounded pool, can wait for ever (seed 936).
+const KNOWN_FAULTS: [&str; 1] = ["Lane"];
 
 #[test]
 fn random_programs_end_and_add_up() {
