@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::api::workers::Workers;
+#[cfg(doc)]
+use crate::base::error::SubmitErrorKind;
 use crate::base::error::{BatchError, BuildError, IdleError, ResizeError, ShutdownError, SubmitError};
 use crate::policy::overflow::OnFull;
 use crate::push::shared::PushShared;
