@@ -321,7 +321,7 @@ mod tests {
         let waits = vec![wait(0, 7, Target::Permit(8)), wait(1, 0, Target::Task(0))];
         let picture = Lists { waits, ..Lists::default() }.picture();
         assert!(
-            picture.contains("a task on worker \"a-0\" of pool #7 -> room in pool #8 (for 0.0 s)"),
+            picture.contains("a task on worker \"a-0\" of pool #7 -> a permit of pool #8 (for 0.0 s)"),
             "{picture}"
         );
         assert!(
