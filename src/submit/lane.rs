@@ -67,8 +67,9 @@ struct LaneState {
     /// Tasks that have not started, the oldest first: one for each pass that was sent, then the tasks without
     /// a pass.
     tasks: VecDeque<Task>,
-    /// Those of `tasks` that were ended and counted while they were queued.
-    empty: usize,
+    /// Those of `tasks` that were ended and counted while they were queued. Negative for a moment if a pass
+    /// takes such an entry before its end is counted.
+    empty: isize,
     running: usize,
     /// Running tasks that have given their pass back and want one again, the first to be served first.
     resumers: VecDeque<Resumer>,
@@ -93,15 +94,14 @@ impl LaneState {
     }
 
     /// Ends a pass that a closed pool has refused. If it was the last, returns all tasks, which the caller
-    /// discards after it has released the lock.
+    /// discards by `discard_left` after it has released the lock.
     fn give_up_pass(&mut self) -> VecDeque<Task> {
         self.passes -= 1;
         if self.passes > 0 {
             return VecDeque::new(); // the end of another pass discards them
         }
         let left = std::mem::take(&mut self.tasks);
-        self.finished += (left.len() - self.empty) as u64;
-        self.empty = 0;
+        self.running += left.len(); // until `discard_left` has counted their ends
         left
     }
 
@@ -113,7 +113,7 @@ impl LaneState {
     /// The number of tasks that wait in the lane. A task that was ended early counts as one of these, also if
     /// it has a pass, which then goes on to the next task.
     fn waiting_in_lane(&self) -> usize {
-        self.without_pass().saturating_sub(self.empty)
+        self.without_pass().saturating_add_signed(-self.empty)
     }
 }
 
@@ -124,6 +124,13 @@ enum Entry {
     Task,
     /// The entry of a task that was ended and counted before.
     Empty,
+}
+
+impl Entry {
+    /// What was discarded.
+    fn of(discarded: &Result<Discarded, Payload>) -> Self {
+        if matches!(discarded, Ok(Discarded::CountedBefore)) { Entry::Empty } else { Entry::Task }
+    }
 }
 
 /// A snapshot of a lane's counters, all taken at one moment. Returned by [`Lane::stats`](crate::Lane::stats).
@@ -189,11 +196,13 @@ impl<S: Intake + Send + Sync + 'static> LaneShared<S> {
     /// Takes a snapshot of the counters.
     pub fn stats(&self) -> LaneStats {
         let state = self.lock();
+        // A pass that has taken an empty entry counts as running until it has found that out.
+        let waiting = state.tasks.len() as isize - state.empty;
         LaneStats {
             limit: self.limit,
             submitted: state.submitted,
-            waiting: state.tasks.len() - state.empty,
-            running: state.running,
+            waiting: waiting.max(0) as usize,
+            running: state.running.saturating_add_signed(waiting.min(0)),
             finished: state.finished,
         }
     }
@@ -224,8 +233,17 @@ impl<S: Intake + Send + Sync + 'static> LaneShared<S> {
                 state.sent -= 1;
                 state.give_up_pass()
             };
-            // After the lock is released, because the drop of a closure is user code.
-            left.into_iter().for_each(unwind::drop_silently);
+            self.discard_left(left);
+        }
+    }
+
+    /// Discards the tasks that `give_up_pass` has returned. Called without the lock, because the drop of a
+    /// closure is user code.
+    fn discard_left(&self, left: VecDeque<Task>) {
+        for task in left {
+            let discarded = task.discard(Unstarted::Cancelled);
+            self.ended(Entry::of(&discarded));
+            unwind::drop_silently(discarded);
         }
     }
 
@@ -265,7 +283,7 @@ impl<S: Intake + Send + Sync + 'static> LaneShared<S> {
         state.running -= 1;
         match entry {
             Entry::Task => state.finished += 1,
-            Entry::Empty => state.empty = state.empty.saturating_sub(1),
+            Entry::Empty => state.empty -= 1,
         }
     }
 
@@ -287,8 +305,7 @@ impl<S: Intake + Send + Sync + 'static> LaneShared<S> {
         // only `pass` makes, and are not used again.
         let lane = unsafe { Self::from_word(address) };
         let discarded = lane.take().discard(why);
-        let is_empty = matches!(discarded, Ok(Discarded::CountedBefore));
-        lane.ended(if is_empty { Entry::Empty } else { Entry::Task });
+        lane.ended(Entry::of(&discarded));
         lane.send_next();
         discarded
     }
@@ -416,7 +433,7 @@ impl<S: Intake + Send + Sync> Backlog for LaneShared<S> {
         let mut state = self.lock();
         state.finished += purged;
         // The other entries were those of tasks that had ended before.
-        state.empty = state.empty.saturating_sub(all - purged as usize);
+        state.empty -= (all - purged as usize) as isize;
         purged
     }
 }
@@ -505,7 +522,7 @@ impl<S: Intake + Send + Sync + 'static> Intake for LaneIntake<S> {
             let mut state = lane.lock();
             let left = state.give_up_pass();
             lane.decide(state);
-            left.into_iter().for_each(unwind::drop_silently);
+            lane.discard_left(left);
         }
         result
     }
