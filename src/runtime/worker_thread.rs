@@ -279,6 +279,16 @@ fn add_counted<M: Model>(shared: &Arc<M>, reason: SpawnReason) -> io::Result<boo
     add_worker(shared, reason, None).inspect_err(|_| _ = shared.metrics.failed_starts.add_shared(1))
 }
 
+/// Adds a stand-in, within the limits. Returns whether it did.
+fn add_stand_in<M: Model>(shared: &Arc<M>) -> io::Result<bool> {
+    let is_added = add_counted(shared, SpawnReason::StandIn)?;
+    if is_added {
+        shared.metrics.grown.add_shared(1);
+        shared.metrics.stand_ins.add_shared(1);
+    }
+    Ok(is_added)
+}
+
 /// Asks up to `most` workers above the floor to retire.
 pub fn release_idle<M: Model>(shared: &M, most: usize) {
     shared.change_roster(|roster| roster.release(most));
@@ -309,9 +319,8 @@ impl<M: Model> Compensation<M> {
             // idle; if the next task finds none, the autoscaler is woken.
             roster.missing() > 0 || (roster.headroom() > 0 && !shared.idle.counts().any_free())
         };
-        if needs_one && let Ok(true) = add_counted(shared, SpawnReason::StandIn) {
-            shared.metrics.grown.add_shared(1);
-            shared.metrics.stand_ins.add_shared(1);
+        if needs_one {
+            let (Ok(_) | Err(_)) = add_stand_in(shared); // without one the task blocks all the same
         }
         shared.capacity.iter().for_each(|capacity| capacity.add_permits(1));
         Some(Compensation { shared: shared.clone() })
@@ -387,12 +396,8 @@ impl<M: Model> LongWait<M> {
     /// Starts a stand-in for the waiting worker.
     pub fn start_stand_in(&self) -> StandIn {
         let shared = &self.shared;
-        match add_counted(shared, SpawnReason::StandIn) {
-            Ok(true) => {
-                shared.metrics.grown.add_shared(1);
-                shared.metrics.stand_ins.add_shared(1);
-                StandIn::Started
-            }
+        match add_stand_in(shared) {
+            Ok(true) => StandIn::Started,
             Ok(false) if shared.roster.lock().headroom() == 0 => StandIn::NotNeeded,
             Ok(false) | Err(_) => StandIn::Refused,
         }

@@ -73,6 +73,11 @@ const OF_EACH_KIND: [Wait; 18] = [
 const OF_PUSH_POOLS: [Wait; 9] =
     [Scope, ScopeOfOther, ForkJoin, Install, JoinOnOther, Loop, Stream, OrderedStream, StreamHandedOn];
 
+const _: () = assert!(
+    OF_EACH_KIND.len() + OF_PUSH_POOLS.len() == StreamHandedOn as usize + 1,
+    "the two lists hold every wait, of which this is the last"
+);
+
 /// Polls `future` and parks the thread while it is pending, as small executors do.
 pub fn block_on<F: Future>(future: F) -> F::Output {
     struct Unpark(Thread);
