@@ -212,9 +212,12 @@ fn joins_in_hooks() {
     OWN.set(rig.pool().clone()).expect("once");
     rig.execute(|| quiet_panic("for the handler")).expect("open");
     assert_eq!(rig.finish().hook_panics, 0);
-    let mut sums = std::mem::take(&mut *sums.lock().expect("not poisoned"));
-    sums.sort_unstable();
-    assert_eq!(sums, ["exit", "exit", "panic", "start", "start"].map(|place| (place, 84)));
+    let sums = std::mem::take(&mut *sums.lock().expect("not poisoned"));
+    assert!(sums.iter().all(|&(_, sum)| sum == 84), "{sums:?}");
+    let count = |wanted| sums.iter().filter(|&&(place, _)| place == wanted).count();
+    // The handler waits for the other pool. When that lasts, a stand-in starts, and calls both hooks as well.
+    assert_eq!((count("panic"), count("exit")), (1, count("start")), "{sums:?}");
+    assert!(count("start") >= 2, "{sums:?}");
     other.finish();
 }
 
