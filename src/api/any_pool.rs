@@ -21,7 +21,7 @@ use crate::policy::overflow::OnFull;
 use crate::runtime::control::{Phase, Request};
 use crate::runtime::lifecycle;
 use crate::runtime::metrics::PoolStats;
-use crate::runtime::model::Model;
+use crate::runtime::pool_kind::PoolKind;
 use crate::runtime::quiet::{self, Registration};
 use crate::submit::future::SubmitFuture;
 use crate::submit::handle::JoinHandle;
@@ -57,7 +57,7 @@ use crate::submit::{batch, single};
     label = "neither a `Pool` nor a `PullPool`",
     note = "`AnyPool` is implemented by `Pool` and `PullPool`; an `Arc<Pool>` is passed as `&*pool`"
 )]
-pub trait AnyPool: Start<Intake: Model> + fmt::Debug + Sized + Send + Sync + 'static {
+pub trait AnyPool: Start<Intake: PoolKind> + fmt::Debug + Sized + Send + Sync + 'static {
     /// Configures a pool of this kind. See [`Pool::builder`].
     fn builder() -> PoolBuilder<Self> {
         PoolBuilder::new()

@@ -55,33 +55,33 @@ pub fn blocking_in<R>(pool: u32, f: impl FnOnce() -> R) -> R {
 
 thread_local! {
     /// Whether another worker stands in for the worker that this thread acts as.
-    static IS_AWAY: Cell<bool> = const { Cell::new(false) };
+    static HAS_STAND_IN: Cell<bool> = const { Cell::new(false) };
 }
 
 /// While this exists, another worker stands in for the calling thread.
 struct BlockingGuard {
     /// Tells the stand-in to retire when it is dropped.
     _stand_in: Option<Box<dyn Any>>,
-    /// `IS_AWAY` before, which the drop restores.
-    was_away: bool,
+    /// `HAS_STAND_IN` before, which the drop restores.
+    had_stand_in: bool,
 }
 
 impl BlockingGuard {
     fn begin(pool: Option<u32>) -> Self {
-        let was_away = IS_AWAY.get();
-        let is_meant = |id| !was_away && pool.is_none_or(|pool| pool == id);
+        let had_stand_in = HAS_STAND_IN.get();
+        let is_meant = |id| !had_stand_in && pool.is_none_or(|pool| pool == id);
         let stand_in = current::with(|worker| match worker {
             Some(worker) if is_meant(worker.core().id) => worker.begin_blocking(),
             _ => None,
         });
-        IS_AWAY.set(was_away || stand_in.is_some());
-        BlockingGuard { _stand_in: stand_in, was_away }
+        HAS_STAND_IN.set(had_stand_in || stand_in.is_some());
+        BlockingGuard { _stand_in: stand_in, had_stand_in }
     }
 }
 
 impl Drop for BlockingGuard {
     fn drop(&mut self) {
-        IS_AWAY.set(self.was_away);
+        HAS_STAND_IN.set(self.had_stand_in);
     }
 }
 

@@ -15,7 +15,7 @@ use crate::base::facade::lock;
 use crate::base::unwind;
 use crate::runtime::metrics::PoolStats;
 use crate::runtime::report::{self, AtEnd};
-use crate::runtime::{current, thread_role};
+use crate::runtime::{current, current_pool};
 use crate::sys::exit;
 
 static GLOBAL: OnceLock<Pool> = OnceLock::new();
@@ -90,7 +90,7 @@ impl PoolBuilder {
 /// The global pool for the calling thread. `None` if it cannot be built, and for the thread of a worker that
 /// has left its pool: the destructors of the thread's locals must not start another pool.
 pub fn for_this_thread() -> Option<&'static Pool> {
-    let has_left = thread_role::is_of_a_pool() && !current::is_worker();
+    let has_left = current_pool::is_of_a_pool() && !current::is_worker();
     if has_left { None } else { get_or_build().ok() }
 }
 

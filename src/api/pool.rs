@@ -19,7 +19,7 @@ use crate::runtime::config::Config;
 use crate::runtime::control::{Phase, Request};
 use crate::runtime::lifecycle;
 use crate::runtime::metrics::PoolStats;
-use crate::runtime::model::Model;
+use crate::runtime::pool_kind::PoolKind;
 use crate::runtime::quiet::{self, Registration};
 use crate::submit::handle::JoinHandle;
 use crate::submit::target::{Start, SubmitTarget};

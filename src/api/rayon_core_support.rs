@@ -26,7 +26,7 @@ use crate::push::shared::PushShared;
 use crate::push::worker::PushWorker;
 use crate::runtime::config::Rules;
 use crate::runtime::lifecycle;
-use crate::runtime::model::Model;
+use crate::runtime::pool_kind::PoolKind;
 use crate::runtime::supplied::{self, SuppliedWorker};
 use crate::submit::single;
 use crate::sys::stack;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::base::facade::{Mutex, MutexGuard, lock};
 use crate::base::unwind;
-use crate::limits::wait_queue::{Acquire, Semaphore, WaitMode, WaitNode, WaitQueue};
+use crate::limits::wait_queue::{Acquired, Semaphore, WaitMode, WaitNode, WaitQueue};
 use crate::sync::waiter::Waiter;
 
 /// A semaphore for weights; see the module's text.
@@ -84,13 +84,13 @@ impl Semaphore for Budget {
         f(&mut lock(&self.state).queue)
     }
 
-    fn enqueue(&self, weight: u64, mode: WaitMode, waiter: Waiter) -> Acquire {
+    fn acquire_or_enqueue(&self, weight: u64, mode: WaitMode, waiter: Waiter) -> Acquired {
         debug_assert!(weight <= self.limit, "a weight above the limit would wait forever");
         let mut state = lock(&self.state);
         let (acquired, unused) = if self.acquire_from(&mut state, weight) {
-            (Acquire::Ready, Some(waiter))
+            (Acquired::Ready, Some(waiter))
         } else {
-            state.queue.enqueue(weight, mode, waiter)
+            state.queue.acquire_or_enqueue(weight, mode, waiter)
         };
         drop(state);
         unwind::drop_silently(unused);

@@ -44,7 +44,7 @@ use crossbeam_utils::CachePadded;
 use crate::base::barrier::Barrier;
 use crate::base::facade::{AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering, lock};
 use crate::base::unwind;
-use crate::limits::wait_queue::{Acquire, Semaphore, WaitMode, WaitNode, WaitQueue};
+use crate::limits::wait_queue::{Acquired, Semaphore, WaitMode, WaitNode, WaitQueue};
 use crate::sync::grow_table::GrowTable;
 use crate::sync::waiter::Waiter;
 
@@ -272,16 +272,16 @@ impl Semaphore for Permits {
         f(&mut lock(&self.state).queue)
     }
 
-    fn enqueue(&self, weight: u64, mode: WaitMode, waiter: Waiter) -> Acquire {
+    fn acquire_or_enqueue(&self, weight: u64, mode: WaitMode, waiter: Waiter) -> Acquired {
         debug_assert_eq!(weight, 1, "a task has one permit");
         let mut state = lock(&self.state);
         if state.queue.has_no_handoff() && self.acquire_from_state(&mut state, 1).0 == 1 {
             drop(state);
             unwind::drop_silently(waiter);
-            return Acquire::Ready;
+            return Acquired::Ready;
         }
-        let (acquired, unused) = state.queue.enqueue(1, mode, waiter);
-        if let Acquire::Queued(_) = acquired {
+        let (acquired, unused) = state.queue.acquire_or_enqueue(1, mode, waiter);
+        if let Acquired::Queued(_) = acquired {
             // Relaxed: written under the mutex. If it is set, an earlier waiter has executed the barrier for
             // all.
             if self.wanted.load(Ordering::Relaxed) == 0 {

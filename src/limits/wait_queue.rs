@@ -40,7 +40,7 @@ pub enum WaitMode {
 /// The result of an attempt to acquire a weight or else wait for it.
 #[derive(Debug)]
 #[must_use]
-pub enum Acquire {
+pub enum Acquired {
     /// The weight was acquired.
     Ready,
     /// The resource is closed; waiting would be in vain.
@@ -54,7 +54,7 @@ pub trait Semaphore {
     /// Calls `f` with the queue, under the mutex of the semaphore. `f` runs no user code.
     fn with_queue<R>(&self, f: impl FnOnce(&mut WaitQueue) -> R) -> R;
     /// Acquires `weight`, or else enqueues `waiter`.
-    fn enqueue(&self, weight: u64, mode: WaitMode, waiter: Waiter) -> Acquire;
+    fn acquire_or_enqueue(&self, weight: u64, mode: WaitMode, waiter: Waiter) -> Acquired;
     /// Acquires `weight` without asking whether it is free: the semaphore is in debt until as much is
     /// released.
     fn overdraw(&self, weight: u64);
@@ -155,15 +155,20 @@ impl WaitQueue {
 
     /// Enqueues `waiter` at the end. A closed queue returns the waiter instead, to be dropped outside of the
     /// mutex.
-    pub fn enqueue(&mut self, weight: u64, mode: WaitMode, waiter: Waiter) -> (Acquire, Option<Waiter>) {
+    pub fn acquire_or_enqueue(
+        &mut self,
+        weight: u64,
+        mode: WaitMode,
+        waiter: Waiter,
+    ) -> (Acquired, Option<Waiter>) {
         if self.is_closed {
-            return (Acquire::Closed, Some(waiter));
+            return (Acquired::Closed, Some(waiter));
         }
         let number = self.next;
         self.next += 1;
         let state = Arc::new(AtomicU32::new(WAITING));
         self.list(mode).insert(number, QueuedWaiter { weight, state: state.clone(), waiter });
-        (Acquire::Queued(WaitNode { number, weight, mode, state }), None)
+        (Acquired::Queued(WaitNode { number, weight, mode, state }), None)
     }
 
     fn list(&mut self, mode: WaitMode) -> &mut WaitList {

@@ -5,7 +5,7 @@
 //! and `model.rs` start and end. Read `shared.rs` first.
 
 mod intake;
-mod model;
+mod kind;
 pub mod queue;
 pub mod shared;
 pub mod worker;

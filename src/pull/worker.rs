@@ -24,14 +24,14 @@ use std::time::{Duration, Instant};
 use crate::pull::shared::PullShared;
 use crate::runtime::core::Core;
 use crate::runtime::current::{CurrentSlot, CurrentWorker, PollState};
+use crate::runtime::current_pool::enter_pool;
 use crate::runtime::held_pass;
 use crate::runtime::long_wait::{self, LONG, WaitSleep, Woken};
 use crate::runtime::metrics::WorkerMetrics;
-use crate::runtime::model::{ExitReason, Owner};
-use crate::runtime::thread_role::enter_pool;
+use crate::runtime::pool_kind::{ExitReason, Owner};
 use crate::runtime::wait::{self, Awaited, Waited};
 use crate::runtime::worker_loop::{LoopState, RunUntil, WorkerLoop};
-use crate::runtime::worker_thread::Compensation;
+use crate::runtime::worker_thread::StandInGuard;
 use crate::task::erased::{Finished, Task};
 
 /// The owner half of a worker of a pull pool.
@@ -127,7 +127,7 @@ impl CurrentWorker for PullWorker {
     }
 
     fn begin_blocking(&self) -> Option<Box<dyn Any>> {
-        Compensation::begin(&self.shared).map(|compensation| Box::new(compensation) as Box<dyn Any>)
+        StandInGuard::begin(&self.shared).map(|compensation| Box::new(compensation) as Box<dyn Any>)
     }
 }
 

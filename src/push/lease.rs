@@ -30,8 +30,8 @@ use crate::push::worker::stack_job::StackJob;
 use crate::runtime::awaited_latch::AwaitedLatch;
 use crate::runtime::control::{Phase, Request};
 use crate::runtime::intake::Intake;
-use crate::runtime::model::{Model, OutsideWork, Owner};
-use crate::runtime::{current, quiet, thread_role, wait};
+use crate::runtime::pool_kind::{OutsideWork, Owner, PoolKind};
+use crate::runtime::{current, current_pool, quiet, wait};
 use crate::sync::latch::LatchResult;
 use crate::sys::{clock, stack};
 use crate::task::counts::{TaskCounts, TaskEnd};
@@ -84,7 +84,7 @@ impl PushShared {
             shared: self,
             worker,
             lease: Some(lease),
-            previous_pool: thread_role::enter_pool(self.id),
+            previous_pool: current_pool::enter_pool(self.id),
             begun: clock::now(),
         };
         leased.worker().start_lease();
@@ -132,7 +132,7 @@ impl PushShared {
         // SAFETY: `pack` initialises the place and does not panic.
         let result = match unsafe { self.dispatch((), pack) } {
             Ok(()) => AwaitedLatch::new(end, self.id).wait(),
-            Err(_) => LatchResult::Returned,
+            Err(_) => LatchResult::Unstarted,
         };
         mem::forget(abort);
         match result {
@@ -140,11 +140,11 @@ impl PushShared {
                 // SAFETY: the latch was set to "done", and the result is taken once, here.
                 unsafe { job.take_result() }.unwrap_or_else(|payload| panic::resume_unwind(payload))
             }
-            LatchResult::Returned => {
+            LatchResult::Unstarted => {
                 let returned = ReturnedJob(&job);
                 // SAFETY: the task was refused before it was made, or discarded, so the job was not and will
                 // not be run.
-                self.run_inline(move |worker| unsafe { returned.call(worker) })
+                self.run_without_threads(move |worker| unsafe { returned.call(worker) })
             }
         }
     }
@@ -185,7 +185,7 @@ unsafe fn discard_sent(address: Word, _: Word, _: Word, _: Unstarted) -> Result<
     // SAFETY: `Job::into_task` has put the address of a job into the first word.
     let job = unsafe { pointer_in(address) };
     // SAFETY: only this task has the job. It sets the latch only here, and does not touch the job after this.
-    unsafe { Job::set(job, LatchResult::Returned) };
+    unsafe { Job::set(job, LatchResult::Unstarted) };
     Ok(Discarded::Unstarted)
 }
 
@@ -212,9 +212,9 @@ impl LeasedWorker<'_> {
 
 impl Drop for LeasedWorker<'_> {
     fn drop(&mut self) {
-        thread_role::enter_pool(self.previous_pool);
+        current_pool::enter_pool(self.previous_pool);
         // Until the lease ends, no other thread acts as this worker, so it alone writes these counters.
-        let metrics = &self.shared.record(self.worker().index()).metrics;
+        let metrics = &self.shared.worker_record(self.worker().index()).metrics;
         metrics.leased.add(clock::ticks_since(self.begun));
         self.worker().end_lease();
         self.lease.take().into_iter().for_each(|lease| self.shared.return_worker(lease));
@@ -226,7 +226,7 @@ impl PushShared {
     /// the calling thread, or on a new thread if the stack of the calling thread is smaller than the pool
     /// promises.
     #[cold]
-    fn run_inline<R: Send>(&self, f: impl FnOnce(&PushWorker) -> R + Send) -> R {
+    fn run_without_threads<R: Send>(&self, f: impl FnOnce(&PushWorker) -> R + Send) -> R {
         if stack::is_as_good_as(self.config.stack_size) || self.is_forked() {
             return run_without_threads(self, f);
         }

@@ -6,15 +6,15 @@
 //! workers to external threads (`lease.rs`), tasks sent to one worker (`affinity.rs`), start and end
 //! (`model.rs`).
 //!
-//! `api` and `submit` call it, mostly through the traits `Intake`, `Model` and `CurrentWorker` of `runtime`.
+//! `api` and `submit` call it, mostly through the traits `Intake`, `PoolKind` and `CurrentWorker` of `runtime`.
 //! Read `shared.rs` first, then `dispatcher.rs` and `worker/mod.rs`. The other kind of pool is in `pull`.
 
 pub mod affinity;
 pub mod batched_count;
 pub mod dispatcher;
 pub mod job;
+mod kind;
 pub mod lease;
-mod model;
 pub mod queues;
 pub mod scope;
 pub mod scope_broadcast;

@@ -8,7 +8,7 @@ use crate::push::scope::{Packed, ScopeTask};
 use crate::push::scope_state::ScopeState;
 use crate::push::shared::PushShared;
 use crate::push::worker::rayon_rules::wake_for_broadcast;
-use crate::runtime::model::Model;
+use crate::runtime::pool_kind::PoolKind;
 use crate::task::erased::Task;
 
 impl ScopeState {

@@ -22,7 +22,7 @@ use std::{io, thread};
 use crate::policy::scaling::{Decision, LoadView, Release, Scaler};
 use crate::runtime::control::{Phase, Request};
 use crate::runtime::metrics::LoadSample;
-use crate::runtime::model::Model;
+use crate::runtime::pool_kind::PoolKind;
 use crate::runtime::threads::ThreadExit;
 use crate::runtime::worker_thread;
 use crate::sys::signals;
@@ -33,7 +33,7 @@ use crate::workers::roster::{SpawnPolicy, SpawnReason};
 const RETRY: Duration = Duration::from_millis(100);
 
 /// Starts the autoscaler, unless the pool has one or closes.
-pub fn ensure<M: Model>(shared: &Arc<M>) -> io::Result<()> {
+pub fn ensure<M: PoolKind>(shared: &Arc<M>) -> io::Result<()> {
     // The lock is held while the thread starts, so that the pool does not end without it. This happens once.
     let mut roster = shared.roster.lock();
     if roster.spawn_policy() == SpawnPolicy::Open && !roster.has_autoscaler {
@@ -49,7 +49,7 @@ pub fn ensure<M: Model>(shared: &Arc<M>) -> io::Result<()> {
     Ok(())
 }
 
-struct Autoscaler<'a, M: Model> {
+struct Autoscaler<'a, M: PoolKind> {
     shared: &'a Arc<M>,
     scaler: Scaler,
     /// The sample of the previous look, and its time.
@@ -69,7 +69,7 @@ enum NextLook {
     After(Duration),
 }
 
-impl<'a, M: Model> Autoscaler<'a, M> {
+impl<'a, M: PoolKind> Autoscaler<'a, M> {
     fn new(shared: &'a Arc<M>) -> Self {
         shared.config.mask.apply_to_current_thread(); // a pinned thread may have built the pool
         let (before, looked) = (shared.read(), Instant::now());

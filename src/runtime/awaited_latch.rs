@@ -25,7 +25,7 @@ impl<'a> AwaitedLatch<'a> {
     /// Waits until the latch is set. A worker of a pool serves its own pool meanwhile.
     pub fn wait(mut self) -> LatchResult {
         loop {
-            if let Some(result) = self.latch.verdict() {
+            if let Some(result) = self.latch.result() {
                 return result;
             }
             if let Waited::NoStack(_) = current::wait_until(&mut self, None) {

@@ -22,7 +22,7 @@ impl Core {
             }
             for &worker in workers {
                 // The mailbox of a worker that has left meanwhile is closed.
-                if let Some(opening) = self.record(worker).broadcasts.open() {
+                if let Some(opening) = self.worker_record(worker).broadcasts.open() {
                     // Counted first, because a snapshot reads starts before submissions.
                     self.metrics.broadcast.add_shared(1);
                     opening.put(pack(worker));
@@ -38,7 +38,7 @@ impl Core {
         if accepted {
             for &worker in workers {
                 self.idle.wake_this(worker);
-                let poller = lock(&self.record(worker).poller).take();
+                let poller = lock(&self.worker_record(worker).poller).take();
                 poller.into_iter().for_each(|waker| Waiter::Waker(waker).wake());
             }
         }
@@ -48,12 +48,12 @@ impl Core {
     /// Whether a broadcast task for worker `index` is queued.
     #[inline]
     pub fn has_broadcast(&self, index: usize) -> bool {
-        !self.record(index).broadcasts.is_empty()
+        !self.worker_record(index).broadcasts.is_empty()
     }
 
     /// Takes the oldest broadcast task for worker `index`, to run or discard it.
     pub fn take_broadcast(&self, index: usize) -> Option<Task> {
-        let task = self.record(index).broadcasts.take()?;
+        let task = self.worker_record(index).broadcasts.take()?;
         // A broadcast task needs no permit, because it has a worker of its own. Its start or its discard
         // releases one, so one is overdrawn. Not earlier: a queued broadcast task may have to wait for a task
         // that waits for a permit.

@@ -26,8 +26,8 @@ impl Capacity {
     /// The capacity that `config` sets; `None` for an unbounded pool.
     pub fn new(config: &Config) -> Option<Self> {
         let capacity = config.capacity?;
-        // With capacity 0 as many tasks are admitted as there may be workers (see `add_permits`). If the pool
-        // has fewer workers now, the admitted tasks make it grow.
+        // With capacity 0 as many tasks are admitted as there may be workers (see `allow_workers`). If the
+        // pool has fewer workers now, the admitted tasks make it grow.
         let (limit, held) =
             if capacity == 0 { (config.limits.max, HeldUntil::End) } else { (capacity, HeldUntil::Start) };
         let (workers, most) = (config.limits.min, config.limits.capacity());
@@ -52,7 +52,7 @@ impl Capacity {
     }
 
     /// In a rendezvous pool: `workers` more workers may work. May call wakers.
-    pub fn add_permits(&self, workers: usize) {
+    pub fn allow_workers(&self, workers: usize) {
         if let Some(permits) = self.rendezvous()
             && workers > 0
         {
@@ -60,9 +60,9 @@ impl Capacity {
         }
     }
 
-    /// Takes [`Capacity::add_permits`] back. If more tasks are admitted already, the next tasks that end
+    /// Takes [`Capacity::allow_workers`] back. If more tasks are admitted already, the next tasks that end
     /// return no permit.
-    pub fn reduce_permits(&self, workers: usize) {
+    pub fn disallow_workers(&self, workers: usize) {
         let Some(permits) = self.rendezvous() else { return };
         let mut left = workers as u64;
         while left > 0 {

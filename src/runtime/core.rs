@@ -122,7 +122,7 @@ impl Core {
 
     /// The record of worker `index`.
     #[inline]
-    pub fn record(&self, index: usize) -> &Arc<CachePadded<Record>> {
+    pub fn worker_record(&self, index: usize) -> &Arc<CachePadded<Record>> {
         self.records.get(index)
     }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::base::unwind::Payload;
 use crate::runtime::core::Core;
-use crate::runtime::model::Model;
+use crate::runtime::pool_kind::PoolKind;
 use crate::runtime::threads::ThreadExit;
 use crate::sys::signals;
 use crate::task::cancel::Revocable;
@@ -28,14 +28,14 @@ const MOST_EMPTY: u64 = 1 << 14;
 const RETRY: Duration = Duration::from_millis(100);
 
 /// Makes a pool known as the owner of its tasks. Called once, when it starts.
-pub fn register<M: Model>(shared: &Arc<M>) {
+pub fn register<M: PoolKind>(shared: &Arc<M>) {
     let pool: Arc<dyn TaskOwner> = shared.clone();
     let pool = Arc::downgrade(&pool);
     owners::register(shared.id, pool.clone());
     let _ = shared.owner.set(pool);
 }
 
-impl<M: Model> TaskOwner for M {
+impl<M: PoolKind> TaskOwner for M {
     fn counts_early(&self) -> bool {
         Core::counts_early(self)
     }

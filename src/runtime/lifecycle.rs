@@ -1,4 +1,4 @@
-//! How a pool starts, is resized, pauses and ends; the same for every [`Model`].
+//! How a pool starts, is resized, pauses and ends; the same for every [`PoolKind`].
 //!
 //! Called by any thread that has the pool, tasks included; [`end`] refuses a worker of the pool. How workers
 //! join and leave in between is in `worker_thread.rs`. Models: `life`, `pull` and `rosters`. Tests:
@@ -14,19 +14,19 @@ use crate::base::error::{BuildError, PanicPayload, ResizeError, ShutdownError};
 use crate::base::facade::lock;
 use crate::runtime::config::Config;
 use crate::runtime::control::{Phase, Request};
-use crate::runtime::model::Model;
+use crate::runtime::pool_kind::PoolKind;
 use crate::runtime::report::{self, AtEnd};
 use crate::runtime::stall::{self, Target};
 use crate::runtime::threads::Threads;
 use crate::runtime::wait::Awaited;
 use crate::runtime::worker_thread::{Ready, StartResult};
-use crate::runtime::{autoscaler, current, early_end, thread_role, worker_thread};
+use crate::runtime::{autoscaler, current, current_pool, early_end, worker_thread};
 use crate::task::cancel::CancelCallback;
 use crate::task::counts::TaskCounts;
 use crate::workers::roster::{SpawnPolicy, SpawnReason};
 
 /// Starts a pool. If a thread of it cannot be started, the threads that run are stopped and joined.
-pub fn start<M: Model>(config: Config) -> Result<Arc<M>, BuildError> {
+pub fn start<M: PoolKind>(config: Config) -> Result<Arc<M>, BuildError> {
     let shared = Arc::new(M::new(config));
     early_end::register(&shared);
     if let Err(error) = start_threads(&shared) {
@@ -47,7 +47,7 @@ pub fn start<M: Model>(config: Config) -> Result<Arc<M>, BuildError> {
 }
 
 /// Starts the workers that a pool begins with, its autoscaler and its spare threads.
-fn start_threads<M: Model>(shared: &Arc<M>) -> Result<(), BuildError> {
+fn start_threads<M: PoolKind>(shared: &Arc<M>) -> Result<(), BuildError> {
     let limits = *shared.roster.limits();
     let (results, mut readiness) = mpsc::channel();
     let builder = Arc::new(Mutex::new(thread::current()));
@@ -130,7 +130,7 @@ impl Awaited for NextStart<'_> {
 
 /// Sets how many workers there should be. Returns when the missing workers have been started. Surplus workers
 /// retire as soon as each of them can.
-pub fn resize<M: Model>(shared: &Arc<M>, min: usize, max: usize) -> Result<(), ResizeError> {
+pub fn resize<M: PoolKind>(shared: &Arc<M>, min: usize, max: usize) -> Result<(), ResizeError> {
     if shared.is_forked() {
         return Err(ResizeError::Forked);
     }
@@ -154,8 +154,8 @@ pub fn resize<M: Model>(shared: &Arc<M>, min: usize, max: usize) -> Result<(), R
     // Outside of the lock, because this may call wakers. Each of several resizes at the same time adds its
     // own difference.
     if let Some(capacity) = &shared.capacity {
-        capacity.add_permits(max.saturating_sub(max_before));
-        capacity.reduce_permits(max_before.saturating_sub(max));
+        capacity.allow_workers(max.saturating_sub(max_before));
+        capacity.disallow_workers(max_before.saturating_sub(max));
     }
     // All workers are woken: some are to retire, and the other workers may sleep no longer than an idle
     // worker above the new minimum.
@@ -172,7 +172,7 @@ pub fn resize<M: Model>(shared: &Arc<M>, min: usize, max: usize) -> Result<(), R
 }
 
 /// Closes the pool and discards the queued tasks, without waiting for its threads.
-fn stop<M: Model>(shared: &M) {
+fn stop<M: PoolKind>(shared: &M) {
     if !shared.is_forked() {
         close(shared, Phase::Stopping);
         shared.discard_queued();
@@ -181,7 +181,7 @@ fn stop<M: Model>(shared: &M) {
 
 /// Closes a pool whose threads nothing waits for: they end by themselves when they have finished the accepted
 /// tasks. May be called by any thread, also by a worker of the pool.
-pub fn close_detached<M: Model>(shared: &M) {
+pub fn close_detached<M: PoolKind>(shared: &M) {
     if !shared.is_forked() {
         close(shared, Phase::Draining);
         shared.threads.detach();
@@ -189,7 +189,7 @@ pub fn close_detached<M: Model>(shared: &M) {
 }
 
 /// Prints the statistics if the environment asks for it, once for each pool.
-pub fn print_if_asked<M: Model>(shared: &M) {
+pub fn print_if_asked<M: PoolKind>(shared: &M) {
     if shared.config.at_end == AtEnd::Print && shared.metrics.reports.add_shared(1) == 0 {
         report::print(&shared.stats());
     }
@@ -226,7 +226,7 @@ impl Awaited for ThreadsEnd<'_> {
 }
 
 /// Closes the pool to work from outside, and enters `phase`.
-fn close<M: Model>(shared: &M, phase: Phase) {
+fn close<M: PoolKind>(shared: &M, phase: Phase) {
     {
         // Under this lock, so that no worker that is added opens its queues after the other queues were
         // closed.
@@ -247,11 +247,11 @@ fn close<M: Model>(shared: &M, phase: Phase) {
 }
 
 /// Closes the pool, enters `phase`, and waits until every thread has ended, or until the deadline.
-pub fn end<M: Model>(shared: &M, phase: Phase, deadline: Option<Instant>) -> Result<(), ShutdownError> {
+pub fn end<M: PoolKind>(shared: &M, phase: Phase, deadline: Option<Instant>) -> Result<(), ShutdownError> {
     if shared.is_forked() {
         return Err(ShutdownError::Forked);
     }
-    if thread_role::belongs_to_pool(shared) {
+    if current_pool::belongs_to_pool(shared) {
         return Err(ShutdownError::FromWorker);
     }
     close(shared, phase);
@@ -275,7 +275,7 @@ pub fn end<M: Model>(shared: &M, phase: Phase, deadline: Option<Instant>) -> Res
 }
 
 /// Discards the tasks in the queues of an open pool. Returns how many tasks that were.
-pub fn purge<M: Model>(shared: &M) -> u64 {
+pub fn purge<M: PoolKind>(shared: &M) -> u64 {
     let mut purged = 0;
     if !shared.is_forked() {
         // Before the queues, where each task that is discarded would fetch the next one of its lane.
@@ -292,12 +292,12 @@ pub fn purge<M: Model>(shared: &M) -> u64 {
 }
 
 /// Makes the workers start no task until [`resume`].
-pub fn pause<M: Model>(shared: &M) -> bool {
+pub fn pause<M: PoolKind>(shared: &M) -> bool {
     !shared.is_forked() && shared.request(Request::Pause)
 }
 
 /// Takes a [`pause`] back.
-pub fn resume<M: Model>(shared: &M) {
+pub fn resume<M: PoolKind>(shared: &M) {
     if !shared.is_forked() {
         shared.withdraw_request(Request::Pause);
         shared.pause.look_again();
@@ -309,7 +309,7 @@ pub fn resume<M: Model>(shared: &M) {
 }
 
 /// Ends a pool whose owner is dropped.
-pub fn end_on_drop<M: Model>(shared: &M) {
+pub fn end_on_drop<M: PoolKind>(shared: &M) {
     match end(shared, Phase::Draining, None) {
         // In a forked child there is nothing to end: the threads exist only in the parent, and with them
         // their share of the pool.

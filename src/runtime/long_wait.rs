@@ -41,7 +41,7 @@ use crate::base::facade::lock;
 use crate::base::unwind;
 use crate::runtime::control::{Phase, Request};
 use crate::runtime::held_pass;
-use crate::runtime::model::Model;
+use crate::runtime::pool_kind::PoolKind;
 use crate::runtime::stall::{self, Registered, Target};
 use crate::runtime::wait::{Awaited, ParkToken};
 use crate::runtime::worker_loop::WorkerLoop;
@@ -159,7 +159,7 @@ impl<'w, W: WorkerLoop> WaitSleep<'w, W> {
 }
 
 /// Whether the pool has work for a stand-in. Called after a sequentially consistent fence.
-fn wants_stand_in(shared: &impl Model) -> bool {
+fn wants_stand_in(shared: &impl PoolKind) -> bool {
     // A paused pool starts nothing, and a pool that stops discards what is queued.
     !shared.control().asks(Request::Pause) && shared.phase() != Phase::Stopping && shared.has_work()
 }
@@ -235,7 +235,7 @@ pub fn poll_is_pending(worker: &impl WorkerLoop, waker: &Waker, target: Target) 
         let (StandIn::Started | StandIn::NotNeeded | StandIn::Refused) = long_wait.start_stand_in();
         Some(Box::new((long_wait, stall::register(shared.id, || target))) as Box<dyn Any>)
     });
-    let earlier = lock(&shared.record(index).poller).replace(waker.clone());
+    let earlier = lock(&shared.worker_record(index).poller).replace(waker.clone());
     unwind::drop_silently(earlier); // user code
     // A broadcast that was sent before the waker was stored has not found it. The lock orders the two: the
     // sender queues the task first.

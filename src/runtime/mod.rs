@@ -4,7 +4,7 @@
 //! `broadcast_gate.rs` (for `broadcast.rs`), `priority.rs`, `record.rs`, `capacity.rs`, `metrics.rs` and
 //! `threads.rs`. `lifecycle.rs` starts, resizes, pauses and ends a pool; `worker_thread.rs` is the life of
 //! one thread; `worker_loop.rs` is what a worker does without a task; `autoscaler.rs` adds and releases
-//! workers; `wait.rs` and `awaited_latch.rs` are waits. `current.rs`, `current_intake.rs`, `thread_role.rs`
+//! workers; `wait.rs` and `awaited_latch.rs` are waits. `current.rs`, `current_intake.rs`, `current_pool.rs`
 //! and `stripe.rs` say what the calling thread is to the pools; `stats.rs` and `report.rs` sum up and print.
 //!
 //! Called by `submit` and `api`; `push` and `pull` implement the traits of `model.rs`, `intake.rs` and
@@ -21,14 +21,15 @@ pub mod control;
 pub mod core;
 pub mod current;
 pub mod current_intake;
+pub mod current_pool;
 pub mod early_end;
 pub mod held_pass;
 pub mod intake;
 pub mod lifecycle;
 pub mod long_wait;
 pub mod metrics;
-pub mod model;
 pub mod pause;
+pub mod pool_kind;
 pub mod priority;
 pub mod quiet;
 pub mod quiet_waits;
@@ -38,7 +39,6 @@ pub mod stall;
 mod stats;
 pub mod stripe;
 pub mod supplied;
-pub mod thread_role;
 pub mod threads;
 pub mod wait;
 pub mod worker_loop;

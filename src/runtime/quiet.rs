@@ -21,16 +21,16 @@ use crate::base::counter::Counter;
 use crate::base::error::IdleError;
 use crate::runtime::control::Phase;
 use crate::runtime::metrics::WorkerMetrics;
-use crate::runtime::model::Model;
+use crate::runtime::pool_kind::PoolKind;
 use crate::runtime::quiet_waits::QuietWait;
 use crate::runtime::stall::Target;
 use crate::runtime::wait::{self, Awaited, Waited};
-use crate::runtime::{current, thread_role};
+use crate::runtime::{current, current_pool};
 use crate::sync::waiter::Waiter;
 use crate::task::counts::TaskCounts;
 
 /// Whether no task of the pool is left, in whatever phase it is.
-pub fn is_at_rest<M: Model>(shared: &M) -> bool {
+pub fn is_at_rest<M: PoolKind>(shared: &M) -> bool {
     match shared.phase() {
         Phase::Open | Phase::Draining => shared.is_quiet(),
         Phase::Ended => true,
@@ -48,18 +48,18 @@ pub fn is_at_rest<M: Model>(shared: &M) -> bool {
 
 /// A registered wait, which is removed when this is dropped.
 #[derive(Debug)]
-pub struct Registration<M: Model> {
+pub struct Registration<M: PoolKind> {
     shared: Arc<M>,
     wait: Arc<QuietWait>,
 }
 
-impl<M: Model> Registration<M> {
+impl<M: PoolKind> Registration<M> {
     /// Begins a wait for the rest of the pool.
     pub fn new(shared: &Arc<M>) -> Result<Self, IdleError> {
         if shared.is_forked() {
             return Err(IdleError::Forked);
         }
-        if thread_role::belongs_to_pool(shared) {
+        if current_pool::belongs_to_pool(shared) {
             return Err(IdleError::FromWorker);
         }
         let registration = Registration { shared: shared.clone(), wait: Arc::default() };
@@ -96,7 +96,7 @@ impl<M: Model> Registration<M> {
     }
 }
 
-impl<M: Model> Awaited for Registration<M> {
+impl<M: PoolKind> Awaited for Registration<M> {
     fn is_done(&self) -> bool {
         self.wait.has_ended()
     }
@@ -121,7 +121,7 @@ impl<M: Model> Awaited for Registration<M> {
     }
 }
 
-impl<M: Model> Drop for Registration<M> {
+impl<M: PoolKind> Drop for Registration<M> {
     fn drop(&mut self) {
         if !self.shared.is_forked() {
             self.shared.quiet_waits.remove(&self.wait);
@@ -130,7 +130,7 @@ impl<M: Model> Drop for Registration<M> {
 }
 
 /// A future that is ready when the pool is at rest. The wait begins with this call.
-pub fn future<M: Model>(shared: &Arc<M>) -> impl Future<Output = Result<(), IdleError>> + Send + use<M> {
+pub fn future<M: PoolKind>(shared: &Arc<M>) -> impl Future<Output = Result<(), IdleError>> + Send + use<M> {
     let registration = Registration::new(shared);
     async move {
         let registration = registration?;

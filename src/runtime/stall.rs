@@ -281,7 +281,7 @@ impl Target {
 }
 
 /// A pool of either kind.
-impl<M: crate::runtime::model::Model> StalledPool for M {
+impl<M: crate::runtime::pool_kind::PoolKind> StalledPool for M {
     fn snapshot(&self) -> PoolStats {
         self.stats()
     }
@@ -292,7 +292,7 @@ impl<M: crate::runtime::model::Model> StalledPool for M {
 }
 
 /// A weak reference to a pool, for [`register_pool`].
-pub fn look_at<M: crate::runtime::model::Model>(pool: &Arc<M>) -> Weak<dyn StalledPool> {
+pub fn look_at<M: crate::runtime::pool_kind::PoolKind>(pool: &Arc<M>) -> Weak<dyn StalledPool> {
     Arc::downgrade(pool) as Weak<dyn StalledPool>
 }
 

@@ -10,20 +10,20 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::runtime::core::Core;
-use crate::runtime::model::Model;
-use crate::runtime::thread_role;
+use crate::runtime::current_pool;
+use crate::runtime::pool_kind::PoolKind;
 use crate::runtime::worker_thread::{ThreadEnd, assign_number, deregister_worker, roll_back, run_worker};
 use crate::workers::roster::SpawnReason;
 
 /// A worker that waits for its thread. If it is dropped, the pool goes on without the worker.
 #[derive(Debug)]
-pub struct SuppliedWorker<M: Model> {
+pub struct SuppliedWorker<M: PoolKind> {
     /// `None` once the worker runs.
     shared: Option<Arc<M>>,
     number: usize,
 }
 
-impl<M: Model> SuppliedWorker<M> {
+impl<M: PoolKind> SuppliedWorker<M> {
     /// The next worker of the pool, or `None` if the pool has all its workers. Tasks may be pushed to the
     /// worker from now on; other workers can steal them.
     pub fn assign(shared: &Arc<M>) -> Option<Self> {
@@ -44,16 +44,16 @@ impl<M: Model> SuppliedWorker<M> {
     /// Works as this worker until the pool has ended.
     pub fn run(mut self) {
         let Some(shared) = self.shared.take() else { return };
-        let role_before = thread_role::enter_pool(shared.id);
+        let role_before = current_pool::enter_pool(shared.id);
         match run_worker(&shared, self.number, None) {
             // The thread belongs to the user, so it is not kept as a spare thread.
             ThreadEnd::PoolEnd | ThreadEnd::Gone | ThreadEnd::Spare => {}
         }
-        thread_role::enter_pool(role_before);
+        current_pool::enter_pool(role_before);
     }
 }
 
-impl<M: Model> Drop for SuppliedWorker<M> {
+impl<M: PoolKind> Drop for SuppliedWorker<M> {
     fn drop(&mut self) {
         if let Some(shared) = self.shared.take() {
             roll_back(&*shared, SpawnReason::Floor, self.number);
@@ -66,17 +66,17 @@ impl<M: Model> Drop for SuppliedWorker<M> {
 /// `None` if the pool has all its workers.
 ///
 /// `become_current` makes a worker the current worker of the calling thread for good. The worker is leaked.
-pub fn adopt<M: Model>(shared: &Arc<M>, become_current: impl FnOnce(&'static M::Worker)) -> Option<usize> {
+pub fn adopt<M: PoolKind>(shared: &Arc<M>, become_current: impl FnOnce(&'static M::Worker)) -> Option<usize> {
     let number = assign_number(&**shared, SpawnReason::Floor)?.number;
-    shared.record(number).metrics.alive.begin(shared.nanos(Instant::now()));
+    shared.worker_record(number).metrics.alive.begin(shared.nanos(Instant::now()));
     become_current(Box::leak(Box::new(M::worker(shared.clone(), number))));
-    thread_role::enter_pool(shared.id);
+    current_pool::enter_pool(shared.id);
     Some(number)
 }
 
 /// Lets a closed pool end without the adopted worker `number`, whose thread is not in the middle of a task of
 /// the pool. The tasks in its queues go to the other workers.
-pub fn release_adopted<M: Model>(shared: &M, number: usize) {
+pub fn release_adopted<M: PoolKind>(shared: &M, number: usize) {
     match deregister_worker(shared, number, None) {
         ThreadEnd::PoolEnd | ThreadEnd::Gone | ThreadEnd::Spare => {}
     }

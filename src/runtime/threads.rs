@@ -32,7 +32,7 @@ const MOST_ENDED: usize = 64;
 
 /// The longest such pause: many times what joining that many threads takes. The pause must end, because the
 /// thread that starts another may hold something that the destructor of a thread-local waits for.
-const PAUSE: Duration = Duration::from_millis(10);
+const JOIN_GRACE: Duration = Duration::from_millis(10);
 
 /// Identifies a thread. Worker numbers cannot: they are reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +104,7 @@ impl Threads {
         let mut state = lock(&self.state);
         if state.ended.len() > MOST_ENDED {
             let too_many = |state: &mut ThreadsState| state.ended.len() > MOST_ENDED;
-            let waited = self.fewer_ended.wait_timeout_while(state, PAUSE, too_many);
+            let waited = self.fewer_ended.wait_timeout_while(state, JOIN_GRACE, too_many);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         let key = ThreadKey(state.started);

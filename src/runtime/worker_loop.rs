@@ -22,7 +22,7 @@ use crate::policy::spin::SpinTime;
 use crate::runtime::control::{Phase, Request};
 use crate::runtime::core::Core;
 use crate::runtime::metrics::WorkerMetrics;
-use crate::runtime::model::{ExitReason, Model};
+use crate::runtime::pool_kind::{ExitReason, PoolKind};
 use crate::runtime::priority::Turn;
 use crate::runtime::quiet;
 use crate::runtime::record::Record;
@@ -121,7 +121,7 @@ impl LoopState {
         LoopState {
             park_slot: Arc::new(ParkSlot::new(index)),
             spin: Cell::new(SpinTime::new(core.config.spin)),
-            record: core.record(index).clone(),
+            record: core.worker_record(index).clone(),
             has_retired: Cell::new(false),
             turn: Cell::new(0),
             pending_poll: Cell::new(None),
@@ -172,7 +172,7 @@ impl fmt::Debug for LoopState {
 /// What a worker does without a task: it searches, parks and wakes up.
 pub trait WorkerLoop: Sized {
     /// The kind of pool.
-    type Pool: Model;
+    type Pool: PoolKind;
 
     /// The pool.
     fn shared(&self) -> &Arc<Self::Pool>;

@@ -1,6 +1,6 @@
 //! The life of a worker's thread, and how workers join and leave a pool that goes on: by request, by load,
 //! and as stand-ins. The numbers and counts behind that are in `workers/roster.rs`. The same for every
-//! [`Model`].
+//! [`PoolKind`].
 //!
 //! Each function says on which thread it runs: that of the worker, or the one that adds workers (a caller of
 //! the pool, the autoscaler, a worker that leaves or blocks). Models: `leaving`, `members`, `broadcasts` and
@@ -11,10 +11,10 @@
 //!    counted.
 //! 2. It refuses broadcasts and runs the broadcast tasks that it has. Then it runs its exit hook as a full
 //!    worker, so the tasks that the hook submits are queued as usual.
-//! 3. No new task can reach it ([`Model::remove_member`]): a dispatcher with an old snapshot is refused, and
-//!    chooses another worker.
-//! 4. The tasks in its queues are handed to all workers ([`Model::redistribute`]), and workers are woken for
-//!    them.
+//! 3. No new task can reach it ([`PoolKind::remove_member`]): a dispatcher with an old snapshot is refused,
+//!    and chooses another worker.
+//! 4. The tasks in its queues are handed to all workers ([`PoolKind::redistribute`]), and workers are woken
+//!    for them.
 //! 5. The pool may end without it ([`Idle::deregister`](crate::workers::idle::Idle::deregister)).
 //! 6. Its number is free for another worker.
 //!
@@ -32,9 +32,9 @@ use crate::base::unwind::{self, Payload};
 use crate::runtime::control::Phase;
 use crate::runtime::core::Core;
 use crate::runtime::metrics::PinStatus;
-use crate::runtime::model::{ExitReason, Model, OutsideWork, Owner};
+use crate::runtime::pool_kind::{ExitReason, OutsideWork, Owner, PoolKind};
 use crate::runtime::threads::ThreadExit;
-use crate::runtime::{quiet, thread_role};
+use crate::runtime::{current_pool, quiet};
 use crate::sys::{affinity, stack};
 use crate::workers::roster::{
     AssignedNumber, Next, RetireReason, RosterState, SpawnPolicy, SpawnReason, WaitKind,
@@ -65,7 +65,11 @@ impl Ready {
 }
 
 /// Adds a worker or a spare thread, if the limits allow one more for this reason. Returns whether they did.
-pub fn add_worker<M: Model>(shared: &Arc<M>, reason: SpawnReason, ready: Option<Ready>) -> io::Result<bool> {
+pub fn add_worker<M: PoolKind>(
+    shared: &Arc<M>,
+    reason: SpawnReason,
+    ready: Option<Ready>,
+) -> io::Result<bool> {
     let Some(AssignedNumber { number, spare }) = assign_number(&**shared, reason) else { return Ok(false) };
     if let Some(thread) = spare {
         thread.unpark();
@@ -81,7 +85,7 @@ pub fn add_worker<M: Model>(shared: &Arc<M>, reason: SpawnReason, ready: Option<
 }
 
 /// Assigns a number, and makes its worker known.
-pub(super) fn assign_number<M: Model>(shared: &M, reason: SpawnReason) -> Option<AssignedNumber> {
+pub(super) fn assign_number<M: PoolKind>(shared: &M, reason: SpawnReason) -> Option<AssignedNumber> {
     let mut roster = shared.roster.lock();
     let assigned = roster.assign(shared.roster.limits(), reason)?;
     let record = shared.make_record(assigned.number);
@@ -102,14 +106,14 @@ pub(super) fn assign_number<M: Model>(shared: &M, reason: SpawnReason) -> Option
 }
 
 /// Takes [`assign_number`] back, because no thread could be started.
-pub(super) fn roll_back<M: Model>(shared: &M, reason: SpawnReason, number: usize) {
+pub(super) fn roll_back<M: PoolKind>(shared: &M, reason: SpawnReason, number: usize) {
     if reason == SpawnReason::Spare {
         return shared.roster.lock().free_spare(number);
     }
     shared.retire(number, RetireReason::Unfit);
     // No worker can run the broadcast tasks that were sent meanwhile: their handles say that they never
     // start.
-    shared.record(number).broadcasts.close();
+    shared.worker_record(number).broadcasts.close();
     while let Some(task) = shared.take_broadcast(number) {
         shared.discard(task);
     }
@@ -117,13 +121,13 @@ pub(super) fn roll_back<M: Model>(shared: &M, reason: SpawnReason, number: usize
 }
 
 /// The life of one thread, from its start to its end.
-fn thread_main<M: Model>(
+fn thread_main<M: PoolKind>(
     shared: &Arc<M>,
     number: usize,
     reason: SpawnReason,
     ready: Option<Ready>,
 ) -> ThreadExit {
-    thread_role::enter_pool(shared.id);
+    current_pool::enter_pool(shared.id);
     stack::begin(shared.config.stack_size);
     shared.config.signals.apply_to_current_thread(); // a helper thread may have started this one
     pin(shared, number);
@@ -158,9 +162,9 @@ pub(super) enum ThreadEnd {
 }
 
 /// Works as worker `number`, from the start hook to the exit hook. Runs on the worker's thread.
-pub(super) fn run_worker<M: Model>(shared: &Arc<M>, number: usize, ready: Option<Ready>) -> ThreadEnd {
+pub(super) fn run_worker<M: PoolKind>(shared: &Arc<M>, number: usize, ready: Option<Ready>) -> ThreadEnd {
     let worker = M::worker(shared.clone(), number);
-    shared.record(number).metrics.alive.begin(shared.nanos(Instant::now()));
+    shared.worker_record(number).metrics.alive.begin(shared.nanos(Instant::now()));
     span::worker_started(&shared.config.name, number);
     let started = match &shared.config.hooks.start {
         Some(hook) => unwind::catch(|| worker.as_current(|| hook(number))),
@@ -184,7 +188,7 @@ pub(super) fn run_worker<M: Model>(shared: &Arc<M>, number: usize, ready: Option
     };
     if exit_reason == ExitReason::Retired {
         // No broadcast task is added any more, and no other worker may run those that are queued.
-        shared.record(number).broadcasts.close();
+        shared.worker_record(number).broadcasts.close();
         worker.run_broadcasts();
     }
     if let Some(hook) = &shared.config.hooks.exit
@@ -193,7 +197,7 @@ pub(super) fn run_worker<M: Model>(shared: &Arc<M>, number: usize, ready: Option
         worker.as_current(|| shared.run_hook(|| hook(number)));
     }
     worker.release_deque();
-    shared.record(number).metrics.alive.end(shared.nanos(Instant::now()));
+    shared.worker_record(number).metrics.alive.end(shared.nanos(Instant::now()));
     span::worker_ended(&shared.config.name, number);
     if exit_reason == ExitReason::PoolEnd {
         shared.quiet_waits.look(|| quiet::is_at_rest(&**shared));
@@ -209,14 +213,14 @@ pub(super) fn run_worker<M: Model>(shared: &Arc<M>, number: usize, ready: Option
 
 /// The end of a worker that has retired and runs no more: steps 3 to 6 of the module's text. Its thread, if
 /// there is one, may be kept.
-pub(super) fn deregister_worker<M: Model>(
+pub(super) fn deregister_worker<M: PoolKind>(
     shared: &M,
     number: usize,
     thread: Option<thread::Thread>,
 ) -> ThreadEnd {
     {
         let _roster = shared.roster.lock();
-        shared.record(number).is_member.store(false, Ordering::Relaxed); // see `Core::is_member`
+        shared.worker_record(number).is_member.store(false, Ordering::Relaxed); // see `Core::is_member`
         shared.remove_member(number);
     }
     let moved = shared.redistribute(number);
@@ -248,18 +252,18 @@ fn pin(shared: &Core, number: usize) {
             core => PinStatus::Refused(core),
         },
     };
-    shared.record(number).pin.set(status);
+    shared.worker_record(number).pin.set(status);
 }
 
 /// Starts one thread for each worker that is missing now. It does not repeat: a worker whose start hook
 /// panics would be missing again at once. An error says that there was no thread for one of them.
-pub fn fill_up<M: Model>(shared: &Arc<M>) -> io::Result<()> {
+pub fn fill_up<M: PoolKind>(shared: &Arc<M>) -> io::Result<()> {
     let missing = shared.roster.lock().missing();
     add(shared, SpawnReason::Floor, missing)
 }
 
 /// Adds up to `most` workers, within the limits.
-pub fn add<M: Model>(shared: &Arc<M>, reason: SpawnReason, most: usize) -> io::Result<()> {
+pub fn add<M: PoolKind>(shared: &Arc<M>, reason: SpawnReason, most: usize) -> io::Result<()> {
     for _ in 0..most {
         if !add_counted(shared, reason)? {
             break;
@@ -270,17 +274,17 @@ pub fn add<M: Model>(shared: &Arc<M>, reason: SpawnReason, most: usize) -> io::R
 }
 
 /// Starts as many spare threads as the user wants, or as the system gives.
-pub fn prestart_spares<M: Model>(shared: &Arc<M>) {
+pub fn prestart_spares<M: PoolKind>(shared: &Arc<M>) {
     while let Ok(true) = add_counted(shared, SpawnReason::Spare) {}
 }
 
 /// [`add_worker`] for a pool that has started: a failure is counted.
-fn add_counted<M: Model>(shared: &Arc<M>, reason: SpawnReason) -> io::Result<bool> {
+fn add_counted<M: PoolKind>(shared: &Arc<M>, reason: SpawnReason) -> io::Result<bool> {
     add_worker(shared, reason, None).inspect_err(|_| _ = shared.metrics.failed_starts.add_shared(1))
 }
 
 /// Adds a stand-in, within the limits. Returns whether it did.
-fn add_stand_in<M: Model>(shared: &Arc<M>) -> io::Result<bool> {
+fn add_stand_in<M: PoolKind>(shared: &Arc<M>) -> io::Result<bool> {
     let is_added = add_counted(shared, SpawnReason::StandIn)?;
     if is_added {
         shared.metrics.grown.add_shared(1);
@@ -290,18 +294,18 @@ fn add_stand_in<M: Model>(shared: &Arc<M>) -> io::Result<bool> {
 }
 
 /// Asks up to `most` workers above the floor to retire.
-pub fn release_idle<M: Model>(shared: &M, most: usize) {
+pub fn release_idle<M: PoolKind>(shared: &M, most: usize) {
     shared.change_roster(|roster| roster.release(most));
     shared.idle.wake_where(most, |_| true);
 }
 
 /// A worker whose task blocks, for which a stand-in works meanwhile.
 #[must_use]
-pub struct Compensation<M: Model> {
+pub struct StandInGuard<M: PoolKind> {
     shared: Arc<M>,
 }
 
-impl<M: Model> Compensation<M> {
+impl<M: PoolKind> StandInGuard<M> {
     /// For a worker of `shared`, which calls this. `None` if so many workers are blocked that no stand-in is
     /// allowed any more.
     pub fn begin(shared: &Arc<M>) -> Option<Self> {
@@ -322,19 +326,19 @@ impl<M: Model> Compensation<M> {
         if needs_one {
             let (Ok(_) | Err(_)) = add_stand_in(shared); // without one the task blocks all the same
         }
-        shared.capacity.iter().for_each(|capacity| capacity.add_permits(1));
-        Some(Compensation { shared: shared.clone() })
+        shared.capacity.iter().for_each(|capacity| capacity.allow_workers(1));
+        Some(StandInGuard { shared: shared.clone() })
     }
 }
 
-impl<M: Model> Drop for Compensation<M> {
+impl<M: PoolKind> Drop for StandInGuard<M> {
     fn drop(&mut self) {
         let shared = &*self.shared;
         if shared.is_forked() {
             return; // no stand-in exists in this process, and threads that do not exist may hold the locks
         }
         shared.change_roster(RosterState::unblock);
-        shared.capacity.iter().for_each(|capacity| capacity.reduce_permits(1));
+        shared.capacity.iter().for_each(|capacity| capacity.disallow_workers(1));
         dismiss_stand_in(shared);
     }
 }
@@ -351,7 +355,7 @@ fn dismiss_stand_in(shared: &Core) {
 /// A worker whose task waits for long. The range of the pool does not count it, and a stand-in may work in
 /// its place, until this is dropped.
 #[must_use]
-pub struct LongWait<M: Model> {
+pub struct LongWait<M: PoolKind> {
     shared: Arc<M>,
     /// The number of the worker.
     number: usize,
@@ -373,7 +377,7 @@ pub enum StandIn {
     Refused,
 }
 
-impl<M: Model> LongWait<M> {
+impl<M: PoolKind> LongWait<M> {
     /// For worker `number` of `shared`, which calls this.
     pub fn begin(shared: &Arc<M>, number: usize, kind: WaitKind) -> Option<Self> {
         if shared.is_forked() {
@@ -384,11 +388,11 @@ impl<M: Model> LongWait<M> {
         if let Some(capacity) = &shared.capacity {
             // In a rendezvous pool each task holds a permit until it ends: here the task that waits, and
             // those below it on the stack. An earlier wait may have added permits for some of them.
-            let record = shared.record(number);
+            let record = shared.worker_record(number);
             let added = record.added_permits.load(Ordering::Relaxed); // see `Record`
             permits = (record.metrics.counts.running() as usize).saturating_sub(added);
             record.added_permits.store(added + permits, Ordering::Relaxed);
-            capacity.add_permits(permits);
+            capacity.allow_workers(permits);
         }
         Some(LongWait { shared: shared.clone(), number, kind, permits })
     }
@@ -404,7 +408,7 @@ impl<M: Model> LongWait<M> {
     }
 }
 
-impl<M: Model> Drop for LongWait<M> {
+impl<M: PoolKind> Drop for LongWait<M> {
     fn drop(&mut self) {
         let shared = &*self.shared;
         if shared.is_forked() {
@@ -412,9 +416,9 @@ impl<M: Model> Drop for LongWait<M> {
         }
         shared.change_roster(|roster| roster.end_wait(self.kind));
         if let Some(capacity) = &shared.capacity {
-            let added = &shared.record(self.number).added_permits;
+            let added = &shared.worker_record(self.number).added_permits;
             added.store(added.load(Ordering::Relaxed) - self.permits, Ordering::Relaxed); // see `Record`
-            capacity.reduce_permits(self.permits);
+            capacity.disallow_workers(self.permits);
         }
         dismiss_stand_in(shared);
     }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use crate::base::error::SubmitErrorKind;
 use crate::limits::budget::{Budget, BudgetPermit};
-use crate::limits::wait_queue::{Acquire, Semaphore, WaitMode, WaitState};
+use crate::limits::wait_queue::{Acquired, Semaphore, WaitMode, WaitState};
 use crate::policy::overflow::{Caller, OnFull, OverflowAction, Overweight, overflow_action};
 use crate::runtime::config::Config;
 use crate::runtime::control::Phase;
@@ -232,9 +232,9 @@ where
             let _ = wait::block(&mut acquire, deadline);
         }
         let node = match acquire.state.take() {
-            Some(Acquire::Ready) => return Ok(()),
-            Some(Acquire::Closed) => return Err(SubmitErrorKind::Closed),
-            Some(Acquire::Queued(node)) => node,
+            Some(Acquired::Ready) => return Ok(()),
+            Some(Acquired::Closed) => return Err(SubmitErrorKind::Closed),
+            Some(Acquired::Queued(node)) => node,
             None => continue,
         };
         match (node.state(), acquire.mode) {
@@ -255,19 +255,20 @@ struct BlockingAcquire<'a, S: Semaphore> {
     weight: u64,
     mode: WaitMode,
     /// `None` before it is enqueued.
-    state: Option<Acquire>,
+    state: Option<Acquired>,
     target: Target,
 }
 
 impl<S: Semaphore> BlockingAcquire<'_, S> {
     fn enqueue(&mut self) {
         let waiter = Waiter::Thread(thread::current());
-        self.state = Some(self.semaphore.enqueue(self.weight, self.mode, waiter));
+        self.state = Some(self.semaphore.acquire_or_enqueue(self.weight, self.mode, waiter));
     }
 
     /// Enqueues itself again, in another mode.
     fn change_mode(&mut self, mode: WaitMode) {
-        if let Some(Acquire::Queued(node)) = self.state.take_if(|state| matches!(state, Acquire::Queued(_))) {
+        if let Some(Acquired::Queued(node)) = self.state.take_if(|state| matches!(state, Acquired::Queued(_)))
+        {
             self.semaphore.cancel(node); // passes on what may have been granted meanwhile
             self.mode = mode;
             self.enqueue();
@@ -278,8 +279,8 @@ impl<S: Semaphore> BlockingAcquire<'_, S> {
 impl<S: Semaphore + Sync> Awaited for BlockingAcquire<'_, S> {
     fn is_done(&self) -> bool {
         match &self.state {
-            Some(Acquire::Queued(node)) => node.state() != WaitState::Waiting,
-            Some(Acquire::Ready | Acquire::Closed) | None => true,
+            Some(Acquired::Queued(node)) => node.state() != WaitState::Waiting,
+            Some(Acquired::Ready | Acquired::Closed) | None => true,
         }
     }
 
@@ -297,8 +298,8 @@ impl<S: Semaphore + Sync> Awaited for BlockingAcquire<'_, S> {
 
     fn unpark_me(&mut self) {
         let is_waiting = match &self.state {
-            Some(Acquire::Queued(node)) => self.semaphore.set_waker(node, Waiter::Thread(thread::current())),
-            Some(Acquire::Ready | Acquire::Closed) | None => false,
+            Some(Acquired::Queued(node)) => self.semaphore.set_waker(node, Waiter::Thread(thread::current())),
+            Some(Acquired::Ready | Acquired::Closed) | None => false,
         };
         if !is_waiting {
             thread::current().unpark(); // the acquire is decided: the park that follows returns at once

@@ -136,7 +136,7 @@ impl Drop for TimingGuard {
         // queue and is not recorded.
         current::with(|worker| {
             let Some(worker) = worker else { return };
-            let timing = worker.core().record(worker.index()).timing.get_or_init(Box::default);
+            let timing = worker.core().worker_record(worker.index()).timing.get_or_init(Box::default);
             timing.waits.record(self.waited);
             timing.runs.record(self.started.elapsed());
         });

@@ -15,7 +15,7 @@ use std::task::{Context, Poll, ready};
 use crate::base::error::{SubmitError, SubmitErrorKind};
 use crate::limits::budget::{Budget, BudgetPermit};
 use crate::limits::permits::Permits;
-use crate::limits::wait_queue::{Acquire, Semaphore, WaitMode, WaitNode, WaitState};
+use crate::limits::wait_queue::{Acquired, Semaphore, WaitMode, WaitNode, WaitState};
 use crate::policy::overflow::OnFull;
 use crate::runtime::current::{self, PollState};
 use crate::runtime::intake::Intake;
@@ -137,10 +137,10 @@ struct PendingAcquire<S: Semaphore> {
 impl<S: Semaphore> PendingAcquire<S> {
     /// Acquires `weight` at once (`None`), or enqueues for it.
     fn start(semaphore: &Arc<S>, weight: u64, cx: &Context<'_>) -> Result<Option<Self>, SubmitErrorKind> {
-        match semaphore.enqueue(weight, WaitMode::Handoff, waiter(cx)) {
-            Acquire::Ready => Ok(None),
-            Acquire::Closed => Err(SubmitErrorKind::Closed),
-            Acquire::Queued(node) => {
+        match semaphore.acquire_or_enqueue(weight, WaitMode::Handoff, waiter(cx)) {
+            Acquired::Ready => Ok(None),
+            Acquired::Closed => Err(SubmitErrorKind::Closed),
+            Acquired::Queued(node) => {
                 Ok(Some(PendingAcquire { semaphore: semaphore.clone(), node: Some(node) }))
             }
         }

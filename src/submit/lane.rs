@@ -25,10 +25,10 @@ use crate::runtime::backlog::Backlog;
 use crate::runtime::control::Phase;
 use crate::runtime::core::{self, Core};
 use crate::runtime::current;
+use crate::runtime::current_pool;
 use crate::runtime::held_pass::{self, PassSource};
 use crate::runtime::intake::{Intake, Route, RunLimit};
 use crate::runtime::stall::Target;
-use crate::runtime::thread_role;
 use crate::runtime::wait::{Awaited, Waited, block};
 use crate::task::counts::TaskCounts;
 use crate::task::erased::{Discarded, Finished, Task, TaskKind, TaskTable, Word};
@@ -494,7 +494,7 @@ impl<S: Intake + Send + Sync + 'static> Intake for LaneIntake<S> {
                 // stopped.
                 match self.phase() {
                     Phase::Open => {}
-                    Phase::Draining if thread_role::belongs_to_pool(self) => {}
+                    Phase::Draining if current_pool::belongs_to_pool(self) => {}
                     _ => return Err((closure, SubmitErrorKind::Closed)),
                 }
                 state.submitted += 1;

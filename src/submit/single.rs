@@ -13,7 +13,7 @@ use crate::base::error::{SubmitError, SubmitErrorKind};
 use crate::limits::budget::BudgetPermit;
 use crate::policy::overflow::OnFull;
 use crate::runtime::intake::Intake;
-use crate::runtime::model::Model;
+use crate::runtime::pool_kind::PoolKind;
 use crate::submit::admission::{self, Admitted, run_or_drop};
 use crate::submit::envelope::Extras;
 use crate::submit::handle::JoinHandle;
@@ -155,7 +155,7 @@ fn refused<F>(intake: &impl Intake, task: F, kind: SubmitErrorKind) -> SubmitErr
 }
 
 /// See [`Pool::broadcast`](crate::Pool::broadcast).
-pub fn broadcast<F, T>(pool: &impl Model, f: F) -> Result<Vec<JoinHandle<T>>, SubmitError<F>>
+pub fn broadcast<F, T>(pool: &impl PoolKind, f: F) -> Result<Vec<JoinHandle<T>>, SubmitError<F>>
 where
     F: Fn(usize) -> T + Send + Sync + 'static,
     T: Send + 'static,

@@ -11,7 +11,7 @@
 //! | `UNSET`  | not set; the cell is empty           | the waiter (to `ARMED`), the setter (to the result) |
 //! | `ARMED`  | not set; the cell holds a thread     | the thread that takes it out (to `TAKING`)          |
 //! | `TAKING` | not set; a thread reads the cell     | the same thread, when it has read it (to `UNSET`)   |
-//! | `DONE`, `RETURNED` | set                        | never changes                                       |
+//! | `DONE`, `UNSTARTED` | set                        | never changes                                       |
 //!
 //! In state `UNSET` the cell belongs to the waiter. In state `TAKING` it belongs to the thread that set this
 //! state: the setter, a thread that nudges ([`Latch::nudge`]), or the waiter itself. Guarded by the models
@@ -23,7 +23,7 @@ use crate::base::facade::{AtomicU32, Ordering, Tomb, UninitCell, fence, spin_loo
 const UNSET: u32 = 0;
 const ARMED: u32 = 1;
 const DONE: u32 = 2;
-const RETURNED: u32 = 3;
+const UNSTARTED: u32 = 3;
 const TAKING: u32 = 4;
 
 /// The result that a latch was set to.
@@ -32,7 +32,7 @@ pub enum LatchResult {
     /// The awaited work is done.
     Done,
     /// The awaited work has not been started, and only the waiter may still run it.
-    Returned,
+    Unstarted,
 }
 
 /// A one-time event with one waiter; see the module's text.
@@ -51,12 +51,12 @@ impl Latch {
 
     /// The result, if the latch is set.
     #[inline]
-    pub fn verdict(&self) -> Option<LatchResult> {
+    pub fn result(&self) -> Option<LatchResult> {
         // Acquire pairs with the Release in `set`: a thread that sees the result sees the work done before
         // it.
         match self.state.load(Ordering::Acquire) {
             DONE => Some(LatchResult::Done),
-            RETURNED => Some(LatchResult::Returned),
+            UNSTARTED => Some(LatchResult::Unstarted),
             _ => None,
         }
     }
@@ -64,13 +64,13 @@ impl Latch {
     /// Whether it is set.
     #[inline]
     pub fn is_set(&self) -> bool {
-        self.verdict().is_some()
+        self.result().is_some()
     }
 
     /// Whether the latch holds its waiter: it is not set, and the waiter has not been nudged since it armed
     /// the latch.
     pub fn is_armed(&self) -> bool {
-        // Acquire: like `verdict`, because the waiter takes "not armed" for news and looks for them.
+        // Acquire: like `result`, because the waiter takes "not armed" for news and looks for them.
         self.state.load(Ordering::Acquire) == ARMED
     }
 
@@ -81,13 +81,13 @@ impl Latch {
     pub unsafe fn set(this: *const Latch, result: LatchResult) {
         let word = match result {
             LatchResult::Done => DONE,
-            LatchResult::Returned => RETURNED,
+            LatchResult::Unstarted => UNSTARTED,
         };
         // SAFETY: the latch is valid until it is set, which is when the exchange below succeeds. The
         // reference is not used after that.
         let latch = unsafe { &*this };
         let mut waiter = None;
-        // Release pairs with the Acquire in `verdict`. Relaxed on failure: `take_waiter` reads the cell with
+        // Release pairs with the Acquire in `result`. Relaxed on failure: `take_waiter` reads the cell with
         // Acquire.
         while latch.state.compare_exchange(UNSET, word, Ordering::Release, Ordering::Relaxed).is_err() {
             // Takes the waiter out first, because its cell may be gone once the latch is set.
@@ -127,7 +127,7 @@ impl Latch {
         // empty.
         let waiter = unsafe { self.waiter.read() };
         // Release pairs with the Acquire in `arm`, whose write to the cell comes after this read. It also
-        // pairs with the Acquire in `verdict`, through the result that replaces this value: the memory may be
+        // pairs with the Acquire in `result`, through the result that replaces this value: the memory may be
         // freed after that.
         self.state.store(UNSET, Ordering::Release);
         Some(waiter)
@@ -151,7 +151,7 @@ impl Latch {
         // it so. So no other thread accesses the cell.
         unsafe { self.waiter.write(thread::current()) };
         // Release pairs with the Acquire in `take_waiter`. Relaxed on failure: the caller reads the result
-        // with `verdict`.
+        // with `result`.
         if self.state.compare_exchange(UNSET, ARMED, Ordering::Release, Ordering::Relaxed).is_err() {
             // SAFETY: the handle was written above, and is read once. No other thread has seen it, because
             // the state never became ARMED.
@@ -206,7 +206,7 @@ mod tests {
                 }
                 // SAFETY: only this thread waits.
                 assert!(!unsafe { latch.arm() }, "it is set");
-                assert_eq!(latch.verdict(), Some(LatchResult::Done));
+                assert_eq!(latch.result(), Some(LatchResult::Done));
             });
         }
     }
@@ -214,9 +214,9 @@ mod tests {
     #[test]
     fn a_latch_set_to_returned_says_so() {
         let latch = Latch::new();
-        assert_eq!(latch.verdict(), None);
+        assert_eq!(latch.result(), None);
         // SAFETY: the latch is alive, and this is the only call that sets it.
-        unsafe { Latch::set(&latch, LatchResult::Returned) };
-        assert_eq!(latch.verdict(), Some(LatchResult::Returned));
+        unsafe { Latch::set(&latch, LatchResult::Unstarted) };
+        assert_eq!(latch.result(), Some(LatchResult::Unstarted));
     }
 }

@@ -272,7 +272,7 @@ mutants! {
     result_set_torn: latches::a_result_wakes_a_waiter_that_parks, 6,
         torn("latch.rs", "set", "compare_exchange");
     result_read_relaxed: latches::a_result_wakes_a_waiter_that_parks, 6,
-        relaxed("latch.rs", "verdict", "load");
+        relaxed("latch.rs", "result", "load");
     latch_touched_after_it_is_set: latches::a_result_wakes_a_waiter_that_parks, 6,
         without("leaving the latch alone once it is set");
     waiter_taken_relaxed: latches::a_result_wakes_a_waiter_that_parks, 6,
@@ -362,9 +362,9 @@ mutants! {
     permit_released_without_its_barrier: permits::a_waiter_gets_the_released_permit, 6,
         removed("permits.rs", "serve_waiters", "fence");
     wait_without_its_barrier: permits::a_waiter_gets_the_released_permit, 6,
-        removed("permits.rs", "enqueue", "fence");
+        removed("permits.rs", "acquire_or_enqueue", "fence");
     wait_that_is_not_announced: permits::a_waiter_gets_the_released_permit, 6,
-        removed("permits.rs", "enqueue", "store");
+        removed("permits.rs", "acquire_or_enqueue", "store");
     permit_not_counted: permits::a_waiter_gets_the_released_permit, 6,
         removed("permits.rs", "count_alone", "store");
     permits_from_outside_not_counted: permits::a_permit_goes_from_waiter_to_waiter, 2,

@@ -82,7 +82,7 @@ unsafe fn discard_stolen(address: Word, _: Word, _: Word, _: Unstarted) -> Resul
     // SAFETY: `Job::into_task` has put the address of a job into the first word.
     let job = unsafe { pointer_in(address) };
     // SAFETY: only this task has the job. It sets the latch only here, and does not touch the job after this.
-    unsafe { Job::set(job, LatchResult::Returned) };
+    unsafe { Job::set(job, LatchResult::Unstarted) };
     Ok(Discarded::RunBefore)
 }
 
@@ -252,7 +252,7 @@ impl PushWorker {
             // SAFETY: the latch was set to "done", and the result is taken once, here.
             LatchResult::Done => unsafe { forked.take_result() },
             // SAFETY: the thief has returned it without running it.
-            LatchResult::Returned => unwind::catch(|| unsafe { forked.call(self, RanBy::Owner) }),
+            LatchResult::Unstarted => unwind::catch(|| unsafe { forked.call(self, RanBy::Owner) }),
         }
     }
 
@@ -270,7 +270,7 @@ impl PushWorker {
                 );
             }
             for _ in 0..32 {
-                if let Some(result) = job.latch().verdict() {
+                if let Some(result) = job.latch().result() {
                     return result;
                 }
                 std::hint::spin_loop();
@@ -348,7 +348,7 @@ impl PushWorker {
             // The part may belong to other work: see "Waiting for a thief" and "Nested runs" above.
             // SAFETY: this worker took the part and has not run it. It sets the latch only here, and does not
             // use the part after this.
-            unsafe { Job::set(part, LatchResult::Returned) };
+            unsafe { Job::set(part, LatchResult::Unstarted) };
             return true;
         }
         self.metrics().stolen_forks.add(1);

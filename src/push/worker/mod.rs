@@ -36,10 +36,10 @@ use crate::runtime::held_pass;
 use crate::runtime::intake::{NotifyOnDrop, Rejected};
 use crate::runtime::long_wait;
 use crate::runtime::metrics::WorkerMetrics;
-use crate::runtime::model::{ExitReason, Model, Owner};
+use crate::runtime::pool_kind::{ExitReason, Owner, PoolKind};
 use crate::runtime::wait::{Awaited, Waited};
 use crate::runtime::worker_loop::{LoopState, RunUntil, WorkerLoop};
-use crate::runtime::worker_thread::Compensation;
+use crate::runtime::worker_thread::StandInGuard;
 use crate::task::erased::{Finished, Task};
 use crate::workers::idle::ParkSlot;
 
@@ -243,7 +243,7 @@ impl CurrentWorker for PushWorker {
     fn begin_blocking(&self) -> Option<Box<dyn Any>> {
         self.flush(); // the scope must not wait until this task goes on
         self.offer_oldest();
-        Compensation::begin(&self.shared).map(|compensation| Box::new(compensation) as Box<dyn Any>)
+        StandInGuard::begin(&self.shared).map(|compensation| Box::new(compensation) as Box<dyn Any>)
     }
 }
 

@@ -23,10 +23,10 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use crate::push::worker::PushWorker;
+use crate::runtime::current_pool::enter_pool;
 use crate::runtime::held_pass;
 use crate::runtime::long_wait::{LONG, WaitSleep, Woken};
-use crate::runtime::model::Owner;
-use crate::runtime::thread_role::enter_pool;
+use crate::runtime::pool_kind::Owner;
 use crate::runtime::wait::{Awaited, Waited, is_deep, join_spin, on_thread};
 use crate::runtime::worker_loop::{RunUntil, WorkerLoop};
 

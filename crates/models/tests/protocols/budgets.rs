@@ -9,7 +9,7 @@ use super::common::{end, spawn};
 use super::semaphore::{acquire, this_thread, wait};
 use crate::code::budget::Budget;
 use crate::code::facade::UninitCell;
-use crate::code::wait_queue::{Acquire, Semaphore, WaitMode, WaitNode, WaitState};
+use crate::code::wait_queue::{Acquired, Semaphore, WaitMode, WaitNode, WaitState};
 
 /// A budget that is used completely.
 fn used_up(limit: u64) -> Arc<Budget> {
@@ -20,8 +20,8 @@ fn used_up(limit: u64) -> Arc<Budget> {
 
 /// The node of a waiter that arrives now and has to wait.
 fn enqueue(budget: &Budget, weight: u64) -> WaitNode {
-    match budget.enqueue(weight, WaitMode::Handoff, this_thread()) {
-        Acquire::Queued(node) => node,
+    match budget.acquire_or_enqueue(weight, WaitMode::Handoff, this_thread()) {
+        Acquired::Queued(node) => node,
         other => panic!("the budget is used up, and says {other:?}"),
     }
 }
@@ -45,8 +45,8 @@ pub fn a_waiter_gets_the_released_weight() {
             budget.release(1);
         })
     });
-    let acquired = budget.enqueue(2, WaitMode::Handoff, this_thread());
-    if let Acquire::Queued(node) = &acquired {
+    let acquired = budget.acquire_or_enqueue(2, WaitMode::Handoff, this_thread());
+    if let Acquired::Queued(node) = &acquired {
         assert_eq!(wait(&*budget, node), WaitState::Granted);
     }
     for index in [0, 1] {

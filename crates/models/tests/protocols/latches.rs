@@ -52,7 +52,7 @@ impl Frame {
     /// The waiter: `PushWorker::await_job`, for a waiter that does not spin.
     fn wait(&self) -> LatchResult {
         loop {
-            if let Some(result) = self.latch.verdict() {
+            if let Some(result) = self.latch.result() {
                 return result;
             }
             if self.arm() {
@@ -85,9 +85,9 @@ pub fn a_result_wakes_a_waiter_that_parks() {
 /// The waiter arms the latch, finds other work, and arms it again.
 pub fn a_result_meets_a_waiter_that_arms_again() {
     let frame = Frame::new();
-    let setter = spawn(&frame, |frame| frame.finish(LatchResult::Returned));
+    let setter = spawn(&frame, |frame| frame.finish(LatchResult::Unstarted));
     frame.arm();
-    frame.leave(LatchResult::Returned);
+    frame.leave(LatchResult::Unstarted);
     end(setter);
 }
 
@@ -123,10 +123,10 @@ pub fn a_nudge_makes_the_waiter_look_again() {
 pub fn a_nudge_meets_a_result_and_a_second_arm() {
     let frame = Frame::new();
     let publisher = spawn(&frame, Frame::publish);
-    let setter = spawn(&frame, |frame| frame.finish(LatchResult::Returned));
+    let setter = spawn(&frame, |frame| frame.finish(LatchResult::Unstarted));
     frame.arm();
-    assert_eq!(frame.wait(), LatchResult::Returned);
+    assert_eq!(frame.wait(), LatchResult::Unstarted);
     end(publisher);
-    frame.leave(LatchResult::Returned);
+    frame.leave(LatchResult::Unstarted);
     end(setter);
 }

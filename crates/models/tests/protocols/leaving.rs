@@ -1,5 +1,5 @@
 //! M10: a worker leaves the pool, from its retirement to its end (`runtime/worker_thread.rs`,
-//! `push/model.rs`). Every task in its queues, or on its way there, runs on another worker. An inbox that is
+//! `push/kind.rs`). Every task in its queues, or on its way there, runs on another worker. An inbox that is
 //! never closed replaces its deque, and another one the injector.
 
 use std::sync::Arc;

@@ -1,5 +1,5 @@
 //! A pool in miniature around the library's real `Idle` and `Inbox`: the operations of `push/shared.rs`,
-//! `push/dispatcher.rs`, `push/model.rs` and `runtime/lifecycle.rs`, in the same order. Its workers are in
+//! `push/dispatcher.rs`, `push/kind.rs` and `runtime/lifecycle.rs`, in the same order. Its workers are in
 //! `mini_worker.rs`.
 //!
 //! Those files cannot run under loom as they are: they need crossbeam's deque and injector, whose atomics

@@ -177,13 +177,13 @@ impl Worker {
         match self.await_job(job) {
             // SAFETY: the latch is set, so the cell was written; the model checks that. It is read once.
             LatchResult::Done => unsafe { job.result.read() },
-            LatchResult::Returned => job.call(self),
+            LatchResult::Unstarted => job.call(self),
         }
     }
 
     fn await_job(&self, job: &Job) -> LatchResult {
         loop {
-            if let Some(result) = job.latch().verdict() {
+            if let Some(result) = job.latch().result() {
                 return result;
             }
             if self.leapfrog(job) {
@@ -220,7 +220,7 @@ impl Worker {
         let Some(part) = self.fork_slot_of_thief(job).and_then(ForkSlot::take) else { return false };
         if !too_early && job.latch().is_set() {
             // SAFETY: only this thread has the job, and does not use it again.
-            unsafe { Job::set(part, LatchResult::Returned) };
+            unsafe { Job::set(part, LatchResult::Unstarted) };
             return true;
         }
         // SAFETY: only this thread has the job, and does not use it again after this.

@@ -7,7 +7,7 @@ use super::common::{end, spawn};
 use super::semaphore::{acquire, this_thread};
 use crate::code::barrier::Barrier;
 use crate::code::permits::Permits;
-use crate::code::wait_queue::{Acquire, Semaphore, WaitMode};
+use crate::code::wait_queue::{Acquired, Semaphore, WaitMode};
 
 const STRIPES: usize = 2;
 const WORKERS: usize = 2;
@@ -104,7 +104,7 @@ pub fn a_close_releases_all_waiters() {
 /// A future cancels when its permit may have been granted already: the next waiter gets it.
 pub fn a_cancelled_turn_goes_to_the_next_waiter() {
     let permits = full(1);
-    let Acquire::Queued(first) = permits.enqueue(1, WaitMode::Handoff, this_thread()) else {
+    let Acquired::Queued(first) = permits.acquire_or_enqueue(1, WaitMode::Handoff, this_thread()) else {
         panic!("no permit is free")
     };
     let next = spawn(&permits, |permits| assert!(acquire(permits, 1, WaitMode::Handoff)));
@@ -141,7 +141,7 @@ pub fn an_overdraft_is_never_taken_for_a_free_permit() {
     end(producer);
 }
 
-/// `Capacity::reduce_permits` against a worker that releases the only permit, and a producer. In the end no
+/// `Capacity::disallow_workers` against a worker that releases the only permit, and a producer. In the end no
 /// permit is left, whatever the order.
 pub fn a_lowered_limit_stays_lowered() {
     let permits = full(1);

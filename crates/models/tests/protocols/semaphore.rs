@@ -3,7 +3,7 @@
 use longshore_models::mutation::leaves_out;
 
 use crate::code::facade::thread;
-use crate::code::wait_queue::{Acquire, Semaphore, WaitMode, WaitNode, WaitState};
+use crate::code::wait_queue::{Acquired, Semaphore, WaitMode, WaitNode, WaitState};
 use crate::code::waiter::Waiter;
 
 /// The calling thread.
@@ -14,10 +14,10 @@ pub fn this_thread() -> Waiter {
 /// Waits for `weight`; `false` if the semaphore is closed.
 pub fn acquire(semaphore: &impl Semaphore, weight: u64, mode: WaitMode) -> bool {
     loop {
-        match semaphore.enqueue(weight, mode, this_thread()) {
-            Acquire::Ready => return true,
-            Acquire::Closed => return false,
-            Acquire::Queued(node) => match wait(semaphore, &node) {
+        match semaphore.acquire_or_enqueue(weight, mode, this_thread()) {
+            Acquired::Ready => return true,
+            Acquired::Closed => return false,
+            Acquired::Queued(node) => match wait(semaphore, &node) {
                 WaitState::Closed => return false,
                 WaitState::Granted if mode == WaitMode::Handoff => return true,
                 WaitState::Granted | WaitState::Waiting => {} // try again

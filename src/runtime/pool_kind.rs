@@ -1,7 +1,7 @@
-//! What a kind of pool must provide: [`Model`] for the queues around a [`Core`], [`Owner`] for a worker's own
-//! half.
+//! What a kind of pool must provide: [`PoolKind`] for the queues around a [`Core`], [`Owner`] for a
+//! worker's own half.
 //!
-//! `push/model.rs` and `pull/model.rs` implement `Model`. The files that start, resize and end pools are
+//! `push/kind.rs` and `pull/kind.rs` implement `PoolKind`. The files that start, resize and end pools are
 //! written over it (`lifecycle.rs`, `worker_thread.rs`, `autoscaler.rs`). Models: `life`, `pull`, `members`
 //! and `leaving`.
 
@@ -14,7 +14,7 @@ use crate::runtime::metrics::{LoadSample, PoolStats};
 use crate::task::erased::Task;
 
 /// A kind of pool: the queues around a [`Core`], as far as the start and the end of threads need them.
-pub trait Model: Deref<Target = Core> + Sized + Send + Sync + 'static {
+pub trait PoolKind: Deref<Target = Core> + Sized + Send + Sync + 'static {
     /// The owner half of a worker.
     type Worker: Owner;
 
@@ -23,7 +23,7 @@ pub trait Model: Deref<Target = Core> + Sized + Send + Sync + 'static {
     /// Makes worker `index` known to producers. `outside_work` says whether work from outside may be pushed
     /// to it. Called under the lock of the roster, before the worker's thread runs.
     fn add_member(&self, index: usize, outside_work: OutsideWork);
-    /// Takes [`Model::add_member`] back: no new task is pushed to worker `index`. Called under the lock of
+    /// Takes [`PoolKind::add_member`] back: no new task is pushed to worker `index`. Called under the lock of
     /// the roster.
     fn remove_member(&self, index: usize);
     /// Hands the tasks in the queues of a removed worker, which runs no more, to all other workers. Returns

@@ -1,4 +1,4 @@
-//! The pull pool as a [`Model`]: workers join and leave, the queue closes, the pool ends.
+//! The pull pool as a [`PoolKind`]: workers join and leave, the queue closes, the pool ends.
 //!
 //! Called by threads that start, resize and stop the pool, and by workers that park. Guarded by
 //! `tests/it/behaviour/shutdown.rs`, `shutdown_now.rs` and the model `pull`.
@@ -12,10 +12,10 @@ use crate::runtime::config::Config;
 use crate::runtime::control::Phase;
 use crate::runtime::core::Core;
 use crate::runtime::metrics::{LoadSample, PoolStats};
-use crate::runtime::model::{Model, OutsideWork};
+use crate::runtime::pool_kind::{OutsideWork, PoolKind};
 use crate::task::erased::Task;
 
-impl Model for PullShared {
+impl PoolKind for PullShared {
     type Worker = PullWorker;
 
     fn new(config: Config) -> Self {

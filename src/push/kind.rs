@@ -1,4 +1,4 @@
-//! The push pool as a [`Model`]: workers join and leave, queues close, the pool ends.
+//! The push pool as a [`PoolKind`]: workers join and leave, queues close, the pool ends.
 //!
 //! Called by threads that start, resize and stop the pool, and by workers that park. Guarded by
 //! `tests/it/behaviour/shutdown.rs`, `shutdown_now.rs`, `tests/elastic` and the models `life`, `members` and
@@ -20,12 +20,12 @@ use crate::runtime::config::Config;
 use crate::runtime::control::Phase;
 use crate::runtime::core::Core;
 use crate::runtime::metrics::{LoadSample, PoolStats};
-use crate::runtime::model::{Model, OutsideWork};
+use crate::runtime::pool_kind::{OutsideWork, PoolKind};
 use crate::sync::grow_table::GrowTable;
 use crate::sync::snapshot::Snapshot;
 use crate::task::erased::Task;
 
-impl Model for PushShared {
+impl PoolKind for PushShared {
     type Worker = PushWorker;
 
     fn new(config: Config) -> Self {
