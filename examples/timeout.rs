@@ -1,6 +1,6 @@
-//! A time limit for the whole computation: what is ready in time is used, the rest is cancelled.
+//! A time limit for the whole computation: what is ready in time is used, the rest is left out.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use longshore::{CancelToken, Pool};
 
@@ -17,18 +17,12 @@ fn approximate(terms: u64, token: &CancelToken) -> Option<f64> {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let pool = Pool::builder().workers(2).build()?;
-    let token = CancelToken::new();
-    let mut running = Vec::new();
-    for terms in [1_000, 100_000, u64::MAX] {
-        let token_of_task = token.clone();
-        running.push(pool.task().token(&token).submit(move || approximate(terms, &token_of_task))?);
-    }
-    let end = Instant::now() + Duration::from_millis(200);
-    let results = running.into_iter().map(|mut task| {
-        task.join_timeout(end.saturating_duration_since(Instant::now()))?.ok()? // `None`: not ready in time
-    });
-    let ready: Vec<f64> = results.flatten().collect();
-    token.cancel(); // the last task never ends by itself
+    let token = CancelToken::after(Duration::from_millis(200));
+    // The last item never ends by itself.
+    let terms = [1_000, 100_000, u64::MAX];
+    let results = pool.map_until(&terms, &token, |terms| approximate(*terms, &token));
+    // The outer `None` is an item that was not begun, the inner one an item that was stopped.
+    let ready: Vec<f64> = results.into_iter().flatten().flatten().collect();
     println!("{} of 3 results in time: {ready:?}", ready.len());
     assert!(ready.len() < 3 && ready.iter().all(|pi| (pi - std::f64::consts::PI).abs() < 0.01));
     Ok(())

@@ -2,7 +2,7 @@
 //! because a process has one global pool.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Barrier, mpsc};
+use std::sync::{Arc, Barrier, OnceLock, mpsc};
 use std::thread;
 
 use longshore::{AnyPool, BuildError, Pool, PullPool, SubmitErrorKind};
@@ -138,4 +138,40 @@ fn the_end_of_the_process_says_what_was_lost() {
     assert!(text.contains("0 have not started, 1 are running"), "{text}");
     let text = Child::of(NAME).variable("LONGSHORE_EXIT_WARNING", "0").succeeds().output;
     assert!(!text.contains("have not started"), "{text}");
+}
+
+/// The same for a pool in a static, of either kind.
+#[test]
+fn the_end_of_the_process_looks_at_all_pools() {
+    const NAME: &str = "the_end_of_the_process_looks_at_all_pools";
+    static PUSH: OnceLock<Pool> = OnceLock::new();
+    static PULL: OnceLock<PullPool> = OnceLock::new();
+    let scenario = |argument: &str| {
+        let warns = argument != "silent";
+        let push = Pool::builder().workers(1).thread_name("first").exit_warning(warns);
+        let pull = PullPool::builder().workers(1).thread_name("second").exit_warning(warns);
+        let push = PUSH.get_or_init(|| push.build().expect("starts"));
+        let pull = PULL.get_or_init(|| pull.build().expect("starts"));
+        assert!(push.pause() && pull.pause());
+        (0..3).for_each(|_| push.execute(|| ()).expect("open"));
+        (0..4).for_each(|_| pull.execute(|| ()).expect("open"));
+        if argument == "waits" {
+            push.resume();
+            pull.resume();
+            push.wait_idle().expect("outside of the pool");
+            pull.shutdown().expect("outside of the pool");
+        }
+    };
+    if plays(NAME, scenario) {
+        return;
+    }
+    let text = Child::of(NAME).succeeds().output;
+    assert!(text.contains("the pool \"first\" (3 have not started"), "{text}");
+    assert!(text.contains("the pool \"second\" (4 have not started"), "{text}");
+    for quiet in [Child::of(NAME).argument("silent"), Child::of(NAME).argument("waits")] {
+        let text = quiet.succeeds().output;
+        assert!(!text.contains("have not started"), "{text}");
+    }
+    let text = Child::of(NAME).argument("waits").variable("LONGSHORE_STATS", "1").succeeds().output;
+    assert!(text.contains("pool first") && text.contains("pool second"), "{text}");
 }

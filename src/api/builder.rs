@@ -121,6 +121,7 @@ struct Settings {
     budget: Option<u64>,
     overweight: Overweight,
     token: Option<CancelToken>,
+    is_silent_at_exit: bool,
 }
 
 // Only for `Pool`, so that the compiler can infer the kind of pool in `PoolBuilder::default()`.
@@ -318,6 +319,23 @@ impl<P> PoolBuilder<P> {
         self
     }
 
+    /// Sets whether the end of the process writes a line to standard error if accepted tasks of this pool
+    /// have not run then. The default is `true`. The environment variable `LONGSHORE_EXIT_WARNING=0` turns it
+    /// off for all pools.
+    ///
+    /// When `main` returns or [`exit`](std::process::exit) is called, the tasks of a pool that still lives,
+    /// as one in a static does, are lost. [`Pool::shutdown`](crate::Pool::shutdown) or
+    /// [`Pool::wait_idle`](crate::Pool::wait_idle) before the end waits for them.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::builder().exit_warning(false).build()?;
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
+    pub fn exit_warning(mut self, warns: bool) -> Self {
+        self.settings.is_silent_at_exit = !warns;
+        self
+    }
+
     /// Sets the seed of all random choices (victims, placement). The default is a random seed. With the same
     /// seed a worker makes the same choices, but the order of tasks still depends on timing.
     ///
@@ -510,6 +528,7 @@ impl Settings {
             placement: self.placement,
             histograms: self.histograms,
             at_end: AtEnd::from_environment(),
+            warns_at_exit: !self.is_silent_at_exit,
             seed: self.seed.unwrap_or_else(|| RandomState::new().hash_one(())),
             spin: self.spin.unwrap_or(spin),
             capacity: validate_capacity(self.capacity)?,

@@ -1,30 +1,21 @@
 //! The global pool: built at its first use, used by the free functions outside of every pool.
 //!
 //! A static that is set once holds the pool, and no thread ever drops it. A mutex makes sure that two threads
-//! do not build two pools. At the end of the process a function of this file says on standard error which
-//! tasks have not run. Guarded by `tests/process_global.rs`.
+//! do not build two pools. `runtime/process_end.rs` warns of tasks that have not run when the process ends.
+//! Guarded by `tests/process_global.rs`.
 
-use std::io::{self, Write};
 use std::sync::{Mutex, OnceLock};
-use std::{env, fmt};
 
 use crate::api::builder::PoolBuilder;
 use crate::api::pool::Pool;
 use crate::base::error::BuildError;
 use crate::base::facade::lock;
-use crate::base::unwind;
-use crate::runtime::metrics::PoolStats;
-use crate::runtime::report::{self, AtEnd};
 use crate::runtime::{current, current_pool};
-use crate::sys::exit;
 
 static GLOBAL: OnceLock<Pool> = OnceLock::new();
 
 /// Held while the global pool is built.
 static BUILDING: Mutex<()> = Mutex::new(());
-
-/// If this environment variable is `0`, the end of the process does not warn of tasks that have not run.
-const WARNING_VARIABLE: &str = "LONGSHORE_EXIT_WARNING";
 
 /// The global pool.
 impl Pool {
@@ -109,39 +100,5 @@ fn get_or_build() -> Result<&'static Pool, BuildError> {
 #[cold]
 fn build(builder: PoolBuilder) -> Result<&'static Pool, BuildError> {
     let pool = builder.build()?;
-    exit::call_at_exit(at_exit);
     Ok(GLOBAL.get_or_init(|| pool))
-}
-
-/// Called by the thread that ends the process.
-extern "C" fn at_exit() {
-    // Not a panic, because it must not cross the boundary to C.
-    let said = unwind::catch(|| {
-        let Some(pool) = GLOBAL.get().filter(|pool| !pool.shared.is_forked()) else { return };
-        let stats = pool.stats();
-        if stats.waiting + stats.running > 0 && env::var_os(WARNING_VARIABLE).is_none_or(|value| value != "0")
-        {
-            let _ = writeln!(io::stderr().lock(), "{}", LostTasks(&stats));
-        }
-        if pool.shared.config.at_end == AtEnd::Print && pool.shared.metrics.reports.add_shared(1) == 0 {
-            report::print(&stats);
-        }
-    });
-    if let Err(payload) = said {
-        unwind::drop_silently(payload);
-    }
-}
-
-/// The warning.
-struct LostTasks<'a>(&'a PoolStats);
-
-impl fmt::Display for LostTasks<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let PoolStats { waiting, running, .. } = self.0;
-        write!(
-            f,
-            "longshore: the process ends before the tasks of the global pool ({waiting} have not started, \
-             {running} are running); `Pool::global().shutdown()` waits for them"
-        )
-    }
 }

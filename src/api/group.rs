@@ -176,7 +176,7 @@ where
         // Before the lock is taken, because this may wait.
         let (admitted, permit) = match admission::admit_with(&*self.intake, &options) {
             Ok(admitted) => admitted,
-            Err(kind) => return Err(SubmitError::new(task, kind)),
+            Err(kind) => return Err(admission::refuse(&self.intake, task, kind)),
         };
         // The lock is held while the task is queued, so that the list has the order of the pool. The task
         // does not run under the lock.

@@ -34,6 +34,7 @@ pub mod scope;
 pub mod source;
 pub mod stream;
 pub mod task_builder;
+pub mod timed_token;
 mod unwind_safety;
 pub mod worker_local;
 pub mod workers;

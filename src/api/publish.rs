@@ -24,10 +24,11 @@ impl PoolStats {
     /// | `longshore_worker_queue_depth` | gauge, tasks | `worker` |
     /// | `longshore_worker_busy_seconds` | gauge, seconds | `worker` |
     /// | `longshore_worker_searching_seconds`, `.._parked_seconds` | gauge, seconds | `worker` |
-    /// | `longshore_wait_seconds`, `longshore_run_seconds` | gauge, seconds | `quantile`: `0.5` to `1` |
+    /// | `longshore_wait_seconds`, `.._run_seconds` | gauge, seconds | `quantile`: `0.5` to `1` |
+    /// | `longshore_latency_seconds` | gauge, seconds | `quantile`: `0.5` to `1` |
     ///
     /// The label `pool` is the [name](PoolStats::name) of the pool, the label `worker` the number of the
-    /// worker. The last row needs a pool with [histograms](crate::Histograms).
+    /// worker. The last two rows need a pool with [histograms](crate::Histograms).
     ///
     /// ```
     /// let pool = longshore::Pool::new()?;
@@ -48,6 +49,7 @@ impl PoolStats {
         self.workers.iter().for_each(|worker| publish_worker(&self.name, worker));
         publish_times("longshore_wait_seconds", &self.name, &self.waits());
         publish_times("longshore_run_seconds", &self.name, &self.runs());
+        publish_times("longshore_latency_seconds", &self.name, &self.latencies());
     }
 }
 

@@ -27,6 +27,7 @@ use crate::push::worker::PushWorker;
 use crate::runtime::config::Rules;
 use crate::runtime::lifecycle;
 use crate::runtime::pool_kind::PoolKind;
+use crate::runtime::process_end;
 use crate::runtime::supplied::{self, SuppliedWorker};
 use crate::submit::single;
 use crate::sys::stack;
@@ -103,7 +104,7 @@ impl DropInPool {
 
     /// Prints the statistics to standard error if `LONGSHORE_STATS` is `1`, once.
     pub fn print_statistics(&self) {
-        lifecycle::print_if_asked(&*self.shared);
+        process_end::print_if_asked(&*self.shared);
     }
 
     /// Calls `f` as a worker of the pool. An external thread acts as a parked worker if one is parked, and if

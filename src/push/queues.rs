@@ -3,7 +3,7 @@
 //!
 //! The functions that ask the whole pool ("is there work?", "is it drained?") or empty it (discard, retain)
 //! all walk this list. A new queue is added here; to `Remote::close` and the sums `pushed` and `depth` in
-//! `shared.rs`; to `redistribute` in `model.rs`, if it belongs to one worker; and to the sources that a
+//! `shared.rs`; to `redistribute` in `kind.rs`, if it belongs to one worker; and to the sources that a
 //! *worker* asks, in `worker/search.rs`.
 //!
 //! Called by any thread. Guarded by `tests/it/behaviour/shutdown_now.rs` and `pausing.rs`.

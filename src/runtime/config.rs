@@ -104,6 +104,8 @@ pub struct Config {
     pub histograms: Histograms,
     /// Whether the statistics are printed at the end.
     pub at_end: AtEnd,
+    /// Whether the end of the process warns of tasks that have not run.
+    pub warns_at_exit: bool,
     /// The longest time that a worker searches before it parks.
     pub spin: Duration,
     /// How many tasks may wait; `None` for any number.
@@ -141,6 +143,7 @@ impl Config {
             placement: Placement::Home,
             histograms: Histograms::Off,
             at_end: AtEnd::Silent,
+            warns_at_exit: false,
             spin: Duration::ZERO,
             capacity: None,
             on_full: OnFull::default(),

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use crate::base::unwind::Payload;
 use crate::runtime::core::Core;
 use crate::runtime::pool_kind::PoolKind;
+use crate::runtime::process_end;
 use crate::runtime::threads::ThreadExit;
 use crate::sys::signals;
 use crate::task::cancel::Revocable;
@@ -33,6 +34,7 @@ pub fn register<M: PoolKind>(shared: &Arc<M>) {
     let pool = Arc::downgrade(&pool);
     owners::register(shared.id, pool.clone());
     let _ = shared.owner.set(pool);
+    process_end::watch();
 }
 
 impl<M: PoolKind> TaskOwner for M {
@@ -46,6 +48,17 @@ impl<M: PoolKind> TaskOwner for M {
 
     fn report(&self, payload: Payload) {
         self.report_panic(payload);
+    }
+
+    fn at_process_end(&self) {
+        if self.is_forked() {
+            return; // the pool of the parent
+        }
+        if self.config.warns_at_exit {
+            process_end::warn(&self.stats());
+        }
+        // A pool that is never dropped has printed no table.
+        process_end::print_if_asked(self);
     }
 }
 

@@ -15,12 +15,11 @@ use crate::base::facade::lock;
 use crate::runtime::config::Config;
 use crate::runtime::control::{Phase, Request};
 use crate::runtime::pool_kind::PoolKind;
-use crate::runtime::report::{self, AtEnd};
 use crate::runtime::stall::{self, Target};
 use crate::runtime::threads::Threads;
 use crate::runtime::wait::Awaited;
 use crate::runtime::worker_thread::{Ready, StartResult};
-use crate::runtime::{autoscaler, current, current_pool, early_end, worker_thread};
+use crate::runtime::{autoscaler, current, current_pool, early_end, process_end, worker_thread};
 use crate::task::cancel::CancelCallback;
 use crate::task::counts::TaskCounts;
 use crate::workers::roster::{SpawnPolicy, SpawnReason};
@@ -188,13 +187,6 @@ pub fn close_detached<M: PoolKind>(shared: &M) {
     }
 }
 
-/// Prints the statistics if the environment asks for it, once for each pool.
-pub fn print_if_asked<M: PoolKind>(shared: &M) {
-    if shared.config.at_end == AtEnd::Print && shared.metrics.reports.add_shared(1) == 0 {
-        report::print(&shared.stats());
-    }
-}
-
 /// The end of all threads of a pool, for which a worker of another pool waits.
 struct ThreadsEnd<'a> {
     threads: &'a Threads,
@@ -270,7 +262,7 @@ pub fn end<M: PoolKind>(shared: &M, phase: Phase, deadline: Option<Instant>) -> 
         shared.wait_for_producers();
         shared.discard_queued();
     }
-    print_if_asked(shared);
+    process_end::print_if_asked(shared);
     Ok(())
 }
 

@@ -20,6 +20,8 @@ pub struct Timing {
     pub waits: Recorder,
     /// From start to end.
     pub runs: Recorder,
+    /// From the submission to the end.
+    pub latencies: Recorder,
 }
 
 /// The counters of one worker. Written by the thread that acts as the worker. `parked` and `asleep` are also
@@ -36,6 +38,10 @@ pub struct WorkerMetrics {
     pub stolen: Counter,
     /// Forked work taken from other workers.
     pub stolen_forks: Counter,
+    /// Loops that began on it.
+    pub loops: Counter,
+    /// Items of those loops.
+    pub loop_items: Counter,
     /// Times it fell asleep.
     pub parked: Counter,
     /// Time since its thread started. Busy time is this minus `searching` and `asleep`.
@@ -87,6 +93,8 @@ pub struct PoolMetrics {
     pub grown: Counter,
     /// Workers that have left while the pool went on.
     pub retired: Counter,
+    /// Tasks that were returned to their submitter.
+    pub refused: Counter,
     /// Threads that could not be started since the pool was built, or whose start hook panicked.
     pub failed_starts: Counter,
     /// Stand-ins that have joined for a blocked worker.
@@ -123,6 +131,9 @@ pub struct PoolStats {
     pub expired: u64,
     /// Tasks that were [dropped](crate::OnFull::Drop) because the pool was full.
     pub dropped: u64,
+    /// Tasks that were refused: a [`SubmitError`](crate::SubmitError) or
+    /// [`BatchError`](crate::BatchError) has returned them. They are not among the submitted.
+    pub refused: u64,
     /// Tasks in a queue.
     pub waiting: u64,
     /// How many tasks may wait, if there is a [limit](crate::PoolBuilder::queue_capacity). With 0 no task
@@ -136,6 +147,11 @@ pub struct PoolStats {
     pub run_by_callers: u64,
     /// Tasks that have started and not ended, including those that wait for another task.
     pub running: u64,
+    /// Loops that have begun, such as [`Pool::for_each`](crate::Pool::for_each). Their parts are no tasks. A
+    /// loop that an external thread sends to a worker is one.
+    pub loops: u64,
+    /// Items of those loops.
+    pub loop_items: u64,
     /// Panics in the pool's hooks, which are swallowed.
     pub hook_panics: u64,
     /// Workers that the pool has now, including stand-ins.
@@ -206,6 +222,7 @@ impl PoolStats {
             ("cancelled", self.cancelled),
             ("expired", self.expired),
             ("dropped", self.dropped),
+            ("refused", self.refused),
             ("waiting", self.waiting),
             ("running", self.running),
         ]
@@ -216,6 +233,12 @@ impl PoolStats {
     /// [measures](crate::PoolBuilder::histograms) it.
     pub fn waits(&self) -> Histogram {
         merged(self.workers.iter().map(|worker| &worker.waits))
+    }
+
+    /// The latencies of tasks, on all workers together: each from the submission to the end, waiting and
+    /// running. Empty unless the pool [measures](crate::PoolBuilder::histograms) it.
+    pub fn latencies(&self) -> Histogram {
+        merged(self.workers.iter().map(|worker| &worker.latencies))
     }
 
     /// How long tasks ran, on all workers together. Empty unless the pool
@@ -277,6 +300,9 @@ pub struct WorkerStats {
     pub waits: Histogram,
     /// How long the tasks ran. Empty unless the pool [measures](crate::PoolBuilder::histograms) it.
     pub runs: Histogram,
+    /// The latencies of the tasks, from the submission to the end. Empty unless the pool
+    /// [measures](crate::PoolBuilder::histograms) it.
+    pub latencies: Histogram,
     /// Whether and where it is pinned.
     pub pin: PinStatus,
 }

@@ -5,9 +5,10 @@
 //! `threads.rs`. `lifecycle.rs` starts, resizes, pauses and ends a pool; `worker_thread.rs` is the life of
 //! one thread; `worker_loop.rs` is what a worker does without a task; `autoscaler.rs` adds and releases
 //! workers; `wait.rs` and `awaited_latch.rs` are waits. `current.rs`, `current_intake.rs`, `current_pool.rs`
-//! and `stripe.rs` say what the calling thread is to the pools; `stats.rs` and `report.rs` sum up and print.
+//! and `stripe.rs` say what the calling thread is to the pools; `stats.rs` and `report.rs` sum up and print,
+//! `process_end.rs` warns.
 //!
-//! Called by `submit` and `api`; `push` and `pull` implement the traits of `model.rs`, `intake.rs` and
+//! Called by `submit` and `api`; `push` and `pull` implement the traits of `pool_kind.rs`, `intake.rs` and
 //! `worker_loop.rs`. Read `core.rs` first, then `worker_loop.rs`.
 
 pub mod autoscaler;
@@ -31,6 +32,7 @@ pub mod metrics;
 pub mod pause;
 pub mod pool_kind;
 pub mod priority;
+pub mod process_end;
 pub mod quiet;
 pub mod quiet_waits;
 pub mod record;

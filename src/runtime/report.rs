@@ -77,8 +77,12 @@ impl fmt::Display for PoolStats {
             }
         }
         f.write_char('\n')?;
+        if self.loops > 0 {
+            writeln!(f, "  loops {} of {} items", self.loops, self.loop_items)?;
+        }
         write_times(f, "waits", &self.waits())?;
         write_times(f, "runs", &self.runs())?;
+        write_times(f, "total", &self.latencies())?;
         let head = ["worker", "executed", "stolen", "forks", "parked", "queued", "busy", "search", "sleep"];
         for (column, name) in head.iter().enumerate() {
             write!(f, "{name:>width$}", width = if column == 0 { 8 } else { 10 })?;

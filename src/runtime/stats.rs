@@ -69,6 +69,7 @@ impl Core {
             panicked,
             expired: expired + expired_early,
             dropped,
+            refused: self.metrics.refused.get(),
             cancelled: cancelled + discarded + ended_early.saturating_sub(expired_early),
             // Computed with the submissions that were read before the starts: a task that is submitted and
             // started in between would otherwise count as waiting.
@@ -77,6 +78,8 @@ impl Core {
             blocked: self.waiting_submitters(),
             run_by_callers,
             running: started.saturating_sub(completed + failed + panicked + cancelled + expired + dropped),
+            loops: self.sum(|m| m.loops.get()),
+            loop_items: self.sum(|m| m.loop_items.get()),
             hook_panics: self.metrics.hook_panics.get(),
             live: self.roster.live(),
             min: self.config.limits.min,
@@ -122,6 +125,7 @@ impl Core {
             time_parked: Duration::from_nanos(asleep),
             waits: timing.map(|timing| timing.waits.snapshot()).unwrap_or_default(),
             runs: timing.map(|timing| timing.runs.snapshot()).unwrap_or_default(),
+            latencies: timing.map(|timing| timing.latencies.snapshot()).unwrap_or_default(),
             pin: record.pin.get(),
         }
     }

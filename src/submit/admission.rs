@@ -14,7 +14,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::base::error::SubmitErrorKind;
+use crate::base::error::{SubmitError, SubmitErrorKind};
 use crate::limits::budget::{Budget, BudgetPermit};
 use crate::limits::wait_queue::{Acquired, Semaphore, WaitMode, WaitState};
 use crate::policy::overflow::{Caller, OnFull, OverflowAction, Overweight, overflow_action};
@@ -159,6 +159,19 @@ pub fn admit_some(intake: &impl Intake, tasks: usize) -> usize {
         Some(capacity) => capacity.permits.try_acquire(stripe::current(), tasks as u64) as usize,
         None => tasks,
     }
+}
+
+/// Counts a task that is refused, and returns its error.
+#[cold]
+pub fn refuse<F>(core: &Core, task: F, kind: SubmitErrorKind) -> SubmitError<F> {
+    count_refused(core, 1);
+    SubmitError::new(task, kind)
+}
+
+/// Counts `tasks` that are refused, for the statistics.
+#[cold]
+pub fn count_refused(core: &Core, tasks: usize) {
+    core.metrics.refused.add_shared(tasks as u64);
 }
 
 /// Returns the permits of `tasks` admitted tasks that were not queued.

@@ -48,7 +48,7 @@ where
     I: IntoIterator<Item = F>,
     F: FnOnce() + Send + 'static,
 {
-    let mut tasks = tasks.into_iter();
+    let (mut tasks, mut counted) = (tasks.into_iter(), 0);
     let instrumentation = intake.instrumentation();
     let pack = |task| pack::packed(task, instrumentation.next());
     let result = if intake.capacity.is_none() {
@@ -56,11 +56,15 @@ where
     } else {
         in_admitted_portions(intake, tasks.by_ref(), |part| match part {
             BatchPart::Admitted(tasks) => intake.dispatch_batch(tasks, pack),
-            BatchPart::Single(task) => single::execute(intake, task, None).map_err(rejected).map(|()| 1),
+            BatchPart::Single(task) => {
+                let result = single::execute(intake, task, None).map(|()| 1);
+                result.map_err(|refused| rejected(refused, &mut counted))
+            }
         })
     };
     result.map_err(|Rejected { accepted, mut returned, kind }| {
         extend_by_rest(&mut returned, tasks);
+        admission::count_refused(intake, returned.len() - counted);
         BatchError::new(vec![(); accepted], returned, kind)
     })
 }
@@ -75,7 +79,7 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let mut tasks = tasks.into_iter();
+    let (mut tasks, mut counted) = (tasks.into_iter(), 0);
     let mut handles = Vec::with_capacity(tasks.size_hint().0);
     let result = if intake.capacity.is_none() {
         intake.dispatch_batch(tasks.by_ref(), collecting_handles(intake, &mut handles))
@@ -85,7 +89,8 @@ where
                 intake.dispatch_batch(tasks, collecting_handles(intake, &mut handles))
             }
             BatchPart::Single(task) => {
-                handles.push(single::submit(intake, task, None).map_err(rejected)?);
+                let result = single::submit(intake, task, None);
+                handles.push(result.map_err(|refused| rejected(refused, &mut counted))?);
                 Ok(1)
             }
         })
@@ -94,6 +99,7 @@ where
         Ok(_) => Ok(handles),
         Err(Rejected { mut returned, kind, .. }) => {
             extend_by_rest(&mut returned, tasks);
+            admission::count_refused(intake, returned.len() - counted);
             Err(BatchError::new(handles, returned, kind))
         }
     }
@@ -109,8 +115,9 @@ fn extend_by_rest<F>(returned: &mut Vec<F>, rest: impl Iterator<Item = F>) {
     }
 }
 
-/// Converts the error of a single task.
-fn rejected<F>(refused: SubmitError<F>) -> Rejected<F> {
+/// Converts the error of a single task, which the statistics have counted already.
+fn rejected<F>(refused: SubmitError<F>, counted: &mut usize) -> Rejected<F> {
+    *counted = 1;
     let kind = refused.kind;
     Rejected { accepted: 0, returned: vec![refused.into_inner()], kind }
 }

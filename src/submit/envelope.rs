@@ -137,8 +137,10 @@ impl Drop for TimingGuard {
         current::with(|worker| {
             let Some(worker) = worker else { return };
             let timing = worker.core().worker_record(worker.index()).timing.get_or_init(Box::default);
+            let ran = self.started.elapsed();
             timing.waits.record(self.waited);
-            timing.runs.record(self.started.elapsed());
+            timing.runs.record(ran);
+            timing.latencies.record(self.waited + ran);
         });
     }
 }

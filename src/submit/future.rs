@@ -202,7 +202,7 @@ where
             Ok((admitted, permit)) => {
                 single::finish_submit(&*this.intake, admitted, permit, mem::take(&mut this.options), task)
             }
-            Err(kind) => Err(SubmitError::new(task, kind)),
+            Err(kind) => Err(admission::refuse(&this.intake, task, kind)),
         })
     }
 }

@@ -343,6 +343,9 @@ impl<S: Intake + Send + Sync + 'static> TaskOwner for LaneShared<S> {
     fn report(&self, payload: Payload) {
         self.pool.report_panic(payload);
     }
+
+    /// The pool says it: its statistics count the tasks of its lanes.
+    fn at_process_end(&self) {}
 }
 
 impl<S> Drop for LaneShared<S> {

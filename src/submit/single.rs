@@ -35,7 +35,7 @@ where
             run_or_drop(intake, admitted, pack::packed(task, intake.instrumentation().next()));
             Ok(())
         }
-        Err(kind) => Err(SubmitError::new(task, kind)),
+        Err(kind) => Err(admission::refuse(intake, task, kind)),
     }
 }
 
@@ -53,7 +53,7 @@ where
     match admission::admit(intake, on_full) {
         Ok(Admitted::Enqueue) => {}
         Ok(admitted) => return Ok(submit_elsewhere(intake, admitted, task)),
-        Err(kind) => return Err(SubmitError::new(task, kind)),
+        Err(kind) => return Err(admission::refuse(intake, task, kind)),
     }
     // This choice is made before the task is packed, for the reason given in `enqueue`.
     match intake.instrumentation().next() {
@@ -151,7 +151,7 @@ where
 #[cold]
 fn refused<F>(intake: &impl Intake, task: F, kind: SubmitErrorKind) -> SubmitError<F> {
     admission::refund(intake, 1);
-    SubmitError::new(task, kind)
+    admission::refuse(intake, task, kind)
 }
 
 /// See [`Pool::broadcast`](crate::Pool::broadcast).
@@ -161,7 +161,7 @@ where
     T: Send + 'static,
 {
     if pool.is_forked() {
-        return Err(SubmitError::new(f, SubmitErrorKind::Forked));
+        return Err(admission::refuse(pool, f, SubmitErrorKind::Forked));
     }
     let f = Arc::new(f);
     let (mut handles, instrumentation) = (Vec::new(), pool.instrumentation());
@@ -178,7 +178,7 @@ where
         return Ok(handles);
     }
     let task = Arc::into_inner(f).expect("a refused broadcast makes no task");
-    Err(SubmitError::new(task, SubmitErrorKind::Closed))
+    Err(admission::refuse(pool, task, SubmitErrorKind::Closed))
 }
 
 /// An id that no pool has. A worker must not run an awaited broadcast task itself, because the task may be
@@ -193,7 +193,7 @@ where
 {
     match admission::admit_with(intake, &options) {
         Ok((admitted, permit)) => execute_admitted(intake, admitted, permit, options, task),
-        Err(kind) => Err(SubmitError::new(task, kind)),
+        Err(kind) => Err(admission::refuse(intake, task, kind)),
     }
 }
 
@@ -248,7 +248,7 @@ where
 {
     match admission::admit_with(intake, &options) {
         Ok((admitted, permit)) => finish_submit(intake, admitted, permit, options, task),
-        Err(kind) => Err(SubmitError::new(task, kind)),
+        Err(kind) => Err(admission::refuse(intake, task, kind)),
     }
 }
 

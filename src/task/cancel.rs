@@ -4,7 +4,8 @@
 //! use any part. Guarded by `tests/it/behaviour/cancel.rs` and `conditions.rs`.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Instant;
 
 use crate::base::debug::impl_debug;
 use crate::base::facade::{AtomicBool, Mutex, Ordering, lock};
@@ -46,6 +47,19 @@ pub struct CancelToken {
 struct Node {
     is_cancelled: AtomicBool,
     links: Mutex<Links>,
+    /// Keeps the parent, so that a cancellation further up finds this node when the token between the two
+    /// is gone.
+    parent: Option<Arc<Node>>,
+    /// The time limit of the token itself; see `api/timed_token.rs`.
+    time_limit: OnceLock<TimeLimit>,
+}
+
+/// What cancels a token that has a time limit.
+pub enum TimeLimit {
+    /// A helper thread. Dropping the box withdraws the request.
+    Helper { _registration: Box<dyn Send + Sync> },
+    /// There is no helper thread. A look at the token compares this time with the clock.
+    Clock(Instant),
 }
 
 /// The nodes and callbacks to notify. Empty forever once the token is cancelled.
@@ -86,14 +100,17 @@ const RETAIN_FROM: usize = 32;
 impl CancelToken {
     /// A token that has not been cancelled.
     pub fn new() -> Self {
-        CancelToken { node: Node::new(false) }
+        CancelToken { node: Node::new(false, None) }
     }
 
     /// A token that is cancelled together with this one. If this one is cancelled already, so is the new one.
     pub fn child(&self) -> CancelToken {
         let mut links = lock(&self.node.links);
         // Under the mutex: a cancellation either finds the child in the list, or has set the flag before.
-        let child = Node::new(self.is_cancelled());
+        let child = Node::new(self.is_cancelled(), Some(self.node.clone()));
+        if let Some(TimeLimit::Clock(limit)) = self.node.time_limit.get() {
+            let _ = child.time_limit.set(TimeLimit::Clock(*limit)); // no other thread has the child yet
+        }
         if !self.is_cancelled() {
             if links.children.len() >= links.retain_at {
                 links.children.retain(|child| child.strong_count() > 0);
@@ -104,25 +121,23 @@ impl CancelToken {
         CancelToken { node: child }
     }
 
-    /// Whether the token was cancelled, directly or through a parent. Costs one load.
+    /// Whether the token was cancelled, directly or through a parent. Costs two loads.
     #[inline]
     pub fn is_cancelled(&self) -> bool {
         // Acquire pairs with the Release in `cancel_alone`: a thread that sees the flag sees what the
         // canceller did before.
-        self.node.is_cancelled.load(Ordering::Acquire)
+        self.node.is_cancelled.load(Ordering::Acquire) || self.node.is_late()
     }
 
     /// Cancels the token and its children. Returns `false` if the token was cancelled before.
     pub fn cancel(&self) -> bool {
-        let Some(links) = self.node.cancel_alone() else { return false };
-        // Without recursion, because a chain of children may be long.
-        let mut pending = vec![links];
-        while let Some(Links { children, callbacks, .. }) = pending.pop() {
-            callbacks.into_values().for_each(CancelCallback::notify);
-            pending
-                .extend(children.iter().filter_map(Weak::upgrade).filter_map(|child| child.cancel_alone()));
-        }
-        true
+        self.node.cancel()
+    }
+
+    /// Gives a new token its time limit. `limit` makes it of what cancels the token.
+    pub(crate) fn limit_time(&self, limit: impl FnOnce(Weak<dyn Revocable>) -> TimeLimit) {
+        let node: Arc<dyn Revocable> = self.node.clone();
+        let _ = self.node.time_limit.set(limit(Arc::downgrade(&node)));
     }
 
     /// Registers `callback` for the cancellation. If the token is cancelled already, drops it and returns
@@ -142,8 +157,35 @@ impl CancelToken {
 }
 
 impl Node {
-    fn new(is_cancelled: bool) -> Arc<Self> {
-        Arc::new(Node { is_cancelled: AtomicBool::new(is_cancelled), links: Mutex::new(Links::default()) })
+    fn new(is_cancelled: bool, parent: Option<Arc<Node>>) -> Arc<Self> {
+        Arc::new(Node {
+            is_cancelled: AtomicBool::new(is_cancelled),
+            links: Mutex::new(Links::default()),
+            parent,
+            time_limit: OnceLock::new(),
+        })
+    }
+
+    /// Whether a time limit has passed that no helper thread watches.
+    #[inline]
+    fn is_late(&self) -> bool {
+        match self.time_limit.get() {
+            Some(TimeLimit::Clock(limit)) => Instant::now() >= *limit,
+            Some(TimeLimit::Helper { .. }) | None => false,
+        }
+    }
+
+    /// See [`CancelToken::cancel`].
+    fn cancel(&self) -> bool {
+        let Some(links) = self.cancel_alone() else { return false };
+        // Without recursion, because a chain of children may be long.
+        let mut pending = vec![links];
+        while let Some(Links { children, callbacks, .. }) = pending.pop() {
+            callbacks.into_values().for_each(CancelCallback::notify);
+            pending
+                .extend(children.iter().filter_map(Weak::upgrade).filter_map(|child| child.cancel_alone()));
+        }
+        true
     }
 
     /// Sets the flag and returns what to notify; `None` if it was set before.
@@ -154,6 +196,23 @@ impl Node {
         }
         self.is_cancelled.store(true, Ordering::Release); // pairs with the Acquire in `is_cancelled`
         Some(std::mem::take(&mut *links))
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // Without recursion, because a chain of parents may be long.
+        let mut parent = self.parent.take();
+        while let Some(node) = parent {
+            parent = Arc::into_inner(node).and_then(|mut node| node.parent.take());
+        }
+    }
+}
+
+/// The end of the time limit.
+impl Revocable for Node {
+    fn revoke(&self, _: Unstarted) -> bool {
+        self.cancel()
     }
 }
 
@@ -173,6 +232,7 @@ impl CancelCallback {
 }
 
 impl_debug! { CancelCallback {} }
+impl_debug! { TimeLimit {} }
 
 impl Drop for CancelRegistration {
     fn drop(&mut self) {

@@ -31,6 +31,9 @@ pub trait TaskOwner: Send + Sync {
 
     /// Gives the panic of a closure's drop to the user's panic handler.
     fn report(&self, payload: Payload);
+
+    /// Says which tasks are lost because the process ends.
+    fn at_process_end(&self);
 }
 
 /// Locks of the table. A power of two, more than there are threads that cancel at the same time.
@@ -69,6 +72,15 @@ pub fn forget(id: u32) {
         Some(shard.swap_remove(place))
     });
     drop(forgotten); // after the lock is released
+}
+
+/// All owners.
+pub fn all() -> Vec<Arc<dyn TaskOwner>> {
+    let mut owners = Vec::new();
+    for shard in (0..SHARDS as u32).filter_map(shard) {
+        owners.extend(shard.iter().filter_map(|(_, owner)| owner.upgrade()));
+    }
+    owners
 }
 
 /// The owner with this number, if it can count the end of a task now.

@@ -10,3 +10,5 @@ mod at_once;
 mod crossing;
 #[path = "in_time.rs"]
 mod in_time;
+#[path = "timed.rs"]
+mod timed;

@@ -307,3 +307,15 @@ fn a_panic_is_in_the_place_of_its_item_and_a_purge_is_reported() {
     drop(stream);
     rig.finish();
 }
+
+#[test]
+fn loops_and_their_items_are_counted() {
+    crate::on_pools(|rig| {
+        rig.for_each(0..1_000, |_| crate::work(1));
+        assert_eq!(rig.map(0..500, |n| n).len(), 500);
+        assert!(!rig.any(0..0, |_: i32| true));
+        let stats = rig.stats();
+        assert_eq!((stats.loops, stats.loop_items), (3, 1_500));
+        assert!(stats.to_string().contains("loops 3 of 1500 items"), "{stats}");
+    });
+}

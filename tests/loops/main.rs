@@ -9,6 +9,7 @@ mod failing;
 mod items;
 mod results;
 mod sorting;
+mod until;
 
 use std::hint::black_box;
 

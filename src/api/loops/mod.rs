@@ -2,8 +2,8 @@
 //! `part.rs`.
 //!
 //! `each.rs` calls a body, `map.rs` and `filter.rs` collect results, `reduce.rs` combines them, `search.rs`
-//! stops early, `scan.rs` sums up in place, `sort.rs` sorts. Each method is there twice, on a
-//! [`Context`](crate::Context) and on a [`Pool`](crate::Pool). Read `part.rs` first.
+//! stops early, `scan.rs` sums up in place, `sort.rs` sorts, `until.rs` ends with a token. Each method is
+//! there twice, on a [`Context`](crate::Context) and on a [`Pool`](crate::Pool). Read `part.rs` first.
 
 pub mod each;
 pub mod filter;
@@ -13,3 +13,4 @@ pub mod reduce;
 pub mod scan;
 pub mod search;
 pub mod sort;
+pub mod until;

@@ -57,7 +57,9 @@ pub(super) const WORTH_A_SPLIT: u64 = 4 * clock::TICKS_PER_US;
 #[inline]
 pub(super) fn run<S: Source, F: Fold<S>>(cx: Context<'_>, source: S, f: &F) -> F::State {
     let state = f.begin(&source);
-    let pace = pace_for(cx, source.remaining());
+    let items = source.remaining();
+    cx.worker.count_loop(items);
+    let pace = pace_for(cx, items);
     run_part(cx, source, state, pace, f)
 }
 

@@ -156,6 +156,13 @@ impl PushWorker {
         unsafe { self.fork_slot.as_ref() }
     }
 
+    /// Counts a loop over so many items, for the statistics.
+    #[inline]
+    pub fn count_loop(&self, items: usize) {
+        self.metrics().loops.add(1);
+        self.metrics().loop_items.add(items as u64);
+    }
+
     #[inline]
     fn metrics(&self) -> &WorkerMetrics {
         self.loop_state.metrics()

@@ -55,6 +55,8 @@ impl TaskOwner for Observed {
     fn report(&self, _: crate::code::unwind::Payload) {
         unreachable!("no drop panics");
     }
+
+    fn at_process_end(&self) {}
 }
 
 struct Scene {
