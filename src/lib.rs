@@ -173,7 +173,7 @@ pub use self::{
 pub use self::api::rayon_core_support;
 
 #[cfg(all(feature = "rayon", not(longshore_loom)))]
-pub use self::api::rayon::{OnPool, OnPoolExt};
+pub use self::api::rayon::{OnPool, OnPoolExt, RunsOnPool};
 
 /// The modules that the model checker explores; see `docs/MODELS.md`. Not part of the public interface.
 #[cfg(longshore_loom)]

@@ -331,3 +331,23 @@
 //! let numbers = vec![1, 2];
 //! pool.enter(|_| _ = longshore::submit(|| numbers.len()));
 //! ```
+//!
+//! # A pull pool has no joins
+//! ```
+//! let pool = longshore::Pool::builder().workers(1).build().expect("starts");
+//! assert_eq!(pool.join(|| 1, || 2), (1, 2));
+//! ```
+//! ```compile_fail,E0277
+//! let pool = longshore::PullPool::builder().workers(1).build().expect("starts");
+//! assert_eq!(pool.join(|| 1, || 2), (1, 2));
+//! ```
+//!
+//! # A loop runs over a source
+//! ```
+//! # let pool = longshore::Pool::builder().workers(1).build().expect("starts");
+//! pool.for_each("a b".split(' ').collect::<Vec<_>>(), |word| assert_eq!(word.len(), 1));
+//! ```
+//! ```compile_fail,E0277
+//! # let pool = longshore::Pool::builder().workers(1).build().expect("starts");
+//! pool.for_each("a b".split(' '), |word| assert_eq!(word.len(), 1));
+//! ```

@@ -17,6 +17,7 @@ pub mod free;
 pub mod global;
 pub mod group;
 pub mod guide;
+pub mod hints;
 pub mod join;
 pub mod lane;
 pub mod loops;

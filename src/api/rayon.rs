@@ -24,12 +24,32 @@ pub struct OnPool<'p, I> {
     base: I,
 }
 
-/// Adds [`OnPoolExt::on`] to rayon's indexed parallel iterators. Needs the feature `rayon`.
-pub trait OnPoolExt: IndexedParallelIterator {
+/// A parallel iterator that knows its length and can be split anywhere: rayon's indexed iterators.
+#[diagnostic::on_unimplemented(
+    message = "this parallel iterator cannot run on a pool, because it does not know its length",
+    label = "`on` needs an indexed parallel iterator",
+    note = "call `on` before `filter`, `flat_map` and the like: `items.par_iter().on(&pool).filter(..)`",
+    note = "collect a map, a set or a range of `u64` first: \
+            `map.iter().collect::<Vec<_>>().into_par_iter().on(&pool)`",
+    note = "all of rayon runs on Longshore with the drop-in for rayon-core: docs/rayon.md of the repository"
+)]
+pub trait RunsOnPool: IndexedParallelIterator {}
+
+#[diagnostic::do_not_recommend]
+impl<I: IndexedParallelIterator> RunsOnPool for I {}
+
+/// Adds [`OnPoolExt::on`] to rayon's parallel iterators. Needs the feature `rayon`.
+pub trait OnPoolExt: ParallelIterator {
     /// Runs the iterator, and all adaptors that follow, on `pool`.
     ///
     /// Adaptors that need positions (`zip`, `enumerate`, `chunks` and so on) are called before `on`, all
-    /// other adaptors after it.
+    /// other adaptors after it. The iterators of maps, sets and ranges of 64-bit integers do not know their
+    /// lengths: collect their items first. Loops without an adaptor need no rayon, see
+    /// [`Pool::for_each`].
+    ///
+    /// rayon's sorts (`par_sort`) and other functions that are no iterators run on rayon's own threads, also
+    /// inside of [`Pool::install`]. The drop-in for rayon-core, a package in the repository of Longshore, runs
+    /// all of them on Longshore.
     ///
     /// ```
     /// use longshore::{OnPoolExt, Pool};
@@ -42,12 +62,15 @@ pub trait OnPoolExt: IndexedParallelIterator {
     /// assert_eq!(sum, (0..1000u64).step_by(2).map(|n| n * n).sum());
     /// # Ok::<(), longshore::BuildError>(())
     /// ```
-    fn on(self, pool: &Pool) -> OnPool<'_, Self> {
+    fn on(self, pool: &Pool) -> OnPool<'_, Self>
+    where
+        Self: RunsOnPool,
+    {
         OnPool { pool, base: self }
     }
 }
 
-impl<I: IndexedParallelIterator> OnPoolExt for I {}
+impl<I: ParallelIterator> OnPoolExt for I {}
 
 impl<I: IndexedParallelIterator> ParallelIterator for OnPool<'_, I> {
     type Item = I::Item;
