@@ -48,8 +48,8 @@ pub trait OnPoolExt: ParallelIterator {
     /// [`Pool::for_each`].
     ///
     /// rayon's sorts (`par_sort`) and other functions that are no iterators run on rayon's own threads, also
-    /// inside of [`Pool::install`]. The drop-in for rayon-core, a package in the repository of Longshore, runs
-    /// all of them on Longshore.
+    /// inside of [`Pool::install`]. The drop-in for rayon-core, a package in the repository of Longshore,
+    /// runs all of them on Longshore.
     ///
     /// ```
     /// use longshore::{OnPoolExt, Pool};
