@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use longshore::{OnFull, Pool, SubmitErrorKind};
+use longshore::{Histograms, OnFull, Pool, SubmitErrorKind};
 
 fn answer(request: u64) -> u64 {
     (0..10_000).fold(request, |hash, n| hash.rotate_left(5) ^ n)
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let pool = Pool::builder().workers(2).queue_capacity(100).on_full(OnFull::Reject).build()?;
-    let (mut accepted, mut refused) = (Vec::new(), 0);
+    let builder = Pool::builder().workers(2).queue_capacity(100).on_full(OnFull::Reject);
+    let pool = builder.histograms(Histograms::All).build()?;
+    let (mut accepted, mut refused) = (Vec::new(), 0_u64);
     for request in 0..1_000 {
         match pool.task().start_within(Duration::from_secs(60)).submit(move || answer(request)) {
             Ok(handle) => accepted.push((request, handle)),
@@ -18,11 +19,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             Err(error) => return Err(error.kind.into()),
         }
     }
-    assert_eq!(accepted.len() + refused, 1_000);
+    assert_eq!(accepted.len() as u64 + refused, 1_000);
     for (request, handle) in accepted {
         assert_eq!(handle.join()?, answer(request));
     }
-    println!("refused: {refused}\n{}", pool.stats());
+    let stats = pool.stats();
+    assert_eq!(stats.refused, refused);
+    println!("{stats}");
     Ok(())
 }
 

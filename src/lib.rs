@@ -135,7 +135,7 @@ pub use self::{
         DEFAULT_BLOCKING_LIMIT, DEFAULT_STACK_SIZE, MAX_CAPACITY, MAX_STACK_SIZE, MAX_WORKERS,
         MIN_STACK_SIZE, Pinning, PoolBuilder,
     },
-    api::free::{current_worker, execute, for_each, map, spawn, submit, try_map},
+    api::free::{current_worker, enter, execute, for_each, map, spawn, submit, try_map},
     api::group::{Group, GroupError, TaskError},
     api::guide,
     api::join::{Context, join, with_context, yield_local, yield_now},

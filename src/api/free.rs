@@ -133,8 +133,24 @@ pub fn current_worker() -> Option<usize> {
     current::with(|worker| worker.map(CurrentWorker::index))
 }
 
-/// Calls `f` as a worker of the [`Pool`] whose task calls this, or else of the global pool.
-fn enter<R: Send>(f: impl FnOnce(Context<'_>) -> R + Send) -> R {
+/// Calls `f` as a worker of the [`Pool`] whose task calls this, or else of the [global pool](Pool::global).
+/// All loops are methods of the [`Context`] that `f` receives.
+///
+/// Otherwise the same as [`Pool::enter`].
+///
+/// ```
+/// let sum = longshore::enter(|cx| cx.map_reduce(0..1_000u64, || 0, |n| n * n, |a, b| a + b));
+/// assert_eq!(sum, 332_833_500);
+/// ```
+///
+/// # Panics
+/// With a panic of `f`. Also if the global pool is needed and [cannot be built](Pool::global).
+#[doc(alias = "install")]
+pub fn enter<F, R>(f: F) -> R
+where
+    F: FnOnce(Context<'_>) -> R + Send,
+    R: Send,
+{
     with_context(|cx| match cx {
         Some(cx) => f(cx),
         None => Pool::global().enter(f),

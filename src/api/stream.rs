@@ -34,6 +34,9 @@ impl Pool {
     /// neither a long input nor a slow reader uses much memory. Dropping the iterator cancels the items that
     /// have not started.
     ///
+    /// The items and `map` own what they use, unlike those of a loop: an item may still run when the iterator
+    /// has been dropped.
+    ///
     /// The thread that takes the results draws the items. A result that is there is returned before an item
     /// that takes more than a millisecond to draw. An iterator that yields an item only after a result was
     /// taken (a channel that the reader of the results fills) needs [`MapUnordered::in_flight`]: otherwise
@@ -72,7 +75,8 @@ impl Pool {
     /// Calls `map` for each item on the pool and yields the results in the order of the items.
     ///
     /// The bound is that of [`Pool::map_unordered`]: four items for each worker are in flight. So while the
-    /// oldest item runs for long, at most that many other items are finished ahead of it.
+    /// oldest item runs for long, at most that many other items are finished ahead of it. As there, the items
+    /// and `map` own what they use.
     ///
     /// ```
     /// let pool = longshore::Pool::new()?;

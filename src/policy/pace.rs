@@ -23,13 +23,6 @@ const GROWTH: usize = 8;
 /// look at the clock takes time as well.
 const SHORTEST: u64 = 8;
 
-/// The first block of a loop is this part of its items, so that a loop whose items are all long loses little
-/// by running the first block alone.
-const FIRST: usize = 1024;
-
-/// The first block has at most so many items.
-const FIRST_AT_MOST: usize = 64;
-
 /// The length of the next block of a part, and what the last block has shown.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
@@ -58,12 +51,11 @@ impl Pace {
         Pace { next: 1, block: BLOCK * ticks_per_us, last: LastBlock::NoneOfFew }
     }
 
-    /// The pace of a loop over `items` that are many for the workers of the pool: the first block tells
-    /// whether a split pays.
+    /// The pace of a loop over items that are many for the workers of the pool: the first block tells whether
+    /// a split pays. It is one item, because each may take a second, however many there are.
     #[inline]
-    pub fn of_many(items: usize, ticks_per_us: u64) -> Self {
-        let next = (items / FIRST).clamp(1, FIRST_AT_MOST);
-        Pace { next, block: BLOCK * ticks_per_us, last: LastBlock::NoneOfMany }
+    pub fn of_many(ticks_per_us: u64) -> Self {
+        Pace { next: 1, block: BLOCK * ticks_per_us, last: LastBlock::NoneOfMany }
     }
 
     /// The number of items of the next block, at least 1.
@@ -112,7 +104,7 @@ mod tests {
 
     /// Runs blocks over `items` of which item `i` takes `ticks(i)`. Returns the lengths of the blocks.
     fn blocks(items: usize, ticks: impl Fn(usize) -> u64) -> Vec<usize> {
-        let mut pace = Pace::of_many(items, US);
+        let mut pace = Pace::of_many(US);
         let (mut at, mut lengths) = (0, Vec::new());
         while at < items {
             let len = pace.next_block().min(items - at);
@@ -131,7 +123,9 @@ mod tests {
 
     #[test]
     fn long_items_run_one_by_one() {
-        assert!(blocks(1000, |_| 1000 * US).iter().all(|&len| len == 1));
+        for items in [1_000, 1_000_000] {
+            assert!(blocks(items, |_| 1000 * US).iter().all(|&len| len == 1));
+        }
     }
 
     #[test]
@@ -150,7 +144,7 @@ mod tests {
     fn a_split_pays_if_much_is_left() {
         let few = Pace::of_few(US);
         assert!(few.takes(2, u64::MAX), "each of two items may take a second");
-        let mut many = Pace::of_many(1000, US);
+        let mut many = Pace::of_many(US);
         assert!(!many.takes(1000, 0), "nothing is known yet");
         many.record(1, 10);
         assert!(!many.takes(1000, 0), "too short to say anything");

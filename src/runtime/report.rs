@@ -59,7 +59,7 @@ fn write_times(f: &mut fmt::Formatter<'_>, name: &str, times: &Histogram) -> fmt
     if times.is_empty() {
         return Ok(());
     }
-    write!(f, "  {name:<5} of {} measured:", times.count())?;
+    write!(f, "  {name:<9} of {} measured:", times.count())?;
     for percent in [50.0, 90.0, 99.0, 99.9] {
         write!(f, " p{percent} {}", Short(times.percentile(percent).unwrap_or_default()))?;
     }
@@ -69,7 +69,14 @@ fn write_times(f: &mut fmt::Formatter<'_>, name: &str, times: &Histogram) -> fmt
 /// A table with a line for each worker, for people to read. Its form may change.
 impl fmt::Display for PoolStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "pool {}, {} workers", self.name, self.workers.len())?;
+        let stand_ins = self.stand_ins;
+        let size =
+            if self.min == self.max { self.max.to_string() } else { format!("{} to {}", self.min, self.max) };
+        write!(f, "pool {}, {size} workers", self.name)?;
+        match stand_ins {
+            0 => writeln!(f)?,
+            times => writeln!(f, ", stand-ins joined {times} times")?,
+        }
         f.write_str(" ")?;
         for (name, count) in self.counts() {
             if count > 0 || matches!(name, "submitted" | "completed") {
@@ -82,7 +89,7 @@ impl fmt::Display for PoolStats {
         }
         write_times(f, "waits", &self.waits())?;
         write_times(f, "runs", &self.runs())?;
-        write_times(f, "total", &self.latencies())?;
+        write_times(f, "latencies", &self.latencies())?;
         let head = ["worker", "executed", "stolen", "forks", "parked", "queued", "busy", "search", "sleep"];
         for (column, name) in head.iter().enumerate() {
             write!(f, "{name:>width$}", width = if column == 0 { 8 } else { 10 })?;

@@ -319,3 +319,28 @@ fn loops_and_their_items_are_counted() {
         assert!(stats.to_string().contains("loops 3 of 1500 items"), "{stats}");
     });
 }
+
+/// However many items there are, the first one alone tells that items are long.
+#[test]
+fn a_loop_over_very_many_long_items_is_shared_after_the_first() {
+    let rig = Rig::new(2);
+    for items in [1_000, 100_000, 10_000_000] {
+        let (first_worker, others) = (AtomicUsize::new(usize::MAX), AtomicUsize::new(0));
+        let found = rig.find_any(0..items, |item| {
+            let worker = longshore::current_worker().expect("on a worker");
+            if *item == 0 {
+                first_worker.store(worker, Ordering::Release);
+                let begin = std::time::Instant::now();
+                while begin.elapsed() < std::time::Duration::from_millis(2) {}
+            } else if first_worker.load(Ordering::Acquire) == worker {
+                // Another worker has got a part before the second item begins.
+                wait_until("another worker takes a part", || others.load(Ordering::Acquire) > 0);
+            } else {
+                others.fetch_add(1, Ordering::Release);
+            }
+            others.load(Ordering::Acquire) > 0
+        });
+        assert!(found.is_some());
+    }
+    rig.finish();
+}

@@ -69,7 +69,7 @@ pub(super) fn pace_for(cx: Context<'_>, items: usize) -> Pace {
     if items < MANY_PER_WORKER * cx.worker.shared().roster.live() {
         Pace::of_few(clock::TICKS_PER_US)
     } else {
-        Pace::of_many(items, clock::TICKS_PER_US)
+        Pace::of_many(clock::TICKS_PER_US)
     }
 }
 

@@ -184,6 +184,8 @@ impl<S: Source> Source for Grained<S> {
 ///
 /// | value | items | costs before the loop |
 /// |---|---|---|
+/// | ranges, `a..b` and `a..=b`, of any integer type | integers | nothing |
+/// | `&[T]`, `&mut [T]` | `&T`, `&mut T` | nothing |
 /// | `Vec<T>`, `Box<[T]>` | `T` | one small allocation |
 /// | `[T; N]`, `VecDeque<T>` | `T` | an allocation, and a move of the elements |
 /// | `&Vec<T>`, `&[T; N]`, `&Box<[T]>`, `&Arc<[T]>`, `&VecDeque<T>` | `&T` | nothing |
