@@ -20,7 +20,6 @@ use crate::runtime::threads::Threads;
 use crate::runtime::wait::Awaited;
 use crate::runtime::worker_thread::{Ready, StartResult};
 use crate::runtime::{autoscaler, current, current_pool, early_end, process_end, worker_thread};
-use crate::task::cancel::CancelCallback;
 use crate::task::counts::TaskCounts;
 use crate::workers::roster::{SpawnPolicy, SpawnReason};
 
@@ -37,7 +36,7 @@ pub fn start<M: PoolKind>(config: Config) -> Result<Arc<M>, BuildError> {
     if let Some(token) = &shared.config.token {
         let pool = Arc::downgrade(&shared);
         let stop = move || pool.upgrade().iter().for_each(|pool| stop(&**pool));
-        match token.on_cancel(CancelCallback::Call(Box::new(stop))) {
+        match token.on_cancel(stop) {
             Some(registration) => _ = shared.on_cancel.set(registration),
             None => self::stop(&*shared), // it is cancelled already
         }

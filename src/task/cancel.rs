@@ -3,13 +3,13 @@
 //! A token is a tree of nodes that its clones, its children and the conditions of tasks share. Any thread may
 //! use any part. Guarded by `tests/it/behaviour/cancel.rs` and `conditions.rs`.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Instant;
 
 use crate::base::debug::impl_debug;
 use crate::base::facade::{AtomicBool, Mutex, Ordering, lock};
 use crate::base::unwind;
+use crate::task::slab::Slab;
 use crate::task::work::Unstarted;
 
 /// Asks work to stop: a queued task with the token never starts, and a running task may ask
@@ -57,7 +57,10 @@ struct Node {
 /// What cancels a token that has a time limit.
 pub enum TimeLimit {
     /// A helper thread. Dropping the box withdraws the request.
-    Helper { _registration: Box<dyn Send + Sync> },
+    Helper {
+        /// The request.
+        _registration: Box<dyn Send + Sync>,
+    },
     /// There is no helper thread. A look at the token compares this time with the clock.
     Clock(Instant),
 }
@@ -68,8 +71,7 @@ struct Links {
     children: Vec<Weak<Node>>,
     /// The number of children at which dropped ones are removed next.
     retain_at: usize,
-    callbacks: BTreeMap<u64, CancelCallback>,
-    next: u64,
+    callbacks: Slab<CancelCallback>,
 }
 
 /// What happens when a token is cancelled.
@@ -91,8 +93,13 @@ pub trait Revocable: Send + Sync {
 #[must_use = "dropping the registration removes the callback"]
 pub struct CancelRegistration {
     node: Weak<Node>,
-    number: u64,
+    number: usize,
 }
+
+/// The number of a queued task among the callbacks of its token. [`CancelToken::deregister`] takes it.
+#[must_use = "the token keeps the memory of the task until it is deregistered"]
+#[derive(Debug)]
+pub struct TaskNumber(usize);
 
 /// Below this number of children, dropped ones are not removed.
 const RETAIN_FROM: usize = 32;
@@ -140,19 +147,33 @@ impl CancelToken {
         let _ = self.node.time_limit.set(limit(Arc::downgrade(&node)));
     }
 
-    /// Registers `callback` for the cancellation. If the token is cancelled already, drops it and returns
+    /// Registers a function for the cancellation. If the token is cancelled already, drops it and returns
     /// `None`.
-    pub(crate) fn on_cancel(&self, callback: CancelCallback) -> Option<CancelRegistration> {
+    pub(crate) fn on_cancel(&self, call: impl FnOnce() + Send + 'static) -> Option<CancelRegistration> {
+        let number = self.register(CancelCallback::Call(Box::new(call)))?;
+        Some(CancelRegistration { node: Arc::downgrade(&self.node), number })
+    }
+
+    /// Registers a queued task, which is revoked when the token is cancelled. `None` if it is cancelled
+    /// already.
+    pub(crate) fn register_task(&self, task: Weak<dyn Revocable>) -> Option<TaskNumber> {
+        self.register(CancelCallback::Revoke(task)).map(TaskNumber)
+    }
+
+    fn register(&self, callback: CancelCallback) -> Option<usize> {
         let mut links = lock(&self.node.links);
         if self.is_cancelled() {
             drop(links);
             unwind::drop_silently(callback);
             return None;
         }
-        let number = links.next;
-        links.next += 1;
-        links.callbacks.insert(number, callback);
-        Some(CancelRegistration { node: Arc::downgrade(&self.node), number })
+        Some(links.callbacks.insert(callback))
+    }
+
+    /// Forgets a task, which has begun or ended, soon. Until then the token keeps the memory of the task,
+    /// without what the task had captured.
+    pub(crate) fn deregister(&self, TaskNumber(number): TaskNumber) {
+        ended_tasks::remove(&self.node, number);
     }
 }
 
@@ -236,10 +257,80 @@ impl_debug! { TimeLimit {} }
 
 impl Drop for CancelRegistration {
     fn drop(&mut self) {
-        if let Some(node) = self.node.upgrade() {
-            let callback = lock(&node.links).callbacks.remove(&self.number);
-            unwind::drop_silently(callback); // a waker is user code
+        remove(&self.node, [self.number]);
+    }
+}
+
+/// Removes callbacks of a token. If the token has been cancelled, or is gone, there are none.
+fn remove(node: &Weak<Node>, numbers: impl IntoIterator<Item = usize>) {
+    if let Some(node) = node.upgrade() {
+        let callbacks = {
+            let mut links = lock(&node.links);
+            numbers.into_iter().filter_map(|number| links.callbacks.remove(number)).collect::<Vec<_>>()
+        };
+        unwind::drop_silently(callbacks); // after the lock is released; a waker is user code
+    }
+}
+
+/// The callbacks of tasks that have ended are removed many at a time. Otherwise the threads that submit tasks
+/// and the workers that end them contend for the list of the token at each task.
+#[cfg(not(longshore_loom))]
+mod ended_tasks {
+    use std::cell::RefCell;
+    use std::mem;
+    use std::sync::{Arc, Weak};
+
+    use super::Node;
+
+    /// How many callbacks of a token a thread removes at a time.
+    const BATCH: usize = 32;
+
+    /// What this thread has still to remove.
+    #[derive(Default)]
+    struct EndedTasks {
+        node: Weak<Node>,
+        numbers: Vec<usize>,
+    }
+
+    impl Drop for EndedTasks {
+        fn drop(&mut self) {
+            super::remove(&self.node, self.numbers.drain(..));
         }
+    }
+
+    thread_local! {
+        static ENDED: RefCell<EndedTasks> = RefCell::default();
+    }
+
+    /// Removes a callback, now or with others.
+    pub(super) fn remove(node: &Arc<Node>, number: usize) {
+        let full = ENDED.try_with(|ended| {
+            let mut ended = ended.borrow_mut();
+            if std::ptr::eq(ended.node.as_ptr(), Arc::as_ptr(node)) {
+                ended.numbers.push(number);
+                return (ended.numbers.len() >= BATCH).then(|| EndedTasks {
+                    node: ended.node.clone(),
+                    numbers: mem::replace(&mut ended.numbers, Vec::with_capacity(BATCH)),
+                });
+            }
+            let mut numbers = Vec::with_capacity(BATCH);
+            numbers.push(number);
+            Some(mem::replace(&mut *ended, EndedTasks { node: Arc::downgrade(node), numbers }))
+        });
+        match full {
+            // When the thread-local is free again: the last owner of a token runs the drops of wakers.
+            Ok(full) => drop(full),
+            // The thread ends.
+            Err(_) => super::remove(&Arc::downgrade(node), [number]),
+        }
+    }
+}
+
+/// The model checker's threads have no thread-locals of `std`.
+#[cfg(longshore_loom)]
+mod ended_tasks {
+    pub(super) fn remove(node: &std::sync::Arc<super::Node>, number: usize) {
+        super::remove(&std::sync::Arc::downgrade(node), [number]);
     }
 }
 

@@ -36,7 +36,7 @@ use crate::base::debug::impl_debug;
 use crate::base::facade::{AtomicU32, Mutex, Ordering, UninitCell, lock};
 use crate::base::unwind;
 use crate::sync::waiter::Waiter;
-use crate::task::cancel::{CancelCallback, CancelRegistration, CancelToken, Revocable};
+use crate::task::cancel::{CancelToken, Revocable, TaskNumber};
 use crate::task::deadlines::DeadlineRegistration;
 use crate::task::owners::TaskOwner;
 use crate::task::work::{Unstarted, Work, WorkRefusal};
@@ -101,7 +101,7 @@ pub struct PendingState {
 #[derive(Default)]
 struct PendingLinks {
     owner: Option<Weak<dyn TaskOwner>>,
-    token: Option<CancelRegistration>,
+    token: Option<TaskNumber>,
     deadline: Option<DeadlineRegistration>,
     /// The waiter of the handle.
     waiter: Option<Waiter>,
@@ -145,7 +145,11 @@ impl PendingState {
     /// Takes the links out and drops the registrations. Returns the waiter.
     fn unlink(&self) -> Option<Waiter> {
         let links = mem::take(&mut *lock(&self.links));
-        links.waiter // the registrations are dropped after the lock is released
+        // The registrations end after the lock is released.
+        if let (Some(token), Some(number)) = (&self.conditions.token, links.token) {
+            token.deregister(number);
+        }
+        links.waiter
     }
 
     /// Has `waiter` woken when the task is revoked. Returns `false`, and drops the waiter, if it has been
@@ -187,7 +191,7 @@ pub fn watch(
     }
     links.owner = owner;
     if let Some(token) = &state.conditions.token {
-        links.token = token.on_cancel(CancelCallback::Revoke(revocable()));
+        links.token = token.register_task(revocable());
     }
     if let Some(deadline) = state.conditions.deadline {
         links.deadline = add_deadline(deadline, revocable());

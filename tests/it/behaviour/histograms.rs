@@ -112,6 +112,9 @@ fn a_table_names_the_pool_and_each_worker() {
     let text = rig.finish().to_string();
     let lines: Vec<&str> = text.lines().collect();
     assert!(lines[0].contains("table") && lines[1].contains("submitted 10"), "{text}");
-    assert!(text.contains("waits") && text.contains("p99"), "{text}");
-    assert_eq!(lines.len(), 7, "{text}");
+    for times in ["waits ", "runs ", "latencies "] {
+        let line = lines.iter().find(|line| line.trim_start().starts_with(times)).expect("a line of times");
+        assert!(line.contains("of 10 measured") && line.contains("p99"), "{text}");
+    }
+    assert_eq!(lines.len(), 8, "{text}");
 }
