@@ -63,8 +63,6 @@
 //! capacity 0, until it has ended; a broadcast task waits until its worker's task waits in the library or has
 //! ended. Not covered: what the library cannot see (locks, channels, threads of your own), a paused pool, and
 //! more waits at a time than there may be stand-ins. Wrap a wait that the library cannot see in [`blocking`].
-//! One case is known in which the promise is broken: parts of a loop that submit to a lane, whose tasks wait
-//! for tasks of a lane in front of a bounded pool, can wait for ever.
 //!
 //! With `LONGSHORE_STALL=5s` in the environment, a wait of more than five seconds makes the process print
 //! which tasks and threads wait for what.

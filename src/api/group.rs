@@ -185,11 +185,14 @@ where
         let adapter = GroupTask { convert, stop };
         let pool = self.intake.handle_pool_id();
         let pack = |task, extras, conditions| pack::pack_adapted(pool, task, adapter, extras, conditions);
-        let Submission { handle, left } =
-            single::finish_submit_packed(&*self.intake, admitted, permit, options, task, pack)?;
-        list.handles.push_back(handle);
+        let submitted = single::finish_submit_packed(&*self.intake, admitted, permit, options, task, pack);
+        let left = submitted.map(|Submission { handle, left }| {
+            list.handles.push_back(handle);
+            left
+        });
         drop(list);
-        left.into_iter().for_each(|task| admission::run_or_drop(&*self.intake, admitted, task));
+        admitted.go_on();
+        left?.into_iter().for_each(|task| admission::run_or_drop(&*self.intake, admitted, task));
         Ok(())
     }
 

@@ -49,6 +49,10 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         unsafe { &*std::ptr::from_ref(inner).cast() }
     }
 
+    pub(crate) fn state(&'scope self) -> &'scope ScopeState {
+        &self.inner
+    }
+
     /// Runs `task` on the pool before the scope ends, without a handle. Tasks of a scope run at the same
     /// time; a worker runs its newest task first.
     ///

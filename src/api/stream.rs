@@ -1,10 +1,12 @@
-//! [`Pool::map_unordered`] and [`Pool::map_ordered`]: an iterator over results, with a bound on the items in
-//! flight.
+//! [`Pool::map_unordered`], [`Pool::map_ordered`] and the same in a scope: an iterator over results, with a
+//! bound on the items in flight.
 //!
 //! The thread that iterates (the reader) draws the items, puts each into a list behind a mutex, and submits a
 //! *pass* for it: a task that takes the oldest item of the list, maps it, and puts the result into another
 //! list. A worker that waits as the reader takes items itself. So whichever task drew an item, a reader never
-//! waits for an item that no thread has begun. Guarded by `tests/loops` and `tests/waits/cases.rs`.
+//! waits for an item that no thread has begun. A pass that is left over by that serves the next item. The
+//! reader keeps the handles of the passes, and its drop cancels those that have not begun. Guarded by
+//! `tests/loops`, `tests/cancelling/streams.rs` and `tests/waits/cases.rs`.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::iter::FusedIterator;
@@ -14,12 +16,16 @@ use std::time::{Duration, Instant};
 use std::{fmt, mem, panic};
 
 use crate::api::pool::Pool;
+use crate::api::scope::Scope;
 use crate::base::facade::{Mutex, MutexGuard, lock};
 use crate::base::unwind::{self, Payload};
+use crate::push::scope_state::ScopeState;
+use crate::push::shared::PushShared;
 use crate::runtime::current;
 use crate::runtime::stall::Target;
 use crate::runtime::wait::{Awaited, Waited, block};
-use crate::submit::single;
+use crate::submit::handle::JoinHandle;
+use crate::submit::{pack, single};
 use crate::task::counts::TaskCounts;
 
 /// Items in flight for each worker: one running task, one waiting task, and two results that the reader has
@@ -40,7 +46,10 @@ impl Pool {
     /// The thread that takes the results draws the items. A result that is there is returned before an item
     /// that takes more than a millisecond to draw. An iterator that yields an item only after a result was
     /// taken (a channel that the reader of the results fills) needs [`MapUnordered::in_flight`]: otherwise
-    /// the reader draws ahead, and waits for ever.
+    /// the reader draws ahead, and waits for ever. (A draw cannot be interrupted, and a reader that did not
+    /// draw ahead would leave the other workers idle. So the program decides.)
+    ///
+    /// In a scope the items may borrow: [`Scope::map_unordered`].
     ///
     /// ```
     /// let pool = longshore::Pool::new()?;
@@ -61,22 +70,14 @@ impl Pool {
         T: Send + 'static,
         F: Fn(I::Item) -> T + Send + Sync + 'static,
     {
-        MapUnordered {
-            pool: self,
-            items: items.into_iter().fuse(),
-            work: Arc::new(StreamWork { state: Mutex::new(StreamState::new(map)) }),
-            submitted: 0,
-            in_flight: 0,
-            most: None,
-            last_draw: Duration::ZERO,
-        }
+        MapUnordered::new(PassTarget::Pool(self), items, map)
     }
 
     /// Calls `map` for each item on the pool and yields the results in the order of the items.
     ///
     /// The bound is that of [`Pool::map_unordered`]: four items for each worker are in flight. So while the
     /// oldest item runs for long, at most that many other items are finished ahead of it. As there, the items
-    /// and `map` own what they use.
+    /// and `map` own what they use, and items that wait for results need [`MapOrdered::in_flight`].
     ///
     /// ```
     /// let pool = longshore::Pool::new()?;
@@ -94,16 +95,89 @@ impl Pool {
         T: Send + 'static,
         F: Fn(I::Item) -> T + Send + Sync + 'static,
     {
-        MapOrdered { results: self.map_unordered(items, map), early: BTreeMap::new(), yielded: 0 }
+        MapOrdered::of(self.map_unordered(items, map))
     }
 }
 
-/// An iterator over results in the order in which they arrive. Made by [`Pool::map_unordered`].
+/// Streams of results whose items may borrow.
+impl<'scope> Scope<'scope, '_> {
+    /// Calls `map` for each item in the scope and yields the results in the order in which the calls end, as
+    /// [`Pool::map_unordered`] does. Items, results and `map` may borrow what outlives the scope.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::new()?;
+    /// let text = String::from("push and steal");
+    /// let letters: usize =
+    ///     pool.in_place_scope(|scope| scope.map_unordered(text.split(' '), |word| word.len()).sum());
+    /// assert_eq!(letters, 12);
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
+    ///
+    /// # Panics
+    /// As in [`Pool::map_unordered`], the iterator's `next` panics with the panic of a call of `map`.
+    #[doc(alias = "par_bridge")]
+    pub fn map_unordered<I, T, F>(&'scope self, items: I, map: F) -> MapUnordered<'scope, I::IntoIter, T, F>
+    where
+        I: IntoIterator,
+        I::Item: Send + 'scope,
+        T: Send + 'scope,
+        F: Fn(I::Item) -> T + Send + Sync + 'scope,
+    {
+        MapUnordered::new(PassTarget::Scope(self.state()), items, map)
+    }
+
+    /// Calls `map` for each item in the scope and yields the results in the order of the items, as
+    /// [`Pool::map_ordered`] does. Items, results and `map` may borrow what outlives the scope.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::new()?;
+    /// let text = String::from("push and steal");
+    /// let lengths: Vec<_> =
+    ///     pool.in_place_scope(|scope| scope.map_ordered(text.split(' '), |word| word.len()).collect());
+    /// assert_eq!(lengths, [4, 3, 5]);
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
+    ///
+    /// # Panics
+    /// As in [`Pool::map_ordered`], the iterator's `next` panics in the place of an item whose call of `map`
+    /// has panicked.
+    pub fn map_ordered<I, T, F>(&'scope self, items: I, map: F) -> MapOrdered<'scope, I::IntoIter, T, F>
+    where
+        I: IntoIterator,
+        I::Item: Send + 'scope,
+        T: Send + 'scope,
+        F: Fn(I::Item) -> T + Send + Sync + 'scope,
+    {
+        MapOrdered::of(self.map_unordered(items, map))
+    }
+}
+
+/// Where a stream sends its passes. Items, results and closure of a stream to a pool are `'static`; those of
+/// a stream in a scope outlive the scope. The only functions that make a stream demand that.
+#[derive(Debug, Clone, Copy)]
+enum PassTarget<'p> {
+    Pool(&'p Pool),
+    Scope(&'p ScopeState),
+}
+
+impl<'p> PassTarget<'p> {
+    fn shared(self) -> &'p PushShared {
+        match self {
+            PassTarget::Pool(pool) => &pool.shared,
+            PassTarget::Scope(scope) => scope.shared(),
+        }
+    }
+}
+
+/// An iterator over results in the order in which they arrive. Made by [`Pool::map_unordered`] and
+/// [`Scope::map_unordered`].
 #[must_use = "iterators are lazy: no item is submitted before the first call of `next`"]
 pub struct MapUnordered<'p, I: Iterator, T, F> {
-    pool: &'p Pool,
+    target: PassTarget<'p>,
     items: std::iter::Fuse<I>,
     work: Arc<StreamWork<I::Item, T, F>>,
+    /// The handles of the passes, but for most of those that have ended.
+    passes: Vec<JoinHandle<()>>,
     /// How many items were submitted so far.
     submitted: usize,
     /// How many submitted items have a result that has not been taken.
@@ -114,7 +188,8 @@ pub struct MapUnordered<'p, I: Iterator, T, F> {
     last_draw: Duration,
 }
 
-/// An iterator over results in the order of their items. Made by [`Pool::map_ordered`].
+/// An iterator over results in the order of their items. Made by [`Pool::map_ordered`] and
+/// [`Scope::map_ordered`].
 #[must_use = "iterators are lazy: no item is submitted before the first call of `next`"]
 pub struct MapOrdered<'p, I: Iterator, T, F> {
     results: MapUnordered<'p, I, T, F>,
@@ -234,7 +309,25 @@ const SLOW_DRAW: Duration = Duration::from_millis(1);
 /// Before a draw the reader waits for a result for this part of the time that the draw before it took.
 const PART_OF_DRAW: u32 = 8;
 
-impl<I: Iterator, T, F> MapUnordered<'_, I, T, F> {
+impl<'p, I: Iterator, T, F> MapUnordered<'p, I, T, F> {
+    fn new(target: PassTarget<'p>, items: impl IntoIterator<IntoIter = I>, map: F) -> Self {
+        MapUnordered {
+            target,
+            items: items.into_iter().fuse(),
+            work: Arc::new(StreamWork { state: Mutex::new(StreamState::new(map)) }),
+            passes: Vec::new(),
+            submitted: 0,
+            in_flight: 0,
+            most: None,
+            last_draw: Duration::ZERO,
+        }
+    }
+
+    /// How many items may be in flight.
+    fn most_in_flight(&self) -> usize {
+        self.most.unwrap_or_else(|| PER_WORKER * self.target.shared().roster.live())
+    }
+
     /// Sets how many items may be in flight: submitted, with a result that has not been taken. 0 counts as 1.
     /// With 1 the next item is drawn when the result before it was taken.
     ///
@@ -255,7 +348,11 @@ impl<I: Iterator, T, F> MapUnordered<'_, I, T, F> {
     }
 }
 
-impl<I: Iterator, T, F> MapOrdered<'_, I, T, F> {
+impl<'p, I: Iterator, T, F> MapOrdered<'p, I, T, F> {
+    fn of(results: MapUnordered<'p, I, T, F>) -> Self {
+        MapOrdered { results, early: BTreeMap::new(), yielded: 0 }
+    }
+
     /// Sets how many items may be in flight, as [`MapUnordered::in_flight`] does.
     ///
     /// ```
@@ -272,13 +369,13 @@ impl<I: Iterator, T, F> MapOrdered<'_, I, T, F> {
 impl<I, T, F> MapUnordered<'_, I, T, F>
 where
     I: Iterator,
-    I::Item: Send + 'static,
-    T: Send + 'static,
-    F: Fn(I::Item) -> T + Send + Sync + 'static,
+    I::Item: Send,
+    T: Send,
+    F: Fn(I::Item) -> T + Send + Sync,
 {
     /// Whether one more item may be in flight.
     fn may_draw(&self) -> bool {
-        self.in_flight < self.most.unwrap_or_else(|| PER_WORKER * self.pool.workers())
+        self.in_flight < self.most_in_flight()
     }
 
     /// How long to wait for a result before the next draw.
@@ -298,17 +395,46 @@ where
         let number = self.submitted;
         self.submitted += 1;
         self.in_flight += 1;
-        {
+        let needs_pass = {
             let mut state = self.work.lock();
             state.items.push_back((number, item));
-            state.passes += 1;
-        }
-        let pass = Pass { work: Some(self.work.clone()) };
-        if let Err(refused) = single::execute_anyway(&*self.pool.shared, move || pass.run()) {
-            // The pool is closed, so the reader runs the task.
-            refused.into_inner()();
+            let needs_pass = state.passes < state.items.len();
+            state.passes += usize::from(needs_pass);
+            needs_pass
+        };
+        if needs_pass {
+            self.send_pass();
         }
         true
+    }
+
+    /// Submits a pass, which the caller has counted.
+    fn send_pass(&mut self) {
+        // There are as many handles of passes that have not ended as items in flight, and as many again of
+        // passes that are left over: what is kept beyond that has ended.
+        if self.passes.len() >= 4 * self.most_in_flight() {
+            self.passes.retain(|pass| !pass.is_finished());
+        }
+        let pass = Pass { work: Some(self.work.clone()) };
+        let run = move || pass.run();
+        match self.target {
+            // SAFETY: the pass borrows what items, results and closure borrow: nothing, as `PassTarget` says.
+            PassTarget::Pool(pool) => match unsafe { single::submit_apart(&*pool.shared, run) } {
+                Ok(pass) => self.passes.push(pass),
+                // The pool is closed, so the reader runs the task.
+                Err(refused) => refused.into_inner()(),
+            },
+            PassTarget::Scope(scope) => {
+                // SAFETY: the pass becomes a task of the scope, which ends before anything that items,
+                // results and closure borrow, as `PassTarget` says.
+                let (task, handle) = unsafe { pack::pack_borrowing(scope.shared().id, run, None) };
+                // SAFETY: as for `pack_borrowing`. Only the frame of the scope and its tasks can use what
+                // lives no longer than the scope, such as this stream, and the caller is one that has not
+                // ended.
+                unsafe { scope.spawn(task) };
+                self.passes.push(JoinHandle::new(handle));
+            }
+        }
     }
 
     /// Draws items until as many as allowed are in flight, as long as no draw has to wait for anything.
@@ -336,7 +462,7 @@ where
 
     /// Waits for a result. Returns false if the deadline passed first.
     fn wait(&self, deadline: Option<Instant>) -> bool {
-        let mut awaited = NextResult { work: &*self.work, pool: self.pool.shared.id };
+        let mut awaited = NextResult { work: &*self.work, pool: self.target.shared().id };
         match current::wait_until(&mut awaited, deadline) {
             Waited::Done => true,
             Waited::TimedOut => false,
@@ -351,9 +477,9 @@ where
 impl<I, T, F> Iterator for MapUnordered<'_, I, T, F>
 where
     I: Iterator,
-    I::Item: Send + 'static,
-    T: Send + 'static,
-    F: Fn(I::Item) -> T + Send + Sync + 'static,
+    I::Item: Send,
+    T: Send,
+    F: Fn(I::Item) -> T + Send + Sync,
 {
     type Item = T;
 
@@ -374,9 +500,9 @@ impl<I: Iterator, T, F> FusedIterator for MapUnordered<'_, I, T, F> where Self: 
 impl<I, T, F> Iterator for MapOrdered<'_, I, T, F>
 where
     I: Iterator,
-    I::Item: Send + 'static,
-    T: Send + 'static,
-    F: Fn(I::Item) -> T + Send + Sync + 'static,
+    I::Item: Send,
+    T: Send,
+    F: Fn(I::Item) -> T + Send + Sync,
 {
     type Item = T;
 
@@ -417,6 +543,8 @@ impl<I: Iterator, T, F> Drop for MapUnordered<'_, I, T, F> {
         };
         // After the lock is released, because these drops are user code.
         unwind::drop_silently((map, items, results));
+        // Passes that have not begun give back their places now.
+        mem::take(&mut self.passes).into_iter().for_each(|pass| _ = pass.cancel());
     }
 }
 

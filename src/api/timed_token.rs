@@ -1,9 +1,10 @@
 //! Tokens that cancel themselves when their time is over.
 //!
-//! One helper thread of the process sleeps until the first time limit of all tokens, and cancels the tokens
+//! A helper thread of the process sleeps until the first time limit of all tokens, and cancels the tokens
 //! whose limits have passed. It starts with the first such token, blocks all signals, and sleeps for the rest
-//! of the process. Where it cannot be started, and in a forked child, a look at the token compares the limit
-//! with the clock.
+//! of the process. When a token is cancelled, another helper is there for the next one (`task/deadlines.rs`).
+//! Where no helper can be started, and in a forked child, a look at the token compares the limit with the
+//! clock.
 //!
 //! Any thread may make such a token. Guarded by `tests/cancelling`.
 
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use crate::sys::{fork, signals};
 use crate::task::cancel::{CancelToken, TimeLimit};
-use crate::task::deadlines::{DeadlineRegistration, Deadlines};
+use crate::task::deadlines::{DeadlineRegistration, Deadlines, HelperEnd};
 
 /// The time limits of all tokens, and the fork generation of the process whose thread watches them. `None`
 /// if that thread could not be started.
@@ -41,12 +42,19 @@ impl Drop for ListedLimit {
 fn limits() -> Option<&'static (u32, Arc<Deadlines>)> {
     let start = || {
         let limits = Arc::new(Deadlines::default());
-        let (registered, watched) = (fork::register(), limits.clone());
-        let helper = thread::Builder::new().name("longshore-timer".to_owned());
-        let started = signals::with_all_blocked(|| helper.spawn(move || watched.serve()));
-        (registered && started.is_ok()).then(|| (fork::generation(), limits))
+        (fork::register() && start_helper(&limits)).then(|| (fork::generation(), limits))
     };
     LIMITS.get_or_init(start).as_ref().filter(|(generation, _)| *generation == fork::generation())
+}
+
+/// Starts a helper thread. Returns whether it did.
+fn start_helper(limits: &Arc<Deadlines>) -> bool {
+    let limits = limits.clone();
+    let life = move || match limits.serve(|| start_helper(&limits)) {
+        HelperEnd::Surplus | HelperEnd::PoolEnd => {}
+    };
+    let helper = thread::Builder::new().name("longshore-timer".to_owned());
+    signals::with_all_blocked(|| helper.spawn(life)).is_ok()
 }
 
 impl CancelToken {

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::pull::shared::PullShared;
+use crate::runtime::control::Phase;
 use crate::runtime::core::Core;
 use crate::runtime::current::{CurrentSlot, CurrentWorker, PollState};
 use crate::runtime::current_pool::enter_pool;
@@ -29,6 +30,7 @@ use crate::runtime::held_pass;
 use crate::runtime::long_wait::{self, LONG, WaitSleep, Woken};
 use crate::runtime::metrics::WorkerMetrics;
 use crate::runtime::pool_kind::{ExitReason, Owner};
+use crate::runtime::stall;
 use crate::runtime::wait::{self, Awaited, Waited};
 use crate::runtime::worker_loop::{LoopState, RunUntil, WorkerLoop};
 use crate::runtime::worker_thread::StandInGuard;
@@ -254,10 +256,33 @@ impl PullWorker {
     /// Serves the pool as if no task waited here.
     #[cold]
     fn serve_until(&self, awaited: &mut dyn Awaited, deadline: Option<Instant>) -> Waited {
-        awaited.release_claim();
+        let _registered = stall::register(self.shared.id, || awaited.target());
+        let reserves = awaited.reserves();
         let mut until = RunUntil::awaiting(&mut *awaited, deadline);
-        held_pass::on_top(|| self.work_until(&mut until));
+        held_pass::on_top(|| {
+            if reserves { self.work_between_claims(&mut until) } else { self.work_until(&mut until) }
+        });
         if awaited.is_done() { Waited::Done } else { Waited::TimedOut }
+    }
+
+    /// What [`PullWorker::work_until`] does, for a wait for which something is reserved: only while nothing
+    /// runs on top of it.
+    fn work_between_claims(&self, until: &mut RunUntil<'_>) {
+        while !until.is_reached(&self.shared) {
+            let control = self.shared.control();
+            if control.phase() == Phase::Stopping {
+                self.maintain(until); // sleeps, with what is reserved
+                continue;
+            }
+            if control.needs_maintenance() && until.without_claim(|until| self.maintain(until))
+                || until.is_reached(&self.shared)
+            {
+                continue;
+            }
+            if let Some(task) = self.find_task().or_else(|| self.search_or_park(until)) {
+                until.without_claim(|_| self.run_task(task));
+            }
+        }
     }
 
     /// Calls `work` on another thread with a fresh stack, which acts as this worker while the calling thread

@@ -133,6 +133,34 @@ impl Intake for PushShared {
         }
     }
 
+    unsafe fn dispatch_apart<F>(
+        &self,
+        route: Route,
+        closure: F,
+        pack: impl FnOnce(&mut MaybeUninit<Task>, F),
+    ) -> Result<(), (F, SubmitErrorKind)> {
+        if route != Route::Any || self.is_forked() {
+            // SAFETY: `pack` initialises its place and does not panic; our caller promises both.
+            return unsafe { self.dispatch_by(route, closure, pack) };
+        }
+        PushWorker::with_current(|worker| match worker {
+            // Not into the deque of the worker, whose newest tasks are the children of its task.
+            Some(worker) if worker.belongs_to(self) => {
+                if !self.accepts_from_inside() {
+                    return Err((closure, SubmitErrorKind::Closed));
+                }
+                let mut task = MaybeUninit::uninit();
+                pack(&mut task, closure);
+                worker.count_submitted();
+                // SAFETY: `pack` has initialised `task`; the caller promises that.
+                self.inject(unsafe { task.assume_init() });
+                Ok(())
+            }
+            // SAFETY: `pack` initialises its place and does not panic; our caller promises both.
+            _ => unsafe { self.dispatch(closure, pack) },
+        })
+    }
+
     fn dispatch_batch<F>(
         &self,
         closures: impl Iterator<Item = F>,

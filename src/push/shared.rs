@@ -165,8 +165,8 @@ impl PushShared {
         (self.phase() == Phase::Open).then_some(in_flight)
     }
 
-    /// Puts a task that a worker has taken but may not run into the injector. Called by a worker that is not
-    /// parked, so the pool does not end meanwhile.
+    /// Puts a task that the calling worker has taken but may not run, or that is no child of its task, into
+    /// the injector. The worker is not parked, so the pool does not end meanwhile.
     pub fn inject(&self, task: Task) {
         let mut single = TaskBatch::new();
         single.push(task);

@@ -165,9 +165,9 @@ impl Config {
         thread::Builder::new().name(self.name_with("-scale"))
     }
 
-    /// The thread that ends tasks whose deadlines have passed, not started.
-    pub fn deadline_thread(&self) -> thread::Builder {
-        thread::Builder::new().name(self.name_with("-clock"))
+    /// The name of the threads that end tasks whose deadlines have passed.
+    pub fn deadline_thread_name(&self) -> String {
+        self.name_with("-clock")
     }
 
     /// The pool's name, shortened so that `ending` stays visible.

@@ -70,12 +70,16 @@ pub fn is_worker_of(core: &Core) -> bool {
 /// Waits until `awaited` is done or the deadline has passed. A worker runs meanwhile what its pool allows;
 /// any other thread sleeps.
 pub fn wait_until(awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
+    let waited = wait_without_pass(awaited, deadline);
+    held_pass::take_again(deadline);
+    waited
+}
+
+/// Does what [`wait_until`] does, and leaves it to the caller to take the pass of the running task again
+/// (`held_pass.rs`): because something is reserved for the task until the caller has used it.
+pub fn wait_without_pass(awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
     with(|worker| match worker {
-        Some(worker) => {
-            let waited = worker.wait_until(awaited, deadline);
-            held_pass::take_again(deadline);
-            waited
-        }
+        Some(worker) => worker.wait_until(awaited, deadline),
         None => {
             let _registered = stall::register(0, || awaited.target());
             wait::block(awaited, deadline)

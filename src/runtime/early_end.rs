@@ -1,4 +1,4 @@
-//! The early end of queued tasks: the pool as the owner of its tasks, and the helper thread that ends tasks
+//! The early end of queued tasks: the pool as the owner of its tasks, and the helper threads that end tasks
 //! whose deadlines have passed.
 //!
 //! A thread that cancels a task has the pool count that at once ([`TaskOwner`]). The empty entry stays in its
@@ -9,15 +9,16 @@
 
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
+use std::{io, thread};
 
 use crate::base::unwind::Payload;
 use crate::runtime::core::Core;
 use crate::runtime::pool_kind::PoolKind;
 use crate::runtime::process_end;
-use crate::runtime::threads::ThreadExit;
+use crate::runtime::threads::{ThreadExit, Threads};
 use crate::sys::signals;
 use crate::task::cancel::Revocable;
-use crate::task::deadlines::DeadlineRegistration;
+use crate::task::deadlines::{DeadlineRegistration, Deadlines, HelperEnd};
 use crate::task::owners::{self, TaskOwner};
 use crate::task::work::Unstarted;
 
@@ -95,14 +96,33 @@ impl Core {
     /// that, the task is revoked when a worker finds it or its handle looks.
     pub fn add_deadline(&self, deadline: Instant, task: Weak<dyn Revocable>) -> Option<DeadlineRegistration> {
         let start = || {
-            let deadlines = self.deadlines.clone();
-            let life = move || {
-                deadlines.serve();
-                ThreadExit::WithPool
+            let helper = Helper {
+                deadlines: self.deadlines.clone(),
+                threads: self.threads.clone(),
+                name: self.config.deadline_thread_name(),
             };
-            let start = || self.threads.start(self.config.deadline_thread(), life);
-            signals::with_all_blocked(start).map_err(|_| Instant::now() + RETRY)
+            helper.start().map_err(|_| Instant::now() + RETRY)
         };
         self.deadlines.add(deadline, task, start)
+    }
+}
+
+/// What starts the helper threads that end tasks whose deadlines have passed.
+#[derive(Clone)]
+struct Helper {
+    deadlines: Arc<Deadlines>,
+    threads: Arc<Threads>,
+    name: String,
+}
+
+impl Helper {
+    fn start(&self) -> io::Result<()> {
+        let helper = self.clone();
+        let life = move || match helper.deadlines.serve(|| helper.start().is_ok()) {
+            HelperEnd::PoolEnd => ThreadExit::WithPool,
+            HelperEnd::Surplus => ThreadExit::Early,
+        };
+        let thread = thread::Builder::new().name(self.name.clone());
+        signals::with_all_blocked(|| self.threads.start(thread, life))
     }
 }

@@ -99,6 +99,23 @@ pub trait Intake: Deref<Target = Core> {
         unsafe { self.dispatch(closure, pack) }
     }
 
+    /// Does what [`Intake::dispatch_by`] does, for a task that is no child of the task which runs on this
+    /// thread. A worker whose task waits takes the tasks that it has submitted for its children, and runs
+    /// them on top of the waiting task. But a pass runs work that another task may have submitted, which may
+    /// wait for the waiting task.
+    ///
+    /// # Safety
+    /// `pack` initialises the place that it is given, and does not panic.
+    unsafe fn dispatch_apart<F>(
+        &self,
+        route: Route,
+        closure: F,
+        pack: impl FnOnce(&mut MaybeUninit<Task>, F),
+    ) -> Result<(), (F, SubmitErrorKind)> {
+        // SAFETY: the two functions have the same contract: `pack` initialises its place and does not panic.
+        unsafe { self.dispatch_by(route, closure, pack) }
+    }
+
     /// Accepts the tasks that `pack` makes of `closures`, in order, with few publications and few wake-ups.
     /// `pack` must not panic; the iterator may.
     fn dispatch_batch<F>(

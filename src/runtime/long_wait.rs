@@ -19,8 +19,7 @@
 //! 3. From then on it parks as [`ParkReason::Away`]: no push wakes it, only a broadcast task, which no other
 //!    worker may run.
 //!
-//! When a wait becomes long, the tasks on the worker's stack give back their passes of lanes
-//! (`held_pass.rs`).
+//! Before each long sleep the tasks on the worker's stack give back their passes of lanes (`held_pass.rs`).
 //!
 //! If the wish for a stand-in comes to nothing because enough workers do not wait, each of these either takes
 //! tasks, or comes to wait for long and wishes for a stand-in itself. If it is refused (there are as many
@@ -115,9 +114,11 @@ impl<'w, W: WorkerLoop> WaitSleep<'w, W> {
             self.worker.flush(); // a scope must not wait until this task goes on
             self.long_wait =
                 LongWait::begin(self.worker.shared(), self.worker.park_slot().index(), WaitKind::Call);
-            held_pass::give_back();
             self.registered = stall::register(self.worker.shared().id, || awaited.target());
         }
+        // Before each long sleep: a part of the awaited work that has run here meanwhile, and has waited
+        // itself, has taken the pass of its task again.
+        held_pass::give_back();
         if self.worker.shared().phase() == Phase::Stopping {
             // A producer may have queued a task after all others were discarded.
             self.worker.shared().discard_queued();

@@ -33,6 +33,10 @@ pub trait Awaited {
     fn unpark_me(&mut self);
     /// What it is, for the picture of waits without an end.
     fn target(&self) -> Target;
+    /// Whether something is reserved for the wait before it goes on: a permit, a pass.
+    fn reserves(&self) -> bool {
+        false
+    }
     /// Called before the worker runs something on top of the waiting task that may want what the wait holds:
     /// the wait then reserves nothing.
     fn release_claim(&mut self) {}

@@ -79,6 +79,19 @@ impl<'a> RunUntil<'a> {
         }
     }
 
+    /// Calls `run`, which runs something on top of the waiting task. The wait reserves nothing meanwhile:
+    /// what is reserved for a task that cannot go on may be what the tasks on top of it wait for.
+    pub fn without_claim<R>(&mut self, run: impl FnOnce(&mut Self) -> R) -> R {
+        if let RunUntil::Await { awaited, .. } = self {
+            awaited.release_claim();
+        }
+        let result = run(self);
+        if let RunUntil::Await { awaited, .. } = self {
+            awaited.claim_again();
+        }
+        result
+    }
+
     /// Makes sure that the thread is unparked when the awaited event happens or the pool ends.
     fn arm(&mut self) {
         match self {

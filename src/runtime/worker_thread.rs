@@ -244,7 +244,7 @@ fn pin(shared: &Core, number: usize) {
         None => {
             // A worker that is started by a pinned thread (a task of another pool) would inherit its single
             // core.
-            shared.config.mask.apply_to_current_thread();
+            shared.config.mask.still_allowed().apply_to_current_thread();
             PinStatus::Unpinned
         }
         Some(cores) => match cores[number % cores.len()] {

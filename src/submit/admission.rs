@@ -24,7 +24,7 @@ use crate::runtime::core::Core;
 use crate::runtime::intake::{Intake, RunLimit};
 use crate::runtime::stall::Target;
 use crate::runtime::wait::{self, Awaited, Waited};
-use crate::runtime::{current, stripe};
+use crate::runtime::{current, held_pass, stripe};
 use crate::submit::options::TaskOptions;
 use crate::sync::waiter::Waiter;
 use crate::sys::stack;
@@ -38,10 +38,29 @@ use crate::task::work::Unstarted;
 pub enum Admitted {
     /// The task holds its permits. The caller queues it, or calls [`refund`].
     Enqueue,
+    /// The same, and the running task has waited for the permits, for no longer than until this deadline. It
+    /// may have given back its pass of a lane. It takes the pass again when the new task is queued, by
+    /// [`Admitted::go_on`]: a task that waits for its pass must hold no permit.
+    EnqueueLate(Option<Instant>),
     /// The calling thread runs the task: [`run_inline`].
     RunInline,
     /// The task is discarded and counted: [`discard`].
     Drop,
+}
+
+impl Admitted {
+    /// Whether the caller queues the task.
+    pub fn is_queued(self) -> bool {
+        matches!(self, Admitted::Enqueue | Admitted::EnqueueLate(_))
+    }
+
+    /// Called when the task has been queued or refused, without a lock.
+    #[inline]
+    pub fn go_on(self) {
+        if let Admitted::EnqueueLate(deadline) = self {
+            held_pass::take_again(deadline);
+        }
+    }
 }
 
 /// Admits one task without a weight. `on_full` replaces the policy that the pool was built with.
@@ -78,7 +97,7 @@ pub fn admit_with(
         return Err(SubmitErrorKind::Forked);
     }
     let weight = weight_in(&intake.config, budget, options.weight)?;
-    let mut on_full = options.on_full.unwrap_or(intake.config.on_full);
+    let (mut on_full, mut late) = (options.on_full.unwrap_or(intake.config.on_full), None);
     if !budget.try_acquire(weight) {
         let begin = Instant::now();
         let action = match overflow_action(on_full, caller(intake)?) {
@@ -92,6 +111,7 @@ pub fn admit_with(
         };
         match acquire(&**budget, weight, action, Target::Budget(intake.id))? {
             Admitted::Enqueue => {}
+            admitted @ Admitted::EnqueueLate(_) => late = Some(admitted),
             dropped => return Ok((dropped, None)),
         }
         if let OnFull::BlockFor(time) = &mut on_full {
@@ -99,7 +119,20 @@ pub fn admit_with(
         }
     }
     let permit = BudgetPermit::new(budget.clone(), weight);
-    admit(intake, Some(on_full)).map(|admitted| (admitted, Some(permit)))
+    match (admit(intake, Some(on_full)), late) {
+        (Ok(Admitted::Enqueue), Some(late)) => Ok((late, Some(permit))),
+        (Ok(admitted), late) => {
+            if !admitted.is_queued() {
+                late.into_iter().for_each(Admitted::go_on);
+            }
+            Ok((admitted, Some(permit)))
+        }
+        (Err(kind), late) => {
+            drop(permit);
+            late.into_iter().for_each(Admitted::go_on);
+            Err(kind)
+        }
+    }
 }
 
 /// Acquires `weight` of a semaphore that has just refused it, or does what `action` says instead.
@@ -113,9 +146,10 @@ where
     S: Semaphore + Sync,
 {
     match action {
-        OverflowAction::Wait => wait_for(semaphore, weight, None, target).map(|()| Admitted::Enqueue),
+        OverflowAction::Wait => wait_for(semaphore, weight, None, target),
+        OverflowAction::WaitFor(Duration::ZERO) => Err(SubmitErrorKind::TimedOut),
         OverflowAction::WaitFor(time) => {
-            wait_for(semaphore, weight, Some(time), target).map(|()| Admitted::Enqueue)
+            wait_for(semaphore, weight, Instant::now().checked_add(time), target)
         }
         OverflowAction::Refuse => Err(SubmitErrorKind::Full),
         OverflowAction::Drop => Ok(Admitted::Drop),
@@ -191,7 +225,7 @@ pub fn run_or_drop(intake: &impl Intake, admitted: Admitted, task: Task) {
     match admitted {
         Admitted::RunInline => run_inline(intake, task),
         Admitted::Drop => discard(intake, task),
-        Admitted::Enqueue => unreachable!("a task with permits is queued"),
+        Admitted::Enqueue | Admitted::EnqueueLate(_) => unreachable!("a task with permits is queued"),
     }
 }
 
@@ -217,7 +251,7 @@ fn discard(core: &Core, task: Task) {
     }
 }
 
-/// Acquires `weight` of `semaphore`, and waits for it for at most `time`, in the order of arrival. A worker
+/// Acquires `weight` of `semaphore`, and waits for it until the deadline, in the order of arrival. A worker
 /// of the semaphore's own pool must not call this.
 ///
 /// While a worker of another pool waits, a stand-in serves that pool, because the semaphore's pool may be
@@ -225,21 +259,30 @@ fn discard(core: &Core, task: Task) {
 fn wait_for<S>(
     semaphore: &S,
     weight: u64,
-    time: Option<Duration>,
+    deadline: Option<Instant>,
+    target: Target,
+) -> Result<Admitted, SubmitErrorKind>
+where
+    S: Semaphore + Sync,
+{
+    let late = Admitted::EnqueueLate(deadline);
+    wait_without_pass(semaphore, weight, deadline, target).map(|()| late).inspect_err(|_| late.go_on())
+}
+
+/// Does what [`wait_for`] does. Afterwards the running task may be without its pass of a lane.
+fn wait_without_pass<S>(
+    semaphore: &S,
+    weight: u64,
+    deadline: Option<Instant>,
     target: Target,
 ) -> Result<(), SubmitErrorKind>
 where
     S: Semaphore + Sync,
 {
-    let deadline = match time {
-        Some(Duration::ZERO) => return Err(SubmitErrorKind::TimedOut),
-        Some(time) => Instant::now().checked_add(time),
-        None => None,
-    };
     let mut acquire = BlockingAcquire { semaphore, weight, mode: WaitMode::Handoff, state: None, target };
     loop {
         acquire.enqueue();
-        if let Waited::NoStack(_) = current::wait_until(&mut acquire, deadline) {
+        if let Waited::NoStack(_) = current::wait_without_pass(&mut acquire, deadline) {
             // The operating system starts no thread on which the worker could serve its pool, so this thread
             // blocks.
             let _ = wait::block(&mut acquire, deadline);
@@ -317,6 +360,10 @@ impl<S: Semaphore + Sync> Awaited for BlockingAcquire<'_, S> {
         if !is_waiting {
             thread::current().unpark(); // the acquire is decided: the park that follows returns at once
         }
+    }
+
+    fn reserves(&self) -> bool {
+        true
     }
 
     /// What runs on top of this wait may need the same permit, and a permit reserved for the wait would then

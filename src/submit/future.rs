@@ -194,16 +194,18 @@ where
             current::note_poll(PollState::Pending(cx.waker(), Target::Permit(this.intake.id)));
             return Poll::Pending;
         };
-        current::note_poll(PollState::Ready);
         // Ready with or without success: the future holds no permit any more.
         (this.stage, this.budget_permit) = (Stage::New, None);
         let task = this.task.take().expect("asserted above");
-        Poll::Ready(match admitted {
+        let result = match admitted {
             Ok((admitted, permit)) => {
                 single::finish_submit(&*this.intake, admitted, permit, mem::take(&mut this.options), task)
             }
             Err(kind) => Err(admission::refuse(&this.intake, task, kind)),
-        })
+        };
+        // After the permit is with the queued task: the running task may wait for its pass of a lane now.
+        current::note_poll(PollState::Ready);
+        Poll::Ready(result)
     }
 }
 

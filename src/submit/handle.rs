@@ -22,7 +22,7 @@ use crate::task::conditions::Pending;
 use crate::task::counts::TaskCounts;
 use crate::task::owners;
 use crate::task::result_slot::{CancelCount, Outcome, SlotHandle};
-use crate::task::work::Unstarted;
+use crate::task::work::{Unstarted, WorkRefusal};
 
 /// Waits for the result of one task, or cancels the task. Made by [`Pool::submit`](crate::Pool::submit).
 ///
@@ -75,8 +75,17 @@ struct Watched {
 impl Watched {
     /// Ends the slot if the task has not started and can no longer start.
     fn apply_to<T>(&self, slot: &SlotHandle<T>) {
+        Self::end(slot, || self.pending.refusal_now());
+    }
+
+    /// Ends the slot if another thread has seen to it that the task never starts.
+    fn apply_known_to<T>(&self, slot: &SlotHandle<T>) {
+        Self::end(slot, || self.pending.known_refusal());
+    }
+
+    fn end<T>(slot: &SlotHandle<T>, refusal: impl FnOnce() -> Option<WorkRefusal>) {
         if !slot.is_complete()
-            && let Some(refusal) = self.pending.refusal_now()
+            && let Some(refusal) = refusal()
         {
             let count = if refusal.is_counted { CancelCount::Done } else { CancelCount::ByTask };
             slot.cancel(refusal.why, count);
@@ -292,11 +301,20 @@ fn wait_under_conditions<T: Send>(
 ) -> Waited {
     let latest_start = watched.pending.state().conditions.deadline;
     let latest_start = latest_start.filter(|&latest| deadline.is_none_or(|end| latest < end));
-    let mut pending = AwaitedTask { slot, watched };
-    let waited = current::wait_until(&mut pending, latest_start.or(deadline));
+    let mut pending = AwaitedTask { slot, watched, is_left: false };
+    // The drop of what the task has captured may take long. So the end of the task is left to the helper
+    // thread, which has this thread woken in any case, unless the helper is very late.
+    pending.is_left = latest_start.is_some() && pending.watched.pending.state().has_helper();
+    let late = if pending.is_left { HELPER_TIME } else { Duration::ZERO };
+    let first_end = latest_start.and_then(|latest| latest.checked_add(late));
+    let first_end = first_end.into_iter().chain(deadline).min();
+    let waited = current::wait_until(&mut pending, first_end);
+    if first_end != deadline {
+        pending.is_left = false;
+    }
     let waited = match waited {
         // The task has started in time: otherwise `is_done` would have cancelled it.
-        Waited::TimedOut if latest_start.is_some() && !pending.is_done() => {
+        Waited::TimedOut if first_end != deadline && !pending.is_done() => {
             current::wait_until(&mut pending, deadline)
         }
         Waited::TimedOut if pending.is_done() => Waited::Done,
@@ -310,11 +328,21 @@ fn wait_under_conditions<T: Send>(
 struct AwaitedTask<'a, T> {
     slot: &'a mut SlotHandle<T>,
     watched: &'a mut Watched,
+    /// Whether the end of the task is left to the helper thread of its pool.
+    is_left: bool,
 }
+
+/// How late the helper thread that ends expired tasks may be before a thread that waits for such a task ends
+/// it itself: many times what it takes when the machine is not loaded.
+const HELPER_TIME: Duration = Duration::from_millis(10);
 
 impl<T: Send> Awaited for AwaitedTask<'_, T> {
     fn is_done(&self) -> bool {
-        self.watched.apply_to(self.slot);
+        if self.is_left {
+            self.watched.apply_known_to(self.slot);
+        } else {
+            self.watched.apply_to(self.slot);
+        }
         self.slot.is_complete()
     }
 
@@ -334,8 +362,7 @@ impl<T: Send> Awaited for AwaitedTask<'_, T> {
         self.slot.unpark_me();
         if !self.watched.wake(Waiter::Thread(thread::current())) {
             // The task never starts. If this cannot end its slot, the worker that refuses it will.
-            self.watched.apply_to(self.slot);
-            if self.slot.is_complete() {
+            if self.is_done() {
                 thread::current().unpark(); // the park that follows returns at once
             }
         }

@@ -3,7 +3,8 @@
 //! The lane submits *passes* to the pool. A pass is a task that takes the oldest task of the lane and runs
 //! it. Each task gets one pass, and at most `limit` passes are active at a time; the worker that ends a pass
 //! sends the next. So the pool schedules, steals, drains and discards tasks of a lane like all other tasks,
-//! and counts each of them once.
+//! and counts each of them once. A pass is no child of the task whose worker sends it, because it runs
+//! whichever task of the lane is the oldest then ([`Intake::dispatch_apart`]).
 //!
 //! A task that waits for long gives its pass back, because it may wait for another task of the lane
 //! (`runtime/held_pass.rs`). The pass goes to the longest waiting of the tasks that want to go on, else to
@@ -16,7 +17,7 @@ use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 use std::ops::Deref;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::thread::{self, Thread};
+use std::thread;
 use std::time::Instant;
 
 use crate::base::error::SubmitErrorKind;
@@ -30,6 +31,7 @@ use crate::runtime::held_pass::{self, PassSource};
 use crate::runtime::intake::{Intake, Route, RunLimit};
 use crate::runtime::stall::Target;
 use crate::runtime::wait::{Awaited, Waited, block};
+use crate::submit::resumers::Resumers;
 use crate::task::counts::TaskCounts;
 use crate::task::erased::{Discarded, Finished, Task, TaskKind, TaskTable, Word};
 use crate::task::owners::{self, TaskOwner};
@@ -71,19 +73,10 @@ struct LaneState {
     /// takes such an entry before its end is counted.
     empty: isize,
     running: usize,
-    /// Running tasks that have given their pass back and want one again, the first to be served first.
-    resumers: VecDeque<Resumer>,
-    /// The number of the next resumer.
-    next_resumer: u64,
+    /// Running tasks that have given their pass back and want one again.
+    resumers: Resumers,
     submitted: u64,
     finished: u64,
-}
-
-/// A running task that waits for a pass. It has got one when it is out of the list.
-#[derive(Debug)]
-struct Resumer {
-    number: u64,
-    thread: Thread,
 }
 
 impl LaneState {
@@ -214,10 +207,10 @@ impl<S: Intake + Send + Sync + 'static> LaneShared<S> {
             let mut state = self.lock();
             // There are more passes than allowed if a task has gone on because its time was up.
             if state.passes <= self.limit
-                && let Some(resumer) = state.resumers.pop_front()
+                && let Some(thread) = state.resumers.take_first()
             {
                 drop(state);
-                return resumer.thread.unpark();
+                return thread.unpark();
             }
             if state.passes > self.limit || state.without_pass() == 0 {
                 state.passes -= 1;
@@ -227,7 +220,7 @@ impl<S: Intake + Send + Sync + 'static> LaneShared<S> {
         }
         let pack = |place: &mut MaybeUninit<Task>, ()| _ = place.write(self.pass());
         // SAFETY: this `pack` writes the place and does not panic.
-        if unsafe { self.pool.dispatch_by(self.route, (), pack) }.is_err() {
+        if unsafe { self.pool.dispatch_apart(self.route, (), pack) }.is_err() {
             let left = {
                 let mut state = self.lock();
                 state.sent -= 1;
@@ -366,20 +359,16 @@ impl<S: Intake + Send + Sync + 'static> PassSource for LaneShared<S> {
                 state.passes += 1;
                 return;
             }
-            let number = state.next_resumer;
-            state.next_resumer += 1;
-            state.resumers.push_back(Resumer { number, thread: thread::current() });
-            number
+            state.resumers.add()
         };
-        let mut turn = PassTurn { lane: &*self, number };
+        let mut turn = PassTurn { lane: &self, number };
         let waited = match current::wait_until(&mut turn, deadline) {
             Waited::NoStack(_) => block(&mut turn, deadline),
             waited => waited,
         };
         if matches!(waited, Waited::TimedOut) {
             let mut state = self.lock();
-            if let Some(place) = state.resumers.iter().position(|resumer| resumer.number == number) {
-                state.resumers.remove(place);
+            if state.resumers.remove(number) {
                 state.passes += 1;
             }
         }
@@ -388,13 +377,13 @@ impl<S: Intake + Send + Sync + 'static> PassSource for LaneShared<S> {
 
 /// The turn of a running task that waits for a pass.
 struct PassTurn<'a, S> {
-    lane: &'a LaneShared<S>,
+    lane: &'a Arc<LaneShared<S>>,
     number: u64,
 }
 
-impl<S: Intake + Send + Sync> Awaited for PassTurn<'_, S> {
+impl<S: Intake + Send + Sync + 'static> Awaited for PassTurn<'_, S> {
     fn is_done(&self) -> bool {
-        self.lane.lock().resumers.iter().all(|resumer| resumer.number != self.number)
+        !self.lane.lock().resumers.waits(self.number)
     }
 
     fn is_of(&self, _: u32) -> bool {
@@ -410,10 +399,30 @@ impl<S: Intake + Send + Sync> Awaited for PassTurn<'_, S> {
     }
 
     fn unpark_me(&mut self) {
+        if !self.lane.lock().resumers.set_thread(self.number) {
+            thread::current().unpark(); // the park that follows returns at once
+        }
+    }
+
+    fn reserves(&self) -> bool {
+        true
+    }
+
+    /// What runs on top of this wait may wait for a task of the lane. A pass that was granted to the task
+    /// below it would never be used.
+    fn release_claim(&mut self) {
+        let was_granted = !self.lane.lock().resumers.remove(self.number);
+        if was_granted {
+            self.lane.send_next();
+        }
+    }
+
+    fn claim_again(&mut self) {
         let mut state = self.lane.lock();
-        match state.resumers.iter_mut().find(|resumer| resumer.number == self.number) {
-            Some(resumer) => resumer.thread = thread::current(),
-            None => thread::current().unpark(), // the park that follows returns at once
+        if state.passes < self.lane.limit {
+            state.passes += 1;
+        } else {
+            state.resumers.add_again(self.number);
         }
     }
 }
@@ -520,7 +529,7 @@ impl<S: Intake + Send + Sync + 'static> Intake for LaneIntake<S> {
         };
         // SAFETY: this `pack` writes the place. It does not panic, because the caller's `pack` in it does
         // not.
-        let result = unsafe { lane.pool.dispatch_by(lane.route, closure, pack) };
+        let result = unsafe { lane.pool.dispatch_apart(lane.route, closure, pack) };
         if result.is_err() {
             let mut state = lane.lock();
             let left = state.give_up_pass();

@@ -19,5 +19,6 @@ pub mod lane;
 pub mod options;
 pub mod pack;
 mod refusal;
+mod resumers;
 pub mod single;
 pub mod target;

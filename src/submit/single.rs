@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::base::error::{SubmitError, SubmitErrorKind};
 use crate::limits::budget::BudgetPermit;
 use crate::policy::overflow::OnFull;
-use crate::runtime::intake::Intake;
+use crate::runtime::intake::{Intake, Route};
 use crate::runtime::pool_kind::PoolKind;
 use crate::submit::admission::{self, Admitted, run_or_drop};
 use crate::submit::envelope::Extras;
@@ -31,12 +31,24 @@ where
 {
     match admission::admit(intake, on_full) {
         Ok(Admitted::Enqueue) => enqueue(intake, task),
-        Ok(admitted) => {
-            run_or_drop(intake, admitted, pack::packed(task, intake.instrumentation().next()));
-            Ok(())
-        }
+        Ok(admitted) => execute_elsewhere(intake, admitted, task),
         Err(kind) => Err(admission::refuse(intake, task, kind)),
     }
+}
+
+/// Queues a task that was admitted late, or runs or drops a task for which there is no permit.
+#[cold]
+fn execute_elsewhere<F>(intake: &impl Intake, admitted: Admitted, task: F) -> Result<(), SubmitError<F>>
+where
+    F: FnOnce() + Send + 'static,
+{
+    if admitted.is_queued() {
+        let result = enqueue(intake, task);
+        admitted.go_on();
+        return result;
+    }
+    run_or_drop(intake, admitted, pack::packed(task, intake.instrumentation().next()));
+    Ok(())
 }
 
 /// See [`Pool::submit`](crate::Pool::submit). `on_full` replaces the policy that the pool was built with.
@@ -52,7 +64,7 @@ where
 {
     match admission::admit(intake, on_full) {
         Ok(Admitted::Enqueue) => {}
-        Ok(admitted) => return Ok(submit_elsewhere(intake, admitted, task)),
+        Ok(admitted) => return submit_elsewhere(intake, admitted, task),
         Err(kind) => return Err(admission::refuse(intake, task, kind)),
     }
     // This choice is made before the task is packed, for the reason given in `enqueue`.
@@ -64,17 +76,27 @@ where
     }
 }
 
-/// Runs or drops a task for which there is no permit, and returns its handle.
+/// Queues a task that was admitted late, or runs or drops a task for which there is no permit. Returns the
+/// handle.
 #[cold]
-fn submit_elsewhere<F, T>(intake: &impl Intake, admitted: Admitted, task: F) -> JoinHandle<T>
+fn submit_elsewhere<F, T>(
+    intake: &impl Intake,
+    admitted: Admitted,
+    task: F,
+) -> Result<JoinHandle<T>, SubmitError<F>>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let extras = intake.instrumentation().next();
-    let (task, handle) = pack::pack_with_handle(intake.handle_pool_id(), task, extras);
+    let (pool, extras) = (intake.handle_pool_id(), intake.instrumentation().next());
+    if admitted.is_queued() {
+        let result = enqueue_with_handle(intake, task, |task| pack::pack_with_handle(pool, task, extras));
+        admitted.go_on();
+        return result;
+    }
+    let (task, handle) = pack::pack_with_handle(pool, task, extras);
     run_or_drop(intake, admitted, task);
-    JoinHandle::new(handle)
+    Ok(JoinHandle::new(handle))
 }
 
 #[cold]
@@ -111,13 +133,29 @@ fn enqueue_with_handle<F, T>(
     }
 }
 
-/// Queues a task beyond the capacity if necessary. It is refused only if the pool is closed.
-pub fn execute_anyway<F>(intake: &impl Intake, task: F) -> Result<(), SubmitError<F>>
+/// Queues a task that is no child of the running task ([`Intake::dispatch_apart`]), beyond the capacity if
+/// necessary. It is refused only if the pool is closed.
+///
+/// # Safety
+/// The task is run or dropped while everything that it borrows is alive.
+pub unsafe fn submit_apart<F>(intake: &impl Intake, task: F) -> Result<JoinHandle<()>, SubmitError<F>>
 where
-    F: FnOnce() + Send + 'static,
+    F: FnOnce() + Send,
 {
     intake.overdraw_from_outside(1);
-    enqueue(intake, task)
+    let (pool, extras) = (intake.handle_pool_id(), intake.instrumentation().next());
+    let mut handle = None;
+    let pack = |place: &mut MaybeUninit<Task>, task: F| {
+        // SAFETY: the caller of `submit_apart` runs or drops the task while its borrows are alive.
+        let (task, its_handle) = unsafe { pack::pack_borrowing(pool, task, extras) };
+        place.write(task);
+        handle = Some(its_handle);
+    };
+    // SAFETY: this `pack` writes the place; packing does not panic.
+    match unsafe { intake.dispatch_apart(Route::Any, task, pack) } {
+        Ok(()) => Ok(JoinHandle::new(handle.expect("an accepted task was packed"))),
+        Err((task, kind)) => Err(refused(intake, task, kind)),
+    }
 }
 
 /// Queues an admitted task.
@@ -219,16 +257,17 @@ where
         pending = Some(cell);
         task
     };
-    if admitted != Admitted::Enqueue {
+    if !admitted.is_queued() {
         run_or_drop(intake, admitted, packed(task));
         return Ok(());
     }
     let pack = |place: &mut MaybeUninit<Task>, task| _ = place.write(packed(task));
     // SAFETY: this `pack` initialises the place; packing does not panic.
     let result = unsafe { intake.dispatch_by(options.route, task, pack) };
-    result.map_err(|(task, kind)| refused(intake, task, kind))?;
+    let result = result.map_err(|(task, kind)| refused(intake, task, kind));
     pending.iter().for_each(|pending| watch(intake, pending));
-    Ok(())
+    admitted.go_on();
+    result
 }
 
 /// Has a queued task with conditions end when they fail.
@@ -266,7 +305,9 @@ where
 {
     let pool = intake.handle_pool_id();
     let pack = |task, extras, conditions| pack::pack_with_options(pool, task, extras, conditions);
-    let Submission { handle, left } = finish_submit_packed(intake, admitted, permit, options, task, pack)?;
+    let submitted = finish_submit_packed(intake, admitted, permit, options, task, pack);
+    admitted.go_on();
+    let Submission { handle, left } = submitted?;
     left.into_iter().for_each(|task| run_or_drop(intake, admitted, task));
     Ok(handle)
 }
@@ -280,7 +321,8 @@ pub struct Submission<R> {
 }
 
 /// Packs an admitted task with options by `pack`, which must not panic, and queues it if it is to be queued.
-/// Calls no code of the task, so that the caller may hold a lock.
+/// Calls no code of the task, so that the caller may hold a lock. Without the lock the caller then calls
+/// [`Admitted::go_on`].
 pub fn finish_submit_packed<F, R>(
     intake: &impl Intake,
     admitted: Admitted,
@@ -297,7 +339,7 @@ pub fn finish_submit_packed<F, R>(
         place.write(packed.task);
         handle = Some((packed.handle, packed.pending));
     };
-    let left = if admitted == Admitted::Enqueue {
+    let left = if admitted.is_queued() {
         // SAFETY: this `pack` writes the place; the caller's `pack` in it does not panic.
         let result = unsafe { intake.dispatch_by(route, task, pack) };
         result.map_err(|(task, kind)| refused(intake, task, kind))?;

@@ -87,6 +87,9 @@ pub trait Revocable: Send + Sync {
     /// Ends the task for this reason, if it has not begun. Returns whether it never starts, also if that was
     /// certain before. Runs user code, the drops of what the task has captured, inside the panic guard.
     fn revoke(&self, why: Unstarted) -> bool;
+    /// Called while another thread is in the middle of [`Revocable::revoke`], whose user code takes long:
+    /// wakes the waiter of the handle, which can see already that the task never starts.
+    fn wake_waiter(&self) {}
 }
 
 /// The registration of a callback. Dropping it removes the callback.

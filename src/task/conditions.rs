@@ -123,6 +123,11 @@ pub trait Pending: Revocable {
         }
         refusal_in(state.word.load(Ordering::Acquire)) // as above
     }
+
+    /// Why the task will never start, if another thread has seen to that.
+    fn known_refusal(&self) -> Option<WorkRefusal> {
+        refusal_in(self.state().word.load(Ordering::Acquire)) // as in `refusal_now`
+    }
 }
 
 impl_debug! { PendingState {} }
@@ -163,6 +168,11 @@ impl PendingState {
         drop(links);
         unwind::drop_silently(unused); // a waker is user code
         refusal_in(word).is_none()
+    }
+
+    /// Whether a helper thread ends the task when its deadline has passed.
+    pub fn has_helper(&self) -> bool {
+        lock(&self.links).deadline.as_ref().is_some_and(DeadlineRegistration::has_helper)
     }
 
     /// Forgets the waiter.
@@ -255,6 +265,11 @@ impl<W: Work> Revocable for WorkCell<W> {
             (dropped, _) => unwind::drop_silently(dropped),
         }
         true
+    }
+
+    fn wake_waiter(&self) {
+        let waiter = lock(&self.state.links).waiter.take();
+        waiter.into_iter().for_each(Waiter::wake); // without the lock, because a waker is user code
     }
 }
 

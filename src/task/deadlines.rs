@@ -1,27 +1,37 @@
 //! Deadlines of queued tasks, in the order in which they pass.
 //!
 //! A pool has one list. A submission adds its task, and the registration takes it out again when the task
-//! begins or ends, so the list never holds more than the queued tasks. One helper thread sleeps until the
+//! begins or ends, so the list never holds more than the queued tasks. A helper thread sleeps until the
 //! earliest deadline and ends the tasks whose deadlines have passed (`runtime/early_end.rs`).
 //!
-//! The drops of the captures of expired tasks run on the helper, one after the other, so a slow one delays
-//! the ends of tasks that expire later. A thread that joins such a task does not depend on the helper.
+//! The drops of the captures of expired tasks run on the helper, one after the other, and are user code: one
+//! may take long. So while a helper ends a task, another helper is free. If the drop takes longer than
+//! [`SLOW`], the free helper wakes the waiter of that task, and ends the tasks that expire meanwhile. With
+//! the first task that expires a pool has two helpers, and one more for each further drop that is slow at the
+//! same time. Without a thread for another helper the tasks that expire later wait for the slow drop.
 //!
 //! Any thread may add and remove. Guarded by the unit tests here and by `tests/cancelling`.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::base::debug::impl_debug;
 use crate::task::cancel::Revocable;
 use crate::task::work::Unstarted;
 
+/// A drop of captures that takes longer is slow. Much longer than most drops take, so that one helper does
+/// all of these; short compared with the deadlines of tasks.
+const SLOW: Duration = Duration::from_millis(1);
+
+/// How many free helpers are kept: as many as work when no drop is slow.
+const MOST_FREE: usize = 2;
+
 /// The deadlines of the queued tasks of one pool; see the module's text.
 #[derive(Default)]
 pub struct Deadlines {
     state: Mutex<DeadlinesState>,
-    /// Signalled when there is an earlier first deadline, and at the end.
+    /// Signalled when there is an earlier first deadline, when a helper begins to end a task, and at the end.
     changed: Condvar,
 }
 
@@ -31,6 +41,29 @@ struct DeadlinesState {
     tasks: BTreeMap<DeadlineKey, Weak<dyn Revocable>>,
     next: u64,
     helper: HelperState,
+    /// Helpers that do not end a task now.
+    free: usize,
+    /// The tasks that helpers end now.
+    ending: Vec<Ending>,
+}
+
+/// A task that a helper ends.
+struct Ending {
+    key: DeadlineKey,
+    since: Instant,
+    task: Arc<dyn Revocable>,
+    /// Whether the drop is known to be slow, and the waiter of the task was woken because of that.
+    is_slow: bool,
+}
+
+/// Why a helper thread ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum HelperEnd {
+    /// The pool has ended.
+    PoolEnd,
+    /// There are enough others.
+    Surplus,
 }
 
 type DeadlineKey = (Instant, u64);
@@ -86,7 +119,9 @@ impl Deadlines {
             // The lock is held meanwhile, so the pool does not end between the start and the count of
             // threads.
             HelperState::Missing | HelperState::Refused(_) => {
-                state.helper = start().map_or_else(HelperState::Refused, |()| HelperState::Running);
+                let started = start();
+                state.free += usize::from(started.is_ok());
+                state.helper = started.map_or_else(HelperState::Refused, |()| HelperState::Running);
             }
         }
         let key = (deadline, state.next);
@@ -95,39 +130,82 @@ impl Deadlines {
         state.tasks.insert(key, task);
         drop(state);
         if is_first {
-            self.changed.notify_one();
+            self.changed.notify_one(); // if the other helper ends a task then, it signals again
         }
         Some(DeadlineRegistration { deadlines: self.clone(), key })
     }
 
-    /// Revokes tasks as their deadlines pass, until [`Deadlines::close`]. For the helper thread.
-    pub fn serve(&self) {
+    /// Revokes tasks as their deadlines pass, until [`Deadlines::close`]. For a helper thread. `start` starts
+    /// another one, and returns whether it did.
+    pub fn serve(&self, start: impl Fn() -> bool) -> HelperEnd {
         loop {
             let mut state = self.lock();
             if matches!(state.helper, HelperState::Closed) {
-                return;
+                return HelperEnd::PoolEnd;
             }
             let now = Instant::now();
-            match state.tasks.first_key_value().map(|(&(deadline, _), _)| deadline) {
+            let mut quick = state.ending.iter_mut().filter(|ending| !ending.is_slow);
+            if let Some(slow) = quick.find(|ending| now >= ending.since + SLOW) {
+                slow.is_slow = true;
+                let task = slow.task.clone();
+                drop(state); // wakers are user code
+                task.wake_waiter();
+                continue;
+            }
+            // A helper that has just begun to end a task will be back in a moment and end the next one.
+            let quick = state.ending.iter().filter(|ending| !ending.is_slow);
+            let back = quick.map(|ending| ending.since + SLOW).min();
+            let first = state.tasks.first_key_value().map(|(&(deadline, _), _)| deadline);
+            match back.or(first) {
                 None => drop(self.changed.wait(state)),
-                Some(deadline) if deadline > now => {
-                    drop(self.changed.wait_timeout(state, deadline - now));
-                }
+                Some(until) if until > now => drop(self.changed.wait_timeout(state, until - now)),
                 Some(_) => {
-                    let (_, task) = state.tasks.pop_first().expect("there is a first one");
-                    drop(state); // user code runs without the lock
-                    if let Some(task) = task.upgrade() {
-                        task.revoke(Unstarted::Expired);
+                    if self.end_first(state, &start) == Some(HelperEnd::Surplus) {
+                        return HelperEnd::Surplus;
                     }
                 }
             }
         }
     }
 
-    /// Ends the helper thread and refuses new deadlines: no task is queued any more.
+    /// Ends the first task, whose deadline has passed. Returns whether the calling helper is one too many
+    /// now.
+    fn end_first(
+        &self,
+        mut state: MutexGuard<'_, DeadlinesState>,
+        start: &impl Fn() -> bool,
+    ) -> Option<HelperEnd> {
+        let (key, task) = state.tasks.pop_first()?;
+        let task = task.upgrade()?;
+        state.free -= 1;
+        if state.free == 0 && start() {
+            state.free += 1;
+        }
+        state.ending.push(Ending { key, since: Instant::now(), task: task.clone(), is_slow: false });
+        drop(state); // user code runs without the lock
+        self.changed.notify_all(); // free helpers look whether this takes long
+        task.revoke(Unstarted::Expired);
+        let mut state = self.lock();
+        let place = state.ending.iter().position(|ending| ending.key == key);
+        let ended = place.map(|place| state.ending.swap_remove(place));
+        let is_surplus = state.free >= MOST_FREE;
+        state.free += usize::from(!is_surplus);
+        drop(state);
+        drop(ended); // after the lock is released, like `task`
+        is_surplus.then_some(HelperEnd::Surplus)
+    }
+
+    /// Ends the helper threads and refuses new deadlines: no task is queued any more.
     pub fn close(&self) {
         self.lock().helper = HelperState::Closed;
-        self.changed.notify_one();
+        self.changed.notify_all();
+    }
+}
+
+impl DeadlineRegistration {
+    /// Whether a helper thread waits for the deadline.
+    pub fn has_helper(&self) -> bool {
+        matches!(self.deadlines.lock().helper, HelperState::Running)
     }
 }
 
@@ -178,11 +256,11 @@ mod tests {
         let [_long, second, first, withdrawn] = registrations;
         drop(withdrawn);
         let served = thread::scope(|scope| {
-            let serving = scope.spawn(|| deadlines.serve());
+            let serving = scope.spawn(|| deadlines.serve(|| false));
             let order = [revoked.recv().expect("two"), revoked.recv().expect("two")];
             assert!(Instant::now() >= in_ms(20));
             deadlines.close();
-            serving.join().expect("no panic");
+            assert_eq!(serving.join().expect("no panic"), HelperEnd::PoolEnd);
             order
         });
         assert_eq!(served, [2, 1]);
@@ -190,6 +268,48 @@ mod tests {
         assert_eq!(deadlines.len(), 1);
         assert!(deadlines.add(now, Arc::downgrade(&tasks[0]), || Ok(())).is_none(), "it is closed");
         assert!(revoked.try_recv().is_err());
+    }
+
+    /// A task whose captures take as long to drop as the sender lives.
+    struct Slow(Mutex<mpsc::Receiver<()>>, mpsc::Sender<&'static str>);
+
+    impl Revocable for Slow {
+        fn revoke(&self, _: Unstarted) -> bool {
+            let _ = self.1.send("begun");
+            let _ = self.0.lock().expect("no panic").recv();
+            true
+        }
+
+        fn wake_waiter(&self) {
+            let _ = self.1.send("woken");
+        }
+    }
+
+    #[test]
+    fn slow_drops_delay_no_other_task_and_no_waiter() {
+        let deadlines = Arc::new(Deadlines::default());
+        let ((open, gate), (sender, events)) = (mpsc::channel(), mpsc::channel());
+        let (named, revoked) = mpsc::channel();
+        let slow: Arc<dyn Revocable> = Arc::new(Slow(Mutex::new(gate), sender));
+        let quick: Vec<Arc<dyn Revocable>> =
+            (0..3).map(|n| Arc::new(Named(n, named.clone())) as Arc<dyn Revocable>).collect();
+        let add = |task| deadlines.add(Instant::now(), Arc::downgrade(task), || Ok(())).expect("open");
+        thread::scope(|scope| {
+            let (helpers, wanted) = mpsc::channel();
+            let first = add(&slow);
+            let serving = scope.spawn(|| deadlines.serve(move || helpers.send(()).is_ok()));
+            wanted.recv().expect("another helper is wanted");
+            assert_eq!(events.recv(), Ok("begun"));
+            let other = scope.spawn(|| deadlines.serve(|| false));
+            assert_eq!(events.recv(), Ok("woken"), "by the other helper");
+            let rest: Vec<_> = quick.iter().map(add).collect();
+            let ended: Vec<_> = revoked.iter().take(3).collect();
+            assert_eq!(ended, [0, 1, 2], "in order, beside the slow one");
+            drop((open, first, rest));
+            deadlines.close();
+            let ends = [serving.join(), other.join()].map(|end| end.expect("no panic"));
+            assert_eq!(ends, [HelperEnd::PoolEnd; 2]);
+        });
     }
 
     #[test]

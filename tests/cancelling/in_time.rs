@@ -3,11 +3,11 @@
 
 use std::cell::RefCell;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use longshore::{JoinError, OnFull, ShutdownError, SubmitErrorKind};
+use longshore::{IdleError, JoinError, JoinHandle, OnFull, ShutdownError, SubmitErrorKind};
 
 use super::*;
 use crate::support::{Gate, Visitor, wait_until};
@@ -137,17 +137,183 @@ fn a_slow_exit_hook_does_not_prolong_a_shutdown() {
     rig.finish();
 }
 
+/// What goes on while a call with a time limit waits. All of it ends only when the gate is opened, which is
+/// after the call.
+#[derive(Debug, Clone, Copy)]
+enum Meanwhile {
+    /// The only worker is blocked.
+    Blocked,
+    /// And the captures of two expired tasks are being dropped.
+    SlowDrops,
+    /// The panic handler runs on a worker.
+    SlowHooks,
+    /// And other threads make the same call without a limit.
+    OtherCallers,
+}
+
+use Meanwhile::*;
+
+/// A pool of two workers that are busy, whose queue is full and whose budget is used up.
+struct Scene {
+    gate: Gate,
+    rig: Rig,
+    /// The handle of a task in the queue.
+    queued: Mutex<Option<JoinHandle<u32>>>,
+    others: Vec<std::thread::JoinHandle<()>>,
+}
+
+impl Scene {
+    fn new(meanwhile: Meanwhile) -> Self {
+        let gate = Gate::new();
+        let visitor = gate.visitor();
+        let rig = Rig::with(
+            Pool::builder().workers(2).queue_capacity(8).budget(5).panic_handler(move |_| visitor.pass()),
+        );
+        let mut scene = Scene { gate, rig, queued: Mutex::default(), others: Vec::new() };
+        let rig = &scene.rig;
+        match meanwhile {
+            SlowHooks => {
+                scene.gate.hold(rig, 1);
+                rig.execute(|| crate::support::quiet_panic("for the handler")).expect("open");
+                scene.gate.wait_for(2);
+            }
+            Blocked | SlowDrops | OtherCallers => scene.gate.hold(rig, 2),
+        }
+        if let SlowDrops = meanwhile {
+            for n in 0..2 {
+                let slow = Slow(scene.gate.visitor());
+                rig.task().start_within(SHORT).execute(move || drop(slow)).expect("open");
+                scene.gate.wait_for(3 + n);
+            }
+        }
+        let queued = rig.task().weight(5).submit(|| 1).expect("there is a place");
+        *scene.queued.lock().expect("no panic") = Some(queued);
+        while rig.try_execute(|| ()).is_ok() {}
+        if let OtherCallers = meanwhile {
+            let start = |call: fn(Arc<Pool>)| {
+                let pool = rig.pool().clone();
+                std::thread::spawn(move || call(pool))
+            };
+            scene.others = [
+                start(|pool| _ = pool.execute(|| ())),
+                start(|pool| _ = pool.task().weight(5).execute(|| ())),
+                start(|pool| _ = pollster::block_on(pool.submit_async(|| ()))),
+                start(|pool| pool.wait_idle().expect("idle at last")),
+            ]
+            .into();
+            wait_until("three of them wait for a place or the budget", || rig.stats().blocked == 3);
+        }
+        scene
+    }
+
+    fn finish(self) {
+        self.gate.open();
+        self.others.into_iter().for_each(|other| other.join().expect("no panic"));
+        self.rig.finish();
+    }
+}
+
+/// A call that returns before the gate is opened, and not before its time.
+type Timed = (&'static str, fn(&Scene));
+
+/// All calls with a time limit.
+const TIMED: [Timed; 13] = [
+    ("join_timeout", |Scene { queued, .. }| {
+        let mut queued = queued.lock().expect("no panic").take().expect("one call");
+        assert!(queued.join_timeout(SHORT).is_none());
+    }),
+    ("execute_timeout", |Scene { rig, .. }| {
+        assert_eq!(rig.execute_timeout(|| (), SHORT).expect_err("full").kind, SubmitErrorKind::TimedOut);
+    }),
+    ("submit_timeout", |Scene { rig, .. }| {
+        assert_eq!(rig.submit_timeout(|| (), SHORT).expect_err("full").kind, SubmitErrorKind::TimedOut);
+    }),
+    ("on_full of execute", |Scene { rig, .. }| {
+        let full = rig.task().on_full(OnFull::BlockFor(SHORT)).execute(|| ()).expect_err("full");
+        assert_eq!(full.kind, SubmitErrorKind::TimedOut);
+    }),
+    ("on_full of submit", |Scene { rig, .. }| {
+        let full = rig.task().on_full(OnFull::BlockFor(SHORT)).submit(|| ()).expect_err("full");
+        assert_eq!(full.kind, SubmitErrorKind::TimedOut);
+    }),
+    ("on_full of a task with a weight", |Scene { rig, .. }| {
+        let full = rig.task().weight(5).on_full(OnFull::BlockFor(SHORT)).execute(|| ()).expect_err("full");
+        assert_eq!(full.kind, SubmitErrorKind::TimedOut);
+    }),
+    ("wait_idle_timeout", |Scene { rig, .. }| {
+        assert_eq!(rig.wait_idle_timeout(SHORT), Err(IdleError::TimedOut));
+    }),
+    ("a future that is given up", |Scene { rig, .. }| {
+        let mut future = std::pin::pin!(rig.submit_async(|| ()));
+        let begin = Instant::now();
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        wait_until("the time has passed", || {
+            assert!(future.as_mut().poll(&mut context).is_pending());
+            begin.elapsed() >= SHORT
+        });
+    }),
+    ("start_within and join", |Scene { rig, .. }| {
+        assert!(matches!(late(rig).join(), Err(JoinError::Expired)));
+    }),
+    ("start_within and join_timeout", |Scene { rig, .. }| {
+        assert!(matches!(late(rig).join_timeout(crate::support::PATIENCE), Some(Err(JoinError::Expired))));
+    }),
+    ("start_within and a poll", |Scene { rig, .. }| {
+        assert!(matches!(pollster::block_on(late(rig)), Err(JoinError::Expired)));
+    }),
+    ("start_within and is_finished", |Scene { rig, .. }| {
+        let late = late(rig);
+        wait_until("is_finished says so", || late.is_finished());
+    }),
+    ("shutdown_timeout", |Scene { rig, .. }| {
+        assert_eq!(rig.shutdown_timeout(SHORT), Err(ShutdownError::TimedOut));
+    }),
+];
+
+/// A task that expires, in a place that is made for it.
+fn late(rig: &Rig) -> JoinHandle<()> {
+    loop {
+        match rig.task().start_within(SHORT).on_full(OnFull::Reject).submit(|| ()) {
+            Ok(late) => break late,
+            // What is queued without a handle goes.
+            Err(_) => _ = rig.purge(),
+        }
+    }
+}
+
 #[test]
-fn a_slow_drop_of_an_expired_task_delays_no_join() {
+fn calls_with_a_time_limit_end_whatever_goes_on_meanwhile() {
+    for meanwhile in [Blocked, SlowDrops, SlowHooks, OtherCallers] {
+        for (name, call) in TIMED {
+            println!("{name}, {meanwhile:?}"); // shown if it hangs
+            let scene = Scene::new(meanwhile);
+            let begin = Instant::now();
+            call(&scene);
+            assert!(begin.elapsed() >= SHORT, "{name} returned early, after {:?}", begin.elapsed());
+            scene.finish();
+        }
+    }
+}
+
+/// What a task has captured takes long to drop, and the task expires: the handle says so all the same.
+#[test]
+fn a_slow_drop_of_its_own_captures_delays_no_wait_for_an_expired_task() {
     let (rig, gate) = held();
-    let drops = Gate::new();
-    let slow = Slow(drops.visitor());
-    rig.task().start_within(SHORT).execute(move || drop(slow)).expect("open");
-    drops.wait_for(1); // the helper thread is in the drop
-    let late = rig.task().on_full(OnFull::Block).start_within(SHORT);
-    drops.open();
-    let late = late.submit(|| ()).expect("the place is free");
-    assert!(matches!(late.join(), Err(JoinError::Expired)));
+    for way in 0..3 {
+        let drops = Gate::new();
+        let slow = Slow(drops.visitor());
+        let late = rig.task().start_within(SHORT).on_full(OnFull::Block).submit(move || drop(slow));
+        let mut late = late.expect("open");
+        let result = match way {
+            0 => late.join(),
+            1 => late.join_timeout(crate::support::PATIENCE).expect("long before"),
+            _ => pollster::block_on(late),
+        };
+        assert!(matches!(result, Err(JoinError::Expired)), "{way}");
+        drops.wait_for(1);
+        drops.open();
+        wait_until("its place is free", || rig.stats().waiting == 0);
+    }
     gate.open();
-    assert_eq!(rig.finish().expired, 2);
+    assert_eq!(rig.finish().expired, 3);
 }

@@ -13,3 +13,4 @@ mod support;
 mod pull;
 mod purging;
 mod push;
+mod streams;

@@ -9,24 +9,6 @@ use longshore::{AnyPool, JoinHandle, OnFull, Pool, SubmitErrorKind};
 use crate::support::{Gate, PATIENCE, wait_until, watchdog};
 use crate::table::block_on;
 
-macro_rules! of_each_kind {
-    ($($name:ident)*) => {$(
-        mod $name {
-            #[test]
-            fn push() {
-                let _watchdog = super::watchdog(stringify!($name), super::PATIENCE);
-                super::$name::<longshore::Pool>();
-            }
-
-            #[test]
-            fn pull() {
-                let _watchdog = super::watchdog(stringify!($name), super::PATIENCE);
-                super::$name::<longshore::PullPool>();
-            }
-        }
-    )*};
-}
-
 of_each_kind! {
     a_task_waits_for_a_task_that_waits_for_another_pool
     waits_without_a_stand_in

@@ -9,7 +9,27 @@
 
 #![cfg(target_os = "linux")]
 
+/// Tests that are stated once, as functions of the kind of pool, and run with each kind under a watchdog.
+macro_rules! of_each_kind {
+    ($($name:ident)*) => {$(
+        mod $name {
+            #[test]
+            fn push() {
+                let _watchdog = crate::support::watchdog(stringify!($name), crate::support::PATIENCE);
+                super::$name::<longshore::Pool>();
+            }
+
+            #[test]
+            fn pull() {
+                let _watchdog = crate::support::watchdog(stringify!($name), crate::support::PATIENCE);
+                super::$name::<longshore::PullPool>();
+            }
+        }
+    )*};
+}
+
 mod cases;
+mod passes;
 mod stacks;
 #[path = "../support/mod.rs"]
 mod support;

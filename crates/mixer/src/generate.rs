@@ -1,9 +1,10 @@
 //! Programs from a seed.
 //!
-//! No wait of a generated program closes a circle. A task waits only for what it has submitted itself, so the
-//! waits for tasks form a tree. A task shuts down only pools with a higher number than every pool in which it
-//! or a task that waits for it runs. A task that holds a weight waits for no other weight. A pool with
-//! capacity 0 is not generated, because its tasks can wait for each other.
+//! No wait of a generated program closes a circle. A task waits only for what it has submitted itself, so
+//! the waits for tasks form a tree; a task of a chain waits also for the task that was submitted before it.
+//! So each task waits for tasks that are older, or for its own. A task shuts down only pools with a higher
+//! number than every pool in which it or a task that waits for it runs. A task that holds a weight waits
+//! for no other weight. A pool with capacity 0 is not generated, because its tasks can wait for each other.
 
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -23,7 +24,32 @@ pub fn program(seed: u64) -> Program {
     let threads = rng.random_range(1..=3);
     let mut generator = Generator { pools: &pools, rng };
     let threads = (0..threads).map(|_| generator.steps(&Context::default())).collect();
-    Program { pools, threads }
+    let mut program = Program { pools, threads };
+    add_chain(&mut program, seed);
+    program
+}
+
+/// Adds a chain to one program in two. It has a generator of its own, so that the rest of the program is
+/// that of the seed as it was before there were chains. No task of the body yields: a later task of the
+/// chain could run on top of it, and would wait for a task below it.
+fn add_chain(program: &mut Program, seed: u64) {
+    let mut rng = SmallRng::seed_from_u64(!seed);
+    if rng.random_ratio(1, 2) {
+        return;
+    }
+    let pools = program.pools.len();
+    let chosen = (0..rng.random_range(1..=2)).map(|_| rng.random_range(0..pools)).collect();
+    let (tasks, in_lanes, pool) = (rng.random_range(2..=8), rng.random(), rng.random_range(0..pools));
+    let body = match rng.random_range(0..4) {
+        0 => vec![Step::Submit { pool, then: Then::Join, body: Vec::new() }],
+        1 => vec![Step::Submit { pool, then: Then::Await, body: vec![Step::Local { pool }] }],
+        2 => vec![Step::Lane { pool, tasks: 2, body: Vec::new() }],
+        _ => Vec::new(),
+    };
+    let chain = Step::Chain { pools: chosen, in_lanes, tasks, body };
+    let thread = rng.random_range(0..program.threads.len());
+    let place = rng.random_range(0..=program.threads[thread].len());
+    program.threads[thread].insert(place, chain);
 }
 
 fn pool(rng: &mut SmallRng) -> PoolSpec {

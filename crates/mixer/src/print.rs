@@ -158,6 +158,15 @@ fn other_statement(text: &mut String, step: &Step, depth: usize) {
             let close = format!("}}).take({taken}).for_each(drop);");
             around(text, depth, &format!("P{pool}.map_unordered(0..{items}, |_| {{"), body, &close);
         }
+        Step::Chain { pools, in_lanes, tasks, body } => {
+            line(text, depth, "let mut before: Option<JoinHandle<()>> = None;".into());
+            for number in 0..*tasks {
+                let (pool, kind) = (pools[number % pools.len()], if *in_lanes { 'L' } else { 'P' });
+                let close = "    before.map(|before| before.join()); }).ok();";
+                around(text, depth, &format!("before = {kind}{pool}.submit(move || {{"), body, close);
+            }
+            line(text, depth, "let _ = before.map(|last| last.join());".into());
+        }
         Step::StreamHandedOn { pool, items } => {
             line(
                 text,

@@ -85,6 +85,9 @@ pub enum Step {
     Group { pool: usize, tasks: usize, cancels: bool, body: Vec<Step> },
     /// Tasks of the lane of a pool, which are joined.
     Lane { pool: usize, tasks: usize, body: Vec<Step> },
+    /// Tasks of pools, or of their lanes, in turn. Each runs the body, and then waits for the task before it,
+    /// which another thread may have submitted as well as this one. The last is joined.
+    Chain { pools: Vec<usize>, in_lanes: bool, tasks: usize, body: Vec<Step> },
     /// Two closures, possibly at the same time.
     Join { pool: usize, left: Vec<Step>, right: Vec<Step> },
     /// A scope with tasks.
@@ -137,6 +140,7 @@ impl Step {
             | Step::Conditions { body, .. }
             | Step::Group { body, .. }
             | Step::Lane { body, .. }
+            | Step::Chain { body, .. }
             | Step::Scope { body, .. }
             | Step::ForEach { body, .. }
             | Step::Stream { body, .. }
@@ -152,6 +156,7 @@ impl Step {
             Step::Batch { tasks, .. }
             | Step::Group { tasks, .. }
             | Step::Lane { tasks, .. }
+            | Step::Chain { tasks, .. }
             | Step::Scope { tasks, .. }
             | Step::YieldStorm { tasks, .. }
             | Step::EndQueued { tasks, .. }

@@ -206,6 +206,7 @@ impl World {
             }),
             Step::Conditions { .. } => self.conditions(step),
             Step::Group { .. } | Step::Lane { .. } => self.together(step),
+            Step::Chain { pools, in_lanes, tasks, body } => self.chain(pools, *in_lanes, *tasks, body),
             Step::Yield => _ = longshore::yield_now(),
             Step::Blocking { body } => {
                 longshore::blocking(|| body.iter().for_each(|step| self.step(step)));
@@ -249,6 +250,22 @@ impl World {
             }),
             _ => unreachable!("no step that submits tasks together: {step:?}"),
         }
+    }
+
+    /// Tasks that each wait for the one before them.
+    fn chain(self: &Arc<Self>, pools: &[usize], in_lanes: bool, tasks: usize, body: &[Step]) {
+        let mut before: Option<JoinHandle<()>> = None;
+        for number in 0..tasks {
+            let (run_body, waits_for) = (self.task(body), before.take());
+            let task = move || {
+                run_body();
+                waits_for.into_iter().for_each(|handle| end(handle, Then::Join));
+            };
+            before = with_pool!(&self.pools[pools[number % pools.len()]], |pool, lane| {
+                if in_lanes { lane.submit(task).ok() } else { AnyPool::submit(&**pool, task).ok() }
+            });
+        }
+        before.into_iter().for_each(|last| end(last, Then::Join));
     }
 
     /// Steps that change or end a pool, or look at one from outside.

@@ -23,10 +23,12 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use crate::push::worker::PushWorker;
+use crate::runtime::control::Phase;
 use crate::runtime::current_pool::enter_pool;
 use crate::runtime::held_pass;
 use crate::runtime::long_wait::{LONG, WaitSleep, Woken};
 use crate::runtime::pool_kind::Owner;
+use crate::runtime::stall;
 use crate::runtime::wait::{Awaited, Waited, is_deep, join_spin, on_thread};
 use crate::runtime::worker_loop::{RunUntil, WorkerLoop};
 
@@ -175,12 +177,43 @@ impl PushWorker {
     /// Serves the pool as if no task waited here.
     #[cold]
     pub(super) fn serve_until(&self, awaited: &mut dyn Awaited, deadline: Option<Instant>) -> Waited {
-        awaited.release_claim();
+        let _registered = stall::register(self.shared.id, || awaited.target());
+        let reserves = awaited.reserves();
         let mut until = RunUntil::awaiting(&mut *awaited, deadline);
-        held_pass::on_top(|| self.in_nested_run(|| self.work_until(&mut until)));
+        held_pass::on_top(|| {
+            self.in_nested_run(|| {
+                if reserves { self.work_between_claims(&mut until) } else { self.work_until(&mut until) }
+            });
+        });
         // Tasks that the present task has submitted may be below tasks that were queued since: all count.
         self.local_depth.set(self.local_depth.get().wrapping_add(self.deque.len() as u32));
         if awaited.is_done() { Waited::Done } else { Waited::TimedOut }
+    }
+
+    /// What [`PushWorker::work_until`] does, for a wait for which something is reserved: only while nothing
+    /// runs on top of it.
+    fn work_between_claims(&self, until: &mut RunUntil<'_>) {
+        while !until.is_reached(&self.shared) {
+            let control = self.shared.control();
+            if control.phase() == Phase::Stopping {
+                self.maintain(until); // sleeps, with what is reserved
+                continue;
+            }
+            if control.needs_maintenance() && until.without_claim(|until| self.maintain(until))
+                || until.is_reached(&self.shared)
+            {
+                continue;
+            }
+            if self.is_fair_turn() {
+                until.without_claim(|_| self.take_fair_turn());
+                continue;
+            }
+            let task = self.next_local().or_else(|| self.refill()).or_else(|| self.search_or_park(until));
+            if let Some(task) = task {
+                until.without_claim(|_| self.run_task(task));
+            }
+        }
+        self.flush();
     }
 
     /// Calls `work` with this worker on another thread with a fresh stack, while the calling thread sleeps.

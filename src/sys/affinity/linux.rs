@@ -52,6 +52,21 @@ impl CpuMask {
         (0..self.words.len() * BITS).filter(|cpu| self.words[cpu / BITS] >> (cpu % BITS) & 1 == 1).collect()
     }
 
+    /// This mask without the CPUs that neither the main thread nor the calling thread may use now: an
+    /// operator has taken them away from the whole process since this mask was read (`taskset -a`, a cpuset).
+    /// A program that pins one thread takes nothing away from the other threads.
+    pub fn still_allowed(&self) -> Self {
+        self.within(&Self::of_process(), &Self::of_current_thread())
+    }
+
+    /// The CPUs of this mask that are in `a` or in `b`; all of them if none is.
+    fn within(&self, a: &Self, b: &Self) -> Self {
+        let word = |mask: &Self, place: usize| mask.words.get(place).copied().unwrap_or_default();
+        let left = self.words.iter().enumerate().map(|(place, all)| all & (word(a, place) | word(b, place)));
+        let words: Vec<_> = left.collect();
+        if words.iter().all(|&word| word == 0) { self.clone() } else { Self { words } }
+    }
+
     /// Applies this mask to the calling thread. Returns whether the kernel accepted it.
     ///
     /// The kernel ignores CPUs that have left the process's cpuset since the mask was read, and refuses only
@@ -163,6 +178,18 @@ mod tests {
         let unread = CpuMask { words: Vec::new() };
         assert!(unread.cores().is_empty());
         assert!(!unread.apply_to_current_thread());
+    }
+
+    #[test]
+    fn cpus_that_the_whole_process_has_lost_are_left_out() {
+        let mask = |cpus: &[usize]| CpuMask { words: read_with(kernel(8192, cpus)).expect("a mask") };
+        let all = mask(&[0, 1, 2, 3, 2000]);
+        assert_eq!(all.within(&mask(&[0]), &mask(&[1, 2000])).cores(), [0, 1, 2000]);
+        assert_eq!(all.within(&mask(&[0, 4]), &mask(&[0])).cores(), [0], "no CPU is added");
+        assert_eq!(all.within(&mask(&[5]), &mask(&[6])), all, "a mask is never empty");
+        let unread = CpuMask { words: Vec::new() };
+        assert_eq!(all.within(&unread, &unread), all);
+        assert_eq!(unread.within(&all, &all), unread);
     }
 
     #[test]

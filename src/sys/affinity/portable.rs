@@ -29,6 +29,11 @@ impl CpuMask {
         self.cores.clone()
     }
 
+    /// This mask. Masks are not written on this platform.
+    pub fn still_allowed(&self) -> Self {
+        self.clone()
+    }
+
     /// Does nothing on this platform, and returns `false`.
     pub fn apply_to_current_thread(&self) -> bool {
         false
