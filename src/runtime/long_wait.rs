@@ -38,6 +38,7 @@ use std::time::{Duration, Instant};
 
 use crate::base::counter::nanos;
 use crate::base::facade::lock;
+use crate::base::recording;
 use crate::base::unwind;
 use crate::runtime::control::{Phase, Request};
 use crate::runtime::held_pass;
@@ -99,6 +100,7 @@ impl<'w, W: WorkerLoop> WaitSleep<'w, W> {
 
     /// Sleeps until `awaited` is done or the deadline has passed, or for a shorter time.
     pub fn sleep(&mut self, awaited: &mut dyn Awaited, deadline: Option<Instant>) -> Woken {
+        recording::with(|lane| lane.idles());
         let now = Instant::now();
         let (spin, short) = self.patience;
         let (spin_until, long_from) = *self.times.get_or_insert((now + spin, now + short));

@@ -6,11 +6,12 @@
 //! one thread; `worker_loop.rs` is what a worker does without a task; `autoscaler.rs` adds and releases
 //! workers; `wait.rs` and `awaited_latch.rs` are waits. `current.rs`, `current_intake.rs`, `current_pool.rs`
 //! and `stripe.rs` say what the calling thread is to the pools; `stats.rs` and `report.rs` sum up and print,
-//! `process_end.rs` warns.
+//! `process_end.rs` warns; `recorder.rs` and the files of similar names record what a pool does.
 //!
 //! Called by `submit` and `api`; `push` and `pull` implement the traits of `pool_kind.rs`, `intake.rs` and
 //! `worker_loop.rs`. Read `core.rs` first, then `worker_loop.rs`.
 
+pub mod active_recording;
 pub mod autoscaler;
 pub mod awaited_latch;
 pub mod backlog;
@@ -36,6 +37,9 @@ pub mod process_end;
 pub mod quiet;
 pub mod quiet_waits;
 pub mod record;
+pub mod recorder;
+pub mod recorder_settings;
+pub mod recorder_slot;
 pub mod report;
 pub mod stall;
 mod stats;
