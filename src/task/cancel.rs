@@ -57,7 +57,10 @@ struct Node {
 /// What cancels a token that has a time limit.
 pub enum TimeLimit {
     /// A helper thread. Dropping the box withdraws the request.
-    Helper { _registration: Box<dyn Send + Sync> },
+    Helper {
+        /// Taken back by its drop.
+        _registration: Box<dyn Send + Sync>,
+    },
     /// There is no helper thread. A look at the token compares this time with the clock.
     Clock(Instant),
 }

@@ -6,6 +6,7 @@ mod support;
 
 mod known;
 mod moments;
+mod overhead;
 mod parents;
 
 use std::fs;

@@ -4,8 +4,10 @@
 #[path = "../../trace/src/recorder/ring.rs"]
 pub mod ring;
 
-/// The atomics of the ring.
+/// The atomics of the ring, and a block that is small enough to be explored.
 pub mod atomics {
+    /// Words in a block.
+    pub const BLOCK: u64 = 1;
     pub use crate::base::facade::{AtomicBool, AtomicU64, Ordering, fence};
 }
 

@@ -24,12 +24,11 @@
 
 use std::fmt;
 
+pub use super::atomics::BLOCK;
 use super::atomics::{AtomicBool, AtomicU64, Ordering, fence};
 use super::file::Signal;
 use crate::record::Word;
 
-/// Words in a block: 4 KiB. The model checker gets by with one.
-pub const BLOCK: u64 = if cfg!(longshore_loom) { 1 } else { 512 };
 /// Words of an anchor: head, ticks, tasks ended, reserved.
 pub const ANCHOR: u64 = 4;
 /// The longest record: a time, the record, its extra word.
