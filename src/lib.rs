@@ -83,6 +83,7 @@
 //!
 //! | feature | effect |
 //! |---|---|
+//! | `trace` | a program makes pages and reports of recordings itself ([`Recorder`]); forks are counted |
 //! | `serde` | statistics and settings can be serialized and deserialized |
 //! | `tracing` | a task runs in the span of its submitter; workers report their start and end |
 //! | `metrics` | `PoolStats::publish` passes a snapshot to the `metrics` facade |
@@ -141,6 +142,7 @@ pub use self::{
     api::memory::release_memory,
     api::pool::Pool,
     api::pull_pool::PullPool,
+    api::recording::{Recording, label},
     api::scope::{Scope, ScopedJoinHandle, scope},
     api::source::adaptors::{Chain, Enumerate, Rev, Zip, chain, enumerate, rev, zip},
     api::source::elements::Elements,
@@ -155,12 +157,14 @@ pub use self::{
         SubmitErrorKind,
     },
     base::histogram::Histogram,
+    base::record_error::RecordError,
     policy::overflow::{OnFull, Overweight},
     policy::placement::{Placement, PlacementRule, PlacementView},
     policy::scaling::{Release, Scaling},
     runtime::config::Histograms,
     runtime::metrics::{PinStatus, PoolStats, WorkerState, WorkerStats},
     runtime::priority::Priority,
+    runtime::recorder_settings::Recorder,
     submit::handle::JoinHandle,
     submit::lane::LaneStats,
     task::cancel::CancelToken,

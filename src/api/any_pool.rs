@@ -13,16 +13,19 @@ use crate::api::group::Group;
 use crate::api::lane::LaneBuilder;
 use crate::api::pool::Pool;
 use crate::api::pull_pool::PullPool;
+use crate::api::recording::Recording;
 use crate::api::task_builder::TaskBuilder;
 use crate::api::worker_local::WorkerLocal;
 use crate::api::workers::Workers;
 use crate::base::error::{BatchError, IdleError, ResizeError, ShutdownError, SubmitError};
+use crate::base::record_error::RecordError;
 use crate::policy::overflow::OnFull;
 use crate::runtime::control::{Phase, Request};
 use crate::runtime::lifecycle;
 use crate::runtime::metrics::PoolStats;
 use crate::runtime::pool_kind::PoolKind;
 use crate::runtime::quiet::{self, Registration};
+use crate::runtime::recorder_settings::Recorder;
 use crate::submit::future::SubmitFuture;
 use crate::submit::handle::JoinHandle;
 use crate::submit::options::TaskOptions;
@@ -169,6 +172,19 @@ pub trait AnyPool: Start<Intake: PoolKind> + fmt::Debug + Sized + Send + Sync + 
         T: Send + 'static,
     {
         SubmitFuture::new(self.intake().clone(), TaskOptions::default(), task)
+    }
+
+    /// Begins to record the pool. See [`Pool::record`].
+    ///
+    /// # Errors
+    /// Those of [`Pool::record`].
+    fn record(&self, recorder: Recorder) -> Result<Recording, RecordError> {
+        Recording::begin(self.intake(), recorder)
+    }
+
+    /// The recording of the pool, if it is recorded. See [`Pool::recording`].
+    fn recording(&self) -> Option<Recording> {
+        Recording::of(&**self.intake())
     }
 
     /// Configures a [lane](crate::Lane), in which at most `limit` tasks run at a time. See [`Pool::lane`].

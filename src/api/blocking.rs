@@ -7,6 +7,7 @@ use std::any::Any;
 use std::cell::Cell;
 
 use crate::api::pool::Pool;
+use crate::base::recording;
 use crate::runtime::current;
 
 /// Calls `f`, which blocks: it reads a file, asks a server, waits for a lock or a channel. Meanwhile another
@@ -75,6 +76,9 @@ impl BlockingGuard {
             _ => None,
         });
         HAS_STAND_IN.set(had_stand_in || stand_in.is_some());
+        if !had_stand_in {
+            recording::with(|lane| lane.blocks());
+        }
         BlockingGuard { _stand_in: stand_in, had_stand_in }
     }
 }
@@ -82,6 +86,9 @@ impl BlockingGuard {
 impl Drop for BlockingGuard {
     fn drop(&mut self) {
         HAS_STAND_IN.set(self.had_stand_in);
+        if !self.had_stand_in {
+            recording::with(|lane| lane.unblocks());
+        }
     }
 }
 

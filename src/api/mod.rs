@@ -31,6 +31,7 @@ pub mod pull_pool;
 #[cfg(feature = "rayon")]
 pub mod rayon;
 pub mod rayon_core_support;
+pub mod recording;
 pub mod scope;
 pub mod source;
 pub mod stream;

@@ -27,8 +27,8 @@ use crate::push::worker::PushWorker;
 use crate::runtime::config::Rules;
 use crate::runtime::lifecycle;
 use crate::runtime::pool_kind::PoolKind;
-use crate::runtime::process_end;
 use crate::runtime::supplied::{self, SuppliedWorker};
+use crate::runtime::{process_end, recorder};
 use crate::submit::single;
 use crate::sys::stack;
 use crate::task::counts::{TaskCounts, TaskEnd};
@@ -79,7 +79,12 @@ impl DropInPool {
         config.hooks.exit = settings.on_exit;
         config.rules = Rules::RayonCore;
         config.attachment = Some(settings.attachment);
-        DropInPool { shared: Arc::new(PushShared::new(config)) }
+        let shared = Arc::new(PushShared::new(config));
+        if let Some(settings) = shared.config.recorder.clone() {
+            // Only the environment asks for it here, and then an error is printed.
+            let (Ok(()) | Err(_)) = recorder::begin_with_pool(&shared, settings);
+        }
+        DropInPool { shared }
     }
 
     /// The next worker, for a thread to run. `None` if all workers are given out.
@@ -102,9 +107,10 @@ impl DropInPool {
         }
     }
 
-    /// Prints the statistics to standard error if `LONGSHORE_STATS` is `1`, once.
+    /// Prints the statistics to standard error if `LONGSHORE_STATS` is `1`, once, and completes a recording.
     pub fn print_statistics(&self) {
         process_end::print_if_asked(&*self.shared);
+        recorder::finish(&self.shared);
     }
 
     /// Calls `f` as a worker of the pool. An external thread acts as a parked worker if one is parked, and if

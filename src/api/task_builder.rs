@@ -198,6 +198,20 @@ impl<'p, P: SubmitTarget> TaskBuilder<'p, P> {
         self
     }
 
+    /// Sets what a [recording](crate::Recorder) calls the task. Tasks of one label have one colour and are
+    /// summed up together; a recording knows up to 4,095 labels. Without a recording a label costs what any
+    /// option costs. Inside a task [`label`](crate::label()) does the same.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::new()?;
+    /// assert_eq!(pool.task().label("decode").submit(|| 6 * 7)?.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn label(mut self, label: &'static str) -> Self {
+        self.options.label = Some(label);
+        self
+    }
+
     /// Sets what happens to this task if the pool is full, instead of what the
     /// [pool was built with](crate::PoolBuilder::on_full). `OnFull::Reject` tries once,
     /// `OnFull::BlockFor(time)` waits for at most `time`.

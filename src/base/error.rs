@@ -8,6 +8,8 @@ use std::error::Error;
 use std::sync::{Mutex, PoisonError};
 use std::{fmt, io};
 
+use crate::base::record_error::RecordError;
+
 /// The payload of a panic in a task or a hook.
 #[derive(Debug)]
 pub struct PanicPayload {
@@ -141,6 +143,11 @@ pub enum BuildError {
         /// The payload of the panic.
         payload: PanicPayload,
     },
+    /// The [recorder](crate::PoolBuilder::recorder) could not begin.
+    Recorder {
+        /// The reason.
+        source: RecordError,
+    },
 }
 
 impl fmt::Display for BuildError {
@@ -173,6 +180,7 @@ impl fmt::Display for BuildError {
             Self::StartHookPanicked { worker, payload } => {
                 write!(f, "the start hook panicked on worker {worker}: {payload}")
             }
+            Self::Recorder { source } => write!(f, "the pool cannot be recorded: {source}"),
         }
     }
 }
@@ -181,6 +189,7 @@ impl Error for BuildError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Spawn { source, .. } | Self::SpawnAutoscaler { source } => Some(source),
+            Self::Recorder { source } => Some(source),
             _ => None,
         }
     }

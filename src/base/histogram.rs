@@ -1,5 +1,5 @@
-//! Distributions of times in constant memory: a [`Recorder`], which one thread writes, and its snapshot, a
-//! [`Histogram`].
+//! Distributions of times in constant memory: a [`HistogramRecorder`], which one thread writes, and its
+//! snapshot, a [`Histogram`].
 //!
 //! Buckets grow with the times that they count: each power of two of nanoseconds is split into eight buckets.
 //! So a value is known to within an eighth of itself, whatever the range, and 488 counters cover one
@@ -46,7 +46,7 @@ fn upper_end(index: usize) -> u64 {
 }
 
 /// Counts times. One thread at a time records; any thread may read.
-pub struct Recorder {
+pub struct HistogramRecorder {
     buckets: Box<[Counter]>,
     /// Sum of all times, in nanoseconds.
     sum: Counter,
@@ -54,7 +54,7 @@ pub struct Recorder {
     max: AtomicU64,
 }
 
-impl Recorder {
+impl HistogramRecorder {
     /// Counts one time.
     pub fn record(&self, time: Duration) {
         let nanos = counter::nanos(time);
@@ -79,15 +79,15 @@ impl Recorder {
     }
 }
 
-impl Default for Recorder {
+impl Default for HistogramRecorder {
     /// A recorder without times.
     fn default() -> Self {
         let buckets = (0..BUCKETS).map(|_| Counter::default()).collect();
-        Recorder { buckets, sum: Counter::default(), max: AtomicU64::new(0) }
+        HistogramRecorder { buckets, sum: Counter::default(), max: AtomicU64::new(0) }
     }
 }
 
-impl fmt::Debug for Recorder {
+impl fmt::Debug for HistogramRecorder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.snapshot().fmt(f)
     }
@@ -172,7 +172,7 @@ impl Histogram {
 
 impl FromIterator<Duration> for Histogram {
     fn from_iter<I: IntoIterator<Item = Duration>>(times: I) -> Self {
-        let recorder = Recorder::default();
+        let recorder = HistogramRecorder::default();
         times.into_iter().for_each(|time| recorder.record(time));
         recorder.snapshot()
     }

@@ -7,11 +7,14 @@
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 
+use longshore_trace::record::Place;
+
 use crate::base::error::SubmitErrorKind;
 use crate::pull::shared::PullShared;
 use crate::pull::worker::PullWorker;
 use crate::runtime::control::Request;
 use crate::runtime::intake::{Intake, Rejected, Route, SUBMIT_PORTION, in_portions};
+use crate::runtime::priority::place_of;
 use crate::task::erased::Task;
 
 impl PullShared {
@@ -29,6 +32,14 @@ impl PullShared {
             _ => self.queue.enter(tasks),
         });
         if accepted { Ok(()) } else { Err(SubmitErrorKind::Closed) }
+    }
+
+    /// Notes that tasks are about to be queued, if the pool is recorded.
+    #[inline(always)]
+    fn note_put(&self, place: Place, tasks: usize) {
+        if self.is_recorded() {
+            self.note(|lane| lane.puts(place, 0, tasks));
+        }
     }
 }
 
@@ -64,10 +75,14 @@ impl Intake for PullShared {
             Route::Priority(priority) if let Some(queue) = self.priorities.queue(priority) => {
                 // Refused by a pool that drains; its workers find the task when they search all queues.
                 self.request(Request::PriorityQueues);
+                self.note_put(place_of(priority), 1);
                 queue.push(task);
             }
             // All workers take from the shared queue, so a task cannot be sent to one of them.
-            Route::Worker(_) | Route::Key(_) | Route::Priority(_) | Route::Any => self.queue.push(task),
+            Route::Worker(_) | Route::Key(_) | Route::Priority(_) | Route::Any => {
+                self.note_put(Place::Shared, 1);
+                self.queue.push(task);
+            }
         }
         self.idle.notify();
         Ok(())
@@ -84,6 +99,7 @@ impl Intake for PullShared {
         let share = closures.size_hint().0.clamp(1, SUBMIT_PORTION);
         in_portions(&self.idle, closures, share, |portion: &mut VecDeque<F>| {
             self.accept(portion.len() as u64)?;
+            self.note_put(Place::Shared, portion.len());
             portion.drain(..).for_each(|closure| self.queue.push(pack(closure)));
             Ok(())
         })

@@ -78,7 +78,7 @@ impl PoolKind for PullShared {
     fn discard_queued(&self) {
         let sink = |task| _ = self.discard(task);
         self.queue.drain(sink);
-        self.queue.drain_from(|| self.priorities.take_any(), sink);
+        self.queue.drain_from(|| self.priorities.take_any().map(|(_, task)| task), sink);
         self.drain_broadcasts(sink);
     }
 

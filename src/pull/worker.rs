@@ -21,6 +21,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use longshore_trace::record::{Place, Source};
+
+use crate::base::recording::{self, LaneSlot};
 use crate::pull::shared::PullShared;
 use crate::runtime::control::Phase;
 use crate::runtime::core::Core;
@@ -28,11 +31,13 @@ use crate::runtime::current::{CurrentSlot, CurrentWorker, PollState};
 use crate::runtime::current_pool::enter_pool;
 use crate::runtime::held_pass;
 use crate::runtime::long_wait::{self, LONG, WaitSleep, Woken};
+use crate::runtime::loop_state::LoopState;
 use crate::runtime::metrics::WorkerMetrics;
 use crate::runtime::pool_kind::{ExitReason, Owner};
+use crate::runtime::priority::place_of;
 use crate::runtime::stall;
 use crate::runtime::wait::{self, Awaited, Waited};
-use crate::runtime::worker_loop::{LoopState, RunUntil, WorkerLoop};
+use crate::runtime::worker_loop::{RunUntil, WorkerLoop};
 use crate::runtime::worker_thread::StandInGuard;
 use crate::task::erased::{Finished, Task};
 
@@ -65,6 +70,14 @@ impl PullWorker {
         std::ptr::eq(&*self.shared, shared)
     }
 
+    /// Notes that a task was taken from a queue, if tasks are recorded.
+    #[inline(always)]
+    fn note_taken(&self, place: Place) {
+        if self.metrics().counts.is_recorded() {
+            recording::with(|lane| lane.got(place, 0, 1));
+        }
+    }
+
     /// The counters of this worker.
     #[inline]
     pub fn metrics(&self) -> &WorkerMetrics {
@@ -79,6 +92,10 @@ impl CurrentWorker for PullWorker {
 
     fn index(&self) -> usize {
         self.loop_state.index()
+    }
+
+    fn lane_slot(&self) -> &LaneSlot {
+        &self.loop_state.lane
     }
 
     fn wait_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
@@ -112,12 +129,16 @@ impl CurrentWorker for PullWorker {
 
     fn push_submitted(&self, task: Task) {
         self.metrics().submitted.add(1);
+        if self.metrics().counts.is_recorded() {
+            recording::with(|lane| lane.puts(Place::Shared, 0, 1));
+        }
         self.shared.queue.push(task);
         self.shared.idle.notify();
     }
 
     fn run_submitted(&self, task: Task) {
         let metrics = self.metrics();
+        recording::with(|lane| lane.set_source(Source::Direct));
         metrics.submitted.add(1);
         metrics.taken.add(1); // it is never in the queue, which is drained without it
         if let Some(capacity) = &self.shared.capacity {
@@ -140,9 +161,16 @@ impl Owner for PullWorker {
     }
 
     fn run(&self) -> ExitReason {
-        self.as_current(|| self.work_until(&mut RunUntil::PoolEnd));
+        self.as_current(|| {
+            self.look_at_recorder();
+            self.work_until(&mut RunUntil::PoolEnd);
+        });
         self.loop_state.end_poll();
         self.loop_state.exit_reason()
+    }
+
+    fn end_recording(&self, reason: ExitReason) {
+        self.close_lane(reason == ExitReason::Retired);
     }
 
     fn run_broadcasts(&self) {
@@ -169,13 +197,16 @@ impl WorkerLoop for PullWorker {
 
     #[inline]
     fn find_task(&self) -> Option<Task> {
-        match self.shared.queue.take().or_else(|| self.shared.priorities.take_any()) {
-            Some(task) => {
-                self.metrics().taken.add(1);
-                Some(task)
-            }
-            None => self.shared.take_broadcast(self.index()),
-        }
+        let (place, task) = match self.shared.queue.take() {
+            Some(task) => (Place::Shared, task),
+            None => match self.shared.priorities.take_any() {
+                Some((priority, task)) => (place_of(priority), task),
+                None => return self.shared.take_broadcast(self.index()),
+            },
+        };
+        self.metrics().taken.add(1);
+        self.note_taken(place);
+        Some(task)
     }
 
     fn sees_push(&self) -> bool {
@@ -187,8 +218,9 @@ impl WorkerLoop for PullWorker {
     }
 
     fn take_by_priority(&self) -> Option<Task> {
-        let task = self.shared.priorities.take_first(self.loop_state.next_turn())?;
+        let (priority, task) = self.shared.priorities.take_first(self.loop_state.next_turn())?;
         self.metrics().taken.add(1);
+        self.note_taken(place_of(priority));
         Some(task)
     }
 
@@ -228,7 +260,7 @@ impl PullWorker {
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 return Waited::TimedOut;
             }
-            if is_own && held_pass::on_top(|| awaited.run_here(&self.metrics().counts))
+            if is_own && self.run_awaited(awaited)
                 || (!is_own || sleep.is_long()) && self.run_own_broadcast(awaited)
             {
                 continue;
@@ -241,6 +273,14 @@ impl PullWorker {
                 Woken::NoStandIn | Woken::Look => {}
             }
         }
+    }
+
+    /// Runs the awaited task of this pool, if no thread has begun it. Returns whether it did.
+    fn run_awaited(&self, awaited: &mut dyn Awaited) -> bool {
+        recording::with(|lane| lane.set_source(Source::Awaited));
+        let ran = held_pass::on_top(|| awaited.run_here(&self.metrics().counts));
+        recording::with(|lane| lane.forgets_take());
+        ran
     }
 
     /// Runs a broadcast task of this worker on top of the task that waits for `awaited`. Returns whether

@@ -9,6 +9,8 @@
 
 use std::mem::MaybeUninit;
 
+use longshore_trace::record::Place;
+
 use crate::base::error::SubmitErrorKind;
 use crate::policy::placement;
 use crate::push::shared::PushShared;
@@ -33,6 +35,9 @@ impl PushShared {
             Some(opening) => {
                 let mut task = MaybeUninit::uninit();
                 pack(&mut task, closure);
+                if self.is_recorded() {
+                    self.note(|lane| lane.puts(Place::Mailbox, worker, 1));
+                }
                 // SAFETY: `pack` has initialised `task`; the caller promises that.
                 opening.put(unsafe { task.assume_init() });
                 self.idle.notify_this(worker);

@@ -13,6 +13,7 @@ use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 
 use crossbeam_deque::Injector;
+use longshore_trace::record::Place;
 
 use crate::base::error::SubmitErrorKind;
 use crate::base::rng::{Draws, Rng};
@@ -90,7 +91,7 @@ impl Intake for PushShared {
             _ => {
                 match self.reserve() {
                     // SAFETY: `pack` initialises the place and does not panic; the caller promises both.
-                    Ok(Reservation::Inbox(reserved)) => unsafe {
+                    Ok(Reservation::Inbox { reserved, .. }) => unsafe {
                         reserved.fill_in_place(|place| pack(place, closure));
                     },
                     Ok(Reservation::Injector(in_flight)) => {
@@ -180,12 +181,32 @@ impl PushShared {
     /// Reserves a place for a task from outside.
     #[inline]
     fn reserve(&self) -> Result<Reservation<'_>, SubmitErrorKind> {
-        let target = self.target();
+        match self.target_unless_recorded() {
+            Some(target) => self.reserve_at(target),
+            None => self.reserve_recorded(),
+        }
+    }
+
+    #[inline]
+    fn reserve_at(&self, target: usize) -> Result<Reservation<'_>, SubmitErrorKind> {
         match self.remote(target).inbox.reserve() {
-            Ok(reserved) => Ok(Reservation::Inbox(reserved)),
+            Ok(reserved) => Ok(Reservation::Inbox { worker: target, reserved }),
             Err(Refusal::Full) => self.push_overflow(target),
             Err(Refusal::Closed) => self.reserve_elsewhere(),
         }
+    }
+
+    /// Reserves a place, and records which one. Before the place is filled, so that the submission has an
+    /// earlier time than what is done with the task.
+    #[cold]
+    #[inline(never)]
+    fn reserve_recorded(&self) -> Result<Reservation<'_>, SubmitErrorKind> {
+        self.note(|_| ()); // makes the lane of this thread, if it has none: not while a place is reserved
+        let reservation = self.reserve_at(self.target())?;
+        if let Reservation::Inbox { worker, reserved } = &reservation {
+            self.note(|lane| lane.submitted(*worker, reserved.position()));
+        }
+        Ok(reservation)
     }
 
     /// Reserves a place if the inbox of the chosen worker is closed: the worker has left, or the pool closes.
@@ -197,7 +218,10 @@ impl PushShared {
         let worker = HOME.with(|home| self.move_to_next(home));
         self.idle.correct_hint(worker);
         let reserved = self.remote(worker).inbox.reserve();
-        Ok(reserved.map_or(Reservation::Injector(in_flight), Reservation::Inbox))
+        Ok(match reserved {
+            Ok(reserved) => Reservation::Inbox { worker, reserved },
+            Err(_) => Reservation::Injector(in_flight),
+        })
     }
 
     /// Chooses the next worker in turn, and makes it the producer's home.
@@ -235,6 +259,13 @@ impl PushShared {
             };
             let mut task = MaybeUninit::uninit();
             pack(&mut task, closure);
+            if self.is_recorded() {
+                let place = if std::ptr::eq(queue, &self.priorities.high) { Place::High } else { Place::Low };
+                self.note(|lane| {
+                    lane.puts(place, 0, 1);
+                    lane.skips_submissions(u64::from(own.is_some()));
+                });
+            }
             // Counted first: a snapshot reads starts before submissions.
             match own {
                 Some(worker) => worker.count_submitted(),
@@ -248,8 +279,26 @@ impl PushShared {
         })
     }
 
-    /// The worker for the next task from outside.
+    /// The worker for the next task from outside. `None` if the pool is recorded.
     #[inline]
+    fn target_unless_recorded(&self) -> Option<usize> {
+        if !matches!(self.config.placement, Placement::Home) {
+            return (!self.is_recorded()).then(|| self.placed());
+        }
+        HOME.with(|home| {
+            // While the pool is recorded it has another number here than its own. So what it costs to find
+            // that out is no instruction more.
+            if home.pool.get() != self.recorder.home_id() || home.until_review.get() == 0 {
+                if self.is_recorded() {
+                    return None;
+                }
+                self.review(home);
+            }
+            Some(self.target_of(home))
+        })
+    }
+
+    /// The worker for the next task from outside.
     fn target(&self) -> usize {
         if !matches!(self.config.placement, Placement::Home) {
             return self.placed();
@@ -258,12 +307,18 @@ impl PushShared {
             if home.pool.get() != self.id || home.until_review.get() == 0 {
                 self.review(home);
             }
-            if self.idle.counts().any_idle() {
-                return self.idle.hint();
-            }
-            home.until_review.set(home.until_review.get() - 1);
-            home.worker.get() as usize
+            self.target_of(home)
         })
+    }
+
+    /// The worker for the next task of a thread with this home, which needs no review.
+    #[inline(always)]
+    fn target_of(&self, home: &Home) -> usize {
+        if self.idle.counts().any_idle() {
+            return self.idle.hint();
+        }
+        home.until_review.set(home.until_review.get() - 1);
+        home.worker.get() as usize
     }
 
     /// The worker for the next task from outside, by a placement other than [`Placement::Home`].
@@ -327,18 +382,25 @@ impl PushShared {
         let in_flight = self.start_push().ok_or(SubmitErrorKind::Closed)?;
         let inbox = &self.remote(target).inbox;
         let mut oldest = TaskBatch::new();
-        if inbox.take(SPILL, &mut oldest) == Taken::Some {
+        let mut first = 0;
+        if inbox.take_noting(SPILL, &mut oldest, |position| first = position) == Taken::Some {
+            if self.is_recorded() {
+                self.note(|lane| lane.took(target, first, oldest.len()));
+            }
             in_flight.inject(oldest);
         }
         // The inbox may be closed by now: the worker has left, or the pool closes; it does not end while
         // `in_flight` exists.
-        Ok(inbox.reserve().map_or(Reservation::Injector(in_flight), Reservation::Inbox))
+        Ok(match inbox.reserve() {
+            Ok(reserved) => Reservation::Inbox { worker: target, reserved },
+            Err(_) => Reservation::Injector(in_flight),
+        })
     }
 }
 
 /// Where a task from outside will be queued.
 enum Reservation<'a> {
-    Inbox(Reserved<'a, Task>),
+    Inbox { worker: usize, reserved: Reserved<'a, Task> },
     Injector(InFlight<'a>),
 }
 
@@ -377,7 +439,15 @@ impl PushShared {
         let next = || pack(portion.pop_front().expect("as many as were counted"));
         // It may be full, or closed: the worker has left, or the pool closes. `start_push` tells the last two
         // apart.
-        let _ = self.remote(target).inbox.push_batch(drawn, next);
+        if self.is_recorded() {
+            self.note(|_| ()); // makes the lane of this thread, if it has none
+        }
+        let note = |position, count| {
+            if self.is_recorded() {
+                self.note(|lane| lane.submitted_batch(target, position, count));
+            }
+        };
+        let _ = self.remote(target).inbox.push_batch_noting(drawn, next, note);
         if portion.is_empty() {
             return Ok(());
         }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering, fence};
 
 use crossbeam_deque::Injector;
 use crossbeam_utils::CachePadded;
+use longshore_trace::record::Place;
 
 use crate::policy::victim::Neighbours;
 use crate::push::queues::{DrainLimit, TaskQueue, drain_deque};
@@ -72,11 +73,18 @@ impl PoolKind for PushShared {
             moved += 1;
         };
         let remote = self.remote(index);
-        drain_deque(&remote.stealer, usize::MAX, &mut sink);
+        let mut stolen = 0;
+        drain_deque(&remote.stealer, usize::MAX, |task| {
+            stolen += 1;
+            sink(task);
+        });
+        if stolen > 0 && self.is_recorded() {
+            self.note(|lane| lane.stole(index, stolen));
+        }
         std::iter::from_fn(|| remote.mailbox.take()).for_each(&mut sink);
         remote.inbox.drain_closed(sink);
         if !batch.is_empty() {
-            self.injector.push(batch);
+            self.push_injector(Place::Returned, batch);
         }
         moved
     }
@@ -170,7 +178,7 @@ impl PushShared {
     fn inject_when_full(&self, batch: &mut TaskBatch, task: Task) {
         batch.push(task);
         if batch.len() == BATCH_CAPACITY {
-            self.injector.push(std::mem::replace(batch, TaskBatch::new()));
+            self.push_injector(Place::Returned, std::mem::replace(batch, TaskBatch::new()));
         }
     }
 }

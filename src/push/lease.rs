@@ -22,6 +22,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use crate::base::facade::lock;
+use crate::base::recording;
 use crate::base::unwind;
 use crate::push::job::{Job, RanBy};
 use crate::push::shared::PushShared;
@@ -55,7 +56,7 @@ impl PushShared {
             Ok(result) => result,
             Err(f) if current::is_worker() => self.send_in(f),
             Err(f) => match self.lease_worker() {
-                Some(leased) => leased.worker().as_current(|| f(leased.worker())),
+                Some(leased) => leased.worker().as_current(|| recording::in_lease(|| f(leased.worker()))),
                 None => self.send_in(f),
             },
         }

@@ -143,7 +143,8 @@ impl TaskQueue<'_> {
             }
             TaskQueue::Broadcasts(shared) => shared.drain_broadcasts(sink),
             TaskQueue::Priorities(shared) if limit == DrainLimit::All => {
-                std::iter::from_fn(|| shared.priorities.take_any()).for_each(sink);
+                let tasks = std::iter::from_fn(|| shared.priorities.take_any());
+                tasks.map(|(_, task)| task).for_each(sink);
             }
             TaskQueue::Priorities(shared) => shared.priorities.drain_present(sink),
             TaskQueue::InFlight(_) | TaskQueue::ForkSlot(_) => {}

@@ -25,7 +25,10 @@ use std::sync::atomic::{Ordering, fence};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use longshore_trace::record::WaitFor;
+
 use crate::base::facade::lock;
+use crate::base::recording;
 use crate::base::unwind::{self, Payload};
 use crate::push::scope_state::{ScopeState, belongs};
 use crate::push::shared::PushShared;
@@ -327,6 +330,7 @@ impl PushWorker {
         if scope.end.is_set() {
             return;
         }
+        let _recorded = recording::wait(|| WaitFor::Scope);
         if self.needs_fresh_stack() {
             let go_on = |worker: &PushWorker| worker.work_for_scope(scope, depth_below);
             if self.on_fresh_stack(go_on).is_ok() {
@@ -350,6 +354,7 @@ impl PushWorker {
                 continue;
             }
             let now = Instant::now();
+            recording::with(|lane| lane.idles());
             if now < *spin_until.get_or_insert(now + join_spin()) {
                 (0..32).for_each(|_| std::hint::spin_loop());
                 continue;

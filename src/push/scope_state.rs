@@ -209,7 +209,11 @@ impl ProxyTask {
         // once.
         let stored = unsafe { Self::unpack(address) };
         let task = lock(&stored).pop_front();
-        task.map_or(Finished::Done, |task| task.run(counts))
+        let Some(task) = task else {
+            counts.husk();
+            return Finished::Done;
+        };
+        task.run(counts)
     }
 
     unsafe fn discard(address: Word, _: Word, _: Word, _: Unstarted) -> Result<Discarded, Payload> {

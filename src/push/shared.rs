@@ -11,6 +11,7 @@ use std::thread::Thread;
 
 use crossbeam_deque::{Injector, Stealer, Worker as Deque};
 use crossbeam_utils::CachePadded;
+use longshore_trace::record::Place;
 
 use crate::base::facade::lock;
 use crate::policy::victim::Neighbours;
@@ -170,13 +171,26 @@ impl PushShared {
     pub fn inject(&self, task: Task) {
         let mut single = TaskBatch::new();
         single.push(task);
-        self.injector.push(single);
+        self.push_injector(Place::Returned, single);
         self.idle.notify();
+    }
+
+    /// Puts a batch (not empty) into the injector. `place` is what a recording says: [`Place::Injector`] for
+    /// tasks of the calling thread, [`Place::Returned`] for tasks that are moved.
+    pub(super) fn push_injector(&self, place: Place, batch: TaskBatch) {
+        if self.is_recorded() {
+            self.note(|lane| lane.puts(place, 0, batch.len()));
+        }
+        self.injector.push(batch);
     }
 
     /// Takes a batch out of the injector.
     pub fn take_injected(&self) -> Option<TaskBatch> {
-        take(&self.injector)
+        let batch = take(&self.injector)?;
+        if self.is_recorded() {
+            self.note(|lane| lane.got(Place::Injector, 0, batch.len()));
+        }
+        Some(batch)
     }
 }
 
@@ -191,7 +205,7 @@ impl InFlight<'_> {
     /// Puts `batch` (not empty) into the injector.
     pub fn inject(&self, batch: TaskBatch) {
         debug_assert!(!batch.is_empty());
-        self.shared.injector.push(batch);
+        self.shared.push_injector(Place::Injector, batch);
     }
 }
 

@@ -69,6 +69,11 @@ pub struct Reserved<'a, T> {
 }
 
 impl<T> Reserved<'_, T> {
+    /// The position in the inbox.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
     /// Stores the value and hands the cell to the takers.
     #[inline(always)]
     pub fn fill(self, value: T) {
@@ -192,7 +197,18 @@ impl<T> Inbox<T> {
     /// Claims up to `wanted` positions with one compare-and-swap and fills them from `next`.
     ///
     /// Returns how many were pushed, at least 1. `next` is called once for each of them, and must not panic.
-    pub fn push_batch(&self, wanted: usize, mut next: impl FnMut() -> T) -> Result<usize, Refusal> {
+    pub fn push_batch(&self, wanted: usize, next: impl FnMut() -> T) -> Result<usize, Refusal> {
+        self.push_batch_noting(wanted, next, |_, _| ())
+    }
+
+    /// As [`Inbox::push_batch`]. Calls `note` with the first position and the number of positions that were
+    /// claimed, before they are filled. `note` must not panic, and should be short, because takers wait.
+    pub fn push_batch_noting(
+        &self,
+        wanted: usize,
+        mut next: impl FnMut() -> T,
+        note: impl FnOnce(u64, usize),
+    ) -> Result<usize, Refusal> {
         debug_assert!(wanted > 0);
         let wanted = wanted.min(self.cells.len()) as u64;
         let mut tail = self.tail.load(Ordering::Relaxed); // a guess that the turns and the CAS below verify
@@ -215,6 +231,7 @@ impl<T> Inbox<T> {
             // Release: a thread that closes the inbox and reads the final tail knows of this claim.
             match self.tail.compare_exchange_weak(tail, tail + n, Ordering::Release, Ordering::Relaxed) {
                 Ok(_) => {
+                    note(tail, n as usize);
                     for position in tail..tail + n {
                         Reserved { cell: self.cell(position), position }.fill(next());
                     }
@@ -240,6 +257,12 @@ impl<T> Inbox<T> {
     /// because producers wait between the claim and the hand-over.
     #[inline]
     pub fn take(&self, limit: usize, batch: &mut impl Extend<T>) -> Taken {
+        self.take_noting(limit, batch, |_| ())
+    }
+
+    /// As [`Inbox::take`]. Calls `note` with the position of the first value that was taken.
+    #[inline]
+    pub fn take_noting(&self, limit: usize, batch: &mut impl Extend<T>, note: impl FnOnce(u64)) -> Taken {
         // Acquire pairs with the Release of another taker's CAS below. The values do not need it, because
         // their turns publish them; it makes the view of the queue's progress monotonic.
         let head = self.head.load(Ordering::Acquire);
@@ -252,6 +275,7 @@ impl<T> Inbox<T> {
             return Taken::Contended;
         }
         batch.extend((head..head + n).map(|position| self.empty(position)));
+        note(head);
         Taken::Some
     }
 

@@ -6,6 +6,8 @@
 //! argues why no broadcast task is overlooked. Any thread sends, and discards; a worker takes its own. Model:
 //! `broadcasts`. Tests: `tests/it/behaviour/broadcast.rs`, `tests/elastic/broadcasts.rs`.
 
+use longshore_trace::record::Place;
+
 use crate::base::facade::lock;
 use crate::runtime::control::Request;
 use crate::runtime::core::Core;
@@ -25,6 +27,9 @@ impl Core {
                 if let Some(opening) = self.worker_record(worker).broadcasts.open() {
                     // Counted first, because a snapshot reads starts before submissions.
                     self.metrics.broadcast.add_shared(1);
+                    if self.is_recorded() {
+                        self.note(|lane| lane.puts(Place::Broadcast, worker, 1));
+                    }
                     opening.put(pack(worker));
                     // The worker that takes it passes the gate after this thread.
                     state.left += 1;
@@ -54,6 +59,9 @@ impl Core {
     /// Takes the oldest broadcast task for worker `index`, to run or discard it.
     pub fn take_broadcast(&self, index: usize) -> Option<Task> {
         let task = self.worker_record(index).broadcasts.take()?;
+        if self.is_recorded() {
+            self.note(|lane| lane.got(Place::Broadcast, index, 1));
+        }
         // A broadcast task needs no permit, because it has a worker of its own. Its start or its discard
         // releases one, so one is overdrawn. Not earlier: a queued broadcast task may have to wait for a task
         // that waits for a permit.

@@ -10,6 +10,7 @@ use crate::base::error::PanicPayload;
 use crate::policy::overflow::{OnFull, Overweight};
 use crate::policy::placement::Placement;
 use crate::policy::scaling::Scaling;
+use crate::runtime::recorder_settings::Recorder;
 use crate::runtime::report::AtEnd;
 use crate::sys::signals::SignalMask;
 use crate::sys::{affinity, topology};
@@ -106,6 +107,8 @@ pub struct Config {
     pub at_end: AtEnd,
     /// Whether the end of the process warns of tasks that have not run.
     pub warns_at_exit: bool,
+    /// How the pool is recorded from its start, if it is.
+    pub recorder: Option<Recorder>,
     /// The longest time that a worker searches before it parks.
     pub spin: Duration,
     /// How many tasks may wait; `None` for any number.
@@ -144,6 +147,7 @@ impl Config {
             histograms: Histograms::Off,
             at_end: AtEnd::Silent,
             warns_at_exit: false,
+            recorder: None,
             spin: Duration::ZERO,
             capacity: None,
             on_full: OnFull::default(),

@@ -38,11 +38,19 @@ pub enum Request {
     /// Take back a stand-in that was started for a pending poll of the task that has just ended
     /// (`runtime/long_wait.rs`).
     PendingPolls = 1 << 6,
+    /// Look at the recorder (`runtime/recorder.rs`).
+    Record = 1 << 7,
 }
 
 /// All requests.
-const ALL: [Request; 5] =
-    [Request::Pause, Request::PriorityQueues, Request::Broadcast, Request::Retire, Request::PendingPolls];
+const ALL: [Request; 6] = [
+    Request::Pause,
+    Request::PriorityQueues,
+    Request::Broadcast,
+    Request::Retire,
+    Request::PendingPolls,
+    Request::Record,
+];
 
 /// The bits of the word that hold the [`Phase`].
 pub(super) const PHASE: u32 = 0b11;
@@ -54,8 +62,8 @@ const NEEDS_MAINTENANCE: u32 = !(Phase::Draining as u32);
 /// The phase and the requests of a pool at one moment:
 ///
 /// ```text
-///   31      7     6       5        4           3          2     1 0
-///  | unused | polls | retire | broadcast | priorities | pause | phase |
+///   31      8      7       6       5        4           3          2     1 0
+///  | unused | record | polls | retire | broadcast | priorities | pause | phase |
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ControlWord(pub(super) u32);

@@ -26,6 +26,7 @@ use crate::runtime::pause::Pause;
 use crate::runtime::priority::PriorityQueues;
 use crate::runtime::quiet_waits::QuietWaits;
 use crate::runtime::record::Record;
+use crate::runtime::recorder_slot::RecorderSlot;
 use crate::runtime::threads::Threads;
 use crate::sync::grow_table::GrowTable;
 use crate::sys::{clock, fork};
@@ -85,6 +86,8 @@ pub struct Core {
     pub on_cancel: OnceLock<CancelRegistration>,
     /// The deadlines of the queued tasks.
     pub deadlines: Arc<Deadlines>,
+    /// The recording of the pool, if there is one.
+    pub recorder: RecorderSlot,
     /// The pool around this core, as the owner of its tasks.
     pub owner: OnceLock<Weak<dyn TaskOwner>>,
 }
@@ -96,8 +99,10 @@ impl Core {
         let capacity = Capacity::new(&config);
         let records = (0..limits.min).map(|index| Record::of(index, capacity.as_ref())).collect();
         fork::register();
+        let id = next_id();
         Core {
-            id: next_id(),
+            id,
+            recorder: RecorderSlot::new(id),
             budget: config.budget.map(|limit| Arc::new(Budget::new(limit))),
             config,
             built: (Instant::now(), clock::now()),
@@ -324,8 +329,14 @@ impl Core {
 
 impl Drop for Core {
     fn drop(&mut self) {
-        if self.owner.get().is_some() && !self.is_forked() {
+        if self.is_forked() {
+            return;
+        }
+        if self.owner.get().is_some() {
             owners::forget(self.id);
+        }
+        if let Some(recording) = self.recorder.active() {
+            recording.finish_with_pool();
         }
     }
 }

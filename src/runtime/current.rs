@@ -14,6 +14,9 @@ use std::task::Waker;
 use std::thread::LocalKey;
 use std::time::Instant;
 
+use longshore_trace::record::WaitFor;
+
+use crate::base::recording::{self, LaneBefore, LaneSlot};
 use crate::runtime::core::Core;
 use crate::runtime::held_pass;
 use crate::runtime::stall::{self, Target};
@@ -26,6 +29,8 @@ pub trait CurrentWorker {
     fn core(&self) -> &Core;
     /// Its number.
     fn index(&self) -> usize;
+    /// The place of its lane, for recordings.
+    fn lane_slot(&self) -> &LaneSlot;
     /// Waits until `awaited` is done or the deadline has passed. Meanwhile it runs what the rules of its pool
     /// allow. Called from inside a task.
     fn wait_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited;
@@ -79,12 +84,28 @@ pub fn wait_until(awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>)
 /// (`held_pass.rs`): because something is reserved for the task until the caller has used it.
 pub fn wait_without_pass(awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
     with(|worker| match worker {
-        Some(worker) => worker.wait_until(awaited, deadline),
+        Some(worker) => {
+            let _recorded = recording::wait(|| wait_kind(awaited.target()));
+            worker.wait_until(awaited, deadline)
+        }
         None => {
             let _registered = stall::register(0, || awaited.target());
+            let target = awaited.target();
+            let _recorded = recording::wait_outside(target.id(), || wait_kind(target));
             wait::block(awaited, deadline)
         }
     })
+}
+
+/// What a recording says of a wait for `target`.
+fn wait_kind(target: Target) -> WaitFor {
+    match target {
+        Target::Task(_) | Target::Work(_) => WaitFor::Handle,
+        Target::Scope(_) | Target::Half(_) => WaitFor::Scope,
+        Target::Stream(_) => WaitFor::Group,
+        Target::Permit(_) | Target::Budget(_) => WaitFor::Permit,
+        Target::PoolEnd(_) | Target::PoolRest(_) | Target::PoolStart(_) | Target::Pass(_) => WaitFor::Other,
+    }
 }
 
 /// Helps a poll of a future for `awaited`, if the calling thread acts as a worker.
@@ -142,6 +163,7 @@ impl<W: CurrentWorker + 'static> CurrentSlot<W> {
             slot,
             previous: slot.with(|slot| slot.0.replace(worker)),
             previous_untyped: CURRENT.replace(Some(NonNull::from(untyped))),
+            _lane_before: worker.lane_slot().enter(),
             worker: PhantomData,
         }
     }
@@ -152,6 +174,7 @@ pub struct CurrentGuard<'a, W: CurrentWorker + 'static> {
     slot: &'static LocalKey<CurrentSlot<W>>,
     previous: *const W,
     previous_untyped: Option<NonNull<dyn CurrentWorker>>,
+    _lane_before: LaneBefore<'a>,
     worker: PhantomData<&'a W>,
 }
 

@@ -15,6 +15,7 @@ use crate::base::unwind::Payload;
 use crate::runtime::core::Core;
 use crate::runtime::pool_kind::PoolKind;
 use crate::runtime::process_end;
+use crate::runtime::recorder;
 use crate::runtime::threads::{ThreadExit, Threads};
 use crate::sys::signals;
 use crate::task::cancel::Revocable;
@@ -60,6 +61,7 @@ impl<M: PoolKind> TaskOwner for M {
         }
         // A pool that is never dropped has printed no table.
         process_end::print_if_asked(self);
+        recorder::finish(self);
     }
 }
 

@@ -19,7 +19,7 @@ use crate::runtime::stall::{self, Target};
 use crate::runtime::threads::Threads;
 use crate::runtime::wait::Awaited;
 use crate::runtime::worker_thread::{Ready, StartResult};
-use crate::runtime::{autoscaler, current, current_pool, early_end, process_end, worker_thread};
+use crate::runtime::{autoscaler, current, current_pool, early_end, process_end, recorder, worker_thread};
 use crate::task::counts::TaskCounts;
 use crate::workers::roster::{SpawnPolicy, SpawnReason};
 
@@ -27,9 +27,13 @@ use crate::workers::roster::{SpawnPolicy, SpawnReason};
 pub fn start<M: PoolKind>(config: Config) -> Result<Arc<M>, BuildError> {
     let shared = Arc::new(M::new(config));
     early_end::register(&shared);
+    if let Some(settings) = shared.config.recorder.clone() {
+        recorder::begin_with_pool(&shared, settings)?;
+    }
     if let Err(error) = start_threads(&shared) {
         close(&*shared, Phase::Stopping);
         shared.threads.wait(None);
+        recorder::finish(&shared);
         return Err(error);
     }
     stall::register_pool(shared.id, || stall::look_at(&shared));
@@ -262,6 +266,7 @@ pub fn end<M: PoolKind>(shared: &M, phase: Phase, deadline: Option<Instant>) -> 
         shared.discard_queued();
     }
     process_end::print_if_asked(shared);
+    recorder::finish(shared);
     Ok(())
 }
 

@@ -37,6 +37,7 @@ use std::time::{Duration, Instant};
 
 use crate::base::counter::nanos;
 use crate::base::facade::lock;
+use crate::base::recording;
 use crate::base::unwind;
 use crate::runtime::control::{Phase, Request};
 use crate::runtime::held_pass;
@@ -98,6 +99,7 @@ impl<'w, W: WorkerLoop> WaitSleep<'w, W> {
 
     /// Sleeps until `awaited` is done or the deadline has passed, or for a shorter time.
     pub fn sleep(&mut self, awaited: &mut dyn Awaited, deadline: Option<Instant>) -> Woken {
+        recording::with(|lane| lane.idles());
         let now = Instant::now();
         let (spin, short) = self.patience;
         let (spin_until, long_from) = *self.times.get_or_insert((now + spin, now + short));
@@ -224,7 +226,7 @@ fn is_needed<W: WorkerLoop>(worker: &W, reason: ParkReason) -> bool {
 /// thread until it is, so a stand-in works from now on, until [`LoopState::end_poll`]. `waker` makes the
 /// caller poll again, so that it can run broadcast tasks.
 ///
-/// [`LoopState::end_poll`]: crate::runtime::worker_loop::LoopState::end_poll
+/// [`LoopState::end_poll`]: crate::runtime::loop_state::LoopState::end_poll
 pub fn poll_is_pending(worker: &impl WorkerLoop, waker: &Waker, target: Target) {
     worker.flush();
     held_pass::give_back();

@@ -10,18 +10,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::base::counter::{Counter, StateTimer};
-use crate::base::histogram::{Histogram, Recorder};
+use crate::base::histogram::{Histogram, HistogramRecorder};
 use crate::task::counts::{PermitReturn, TaskCounts};
 
 /// The times that one worker has measured.
 #[derive(Debug, Default)]
 pub struct Timing {
     /// From submission to start.
-    pub waits: Recorder,
+    pub waits: HistogramRecorder,
     /// From start to end.
-    pub runs: Recorder,
+    pub runs: HistogramRecorder,
     /// From the submission to the end.
-    pub latencies: Recorder,
+    pub latencies: HistogramRecorder,
 }
 
 /// The counters of one worker. Written by the thread that acts as the worker. `parked` and `asleep` are also

@@ -3,14 +3,16 @@
 //! `core.rs` is the state that every pool contains; its parts are `config.rs`, `control.rs`, `pause.rs`,
 //! `broadcast_gate.rs` (for `broadcast.rs`), `priority.rs`, `record.rs`, `capacity.rs`, `metrics.rs` and
 //! `threads.rs`. `lifecycle.rs` starts, resizes, pauses and ends a pool; `worker_thread.rs` is the life of
-//! one thread; `worker_loop.rs` is what a worker does without a task; `autoscaler.rs` adds and releases
-//! workers; `wait.rs` and `awaited_latch.rs` are waits. `current.rs`, `current_intake.rs`, `current_pool.rs`
-//! and `stripe.rs` say what the calling thread is to the pools; `stats.rs` and `report.rs` sum up and print,
-//! `process_end.rs` warns.
+//! one thread; `worker_loop.rs` (with `loop_state.rs`) is what a worker does without a task; `autoscaler.rs`
+//! adds and releases workers; `wait.rs` and `awaited_latch.rs` are waits. `current.rs`, `current_intake.rs`,
+//! `current_pool.rs` and `stripe.rs` say what the calling thread is to the pools; `stats.rs` and `report.rs`
+//! sum up and print, `process_end.rs` warns; `recorder.rs` and the files of similar names record what a pool
+//! does.
 //!
 //! Called by `submit` and `api`; `push` and `pull` implement the traits of `pool_kind.rs`, `intake.rs` and
 //! `worker_loop.rs`. Read `core.rs` first, then `worker_loop.rs`.
 
+pub mod active_recording;
 pub mod autoscaler;
 pub mod awaited_latch;
 pub mod backlog;
@@ -28,6 +30,7 @@ pub mod held_pass;
 pub mod intake;
 pub mod lifecycle;
 pub mod long_wait;
+pub mod loop_state;
 pub mod metrics;
 pub mod pause;
 pub mod pool_kind;
@@ -36,6 +39,9 @@ pub mod process_end;
 pub mod quiet;
 pub mod quiet_waits;
 pub mod record;
+pub mod recorder;
+pub mod recorder_settings;
+pub mod recorder_slot;
 pub mod report;
 pub mod stall;
 mod stats;

@@ -77,6 +77,8 @@ pub trait Owner {
     fn run(&self) -> ExitReason;
     /// Runs the broadcast tasks of this worker.
     fn run_broadcasts(&self);
+    /// Ends what is recorded of the worker, which runs nothing more.
+    fn end_recording(&self, reason: ExitReason);
     /// Puts the deque back, for a later worker of this number.
     fn release_deque(self);
 }

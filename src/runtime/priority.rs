@@ -13,6 +13,7 @@
 //! [`Request`]: crate::runtime::control::Request
 
 use crossbeam_deque::Injector;
+use longshore_trace::record::Place;
 
 use crate::queue::injector::take;
 use crate::task::erased::Task;
@@ -63,6 +64,15 @@ impl Turn {
     }
 }
 
+/// What a recording calls the queue for tasks of this priority.
+pub fn place_of(priority: Priority) -> Place {
+    match priority {
+        Priority::High => Place::High,
+        Priority::Low => Place::Low,
+        Priority::Normal => Place::Injector,
+    }
+}
+
 /// The queues of the tasks that have another priority than normal.
 #[derive(Debug, Default)]
 pub struct PriorityQueues {
@@ -88,22 +98,27 @@ impl PriorityQueues {
     }
 
     /// Takes the task that is taken before the normal tasks in this turn, if there is one.
-    pub fn take_first(&self, turn: Turn) -> Option<Task> {
+    pub fn take_first(&self, turn: Turn) -> Option<(Priority, Task)> {
         match turn {
-            Turn::InOrder => take(&self.high),
+            Turn::InOrder => self.take(Priority::High),
             Turn::Normal => None,
-            Turn::Low => take(&self.low),
+            Turn::Low => self.take(Priority::Low),
         }
     }
 
     /// Takes a task when there is no normal task.
-    pub fn take_any(&self) -> Option<Task> {
-        take(&self.high).or_else(|| take(&self.low))
+    pub fn take_any(&self) -> Option<(Priority, Task)> {
+        self.take(Priority::High).or_else(|| self.take(Priority::Low))
+    }
+
+    fn take(&self, priority: Priority) -> Option<(Priority, Task)> {
+        Some((priority, take(self.queue(priority)?)?))
     }
 
     /// Gives as many tasks to `sink` as there are now.
     pub fn drain_present(&self, sink: impl FnMut(Task)) {
-        (0..self.high.len() + self.low.len()).map_while(|_| self.take_any()).for_each(sink);
+        let tasks = (0..self.high.len() + self.low.len()).map_while(|_| self.take_any());
+        tasks.map(|(_, task)| task).for_each(sink);
     }
 }
 

@@ -263,7 +263,8 @@ impl Lists {
 }
 
 impl Target {
-    fn id(self) -> u32 {
+    /// The id of the pool or lane that it belongs to, or 0.
+    pub fn id(self) -> u32 {
         match self {
             Target::Task(id)
             | Target::Work(id)

@@ -7,26 +7,23 @@
 //! `tests/it/behaviour/fairness.rs`, `tests/it/joins/leases.rs`, `tests/elastic/following.rs`,
 //! `tests/process_signals.rs`.
 
-use std::any::Any;
-use std::cell::Cell;
-use std::fmt;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_utils::CachePadded;
+use longshore_trace::record::{Rest, Wake};
 
 use crate::base::counter::nanos;
+use crate::base::recording::{self, Made};
 use crate::policy::scaling::Release;
-use crate::policy::spin::SpinTime;
 use crate::runtime::control::{Phase, Request};
 use crate::runtime::core::Core;
-use crate::runtime::metrics::WorkerMetrics;
-use crate::runtime::pool_kind::{ExitReason, PoolKind};
-use crate::runtime::priority::Turn;
+use crate::runtime::loop_state::LoopState;
+use crate::runtime::metrics::PinStatus;
+use crate::runtime::pool_kind::PoolKind;
 use crate::runtime::quiet;
-use crate::runtime::record::Record;
 use crate::runtime::wait::{Awaited, ParkToken};
+use crate::sys::usage;
 use crate::task::erased::Task;
 use crate::task::recycle;
 use crate::workers::idle::{Duty, ParkReason, ParkSlot, ParkState, Role};
@@ -35,6 +32,15 @@ use crate::workers::roster::RetireReason;
 /// Busy-wait hints between two looks of a searching worker: a pause of some 100 ns, so that searchers do not
 /// take the cache lines away from producers.
 const HINTS_PER_SEARCH: u32 = 8;
+
+/// A recording has a sample of a thread's processor time when the thread falls asleep or wakes up, unless the
+/// last one is younger than this, in microseconds: a sample takes some 300 ns.
+const CPU_SAMPLE_MICROS: u64 = 200;
+
+/// The use of the processor by the calling thread: nanoseconds, context switches, voluntary and involuntary.
+pub fn read_usage() -> Option<(u64, u64, u64)> {
+    usage::of_this_thread().map(|usage| (usage.nanos, usage.voluntary, usage.involuntary))
+}
 
 /// How long a worker runs tasks and waits for the next one.
 pub enum RunUntil<'a> {
@@ -111,77 +117,6 @@ impl<'a> RunUntil<'a> {
     }
 }
 
-/// The state of the loop, the same for every kind of worker. Belongs to the thread that acts as the worker.
-pub struct LoopState {
-    /// The park slot of the worker's own thread.
-    pub park_slot: Arc<ParkSlot>,
-    /// How long the worker searches before it parks.
-    pub spin: Cell<SpinTime>,
-    /// The worker's own record in the pool.
-    record: Arc<CachePadded<Record>>,
-    /// Whether the worker has left the pool; set once.
-    pub has_retired: Cell<bool>,
-    /// Numbers the looks at tasks of other priorities.
-    turn: Cell<u32>,
-    /// Held from a pending poll of the running task on, until a poll is ready or the task has ended (see
-    /// `long_wait.rs`).
-    pending_poll: Cell<Option<Box<dyn Any>>>,
-}
-
-impl LoopState {
-    /// The state of worker `index` of the pool around `core`, before its first task.
-    pub fn new(core: &Core, index: usize) -> Self {
-        LoopState {
-            park_slot: Arc::new(ParkSlot::new(index)),
-            spin: Cell::new(SpinTime::new(core.config.spin)),
-            record: core.worker_record(index).clone(),
-            has_retired: Cell::new(false),
-            turn: Cell::new(0),
-            pending_poll: Cell::new(None),
-        }
-    }
-
-    /// The number of the worker.
-    #[inline]
-    pub fn index(&self) -> usize {
-        self.park_slot.index()
-    }
-
-    /// The counters of the worker.
-    #[inline]
-    pub fn metrics(&self) -> &WorkerMetrics {
-        &self.record.metrics
-    }
-
-    /// Which tasks come first now, in a pool with priorities.
-    pub fn next_turn(&self) -> Turn {
-        self.turn.set(self.turn.get().wrapping_add(1));
-        Turn::of(self.turn.get())
-    }
-
-    /// Keeps what `make` returns until [`LoopState::end_poll`], unless something is kept already.
-    pub fn begin_poll(&self, make: impl FnOnce() -> Option<Box<dyn Any>>) {
-        let kept = self.pending_poll.take().or_else(make);
-        self.pending_poll.set(kept);
-    }
-
-    /// The poll is ready, or the task that has polled has ended.
-    pub fn end_poll(&self) {
-        drop(self.pending_poll.take());
-    }
-
-    /// Why the loop has ended.
-    pub fn exit_reason(&self) -> ExitReason {
-        if self.has_retired.get() { ExitReason::Retired } else { ExitReason::PoolEnd }
-    }
-}
-
-impl fmt::Debug for LoopState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LoopState").field("park_slot", &self.park_slot).finish_non_exhaustive()
-    }
-}
-
 /// What a worker does without a task: it searches, parks and wakes up.
 pub trait WorkerLoop: Sized {
     /// The kind of pool.
@@ -213,6 +148,11 @@ pub trait WorkerLoop: Sized {
     /// Reports the batched count to its scope.
     fn flush(&self) {}
 
+    /// Tasks in the own deque and inbox, for recordings. `None` if the worker has no queues of its own.
+    fn queue_depths(&self) -> Option<(usize, usize)> {
+        None
+    }
+
     /// Whether any source of work has a task. Called after a sequentially consistent fence, by a worker that
     /// is awake.
     fn sees_work(&self) -> bool {
@@ -226,11 +166,15 @@ pub trait WorkerLoop: Sized {
         let shared = self.shared();
         let mut role = shared.idle.start_search(self.park_slot());
         loop {
-            if role == Role::Searching
-                && let Some(task) = search(self, until)
-            {
-                self.end_search();
-                return Some(task);
+            if matches!(until, RunUntil::PoolEnd) {
+                self.look_at_recorder();
+            }
+            if role == Role::Searching {
+                recording::with(|lane| lane.searches());
+                if let Some(task) = search(self, until) {
+                    self.end_search();
+                    return Some(task);
+                }
             }
             if until.is_reached(shared) || until.must_maintain(shared, self.park_slot().index()) {
                 if role == Role::Searching {
@@ -252,6 +196,14 @@ pub trait WorkerLoop: Sized {
     fn park(&self, role: Role, until: &mut RunUntil<'_>) -> Role {
         let (shared, park_slot) = (self.shared(), self.park_slot());
         until.arm();
+        // Before the worker is in the list, because another thread may write its lane from then on.
+        recording::with(|lane| {
+            lane.samples_cpu(CPU_SAMPLE_MICROS, read_usage);
+            lane.parks(match until {
+                RunUntil::PoolEnd => Rest::Idle,
+                RunUntil::Await { .. } => Rest::Waiting,
+            });
+        });
         shared.idle.prepare_park(park_slot, role, until.park_reason());
         shared.quiet_waits.look(|| quiet::is_at_rest(&**shared));
         // From here until `cancel_park` this thread does not touch what belongs to the thread that acts as
@@ -268,6 +220,7 @@ pub trait WorkerLoop: Sized {
         };
         if let Some(role) = role {
             if let Some(role) = shared.idle.cancel_park(park_slot, role) {
+                recording::with(|lane| lane.unparks(Wake::Found));
                 return role;
             }
             // Another thread has leased this worker. A push that counted it as a searcher woke no worker, so
@@ -280,6 +233,15 @@ pub trait WorkerLoop: Sized {
         let asleep = Instant::now();
         self.state().metrics().asleep.begin(shared.nanos(asleep));
         let role = self.sleep(park_slot, until);
+        recording::with(|lane| {
+            let is_late = self.state().has_retired.get();
+            lane.unparks(match role {
+                _ if is_late => Wake::Timeout,
+                Role::Searching => Wake::Chosen,
+                Role::Active => Wake::Goal,
+            });
+            lane.samples_cpu(CPU_SAMPLE_MICROS, read_usage);
+        });
         let mut spin = self.state().spin.get();
         let slept = asleep.elapsed();
         self.state().metrics().asleep.end_after(nanos(slept));
@@ -359,8 +321,13 @@ pub trait WorkerLoop: Sized {
         }
         if matches!(until, RunUntil::PoolEnd) && control.asks(Request::Pause) {
             self.flush();
+            recording::with(|lane| lane.parks(Rest::Paused));
             shared.wait_while_paused(self.park_slot().index());
+            recording::with(|lane| lane.unparks(Wake::Goal));
             return true;
+        }
+        if control.asks(Request::Record) && matches!(until, RunUntil::PoolEnd) {
+            self.look_at_recorder();
         }
         if control.asks(Request::Broadcast)
             && self.may_take_broadcast()
@@ -386,6 +353,50 @@ pub trait WorkerLoop: Sized {
             self.state().has_retired.set(true);
         }
         retires
+    }
+
+    /// Takes up a lane if a recording has begun, or drops it if that has ended. Called between two tasks, by
+    /// the thread that acts as the worker.
+    fn look_at_recorder(&self) {
+        let shared = self.shared();
+        let (generation, slot) = (shared.recorder.generation(), &self.state().lane);
+        let wanted = if shared.is_recorded() { generation } else { 0 };
+        if slot.generation() != wanted {
+            self.change_lane();
+            shared.saw_recorder();
+        }
+    }
+
+    #[cold]
+    fn change_lane(&self) {
+        let (shared, state) = (self.shared(), self.state());
+        let Some(active) = shared.recorder.active() else { return self.close_lane(false) };
+        let (record, counts_submissions) = (state.record.clone(), self.queue_depths().is_some());
+        let read_made = move || Made {
+            submitted: if counts_submissions { record.metrics.submitted.get() } else { 0 },
+            forks: record.metrics.counts.forks.get(),
+        };
+        let lane = active.worker_lane(shared.id, state.index(), Box::new(read_made));
+        let core = match state.record.pin.get() {
+            PinStatus::Pinned(core) => Some(core),
+            PinStatus::Unpinned | PinStatus::Refused(_) => None,
+        };
+        lane.starts(thread::current().name().unwrap_or_default(), core);
+        if let Some((deque, inbox)) = self.queue_depths() {
+            lane.depth(deque, inbox);
+        }
+        lane.samples_cpu(0, read_usage);
+        state.lane.install(lane);
+        state.metrics().counts.set_recorded(true);
+    }
+
+    /// Drops the worker's lane, if it has one. `is_retired` says whether the pool goes on without the worker.
+    fn close_lane(&self, is_retired: bool) {
+        self.state().metrics().counts.set_recorded(false);
+        if let Some(lane) = self.state().lane.remove() {
+            lane.samples_cpu(0, read_usage);
+            lane.exits(is_retired);
+        }
     }
 
     /// Called when the pool stops: the queued tasks never start. A task that waits on this worker continues

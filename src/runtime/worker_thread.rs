@@ -196,6 +196,7 @@ pub(super) fn run_worker<M: PoolKind>(shared: &Arc<M>, number: usize, ready: Opt
     {
         worker.as_current(|| shared.run_hook(|| hook(number)));
     }
+    worker.end_recording(exit_reason);
     worker.release_deque();
     shared.worker_record(number).metrics.alive.end(shared.nanos(Instant::now()));
     span::worker_ended(&shared.config.name, number);

@@ -14,6 +14,8 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use longshore_trace::record::{Outcome, Source};
+
 use crate::base::error::{SubmitError, SubmitErrorKind};
 use crate::limits::budget::{Budget, BudgetPermit};
 use crate::limits::wait_queue::{Acquired, Semaphore, WaitMode, WaitState};
@@ -234,7 +236,14 @@ fn run_inline(intake: &impl Intake, task: Task) {
     let totals = &intake.metrics.by_callers;
     totals.started.add_shared(1);
     let counts = TaskCounts::default();
+    if intake.is_recorded() {
+        intake.note(|lane| lane.begins_as(Source::Direct));
+    }
     let finished = task.run(&counts);
+    if intake.is_recorded() {
+        let has_panicked = counts.panicked.get() > 0;
+        intake.note(|lane| lane.ends(if has_panicked { Outcome::Panicked } else { Outcome::Completed }));
+    }
     // Before the caller gets its handle, so that a caller that joins it finds the task counted.
     totals.add_ends_of(&counts);
     if let Finished::UnobservedPanic(payload) = finished {

@@ -12,6 +12,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::base::recording;
 use crate::base::span::Span;
 use crate::limits::budget::BudgetPermit;
 use crate::runtime::config::Histograms;
@@ -32,6 +33,8 @@ pub struct Extras {
     submitted: Option<Instant>,
     /// The span of the submitter, if the program traces.
     span: Option<Arc<Span>>,
+    /// What a recording calls the task.
+    label: Option<&'static str>,
 }
 
 /// What the pool and the calling thread add to each task of one submission: a time stamp, a span.
@@ -60,11 +63,11 @@ impl Instrumentation {
         self.measured()
     }
 
-    /// Returns the extras of a task with this permit, if it has any. Runs no user code.
-    pub fn next_with(&self, permit: Option<BudgetPermit>) -> Option<Extras> {
+    /// Returns the extras of a task with this permit and label, if it has any. Runs no user code.
+    pub fn next_with(&self, permit: Option<BudgetPermit>, label: Option<&'static str>) -> Option<Extras> {
         match self.next() {
-            None if permit.is_none() => None,
-            extras => Some(Extras { permit, ..extras.unwrap_or_default() }),
+            None if permit.is_none() && label.is_none() => None,
+            extras => Some(Extras { permit, label, ..extras.unwrap_or_default() }),
         }
     }
 
@@ -103,7 +106,10 @@ impl<W: Work> Work for Envelope<W> {
     type Output = W::Output;
 
     fn call(self) -> W::Output {
-        let Envelope { extras: Extras { permit, submitted, span, .. }, work } = self;
+        let Envelope { extras: Extras { permit, submitted, span, label }, work } = self;
+        if let Some(label) = label {
+            recording::label(label);
+        }
         let _timing = submitted.map(TimingGuard::start);
         let _permit = permit; // released before the times are recorded, also by a panic
         match span {

@@ -15,6 +15,8 @@ pub struct TaskOptions {
     pub conditions: Conditions,
     /// How much of the pool's budget the task holds.
     pub weight: u64,
+    /// What a recording calls the task.
+    pub label: Option<&'static str>,
     /// What happens if the pool is full. `None`: what the pool was built with.
     pub on_full: Option<OnFull>,
 }

@@ -24,7 +24,7 @@ pub const LARGEST_CLOSURE: usize = recycle::LARGEST - size_of::<Extras>() - RESE
 
 /// Bytes of a block that a closure leaves free, so that the boundary does not move with each change of the
 /// extras.
-const RESERVE: usize = 32;
+const RESERVE: usize = 16;
 
 /// Packs a closure without extras and without a handle into `place`, which is initialised afterwards.
 #[inline(always)]

@@ -246,7 +246,7 @@ fn execute_admitted<F>(
 where
     F: FnOnce() + Send + 'static,
 {
-    let extras = intake.instrumentation().next_with(permit);
+    let extras = intake.instrumentation().next_with(permit, options.label);
     let conditions = options.conditions;
     let mut pending = None;
     let packed = |task| {
@@ -331,8 +331,8 @@ pub fn finish_submit_packed<F, R>(
     task: F,
     pack: impl FnOnce(F, Option<Extras>, Conditions) -> PackedTask<R>,
 ) -> Result<Submission<R>, SubmitError<F>> {
-    let TaskOptions { conditions, route, .. } = options;
-    let extras = intake.instrumentation().next_with(permit);
+    let TaskOptions { conditions, route, label, .. } = options;
+    let extras = intake.instrumentation().next_with(permit, label);
     let mut handle = None;
     let pack = |place: &mut MaybeUninit<Task>, task: F| {
         let packed = pack(task, extras, conditions);

@@ -1,5 +1,6 @@
 //! What the library asks of the operating system: affinity masks, processor layout, CPU quotas, forks, stack
-//! depth, clock, end of the process (`exit.rs`), a fence in all threads (`barrier.rs`), the return of free
+//! depth, clock, end of the process (`exit.rs`), a signal that asks for a picture (`quit.rs`), the use of the
+//! processor (`usage.rs`), a fence in all threads (`barrier.rs`), the return of free
 //! memory (`memory.rs`).
 //!
 //! Imports from `base` only. State: the fork counter (`fork.rs`), and values read once per process or thread
@@ -17,10 +18,12 @@ pub mod clock;
 pub mod exit;
 pub mod fork;
 pub mod memory;
+pub mod quit;
 pub mod quota;
 pub mod signals;
 pub mod stack;
 pub mod topology;
+pub mod usage;
 
 #[cfg(test)]
 mod fixture;

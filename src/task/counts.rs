@@ -5,8 +5,14 @@
 //! model `permits` and by `tests/it/behaviour/bounded.rs`.
 
 use std::sync::Arc;
+// Only the thread that acts as the worker touches the duties, so they use the atomics of `std` also under the
+// model checker.
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use longshore_trace::record::Outcome;
 
 use crate::base::counter::Counter;
+use crate::base::recording;
 use crate::limits::permits::Permits;
 use crate::task::work::{Unstarted, WorkRefusal};
 
@@ -30,9 +36,21 @@ pub struct TaskCounts {
     pub dropped: Counter,
     /// Empty entries that were taken out of a queue. Another thread has ended and counted their tasks before.
     pub skipped: Counter,
+    /// Forks made. Only counted if the program is built with the feature `trace` (`base/page.rs`).
+    pub forks: Counter,
     /// Returns the permits of the tasks; `None` in a pool without a capacity.
     permit_return: Option<PermitReturn>,
+    /// What is to be done at the start and the end of a task besides the count: a set of the bits below.
+    /// Changed by the thread that acts as the worker, and read by it alone.
+    duties: AtomicU8,
 }
+
+/// Release the permit at the start of a task.
+const RELEASES_AT_START: u8 = 1 << 0;
+/// Release the permit at the end of a task.
+const RELEASES_AT_END: u8 = 1 << 1;
+/// Write the start and the end of a task into the lane of the calling thread.
+const IS_RECORDED: u8 = 1 << 2;
 
 /// How a started task ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +86,31 @@ pub enum HeldUntil {
 impl TaskCounts {
     /// The counts of a worker, in a bounded pool with the return of its permits.
     pub fn new(permit_return: Option<PermitReturn>) -> Self {
-        TaskCounts { permit_return, ..TaskCounts::default() }
+        let duties = match permit_return.as_ref().map(|to| to.held) {
+            None => 0,
+            Some(HeldUntil::Start) => RELEASES_AT_START,
+            Some(HeldUntil::End) => RELEASES_AT_END,
+        };
+        TaskCounts { permit_return, duties: AtomicU8::new(duties), ..TaskCounts::default() }
+    }
+
+    /// Whether tasks are recorded. For the thread that acts as the worker.
+    #[inline(always)]
+    pub fn is_recorded(&self) -> bool {
+        self.duties() & IS_RECORDED != 0
+    }
+
+    /// Records tasks from now on, or no longer. Called by the thread that acts as the worker.
+    pub fn set_recorded(&self, is_recorded: bool) {
+        let others = self.duties() & !IS_RECORDED;
+        // Relaxed: see `duties`.
+        self.duties.store(if is_recorded { others | IS_RECORDED } else { others }, Ordering::Relaxed);
+    }
+
+    #[inline(always)]
+    fn duties(&self) -> u8 {
+        // Relaxed: one thread at a time acts as the worker, and only that thread reads and writes the word.
+        self.duties.load(Ordering::Relaxed)
     }
 
     /// Adds the ends that `other` has counted; any thread may call this. Only for counts that are changed by
@@ -87,7 +129,20 @@ impl TaskCounts {
     #[inline(always)]
     pub fn start(&self) {
         self.started.add(1);
-        self.release_permit(HeldUntil::Start);
+        let duties = self.duties();
+        if duties & (RELEASES_AT_START | IS_RECORDED) != 0 {
+            self.do_at_start(duties);
+        }
+    }
+
+    #[inline(never)]
+    fn do_at_start(&self, duties: u8) {
+        if duties & RELEASES_AT_START != 0 {
+            self.release_permit();
+        }
+        if duties & IS_RECORDED != 0 {
+            recording::with(|lane| lane.begins());
+        }
     }
 
     /// Counts the end of a started task. Called before the handle shows the end, so that a thread which has
@@ -100,7 +155,37 @@ impl TaskCounts {
             TaskEnd::Panicked => &self.panicked,
         };
         count.add(1);
-        self.release_permit(HeldUntil::End);
+        self.do_at_end(match end {
+            TaskEnd::Completed => Outcome::Completed,
+            TaskEnd::Failed => Outcome::Failed,
+            TaskEnd::Panicked => Outcome::Panicked,
+        });
+    }
+
+    #[inline(always)]
+    fn do_at_end(&self, outcome: Outcome) {
+        let duties = self.duties();
+        if duties & (RELEASES_AT_END | IS_RECORDED) != 0 {
+            self.do_duties_at_end(duties, outcome);
+        }
+    }
+
+    #[inline(never)]
+    fn do_duties_at_end(&self, duties: u8, outcome: Outcome) {
+        if duties & IS_RECORDED != 0 {
+            recording::with(|lane| lane.ends(outcome));
+        }
+        if duties & RELEASES_AT_END != 0 {
+            self.release_permit();
+        }
+    }
+
+    /// Notes that a queue has held no task but the entry of one that was run ahead of its turn.
+    #[cold]
+    pub fn husk(&self) {
+        if self.is_recorded() {
+            recording::with(|lane| lane.finds_husk());
+        }
     }
 
     /// The number of tasks that have been taken and have not ended. Exact for the worker that counts.
@@ -124,7 +209,10 @@ impl TaskCounts {
             Unstarted::Dropped => &self.dropped,
         };
         count.add(1);
-        self.release_permit(HeldUntil::End);
+        self.do_at_end(Outcome::Unstarted);
+        if why == Unstarted::Expired && self.is_recorded() {
+            recording::with(|lane| lane.expires());
+        }
     }
 
     /// Counts a task that was taken out of a queue and is refused, unless another thread has counted it.
@@ -132,16 +220,14 @@ impl TaskCounts {
     pub fn refused(&self, refusal: WorkRefusal) {
         if refusal.is_counted {
             self.skipped.add(1);
+            self.husk();
         } else {
             self.unstarted(refusal.why);
         }
     }
 
-    #[inline(always)]
-    fn release_permit(&self, at: HeldUntil) {
-        if let Some(to) = &self.permit_return
-            && to.held == at
-        {
+    fn release_permit(&self) {
+        if let Some(to) = &self.permit_return {
             to.permits.release(to.worker);
         }
     }

@@ -310,7 +310,10 @@ where
         // SAFETY: the TASK bit, which this side owns, keeps the slot allocated.
         let slot = unsafe { this.slot.as_ref() };
         if !slot.header.claim_closure(RUNNING) {
-            let Some(refusal) = this.leave() else { return Finished::Done };
+            let Some(refusal) = this.leave() else {
+                counts.husk();
+                return Finished::Done;
+            };
             counts.refused(refusal);
             return if refusal.is_counted { Finished::Skipped } else { Finished::Done };
         }

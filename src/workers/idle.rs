@@ -430,11 +430,18 @@ impl Idle {
     /// Called after one task was made visible: wakes a worker if no worker would find the task otherwise.
     #[inline]
     pub fn notify(&self) {
+        self.notify_after(|| ());
+    }
+
+    /// As [`Idle::notify`]. Calls `note` before a worker is woken, if that is necessary.
+    #[inline]
+    pub fn notify_after(&self, note: impl FnOnce()) {
         // [push] pairs with [park] and [end_search]: the task is published before it, and the counts are read
         // after it. Without it the load could be served before the publication is visible. A worker that
         // parks in between would then be missed.
         fence(Ordering::SeqCst);
         if self.counts().needs_wake() {
+            note();
             self.wake_one();
         }
     }

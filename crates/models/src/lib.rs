@@ -14,6 +14,15 @@
 
 pub mod harness;
 pub mod mutation;
+pub mod rings;
+
+#[path = "../../trace/src/record.rs"]
+mod record;
+
+/// A word of a ring that says its own number.
+pub fn record_word(number: u64) -> record::Word {
+    record::Word(number)
+}
 
 // The modules of the library's crate root, because its files import from `crate::base` and so on.
 mod base;

@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The files of the library whose operations can be broken.
-const SOURCES: [(&str, &str); 10] = [
+const SOURCES: [(&str, &str); 11] = [
     ("conditions.rs", include_str!("../../../src/task/conditions.rs")),
     ("entry_counter.rs", include_str!("../../../src/queue/entry_counter.rs")),
     ("fork_slot.rs", include_str!("../../../src/queue/fork_slot.rs")),
@@ -21,6 +21,7 @@ const SOURCES: [(&str, &str); 10] = [
     ("latch.rs", include_str!("../../../src/sync/latch.rs")),
     ("permits.rs", include_str!("../../../src/limits/permits.rs")),
     ("result_slot.rs", include_str!("../../../src/task/result_slot.rs")),
+    ("ring.rs", include_str!("../../trace/src/recorder/ring.rs")),
     ("roster.rs", include_str!("../../../src/workers/roster.rs")),
     ("wait_queue.rs", include_str!("../../../src/limits/wait_queue.rs")),
 ];

@@ -52,7 +52,7 @@ mod unbroken {
 // Parking (M1).
 mutants! {
     push_without_its_fence: parking::a_push_wakes_a_parking_worker, 6,
-        removed("idle.rs", "notify", "fence");
+        removed("idle.rs", "notify_after", "fence");
     batch_without_its_fence: parking::a_batch_wakes_as_many_as_it_needs, 2,
         removed("idle.rs", "notify_many", "fence");
     park_without_its_fence: parking::a_push_wakes_a_parking_worker, 6,
@@ -114,13 +114,13 @@ mutants! {
     cell_claimed_relaxed: inbox::a_cell_is_reused_after_its_value_is_out, 6,
         relaxed("inbox.rs", "reserve", "load");
     cells_of_a_batch_claimed_relaxed: inbox::a_batch_fills_the_free_cells, 6,
-        relaxed("inbox.rs", "push_batch", "load");
+        relaxed("inbox.rs", "push_batch_noting", "load");
     claim_torn: inbox::producers_share_the_cells, 6,
         torn("inbox.rs", "reserve", "compare_exchange");
     claim_of_a_batch_torn: inbox::producers_share_the_cells, 6,
-        torn("inbox.rs", "push_batch", "compare_exchange");
+        torn("inbox.rs", "push_batch_noting", "compare_exchange");
     take_torn: inbox::each_value_goes_to_one_taker, 6,
-        torn("inbox.rs", "take", "compare_exchange");
+        torn("inbox.rs", "take_noting", "compare_exchange");
     push_after_close_accepted: inbox::a_close_divides_the_pushes, 6,
         removed("inbox.rs", "close", "fetch_or");
     close_torn: inbox::a_close_divides_the_pushes, 6,
@@ -206,7 +206,7 @@ mutants! {
     call_not_requested: growing::a_push_calls_the_autoscaler, 6,
         removed("idle.rs", "arm_autoscaler", "fetch_or");
     call_without_the_fence_of_the_push: growing::a_push_calls_the_autoscaler, 6,
-        removed("idle.rs", "notify", "fence");
+        removed("idle.rs", "notify_after", "fence");
     autoscaler_without_its_last_look: growing::a_push_calls_the_autoscaler, 6,
         without("the autoscaler's last look");
     leaver_without_its_last_look: growing::a_worker_that_leaves_makes_the_pool_grow_again, 3,
@@ -316,7 +316,7 @@ mutants! {
     fork_without_nudges: forks::a_waiter_learns_of_its_thiefs_fork, 3,
         without("the nudges");
     fork_of_a_thief_without_its_fence: forks::a_waiter_learns_of_its_thiefs_fork, 3,
-        removed("idle.rs", "notify", "fence");
+        removed("idle.rs", "notify_after", "fence");
     waiter_armed_without_its_fence: forks::a_waiter_learns_of_its_thiefs_fork, 3,
         removed("latch.rs", "arm", "fence");
     waiter_without_its_last_look: forks::a_waiter_learns_of_its_thiefs_fork, 3,
@@ -324,7 +324,7 @@ mutants! {
     waiter_without_stack_that_looks_on: forks::a_waiter_without_stack_parks, 3,
         without("parking when the stack is used up");
     fork_without_its_fence: forks::a_fork_wakes_a_parking_worker, 3,
-        removed("idle.rs", "notify", "fence");
+        removed("idle.rs", "notify_after", "fence");
     park_without_its_fence_before_fork_slots: forks::a_fork_wakes_a_parking_worker, 3,
         removed("idle.rs", "prepare_park", "fence");
     fork_slots_not_looked_at: forks::a_fork_wakes_a_parking_worker, 3,

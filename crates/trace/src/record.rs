@@ -126,6 +126,8 @@ codes! {
         Fork = 4,
         /// Not known.
         Unknown = 5,
+        /// What a thread from outside does while it leases the worker: no task of the pool.
+        Lease = 6,
     }
 }
 
@@ -156,9 +158,9 @@ codes! {
         High = 2,
         /// Tasks of low priority.
         Low = 3,
-        /// What every worker has to do once.
-        Orders = 4,
-        /// Tasks that a worker has taken and handed back.
+        /// A broadcast: tasks that one worker alone may run.
+        Broadcast = 4,
+        /// Tasks that a worker has taken and handed back, to the injector.
         Returned = 5,
         /// The only queue of a pull pool.
         Shared = 6,
@@ -174,8 +176,8 @@ codes! {
         Scope = 1,
         /// Tasks of a group or a batch.
         Group = 2,
-        /// Room in a bounded pool.
-        Room = 3,
+        /// A permit of a bounded pool.
+        Permit = 3,
         /// Something outside of the pool.
         Other = 4,
     }
@@ -190,8 +192,8 @@ codes! {
         Waiting = 1,
         /// The pool is paused.
         Paused = 2,
-        /// Another thread acts in its place.
-        Lent = 3,
+        /// Another thread leases it.
+        Leased = 3,
     }
 }
 

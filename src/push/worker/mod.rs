@@ -21,8 +21,10 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crossbeam_deque::Worker as Deque;
+use longshore_trace::record::Source;
 
 use crate::base::error::SubmitErrorKind;
+use crate::base::recording::{self, LaneSlot, RecordedLane};
 use crate::base::rng::Rng;
 use crate::push::batched_count::BatchedCount;
 use crate::push::job::{Forks, Job, RunningJob};
@@ -35,10 +37,12 @@ use crate::runtime::current::{CurrentSlot, CurrentWorker, PollState};
 use crate::runtime::held_pass;
 use crate::runtime::intake::{NotifyOnDrop, Rejected};
 use crate::runtime::long_wait;
+use crate::runtime::loop_state::LoopState;
 use crate::runtime::metrics::WorkerMetrics;
 use crate::runtime::pool_kind::{ExitReason, Owner, PoolKind};
+use crate::runtime::priority::place_of;
 use crate::runtime::wait::{Awaited, Waited};
-use crate::runtime::worker_loop::{LoopState, RunUntil, WorkerLoop};
+use crate::runtime::worker_loop::{RunUntil, WorkerLoop};
 use crate::runtime::worker_thread::StandInGuard;
 use crate::task::erased::{Finished, Task};
 use crate::workers::idle::ParkSlot;
@@ -177,7 +181,16 @@ impl PushWorker {
         self.metrics().submitted.add(1);
         self.local_depth.set(self.local_depth.get() + 1);
         self.deque.push(task);
-        self.shared.idle.notify();
+        // While all workers are busy a recording needs no exact times of submissions.
+        self.shared.idle.notify_after(|| recording::with(|lane| lane.spawns_now()));
+    }
+
+    /// Calls `f` with the lane of this worker, if tasks are recorded.
+    #[inline(always)]
+    pub(in crate::push) fn note(&self, f: impl FnOnce(&RecordedLane)) {
+        if self.metrics().counts.is_recorded() {
+            recording::with(f);
+        }
     }
 
     /// Acquires a permit for a task that is about to be queued or run, also beyond the capacity of the pool.
@@ -221,6 +234,10 @@ impl CurrentWorker for PushWorker {
         self.loop_state.index()
     }
 
+    fn lane_slot(&self) -> &LaneSlot {
+        &self.loop_state.lane
+    }
+
     fn wait_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
         self.wait(awaited, deadline)
     }
@@ -241,6 +258,10 @@ impl CurrentWorker for PushWorker {
     }
 
     fn run_submitted(&self, task: Task) {
+        self.note(|lane| {
+            lane.skips_submissions(1);
+            lane.set_source(Source::Direct);
+        });
         self.count_submitted();
         self.overdraw(); // `TaskCounts` releases a permit for each task that it counts
         held_pass::on_top(|| self.run_task(task));
@@ -264,9 +285,16 @@ impl Owner for PushWorker {
         // Relaxed pairs with the load in `lease_worker`: the lock of the list of the parked orders the two,
         // because the worker enters the list after this and the leasing thread takes it out before the load.
         self.remote().owner.store(std::ptr::from_ref(self).cast_mut().cast(), Ordering::Relaxed);
-        self.as_current(|| self.work_until(&mut RunUntil::PoolEnd));
+        self.as_current(|| {
+            self.look_at_recorder();
+            self.work_until(&mut RunUntil::PoolEnd);
+        });
         self.loop_state.end_poll();
         self.loop_state.exit_reason()
+    }
+
+    fn end_recording(&self, reason: ExitReason) {
+        self.close_lane(reason == ExitReason::Retired);
     }
 
     fn run_broadcasts(&self) {
@@ -332,7 +360,9 @@ impl WorkerLoop for PushWorker {
     }
 
     fn take_by_priority(&self) -> Option<Task> {
-        self.shared.priorities.take_first(self.loop_state.next_turn())
+        let (priority, task) = self.shared.priorities.take_first(self.loop_state.next_turn())?;
+        self.note(|lane| lane.got(place_of(priority), 0, 1));
+        Some(task)
     }
 
     #[inline]
@@ -364,6 +394,10 @@ impl WorkerLoop for PushWorker {
 
     fn steal_last_resort(&self) -> Option<Task> {
         self.steal_from_mailboxes()
+    }
+
+    fn queue_depths(&self) -> Option<(usize, usize)> {
+        Some((self.deque.len(), self.remote().inbox.len()))
     }
 
     fn sees_work(&self) -> bool {

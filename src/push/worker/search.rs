@@ -19,14 +19,16 @@
 //! `tests/it/stealing.rs` and the model `parking`.
 
 use crossbeam_deque::Steal;
+use longshore_trace::record::Place;
 
 use crate::policy::victim;
 use crate::push::scope_state;
-use crate::push::shared::{Remote, TaskBatch};
+use crate::push::shared::TaskBatch;
 use crate::push::worker::PushWorker;
 use crate::queue::batch::BATCH_CAPACITY;
 use crate::queue::inbox::Taken;
-use crate::runtime::worker_loop::WorkerLoop;
+use crate::runtime::priority::place_of;
+use crate::runtime::worker_loop::{WorkerLoop, read_usage};
 use crate::task::erased::Task;
 
 /// Before one task in so many, a worker asks a source first that it would otherwise ask last. So neither
@@ -40,6 +42,9 @@ const OWNER_TAKE: usize = 32;
 
 /// The most tasks that a thief takes from a victim at once. Of an inbox it takes at most half.
 const THIEF_TAKE: usize = 32;
+
+/// A recording has a sample of a busy worker's processor time at most so often, in microseconds.
+const CPU_SAMPLE_MICROS: u64 = 10_000;
 
 const _: () =
     assert!(OWNER_TAKE <= BATCH_CAPACITY && THIEF_TAKE <= BATCH_CAPACITY, "each is moved as one batch");
@@ -92,13 +97,21 @@ impl PushWorker {
         match source {
             TaskSource::OwnOldest => self.take_own_oldest(),
             TaskSource::Broadcast => self.shared.take_broadcast(self.index()),
-            TaskSource::Mailbox => self.remote().mailbox.take(),
+            TaskSource::Mailbox => {
+                let task = self.remote().mailbox.take()?;
+                self.note(|lane| lane.got(Place::Mailbox, self.index(), 1));
+                Some(task)
+            }
             TaskSource::InboxOne => self.take_from_inbox(1),
             TaskSource::InboxBatch => self.take_from_inbox(OWNER_TAKE),
             TaskSource::Injector => self.unload(&mut self.shared.take_injected()?),
             TaskSource::Peers => self.first_of_peers(|peer| self.steal_from(peer)),
             TaskSource::OwnFork => self.take_own_fork(),
-            TaskSource::Priorities => self.shared.priorities.take_any(),
+            TaskSource::Priorities => {
+                let (priority, task) = self.shared.priorities.take_any()?;
+                self.note(|lane| lane.got(place_of(priority), 0, 1));
+                Some(task)
+            }
         }
     }
 
@@ -147,16 +160,26 @@ impl PushWorker {
 
     fn take_own_oldest(&self) -> Option<Task> {
         match self.remote().stealer.steal() {
-            Steal::Success(task) => Some(task),
+            Steal::Success(task) => {
+                self.note(|lane| lane.stole(self.index(), 1));
+                Some(task)
+            }
             Steal::Empty | Steal::Retry => None,
         }
     }
 
     fn take_from_inbox(&self, limit: usize) -> Option<Task> {
-        let mut batch = self.batch.borrow_mut();
+        let (mut batch, mut first) = (self.batch.borrow_mut(), 0);
         loop {
-            match self.remote().inbox.take(limit, &mut *batch) {
-                Taken::Some => return self.unload(&mut batch),
+            match self.remote().inbox.take_noting(limit, &mut *batch, |position| first = position) {
+                Taken::Some => {
+                    self.note(|lane| {
+                        lane.samples_cpu(CPU_SAMPLE_MICROS, read_usage);
+                        lane.depth(self.deque.len(), self.remote().inbox.len());
+                        lane.took(self.index(), first, batch.len());
+                    });
+                    return self.unload(&mut batch);
+                }
                 Taken::Nothing => return None,
                 // A thief took tasks, so at most as many rounds are left as there are tasks.
                 Taken::Contended => {}
@@ -185,10 +208,11 @@ impl PushWorker {
     /// Blumofe, SPAA 2000.)
     #[cold]
     pub(super) fn steal_from_mailboxes(&self) -> Option<Task> {
-        let task = self.shared.members.read(|members| {
+        let (peer, task) = self.shared.members.read(|members| {
             let mut peers = victim::rotation(members.len(), &self.rng).map(|i| members[i]);
-            peers.find_map(|peer| self.shared.remote(peer).mailbox.take())
+            peers.find_map(|peer| Some((peer, self.shared.remote(peer).mailbox.take()?)))
         })?;
+        self.note(|lane| lane.got(Place::Mailbox, peer, 1));
         self.count_stolen(1);
         Some(task)
     }
@@ -198,10 +222,12 @@ impl PushWorker {
     pub fn steal_one(&self, wanted: impl Fn(&Task) -> bool) -> Option<Task> {
         self.first_of_peers(|peer| {
             let Steal::Success(task) = self.shared.remote(peer).stealer.steal() else { return None };
+            self.note(|lane| lane.stole(peer, 1));
             if wanted(&task) {
                 self.count_stolen(1);
                 return Some(task);
             }
+            self.note(|lane| lane.forgets_take());
             scope_state::hand_back(&self.shared, task);
             None
         })
@@ -229,23 +255,25 @@ impl PushWorker {
 
     /// Steals from one victim. It does not retry if another thread takes from the victim at the same time.
     fn steal_from(&self, victim: usize) -> Option<Task> {
-        let victim = self.shared.remote(victim);
-        let (fork, task) = (|| self.take_offered_fork(&victim.fork_slot), || self.steal_task(victim));
+        let (fork, task) = (|| self.take_offered_fork(victim), || self.steal_task(victim));
         // Forks and tasks are asked for in turn, because tasks would wait forever behind an endless tree of
         // forks.
         if self.tick.get().is_multiple_of(2) { fork().or_else(task) } else { task().or_else(fork) }
     }
 
-    fn steal_task(&self, victim: &Remote) -> Option<Task> {
+    fn steal_task(&self, number: usize) -> Option<Task> {
+        let victim = self.shared.remote(number);
         let half = (victim.inbox.len() / 2).clamp(1, THIEF_TAKE);
-        let mut batch = self.batch.borrow_mut();
-        if victim.inbox.take(half, &mut *batch) == Taken::Some {
+        let (mut batch, mut first) = (self.batch.borrow_mut(), 0);
+        if victim.inbox.take_noting(half, &mut *batch, |position| first = position) == Taken::Some {
+            self.note(|lane| lane.took(number, first, batch.len()));
             self.count_stolen(batch.len());
             return self.unload(&mut batch);
         }
         match victim.stealer.steal_batch_with_limit_and_pop(&self.deque, THIEF_TAKE) {
             Steal::Success(task) => {
                 // The deque was empty, because a worker steals only then.
+                self.note(|lane| lane.stole(number, 1 + self.deque.len()));
                 self.count_stolen(1 + self.deque.len());
                 Some(task)
             }

@@ -22,6 +22,8 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use longshore_trace::record::Source;
+
 use crate::push::worker::PushWorker;
 use crate::runtime::control::Phase;
 use crate::runtime::current_pool::enter_pool;
@@ -81,7 +83,9 @@ impl PushWorker {
     /// Runs the awaited task of this pool, if no thread has begun it. Returns whether it did.
     fn run_awaited(&self, awaited: &mut dyn Awaited) -> bool {
         let depth_below = self.local_depth.replace(0);
+        self.note(|lane| lane.set_source(Source::Awaited));
         let ran = held_pass::on_top(|| awaited.run_here(&self.metrics().counts));
+        self.note(|lane| lane.forgets_take());
         self.local_depth.set(depth_below.wrapping_add(self.local_depth.get()));
         ran
     }

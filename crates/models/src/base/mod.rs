@@ -9,5 +9,7 @@ pub mod debug;
 pub mod facade;
 #[path = "../../../../src/base/facade.rs"]
 mod real;
+#[path = "../../../../src/base/recording.rs"]
+pub mod recording;
 #[path = "../../../../src/base/unwind.rs"]
 pub mod unwind;

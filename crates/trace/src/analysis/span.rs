@@ -262,7 +262,7 @@ impl<'a> Chains<'a> {
         let child = Some(self.child[node as usize]).filter(|child| *child != NONE);
         let awaited = match (wait.on, wait.what) {
             (Awaited::Task(task), _) => Some(task),
-            (_, Some(WaitFor::Room | WaitFor::Other)) => None,
+            (_, Some(WaitFor::Permit | WaitFor::Other)) => None,
             (Awaited::Children | Awaited::Unknown, _) => child,
         };
         let through = awaited.map(|task| (task, self.end[task as usize] + self.burden));

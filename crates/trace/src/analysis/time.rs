@@ -116,7 +116,7 @@ pub struct WorkerTimes {
     /// Its lane, a place in [`Run::lanes`].
     pub lane: u32,
     /// Its times. They add up to the time for which it was there, except while the pool was paused or the
-    /// worker was lent.
+    /// worker was leased.
     pub times: Times,
 }
 

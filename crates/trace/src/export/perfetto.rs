@@ -196,7 +196,7 @@ impl Names {
             "search in vain",
             "parked",
             "work waits",
-            "paused or lent",
+            "paused or leased",
             "wait",
             "block",
         ];

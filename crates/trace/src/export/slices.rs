@@ -1,7 +1,7 @@
 //! What timeline viewers want: for each lane, slices that are properly nested.
 
 use crate::analysis::Sleep;
-use crate::run::{Activity, Nanos, Outcome, Parent, Run, Task};
+use crate::run::{Activity, Nanos, Outcome, Parent, Run, Source, Task};
 use crate::sorted;
 
 /// A stretch of time with a name.
@@ -50,7 +50,7 @@ pub fn slices(run: &Run, sleeps: &[Sleep], lane: u32) -> Vec<Slice> {
             Activity::SearchFound => "search",
             Activity::SearchNothing => "search in vain",
             Activity::Parked => "parked",
-            Activity::Away => "paused or lent",
+            Activity::Away => "paused or leased",
             Activity::Wait => "wait",
             Activity::Block => "block",
         };
@@ -98,6 +98,7 @@ pub fn arrows(run: &Run) -> Vec<Arrow> {
 /// The name of a task in viewers.
 pub fn task_name(run: &Run, task: &Task) -> String {
     match run.label(task.label) {
+        "" if task.source == Source::Lease => "call from outside".to_owned(),
         "" if task.is_fork() => "fork".to_owned(),
         "" => "task".to_owned(),
         label => label.to_owned(),

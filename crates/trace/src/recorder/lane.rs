@@ -155,6 +155,12 @@ impl<C: Clock> Lane<C> {
         self.number
     }
 
+    /// The time of the last record that has one, in ticks.
+    #[inline]
+    pub fn last_time(&self) -> u64 {
+        self.last.get()
+    }
+
     /// The clock.
     pub fn clock(&self) -> &C {
         &self.clock
@@ -303,48 +309,52 @@ impl<C: Clock> Lane<C> {
         spawned.min(MAX_SPAWNED)
     }
 
-    /// The task that began last ends.
+    /// The task that began last ends. Returns the ticks since the last look at the clock, or 0 if this end
+    /// shares the next look.
     #[inline]
-    pub fn end(&self, task: Begun, outcome: Outcome) {
+    pub fn end(&self, task: Begun, outcome: Outcome) -> u64 {
         let spawned = self.spawned.get();
         if task.before != State::Idle || spawned > MAX_SPAWNED || self.has_uncounted_forks() {
             return self.end_slowly(task, outcome);
         }
         self.spawned.set(0);
         self.state.set(State::Idle);
-        self.write_end(task.source, outcome, spawned);
+        self.write_end(task.source, outcome, spawned)
     }
 
     #[cold]
     #[inline(never)]
-    fn end_slowly(&self, task: Begun, outcome: Outcome) {
+    fn end_slowly(&self, task: Begun, outcome: Outcome) -> u64 {
         self.count_forks();
         let spawned = self.few_spawned();
-        if task.before != State::Running {
+        let took = if task.before != State::Running {
             self.state.set(task.before);
-            self.write_end(task.source, outcome, spawned);
+            self.write_end(task.source, outcome, spawned)
         } else {
             self.stride.set(1);
-            self.write_end(task.source, outcome, spawned);
+            let took = self.write_end(task.source, outcome, spawned);
             self.stride.set(1); // what goes on now has its own end
-        }
+            took
+        };
         if task.before != State::Idle {
             self.label.set(task.label);
             self.depth.set(self.depth.get().saturating_sub(1));
         }
+        took
     }
 
     #[inline(always)]
-    fn write_end(&self, source: Source, outcome: Outcome, spawned: u32) {
+    fn write_end(&self, source: Source, outcome: Outcome, spawned: u32) -> u64 {
         let label = self.label.replace(0);
         let arg = EndArg { label, source, outcome, spawned }.pack();
-        self.put_end(arg, label);
+        let took = self.put_end(arg, label);
         // After the record: it may begin a block, whose anchor says how many have ended before.
         self.ended.set(self.ended.get() + 1);
+        took
     }
 
     #[inline(always)]
-    fn put_end(&self, arg: u32, label: u16) {
+    fn put_end(&self, arg: u32, label: u16) -> u64 {
         let timed = self.timed.get();
         if timed > 0 {
             self.timed.set(timed - 1);
@@ -352,7 +362,8 @@ impl<C: Clock> Lane<C> {
         let shared = self.unstamped.get() + 1;
         if shared < self.stride.get() && label == self.previous_label.get() {
             self.unstamped.set(shared);
-            return self.note(Kind::Ended, arg);
+            self.note(Kind::Ended, arg);
+            return 0;
         }
         let took = self.stamp(Kind::End, arg);
         self.previous_label.set(label);
@@ -366,6 +377,7 @@ impl<C: Clock> Lane<C> {
             _ if took < SHORT_GROUP && shared == stride => (stride * 2).min(MOST_ENDS),
             _ => stride,
         });
+        took
     }
 
     /// Gives the task at hand a label, an id from [`Recorder::label`](super::Recorder::label).
@@ -387,6 +399,29 @@ impl<C: Clock> Lane<C> {
         } else {
             self.spawned.set(self.spawned.get().saturating_add(1));
         }
+    }
+
+    /// As [`Lane::spawned`], of `count` tasks at once, of which no record tells the times.
+    #[inline]
+    pub fn spawned_some(&self, count: u32) {
+        self.spawned.set(self.spawned.get().saturating_add(count));
+    }
+
+    /// Says that the last of the tasks that [`Lane::spawned_some`] has counted is put into the deque now.
+    pub fn spawns_now(&self) {
+        let spawned = self.spawned.replace(0);
+        if spawned > 1 {
+            self.note(Kind::Spawned, spawned - 1);
+        }
+        if spawned > 0 {
+            self.stamp(Kind::Spawn, 1);
+        }
+    }
+
+    /// As [`Lane::forked`], of `count` forks at once.
+    #[inline]
+    pub fn forked_some(&self, count: u32) {
+        self.forks.set(self.forks.get().wrapping_add(count));
     }
 
     /// The task at hand forks. Costs an addition; what is never taken leaves no other trace. Returns a number

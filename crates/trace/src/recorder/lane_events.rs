@@ -87,9 +87,9 @@ impl<C: Clock> Lane<C> {
         self.event(Kind::Start, u32::from(name) | core << 16);
     }
 
-    /// It ends; `resigned` if the pool goes on without it.
-    pub fn exits(&self, resigned: bool) {
-        self.event(Kind::Exit, u32::from(resigned));
+    /// It ends; `retired` if the pool goes on without it.
+    pub fn exits(&self, retired: bool) {
+        self.event(Kind::Exit, u32::from(retired));
     }
 
     /// Processor time that the thread has used since it began, and its context switches since the last call:

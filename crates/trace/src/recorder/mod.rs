@@ -4,6 +4,7 @@
 //! A recorder costs nothing while no [`Lane`] is asked for. `docs/trace-format.md` says which call belongs
 //! where in a pool.
 
+mod atomics;
 pub mod clock;
 mod file;
 mod labels;

@@ -23,13 +23,12 @@
 //! value is right.)
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 
+pub use super::atomics::BLOCK;
+use super::atomics::{AtomicBool, AtomicU64, Ordering, fence};
 use super::file::Signal;
 use crate::record::Word;
 
-/// Words in a block: 4 KiB.
-pub const BLOCK: u64 = 512;
 /// Words of an anchor: head, ticks, tasks ended, reserved.
 pub const ANCHOR: u64 = 4;
 /// The longest record: a time, the record, its extra word.
@@ -59,7 +58,7 @@ pub struct Snapshot {
 
 impl Ring {
     /// A ring of at least `bytes` bytes: a power of two of blocks, 4 at least.
-    pub(super) fn new(bytes: usize, signal: Option<Signal>) -> Self {
+    pub fn new(bytes: usize, signal: Option<Signal>) -> Self {
         let blocks = bytes.div_ceil(BLOCK as usize * 8).max(4).next_power_of_two();
         let words = (0..blocks * BLOCK as usize).map(|_| AtomicU64::new(0)).collect();
         Ring {
@@ -88,9 +87,9 @@ impl Ring {
         &self.words[(index & (self.words.len() as u64 - 1)) as usize]
     }
 
-    /// Stores a word. For the writer, who publishes it afterwards.
+    /// Stores a word. For the writer, which publishes it afterwards.
     #[inline(always)]
-    pub(super) fn store(&self, index: u64, word: Word) {
+    pub fn store(&self, index: u64, word: Word) {
         // Release pairs with the fence in `snapshot`: who reads this word sees that `head` had come so far
         // (module's text).
         self.place(index).store(word.0, Ordering::Release);
@@ -98,7 +97,7 @@ impl Ring {
 
     /// Makes all words below `head` readable. For the writer.
     #[inline(always)]
-    pub(super) fn publish(&self, head: u64) {
+    pub fn publish(&self, head: u64) {
         // Release pairs with the Acquire in `head`: without it a reader could copy words that are not there
         // yet.
         self.head.store(head, Ordering::Release);

@@ -6,14 +6,14 @@
 //! between a step of the owner and one of a thief does not matter for this, only that of the thieves among
 //! each other, and they note their times.
 
-use super::draft::{Log, Op};
+use super::draft::{Log, Op, SpawnTime};
 use super::{Nanos, Parent, Source, Task};
 
 /// What stands for some tasks in a deque.
 #[derive(Debug, Clone, Copy)]
 pub enum Content {
     /// Submitted: by whom, when if that is known, how many at once.
-    Spawn(Parent, Option<Nanos>, u32),
+    Spawn(Parent, SpawnTime, u32),
     /// All but the first of a take.
     Unload(u32),
     /// Not known.
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     fn spawn(task: u32, count: u32) -> Op {
-        Op::Spawn(Parent::Task(task), count, None)
+        Op::Spawn(Parent::Task(task), count, SpawnTime::Unknown)
     }
 
     fn parent(slot: Slot) -> (u32, u32) {

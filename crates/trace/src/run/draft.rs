@@ -37,13 +37,34 @@ pub struct Log {
     pub forks: Vec<(Nanos, u64)>,
 }
 
+/// When a task has put tasks into the deque.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SpawnTime {
+    /// Then.
+    Exact(Nanos),
+    /// About then: in the middle between two records.
+    About(Nanos),
+    /// At some time in its life.
+    Unknown,
+}
+
+impl SpawnTime {
+    /// The time, if it is known or about known.
+    pub fn time(self) -> Option<Nanos> {
+        match self {
+            SpawnTime::Exact(time) | SpawnTime::About(time) => Some(time),
+            SpawnTime::Unknown => None,
+        }
+    }
+}
+
 /// A step of a deque.
 #[derive(Debug, Clone, Copy)]
 pub enum Op {
     /// A task begins; if its source says so, it is taken from the deque.
     Begin(u32),
-    /// A task has put tasks into the deque: how many, when if that is known.
-    Spawn(Parent, u32, Option<Nanos>),
+    /// A task has put tasks into the deque: how many, when.
+    Spawn(Parent, u32, SpawnTime),
     /// All but the first of a take were put into the deque.
     Unload(u32),
     /// It holds so many.

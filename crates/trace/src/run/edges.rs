@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::deque::{Content, Deque, Slot};
-use super::draft::{Draft, From, Take};
+use super::draft::{Draft, From, Op, SpawnTime, Take};
 use super::inbox::{Inboxes, Queues};
 use super::mend::mend;
 use super::{Awaited, Nanos, Parent, Run, Source};
@@ -21,6 +21,7 @@ pub fn connect(draft: &mut Draft) {
     let lanes = lanes_of_workers(&run);
     mend(draft, &run.tasks, |worker| lanes.get(&worker).copied().flatten());
     let finder = Finder::new(draft, &run, lanes);
+    let submissions = submissions(draft);
     // Both are in the order of the tasks, as the lanes are.
     let popped: Vec<(u32, Slot)> = finder.deques.iter().flat_map(|deque| &deque.popped).copied().collect();
     let (heads, popped) = (Places(&draft.heads), Places(&popped));
@@ -49,9 +50,13 @@ pub fn connect(draft: &mut Draft) {
                 });
                 (origin, finder.victim(*take))
             }),
-            // They come from what is beneath.
-            Source::Direct | Source::Awaited => continue,
-            Source::Unknown => None,
+            // It comes from what is beneath.
+            Source::Direct => continue,
+            Source::Awaited => {
+                set_awaited(&mut run, task, &submissions);
+                continue;
+            }
+            Source::Unknown | Source::Lease => None,
         };
         let (origin, victim) = found.unwrap_or((None, None));
         run.tasks[task as usize].victim = victim;
@@ -59,6 +64,40 @@ pub fn connect(draft: &mut Draft) {
     }
     connect_waits(draft, &mut run, &finder, &forks);
     draft.run = run;
+}
+
+/// When each task has submitted tasks, as far as that is known, in order.
+fn submissions(draft: &Draft) -> HashMap<u32, Vec<Nanos>> {
+    let mut times: HashMap<u32, Vec<Nanos>> = HashMap::new();
+    let mut add = |parent: Parent, time: Nanos| {
+        if let Parent::Task(task) = parent {
+            times.entry(task).or_default().push(time);
+        }
+    };
+    for op in draft.logs.iter().flat_map(|log| &log.ops) {
+        if let Op::Spawn(parent, _, when) = op
+            && let Some(time) = when.time()
+        {
+            add(*parent, time);
+        }
+    }
+    draft.submits.iter().for_each(|submit| add(submit.parent, submit.time));
+    draft.puts.iter().for_each(|put| add(put.parent, put.time));
+    times.values_mut().for_each(|times| times.sort_unstable());
+    times
+}
+
+/// A task that its waiting parent has run ahead of its turn: it was submitted by the last submission of the
+/// parent before, at the latest. (Tasks that are submitted together are awaited together.)
+fn set_awaited(run: &mut Run, task: u32, submissions: &HashMap<u32, Vec<Nanos>>) {
+    let this = &run.tasks[task as usize];
+    let Parent::Task(parent) = this.parent else { return };
+    let Some(times) = submissions.get(&parent) else { return };
+    let after = times.partition_point(|time| *time <= this.begin);
+    if let Some(last) = after.checked_sub(1) {
+        let this = &mut run.tasks[task as usize];
+        (this.submitted, this.is_submission_exact) = (times[last], false);
+    }
 }
 
 /// What belongs to some tasks, in the order of the tasks.
@@ -174,8 +213,9 @@ impl<'a> Finder<'a> {
         for _ in 0..MOST_THEFTS {
             let (take, index) = match slot.content {
                 Content::Unknown => return None,
-                Content::Spawn(parent, time, count) => {
-                    return Some(Origin { parent, time, place: (slot.index, count), is_exact: true });
+                Content::Spawn(parent, when, count) => {
+                    let is_exact = matches!(when, SpawnTime::Exact(_));
+                    return Some(Origin { parent, time: when.time(), place: (slot.index, count), is_exact });
                 }
                 Content::Unload(take) => (take, slot.index),
             };

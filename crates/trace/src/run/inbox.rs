@@ -72,7 +72,12 @@ pub struct Queues {
 type Entry = (u64, u32, u16);
 
 fn queue(arg: PlaceArg) -> (Place, u16) {
-    (arg.place, if arg.place == Place::Mailbox { arg.worker } else { 0 })
+    match arg.place {
+        Place::Mailbox | Place::Broadcast => (arg.place, arg.worker),
+        // What is handed back is put into the injector.
+        Place::Returned => (Place::Injector, 0),
+        place => (place, 0),
+    }
 }
 
 impl Queues {

@@ -6,7 +6,7 @@
 //! time settles them.
 
 use super::decode::{Event, Item, Open, Scale, decode, is_stamped};
-use super::draft::{Draft, From, Log, Offer, Op, Put, Submit, Take};
+use super::draft::{Draft, From, Log, Offer, Op, Put, SpawnTime, Submit, Take};
 use super::{Activity, Awaited, Cpu, Gap, Lane, Nanos, Parent, Task, Wait};
 use crate::format::{LaneKind, ReadError, Recording};
 use crate::record::{EndArg, InboxArg, Kind, Outcome, Place, PlaceArg, Rest, Source, TaskRef, WaitFor};
@@ -100,6 +100,8 @@ pub(super) struct Interpreter<'a> {
     last_take: Option<u32>,
     /// Submissions without a time.
     untimed: Vec<u32>,
+    /// Steps of the deque without a time, since the last record that has one.
+    untimed_spawns: Vec<usize>,
     last_wait: Option<u32>,
     ended: u64,
     cpu: Option<(Nanos, u64)>,
@@ -123,6 +125,7 @@ impl<'a> Interpreter<'a> {
             typical: SMALL,
             last_take: None,
             untimed: Vec::new(),
+            untimed_spawns: Vec::new(),
             last_wait: None,
             ended: 0,
             cpu: None,

@@ -15,11 +15,13 @@ impl Interpreter<'_> {
             Kind::Begin => self.begin(event, time)?,
             Kind::Spawn => {
                 let parent = self.current(time);
-                self.log().ops.push(Op::Spawn(parent, event.arg, Some(time)));
+                self.log().ops.push(Op::Spawn(parent, event.arg, SpawnTime::Exact(time)));
             }
             Kind::Spawned => {
                 let parent = self.parent();
-                self.log().ops.push(Op::Spawn(parent, event.arg, None));
+                let place = self.log().ops.len();
+                self.untimed_spawns.push(place);
+                self.log().ops.push(Op::Spawn(parent, event.arg, SpawnTime::Unknown));
             }
             Kind::Submit | Kind::Submitted => self.submit(event, time),
             Kind::Put => self.put(event, time)?,
@@ -70,7 +72,7 @@ impl Interpreter<'_> {
         self.interrupt(time);
         if arg.spawned > 0 {
             let parent = self.current(time);
-            self.log().ops.push(Op::Spawn(parent, arg.spawned, None));
+            self.log().ops.push(Op::Spawn(parent, arg.spawned, SpawnTime::Unknown));
         }
         let task = self.new_task(time);
         self.last_take = None;
@@ -95,7 +97,7 @@ impl Interpreter<'_> {
             }
         };
         if arg.spawned > 0 {
-            self.log().ops.push(Op::Spawn(Parent::Task(task), arg.spawned, None));
+            self.log().ops.push(Op::Spawn(Parent::Task(task), arg.spawned, SpawnTime::Unknown));
         }
         self.finish(task, arg);
         match since {
@@ -147,6 +149,12 @@ impl Interpreter<'_> {
 
     /// Divides the time since the last look at the clock among the submissions since.
     fn time_submissions(&mut self, time: Nanos) {
+        let about = SpawnTime::About(self.now + (time - self.now) / 2);
+        for place in std::mem::take(&mut self.untimed_spawns) {
+            if let Op::Spawn(_, _, when) = &mut self.log().ops[place] {
+                *when = about;
+            }
+        }
         if self.untimed.is_empty() {
             return;
         }
@@ -167,7 +175,8 @@ impl Interpreter<'_> {
 
     fn put(&mut self, event: Event, time: Nanos) -> Result<(), &'static str> {
         let arg = PlaceArg::unpack(event.arg).ok_or("tasks are put into a queue that does not exist")?;
-        let is_by_pool = matches!(arg.place, Place::Returned | Place::Orders) && self.may_form();
+        // What is handed back has been submitted before; between two tasks a worker submits nothing itself.
+        let is_by_pool = arg.place == Place::Returned || arg.place == Place::Broadcast && self.may_form();
         let parent = match is_by_pool {
             true => {
                 self.between(time, false);
@@ -330,7 +339,7 @@ impl Interpreter<'_> {
             Kind::Park => {
                 match Rest::from_code(event.arg as u8).ok_or("a sleep without a reason that exists")? {
                     Rest::Idle | Rest::Waiting => Activity::Parked,
-                    Rest::Paused | Rest::Lent => Activity::Away,
+                    Rest::Paused | Rest::Leased => Activity::Away,
                 }
             }
             Kind::Start => {

@@ -86,7 +86,7 @@ mod tests {
         let task = super::super::lanes::test_task(Source::Deque);
         let parent = Parent::Unknown;
         let ops = vec![
-            Op::Spawn(parent, 2, None),
+            Op::Spawn(parent, 2, super::super::draft::SpawnTime::Unknown),
             Op::Begin(0),
             Op::Begin(0),
             Op::Depth(20, 0),

@@ -202,9 +202,10 @@ impl Task {
         matches!(self.outcome, Outcome::Completed | Outcome::Failed | Outcome::Panicked)
     }
 
-    /// Whether it is the second half of a join, which is no task in the pool's statistics.
+    /// Whether it is the second half of a join, or what a thread from outside does as a worker: neither is a
+    /// task in the pool's statistics.
     pub fn is_fork(&self) -> bool {
-        self.source == Source::Fork
+        matches!(self.source, Source::Fork | Source::Lease)
     }
 
     /// From its begin to its end.

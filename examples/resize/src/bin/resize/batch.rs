@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use longshore::{
     AnyPool, CancelToken, JoinError, JoinHandle, Overweight, Pinning, Pool, PoolBuilder, Priority, PullPool,
-    TaskBuilder,
+    Recorder, TaskBuilder,
 };
 use longshore_cli::{output, print};
 use longshore_resize::failure::{Failure, Kind};
@@ -188,8 +188,25 @@ pub fn builder<P: AnyPool>(cli: &Cli, budget: Budget) -> PoolBuilder<P> {
     if let Some(workers) = cli.workers() {
         builder = builder.workers(workers);
     }
+    if let Some(path) = &cli.trace {
+        builder = builder.recorder(Recorder::new().file(path));
+    }
     // What is larger than the budget is refused before it is submitted.
     builder.budget(budget.bytes).overweight(Overweight::RunAlone)
+}
+
+/// What a recording calls the task of an image: the format that its name tells, because that decides how long
+/// it takes.
+fn label_of(source: &Path) -> &'static str {
+    let ending = source.extension().unwrap_or_default().to_ascii_lowercase();
+    match ending.to_str() {
+        Some("jpg" | "jpeg" | "jpe") => "JPEG",
+        Some("png") => "PNG",
+        Some("webp") => "WebP",
+        Some("gif") => "GIF",
+        Some("tif" | "tiff") => "TIFF",
+        _ => "image",
+    }
 }
 
 /// Whether an entry is in a part of the batch. What cannot be used is told by one part as well.
@@ -260,7 +277,7 @@ impl<P: AnyPool> Run<'_, P> {
         let source = Arc::new(source);
         let (rules, looked_at) = (Arc::clone(&self.rules), Arc::clone(&source));
         // Before the images of an earlier window, which would keep all workers busy, and then none.
-        let task = self.conditions(self.pool.task().priority(Priority::High));
+        let task = self.conditions(self.pool.task().priority(Priority::High).label("look"));
         let handle =
             task.submit(move || probe::probe(&looked_at, &rules)).map_err(|refused| refused.to_string());
         (index, source, handle)
@@ -323,7 +340,7 @@ impl<P: AnyPool> Run<'_, P> {
         let task = Task { index, job, memory, has_preview, between: self.budget.between };
         let mut end = AtEnd { on_failure: self.on_failure.clone() };
         let outcomes = self.outcomes.clone();
-        let conditions = self.conditions(self.pool.task().weight(memory));
+        let conditions = self.conditions(self.pool.task().weight(memory).label(label_of(&source)));
         match conditions.submit(move || {
             let outcome = task.run();
             if !matches!(outcome.status, Status::Failed { .. }) {

@@ -182,6 +182,10 @@ pub struct Cli {
     #[arg(conflicts_with = "dry_run", help_heading = "Reports")]
     pub report: Option<PathBuf>,
 
+    /// Record what each worker does, and when: one page (.html), or .json, .pftrace, .lsr for other viewers
+    #[arg(long, value_name = "FILE.html", conflicts_with = "dry_run", help_heading = "Reports")]
+    pub trace: Option<PathBuf>,
+
     /// Print the manual page, or completions for a shell, and end
     #[arg(long, value_enum, value_name = "WHAT", help_heading = "Reports")]
     pub generate: Option<Generate>,
