@@ -163,6 +163,7 @@ pub use self::{
     runtime::priority::Priority,
     submit::handle::JoinHandle,
     submit::lane::LaneStats,
+    sys::affinity::Urgency,
     task::cancel::CancelToken,
 };
 

@@ -26,7 +26,9 @@ use crate::runtime::pool_kind::{ExitReason, PoolKind};
 use crate::runtime::priority::Turn;
 use crate::runtime::quiet;
 use crate::runtime::record::Record;
+use crate::runtime::stall::Target;
 use crate::runtime::wait::{Awaited, ParkToken};
+use crate::task::counts::TaskCounts;
 use crate::task::erased::Task;
 use crate::task::recycle;
 use crate::workers::idle::{Duty, ParkReason, ParkSlot, ParkState, Role};
@@ -108,6 +110,32 @@ impl<'a> RunUntil<'a> {
             }
             RunUntil::Await { deadline: None, token, .. } => token.park(),
         }
+    }
+}
+
+/// That a function says that there is no task. The worker that waits for it is the only one of its pool.
+pub struct NoTaskLeft<'a>(pub &'a dyn Fn() -> bool);
+
+impl Awaited for NoTaskLeft<'_> {
+    fn is_done(&self) -> bool {
+        !(self.0)()
+    }
+
+    fn is_of(&self, _: u32) -> bool {
+        false
+    }
+
+    fn run_here(&mut self, _: &TaskCounts) -> bool {
+        false
+    }
+
+    fn target(&self) -> Target {
+        Target::Task(0)
+    }
+
+    /// No other thread makes it happen, so the worker must not sleep.
+    fn unpark_me(&mut self) {
+        thread::current().unpark();
     }
 }
 
@@ -226,11 +254,11 @@ pub trait WorkerLoop: Sized {
         let shared = self.shared();
         let mut role = shared.idle.start_search(self.park_slot());
         loop {
-            if role == Role::Searching
-                && let Some(task) = search(self, until)
-            {
-                self.end_search();
-                return Some(task);
+            if role == Role::Searching {
+                if let Some(task) = search(self, until) {
+                    self.end_search();
+                    return Some(task);
+                }
             }
             if until.is_reached(shared) || until.must_maintain(shared, self.park_slot().index()) {
                 if role == Role::Searching {
@@ -362,18 +390,17 @@ pub trait WorkerLoop: Sized {
             shared.wait_while_paused(self.park_slot().index());
             return true;
         }
-        if control.asks(Request::Broadcast)
-            && self.may_take_broadcast()
-            && let Some(task) = shared.take_broadcast(self.park_slot().index())
-        {
-            self.run_task(task);
-            return true;
+        if control.asks(Request::Broadcast) && self.may_take_broadcast() {
+            if let Some(task) = shared.take_broadcast(self.park_slot().index()) {
+                self.run_task(task);
+                return true;
+            }
         }
-        if control.asks(Request::PriorityQueues)
-            && let Some(task) = self.take_by_priority()
-        {
-            self.run_task(task);
-            return true;
+        if control.asks(Request::PriorityQueues) {
+            if let Some(task) = self.take_by_priority() {
+                self.run_task(task);
+                return true;
+            }
         }
         false
     }

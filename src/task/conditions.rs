@@ -116,10 +116,10 @@ pub trait Pending: Revocable {
     fn refusal_now(&self) -> Option<WorkRefusal> {
         let state = self.state();
         // Acquire pairs with the Release in `revoke`: what the revoking thread did before is visible.
-        if state.word.load(Ordering::Acquire) == PENDING
-            && let Some(why) = state.conditions.refusal()
-        {
-            self.revoke(why);
+        if state.word.load(Ordering::Acquire) == PENDING {
+            if let Some(why) = state.conditions.refusal() {
+                self.revoke(why);
+            }
         }
         refusal_in(state.word.load(Ordering::Acquire)) // as above
     }

@@ -139,10 +139,10 @@ impl TaskCounts {
 
     #[inline(always)]
     fn release_permit(&self, at: HeldUntil) {
-        if let Some(to) = &self.permit_return
-            && to.held == at
-        {
-            to.permits.release(to.worker);
+        if let Some(to) = &self.permit_return {
+            if to.held == at {
+                to.permits.release(to.worker);
+            }
         }
     }
 }

@@ -38,7 +38,7 @@ use crate::runtime::long_wait;
 use crate::runtime::metrics::WorkerMetrics;
 use crate::runtime::pool_kind::{ExitReason, Owner, PoolKind};
 use crate::runtime::wait::{Awaited, Waited};
-use crate::runtime::worker_loop::{LoopState, RunUntil, WorkerLoop};
+use crate::runtime::worker_loop::{LoopState, NoTaskLeft, RunUntil, WorkerLoop};
 use crate::runtime::worker_thread::StandInGuard;
 use crate::task::erased::{Finished, Task};
 use crate::workers::idle::ParkSlot;
@@ -267,6 +267,11 @@ impl Owner for PushWorker {
         self.as_current(|| self.work_until(&mut RunUntil::PoolEnd));
         self.loop_state.end_poll();
         self.loop_state.exit_reason()
+    }
+
+    fn run_queued(&self, has_task: &dyn Fn() -> bool) {
+        self.work_until(&mut RunUntil::awaiting(&mut NoTaskLeft(has_task), None));
+        self.loop_state.end_poll();
     }
 
     fn run_broadcasts(&self) {
