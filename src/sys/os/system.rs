@@ -71,11 +71,11 @@ pub trait System {
 /// What came of [`System::pin`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
+#[allow(dead_code, reason = "a system answers either the first or the second")]
 pub enum PinOutcome {
     /// The thread runs on this core only, as was read back.
     Pinned,
     /// The system accepted the call, and what it makes of it cannot be read.
-    #[allow(dead_code, reason = "an answer of systems whose masks the library does not read")]
     Hint,
     /// The system refused, and the thread runs where it could run before.
     Refused,
