@@ -167,6 +167,7 @@ pub use self::{
     runtime::recorder_settings::Recorder,
     submit::handle::JoinHandle,
     submit::lane::LaneStats,
+    sys::affinity::Urgency,
     task::cancel::CancelToken,
 };
 

@@ -166,7 +166,7 @@ pub trait AnyPool: Start<Intake: PoolKind> + fmt::Debug + Sized + Send + Sync + 
     fn submit_async<F, T>(
         &self,
         task: F,
-    ) -> impl Future<Output = Result<JoinHandle<T>, SubmitError<F>>> + Send + use<Self, F, T>
+    ) -> impl Future<Output = Result<JoinHandle<T>, SubmitError<F>>> + Send
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
@@ -328,7 +328,7 @@ pub trait AnyPool: Start<Intake: PoolKind> + fmt::Debug + Sized + Send + Sync + 
     ///
     /// # Errors
     /// An [`IdleError`] if a task or hook of this pool calls it, or in a forked child.
-    fn wait_idle_async(&self) -> impl Future<Output = Result<(), IdleError>> + Send + use<Self> {
+    fn wait_idle_async(&self) -> impl Future<Output = Result<(), IdleError>> + Send {
         quiet::future(self.intake())
     }
 

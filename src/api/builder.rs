@@ -15,12 +15,13 @@ use crate::policy::overflow::{OnFull, Overweight};
 use crate::policy::placement::Placement;
 use crate::policy::scaling::Scaling;
 use crate::policy::spin;
-use crate::runtime::config::{Config, Histograms, Hooks, Rules};
+use crate::runtime::config::{Config, Histograms, Hooks, Rules, ThreadUse};
 use crate::runtime::recorder_settings::Recorder;
 use crate::runtime::report::AtEnd;
 use crate::submit::target::Start;
+use crate::sys::affinity::{self, Urgency};
 use crate::sys::signals::SignalMask;
-use crate::sys::{affinity, quota, topology};
+use crate::sys::{quota, topology};
 use crate::task::cancel::CancelToken;
 use crate::workers::roster::WorkerLimits;
 
@@ -47,6 +48,10 @@ pub const DEFAULT_STACK_SIZE: usize = 2 << 20;
 /// a thread.
 pub const DEFAULT_BLOCKING_LIMIT: usize = 64;
 
+/// The stack that a pool without threads expects of its callers, in bytes. When a recursion of waits has left
+/// less than half of it, it continues on a new thread, which such a pool starts for nothing else.
+const IN_CALLER_STACK_SIZE: usize = 256 << 10;
+
 /// Overrides the default number of workers.
 const THREADS_VARIABLE: &str = "LONGSHORE_THREADS";
 
@@ -57,7 +62,12 @@ const THREADS_VARIABLE: &str = "LONGSHORE_THREADS";
 /// workers than cores, the list of cores starts again from its beginning.
 ///
 /// Only cores that the process may use are chosen. If the operating system refuses a core nevertheless, the
-/// worker stays unpinned, and [`WorkerStats::pin`](crate::WorkerStats::pin) reports it.
+/// worker stays unpinned. [`WorkerStats::pin`](crate::WorkerStats::pin) reports what was really applied, also
+/// when the set of cores of the process changes later: see [`PinStatus`](crate::PinStatus).
+///
+/// The numbers of cores are those of the operating system. On Windows core `n` of processor group `g` is
+/// `64 * g + n`, so that workers reach all cores of a machine with more than 64. macOS has no such call, and
+/// refuses every core; there [`PoolBuilder::urgency`] decides on which kind of core the workers run.
 ///
 /// ```
 /// use longshore::{Pinning, Pool};
@@ -112,6 +122,8 @@ struct Settings {
     name: Option<String>,
     stack_size: Option<usize>,
     pinning: Pinning,
+    urgency: Urgency,
+    threads: ThreadUse,
     hooks: Hooks,
     placement: Placement,
     histograms: Histograms,
@@ -228,6 +240,41 @@ impl<P> PoolBuilder<P> {
     /// ```
     pub fn pinning(mut self, pinning: Pinning) -> Self {
         self.settings.pinning = pinning;
+        self
+    }
+
+    /// Makes a pool that starts no thread: the threads that call it do its work, one at a time. See
+    /// [`Pool::in_caller`].
+    ///
+    /// The pool then has one worker, whatever number is set, and no stand-ins. Settings that concern threads
+    /// have no effect: names, pins, urgency, the start and the exit hook.
+    ///
+    /// ```
+    /// use longshore::Pool;
+    ///
+    /// // One pool on machines with threads and another one without.
+    /// let pool = Pool::builder().workers(4).build().or_else(|_| Pool::builder().in_caller().build())?;
+    /// assert_eq!(pool.map(0..3, |n| n * n), [0, 1, 4]);
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
+    pub fn in_caller(mut self) -> Self {
+        self.settings.threads = ThreadUse::Callers;
+        self
+    }
+
+    /// Sets how urgent the pool's work is, which macOS and iOS need to know to place the workers: without it
+    /// they may be moved to efficiency cores. The default is [`Urgency::Initiated`]. No effect on other
+    /// systems.
+    ///
+    /// ```
+    /// use longshore::{Pool, Urgency};
+    ///
+    /// let pool = Pool::builder().urgency(Urgency::Utility).build()?;
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
+    #[doc(alias = "qos")]
+    pub fn urgency(mut self, urgency: Urgency) -> Self {
+        self.settings.urgency = urgency;
         self
     }
 
@@ -538,14 +585,21 @@ impl Settings {
         let allowed = affinity::allowed_cores();
         let spin = if affinity::is_single_core() { Duration::ZERO } else { spin::DEFAULT_LIMIT };
         let cores = validate_pinning(self.pinning, &allowed)?;
+        let mut limits = validate_limits(self.workers, self.blocking_limit, &self.scaling)?;
+        let mut stack_size = self.stack_size;
+        if self.threads == ThreadUse::Callers {
+            limits = WorkerLimits { min: 1, max: 1, stand_ins: 0, spares: 0, ..limits };
+            stack_size = stack_size.or(Some(IN_CALLER_STACK_SIZE));
+        }
         Ok(Config {
-            limits: validate_limits(self.workers, self.blocking_limit, &self.scaling)?,
+            limits,
             scaling: self.scaling,
             name: validate_name(self.name)?,
-            stack_size: validate_stack(self.stack_size)?,
+            stack_size: validate_stack(stack_size)?,
             paths: cores.as_deref().and_then(topology::paths),
             cores,
             mask: affinity::CpuMask::of_process(),
+            urgency: self.urgency,
             signals: SignalMask::of_current_thread(),
             hooks: self.hooks,
             placement: self.placement,
@@ -560,9 +614,35 @@ impl Settings {
             budget: validate_budget(self.budget)?,
             overweight: self.overweight,
             token: self.token,
+            threads: self.threads,
             rules: Rules::default(),
             attachment: None,
         })
+    }
+}
+
+/// The number of workers by default.
+fn default_workers() -> usize {
+    quota::default_parallelism().min(MAX_WORKERS)
+}
+
+impl Workers {
+    /// As many workers as the machine has performance cores, counted in hardware threads, and not more than
+    /// the process can keep busy. On a machine whose cores are all of one kind, or that does not tell, the
+    /// default number of workers.
+    ///
+    /// For work whose parts are equally long, which ends when its slowest part ends: there an efficiency core
+    /// makes the others wait. Otherwise the default, which uses all cores, is faster.
+    ///
+    /// ```
+    /// use longshore::{Pool, Workers};
+    ///
+    /// let pool = Pool::builder().workers(Workers::performance_cores()).build()?;
+    /// # Ok::<(), longshore::BuildError>(())
+    /// ```
+    pub fn performance_cores() -> Workers {
+        let most = default_workers();
+        affinity::performance_cores().map_or(most, |fast| fast.clamp(1, most)).into()
     }
 }
 
@@ -592,7 +672,7 @@ fn validate_workers(asked: Option<Workers>) -> Result<Workers, BuildError> {
                 None => None,
                 Some(value) => workers_from(&value.to_string_lossy())?,
             };
-            Ok(asked.unwrap_or_else(|| quota::default_parallelism().min(MAX_WORKERS)).into())
+            Ok(asked.unwrap_or_else(default_workers).into())
         }
     }
 }
@@ -678,6 +758,37 @@ impl Pool {
     /// workers. [`BuildError::Spawn`] if the operating system starts no thread.
     pub fn new() -> Result<Pool, BuildError> {
         Pool::builder().build()
+    }
+
+    /// Makes a pool that starts no thread. The threads that call it do its work, one at a time, as its only
+    /// worker. For machines and sandboxes that give a program no threads, such as WebAssembly, and for
+    /// tests.
+    ///
+    /// Everything means what it means in a pool of one worker:
+    /// - [`Pool::submit`], [`Pool::execute`], batches and so on run the task before they return. If another
+    ///   thread does the pool's work at that moment, they leave the task to it and return at once.
+    /// - A task that a task submits starts when the submitting task has ended or waits for it.
+    /// - Joins, scopes, loops and streams run on the calling thread.
+    /// - While the pool is paused, tasks are queued; [`Pool::resume`] runs them.
+    ///
+    /// A task that waits for an event of another thread, for example for a message, keeps the thread that
+    /// has submitted it. [`PoolBuilder::in_caller`] makes such a pool with other settings.
+    ///
+    /// ```
+    /// let pool = longshore::Pool::in_caller();
+    /// let here = std::thread::current().id();
+    /// let there = pool.submit(move || std::thread::current().id())?;
+    /// assert!(there.is_finished());
+    /// assert_eq!(there.join()?, here);
+    /// assert_eq!(pool.map(0..4, |n| n * n), [0, 1, 4, 9]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Panics
+    /// On a platform without a clock: WebAssembly without WASI.
+    pub fn in_caller() -> Pool {
+        let built = Pool::builder().workers(1).in_caller().build();
+        built.expect("the settings are valid, and no thread is started")
     }
 
     /// Configures a pool.

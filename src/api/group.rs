@@ -397,9 +397,7 @@ struct StopOnFailure {
 
 impl Drop for StopOnFailure {
     fn drop(&mut self) {
-        if self.is_armed
-            && let Some(token) = &self.token
-        {
+        if let Some(token) = self.token.as_ref().filter(|_| self.is_armed) {
             token.cancel();
         }
     }

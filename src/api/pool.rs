@@ -556,7 +556,8 @@ impl Pool {
     ///
     /// # Errors
     /// [`ShutdownError::FromWorker`] if a task or hook of this pool calls it, which would wait for itself;
-    /// the pool stays open. [`ShutdownError::Forked`] in a forked child.
+    /// the pool stays open. [`ShutdownError::Forked`] in a forked child. [`ShutdownError::ThreadEnding`] in
+    /// the destructor of a thread-local on Windows, where it does not wait.
     #[doc(alias = "close")]
     #[doc(alias = "awaitTermination")]
     pub fn shutdown(&self) -> Result<(), ShutdownError> {
@@ -582,7 +583,8 @@ impl Pool {
     /// # Errors
     /// [`ShutdownError::TimedOut`] if the pool has not ended in that time. It is closed and keeps draining:
     /// call this again, or [`Pool::shutdown_now`]. [`ShutdownError::FromWorker`] if a task or hook of this
-    /// pool calls it. [`ShutdownError::Forked`] in a forked child.
+    /// pool calls it. [`ShutdownError::Forked`] in a forked child. [`ShutdownError::ThreadEnding`] in the
+    /// destructor of a thread-local on Windows, where it does not wait.
     pub fn shutdown_timeout(&self, timeout: Duration) -> Result<(), ShutdownError> {
         lifecycle::end(&*self.shared, Phase::Draining, Instant::now().checked_add(timeout))
     }
@@ -604,7 +606,8 @@ impl Pool {
     ///
     /// # Errors
     /// [`ShutdownError::FromWorker`] if a task or hook of this pool calls it, which would wait for itself;
-    /// the pool stays open. [`ShutdownError::Forked`] in a forked child.
+    /// the pool stays open. [`ShutdownError::Forked`] in a forked child. [`ShutdownError::ThreadEnding`] in
+    /// the destructor of a thread-local on Windows, where it does not wait.
     #[doc(alias = "shutdownNow")]
     #[doc(alias = "abort")]
     pub fn shutdown_now(&self) -> Result<u64, ShutdownError> {

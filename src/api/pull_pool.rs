@@ -73,6 +73,24 @@ impl PullPool {
         PullPool::builder().build()
     }
 
+    /// Makes a pool that starts no thread: the threads that call it run its tasks, one at a time. See
+    /// [`Pool::in_caller`](crate::Pool::in_caller).
+    ///
+    /// ```
+    /// use longshore::{AnyPool, PullPool};
+    ///
+    /// let pool = PullPool::in_caller();
+    /// assert_eq!(pool.submit(|| 6 * 7)?.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Panics
+    /// On a platform without a clock: WebAssembly without WASI.
+    pub fn in_caller() -> PullPool {
+        let built = PullPool::builder().workers(1).in_caller().build();
+        built.expect("the settings are valid, and no thread is started")
+    }
+
     /// Configures a pool.
     ///
     /// ```

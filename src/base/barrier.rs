@@ -53,7 +53,6 @@ impl Barrier {
     /// A compiler fence on the frequent side. The rare side calls `everywhere`, which makes every running
     /// thread of the process, the caller included, execute a full fence, or returns `false`.
     #[cfg(not(longshore_loom))]
-    #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "only Linux is known to have the call"))]
     pub const fn asymmetric(everywhere: fn() -> bool) -> Self {
         Barrier { is_asymmetric: AtomicBool::new(true), everywhere }
     }

@@ -4,8 +4,12 @@
 //! Each belongs to one worker's record (`runtime/metrics.rs`, `task/counts.rs`). Guarded by the unit tests
 //! here and by `tests/it/behaviour/statistics.rs`.
 
-// Statistics order nothing, so they use the atomics of `std` also under the model checker.
-use std::sync::atomic::{AtomicU64, Ordering};
+// Statistics order nothing, so they use these atomics also under the model checker.
+#[cfg(not(target_has_atomic = "64"))]
+pub use portable_atomic::AtomicU64;
+#[cfg(target_has_atomic = "64")]
+pub use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// A count that one thread at a time increments and that any thread may read.

@@ -101,6 +101,8 @@ pub enum BuildError {
     },
     /// The requested budget is 0, in which no task with a weight ever fits.
     ZeroBudget,
+    /// The platform has no clock, which a pool needs: WebAssembly without WASI.
+    NoClock,
     /// The list in `Pinning::Cores` is empty.
     NoCores,
     /// `Pinning::Cores` names a core twice.
@@ -173,10 +175,17 @@ impl fmt::Display for BuildError {
             Self::GlobalExists => {
                 f.write_str("there is a global pool already, built or used before this call")
             }
+            Self::NoClock => f.write_str("a pool needs a clock, and this platform has none"),
             Self::NoCores => f.write_str("the list of cores to pin to is empty"),
             Self::DuplicateCore { core } => write!(f, "core {core} is named twice"),
             Self::CoreNotAllowed { core } => write!(f, "this process may not run on core {core}"),
-            Self::Spawn { worker, source } => write!(f, "worker {worker} could not be started: {source}"),
+            Self::Spawn { worker, source } => {
+                write!(f, "worker {worker} could not be started: {source}")?;
+                if source.kind() == io::ErrorKind::Unsupported {
+                    f.write_str("; this platform starts no threads, and `in_caller` makes a pool without")?;
+                }
+                Ok(())
+            }
             Self::StartHookPanicked { worker, payload } => {
                 write!(f, "the start hook panicked on worker {worker}: {payload}")
             }
@@ -511,6 +520,9 @@ pub enum ShutdownError {
     TimedOut,
     /// This process is a fork of the process that built the pool. There is nothing to shut down here.
     Forked,
+    /// The calling thread is ending, and on Windows no other thread can start or end meanwhile. The pool is
+    /// closed. It finishes the accepted tasks, and its threads end by themselves.
+    ThreadEnding,
 }
 
 impl fmt::Display for ShutdownError {
@@ -519,6 +531,7 @@ impl fmt::Display for ShutdownError {
             Self::FromWorker => "a pool cannot be shut down by one of its own workers",
             Self::TimedOut => "the pool still runs accepted tasks",
             Self::Forked => FORKED,
+            Self::ThreadEnding => "a thread that is ending cannot wait for the threads of a pool on Windows",
         })
     }
 }

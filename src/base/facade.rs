@@ -13,8 +13,9 @@ use std::mem::MaybeUninit;
 
 #[cfg(not(longshore_loom))]
 mod imp {
+    pub use crate::base::counter::AtomicU64;
     pub use std::hint::spin_loop;
-    pub use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
+    pub use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering, fence};
     pub use std::sync::{Mutex, MutexGuard};
     pub use std::thread;
 }

@@ -9,10 +9,10 @@
 //! tests here and by `tests/it/behaviour/histograms.rs`.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::base::counter::{self, Counter};
+use crate::base::counter::{self, AtomicU64, Counter};
 
 /// A power of two is split into `1 << CUTS` buckets.
 const CUTS: u32 = 3;

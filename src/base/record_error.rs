@@ -73,7 +73,7 @@ impl fmt::Display for RecordError {
                 "{0}: this program was built without the feature `trace` of longshore; `longshore-trace {1} \
                  {2} -o {0}` makes it of the recording",
                 path.display(),
-                path.extension().unwrap_or_default().display(),
+                path.extension().unwrap_or_default().to_string_lossy(),
                 recording.display()
             ),
             RecordError::Unreadable { reason } => write!(f, "the recording contradicts itself: {reason}"),

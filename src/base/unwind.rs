@@ -33,9 +33,7 @@ pub fn drop_guarded<T>(value: T) -> Result<(), Payload> {
 /// If the drop of that panic's payload panics again, the second payload is leaked: its `Drop` cannot be
 /// trusted, and a leak is better than the end of the process.
 pub fn drop_silently<T>(value: T) {
-    if let Err(payload) = drop_guarded(value)
-        && let Err(second) = drop_guarded(payload)
-    {
+    if let Err(second) = drop_guarded(value).or_else(drop_guarded) {
         std::mem::forget(second);
     }
 }

@@ -510,7 +510,7 @@ mod tests {
     #[test]
     fn a_simulated_pool_follows_its_load() {
         // A task of 1 ms every 250 us is work for four workers.
-        let load = |now: u64| u64::from(now.is_multiple_of(250) && now < 500_000);
+        let load = |now: u64| u64::from(now % 250 == 0 && now < 500_000);
         let balanced =
             Scaling::balanced().release(Release::Together).idle_timeout(Duration::from_millis(100));
         let sizes = simulate(&balanced, load, 1_000, 200);

@@ -71,15 +71,19 @@ impl Intake for PullShared {
         pack(&mut task, closure);
         // SAFETY: `pack` has initialised `task`; the caller promises that.
         let task = unsafe { task.assume_init() };
-        match route {
-            Route::Priority(priority) if let Some(queue) = self.priorities.queue(priority) => {
+        let of_priority = match route {
+            Route::Priority(priority) => self.priorities.queue(priority).map(|queue| (priority, queue)),
+            // All workers take from the shared queue, so a task cannot be sent to one of them.
+            Route::Worker(_) | Route::Key(_) | Route::Any => None,
+        };
+        match of_priority {
+            Some((priority, queue)) => {
                 // Refused by a pool that drains; its workers find the task when they search all queues.
                 self.request(Request::PriorityQueues);
                 self.note_put(place_of(priority), 1);
                 queue.push(task);
             }
-            // All workers take from the shared queue, so a task cannot be sent to one of them.
-            Route::Worker(_) | Route::Key(_) | Route::Priority(_) | Route::Any => {
+            None => {
                 self.note_put(Place::Shared, 1);
                 self.queue.push(task);
             }

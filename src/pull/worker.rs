@@ -30,6 +30,7 @@ use crate::runtime::core::Core;
 use crate::runtime::current::{CurrentSlot, CurrentWorker, PollState};
 use crate::runtime::current_pool::enter_pool;
 use crate::runtime::held_pass;
+use crate::runtime::in_caller::NoTaskLeft;
 use crate::runtime::long_wait::{self, LONG, WaitSleep, Woken};
 use crate::runtime::loop_state::LoopState;
 use crate::runtime::metrics::WorkerMetrics;
@@ -171,6 +172,11 @@ impl Owner for PullWorker {
 
     fn end_recording(&self, reason: ExitReason) {
         self.close_lane(reason == ExitReason::Retired);
+    }
+
+    fn run_queued(&self, has_task: &dyn Fn() -> bool) {
+        self.work_until(&mut RunUntil::awaiting(&mut NoTaskLeft(has_task), None));
+        self.loop_state.end_poll();
     }
 
     fn run_broadcasts(&self) {

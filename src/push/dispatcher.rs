@@ -121,16 +121,18 @@ impl Intake for PushShared {
             return Err((closure, kind));
         }
         match route {
-            Route::Priority(priority) if let Some(queue) = self.priorities.queue(priority) => {
+            Route::Priority(priority) => match self.priorities.queue(priority) {
                 // SAFETY: `pack` initialises its place and does not panic; our caller promises both.
-                unsafe { self.push_by_priority(queue, closure, pack) }
-            }
+                Some(queue) => unsafe { self.push_by_priority(queue, closure, pack) },
+                // SAFETY: `pack` initialises its place and does not panic; our caller promises both.
+                None => unsafe { self.dispatch(closure, pack) },
+            },
             // SAFETY: `pack` initialises its place and does not panic; our caller promises both.
             Route::Worker(worker) => unsafe { self.send_to(worker, closure, pack) },
             // SAFETY: `pack` initialises its place and does not panic; our caller promises both.
             Route::Key(key) => unsafe { self.send_to(self.worker_for(key), closure, pack) },
             // SAFETY: `pack` initialises its place and does not panic; our caller promises both.
-            Route::Priority(_) | Route::Any => unsafe { self.dispatch(closure, pack) },
+            Route::Any => unsafe { self.dispatch(closure, pack) },
         }
     }
 
@@ -254,8 +256,11 @@ impl PushShared {
             // The pool does not end while a worker runs a task, or while `in_flight` exists.
             let in_flight = match own {
                 Some(_) if self.accepts_from_inside() => None,
-                None if let Some(in_flight) = self.start_push() => Some(in_flight),
-                _ => return Err((closure, SubmitErrorKind::Closed)),
+                Some(_) => return Err((closure, SubmitErrorKind::Closed)),
+                None => match self.start_push() {
+                    Some(in_flight) => Some(in_flight),
+                    None => return Err((closure, SubmitErrorKind::Closed)),
+                },
             };
             let mut task = MaybeUninit::uninit();
             pack(&mut task, closure);

@@ -32,7 +32,7 @@ use crate::runtime::awaited_latch::AwaitedLatch;
 use crate::runtime::control::{Phase, Request};
 use crate::runtime::intake::Intake;
 use crate::runtime::pool_kind::{OutsideWork, Owner, PoolKind};
-use crate::runtime::{current, current_pool, quiet, wait};
+use crate::runtime::{current, current_pool, in_caller, quiet, wait};
 use crate::sync::latch::LatchResult;
 use crate::sys::{clock, stack};
 use crate::task::counts::{TaskCounts, TaskEnd};
@@ -114,12 +114,20 @@ impl PushShared {
         self.quiet_waits.look(|| quiet::is_at_rest(self));
     }
 
-    /// Sends `f` to one of the pool's own threads and waits for its result.
+    /// Sends `f` to one of the pool's own threads and waits for its result. If the pool has no threads, the
+    /// calling thread acts as the worker, or sends `f` to the thread that does.
     pub fn send_in<F, R>(&self, f: F) -> R
     where
         F: FnOnce(&PushWorker) -> R + Send,
         R: Send,
     {
+        let f = match &self.in_caller {
+            None => f,
+            Some(in_caller) => match in_caller::act::<PushShared, R, F>(in_caller, f) {
+                Ok(result) => return result,
+                Err(f) => f,
+            },
+        };
         let job = StackJob::new(|worker: &PushWorker, _: RanBy| f(worker));
         let end = job.prepare();
         let pack = |place: &mut MaybeUninit<Task>, ()| {
@@ -132,7 +140,10 @@ impl PushShared {
         self.overdraw_from_outside(1);
         // SAFETY: `pack` initialises the place and does not panic.
         let result = match unsafe { self.dispatch((), pack) } {
-            Ok(()) => AwaitedLatch::new(end, self.id).wait(),
+            Ok(()) => {
+                self.run_in_caller();
+                AwaitedLatch::new(end, self.id).wait()
+            }
             Err(_) => LatchResult::Unstarted,
         };
         mem::forget(abort);

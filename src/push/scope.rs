@@ -90,7 +90,9 @@ impl ScopeState {
         if !self.is_on_worker {
             let pack = |place: &mut MaybeUninit<Task>, body| _ = place.write(Packed::task(self, body));
             // SAFETY: `pack` initialises its place and does not panic.
-            return unsafe { self.shared().dispatch(body, pack) }.map_err(|(body, _)| body);
+            unsafe { self.shared().dispatch(body, pack) }.map_err(|(body, _)| body)?;
+            self.shared().run_in_caller();
+            return Ok(());
         }
         let proxy = self.keep_for_waiter(Packed::task(self, body));
         // If the proxy is refused, the worker that waits for the scope runs the task.

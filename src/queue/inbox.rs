@@ -452,7 +452,7 @@ mod tests {
                     let mut values = producer * EACH..(producer + 1) * EACH;
                     while !values.is_empty() {
                         let left = (values.end - values.start) as usize;
-                        let pushed = if left.is_multiple_of(2) {
+                        let pushed = if left % 2 == 0 {
                             inbox.push_batch(left.min(7), || values.next().expect("left")).is_ok()
                         } else {
                             inbox.push(values.start).is_ok_and(|()| values.next().is_some())

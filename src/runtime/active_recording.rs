@@ -289,9 +289,8 @@ impl TriggerTarget for ActiveRecording {
 
 impl quit::QuitTarget for ActiveRecording {
     fn quit(&self) {
-        if let Some(path) = self.settings.on_quit.as_ref().filter(|_| !self.has_ended())
-            && let Err(error) = self.save(path)
-        {
+        let path = self.settings.on_quit.as_ref().filter(|_| !self.has_ended());
+        if let Some(Err(error)) = path.map(|path| self.save(path)) {
             eprintln!("longshore: {error}");
         }
     }

@@ -71,7 +71,7 @@ enum NextLook {
 
 impl<'a, M: PoolKind> Autoscaler<'a, M> {
     fn new(shared: &'a Arc<M>) -> Self {
-        shared.config.mask.apply_to_current_thread(); // a pinned thread may have built the pool
+        shared.config.mask.undo_inherited_pin(); // a pinned thread may have built the pool
         let (before, looked) = (shared.read(), Instant::now());
         Autoscaler { shared, scaler: Scaler::default(), before, looked, failures: 0, not_before: None }
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::limits::permits::Permits;
 use crate::limits::wait_queue::Semaphore;
-use crate::runtime::config::Config;
+use crate::runtime::config::{Config, ThreadUse};
 use crate::runtime::stripe::{self, STRIPES};
 use crate::sys::barrier;
 use crate::task::counts::{HeldUntil, PermitReturn};
@@ -20,19 +20,26 @@ pub struct Capacity {
     /// The permits.
     pub permits: Arc<Permits>,
     held: HeldUntil,
+    /// Whether a thread that has queued a task then runs it, because the pool has no threads.
+    pub is_in_caller: bool,
 }
+
+/// A pool without threads has a capacity that is never used up, because admission is where its tasks leave
+/// the path of the tasks of all other pools.
+const WITHOUT_LIMIT: usize = isize::MAX as usize / 2;
 
 impl Capacity {
     /// The capacity that `config` sets; `None` for an unbounded pool.
     pub fn new(config: &Config) -> Option<Self> {
-        let capacity = config.capacity?;
+        let is_in_caller = config.threads == ThreadUse::Callers;
+        let capacity = config.capacity.or(is_in_caller.then_some(WITHOUT_LIMIT))?;
         // With capacity 0 as many tasks are admitted as there may be workers (see `allow_workers`). If the
         // pool has fewer workers now, the admitted tasks make it grow.
         let (limit, held) =
             if capacity == 0 { (config.limits.max, HeldUntil::End) } else { (capacity, HeldUntil::Start) };
         let (workers, most) = (config.limits.min, config.limits.capacity());
         let permits = Arc::new(Permits::new(limit as u64, STRIPES, workers, most, barrier::barrier()));
-        Some(Capacity { permits, held })
+        Some(Capacity { permits, held, is_in_caller })
     }
 
     /// How many threads and futures wait for permits.
@@ -53,9 +60,7 @@ impl Capacity {
 
     /// In a rendezvous pool: `workers` more workers may work. May call wakers.
     pub fn allow_workers(&self, workers: usize) {
-        if let Some(permits) = self.rendezvous()
-            && workers > 0
-        {
+        if let Some(permits) = self.rendezvous().filter(|_| workers > 0) {
             permits.release_from_outside(workers as u64);
         }
     }

@@ -12,8 +12,9 @@ use crate::policy::placement::Placement;
 use crate::policy::scaling::Scaling;
 use crate::runtime::recorder_settings::Recorder;
 use crate::runtime::report::AtEnd;
+use crate::sys::affinity::{self, Urgency};
 use crate::sys::signals::SignalMask;
-use crate::sys::{affinity, topology};
+use crate::sys::topology;
 use crate::task::cancel::CancelToken;
 use crate::workers::roster::WorkerLimits;
 
@@ -47,6 +48,16 @@ pub enum Rules {
     /// Those of rayon-core (see `push/worker/rayon_rules.rs`): a wait runs any task of the pool, and the
     /// tasks of one worker start in an exact order.
     RayonCore,
+}
+
+/// Which threads work for a pool.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ThreadUse {
+    /// Those that the pool starts.
+    #[default]
+    Own,
+    /// Those that call it (`in_caller.rs`).
+    Callers,
 }
 
 /// The operating system shows this many bytes of a thread's name (Linux).
@@ -93,6 +104,8 @@ pub struct Config {
     pub paths: Option<Vec<topology::Path5>>,
     /// The cores on which unpinned workers may run: those of the process.
     pub mask: affinity::CpuMask,
+    /// What the scheduler of the system is told about the workers.
+    pub urgency: Urgency,
     /// The signals that workers block.
     pub signals: SignalMask,
     /// User code.
@@ -121,6 +134,8 @@ pub struct Config {
     pub overweight: Overweight,
     /// Stops the pool when it is cancelled.
     pub token: Option<CancelToken>,
+    /// Which threads work for the pool.
+    pub threads: ThreadUse,
     /// What workers do where this library and rayon-core differ.
     pub rules: Rules,
     /// A value that belongs to the pool and that the pool does not look at. Only the drop-in for rayon-core
@@ -140,6 +155,7 @@ impl Config {
             cores: None,
             paths: None,
             mask: self.mask.clone(),
+            urgency: Urgency::Inherited,
             signals: self.signals,
             hooks: Hooks::default(),
             seed: self.seed,
@@ -154,6 +170,7 @@ impl Config {
             budget: None,
             overweight: Overweight::default(),
             token: None,
+            threads: ThreadUse::Own,
             rules: self.rules,
             attachment: None,
         }

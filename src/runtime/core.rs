@@ -18,8 +18,9 @@ use crate::base::unwind::{self, Payload};
 use crate::limits::budget::Budget;
 use crate::runtime::backlog::Backlogs;
 use crate::runtime::broadcast_gate::BroadcastGate;
+use crate::runtime::caller_state::InCaller;
 use crate::runtime::capacity::Capacity;
-use crate::runtime::config::Config;
+use crate::runtime::config::{Config, ThreadUse};
 use crate::runtime::control::{ControlWord, PHASE, Phase, Request};
 use crate::runtime::metrics::PoolMetrics;
 use crate::runtime::pause::Pause;
@@ -70,6 +71,8 @@ pub struct Core {
     /// One record for each worker number. The worker also holds its own (`LoopState`). Padded, because each
     /// is written by another thread.
     pub(super) records: GrowTable<Arc<CachePadded<Record>>>,
+    /// What a pool without threads needs.
+    pub in_caller: Option<InCaller>,
     /// The limit of a bounded pool.
     pub capacity: Option<Capacity>,
     /// What tasks with a weight share.
@@ -104,6 +107,7 @@ impl Core {
             id,
             recorder: RecorderSlot::new(id),
             budget: config.budget.map(|limit| Arc::new(Budget::new(limit))),
+            in_caller: (config.threads == ThreadUse::Callers).then(InCaller::default),
             config,
             built: (Instant::now(), clock::now()),
             fork_generation: fork::generation(),
@@ -150,6 +154,14 @@ impl Core {
     #[inline]
     pub fn is_forked(&self) -> bool {
         self.fork_generation != fork::generation()
+    }
+
+    /// Runs the queued tasks on the calling thread, if the pool has no threads.
+    #[inline]
+    pub fn run_in_caller(&self) {
+        if let Some(in_caller) = &self.in_caller {
+            in_caller.serve();
+        }
     }
 
     /// The phase and the requests now.
@@ -293,9 +305,7 @@ impl Core {
     /// Counts tasks that cannot be refused as if they had permits. For threads that act as no worker of this
     /// pool.
     pub fn overdraw_from_outside(&self, tasks: u64) {
-        if let Some(capacity) = &self.capacity
-            && !self.is_forked()
-        {
+        if let Some(capacity) = self.capacity.as_ref().filter(|_| !self.is_forked()) {
             capacity.permits.overdraw_from_outside(tasks);
         }
     }

@@ -98,6 +98,9 @@ impl Core {
     /// that, the task is revoked when a worker finds it or its handle looks.
     pub fn add_deadline(&self, deadline: Instant, task: Weak<dyn Revocable>) -> Option<DeadlineRegistration> {
         let start = || {
+            if self.in_caller.is_some() {
+                return Err(Instant::now() + RETRY); // the pool starts no thread
+            }
             let helper = Helper {
                 deadlines: self.deadlines.clone(),
                 threads: self.threads.clone(),

@@ -19,14 +19,21 @@ use crate::runtime::stall::{self, Target};
 use crate::runtime::threads::Threads;
 use crate::runtime::wait::Awaited;
 use crate::runtime::worker_thread::{Ready, StartResult};
-use crate::runtime::{autoscaler, current, current_pool, early_end, process_end, recorder, worker_thread};
+use crate::runtime::{
+    autoscaler, current, current_pool, early_end, in_caller, process_end, recorder, worker_thread,
+};
+use crate::sys::{clock, exit};
 use crate::task::counts::TaskCounts;
 use crate::workers::roster::{SpawnPolicy, SpawnReason};
 
 /// Starts a pool. If a thread of it cannot be started, the threads that run are stopped and joined.
 pub fn start<M: PoolKind>(config: Config) -> Result<Arc<M>, BuildError> {
+    if !clock::exists() {
+        return Err(BuildError::NoClock);
+    }
     let shared = Arc::new(M::new(config));
     early_end::register(&shared);
+    in_caller::begin(&shared);
     if let Some(settings) = shared.config.recorder.clone() {
         recorder::begin_with_pool(&shared, settings)?;
     }
@@ -50,6 +57,9 @@ pub fn start<M: PoolKind>(config: Config) -> Result<Arc<M>, BuildError> {
 
 /// Starts the workers that a pool begins with, its autoscaler and its spare threads.
 fn start_threads<M: PoolKind>(shared: &Arc<M>) -> Result<(), BuildError> {
+    if shared.in_caller.is_some() {
+        return Ok(());
+    }
     let limits = *shared.roster.limits();
     let (results, mut readiness) = mpsc::channel();
     let builder = Arc::new(Mutex::new(thread::current()));
@@ -178,6 +188,7 @@ fn stop<M: PoolKind>(shared: &M) {
     if !shared.is_forked() {
         close(shared, Phase::Stopping);
         shared.discard_queued();
+        shared.run_in_caller();
     }
 }
 
@@ -187,6 +198,7 @@ pub fn close_detached<M: PoolKind>(shared: &M) {
     if !shared.is_forked() {
         close(shared, Phase::Draining);
         shared.threads.detach();
+        shared.run_in_caller();
     }
 }
 
@@ -253,12 +265,23 @@ pub fn end<M: PoolKind>(shared: &M, phase: Phase, deadline: Option<Instant>) -> 
     if phase == Phase::Stopping {
         shared.discard_queued();
     }
+    if exit::must_not_wait_for_threads() {
+        shared.threads.detach();
+        return Err(ShutdownError::ThreadEnding);
+    }
     if current::is_worker() {
         // The last tasks of the pool may wait for tasks of the pool whose worker this is.
         let _ = current::wait_until(&mut ThreadsEnd { threads: &shared.threads, pool: shared.id }, deadline);
     }
-    if !shared.threads.wait(deadline) {
-        return Err(ShutdownError::TimedOut);
+    loop {
+        shared.run_in_caller();
+        if !shared.threads.wait(deadline) {
+            return Err(ShutdownError::TimedOut);
+        }
+        if shared.in_caller.is_none() || shared.has_ended() {
+            break;
+        }
+        thread::yield_now(); // a thread is about to queue the last task, or to act
     }
     if shared.phase() == Phase::Stopping {
         // Tasks that producers had in hand when the pool stopped.
@@ -300,6 +323,7 @@ pub fn resume<M: PoolKind>(shared: &M) {
         if shared.has_work() {
             shared.idle.notify(); // all workers may wait, and none of them starts a stand-in in a pause
         }
+        shared.run_in_caller();
         shared.idle.wake_autoscaler(); // it does not look at a paused pool
     }
 }
@@ -310,6 +334,7 @@ pub fn end_on_drop<M: PoolKind>(shared: &M) {
         // In a forked child there is nothing to end: the threads exist only in the parent, and with them
         // their share of the pool.
         Ok(()) | Err(ShutdownError::TimedOut | ShutdownError::Forked) => {}
+        Err(ShutdownError::ThreadEnding) => {} // the pool is closed and ends by itself
         Err(ShutdownError::FromWorker) => {
             close(shared, Phase::Draining);
             shared.threads.detach();

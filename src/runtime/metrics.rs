@@ -187,27 +187,42 @@ pub struct LoadSample {
 
 /// Whether and where the thread of a worker is pinned. The next thread of the same number overwrites it.
 #[derive(Debug, Default)]
-pub struct PinRecord(AtomicUsize);
+pub struct PinRecord {
+    status: AtomicUsize,
+    /// The name of the thread, by which the system tells its mask; 0 if there is none. Names of the common
+    /// systems have 32 bits.
+    thread: AtomicUsize,
+}
 
 impl PinRecord {
-    /// Stores `status`. Core numbers are small, because they are positions in the affinity mask of a process.
-    pub fn set(&self, status: PinStatus) {
+    /// Stores `status` of the thread with this name. Core numbers are small, because they are positions in
+    /// the affinity mask of a process.
+    pub fn set(&self, status: PinStatus, thread: u64) {
         let code = match status {
             PinStatus::Unpinned => 0,
-            PinStatus::Pinned(core) => core << 2 | 1,
-            PinStatus::Refused(core) => core << 2 | 2,
+            PinStatus::Pinned(core) => core << 3 | 1,
+            PinStatus::Refused(core) => core << 3 | 2,
+            PinStatus::Hint(core) => core << 3 | 3,
+            PinStatus::Lost(core) => core << 3 | 4,
         };
-        self.0.store(code, Ordering::Relaxed); // one word, for statistics
+        // Relaxed, both, as in `get`: words for statistics. The name of another thread with the status of
+        // this one, or the other way round, makes one snapshot wrong.
+        self.thread.store(usize::try_from(thread).unwrap_or(0), Ordering::Relaxed);
+        self.status.store(code, Ordering::Relaxed);
     }
 
-    /// The last status.
-    pub fn get(&self) -> PinStatus {
-        let code = self.0.load(Ordering::Relaxed); // one word, for statistics
-        match code & 3 {
+    /// The last status, and the name of the thread.
+    pub fn get(&self) -> (PinStatus, u64) {
+        let code = self.status.load(Ordering::Relaxed); // see `set`
+        let core = code >> 3;
+        let status = match code & 7 {
             0 => PinStatus::Unpinned,
-            1 => PinStatus::Pinned(code >> 2),
-            _ => PinStatus::Refused(code >> 2),
-        }
+            1 => PinStatus::Pinned(core),
+            2 => PinStatus::Refused(core),
+            3 => PinStatus::Hint(core),
+            _ => PinStatus::Lost(core),
+        };
+        (status, self.thread.load(Ordering::Relaxed) as u64) // see `set`
     }
 }
 
@@ -315,10 +330,15 @@ pub enum PinStatus {
     /// No pinning was asked for.
     #[default]
     Unpinned,
-    /// It runs on this core only.
+    /// It runs on this core only, as the operating system has confirmed.
     Pinned(usize),
-    /// The operating system refused to bind it to this core; it runs unpinned.
+    /// The operating system refused to bind it to this core, or has no such call (macOS); it runs unpinned.
     Refused(usize),
+    /// The operating system has accepted to bind it to this core, and does not tell what it makes of it.
+    Hint(usize),
+    /// It was bound to this core, and is not any more: the core has left the set of the process, or another
+    /// program has changed the thread's mask. Found out when the statistics are read.
+    Lost(usize),
 }
 
 impl fmt::Display for PinStatus {
@@ -327,6 +347,8 @@ impl fmt::Display for PinStatus {
             PinStatus::Unpinned => f.write_str("unpinned"),
             PinStatus::Pinned(core) => write!(f, "core {core}"),
             PinStatus::Refused(core) => write!(f, "core {core} refused"),
+            PinStatus::Hint(core) => write!(f, "core {core} hinted"),
+            PinStatus::Lost(core) => write!(f, "core {core} lost"),
         }
     }
 }
@@ -338,12 +360,17 @@ mod tests {
     #[test]
     fn a_pin_status_is_stored_and_overwritten() {
         let record = PinRecord::default();
-        assert_eq!(record.get(), PinStatus::Unpinned);
-        for status in
-            [PinStatus::Pinned(0), PinStatus::Refused(1023), PinStatus::Pinned(7), PinStatus::Unpinned]
-        {
-            record.set(status);
-            assert_eq!(record.get(), status);
+        assert_eq!(record.get(), (PinStatus::Unpinned, 0));
+        for status in [
+            PinStatus::Pinned(0),
+            PinStatus::Refused(1023),
+            PinStatus::Hint(5),
+            PinStatus::Lost(65_535),
+            PinStatus::Pinned(7),
+            PinStatus::Unpinned,
+        ] {
+            record.set(status, 4242);
+            assert_eq!(record.get(), (status, 4242));
         }
     }
 }

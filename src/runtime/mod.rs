@@ -4,10 +4,10 @@
 //! `broadcast_gate.rs` (for `broadcast.rs`), `priority.rs`, `record.rs`, `capacity.rs`, `metrics.rs` and
 //! `threads.rs`. `lifecycle.rs` starts, resizes, pauses and ends a pool; `worker_thread.rs` is the life of
 //! one thread; `worker_loop.rs` (with `loop_state.rs`) is what a worker does without a task; `autoscaler.rs`
-//! adds and releases workers; `wait.rs` and `awaited_latch.rs` are waits. `current.rs`, `current_intake.rs`,
-//! `current_pool.rs` and `stripe.rs` say what the calling thread is to the pools; `stats.rs` and `report.rs`
-//! sum up and print, `process_end.rs` warns; `recorder.rs` and the files of similar names record what a pool
-//! does.
+//! adds and releases workers; `in_caller.rs` and `caller_state.rs` are a pool without threads; `wait.rs` and
+//! `awaited_latch.rs` are waits. `current.rs`, `current_intake.rs`, `current_pool.rs` and `stripe.rs` say
+//! what the calling thread is to the pools; `stats.rs` and `report.rs` sum up and print, `process_end.rs`
+//! warns; `recorder.rs` and the files of similar names record what a pool does.
 //!
 //! Called by `submit` and `api`; `push` and `pull` implement the traits of `pool_kind.rs`, `intake.rs` and
 //! `worker_loop.rs`. Read `core.rs` first, then `worker_loop.rs`.
@@ -18,6 +18,7 @@ pub mod awaited_latch;
 pub mod backlog;
 pub mod broadcast;
 pub mod broadcast_gate;
+pub mod caller_state;
 pub mod capacity;
 pub mod config;
 pub mod control;
@@ -27,6 +28,7 @@ pub mod current_intake;
 pub mod current_pool;
 pub mod early_end;
 pub mod held_pass;
+pub mod in_caller;
 pub mod intake;
 pub mod lifecycle;
 pub mod long_wait;

@@ -75,6 +75,8 @@ pub trait Owner {
     fn as_current<R>(&self, f: impl FnOnce() -> R) -> R;
     /// Works until the pool has ended, or the worker has retired.
     fn run(&self) -> ExitReason;
+    /// Works for as long as `has_task` says that there is a task. The worker is the current one.
+    fn run_queued(&self, has_task: &dyn Fn() -> bool);
     /// Runs the broadcast tasks of this worker.
     fn run_broadcasts(&self);
     /// Ends what is recorded of the worker, which runs nothing more.

@@ -54,9 +54,9 @@ pub enum Turn {
 impl Turn {
     /// The turn of this number.
     pub fn of(number: u32) -> Turn {
-        if number.is_multiple_of(LOW_TURN) {
+        if number % LOW_TURN == 0 {
             Turn::Low
-        } else if number.is_multiple_of(NORMAL_TURN) {
+        } else if number % NORMAL_TURN == 0 {
             Turn::Normal
         } else {
             Turn::InOrder

@@ -131,10 +131,8 @@ impl Core {
         }
         let mut f = Some(f);
         recording::with(|lane| {
-            if lane.pool() == self.id
-                && let Some(f) = f.take()
-            {
-                f(lane);
+            if lane.pool() == self.id {
+                f.take().into_iter().for_each(|f| f(lane));
             }
         });
         if let Some(f) = f {

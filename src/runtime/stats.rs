@@ -8,9 +8,9 @@ use crate::base::counter::{Counter, nanos};
 use crate::limits::wait_queue::Semaphore;
 use crate::runtime::capacity::Capacity;
 use crate::runtime::core::Core;
-use crate::runtime::metrics::{LoadSample, PoolStats, WorkerMetrics, WorkerState, WorkerStats};
+use crate::runtime::metrics::{LoadSample, PinStatus, PoolStats, WorkerMetrics, WorkerState, WorkerStats};
 use crate::runtime::record::Record;
-use crate::sys::clock;
+use crate::sys::{affinity, clock};
 use crate::task::counts::TaskCounts;
 
 impl Core {
@@ -108,6 +108,13 @@ impl Core {
         let asleep = metrics.asleep.total(now).saturating_sub(self.ticks_to_nanos(metrics.leased.get()));
         let searching = metrics.searching.get();
         let timing = record.timing.get();
+        let is_alive = metrics.alive.is_under_way();
+        let pin = match record.pin.get() {
+            (PinStatus::Pinned(core), thread) if is_alive && affinity::has_lost_pin(thread, core) => {
+                PinStatus::Lost(core)
+            }
+            (status, _) => status,
+        };
         WorkerStats {
             index,
             executed: metrics.counts.ended(),
@@ -115,7 +122,7 @@ impl Core {
             stolen_forks: metrics.stolen_forks.get(),
             parked: metrics.parked.get(),
             queue_depth: depth + record.broadcasts.len(),
-            state: match metrics.alive.is_under_way() {
+            state: match is_alive {
                 false => WorkerState::Gone,
                 true if is_parked => WorkerState::Parked,
                 true => WorkerState::Busy,
@@ -126,7 +133,7 @@ impl Core {
             waits: timing.map(|timing| timing.waits.snapshot()).unwrap_or_default(),
             runs: timing.map(|timing| timing.runs.snapshot()).unwrap_or_default(),
             latencies: timing.map(|timing| timing.latencies.snapshot()).unwrap_or_default(),
-            pin: record.pin.get(),
+            pin,
         }
     }
 

@@ -122,6 +122,16 @@ impl Threads {
         Ok(())
     }
 
+    /// A thread of the program begins to work for the pool, as if it were one of the pool's threads.
+    pub fn enter(&self) {
+        lock(&self.state).running += 1;
+    }
+
+    /// Ends what [`Threads::enter`] began.
+    pub fn leave(&self) {
+        self.gone();
+    }
+
     fn gone(&self) {
         self.count_down(lock(&self.state));
     }

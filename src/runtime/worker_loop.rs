@@ -329,18 +329,17 @@ pub trait WorkerLoop: Sized {
         if control.asks(Request::Record) && matches!(until, RunUntil::PoolEnd) {
             self.look_at_recorder();
         }
-        if control.asks(Request::Broadcast)
-            && self.may_take_broadcast()
-            && let Some(task) = shared.take_broadcast(self.park_slot().index())
-        {
-            self.run_task(task);
-            return true;
+        if control.asks(Request::Broadcast) && self.may_take_broadcast() {
+            if let Some(task) = shared.take_broadcast(self.park_slot().index()) {
+                self.run_task(task);
+                return true;
+            }
         }
-        if control.asks(Request::PriorityQueues)
-            && let Some(task) = self.take_by_priority()
-        {
-            self.run_task(task);
-            return true;
+        if control.asks(Request::PriorityQueues) {
+            if let Some(task) = self.take_by_priority() {
+                self.run_task(task);
+                return true;
+            }
         }
         false
     }
@@ -377,9 +376,9 @@ pub trait WorkerLoop: Sized {
             forks: record.metrics.counts.forks.get(),
         };
         let lane = active.worker_lane(shared.id, state.index(), Box::new(read_made));
-        let core = match state.record.pin.get() {
-            PinStatus::Pinned(core) => Some(core),
-            PinStatus::Unpinned | PinStatus::Refused(_) => None,
+        let core = match state.record.pin.get().0 {
+            PinStatus::Pinned(core) | PinStatus::Hint(core) => Some(core),
+            PinStatus::Unpinned | PinStatus::Refused(_) | PinStatus::Lost(_) => None,
         };
         lane.starts(thread::current().name().unwrap_or_default(), core);
         if let Some((deque, inbox)) = self.queue_depths() {

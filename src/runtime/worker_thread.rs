@@ -35,7 +35,8 @@ use crate::runtime::metrics::PinStatus;
 use crate::runtime::pool_kind::{ExitReason, OutsideWork, Owner, PoolKind};
 use crate::runtime::threads::ThreadExit;
 use crate::runtime::{current_pool, quiet};
-use crate::sys::{affinity, stack};
+use crate::sys::affinity::{self, PinOutcome};
+use crate::sys::stack;
 use crate::workers::roster::{
     AssignedNumber, Next, RetireReason, RosterState, SpawnPolicy, SpawnReason, WaitKind,
 };
@@ -191,9 +192,7 @@ pub(super) fn run_worker<M: PoolKind>(shared: &Arc<M>, number: usize, ready: Opt
         shared.worker_record(number).broadcasts.close();
         worker.run_broadcasts();
     }
-    if let Some(hook) = &shared.config.hooks.exit
-        && is_fit
-    {
+    if let Some(hook) = shared.config.hooks.exit.as_ref().filter(|_| is_fit) {
         worker.as_current(|| shared.run_hook(|| hook(number)));
     }
     worker.end_recording(exit_reason);
@@ -242,18 +241,23 @@ pub(super) fn deregister_worker<M: PoolKind>(
 
 fn pin(shared: &Core, number: usize) {
     let status = match &shared.config.cores {
-        None => {
-            // A worker that is started by a pinned thread (a task of another pool) would inherit its single
-            // core.
-            shared.config.mask.still_allowed().apply_to_current_thread();
-            PinStatus::Unpinned
+        None => PinStatus::Unpinned,
+        Some(cores) => {
+            let core = cores[number % cores.len()];
+            match affinity::pin_current_thread(core) {
+                PinOutcome::Pinned => PinStatus::Pinned(core),
+                PinOutcome::Hint => PinStatus::Hint(core),
+                PinOutcome::Refused => PinStatus::Refused(core),
+            }
         }
-        Some(cores) => match cores[number % cores.len()] {
-            core if affinity::pin_current_thread(core) => PinStatus::Pinned(core),
-            core => PinStatus::Refused(core),
-        },
     };
-    shared.worker_record(number).pin.set(status);
+    if let PinStatus::Unpinned | PinStatus::Refused(_) = status {
+        // A worker that is started by a pinned thread (a task of another pool, or a worker that leaves) would
+        // inherit its single core.
+        shared.config.mask.undo_inherited_pin();
+    }
+    affinity::set_urgency(shared.config.urgency);
+    shared.worker_record(number).pin.set(status, affinity::name_of_current_thread());
 }
 
 /// Starts one thread for each worker that is missing now. It does not repeat: a worker whose start hook

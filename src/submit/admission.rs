@@ -11,6 +11,7 @@
 //! by `tests/it/behaviour/bounded.rs`, `waiting_for_permits.rs` and `weights.rs`, and by the unit tests of
 //! `policy/overflow.rs`.
 
+use std::mem::MaybeUninit;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,7 @@ use crate::base::error::{SubmitError, SubmitErrorKind};
 use crate::limits::budget::{Budget, BudgetPermit};
 use crate::limits::wait_queue::{Acquired, Semaphore, WaitMode, WaitState};
 use crate::policy::overflow::{Caller, OnFull, OverflowAction, Overweight, overflow_action};
+use crate::runtime::capacity::Capacity;
 use crate::runtime::config::Config;
 use crate::runtime::control::Phase;
 use crate::runtime::core::Core;
@@ -44,6 +46,9 @@ pub enum Admitted {
     /// may have given back its pass of a lane. It takes the pass again when the new task is queued, by
     /// [`Admitted::go_on`]: a task that waits for its pass must hold no permit.
     EnqueueLate(Option<Instant>),
+    /// The task holds its permits. The pool has no threads, so [`run_or_drop`] queues the task and then runs
+    /// what is queued.
+    EnqueueAndRun,
     /// The calling thread runs the task: [`run_inline`].
     RunInline,
     /// The task is discarded and counted: [`discard`].
@@ -74,7 +79,7 @@ pub fn admit(intake: &impl Intake, on_full: Option<OnFull>) -> Result<Admitted, 
         return Err(SubmitErrorKind::Forked);
     }
     if capacity.permits.try_acquire(stripe::current(), 1) == 1 {
-        return Ok(Admitted::Enqueue);
+        return with_permit(intake, capacity);
     }
     admit_to_full(intake, on_full.unwrap_or(intake.config.on_full))
 }
@@ -82,7 +87,33 @@ pub fn admit(intake: &impl Intake, on_full: Option<OnFull>) -> Result<Admitted, 
 #[cold]
 fn admit_to_full(intake: &impl Intake, on_full: OnFull) -> Result<Admitted, SubmitErrorKind> {
     let capacity = intake.capacity.as_ref().expect("only a pool with a capacity can be full");
-    acquire(&*capacity.permits, 1, overflow_action(on_full, caller(intake)?), Target::Permit(intake.id))
+    let action = overflow_action(on_full, caller(intake)?);
+    match acquire(&*capacity.permits, 1, action, Target::Permit(intake.id))? {
+        Admitted::Enqueue => with_permit(intake, capacity),
+        late @ Admitted::EnqueueLate(_) if capacity.is_in_caller => {
+            late.go_on(); // no task waits for its pass, because one task at a time runs
+            admit_in_caller(intake)
+        }
+        other => Ok(other),
+    }
+}
+
+/// Admits a task that has a permit of `capacity`.
+#[inline]
+pub fn with_permit(intake: &impl Intake, capacity: &Capacity) -> Result<Admitted, SubmitErrorKind> {
+    if capacity.is_in_caller { admit_in_caller(intake) } else { Ok(Admitted::Enqueue) }
+}
+
+/// Admits a task with a permit to a pool without threads. The calling thread runs what that pool refuses
+/// later, so it is refused here if the pool is closed.
+#[cold]
+fn admit_in_caller(intake: &impl Intake) -> Result<Admitted, SubmitErrorKind> {
+    let closed = if intake.is_inside() { Phase::Stopping } else { Phase::Draining };
+    if intake.phase() >= closed {
+        refund(intake, 1);
+        return Err(SubmitErrorKind::Closed);
+    }
+    Ok(Admitted::EnqueueAndRun)
 }
 
 /// Admits one task with options. It acquires a permit of the budget, if the task has a weight and the pool
@@ -213,10 +244,7 @@ pub fn count_refused(core: &Core, tasks: usize) {
 /// Returns the permits of `tasks` admitted tasks that were not queued.
 #[cold]
 pub fn refund(core: &Core, tasks: usize) {
-    if let Some(capacity) = &core.capacity
-        && tasks > 0
-        && !core.is_forked()
-    {
+    if let Some(capacity) = core.capacity.as_ref().filter(|_| tasks > 0 && !core.is_forked()) {
         capacity.permits.release_from_outside(tasks as u64);
     }
 }
@@ -225,9 +253,24 @@ pub fn refund(core: &Core, tasks: usize) {
 #[cold]
 pub fn run_or_drop(intake: &impl Intake, admitted: Admitted, task: Task) {
     match admitted {
+        Admitted::EnqueueAndRun => run_here(intake, task),
         Admitted::RunInline => run_inline(intake, task),
         Admitted::Drop => discard(intake, task),
         Admitted::Enqueue | Admitted::EnqueueLate(_) => unreachable!("a task with permits is queued"),
+    }
+}
+
+/// Queues the task of a pool without threads, and runs what is queued. A pool that has been closed since the
+/// task was admitted refuses it; the caller runs it alone then, because it was accepted.
+fn run_here(intake: &impl Intake, task: Task) {
+    let pack = |place: &mut MaybeUninit<Task>, task| _ = place.write(task);
+    // SAFETY: this `pack` writes its place and does not panic.
+    match unsafe { intake.dispatch(task, pack) } {
+        Ok(()) => intake.run_in_caller(),
+        Err((task, _)) => {
+            refund(intake, 1);
+            run_inline(intake, task);
+        }
     }
 }
 

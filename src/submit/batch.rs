@@ -108,10 +108,9 @@ where
 /// Adds the tasks that a refused batch has not drawn, if the iterator knows how many there are. Any other
 /// iterator may yield tasks for ever, or wait for the next one, so it is left as it is.
 fn extend_by_rest<F>(returned: &mut Vec<F>, rest: impl Iterator<Item = F>) {
-    if let (least, Some(most)) = rest.size_hint()
-        && least == most
-    {
-        returned.extend(rest.take(most));
+    let (least, most) = rest.size_hint();
+    if most == Some(least) {
+        returned.extend(rest.take(least));
     }
 }
 
@@ -148,7 +147,10 @@ fn in_admitted_portions<F>(
                 BatchPart::Single(portion.pop_front().expect("a portion that is not empty"))
             };
             match put(part) {
-                Ok(taken) => accepted += taken,
+                Ok(taken) => {
+                    accepted += taken;
+                    intake.run_in_caller();
+                }
                 Err(mut rejected) => {
                     admission::refund(intake, admitted - rejected.accepted);
                     rejected.accepted += accepted;

@@ -91,14 +91,23 @@ where
                 }
                 Stage::NeedsPermit => match self.acquire_permit(cx)? {
                     Some(pending) => Stage::WaitsForPermit(pending),
-                    None => return Poll::Ready(Ok((Admitted::Enqueue, self.budget_permit.take()))),
+                    None => return Poll::Ready(self.with_permits()),
                 },
                 Stage::WaitsForPermit(pending) => {
                     ready!(pending.poll(cx))?;
-                    return Poll::Ready(Ok((Admitted::Enqueue, self.budget_permit.take())));
+                    return Poll::Ready(self.with_permits());
                 }
             };
         }
+    }
+
+    /// Admits the task, which has its permits.
+    fn with_permits(&mut self) -> Result<(Admitted, Option<BudgetPermit>), SubmitErrorKind> {
+        let admitted = match &self.intake.capacity {
+            Some(capacity) => admission::with_permit(&*self.intake, capacity)?,
+            None => Admitted::Enqueue,
+        };
+        Ok((admitted, self.budget_permit.take()))
     }
 
     /// Acquires the task's part of the budget, or enqueues for it.

@@ -84,9 +84,10 @@ impl Watched {
     }
 
     fn end<T>(slot: &SlotHandle<T>, refusal: impl FnOnce() -> Option<WorkRefusal>) {
-        if !slot.is_complete()
-            && let Some(refusal) = refusal()
-        {
+        if slot.is_complete() {
+            return;
+        }
+        if let Some(refusal) = refusal() {
             let count = if refusal.is_counted { CancelCount::Done } else { CancelCount::ByTask };
             slot.cancel(refusal.why, count);
         }
@@ -163,11 +164,11 @@ impl<T> JoinHandle<T> {
     /// ```
     #[doc(alias = "abort")]
     pub fn cancel(&self) -> bool {
-        if let Some(watched) = &self.conditions
-            && watched.pending.revoke(Unstarted::Cancelled)
-        {
-            watched.apply_to(&self.slot);
-            return true;
+        if let Some(watched) = &self.conditions {
+            if watched.pending.revoke(Unstarted::Cancelled) {
+                watched.apply_to(&self.slot);
+                return true;
+            }
         }
         // In a forked child the pool of the parent counts nothing, and its locks must not be touched.
         let owner = if self.is_forked() { None } else { owners::owner_of(self.slot.pool()) };

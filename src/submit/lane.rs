@@ -206,11 +206,11 @@ impl<S: Intake + Send + Sync + 'static> LaneShared<S> {
         {
             let mut state = self.lock();
             // There are more passes than allowed if a task has gone on because its time was up.
-            if state.passes <= self.limit
-                && let Some(thread) = state.resumers.take_first()
-            {
-                drop(state);
-                return thread.unpark();
+            if state.passes <= self.limit {
+                if let Some(thread) = state.resumers.take_first() {
+                    drop(state);
+                    return thread.unpark();
+                }
             }
             if state.passes > self.limit || state.without_pass() == 0 {
                 state.passes -= 1;

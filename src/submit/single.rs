@@ -153,7 +153,10 @@ where
     };
     // SAFETY: this `pack` writes the place; packing does not panic.
     match unsafe { intake.dispatch_apart(Route::Any, task, pack) } {
-        Ok(()) => Ok(JoinHandle::new(handle.expect("an accepted task was packed"))),
+        Ok(()) => {
+            intake.run_in_caller();
+            Ok(JoinHandle::new(handle.expect("an accepted task was packed")))
+        }
         Err((task, kind)) => Err(refused(intake, task, kind)),
     }
 }
@@ -213,6 +216,7 @@ where
     let max = pool.config.limits.max;
     let members: Vec<_> = pool.members().into_iter().filter(|worker| *worker < max).collect();
     if pool.send_broadcast(&members, pack) {
+        pool.run_in_caller();
         return Ok(handles);
     }
     let task = Arc::into_inner(f).expect("a refused broadcast makes no task");

@@ -109,10 +109,10 @@ impl Latch {
     pub fn nudge(&self) {
         self.tomb.touch();
         // Relaxed: a guess that `take_waiter` verifies. The caller's fence orders it after the publication.
-        if self.state.load(Ordering::Relaxed) == ARMED
-            && let Some(waiter) = self.take_waiter()
-        {
-            waiter.unpark();
+        if self.state.load(Ordering::Relaxed) == ARMED {
+            if let Some(waiter) = self.take_waiter() {
+                waiter.unpark();
+            }
         }
     }
 

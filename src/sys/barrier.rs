@@ -1,49 +1,16 @@
-//! The barrier of `base/barrier.rs` on this operating system: the system call `membarrier` on Linux, a fence
-//! on both sides elsewhere.
+//! The barrier of `base/barrier.rs` on this operating system: the call that makes every thread execute a
+//! fence, where there is one (`sys/os`), and a fence on both sides elsewhere.
 //!
 //! No state, except what the kernel stores about the process. Called when a bounded pool is built, and by a
 //! thread that is about to wait for a permit. Guarded by the unit test here.
 
 use crate::base::barrier::Barrier;
+use crate::sys::os::Os;
+use crate::sys::os::system::System;
 
-/// The cheapest pair of barriers that the system supports. Registers the process with the kernel. The first
-/// call takes about ten milliseconds in a process with several threads; later calls are cheap.
-#[cfg(all(target_os = "linux", not(miri)))]
+/// The cheapest pair of barriers that the system supports.
 pub fn barrier() -> Barrier {
-    if membarrier(REGISTER_PRIVATE_EXPEDITED) && membarrier(PRIVATE_EXPEDITED) {
-        Barrier::asymmetric(everywhere)
-    } else {
-        Barrier::symmetric() // an old kernel, or a sandbox that forbids the call
-    }
-}
-
-/// A fence on both sides.
-#[cfg(not(all(target_os = "linux", not(miri))))]
-pub fn barrier() -> Barrier {
-    Barrier::symmetric()
-}
-
-/// Every running thread of the process executes a full fence before the call returns. (linux/membarrier.h)
-#[cfg(all(target_os = "linux", not(miri)))]
-const PRIVATE_EXPEDITED: libc::c_int = 1 << 3;
-/// Registers the process for `PRIVATE_EXPEDITED`.
-#[cfg(all(target_os = "linux", not(miri)))]
-const REGISTER_PRIVATE_EXPEDITED: libc::c_int = 1 << 4;
-
-#[cfg(all(target_os = "linux", not(miri)))]
-fn everywhere() -> bool {
-    // Fails only if the process has meanwhile forbidden itself the call, for example with seccomp. (In a
-    // forked child the registration may be gone. But there a pool of the parent refuses work before it gets
-    // here, and a new pool registers again.)
-    membarrier(PRIVATE_EXPEDITED)
-}
-
-/// Runs the system call; whether the kernel executed the command.
-#[cfg(all(target_os = "linux", not(miri)))]
-fn membarrier(command: libc::c_int) -> bool {
-    // SAFETY: the call takes integers only and accesses no memory of this process. With flags of 0 the kernel
-    // ignores the third argument.
-    unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
+    Os::fence_everywhere().map_or(Barrier::symmetric(), Barrier::asymmetric)
 }
 
 #[cfg(test)]

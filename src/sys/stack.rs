@@ -11,15 +11,34 @@ use std::cell::Cell;
 use std::hint::black_box;
 use std::ptr;
 
+use crate::sys::os::Os;
+use crate::sys::os::system::{StackBounds, System};
+
+/// How much of a stack of unknown size a thread may use from its first look on, before it counts as deep: a
+/// quarter of the smallest stack that a common system gives a thread by default (512 KiB).
+const MOST_OF_UNKNOWN: usize = 128 << 10;
+
 /// Where a thread's stack ends, if that is known.
 #[derive(Debug, Clone, Copy)]
 enum Extent {
     /// The thread has not asked yet.
     Unasked,
-    /// The operating system does not report it.
-    Unknown,
-    /// The stack has `size` bytes above the address `lowest`.
-    Known { lowest: usize, size: usize },
+    /// The operating system does not report it. When the thread asked, its frames ended at this address.
+    Unknown { first: usize },
+    /// It is between these bounds.
+    Known(StackBounds),
+}
+
+/// What is left of a stack.
+#[derive(Debug, Clone, Copy)]
+enum Rest {
+    /// So many bytes of a stack of so many.
+    Known { left: usize, size: usize },
+    /// The size of the stack is not known, and the thread has used little of it since it first asked.
+    Enough,
+    /// The size of the stack is not known, and the thread has used [`MOST_OF_UNKNOWN`] of it. Nesting must
+    /// end somewhere, because a stack that overflows ends the process.
+    Little,
 }
 
 thread_local! {
@@ -29,75 +48,72 @@ thread_local! {
 
 /// Records that the calling thread has just started, on a stack of `size` bytes.
 pub fn begin(size: usize) {
-    EXTENT.set(Extent::Known { lowest: approximate_stack_pointer().saturating_sub(size), size });
+    let lowest = approximate_stack_pointer().saturating_sub(size);
+    EXTENT.set(Extent::Known(StackBounds { lowest, size }));
 }
 
-/// Whether less than `bytes` of the calling thread's stack are left; `false` if the stack is not known.
+/// Whether less than `bytes` of the calling thread's stack are left. If the size of the stack is not known,
+/// whether the thread has used much of it.
 pub fn is_short_of(bytes: usize) -> bool {
-    left().is_some_and(|(left, _)| left < bytes)
+    rest().has_less_than(|_| bytes)
 }
 
-/// Whether less than one part in `parts` of the calling thread's stack is left; `false` if the stack is not
-/// known.
+/// Whether less than one part in `parts` of the calling thread's stack is left. If the size of the stack is
+/// not known, whether the thread has used much of it.
 pub fn is_less_left_than_one_in(parts: usize) -> bool {
-    left().is_some_and(|(left, size)| left < size / parts)
+    rest().has_less_than(|size| size / parts)
 }
 
-/// Whether more than half of the calling thread's stack is used; `false` if the stack is not known.
+/// Whether more than half of the calling thread's stack is used. If the size of the stack is not known,
+/// whether the thread has used much of it.
 pub fn is_half_used() -> bool {
-    left().is_some_and(|(left, size)| left < size / 2)
+    is_less_left_than_one_in(2)
 }
 
 /// Whether the calling thread's stack can stand in for one of `size` bytes: it is about as large, and half of
-/// that is left. `true` if the stack is not known.
+/// that is left. If the size of the stack is not known, whether the thread has used little of it.
 pub fn is_as_good_as(size: usize) -> bool {
-    // The system counts the guard pages of some threads to their stack and those of others not.
-    left().is_none_or(|(left, whole)| whole >= size - size / 8 && left >= size / 2)
+    match rest() {
+        // The system counts the guard pages of some threads to their stack and those of others not.
+        Rest::Known { left, size: whole } => whole >= size - size / 8 && left >= size / 2,
+        Rest::Enough => true,
+        Rest::Little => false,
+    }
 }
 
-/// The bytes that are left, and the size of the stack.
-fn left() -> Option<(usize, usize)> {
+impl Rest {
+    /// Whether less than `least` of a stack of some size is left.
+    fn has_less_than(self, least: impl FnOnce(usize) -> usize) -> bool {
+        match self {
+            Rest::Known { left, size } => left < least(size),
+            Rest::Enough => false,
+            Rest::Little => true,
+        }
+    }
+}
+
+/// What is left of the calling thread's stack.
+fn rest() -> Rest {
     let extent = match EXTENT.get() {
         Extent::Unasked => {
-            let extent = ask();
+            let first = approximate_stack_pointer();
+            let extent = Os::stack().map_or(Extent::Unknown { first }, Extent::Known);
             EXTENT.set(extent);
             extent
         }
         known => known,
     };
+    let here = approximate_stack_pointer();
     match extent {
-        // An address below the stack belongs to a stack that is not in one piece, as with AddressSanitizer.
-        Extent::Known { lowest, size } => Some((approximate_stack_pointer().checked_sub(lowest)?, size)),
-        Extent::Unasked | Extent::Unknown => None,
+        Extent::Known(StackBounds { lowest, size }) => match here.checked_sub(lowest) {
+            Some(left) => Rest::Known { left, size },
+            // An address below the stack belongs to a stack that is not in one piece, as with
+            // AddressSanitizer.
+            None => Rest::Enough,
+        },
+        Extent::Unknown { first } if first.saturating_sub(here) > MOST_OF_UNKNOWN => Rest::Little,
+        Extent::Unknown { .. } | Extent::Unasked => Rest::Enough,
     }
-}
-
-/// Asks the operating system. Takes a few microseconds, and about ten on the main thread.
-#[cfg(all(target_os = "linux", not(miri)))]
-fn ask() -> Extent {
-    use std::mem::MaybeUninit;
-
-    let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
-    // SAFETY: the call has no preconditions.
-    let this_thread = unsafe { libc::pthread_self() };
-    // SAFETY: the thread exists, because it is the calling one. `attributes` is valid for writes, and the
-    // call initialises it if it succeeds.
-    if unsafe { libc::pthread_getattr_np(this_thread, attributes.as_mut_ptr()) } != 0 {
-        return Extent::Unknown;
-    }
-    let (mut lowest, mut size) = (ptr::null_mut(), 0);
-    // SAFETY: the attributes are initialised, because the call above succeeded. Both pointers are valid for
-    // writes.
-    let result = unsafe { libc::pthread_attr_getstack(attributes.as_ptr(), &mut lowest, &mut size) };
-    // SAFETY: the attributes are initialised, because the call above succeeded, and are not used again.
-    unsafe { libc::pthread_attr_destroy(attributes.as_mut_ptr()) };
-    if result == 0 { Extent::Known { lowest: lowest.addr(), size } } else { Extent::Unknown }
-}
-
-/// Not known on this system.
-#[cfg(not(all(target_os = "linux", not(miri))))]
-fn ask() -> Extent {
-    Extent::Unknown
 }
 
 /// An address on the calling thread's stack, at most a few frames below the caller's frame. The stack grows
@@ -149,7 +165,7 @@ mod tests {
     #[cfg_attr(longshore_no_recycling, ignore = "AddressSanitizer keeps locals elsewhere")]
     fn the_rest_of_the_stack_is_its_size_minus_its_use() {
         fn check() {
-            let (left, size) = left().expect("known");
+            let Rest::Known { left, size } = rest() else { panic!("not known") };
             assert!(left < size && size - left < SIZE / 4, "{left} of {size}");
             assert!(!is_short_of(SIZE / 2) && is_short_of(2 * SIZE) && !is_half_used());
             let deeper = at_depth(9);
@@ -162,8 +178,30 @@ mod tests {
             check();
         });
         told.expect("starts").join().expect("knows its stack");
-        #[cfg(target_os = "linux")]
+        #[cfg(all(
+            any(target_os = "linux", target_os = "freebsd", target_vendor = "apple", windows),
+            not(longshore_portable)
+        ))]
         thread().spawn(check).expect("starts").join().expect("knows its stack");
+    }
+
+    #[test]
+    #[cfg_attr(longshore_no_recycling, ignore = "AddressSanitizer keeps locals elsewhere")]
+    fn a_stack_of_unknown_size_is_used_up_at_some_depth() {
+        #[inline(never)]
+        fn depth_at_the_end(depth: usize) -> usize {
+            let frame = black_box([0_u8; FRAME]);
+            let end = if is_half_used() || depth > 1000 { depth } else { depth_at_the_end(depth + 1) };
+            black_box(&frame);
+            end
+        }
+        let unknown = || {
+            EXTENT.set(Extent::Unknown { first: approximate_stack_pointer() });
+            assert!(is_as_good_as(1 << 30) && !is_short_of(1 << 30) && !is_half_used());
+            depth_at_the_end(0)
+        };
+        let depth = std::thread::spawn(unknown).join().expect("the stack has not overflowed");
+        assert!((10..=MOST_OF_UNKNOWN / FRAME).contains(&depth), "{depth} frames");
     }
 
     #[test]

@@ -112,14 +112,19 @@ pub trait Pending: Revocable {
     /// The part that does not depend on the type of the work.
     fn state(&self) -> &PendingState;
 
+    /// The task without its conditions. (Older compilers do not convert one into the other.)
+    fn into_revocable(self: Arc<Self>) -> Arc<dyn Revocable>
+    where
+        Self: 'static;
+
     /// Why the task will never start, if that is certain now. Revokes a task whose conditions have failed.
     fn refusal_now(&self) -> Option<WorkRefusal> {
         let state = self.state();
         // Acquire pairs with the Release in `revoke`: what the revoking thread did before is visible.
-        if state.word.load(Ordering::Acquire) == PENDING
-            && let Some(why) = state.conditions.refusal()
-        {
-            self.revoke(why);
+        if state.word.load(Ordering::Acquire) == PENDING {
+            if let Some(why) = state.conditions.refusal() {
+                self.revoke(why);
+            }
         }
         refusal_in(state.word.load(Ordering::Acquire)) // as above
     }
@@ -190,10 +195,7 @@ pub fn watch(
     add_deadline: impl FnOnce(Instant, Weak<dyn Revocable>) -> Option<DeadlineRegistration>,
 ) {
     let state = pending.state();
-    let revocable = || -> Weak<dyn Revocable> {
-        let pending: Arc<dyn Revocable> = pending.clone();
-        Arc::downgrade(&pending)
-    };
+    let revocable = || Arc::downgrade(&pending.clone().into_revocable());
     let mut links = lock(&state.links);
     // Relaxed: as in `set_waiter`.
     if state.word.load(Ordering::Relaxed) != PENDING {
@@ -276,6 +278,13 @@ impl<W: Work> Revocable for WorkCell<W> {
 impl<W: Work> Pending for WorkCell<W> {
     fn state(&self) -> &PendingState {
         &self.state
+    }
+
+    fn into_revocable(self: Arc<Self>) -> Arc<dyn Revocable>
+    where
+        Self: 'static,
+    {
+        self
     }
 }
 

@@ -14,7 +14,7 @@
 //! the closure never starts. A panic of user code never leaves either of them. Guarded by the unit tests here
 //! and by `tests/it/behaviour/big_closures.rs`; tasks with a result slot by the model `result_slot`.
 
-use std::mem::{self, ManuallyDrop, MaybeUninit};
+use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ptr::NonNull;
 
 use crate::base::debug::impl_debug;
@@ -362,7 +362,7 @@ impl Packing for InBlock {
     }
 }
 
-const _: () = assert!(mem::size_of::<Task>() == 32, "two tasks fit into a cache line");
+const _: () = assert!(size_of::<Task>() == 4 * size_of::<usize>(), "two tasks fit into a cache line");
 
 #[cfg(all(test, not(longshore_loom)))]
 mod tests {

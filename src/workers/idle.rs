@@ -197,7 +197,7 @@ impl ParkSlot {
 
 /// A parked worker: its park slot, and the thread that acts as the worker now. In a deep wait that is not the
 /// worker's own thread (`PushWorker::on_fresh_stack`).
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Parked {
     park_slot: Arc<ParkSlot>,
     thread: thread::Thread,
@@ -514,10 +514,17 @@ impl Idle {
     /// parked first.
     pub fn wake_where(&self, most: usize, wanted: impl Fn(usize) -> bool) {
         self.wake(|list| {
-            let is_wanted =
-                |parked: &mut Parked| parked.reason == ParkReason::Idle && wanted(parked.park_slot.index());
-            let chosen = list.parked.extract_if(.., is_wanted).take(most);
-            chosen.map(|parked| self.make_searcher(parked)).collect::<Vec<_>>()
+            let mut chosen = Vec::new();
+            list.parked.retain(|parked| {
+                let is_chosen = chosen.len() < most
+                    && parked.reason == ParkReason::Idle
+                    && wanted(parked.park_slot.index());
+                if is_chosen {
+                    chosen.push(self.make_searcher(parked.clone()));
+                }
+                !is_chosen
+            });
+            chosen
         });
     }
 

@@ -34,7 +34,7 @@ fn under_load(rig: &Rig, during: impl FnOnce()) -> usize {
     let produce = || {
         let mut produced = 0usize;
         while !is_over.load(Ordering::Relaxed) {
-            let (count, submits) = (ran.clone(), produced.is_multiple_of(8));
+            let (count, submits) = (ran.clone(), produced % 8 == 0);
             let task = move || {
                 count.fetch_add(1, Ordering::Relaxed);
                 if submits {

@@ -66,7 +66,7 @@ fn folds_keep_the_order_of_the_items_and_begin_few_states() {
 fn uneven_items_keep_their_order() {
     on_pools(|rig| {
         let uneven = |i: usize| {
-            work(if i.is_multiple_of(97) { 100 } else { 1 });
+            work(if i % 97 == 0 { 100 } else { 1 });
             i
         };
         assert!(rig.map(0..5000usize, uneven).into_iter().eq(0..5000));

@@ -13,6 +13,7 @@
 use std::env;
 use std::fmt::Write as _;
 use std::io::Read;
+#[cfg(unix)]
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child as Process, Command, ExitStatus, Stdio};
 use std::thread;
@@ -102,8 +103,9 @@ impl Child {
             }
         };
         // No other test runs in that process.
+        #[cfg(unix)]
+        command.process_group(0);
         command
-            .process_group(0)
             .args([self.name, "--exact", "--nocapture", "--test-threads=1"])
             .env_remove("LONGSHORE_THREADS")
             .env("RUST_BACKTRACE", "0")
@@ -151,7 +153,10 @@ fn end_of(process: &mut Process, name: &str) -> ExitStatus {
         status = process.try_wait().expect("our own child");
         if status.is_none() && Instant::now() + PATIENCE / 10 > deadline {
             dump_process(process.id());
+            #[cfg(unix)]
             kill_group(process);
+            #[cfg(not(unix))]
+            process.kill().expect("our own child");
             process.wait().expect("our own child");
             panic!("the process of {name} hangs");
         }
@@ -161,6 +166,7 @@ fn end_of(process: &mut Process, name: &str) -> ExitStatus {
 }
 
 /// Kills the process, its wrapper, and the processes that it has started.
+#[cfg(unix)]
 fn kill_group(process: &Process) {
     let group = -libc::pid_t::try_from(process.id()).expect("a process id");
     // SAFETY: `kill` has no preconditions; the group was made by `spawn`, so no other process is hit.
@@ -169,6 +175,7 @@ fn kill_group(process: &Process) {
 
 impl Outcome {
     /// The signal that ended the process.
+    #[cfg(unix)]
     pub fn signal(&self) -> Option<i32> {
         self.status.signal()
     }

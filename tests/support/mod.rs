@@ -25,16 +25,19 @@ use rand::rngs::SmallRng;
 pub use counting::{Census, Hits, Tracked};
 pub use gate::{Gate, Visitor};
 pub use rig::{AnyRig, HasPool, Rig, assert_quiescent};
-pub use system::{cpu_time, resident_memory, thread_count, thread_names};
+#[cfg(unix)]
+pub use system::{cpu_time, resident_memory};
+pub use system::{thread_count, thread_names};
 pub use watchdog::{Watchdog, dump_process, watchdog};
 
 /// How long a test waits for an event before it counts as hung. Far longer than a loaded machine needs.
 pub const PATIENCE: Duration = Duration::from_secs(100);
 
-/// `amount` times `LONGSHORE_STRESS`.
+/// `amount` times `LONGSHORE_STRESS`, which may be less than 1 on a slow machine. Never 0.
 pub fn scaled(amount: usize) -> usize {
-    let factor = env::var("LONGSHORE_STRESS").map_or(1, |n| n.parse().expect("LONGSHORE_STRESS is a number"));
-    amount * factor
+    let factor =
+        env::var("LONGSHORE_STRESS").map_or(1.0, |n| n.parse::<f64>().expect("LONGSHORE_STRESS is a number"));
+    ((amount as f64 * factor).ceil() as usize).max(1)
 }
 
 /// The seed of a random test, printed: the harness shows it if the test fails.

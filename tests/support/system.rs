@@ -20,6 +20,7 @@ pub fn thread_names() -> Vec<String> {
 }
 
 /// The resident memory of this process, in bytes.
+#[cfg(unix)]
 pub fn resident_memory() -> usize {
     let sizes = fs::read_to_string("/proc/self/statm").expect("Linux");
     let pages: usize =
@@ -30,6 +31,7 @@ pub fn resident_memory() -> usize {
 }
 
 /// The processor time that this process has used so far.
+#[cfg(unix)]
 pub fn cpu_time() -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is valid for a write of a timespec.

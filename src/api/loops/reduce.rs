@@ -123,8 +123,7 @@ where
                 let rest = block.split_off(BUFFERED);
                 let filled = values.iter_mut().zip(block.into_block());
                 filled.for_each(|(value, item)| *value = (self.map)(item));
-                let (rows, _) = values.as_chunks::<LANES>();
-                for row in rows {
+                for row in values.chunks_exact(LANES) {
                     for (lane, value) in lanes.iter_mut().zip(row) {
                         *lane = (self.reduce)(*lane, *value);
                     }

@@ -1,7 +1,7 @@
 //! Slices as sources, item by item, in chunks and in windows. Guarded by `source/tests.rs`.
 
 use std::mem;
-use std::slice::{self, ArrayWindows, Iter, IterMut};
+use std::slice::{self, Iter, IterMut};
 use std::sync::Arc;
 
 use crate::api::source::{IntoSource, Source};
@@ -195,7 +195,7 @@ pub struct Windows<'a, T, const N: usize> {
 
 impl<'a, T: Sync, const N: usize> Source for Windows<'a, T, N> {
     type Item = &'a [T; N];
-    type Block = ArrayWindows<'a, T, N>;
+    type Block = WindowsBlock<'a, T, N>;
 
     #[inline]
     fn remaining(&self) -> usize {
@@ -213,7 +213,45 @@ impl<'a, T: Sync, const N: usize> Source for Windows<'a, T, N> {
     }
 
     #[inline]
-    fn into_block(self) -> ArrayWindows<'a, T, N> {
-        self.slice.array_windows()
+    fn into_block(self) -> WindowsBlock<'a, T, N> {
+        WindowsBlock(self.slice.windows(N))
     }
 }
+
+/// The iterator over a block of [`Windows`].
+#[derive(Debug, Clone)]
+pub struct WindowsBlock<'a, T, const N: usize>(slice::Windows<'a, T>);
+
+/// The same window, with its length in the type.
+#[inline(always)]
+fn sized<T, const N: usize>(window: &[T]) -> &[T; N] {
+    window.first_chunk().expect("a window of N items")
+}
+
+impl<'a, T, const N: usize> Iterator for WindowsBlock<'a, T, N> {
+    type Item = &'a [T; N];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a [T; N]> {
+        self.0.next().map(sized)
+    }
+
+    #[inline]
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+
+    #[inline]
+    fn nth(&mut self, n: usize) -> Option<&'a [T; N]> {
+        self.0.nth(n).map(sized)
+    }
+}
+
+impl<T, const N: usize> DoubleEndedIterator for WindowsBlock<'_, T, N> {
+    #[inline]
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.0.next_back().map(sized)
+    }
+}
+
+impl<T, const N: usize> ExactSizeIterator for WindowsBlock<'_, T, N> {}

@@ -35,6 +35,7 @@ use crate::runtime::control::Phase;
 use crate::runtime::core::Core;
 use crate::runtime::current::{CurrentSlot, CurrentWorker, PollState};
 use crate::runtime::held_pass;
+use crate::runtime::in_caller::NoTaskLeft;
 use crate::runtime::intake::{NotifyOnDrop, Rejected};
 use crate::runtime::long_wait;
 use crate::runtime::loop_state::LoopState;
@@ -295,6 +296,11 @@ impl Owner for PushWorker {
 
     fn end_recording(&self, reason: ExitReason) {
         self.close_lane(reason == ExitReason::Retired);
+    }
+
+    fn run_queued(&self, has_task: &dyn Fn() -> bool) {
+        self.work_until(&mut RunUntil::awaiting(&mut NoTaskLeft(has_task), None));
+        self.loop_state.end_poll();
     }
 
     fn run_broadcasts(&self) {

@@ -134,7 +134,7 @@ impl PushWorker {
     pub(super) fn is_fair_turn(&self) -> bool {
         let tick = self.tick.get().wrapping_add(1);
         self.tick.set(tick);
-        tick.is_multiple_of(FAIRNESS_INTERVAL)
+        tick % FAIRNESS_INTERVAL == 0
     }
 
     /// Runs a task from a source that is otherwise asked late.
@@ -258,7 +258,7 @@ impl PushWorker {
         let (fork, task) = (|| self.take_offered_fork(victim), || self.steal_task(victim));
         // Forks and tasks are asked for in turn, because tasks would wait forever behind an endless tree of
         // forks.
-        if self.tick.get().is_multiple_of(2) { fork().or_else(task) } else { task().or_else(fork) }
+        if self.tick.get() % 2 == 0 { fork().or_else(task) } else { task().or_else(fork) }
     }
 
     fn steal_task(&self, number: usize) -> Option<Task> {

@@ -1,5 +1,5 @@
-//! The number of workers that this process can keep busy: its cores, or the CPU quota of its cgroup if that
-//! is less.
+//! The number of workers that this process can keep busy: its cores, or the CPU quota of its cgroup (on
+//! Windows: of its job object) if that is less.
 //!
 //! `std::thread::available_parallelism` also knows quotas but rounds them down, so with a quota of 1.5 CPUs a
 //! third of it would stay unused. Here a fraction counts as a whole CPU.
@@ -13,11 +13,14 @@ use std::fs;
 use std::path::Path;
 
 use crate::sys::affinity::allowed_cores;
+use crate::sys::os::Os;
+use crate::sys::os::system::System;
 use mount::{Mount, Version, parse_membership};
 
 /// The smaller of the number of allowed cores and the CPU quota rounded up; at least 1.
 pub fn default_parallelism() -> usize {
-    capped(allowed_cores().len(), cpu_quota(Path::new("/")))
+    // One of the two: only Linux has the files of cgroups, and it gives no other limit.
+    capped(allowed_cores().len(), Os::cpu_limit().or_else(|| cpu_quota(Path::new("/"))))
 }
 
 fn capped(cores: usize, quota: Option<usize>) -> usize {
@@ -246,8 +249,10 @@ mod tests {
     #[test]
     fn paths_with_blanks_and_colons_are_found() {
         let mount = r"30 23 0:26 /my\040group /sys/fs/cgroup/a\040b rw - cgroup2 cgroup2 rw";
-        let files = [("a b/c:d/cpu.max", "150000 100000\n")];
-        assert_eq!(quota("0::/my group/c:d\n", mount, &files), Some(2));
+        // Windows allows no colon in the name of a file.
+        let name = if cfg!(windows) { "c;d" } else { "c:d" };
+        let files = [(&*format!("a b/{name}/cpu.max"), "150000 100000\n")];
+        assert_eq!(quota(&format!("0::/my group/{name}\n"), mount, &files), Some(2));
     }
 
     #[test]

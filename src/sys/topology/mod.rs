@@ -10,25 +10,26 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use crate::sys::os::Os;
+use crate::sys::os::system::{CpuPlace, System};
 use description::{CpuGroup, Description};
 
-/// The directory in which Linux describes its CPUs. It is missing on other systems, where nothing is known
-/// about any CPU.
+/// The directory in which Linux describes its CPUs. It is missing on other systems.
 const SYSTEM_CPUS: &str = "/sys/devices/system/cpu";
 
 /// The allowed cores, with neighbours adjacent; see [`Topology::compact_order`].
 pub fn compact_order(allowed: &[usize]) -> Vec<usize> {
-    Topology::read(Path::new(SYSTEM_CPUS)).compact_order(allowed)
+    Topology::of_system().compact_order(allowed)
 }
 
 /// The allowed cores, with neighbours far apart; see [`Topology::spread_order`].
 pub fn spread_order(allowed: &[usize]) -> Vec<usize> {
-    Topology::read(Path::new(SYSTEM_CPUS)).spread_order(allowed)
+    Topology::of_system().spread_order(allowed)
 }
 
 /// The position of each of `cores`; `None` if the position of any of them is not known.
 pub fn paths(cores: &[usize]) -> Option<Vec<Path5>> {
-    Topology::read(Path::new(SYSTEM_CPUS)).paths(cores)
+    Topology::of_system().paths(cores)
 }
 
 /// Package, memory node, die, L3 cache and physical core of a hardware thread. The longer the common prefix
@@ -52,6 +53,20 @@ pub struct Topology {
 }
 
 impl Topology {
+    /// What the system tells about its CPUs: in files (Linux) or by calls (Windows).
+    fn of_system() -> Self {
+        let read = Self::read(Path::new(SYSTEM_CPUS));
+        if read.positions.is_empty() { Self::of_places(Os::places()) } else { read }
+    }
+
+    fn of_places(places: BTreeMap<usize, CpuPlace>) -> Self {
+        let position = |CpuPlace { package, node, die, cache, core }| CpuPosition {
+            group: CpuGroup { package, node, die, cache },
+            core,
+        };
+        Self { positions: places.into_iter().map(|(cpu, place)| (cpu, position(place))).collect() }
+    }
+
     /// Reads the descriptions of the CPUs below `root`, which has the layout of Linux's
     /// `/sys/devices/system/cpu`.
     pub fn read(root: &Path) -> Self {
@@ -273,6 +288,20 @@ mod tests {
             }
         }
         assert_eq!(orders(&tree, &all(8)), (all(8), vec![0, 5, 3, 7, 1, 6, 4, 2]));
+    }
+
+    #[test]
+    fn places_that_a_call_tells_are_ordered_like_files() {
+        // Two processor groups of Windows, each a package with two cores of two threads.
+        let place = |cpu: usize| {
+            let package = cpu / 64 * 64;
+            (cpu, CpuPlace { package, node: package, die: package, cache: package, core: cpu / 2 * 2 })
+        };
+        let cpus = [0, 1, 2, 3, 64, 65, 66, 67];
+        let topology = Topology::of_places(cpus.into_iter().map(place).collect());
+        assert_eq!(topology.compact_order(&cpus), cpus);
+        assert_eq!(topology.spread_order(&cpus), [0, 64, 2, 66, 1, 65, 3, 67]);
+        assert_eq!(topology.paths(&[66]), Some(vec![[64, 64, 64, 64, 66]]));
     }
 
     #[test]

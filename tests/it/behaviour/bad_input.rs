@@ -27,14 +27,14 @@ fn pool() -> PoolBuilder<Pool> {
 fn numbers() -> Vec<Row> {
     let mut rows =
         vec![row(Pool::builder().workers(0), |error| matches!(error, BuildError::ZeroWorkers), "0")];
-    for workers in [MAX_WORKERS + 1, 16_384, 1 << 40, usize::MAX] {
+    for workers in [MAX_WORKERS + 1, 16_384, isize::MAX as usize, usize::MAX] {
         rows.push(row(
             Pool::builder().workers(workers),
             |error| matches!(error, BuildError::TooManyWorkers { max: MAX_WORKERS, .. }),
             workers,
         ));
     }
-    for bytes in [MAX_STACK_SIZE + 1, 64 << 30, isize::MAX as usize, usize::MAX] {
+    for bytes in [MAX_STACK_SIZE + 1, MAX_STACK_SIZE << 1, isize::MAX as usize, usize::MAX] {
         rows.push(row(
             pool().stack_size(bytes),
             |error| matches!(error, BuildError::StackTooLarge { max: MAX_STACK_SIZE, .. }),
@@ -84,8 +84,14 @@ fn cores() -> Vec<Row> {
     rows
 }
 
+#[cfg(all(target_os = "linux", not(longshore_portable)))]
 fn core_affinity_of_process() -> Vec<usize> {
     super::pinning::cores_of(std::process::id())
+}
+
+#[cfg(not(all(target_os = "linux", not(longshore_portable))))]
+fn core_affinity_of_process() -> Vec<usize> {
+    (0..std::thread::available_parallelism().map_or(1, usize::from)).collect()
 }
 
 /// No thread starts: no hook is called, and the captures of the hooks are dropped when `build` returns.

@@ -25,6 +25,7 @@ mod nesting;
 mod panicking_drops;
 mod panics;
 mod pausing;
+#[cfg(all(target_os = "linux", not(longshore_portable)))]
 mod pinning;
 mod placement;
 mod priorities;

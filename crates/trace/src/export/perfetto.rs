@@ -125,7 +125,8 @@ pub fn write_perfetto(run: &Run, out: &mut impl Write) -> io::Result<()> {
         let track = FIRST_LANE + u64::from(lane);
         let mut ends: Vec<Nanos> = Vec::new();
         for slice in slices(run, &sleeps, lane) {
-            while let Some(end) = ends.pop_if(|end| *end <= slice.begin) {
+            while let Some(end) = ends.last().copied().filter(|end| *end <= slice.begin) {
+                ends.pop();
                 self::end(out, track, end)?;
             }
             ends.push(slice.end);

@@ -178,12 +178,12 @@ fn facts(content: &[u8]) -> Result<Vec<(String, String)>, Damage> {
 }
 
 fn clock(content: &[u8]) -> Result<Vec<(u64, u64)>, Damage> {
-    let (pairs, rest) = content.as_chunks::<16>();
-    if !rest.is_empty() {
+    let pairs = content.chunks_exact(16);
+    if !pairs.remainder().is_empty() {
         return Err(Damage::Content("a pair of times is incomplete"));
     }
     let half = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
-    Ok(pairs.iter().map(|pair| (half(&pair[..8]), half(&pair[8..]))).collect())
+    Ok(pairs.map(|pair| (half(&pair[..8]), half(&pair[8..]))).collect())
 }
 
 fn labels(mut content: &[u8]) -> Result<Vec<(u16, String)>, Damage> {
@@ -204,12 +204,11 @@ fn labels(mut content: &[u8]) -> Result<Vec<(u16, String)>, Damage> {
 }
 
 fn lane(content: &[u8]) -> Result<LaneData, Damage> {
-    let (numbers, rest) = content.as_chunks::<4>();
-    let [number, code, index] = numbers else { return Err(Damage::Content("a lane needs three numbers")) };
-    if !rest.is_empty() {
+    if content.len() != 12 {
         return Err(Damage::Content("a lane needs three numbers"));
     }
-    let [number, code, index] = [number, code, index].map(|bytes| u32::from_le_bytes(*bytes));
+    let number = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().expect("four bytes"));
+    let [number, code, index] = [number(&content[..4]), number(&content[4..8]), number(&content[8..])];
     let kind = match code {
         0 if index as usize <= crate::record::MAX_WORKER => LaneKind::Worker(index),
         0 => return Err(Damage::Content("a worker has a number that no worker has")),
@@ -226,12 +225,12 @@ fn data(content: &[u8], place: u64, lanes: &mut BTreeMap<u32, LaneData>) -> Resu
     let (head, rest) = content.split_first_chunk::<12>().ok_or(Damage::Content("records without a lane"))?;
     let number = u32::from_le_bytes([head[0], head[1], head[2], head[3]]);
     let first = u64::from_le_bytes(head[4..].try_into().expect("eight bytes"));
-    let (words, rest) = rest.as_chunks::<8>();
-    if !rest.is_empty() {
+    let words = rest.chunks_exact(8);
+    if !words.remainder().is_empty() {
         return Err(Damage::Content("a record is incomplete"));
     }
     let lane = lanes.get_mut(&number).ok_or(Damage::UnknownLane(number))?;
-    let words = words.iter().map(|bytes| u64::from_le_bytes(*bytes));
+    let words = words.map(|bytes| u64::from_le_bytes(bytes.try_into().expect("eight bytes")));
     let end = first.checked_add(words.len() as u64).filter(|end| *end < 1 << 60);
     if end.is_none() {
         return Err(Damage::Content("a record has a number that no record has"));

@@ -87,7 +87,11 @@ impl<W: Write> Writer<W> {
     pub fn labels(&mut self, labels: &[(u16, String)]) -> io::Result<()> {
         let mut bytes = Vec::new();
         for (number, text) in labels {
-            let text = &text.as_bytes()[..text.floor_char_boundary(u16::MAX.into())];
+            let mut end = text.len().min(u16::MAX.into());
+            while !text.is_char_boundary(end) {
+                end -= 1;
+            }
+            let text = &text.as_bytes()[..end];
             bytes.extend_from_slice(&number.to_le_bytes());
             bytes.extend_from_slice(&(text.len() as u16).to_le_bytes());
             bytes.extend_from_slice(text);

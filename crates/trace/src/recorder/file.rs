@@ -31,10 +31,8 @@ impl Signal {
     /// There is something to write.
     pub fn call(&self) {
         // Release pairs with the Acquire in `Flusher::work`: the flusher sees the words of the block.
-        if !self.0.is_due.swap(true, Ordering::Release)
-            && let Some(thread) = self.0.thread.get()
-        {
-            thread.unpark();
+        if !self.0.is_due.swap(true, Ordering::Release) {
+            self.0.thread.get().into_iter().for_each(|thread| thread.unpark());
         }
     }
 }
@@ -112,10 +110,8 @@ impl Output {
 
     /// Appends what is new, unless an error has come before.
     fn append(&mut self) {
-        if self.error.is_none()
-            && let Err(error) = self.try_append()
-        {
-            self.cut_back(error);
+        if self.error.is_none() {
+            self.try_append().unwrap_or_else(|error| self.cut_back(error));
         }
     }
 

@@ -84,7 +84,7 @@ pub fn decode(
                 let (number, offset) = (stretch.first + at as u64, stretch.offset + at as u64 * 8);
                 Run::word_error(lane.number, number, offset, why)
             };
-            if reader.number().is_multiple_of(BLOCK) {
+            if reader.number() % BLOCK == 0 {
                 let item = reader.anchor(lost).map_err(error)?;
                 if is_first {
                     take(item).map_err(error)?;

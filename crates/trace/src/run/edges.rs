@@ -75,10 +75,8 @@ fn submissions(draft: &Draft) -> HashMap<u32, Vec<Nanos>> {
         }
     };
     for op in draft.logs.iter().flat_map(|log| &log.ops) {
-        if let Op::Spawn(parent, _, when) = op
-            && let Some(time) = when.time()
-        {
-            add(*parent, time);
+        if let Op::Spawn(parent, _, when) = op {
+            when.time().into_iter().for_each(|time| add(*parent, time));
         }
     }
     draft.submits.iter().for_each(|submit| add(submit.parent, submit.time));

@@ -56,9 +56,7 @@ fn mend_lane(log: &Log, thefts: &[u32], takes: &mut [Take], tasks: &[Task]) -> b
                     next += 1;
                 }
                 let missing = stolen - inside;
-                if let Some(batch) = last_batch.take()
-                    && let 1..=64 = missing
-                {
+                if let (Some(batch), 1..=64) = (last_batch.take(), missing) {
                     takes[batch as usize].count += missing as u32;
                     inside += missing;
                     is_mended = true;
