@@ -53,10 +53,10 @@ impl CpuMask {
     }
 }
 
-/// Where a worker may run, if the process could run on `built`, its main thread may run on `main` now, and the
-/// worker's thread on `own`. If cores have joined the process since, these as well. Not where neither of the
-/// two threads may run: an operator has taken such cores away from the whole process (`taskset -a`, a cpuset).
-/// A program that pins one thread takes nothing away from the other threads.
+/// Where a worker may run, if the process could run on `built`, its main thread may run on `main` now, and
+/// the worker's thread on `own`. If cores have joined the process since, these as well. Not where neither of
+/// the two threads may run: an operator has taken such cores away from the whole process (`taskset -a`, a
+/// cpuset). A program that pins one thread takes nothing away from the other threads.
 fn wanted(built: &[usize], main: &[usize], own: &[usize]) -> Vec<usize> {
     if built.iter().all(|core| main.contains(core)) {
         return main.to_vec();
