@@ -241,9 +241,7 @@ impl ActiveRecording {
     /// Saves the recording on a thread of its own, the first time that this is asked for.
     fn save_once(&self, reason: usize, path: Option<&PathBuf>) {
         // Relaxed: only the first call goes on, whichever that is.
-        if let Some(path) = path
-            && !self.saved_for[reason].swap(true, Ordering::Relaxed)
-        {
+        if let Some(path) = path.filter(|_| !self.saved_for[reason].swap(true, Ordering::Relaxed)) {
             self.save_elsewhere(path.clone());
         }
     }

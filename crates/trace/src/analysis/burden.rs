@@ -32,8 +32,9 @@ impl Burden {
             }
             let stretches = &idle_since[task.lane as usize];
             let after = stretches.partition_point(|(begin, _)| *begin <= task.submitted);
-            if let Some((_, end)) = after.checked_sub(1).map(|before| stretches[before])
-                && task.submitted < end
+            let Some(before) = after.checked_sub(1) else { continue };
+            let (_, end) = stretches[before];
+            if task.submitted < end
                 && end <= task.begin
                 && after == stretches.partition_point(|(begin, _)| *begin < task.begin)
             {

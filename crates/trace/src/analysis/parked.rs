@@ -96,9 +96,7 @@ pub fn sleeps(run: &Run) -> Vec<Sleep> {
 }
 
 fn end(found: &mut Vec<Sleep>, sleeper: Sleeper, time: Nanos) {
-    if let Some((begin, waiting)) = sleeper.missed
-        && begin < time
-    {
+    if let Some((begin, waiting)) = sleeper.missed.filter(|(begin, _)| *begin < time) {
         found.push(Sleep { lane: sleeper.lane, begin, end: time, waiting });
     }
 }

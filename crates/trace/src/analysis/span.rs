@@ -228,11 +228,10 @@ impl<'a> Chains<'a> {
             return;
         }
         let origin = self.origin(task);
-        if let Some((parent, _)) = origin
-            && (parent as usize) < self.run.tasks.len()
-            && ahead > 0
-        {
-            self.begins(parent, ahead - 1);
+        if let Some((parent, _)) = origin {
+            if (parent as usize) < self.run.tasks.len() && ahead > 0 {
+                self.begins(parent, ahead - 1);
+            }
         }
         let burden = self.burden;
         self.begin[task as usize] = origin.map_or(0, |(from, time)| self.chain(from, time) + burden);

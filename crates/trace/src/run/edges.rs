@@ -346,9 +346,8 @@ fn connect_waits(draft: &Draft, run: &mut Run, finder: &Finder<'_>, forks: &[Opt
     }
     // An end after the wait contradicts it.
     for wait in &mut run.waits {
-        if let Awaited::Task(task) = wait.on
-            && run.tasks[task as usize].end > wait.end + SKEW
-        {
+        let Awaited::Task(task) = wait.on else { continue };
+        if run.tasks[task as usize].end > wait.end + SKEW {
             wait.on = Awaited::Unknown;
             run.exactness.contradictions += 1;
         }
