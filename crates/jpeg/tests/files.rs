@@ -227,6 +227,78 @@ fn a_picture_can_be_taken_out_of_its_file() {
     assert_eq!(longshore_jpeg::picture(b"\xff\xd8\xff\xd9"), None);
 }
 
+/// Red, green and blue, or grey, of a picture whose components have one size.
+fn interleaved(image: &Image, colour: Colour) -> Vec<u8> {
+    let planes: Vec<_> = image.planes.iter().map(rows).collect();
+    let pixel = |at: usize| {
+        let samples: Vec<u8> = planes.iter().map(|plane| plane[at]).collect();
+        match (colour, &samples[..]) {
+            (Colour::YCbCr, &[y, cb, cr]) => {
+                let (y, cb, cr) = (f32::from(y), f32::from(cb) - 128.0, f32::from(cr) - 128.0);
+                let lights = [y + 1.402 * cr, y - 0.344_14 * cb - 0.714_14 * cr, y + 1.772 * cb];
+                lights.map(|light| light.round() as u8).to_vec()
+            }
+            _ => samples,
+        }
+    };
+    (0..planes[0].len()).flat_map(pixel).collect()
+}
+
+/// What djpeg makes of a file, if it is installed and shows it.
+fn djpeg(data: &[u8]) -> std::io::Result<Option<Vec<u8>>> {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+    let mut command = Command::new("djpeg");
+    command.arg("-pnm").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn()?;
+    // Both files are smaller than a pipe.
+    let written = child.stdin.take().map(|mut input| input.write_all(data));
+    let output = child.wait_with_output()?;
+    // 2 says that it has warned.
+    let is_shown = matches!(output.status.code(), Some(0 | 2)) && written.is_some_and(|w| w.is_ok());
+    Ok(is_shown.then_some(output.stdout))
+}
+
+/// A mutant of which nothing is said to be missing is the picture that libjpeg makes of it. (`jpeg-decoder`
+/// is of no use here: sums that leave the range of 16 bits wrap around in it.)
+#[test]
+fn accepted_mutants_are_what_another_decoder_sees() {
+    let mut random = 20_261_201_u64;
+    let mut next = |below: usize| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) as usize % below
+    };
+    if let Err(error) = djpeg(file!("grey")) {
+        println!("notice: djpeg cannot be run ({error}), mutants are not compared");
+        return;
+    }
+    let (mut accepted, mut changed) = (0, 0);
+    for data in [file!("grey"), file!("rgb"), file!("sample-1x1")] {
+        let whole = djpeg(data).expect("it runs").expect("a picture");
+        let scan = data.windows(2).position(|pair| pair == [0xff, 0xda]).expect("a scan") + 14;
+        for number in 0..150 {
+            let mut mutant = data.to_vec();
+            for _ in 0..=next(2) {
+                let at = scan + next(data.len() - scan - 2);
+                mutant[at] ^= 1 << next(8);
+            }
+            let header = Header::read(&mutant).expect("a header");
+            let Ok(own) = header.decode(&mutant, Scale::Full) else { continue };
+            let Some(other) = djpeg(&mutant).expect("it runs").filter(|_| own.damage.is_none()) else {
+                continue;
+            };
+            accepted += 1;
+            changed += usize::from(other != whole);
+            let own = interleaved(&own, header.colour);
+            let other = &other[other.len() - own.len()..];
+            // Light that leaves the range of 8 bits by far comes back into it from the other end in libjpeg.
+            let far = own.iter().zip(other).filter(|(a, b)| a.abs_diff(**b) > 3).count();
+            assert!(far * 25 < own.len(), "{number}: {far} of {} samples differ", own.len());
+        }
+    }
+    assert!(accepted > 100 && changed > 100, "{accepted} {changed}");
+}
+
 /// Whatever the bytes are: no panic, no endless loop, and planes of the announced size.
 #[test]
 fn mutants_do_no_harm() {

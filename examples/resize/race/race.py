@@ -1,18 +1,24 @@
 #!/usr/bin/env python3
-"""The race: `resize` against vipsthumbnail, a current libvips, ImageMagick, GraphicsMagick and sharp.
+"""The race: `resize` against vipsthumbnail, a current libvips, sharp, ImageMagick and GraphicsMagick.
 
+    cargo build --release -p longshore-resize
     python3 examples/resize/race/race.py --into examples/resize/README.md
 
-Needs Pillow and numpy; of the competitors those run that are installed (Debian: libvips-tools, imagemagick, graphicsmagick; PyPI:
-pyvips with pyvips-binary; npm: sharp, below --node). All of them get the same 40 photographs, of 1.5 to 24 megapixels, made from those of the
-repository by seeded crops and scales; every fifth is progressive. Each round runs every competitor once, in another order; the table has
-the medians, without times on the wall if other programs were at work. Processor time is that of the process and its children; memory is the largest of a competitor's processes times how
-many run side by side; SSIM compares luma with a Lanczos reduction of the decoded photograph in floating point.
+Installs nothing, and says what is missing: without Pillow and numpy there is no race, without a competitor there
+is no line for it. `--rounds`, `--sizes`, `--cores` and `--only` run it in pieces, whose results are put together.
+
+All get the same 40 photographs, of 1.5 to 24 megapixels, made from those of the repository by seeded crops and
+scales; every fifth is progressive. A round runs every competitor once, in another order each time, on tmpfs. The
+table has medians. Processor time is that of a competitor's processes and their children. Memory is that of the
+largest process times how many run side by side. A time on the wall counts only if other programs took less than a
+twentieth of the processors meanwhile. SSIM compares luma with a Lanczos reduction in floating point, of every
+fourth photograph.
 """
 import argparse
 import json
 import os
 import random
+import re
 import shutil
 import statistics
 import subprocess
@@ -20,8 +26,11 @@ import sys
 import time
 from pathlib import Path
 
-import numpy
-from PIL import Image
+try:
+    import numpy
+    from PIL import Image
+except ImportError as error:
+    sys.exit(f"missing: {error.name} (python3 -m pip install numpy pillow)")
 
 HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parents[2]
@@ -32,7 +41,8 @@ MARKS = ("<!-- race: written by race/race.py -->", "<!-- end of the race -->")
 
 STARTER = """
 import os, sys
-child = os.posix_spawn('/usr/bin/env', ['env', *sys.argv[1:]], os.environ, file_actions=[(os.POSIX_SPAWN_OPEN, 1, '/dev/null', os.O_WRONLY, 0)])
+silent = [(os.POSIX_SPAWN_OPEN, 1, '/dev/null', os.O_WRONLY, 0)]
+child = os.posix_spawn('/usr/bin/env', ['env', *sys.argv[1:]], os.environ, file_actions=silent)
 _, status, usage = os.wait4(child, 0)
 print(usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
 sys.exit(status != 0)
@@ -106,49 +116,72 @@ def spread(command, paths, cores):
     return [[str(part) for part in command(part)] for part in parts]
 
 
-def competitors(options):
-    found = []
+def resize(size, out, paths, cores):
     program = Path(os.environ.get("CARGO_TARGET_DIR", CHECKOUT / "target")) / "release" / "resize"
-    if not program.exists():
-        sys.exit("build it first: cargo build --release -p longshore-resize")
+    how = ["--force", "--quiet", "-j", str(cores), "-s", f"{size}x{size}", "-q", str(QUALITY)]
+    return [[program, *paths, "-o", out, *how]]
 
-    def ours(size, out, paths, cores):
-        return [[program, *paths, "-o", out, "--force", "--quiet", "-j", str(cores), "-s", f"{size}x{size}", "-q", str(QUALITY)]]
 
-    found.append(Competitor("resize", "this", ours, lambda cores: 1))
-    version = text(["vipsthumbnail", "--version"])
-    if version:
-        def thumbnail(size, out, paths, cores):
-            return spread(lambda part: ["vipsthumbnail", "-s", f"{size}x{size}>", "-o", f"{out}/%s.jpg[Q={QUALITY}]", *part], paths, cores)
+def vipsthumbnail(size, out, paths, cores):
+    how = ["-s", f"{size}x{size}>", "-o", f"{out}/%s.jpg[Q={QUALITY}]"]
+    return spread(lambda part: ["vipsthumbnail", *how, *part], paths, cores)
 
-        found.append(Competitor("vipsthumbnail", version.split()[0].replace("vips-", ""), thumbnail, lambda cores: cores))
-    version = text([sys.executable, "-c", "import pyvips; print('.'.join(str(pyvips.version(i)) for i in range(3)))"])
-    if version and version[0].isdigit():
-        def vips(size, out, paths, cores):
-            return spread(lambda part: [sys.executable, "-c", VIPS, size, out, *part], paths, cores)
 
-        found.append(Competitor("libvips", version, vips, lambda cores: cores))
-    version = text(["node", "-e", f"console.log(require('{options.node}/node_modules/sharp/package.json').version)"])
-    if version and version[0].isdigit():
-        def sharp(size, out, paths, cores):
-            return [["node", "-e", SHARP, "--", size, out, cores, *paths]]
+def libvips(size, out, paths, cores):
+    return spread(lambda part: [sys.executable, "-c", VIPS, size, out, *part], paths, cores)
 
-        found.append(Competitor("sharp", version, sharp, lambda cores: 1))
-    version = text(["mogrify", "-version"])
-    if "ImageMagick" in version:
-        def magick(size, out, paths, cores):
-            command = ["mogrify", "-limit", "thread", "1", "-path", out, "-resize", f"{size}x{size}>", "-quality", str(QUALITY)]
-            return spread(lambda part: [*command, *part], paths, cores)
 
-        found.append(Competitor("ImageMagick", version.split()[2], magick, lambda cores: cores))
-    version = text(["gm", "version"])
-    if "GraphicsMagick" in version:
-        def graphics(size, out, paths, cores):
-            command = ["gm", "mogrify", "-limit", "threads", "1", "-create-directories", "-output-directory", out, "-resize", f"{size}x{size}>", "-quality", str(QUALITY)]
-            return spread(lambda part: [*command, *part], paths, cores)
+def sharp(size, out, paths, cores):
+    return [["node", "-e", SHARP, "--", size, out, cores, *paths]]
 
-        found.append(Competitor("GraphicsMagick", version.split()[1], graphics, lambda cores: cores))
-    return found
+
+def imagemagick(size, out, paths, cores):
+    how = ["-limit", "thread", "1", "-path", out, "-resize", f"{size}x{size}>", "-quality", str(QUALITY)]
+    return spread(lambda part: ["mogrify", *how, *part], paths, cores)
+
+
+def graphicsmagick(size, out, paths, cores):
+    how = ["-limit", "threads", "1", "-create-directories", "-output-directory", out]
+    how += ["-resize", f"{size}x{size}>", "-quality", str(QUALITY)]
+    return spread(lambda part: ["gm", "mogrify", *how, *part], paths, cores)
+
+
+def versions(node):
+    """The competitors that can be had: for each how its version is asked for, how it is run, whether it is one process,
+    and how it is installed."""
+    pyvips = "import pyvips; print('version', '.'.join(str(pyvips.version(i)) for i in range(3)))"
+    package = f"console.log('version', require('{node}/node_modules/sharp/package.json').version)"
+    return {
+        "vipsthumbnail": (["vipsthumbnail", "--version"], r"vips-([\d.]+)", vipsthumbnail, False,
+                          "apt-get install libvips-tools"),
+        "libvips": ([sys.executable, "-c", pyvips], r"version ([\d.]+)", libvips, False,
+                    "python3 -m pip install pyvips pyvips-binary"),
+        "sharp": (["node", "-e", package], r"version ([\d.]+)", sharp, True, f"npm install --prefix {node} sharp"),
+        "ImageMagick": (["mogrify", "-version"], r"ImageMagick ([\d.-]+)", imagemagick, False,
+                        "apt-get install imagemagick"),
+        "GraphicsMagick": (["gm", "version"], r"GraphicsMagick ([\d.]+)", graphicsmagick, False,
+                           "apt-get install graphicsmagick"),
+    }
+
+
+def competitors(options):
+    if not resize(1, "", [], 1)[0][0].exists():
+        sys.exit("missing: the program (cargo build --release -p longshore-resize)")
+    found = [Competitor("resize", "", resize, lambda cores: 1)]
+    for name, (question, answer, command, is_one, install) in versions(options.node).items():
+        version = re.search(answer, text(question))
+        if version:
+            processes = (lambda cores: 1) if is_one else (lambda cores: cores)
+            found.append(Competitor(name, version[1], command, processes))
+        else:
+            print(f"missing: {name} ({install})", file=sys.stderr)
+    return [one for one in found if not options.only or one.name in options.only]
+
+
+def busy_time():
+    """What all processors together have done so far, in seconds."""
+    user, nice, system, _idle, _wait, irq, softirq, steal = map(int, Path("/proc/stat").read_text().split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
 
 
 def run(competitor, size, paths, cores, out, options):
@@ -158,11 +191,12 @@ def run(competitor, size, paths, cores, out, options):
     environment = dict(os.environ, VIPS_CONCURRENCY="1", OMP_NUM_THREADS="1", NODE_PATH=f"{options.node}/node_modules")
     pin = ["taskset", "-c", f"0-{cores - 1}"]
     commands = competitor.command(size, out, [str(path) for path in paths], cores)
-    start = time.monotonic()
     # Through a small process, because a program's largest memory is at first that of the one that started it.
-    start_one = lambda command: subprocess.Popen(  # noqa: E731
-        [sys.executable, "-S", "-c", STARTER, *pin, *map(str, command)], env=environment, stdout=subprocess.PIPE, text=True)
-    running = [start_one(command) for command in commands]
+    starter = [sys.executable, "-S", "-c", STARTER, *pin]
+    before, start = busy_time(), time.monotonic()
+    running = [
+        subprocess.Popen([*starter, *map(str, command)], env=environment, stdout=subprocess.PIPE, text=True)
+        for command in commands]
     usages = []
     for process in running:
         said = process.communicate()[0]
@@ -170,12 +204,15 @@ def run(competitor, size, paths, cores, out, options):
             sys.exit(f"{competitor.name} failed: {commands[0][:8]}")
         usages.append([float(number) for number in said.splitlines()[-1].split()])
     wall = time.monotonic() - start
+    cpu = sum(usage[0] for usage in usages)
+    others = (busy_time() - before - cpu) / (wall * os.cpu_count())
     written = sum(1 for path in out.rglob("*.jpg"))
     if written != len(paths):
         sys.exit(f"{competitor.name} has written {written} of {len(paths)} files")
     return {
         "wall": wall,
-        "cpu": sum(usage[0] for usage in usages),
+        "cpu": cpu,
+        "others": others,
         "memory": max(usage[1] for usage in usages) * 1024 * competitor.processes(cores),
         "bytes": sum(path.stat().st_size for path in out.rglob("*.jpg")),
     }
@@ -213,7 +250,8 @@ def reference(path, size):
     image = Image.open(path).convert("RGB")
     factor = min(size / image.width, size / image.height, 1)
     target = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
-    channels = [Image.fromarray(numpy.asarray(image)[:, :, c].astype(numpy.float32), "F").resize(target, Image.LANCZOS) for c in range(3)]
+    pixels = numpy.asarray(image).astype(numpy.float32)
+    channels = [Image.fromarray(pixels[:, :, c], "F").resize(target, Image.LANCZOS) for c in range(3)]
     rgb = numpy.stack([numpy.asarray(channel) for channel in channels], axis=2).clip(0, 255).astype(numpy.float64)
     return rgb @ numpy.array([0.299, 0.587, 0.114])
 
@@ -221,11 +259,9 @@ def reference(path, size):
 def measure(options):
     folder = Path(options.folder)
     paths = photographs(folder / "in")
-    found = [one for one in competitors(options) if not options.only or one.name in options.only]
+    found = competitors(options)
     order = random.Random(SEED)
     results = {}
-    # Other programs at work: times on the wall mean nothing then.
-    busy = os.getloadavg()[0] > 1
     for size in options.sizes:
         references = {path.name: reference(path, size) for path in paths[::4]}
         for cores in options.cores:
@@ -242,26 +278,28 @@ def measure(options):
                 row["ssim"] = likeness(folder / "out" / competitor.name, references)
                 row["version"] = competitor.version
                 row["rounds"] = len(taken)
-                row["busy"] = busy
+                # Other programs at work: times on the wall mean nothing then.
+                row["busy"] = row.pop("others") > 0.05
                 results[f"{size}/{cores}/{competitor.name}"] = row
-                print(size, cores, competitor.name, {k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}, flush=True)
+                said = {key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()}
+                print(size, cores, competitor.name, said, flush=True)
     return results
 
 
 def table(results):
-    names = list(dict.fromkeys(key.split("/")[2] for key in results))
+    names = ["resize", *versions("")]
     lines = []
-    megapixels = "1.5 to 24 megapixels"
-    for case in dict.fromkeys(tuple(key.split("/")[:2]) for key in results):
-        size, cores = case
-        lines += [f"**To {size} pixels, {cores} {'core' if cores == '1' else 'cores'}** ({COUNT} photographs of {megapixels}):", "",
-                  "| | rounds | wall, s | CPU, s | memory, MB | out, MB | SSIM |", "|---|---:|---:|---:|---:|---:|---:|"]
+    for size, cores in sorted({tuple(map(int, key.split("/")[:2])) for key in results}):
+        lines += [
+            f"**To {size} pixels, {cores} {'core' if cores == 1 else 'cores'}**:", "",
+            "| | rounds | wall, s | CPU, s | memory, MB | out, MB | SSIM |", "|---|---:|---:|---:|---:|---:|---:|"]
         for name in names:
             row = results.get(f"{size}/{cores}/{name}")
             if row:
                 label = "**resize**" if name == "resize" else f"{name} {row['version']}"
                 wall = "busy" if row["busy"] else f"{row['wall']:.2f}"
-                lines.append(f"| {label} | {row['rounds']} | {wall} | {row['cpu']:.2f} | {row['memory'] / 1e6:.0f} | {row['bytes'] / 1e6:.2f} | {row['ssim']:.4f} |")
+                figures = f"{row['cpu']:.2f} | {row['memory'] / 1e6:.0f} | {row['bytes'] / 1e6:.2f} | {row['ssim']:.4f}"
+                lines.append(f"| {label} | {row['rounds']} | {wall} | {figures} |")
         lines.append("")
     return "\n".join(lines)
 
@@ -274,9 +312,10 @@ def main():
     parser.add_argument("--only", nargs="+", help="names of competitors to run; the results of the others stay")
     parser.add_argument("--folder", default="/dev/shm/resize-race", help="where the photographs and the outputs are")
     parser.add_argument("--node", default="/opt/race", help="where sharp is installed")
-    parser.add_argument("--json", default=str(CHECKOUT / "target" / "race.json"), help="results; those of other sizes and cores stay")
+    record = str(CHECKOUT / "target" / "race.json")
+    parser.add_argument("--json", default=record, help="results; those of other sizes, cores and names stay")
     parser.add_argument("--into", help="a page whose table is replaced")
-    parser.add_argument("--table", action="store_true", help="make the table of the results there are, measure nothing")
+    parser.add_argument("--table", action="store_true", help="measure nothing: a table of the results there are")
     options = parser.parse_args()
     record = Path(options.json)
     results = json.loads(record.read_text()) if record.exists() else {}

@@ -12,6 +12,7 @@ count=${COUNT:-5000}
 photos=("$checkout"/examples/photos/*.jpg)
 say() { printf '%s\n' "$*"; }
 field() { python3 -c "import json,sys; d=json.load(open(sys.argv[1])); print(eval('d'+sys.argv[2]))" "$1" "$2"; }
+total() { field "$folder/run.json" "['totals']['$1']"; }
 fail() { say "FAILED: $*"; exit 1; }
 
 # Small versions of the photographs, each linked many times: every name is a file of its own for the batch.
@@ -26,8 +27,8 @@ for some in 50 "$count"; do
     rm -rf "$folder/out"
     seq 0 $((some - 1)) | sed "s|^|$folder/in/|; s|\$|.jpg|" |
         "$resize" --files-from - -o "$folder/out" -s 200x200 --max-memory 64M -j 4 --json > "$folder/run.json"
-    say "$some: $(field "$folder/run.json" "['totals']['resized']") resized, peak $(($(field "$folder/run.json" "['peak_memory_bytes']") / 1000000)) MB," \
-        "$(field "$folder/run.json" "['images_per_second']") images/s"
+    peak=$(($(field "$folder/run.json" "['peak_memory_bytes']") / 1000000))
+    say "$some: $(total resized) resized, peak $peak MB, $(field "$folder/run.json" "['images_per_second']") images/s"
 done
 
 say "== stops at ten random moments"
@@ -57,10 +58,11 @@ say "== a full disk"
 disk=$folder/disk
 mkdir -p "$disk"
 if mount -t tmpfs -o size=2M tmpfs "$disk" 2>/dev/null; then
-    status=0; "$resize" "$folder/in" -o "$disk/out" -s 200x200 --json > "$folder/run.json" 2> "$folder/said" || status=$?
+    status=0
+    "$resize" "$folder/in" -o "$disk/out" -s 200x200 --json > "$folder/run.json" 2> "$folder/said" || status=$?
     files=$(find "$disk" -name '*.jpg' | wc -l); left=$(find "$disk" -name '*.tmp' | wc -l)
-    say "status $status, $files files, $left temporary ones, $(sort -u "$folder/said" | grep -c 'No space') complaints"
-    [ "$status" = 1 ] && [ "$left" = 0 ] && [ "$files" = "$(field "$folder/run.json" "['totals']['resized']")" ] || fail "a full disk"
+    say "status $status, $files files, $left temporary ones, $(grep -c 'No space' "$folder/said") complaints"
+    [ "$status" = 1 ] && [ "$left" = 0 ] && [ "$files" = "$(total resized)" ] || fail "a full disk"
     umount "$disk"
 else
     say "notice: no tmpfs can be mounted, skipped"
@@ -72,7 +74,7 @@ rm -rf "$folder/out"
 process=$!
 for _ in 1 2 3 4 5; do sleep 0.3; rm -rf "$folder/out"; done
 status=0; wait $process || status=$?
-say "status $status, $(field "$folder/run.json" "['totals']['resized']") resized, $(field "$folder/run.json" "['totals']['failed']") failed"
+say "status $status, $(total resized) resized, $(total failed) failed"
 [ "$status" = 0 ] || [ "$status" = 1 ] || fail "status $status"
 "$resize" "$folder/in" -o "$folder/out" -s 200x200 --quiet || fail "the rest"
 [ "$(find "$folder/out" -name '*.jpg' | wc -l)" = "$count" ] || fail "files are missing"

@@ -135,9 +135,9 @@ pub fn finish(raster: Raster, profile: Profile, format: Output, wish: Colour) ->
         icc: None,
         warning: Some(format!("its colour profile {why} and is left out")),
     };
-    let (source, is_required) = match profile {
+    let source = match profile {
         Profile::Srgb => return Finished { raster: plain(raster), icc: None, warning: None },
-        Profile::Described(profile, _) => (*profile, true),
+        Profile::Described(profile, _) => *profile,
         Profile::Icc(bytes) => {
             if space_of(&bytes) != Some(model_space(raster.model)) {
                 return left_out(raster, "does not fit its pixels");
@@ -146,14 +146,13 @@ pub fn finish(raster: Raster, profile: Profile, format: Output, wish: Colour) ->
                 return Finished { raster, icc: Some(bytes), warning: None };
             }
             match ColorProfile::new_from_slice(&bytes) {
-                Ok(profile) => (profile, false),
+                Ok(profile) => profile,
                 Err(error) => return left_out(raster, &format!("is broken ({error})")),
             }
         }
     };
     match to_srgb(&raster, &source) {
         Ok(raster) => Finished { raster, icc: None, warning: None },
-        Err(error) if is_required => left_out(raster, &format!("cannot be converted ({error})")),
         Err(error) => left_out(raster, &format!("cannot be converted ({error})")),
     }
 }

@@ -9,7 +9,7 @@ use longshore_cli::{input, name};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{Failure, Kind};
-use crate::recipe::Recipe;
+use crate::recipe::{Limits, Recipe};
 use crate::transform::{self, Made};
 
 /// One image: where it is, where its output goes, and what is to be made of it.
@@ -90,6 +90,23 @@ pub fn run_into(job: &Job, target: &Path, may_write: &dyn Fn() -> bool) -> Resul
     Err(Failure::new(Kind::Unreadable, "it is replaced again and again while it is worked on").into())
 }
 
+/// Refuses a file of so many bytes if that is too much.
+///
+/// # Errors
+/// With the size and the limit.
+pub fn check_size(bytes: u64, limits: &Limits) -> Result<(), Failure> {
+    if bytes <= limits.file {
+        return Ok(());
+    }
+    let megabytes = |bytes: u64| bytes.div_ceil(1_000_000);
+    let text = format!(
+        "the file has {} MB, more than the {} MB that this program reads",
+        megabytes(bytes),
+        megabytes(limits.file)
+    );
+    Err(Failure::new(Kind::TooLarge, text))
+}
+
 /// `None` if the source was replaced meanwhile.
 #[allow(
     clippy::disallowed_types,
@@ -98,10 +115,7 @@ pub fn run_into(job: &Job, target: &Path, may_write: &dyn Fn() -> bool) -> Resul
 fn attempt(job: &Job, target: &Path, may_write: &dyn Fn() -> bool) -> Result<Option<Done>, Stop> {
     let opened = std::time::SystemTime::now();
     let (mut file, before) = input::open(&job.source).map_err(|error| Failure::unreadable(&error))?;
-    if before.len() > job.recipe.limits.file {
-        let text = format!("the file has {} MB, more than this program reads", before.len() / 1_000_000);
-        return Err(Failure::new(Kind::TooLarge, text).into());
-    }
+    check_size(before.len(), &job.recipe.limits)?;
     let bytes = read(&mut file, &before).map_err(|error| Failure::unreadable(&error))?;
     let Made { bytes: made, from, to, is_kept, warnings } = transform::transform(&bytes, &job.recipe)?;
     if is_replaced(&job.source, &before) {
@@ -110,14 +124,17 @@ fn attempt(job: &Job, target: &Path, may_write: &dyn Fn() -> bool) -> Result<Opt
     if !may_write() {
         return Err(Stop::Withheld);
     }
+    let is_in_place = fs::metadata(target).is_ok_and(|there| is_same(&there, &before));
     let finish = |file: &File| {
-        // What replaces its own source is as accessible as that.
-        if fs::metadata(target).is_ok_and(|there| is_same(&there, &before)) {
-            file.set_permissions(before.permissions())?;
+        if is_in_place {
+            keep_access(file, &before)?;
         }
         file.set_modified(opened)
     };
-    save(target, &made, finish).map_err(|error| {
+    // What takes the place of its own source cannot be made anew; any other output is after a power cut, if
+    // it is not whole.
+    let durability = if is_in_place { Durability::Now } else { Durability::Later };
+    save(target, &made, durability, finish).map_err(|error| {
         let text = format!("cannot write {}: {error}", name::shown(&job.output));
         let failure = Failure::new(Kind::Unwritable, text);
         match error.kind() {
@@ -156,8 +173,26 @@ fn is_same(a: &Metadata, b: &Metadata) -> bool {
     }
 }
 
+/// Makes a file as accessible as its source was.
+fn keep_access(file: &File, source: &Metadata) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt, fchown};
+        // Only root may give files away; to keep the group alone is allowed to others.
+        if fchown(file, Some(source.uid()), Some(source.gid())).is_err() {
+            let _ = fchown(file, None, Some(source.gid()));
+        }
+    }
+    file.set_permissions(source.permissions())
+}
+
 /// Writes a file as a whole or not at all. Its directory is created.
-fn save(target: &Path, bytes: &[u8], finish: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
+fn save(
+    target: &Path,
+    bytes: &[u8],
+    durability: Durability,
+    finish: impl FnOnce(&File) -> io::Result<()>,
+) -> io::Result<()> {
     let mut staged = match Staged::begin(target) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             fs::create_dir_all(target.parent().unwrap_or(Path::new(".")))?;
@@ -167,6 +202,5 @@ fn save(target: &Path, bytes: &[u8], finish: impl FnOnce(&File) -> io::Result<()
     };
     staged.write_all(bytes)?;
     finish(staged.file())?;
-    // After a power cut an output that is not whole is made anew.
-    staged.commit(Durability::Later)
+    staged.commit(durability)
 }

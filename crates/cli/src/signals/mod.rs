@@ -10,6 +10,8 @@
 //!   from SIGHUP alone, and a background job of a shell script is not stopped by the Ctrl-C that ends the
 //!   script.
 //!
+//! A file that reaches the limit of its size (`ulimit -f`) ends nothing: writing it fails.
+//!
 //! Where there are no such signals, Ctrl-C is the only one.
 //!
 //! ```no_run

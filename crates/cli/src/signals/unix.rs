@@ -15,6 +15,7 @@ use crate::end::Status;
 
 /// Calls `on_signal` for each signal, on one thread; ends the process when that is asked for.
 pub fn listen(mut on_signal: impl FnMut(Signal) -> Next + Send + 'static) -> io::Result<()> {
+    outlive_large_files();
     let heard: Vec<Signal> = Signal::ALL.into_iter().filter(|signal| !is_ignored(*signal)).collect();
     // Before any other handler: from the first one on the system does not end the process any more, and a
     // signal that only the other kind of handler saw would be lost.
@@ -52,6 +53,14 @@ pub fn listen(mut on_signal: impl FnMut(Signal) -> Next + Send + 'static) -> io:
         }
     })?;
     Ok(())
+}
+
+/// A file that has reached the limit of its size (`ulimit -f`) is from now on an error of the call that
+/// writes it, as a full disk is. By default it would end the process, and leave temporary files.
+fn outlive_large_files() {
+    // SAFETY: no handler is installed; the signal is a valid number.
+    // Where it cannot be ignored the process ends as it would have.
+    let _ = unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
 
 fn number(signal: Signal) -> i32 {

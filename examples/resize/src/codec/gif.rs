@@ -6,7 +6,7 @@ use std::num::NonZeroU64;
 use gif::{ColorOutput, DecodeOptions, DecodingError, DisposalMethod, MemoryLimit, Repeat};
 
 use super::{Decoder, Frame, Frames, Header, Picture, Source};
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::format::Input;
 use crate::raster::{Model, Raster, Samples};
 use crate::recipe::Limits;
@@ -14,10 +14,22 @@ use crate::recipe::Limits;
 /// What browsers make of a delay of nothing, in milliseconds.
 const USUAL_DELAY: u32 = 100;
 
-fn options(limits: &Limits) -> DecodeOptions {
+/// What a frame may be larger than the canvas, in bytes: some files have frames that stick out a little.
+const SLACK: u64 = 1 << 20;
+
+/// For a source whose first bytes these are. A frame gets no more memory than its canvas, which is what the
+/// header has announced.
+fn options(head: &[u8], limits: &Limits) -> DecodeOptions {
+    let canvas = match head {
+        &[_, _, _, _, _, _, a, b, c, d, ..] => {
+            4 * u64::from(u16::from_le_bytes([a, b])) * u64::from(u16::from_le_bytes([c, d]))
+        }
+        _ => 0,
+    };
+    let most = NonZeroU64::new(limits.memory.min(canvas + SLACK)).unwrap_or(NonZeroU64::MIN);
     let mut options = DecodeOptions::new();
     options.set_color_output(ColorOutput::RGBA);
-    options.set_memory_limit(MemoryLimit::Bytes(NonZeroU64::new(limits.memory).unwrap_or(NonZeroU64::MIN)));
+    options.set_memory_limit(MemoryLimit::Bytes(most));
     options
 }
 
@@ -26,13 +38,18 @@ fn failure(error: DecodingError) -> Failure {
         DecodingError::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
             Failure::damaged("the file is cut short")
         }
+        DecodingError::UnexpectedEof => Failure::damaged("the file is cut short"),
         DecodingError::Io(error) => Failure::unreadable(&error),
+        DecodingError::OutOfMemory | DecodingError::MemoryLimit => {
+            Failure::new(Kind::TooLarge, "a frame is larger than the picture, or --max-memory allows less")
+        }
         other => Failure::damaged(other),
     }
 }
 
 pub fn header(reader: &mut dyn Source, limits: &Limits) -> Result<Header, Failure> {
-    let mut options = options(limits);
+    let head = reader.fill_buf().map_err(|error| Failure::unreadable(&error))?;
+    let mut options = options(head, limits);
     options.skip_frame_decoding(true);
     let mut decoder = options.read_info(reader).map_err(failure)?;
     let mut count = 0;
@@ -57,7 +74,7 @@ pub fn header(reader: &mut dyn Source, limits: &Limits) -> Result<Header, Failur
 
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, Failure> {
     let mut cursor = Cursor::new(bytes);
-    let mut canvas = Canvas::open(&mut cursor, limits)?;
+    let mut canvas = Canvas::open(&mut cursor, bytes, limits)?;
     let frame = canvas.next()?.ok_or_else(|| Failure::damaged("the file has no picture"))?;
     Ok(Picture { has_palette: true, ..Picture::of(frame.raster) })
 }
@@ -68,7 +85,7 @@ pub fn frames(
     each: &mut dyn FnMut(Frame) -> Result<(), Failure>,
 ) -> Result<u32, Failure> {
     let mut cursor = Cursor::new(bytes);
-    let mut canvas = Canvas::open(&mut cursor, limits)?;
+    let mut canvas = Canvas::open(&mut cursor, bytes, limits)?;
     while let Some(frame) = canvas.next()? {
         each(frame)?;
     }
@@ -86,8 +103,8 @@ struct Canvas<'a> {
 }
 
 impl<'a> Canvas<'a> {
-    fn open(reader: &'a mut (dyn Source + 'a), limits: &Limits) -> Result<Self, Failure> {
-        let decoder = options(limits).read_info(reader).map_err(failure)?;
+    fn open(reader: &'a mut (dyn Source + 'a), head: &[u8], limits: &Limits) -> Result<Self, Failure> {
+        let decoder = options(head, limits).read_info(reader).map_err(failure)?;
         let size = usize::from(decoder.width()) * usize::from(decoder.height()) * 4;
         Ok(Canvas { decoder, pixels: vec![0; size] })
     }

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind};
 
 use longshore_jpeg::{Colour, Error, Header as Jpeg, Image, Plane, Scale, Segments};
 
-use super::{Decoder, Frames, Header, Picture, Source};
+use super::{Decoder, Frames, Header, Picture, Source, gain_map};
 use crate::colour::Profile;
 use crate::failure::{Failure, Kind};
 use crate::format::Input;
@@ -14,14 +14,23 @@ use crate::recipe::Limits;
 /// Segments of one header. Real ones have some hundreds, where a film or a depth map is part of a picture.
 const MOST_SEGMENTS: usize = 20_000;
 
-const EXIF: &[u8] = b"Exif\0\0";
-const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
+/// Bytes of those that are kept until the header is understood. Real ones have one segment of 64 kB among
+/// them.
+const MOST_HEADER: usize = 1 << 20;
 
-pub fn header(reader: &mut dyn Source) -> Result<Header, Failure> {
-    let file = condensed(reader).map_err(|error| match error.kind() {
+const EXIF: &[u8] = b"Exif\0\0";
+pub const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
+
+/// The head of each part of a colour profile (ICC.1:2010, B.4); two bytes with numbers follow.
+const ICC: &[u8; 12] = b"ICC_PROFILE\0";
+
+pub fn header(reader: &mut dyn Source, limits: &Limits) -> Result<Header, Failure> {
+    let mut profile = 0;
+    let file = condensed(reader, &mut profile).map_err(|error| match error.kind() {
         ErrorKind::UnexpectedEof => failure(Error::CutShort),
         _ => Failure::unreadable(&error),
     })?;
+    check_profile(profile, limits)?;
     match Jpeg::read(&file) {
         Err(error) => Err(failure(error)),
         Ok(jpeg) => Ok(described(jpeg, &file)),
@@ -29,9 +38,10 @@ pub fn header(reader: &mut dyn Source) -> Result<Header, Failure> {
 }
 
 /// The header of a file up to its first scan, without the segments that say nothing about it: they can be
-/// megabytes.
-fn condensed(reader: &mut dyn Source) -> io::Result<Vec<u8>> {
+/// megabytes. Adds up the bytes of its colour profile.
+fn condensed(reader: &mut dyn Source, profile: &mut u64) -> io::Result<Vec<u8>> {
     let mut file = vec![0; 2];
+    let mut has_exif = false;
     reader.read_exact(&mut file)?;
     for _ in 0..MOST_SEGMENTS {
         let marker = marker(reader)?;
@@ -51,11 +61,22 @@ fn condensed(reader: &mut dyn Source) -> io::Result<Vec<u8>> {
             file.resize(start + usize::from(contents), 0);
             reader.read_exact(&mut file[start..])?;
             // Other segments of that number are XMP packets, of which there can be many.
-            if marker == 0xe1 && !file[start..].starts_with(EXIF) {
+            if marker == 0xe1 && (has_exif || !file[start..].starts_with(EXIF)) {
                 file.truncate(start - 4);
+            } else {
+                has_exif |= marker == 0xe1;
+            }
+            if file.len() > MOST_HEADER {
+                break;
             }
         } else {
-            reader.seek_relative(contents.into())?;
+            let mut head = [0; ICC.len()];
+            let length = if marker == 0xe2 { ICC.len().min(contents.into()) } else { 0 };
+            reader.read_exact(&mut head[..length])?;
+            if head == *ICC {
+                *profile += u64::from(contents).saturating_sub(ICC.len() as u64 + 2);
+            }
+            reader.seek_relative(i64::from(contents) - length as i64)?;
         }
         if marker == 0xda {
             return Ok(file);
@@ -111,6 +132,14 @@ fn segment<'a>(bytes: &'a [u8], number: u8, name: &[u8]) -> Option<&'a [u8]> {
     segments.find_map(|segment| segment.contents.strip_prefix(name))
 }
 
+fn check_profile(bytes: u64, limits: &Limits) -> Result<(), Failure> {
+    if bytes <= limits.profile {
+        return Ok(());
+    }
+    let text = format!("its colour profile has more than {} kB", limits.profile / 1000);
+    Err(Failure::new(Kind::TooLarge, text))
+}
+
 pub fn decode(
     bytes: &[u8],
     jpeg: &Jpeg,
@@ -122,17 +151,17 @@ pub fn decode(
     let damage = image.damage.map(|damage| damage.to_string());
     let exif = segment(bytes, 1, EXIF);
     let profile = longshore_jpeg::icc_profile(bytes);
-    if profile.as_ref().is_some_and(|profile| profile.len() as u64 > limits.profile) {
-        let text = format!("its colour profile has more than {} kB", limits.profile / 1000);
-        return Err(Failure::new(Kind::TooLarge, text));
+    let mut warnings = Vec::new();
+    if profile.is_none() && segment(bytes, 2, ICC).is_some() {
+        warnings.push("its colour profile lacks a part and is left out".into());
     }
+    check_profile(profile.as_ref().map_or(0, |profile| profile.len() as u64), limits)?;
     let profile = match profile {
         Some(profile) => Profile::Icc(profile),
         None if super::of_exif(exif).is_adobe_rgb && jpeg.components.len() == 3 => Profile::adobe_rgb(),
         None => Profile::Srgb,
     };
-    let mut warnings = Vec::new();
-    if has_gain_map(bytes) {
+    if gain_map::is_in(bytes) {
         warnings.push("its gain map (the bright part of an HDR picture) is left out".into());
     }
     Ok(Picture {
@@ -143,17 +172,6 @@ pub fn decode(
         has_palette: false,
         damage,
         warnings,
-    })
-}
-
-/// Whether a second picture says how bright this one is where a screen can show more (Ultra HDR; ISO
-/// 21496-1).
-pub fn has_gain_map(bytes: &[u8]) -> bool {
-    let has = |text: &[u8], part: &[u8]| text.windows(part.len()).any(|window| window == part);
-    Segments::of(bytes).any(|segment| {
-        segment.contents.starts_with(b"urn:iso:std:iso:ts:21496:-1\0")
-            || segment.contents.starts_with(XMP)
-                && has(segment.contents, b"http://ns.adobe.com/hdr-gain-map/1.0/")
     })
 }
 

@@ -3,6 +3,7 @@
 //! Whatever a file contains is read by code that is safe by construction (no C library sees a source), and
 //! within limits: a header is read before anything of the announced size is allocated.
 
+mod gain_map;
 mod gif;
 mod jpeg;
 mod png;
@@ -118,7 +119,7 @@ pub struct Frame {
 pub fn header(reader: &mut dyn Source, limits: &Limits) -> Result<Header, Failure> {
     let head = reader.fill_buf().map_err(|error| Failure::unreadable(&error))?;
     let header = match format::sniff(&head[..head.len().min(format::SNIFF)]) {
-        Sniffed::Known(Input::Jpeg) => jpeg::header(reader)?,
+        Sniffed::Known(Input::Jpeg) => jpeg::header(reader, limits)?,
         Sniffed::Known(Input::Png) => png::header(reader, limits)?,
         Sniffed::Known(Input::Webp) => webp::header(reader, limits)?,
         Sniffed::Known(Input::Gif) => gif::header(reader, limits)?,

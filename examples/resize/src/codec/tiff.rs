@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use tiff::decoder::{Decoder as Tiff, DecodingResult, Limits as TiffLimits};
-use tiff::tags::Tag;
+use tiff::tags::{Tag, Type, ValueBuffer};
 use tiff::{ColorType, TiffError};
 
 use super::{Decoder, Frames, Header, Picture, Source};
@@ -17,13 +17,17 @@ use crate::recipe::Limits;
 /// The profile's tag (ICC.1:2010, B.5).
 const ICC: Tag = Tag::Unknown(34_675);
 
+/// What tags may take while the header is read.
+const MOST_TAGS: u64 = 8 << 20;
+
 /// The decoder of any source.
 type Opened<'a> = Tiff<&'a mut (dyn Source + 'a)>;
 
-fn open<'a>(reader: &'a mut (dyn Source + 'a), limits: &Limits) -> Result<Opened<'a>, Failure> {
+/// Opens a source with so many bytes for its pixels or its tags.
+fn open<'a>(reader: &'a mut (dyn Source + 'a), most: u64, limits: &Limits) -> Result<Opened<'a>, Failure> {
     let bytes = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
     let mut bounds = TiffLimits::default();
-    bounds.decoding_buffer_size = bytes(limits.memory);
+    bounds.decoding_buffer_size = bytes(most);
     bounds.intermediate_buffer_size = bytes(limits.memory);
     bounds.ifd_value_size = bytes(limits.profile.max(1 << 20));
     Ok(Tiff::new(reader).map_err(failure)?.with_limits(bounds))
@@ -86,7 +90,8 @@ fn orientation(tiff: &mut Opened<'_>) -> Orientation {
 }
 
 pub fn header(reader: &mut dyn Source, limits: &Limits) -> Result<Header, Failure> {
-    let mut tiff = open(reader, limits)?;
+    let mut tiff = open(reader, MOST_TAGS, limits)?;
+    check_profile(&mut tiff, limits)?;
     let Layout { model, bits, .. } = layout(&mut tiff)?;
     let depth = if bits == 16 { 2 } else { 1 };
     Ok(Header {
@@ -102,9 +107,28 @@ pub fn header(reader: &mut dyn Source, limits: &Limits) -> Result<Header, Failur
     })
 }
 
+/// The colour profile. One that cannot be read is refused, because without it the colours would be wrong.
+fn profile(tiff: &mut Opened<'_>, limits: &Limits) -> Result<Option<Vec<u8>>, Failure> {
+    check_profile(tiff, limits)?;
+    // As bytes: each would be a value of 32 bytes otherwise.
+    let mut value = ValueBuffer::empty(Type::UNDEFINED);
+    let found = tiff.image_ifd().find_tag_buf(ICC, &mut value).map_err(failure)?;
+    Ok(found.map(|_| value.as_bytes().to_vec()))
+}
+
+fn check_profile(tiff: &mut Opened<'_>, limits: &Limits) -> Result<(), Failure> {
+    match tiff.image_ifd().find_entry(ICC) {
+        Some(entry) if entry.count() > limits.profile => {
+            let text = format!("its colour profile has more than {} kB", limits.profile / 1000);
+            Err(Failure::new(Kind::TooLarge, text))
+        }
+        _ => Ok(()),
+    }
+}
+
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, Failure> {
     let mut cursor = Cursor::new(bytes);
-    let mut tiff = open(&mut cursor, limits)?;
+    let mut tiff = open(&mut cursor, limits.memory, limits)?;
     let layout = layout(&mut tiff)?;
     let (width, height) = tiff.dimensions().map_err(failure)?;
     let palette = if layout.has_palette {
@@ -112,11 +136,7 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, Failure> {
     } else {
         None
     };
-    let icc = tiff.find_tag(ICC).ok().flatten().and_then(|value| value.into_u8_vec().ok());
-    if icc.as_ref().is_some_and(|profile| profile.len() as u64 > limits.profile) {
-        let text = format!("its colour profile has more than {} kB", limits.profile / 1000);
-        return Err(Failure::new(Kind::TooLarge, text));
-    }
+    let icc = profile(&mut tiff, limits)?;
     // 1 is alpha that the colours are multiplied by.
     let extra = tiff.find_tag_unsigned_vec::<u16>(Tag::ExtraSamples).ok().flatten();
     let is_premultiplied = layout.model.has_alpha() && extra.is_some_and(|kinds| kinds.first() == Some(&1));

@@ -1,23 +1,51 @@
 //! WebP sources.
 
-use std::io::Cursor;
+use std::io::{Cursor, ErrorKind, SeekFrom};
 
 use image_webp::{DecodingError, LoopCount, WebPDecoder};
 
 use super::{Decoder, Frame, Frames, Header, Picture, Source};
 use crate::colour::Profile;
+use crate::encode::riff::{self, Survey};
 use crate::failure::{Failure, Kind};
 use crate::format::Input;
 use crate::raster::{Model, Raster, Samples};
 use crate::recipe::Limits;
 
-fn open<'a>(
-    reader: &'a mut (dyn Source + 'a),
-    limits: &Limits,
-) -> Result<WebPDecoder<&'a mut (dyn Source + 'a)>, Failure> {
+/// The decoder of any source.
+type Opened<'a> = WebPDecoder<&'a mut (dyn Source + 'a)>;
+
+/// Opens a source of which the heads of all chunks are acceptable.
+fn open<'a>(reader: &'a mut (dyn Source + 'a), limits: &Limits) -> Result<Opened<'a>, Failure> {
+    match riff::survey(reader) {
+        Ok(found) => check(&found, limits)?,
+        // What is cut short is told by the decoder.
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => {}
+        Err(error) => return Err(Failure::unreadable(&error)),
+    }
+    reader.seek(SeekFrom::Start(0)).map_err(|error| Failure::unreadable(&error))?;
     let mut decoder = WebPDecoder::new(reader).map_err(failure)?;
     decoder.set_memory_limit(usize::try_from(limits.memory).unwrap_or(usize::MAX));
     Ok(decoder)
+}
+
+/// Refuses what the decoder would find out too late: a coded picture that is larger than the container
+/// announces, when it has decoded it; metadata that is too large, when it has read it.
+fn check(found: &Survey, limits: &Limits) -> Result<(), Failure> {
+    for (name, bytes) in [("colour profile", found.icc), ("EXIF data", found.exif)] {
+        if bytes > limits.profile {
+            let text = format!("its {name} has more than {} kB", limits.profile / 1000);
+            return Err(Failure::new(Kind::TooLarge, text));
+        }
+    }
+    let picture = found.picture;
+    match found.canvas {
+        Some(canvas) if picture.0 > canvas.0 || picture.1 > canvas.1 => Err(Failure::damaged(format!(
+            "it announces {}x{} pixels and has a picture of {}x{}",
+            canvas.0, canvas.1, picture.0, picture.1
+        ))),
+        _ => Ok(()),
+    }
 }
 
 fn failure(error: DecodingError) -> Failure {
@@ -35,7 +63,7 @@ fn failure(error: DecodingError) -> Failure {
 
 pub fn header(reader: &mut dyn Source, limits: &Limits) -> Result<Header, Failure> {
     let mut decoder = open(reader, limits)?;
-    let exif = decoder.exif_metadata().ok().flatten();
+    let exif = decoder.exif_metadata().map_err(failure)?;
     let is_animated = decoder.is_animated();
     Ok(Header {
         format: Input::Webp,
@@ -61,14 +89,13 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, Failure> {
     let mut decoder = open(&mut cursor, limits)?;
     let (width, height) = decoder.dimensions();
     let model = if decoder.has_alpha() { Model::Rgba } else { Model::Rgb };
-    let mut samples = vec![0; width as usize * height as usize * model.channels()];
     let icc = decoder.icc_profile().map_err(failure)?;
-    if icc.as_ref().is_some_and(|profile| profile.len() as u64 > limits.profile) {
-        let text = format!("its colour profile has more than {} kB", limits.profile / 1000);
-        return Err(Failure::new(Kind::TooLarge, text));
-    }
-    let exif = decoder.exif_metadata().ok().flatten();
+    let exif = decoder.exif_metadata().map_err(failure)?;
+    // Nothing depends on the pixels of this: what is too large is left out.
+    decoder.set_memory_limit(usize::try_from(limits.profile).unwrap_or(usize::MAX));
     let xmp = decoder.xmp_metadata().ok().flatten();
+    decoder.set_memory_limit(usize::try_from(limits.memory).unwrap_or(usize::MAX));
+    let mut samples = vec![0; width as usize * height as usize * model.channels()];
     if decoder.is_animated() {
         decoder.read_frame(&mut samples).map_err(failure)?;
     } else {

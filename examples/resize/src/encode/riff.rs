@@ -1,5 +1,9 @@
 //! The container of WebP files (RFC 9649, section 2.7).
 
+use std::io::{self, SeekFrom};
+
+use crate::codec::Source;
+
 /// The parts of a WebP file.
 #[derive(Debug, Default)]
 pub struct Parts {
@@ -52,6 +56,68 @@ pub fn chunks(file: &[u8]) -> Option<Vec<([u8; 4], &[u8])>> {
     Some(chunks)
 }
 
+/// What the heads of a file's chunks tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Survey {
+    /// Width and height of the canvas; without one a picture announces its own size.
+    pub canvas: Option<(u32, u32)>,
+    /// The largest width and height of a picture.
+    pub picture: (u32, u32),
+    /// Bytes of the largest colour profile.
+    pub icc: u64,
+    /// Bytes of the largest piece of EXIF data.
+    pub exif: u64,
+}
+
+/// Walks over the chunks without reading their contents.
+///
+/// # Errors
+/// What the system says, and [`io::ErrorKind::UnexpectedEof`] where the head of a picture is cut.
+pub fn survey(reader: &mut dyn Source) -> io::Result<Survey> {
+    // Behind the head of the file.
+    reader.seek(SeekFrom::Start(12))?;
+    let mut found = Survey::default();
+    loop {
+        let mut head = [0; 8];
+        match reader.read_exact(&mut head) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(found),
+            Err(error) => return Err(error),
+        }
+        let [a, b, c, d, size @ ..] = head;
+        let size = u32::from_le_bytes(size);
+        let mut read = 0;
+        match &[a, b, c, d] {
+            name @ (b"VP8X" | b"VP8 " | b"VP8L") => {
+                let mut contents = [0; 10];
+                reader.read_exact(&mut contents)?;
+                read = 10;
+                if name == b"VP8X" {
+                    found.canvas = found.canvas.or(canvas_size(&contents));
+                } else if let Some(((width, height), _)) = picture_size(name, &contents) {
+                    found.picture = (width.max(found.picture.0), height.max(found.picture.1));
+                }
+            }
+            b"ICCP" => found.icc = found.icc.max(size.into()),
+            b"EXIF" => found.exif = found.exif.max(size.into()),
+            // Its chunks follow behind its own head.
+            b"ANMF" => {
+                reader.seek_relative(16)?;
+                continue;
+            }
+            _ => {}
+        }
+        reader.seek_relative(i64::from(size) + i64::from(size % 2) - read)?;
+    }
+}
+
+/// Width and height that a chunk VP8X names.
+fn canvas_size(contents: &[u8]) -> Option<(u32, u32)> {
+    let &[_, _, _, _, a, b, c, d, e, f, ..] = contents else { return None };
+    let side = |a, b, c| u32::from_le_bytes([a, b, c, 0]) + 1;
+    Some((side(a, b, c), side(d, e, f)))
+}
+
 impl Parts {
     /// Takes a file apart.
     pub fn of(file: &[u8]) -> Option<Parts> {
@@ -59,11 +125,9 @@ impl Parts {
         for (name, contents) in chunks(file)? {
             match &name {
                 b"VP8X" => {
-                    let &[flags, _, _, _, a, b, c, d, e, f, ..] = contents else { return None };
-                    parts.has_alpha = flags & 0x10 != 0;
-                    parts.is_animated = flags & 0x02 != 0;
-                    let side = |a, b, c| u32::from_le_bytes([a, b, c, 0]) + 1;
-                    parts.size = (side(a, b, c), side(d, e, f));
+                    parts.size = canvas_size(contents)?;
+                    parts.has_alpha = contents[0] & 0x10 != 0;
+                    parts.is_animated = contents[0] & 0x02 != 0;
                 }
                 b"ICCP" => parts.icc = Some(contents.to_vec()),
                 b"EXIF" => parts.exif = Some(contents.to_vec()),

@@ -43,9 +43,11 @@ fn jpeg(bytes: &[u8], metadata: &Metadata, keep_rest: bool) -> Option<Vec<u8>> {
     if let Some(xmp) = &metadata.xmp {
         put(0xe1, &[XMP_HEAD, xmp]);
     }
+    // A part of a profile is none.
+    let has_profile = longshore_jpeg::icc_profile(bytes).is_some();
     for segment in &segments {
         let is_needed = match segment.number {
-            2 => segment.contents.starts_with(b"ICC_PROFILE\0"),
+            2 => has_profile && segment.contents.starts_with(b"ICC_PROFILE\0"),
             14 => segment.contents.starts_with(b"Adobe"),
             0 | 1 => false,
             _ => keep_rest,

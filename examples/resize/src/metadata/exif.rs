@@ -46,7 +46,7 @@ const BASIC: &[Tag] = &[
 ];
 
 /// Reads what can be read: broken metadata is no reason to refuse the pixels.
-fn read(data: &[u8]) -> Option<Exif> {
+pub(crate) fn read(data: &[u8]) -> Option<Exif> {
     let mut reader = Reader::new();
     reader.continue_on_error(true);
     match reader.read_raw(data.to_vec()) {
@@ -62,10 +62,13 @@ pub fn facts(data: &[u8]) -> Facts {
     let field = |tag| exif.get_field(tag, In::PRIMARY);
     let number = field(Tag::Orientation).and_then(|field| field.value.get_uint(0));
     let index = field(Tag::InteroperabilityIndex);
-    let is_adobe = index.is_some_and(|field| match &field.value {
+    let is_option_file = index.is_some_and(|field| match &field.value {
         Value::Ascii(texts) => texts.first().is_some_and(|text| text.starts_with(b"R03")),
         _ => false,
     });
+    // 2 is no number of the standard; some cameras write it all the same.
+    let is_adobe =
+        is_option_file || field(Tag::ColorSpace).is_some_and(|field| field.value.get_uint(0) == Some(2));
     Facts {
         orientation: number.and_then(Orientation::from_exif).unwrap_or(Orientation::UPRIGHT),
         is_adobe_rgb: is_adobe,

@@ -52,13 +52,17 @@ pub fn cmyk_profile() -> Vec<u8> {
 
 /// A JPEG of one colour in inks, with a profile or without.
 fn inks(bench: &Bench, name: &str, ink: [u8; 4], profile: Option<&[u8]>) {
+    inks_as(bench, name, ink, profile, jpeg_encoder::ColorType::Cmyk);
+}
+
+fn inks_as(bench: &Bench, name: &str, ink: [u8; 4], profile: Option<&[u8]>, coding: jpeg_encoder::ColorType) {
     let pixels: Vec<u8> = std::iter::repeat_n(ink, 32 * 32).flatten().collect();
     bench.write(name, |path| {
         let mut encoder = jpeg_encoder::Encoder::new_file(path, 95).expect("a file");
         if let Some(profile) = profile {
             encoder.add_icc_profile(profile).expect("a profile");
         }
-        encoder.encode(&pixels, 32, 32, jpeg_encoder::ColorType::Cmyk).expect("a JPEG");
+        encoder.encode(&pixels, 32, 32, coding).expect("a JPEG");
     });
 }
 
@@ -74,6 +78,12 @@ fn inks_go_through_their_profile() {
     inks(&bench, "in/black.jpg", [0, 0, 0, 255], Some(&profile));
     inks(&bench, "in/paper.jpg", [0, 0, 0, 0], Some(&profile));
     inks(&bench, "in/plain.jpg", [255, 0, 0, 0], None);
+    // The same inks as luma, chroma and black.
+    let coding = jpeg_encoder::ColorType::CmykAsYcck;
+    inks_as(&bench, "in/ycck.jpg", [255, 0, 0, 0], Some(&profile), coding);
+    inks_as(&bench, "in/plain-ycck.jpg", [255, 0, 0, 0], None, coding);
+    inks_as(&bench, "in/mixed-ycck.jpg", [40, 200, 90, 60], None, coding);
+    inks(&bench, "in/mixed.jpg", [40, 200, 90, 60], None);
     for (format, extension) in [("jpeg", "jpg"), ("png", "png"), ("webp", "webp")] {
         // Smaller, and at its own size: a file of inks is never kept as it is.
         for size in ["16x16", "64x64"] {
@@ -85,6 +95,12 @@ fn inks_go_through_their_profile() {
             assert!(near(pixel("black"), [0, 0, 0], 4), "{:?}", pixel("black"));
             assert!(near(pixel("paper"), [255, 255, 255], 4), "{:?}", pixel("paper"));
             assert!(near(pixel("plain"), [0, 255, 255], 4), "{:?}", pixel("plain"));
+            assert!(near(pixel("ycck"), [145, 145, 145], 4), "{:?}", pixel("ycck"));
+            assert!(near(pixel("plain-ycck"), [0, 255, 255], 6), "{:?}", pixel("plain-ycck"));
+            // (255 - ink) * (255 - black) / 255.
+            for name in ["mixed", "mixed-ycck"] {
+                assert!(near(pixel(name), [164, 42, 126], 6), "{name}: {:?}", pixel(name));
+            }
         }
     }
 }
@@ -129,6 +145,19 @@ fn profiles_of_colours_are_kept_and_nonsense_left_out() {
             assert_eq!(icc(&bench, name), is_kept.then(|| profile.clone()), "{format}");
             assert_eq!(run.stderr.contains("does not fit"), !is_kept, "{}", run.stderr);
         }
+    }
+}
+
+/// Without one of its parts a profile is none, and its colours cannot be right.
+#[test]
+fn a_profile_that_lacks_a_part_is_left_out_with_a_warning() {
+    let bench = Bench::new();
+    let adobe = moxcms::ColorProfile::new_adobe_rgb().encode().expect("a profile");
+    let segment = [&b"ICC_PROFILE\0\x01\x02"[..], &adobe].concat();
+    bench.jpeg_with_segment("in/a.jpg", (20, 10), 2, &segment);
+    for size in ["10x", "20x"] {
+        bench.run(&["--force", "--size", size]).expect(0).complains("its colour profile lacks a part");
+        assert_eq!(icc(&bench, "out/a.jpg"), None);
     }
 }
 

@@ -114,6 +114,15 @@ fn avif_is_written_or_the_feature_is_named() {
         assert_eq!(&file[4..12], b"ftypavif");
         let run = bench.run(&["--format", "avif", "--size", "20x"]).expect(0);
         assert!(run.stdout.contains("1 up to date"), "{}", run.stdout);
+        // Another size, or a file that is cut, is made anew.
+        let run = bench.run(&["--format", "avif", "--size", "16x"]).expect(0);
+        assert!(run.stdout.contains("1 resized"), "{}", run.stdout);
+        let file = fs::read(bench.path("out/a.avif")).expect("the output");
+        for spoilt in [&file[..file.len() / 2], &vec![0; file.len()]] {
+            bench.bytes("out/a.avif", spoilt);
+            let run = bench.run(&["--format", "avif", "--size", "16x"]).expect(0);
+            assert!(run.stdout.contains("1 resized"), "{}", run.stdout);
+        }
     } else {
         bench.run(&["--format", "avif"]).expect(1).complains("feature `avif`");
     }

@@ -2,7 +2,9 @@
 
 mod batch;
 mod bench;
+mod bombs;
 mod colour;
+mod disks;
 mod ends;
 mod formats;
 mod fuzz;

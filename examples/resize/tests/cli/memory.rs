@@ -40,6 +40,26 @@ fn images_that_are_worked_on_together_fit_into_the_limit() {
     }
 }
 
+/// A batch of many images takes no more than one of few, but for the few hundred bytes that the report has of
+/// each. `examples/resize/race/robust.sh` does the same with 5,000.
+#[test]
+fn many_images_take_no_more_than_few() {
+    let bench = Bench::new();
+    let image = bench.image("in/0.jpg", 300, 200);
+    let options = ["--max-memory", "16M", "--jobs", "3"];
+    let of = |count: u64| {
+        for number in 1..count {
+            let link = bench.path(&format!("in/{number}.jpg"));
+            if !link.exists() {
+                fs::hard_link(&image, link).expect("a link");
+            }
+        }
+        peak(&bench, "in", count, &options)
+    };
+    let (few, many) = (of(40), of(1_200));
+    assert!(many <= few + (4 << 20), "{few} for 40 and {many} for 1,200");
+}
+
 /// What is foretold of each format is not less than what is taken, and not far more.
 #[test]
 fn every_format_is_judged_by_its_header() {

@@ -95,6 +95,20 @@ fn equal_names_are_kept_apart_by_parents_or_a_template() {
 }
 
 #[test]
+fn an_extension_in_the_template_names_the_format() {
+    let bench = Bench::new();
+    bench.image("in/a.png", 40, 20);
+    bench.image("in/b.jpg", 40, 20);
+    bench.run(&["--name", "tn_{stem}.jpg"]).expect(0);
+    assert_eq!(bench.files("out"), ["tn_a.jpg", "tn_b.jpg"]);
+    let head = fs::read(bench.path("out/tn_a.jpg")).expect("the output");
+    assert_eq!(image::guess_format(&head).ok(), Some(image::ImageFormat::Jpeg));
+    bench.run(&["--name", "{stem}.jpg", "--format", "jpeg", "--force"]).expect(0);
+    bench.run(&["--name", "{stem}.jpg", "--format", "webp"]).expect(2).complains("--name says jpg");
+    bench.run(&["--name", "{stem}.gif"]).expect(2).complains("{stem}.gif");
+}
+
+#[test]
 fn names_are_read_from_lists() {
     let bench = Bench::new();
     for name in ["in/a.png", "in/b b.png", "in/c.png"] {

@@ -16,7 +16,24 @@ fn the_page_shows_every_file_and_needs_nothing_else() {
     assert!(page.contains("80x40 &rarr; 20x10") && page.contains("1 resized, 0 up to date, 1 failed"));
     assert!(page.contains("&lt;b&gt;&amp;.png") && !page.contains("<b>&.png"));
     assert!(!page.contains("http"), "nothing is fetched");
-    bench.run(&["--report", "nowhere/report.html", "--force"]).expect(1).complains("nowhere/report.html");
+    bench.run(&["--report", "sheets/report.html", "--force"]).expect(1);
+    assert!(bench.path("sheets/report.html").is_file());
+}
+
+/// Before any work is done, and never in the place of a picture: a shell puts the first photograph where the
+/// name was forgotten.
+#[test]
+fn a_page_that_cannot_be_written_is_told_at_once() {
+    let bench = Bench::new();
+    let photo = bench.image("in/a.png", 80, 40);
+    let before = fs::read(&photo).expect("the photograph");
+    bench.bytes("file", b"in the way");
+    fs::create_dir(bench.path("sheet.html")).expect("a directory");
+    for page in ["file/report.html", "sheet.html", "in/a.png"] {
+        bench.run(&["--report", page]).expect(2).complains(page);
+        assert!(!bench.path("out").exists(), "{page}");
+    }
+    assert!(fs::read(&photo).expect("the photograph") == before);
 }
 
 #[test]

@@ -68,6 +68,36 @@ fn counts(finished: &Finished) -> [u64; 4] {
         .map(|name| summary["totals"][name].as_u64().expect("a number"))
 }
 
+/// A tree that takes minutes to list is not listed to its end.
+#[test]
+fn a_signal_ends_the_search_for_images() {
+    if !can_hold() {
+        return;
+    }
+    let bench = images();
+    for number in 0..300 {
+        bench.image(&format!("in/{number}/a.png"), 8, 8);
+    }
+    let mut command = Command::new("strace");
+    let slow = "inject=getdents64:delay_enter=1000000";
+    command.args(["-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=getdents64", "-e", slow]);
+    command.arg(env!("CARGO_BIN_EXE_resize")).args(one_worker("push")).current_dir(bench.path("."));
+    let start = Instant::now();
+    let mut program = Running::start(&mut command).expect("strace starts");
+    let listens = |status: &str| {
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        let caught = caught.and_then(|caught| u64::from_str_radix(caught.trim(), 16).ok());
+        caught.is_some_and(|caught| caught >> (Signal::Terminate.number() - 1) & 1 == 1)
+    };
+    let status = || fs::read_to_string(format!("/proc/{}/status", program.id())).unwrap_or_default();
+    wait_until("its attention", || listens(&status()));
+    program.signal(Signal::Terminate).expect("it runs");
+    let finished = program.finish().expect("it ends");
+    assert_eq!(finished.code(), Some(143), "{finished}");
+    assert!(start.elapsed() < Duration::from_secs(200), "{:?}", start.elapsed());
+    assert!(!bench.path("out").exists());
+}
+
 #[test]
 fn the_first_signal_lets_the_begun_end_and_tells_what_is_left() {
     if !can_hold() {

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::time::Duration;
 
-use crate::bench::Bench;
+use crate::bench::{Bench, exif};
 
 #[track_caller]
 fn second_run(bench: &Bench, resized: u32, up_to_date: u32) {
@@ -77,4 +77,32 @@ fn an_output_is_as_old_as_the_reading_of_its_source() {
     assert!(output >= modified(&source));
     let directory = modified(&bench.path("out"));
     assert!(output <= directory, "the rename came after the reading");
+}
+
+/// The same sides, the other way round, are another picture.
+#[test]
+fn an_output_that_was_not_turned_is_made_anew() {
+    let bench = Bench::new();
+    bench.jpeg_with_segment("in/a.jpg", (80, 40), 1, &exif(6));
+    bench.run(&["--size", "20x20", "--no-rotate"]).expect(0);
+    assert_eq!(bench.size("out/a.jpg"), (20, 10));
+    let run = bench.run(&["--size", "20x20"]).expect(0);
+    assert!(run.stdout.contains("1 resized, 0 up to date"), "{}", run.stdout);
+    assert_eq!(bench.size("out/a.jpg"), (10, 20));
+}
+
+/// Also where there is nothing to do.
+#[test]
+fn temporary_files_of_last_week_are_swept() {
+    let bench = Bench::new();
+    bench.image("in/sub/a.png", 80, 40);
+    second_run(&bench, 1, 0);
+    bench.bytes("out/sub/.longshore-1a2b3c.tmp", b"half");
+    bench.bytes("sheets/.longshore-4d5e6f.tmp", b"half");
+    let options = ["in", "-o", "out", "--size", "20x", "--report", "sheets/a.html"];
+    let dry = [&options[..5], &["--dry-run"]].concat();
+    let output = bench.command(&dry).output().expect("it starts");
+    assert!(output.status.success() && bench.path("out/sub/.longshore-1a2b3c.tmp").exists());
+    // Which looks for them.
+    bench.raw(&options).expect(0);
 }

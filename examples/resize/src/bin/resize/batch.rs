@@ -77,7 +77,7 @@ struct Begun {
 }
 
 /// Does what the command line says with the entries, until `stop` is cancelled. Fails only if the pool does
-/// not start.
+/// not start, or options contradict each other.
 pub fn run(
     entries: Vec<Result<Source, Unusable>>,
     destination: &Destination,
@@ -111,17 +111,18 @@ fn run_or_plan(
     planned: Option<&mut Vec<Planned>>,
 ) -> Result<Batch> {
     let budget = memory::budget(cli);
-    let rules = Arc::new(rules(destination, force, cli, budget));
+    let rules = Arc::new(rules(destination, force, cli, budget)?);
     match cli.model {
         Model::Push => run_on(builder::<Pool>(cli, budget), entries, rules, budget, cli, (stop, planned)),
         Model::Pull => run_on(builder::<PullPool>(cli, budget), entries, rules, budget, cli, (stop, planned)),
     }
 }
 
-fn rules(destination: &Destination, force: bool, cli: &Cli, budget: Budget) -> Rules {
+fn rules(destination: &Destination, force: bool, cli: &Cli, budget: Budget) -> Result<Rules> {
     let inputs = [Input::Jpeg, Input::Png, Input::Webp, Input::Gif, Input::Tiff];
-    Rules {
-        recipes: inputs.map(|input| (input, cli.recipe(input, budget.bytes))).to_vec(),
+    let format = cli.output_format()?;
+    Ok(Rules {
+        recipes: inputs.map(|input| (input, cli.recipe(input, format, budget.bytes))).to_vec(),
         destination: destination.clone(),
         existing: match (force, cli.skip_existing) {
             (true, _) => Existing::Replace,
@@ -129,7 +130,7 @@ fn rules(destination: &Destination, force: bool, cli: &Cli, budget: Budget) -> R
             (false, false) => Existing::Update,
         },
         memory: budget.bytes,
-    }
+    })
 }
 
 fn run_on<P: AnyPool>(
@@ -292,7 +293,12 @@ impl<P: AnyPool> Run<'_, P> {
         }
         match verdict {
             Verdict::Refused(failure) => self.refuse(index, source.path.clone(), output, failure),
-            Verdict::UpToDate => self.tell(Outcome::new(index, source.path.clone(), output, Status::Skipped)),
+            Verdict::UpToDate => {
+                if let (Some(output), false) = (&output, self.is_dry) {
+                    self.sweep_beside(output);
+                }
+                self.tell(Outcome::new(index, source.path.clone(), output, Status::Skipped));
+            }
             Verdict::Todo { sizes, memory, .. } if self.is_dry => {
                 let status = Status::Planned { from: sizes.from, to: sizes.to };
                 let outcome = Outcome::new(index, source.path.clone(), output, status);
@@ -311,7 +317,7 @@ impl<P: AnyPool> Run<'_, P> {
         if let Some(planned) = &mut self.planned {
             return planned.push(Planned { job, memory });
         }
-        self.sweep(job.output.parent().unwrap_or(Path::new(".")));
+        self.sweep_beside(&job.output);
         let (source, output) = (job.source.clone(), job.output.clone());
         let has_preview = self.has_page && index < MOST_PREVIEWS;
         let task = Task { index, job, memory, has_preview, between: self.budget.between };
@@ -350,8 +356,9 @@ impl<P: AnyPool> Run<'_, P> {
         }
     }
 
-    /// Removes what an earlier run that was killed has left in a directory.
-    fn sweep(&mut self, directory: &Path) {
+    /// Removes what an earlier run that was killed has left in the directory of an output.
+    fn sweep_beside(&mut self, target: &Path) {
+        let directory = target.parent().unwrap_or(Path::new("."));
         if self.swept.insert(directory.to_owned()) {
             // A directory that is not there yet has nothing; of one that cannot be read its outputs will
             // tell.

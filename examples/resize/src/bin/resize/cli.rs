@@ -4,6 +4,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::{Result, bail};
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, Parser, ValueEnum};
 use longshore_cli::amount;
 use longshore_resize::format::Output;
@@ -53,8 +55,8 @@ pub struct Cli {
     #[arg(long, help_heading = "Inputs and outputs")]
     pub parents: bool,
 
-    /// Names of results below the output directory, of {dir} {stem} {ext} {w} {h} [default:
-    /// {dir}/{stem}.{ext}]
+    /// Names of results below the output directory, of {dir} {stem} {ext} {w} {h}; an extension that is
+    /// spelt out is that of the format [default: {dir}/{stem}.{ext}]
     #[arg(long, value_name = "TEMPLATE", help_heading = "Inputs and outputs")]
     pub name: Option<Template>,
 
@@ -176,7 +178,8 @@ pub struct Cli {
     pub quiet: bool,
 
     /// Write a page with every picture before and after
-    #[arg(long, value_name = "FILE.html", conflicts_with = "dry_run", help_heading = "Reports")]
+    #[arg(long, value_name = "FILE.html", value_parser = PathBufValueParser::new().try_map(values::page))]
+    #[arg(conflicts_with = "dry_run", help_heading = "Reports")]
     pub report: Option<PathBuf>,
 
     /// Print the manual page, or completions for a shell, and end
@@ -226,12 +229,27 @@ impl Cli {
         }
     }
 
-    /// What is to be made of a source whose name or content says that it has this format.
-    pub fn recipe(&self, source: Input, memory: u64) -> Recipe {
+    /// The format of all outputs; `None` if each has its source's.
+    ///
+    /// # Errors
+    /// If the option and the template of names contradict each other.
+    pub fn output_format(&self) -> Result<Option<Output>> {
+        let named = self.name.as_ref().and_then(Template::format);
+        match (self.format.chosen(), named) {
+            (Some(chosen), Some(named)) if chosen != named => {
+                bail!("--format says {} and --name says {}", chosen.extension(), named.extension())
+            }
+            (chosen, named) => Ok(chosen.or(named)),
+        }
+    }
+
+    /// What is to be made of a source whose name or content says that it has this format. All outputs have
+    /// `format`, if it is given.
+    pub fn recipe(&self, source: Input, format: Option<Output>, memory: u64) -> Recipe {
         Recipe {
             size: self.size,
             enlarge: self.enlarge,
-            format: self.format.chosen().unwrap_or(source.kept()),
+            format: format.unwrap_or(source.kept()),
             quality: self.quality,
             progressive: self.progressive,
             webp: self.webp,

@@ -168,9 +168,11 @@ impl Plan {
     fn of(cli: &Cli, stop: &CancelToken) -> Result<Plan, Failure> {
         let (inputs, destination, force) = locate(cli).or_usage()?;
         let destination = absolute(destination).or_usage()?;
-        let found = find::find(&inputs, destination.root());
+        let found = find::find(&inputs, destination.root(), stop);
         found.tell();
-        ensure_something(&found).or_usage()?;
+        if !stop.is_cancelled() {
+            ensure_something(&found).or_usage()?;
+        }
         let (batch, planned) = batch::plan(found.entries, &destination, force, cli, stop).or_usage()?;
         let totals = batch.totals();
         let mut plan = Plan { images: Vec::new(), up_to_date: totals.skipped, failed: totals.failed };

@@ -5,6 +5,7 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
+use longshore::CancelToken;
 use longshore_cli::{input, print};
 use longshore_resize::failure::{Failure, Kind};
 use longshore_resize::format;
@@ -126,10 +127,10 @@ fn path_of(name: &[u8]) -> PathBuf {
     String::from_utf8_lossy(name).into_owned().into()
 }
 
-/// Expands the inputs. The directory `output` is not searched.
-pub fn find(inputs: &Inputs, output: Option<&Path>) -> Found {
+/// Expands the inputs, until `stop` is cancelled. The directory `output` is not searched.
+pub fn find(inputs: &Inputs, output: Option<&Path>, stop: &CancelToken) -> Found {
     let output = output.and_then(|output| fs::canonicalize(output).ok());
-    let walk = Walk { output: output.as_deref(), pattern: None };
+    let walk = Walk { output: output.as_deref(), pattern: None, stop };
     let mut found = Found::default();
     let mut unmatched = Vec::new();
     for path in &inputs.listed {
@@ -194,6 +195,8 @@ struct Walk<'a> {
     output: Option<&'a Path>,
     /// What names must match, in lower case.
     pattern: Option<&'a str>,
+    /// Ends the search.
+    stop: &'a CancelToken,
 }
 
 impl Walk<'_> {
@@ -202,6 +205,10 @@ impl Walk<'_> {
         for entry in
             WalkDir::new(root).sort_by_file_name().into_iter().filter_entry(|entry| self.enters(entry))
         {
+            // A large tree on a slow file system takes minutes.
+            if self.stop.is_cancelled() {
+                return;
+            }
             match entry {
                 Ok(entry) => self.take(root, entry.path(), found),
                 Err(error) => {

@@ -28,8 +28,8 @@ Pictures:
   is left out, with a warning.
   Animated GIF and WebP stay animated as WebP. Everywhere else an animation is refused unless
   --animation first takes its first frame.
-  A file of which a part is missing fails, unless --damage warn takes what there is. Other damage to the
-  pixels of a JPEG goes unnoticed where the decoder bridges it.
+  A file of which a part is missing fails, unless --damage warn takes what there is of a JPEG or PNG
+  file. Other damage to the pixels of a JPEG goes unnoticed where the decoder bridges it.
 
 Files:
   Files in directories and globs count by their names: .jpg .jpeg .jpe .jfif .png .apng .webp .gif .tif
@@ -40,8 +40,9 @@ Files:
   source. That is judged by the time at which the source was opened, which the output gets. Other
   options are not seen: use --force.
   Results are written to a temporary file and renamed; temporary files of a run that was killed are
-  removed by the next one. A second source of one output, and an output that would replace a source, are
-  errors.
+  removed by the next one. What --in-place puts into a source's place is on the disk before the source is
+  gone, and has its owner and permissions. A second source of one output, and an output that would replace
+  a source, are errors.
 
 Memory:
   What an image takes is judged from the header of its file. Images are begun as soon as they fit beside

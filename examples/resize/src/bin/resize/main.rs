@@ -56,25 +56,34 @@ fn run(program: Program) -> Result<Status, Failure> {
     })
     .or_usage()?;
     let (inputs, destination, force) = locate(&cli).or_usage()?;
-    let found = find::find(&inputs, destination.root());
+    let found = find::find(&inputs, destination.root(), &stop);
+    // Then more may be below the inputs.
+    let is_cut = stop.is_cancelled();
     found.tell();
-    ensure_something(&found).or_usage()?;
+    if !is_cut {
+        ensure_something(&found).or_usage()?;
+    }
     destination.check().or_usage()?;
+    if let Some(path) = &cli.report {
+        page::check(path).with_context(|| cannot_write(path)).or_usage()?;
+    }
     let mut batch = batch::run(found.entries, &destination, force, &cli, &stop).or_usage()?;
     // A signal that came too late to prevent anything is nothing to report.
-    if signals.first().is_some() && batch.totals().cancelled > 0 {
+    if signals.first().is_some() && (is_cut || batch.totals().cancelled > 0) {
         batch.end = End::Interrupted;
     }
     report::print(&batch, destination.shown(), &cli).context("cannot write the report").or_failed()?;
     if let Some(path) = &cli.report {
-        page::write(path, &batch, destination.shown())
-            .with_context(|| format!("cannot write {}", longshore_cli::name::shown(path)))
-            .or_failed()?;
+        page::write(path, &batch, destination.shown()).with_context(|| cannot_write(path)).or_failed()?;
     }
     Ok(match (signals.first(), batch.end) {
         (Some(signal), End::Interrupted) => Status::stopped_by(signal),
         _ => status(&batch),
     })
+}
+
+fn cannot_write(path: &Path) -> String {
+    format!("cannot write {}", longshore_cli::name::shown(path))
 }
 
 fn status(batch: &Batch) -> Status {

@@ -46,6 +46,10 @@ impl FromStr for Template {
         if !template.0.contains(&Part::Stem) {
             return Err(format!("'{text}' has no {{stem}}: all results would have one name"));
         }
+        let announces = |name: PathBuf| format::announced(&name).is_some();
+        if template.format().is_none() && template.ending().is_some_and(announces) {
+            return Err(format!("'{text}' names a format that is not written"));
+        }
         let is_outside = |component| !matches!(component, Component::Normal(_) | Component::CurDir);
         if Path::new(text).components().any(is_outside) {
             return Err(format!("'{text}' leaves the output directory"));
@@ -55,6 +59,21 @@ impl FromStr for Template {
 }
 
 impl Template {
+    /// The format that an extension in the template names: `{stem}.webp` is WebP, `{stem}.{ext}` any format.
+    pub fn format(&self) -> Option<Output> {
+        let formats = [Output::Jpeg, Output::Png, Output::Webp, Output::Avif];
+        let name = self.ending()?;
+        formats.into_iter().find(|format| format.fits(&name))
+    }
+
+    /// A name with what the template ends with, unless that is a field.
+    fn ending(&self) -> Option<PathBuf> {
+        match self.0.last() {
+            Some(Part::Text(end)) if !end.is_empty() => Some(format!("name{end}").into()),
+            _ => None,
+        }
+    }
+
     /// The output's place below the output directory.
     pub fn fill(&self, relative: &Path, format: Output, (width, height): (u32, u32)) -> PathBuf {
         let (stem, extension) = split(relative, format);
@@ -133,9 +152,30 @@ mod tests {
     }
 
     #[test]
+    fn an_extension_that_is_spelt_out_names_the_format() {
+        let format = |template: &str| template.parse::<Template>().expect("a template").format();
+        assert_eq!(format("{stem}.webp"), Some(Output::Webp));
+        assert_eq!(format("{dir}/tn_{stem}_{w}.JPG"), Some(Output::Jpeg));
+        for template in ["{stem}.{ext}", "{stem}", "{stem}.v2", "jpg/{stem}"] {
+            assert_eq!(format(template), None, "{template}");
+        }
+    }
+
+    #[test]
     fn templates_that_make_no_names_are_refused() {
-        for text in ["", "all.jpg", "{dir}.{ext}", "{stem}{", "{stem}}", "{name}", "../{stem}", "/tmp/{stem}"]
-        {
+        let texts = [
+            "",
+            "all.jpg",
+            "{dir}.{ext}",
+            "{stem}{",
+            "{stem}}",
+            "{name}",
+            "../{stem}",
+            "/tmp/{stem}",
+            "{stem}.gif",
+            "{stem}.heic",
+        ];
+        for text in texts {
             assert!(text.parse::<Template>().is_err(), "'{text}'");
         }
     }

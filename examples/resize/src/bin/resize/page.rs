@@ -1,26 +1,47 @@
 //! The page of `--report`: every picture before and after, in one file that needs no network.
 
 use std::fmt::Write as _;
+use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use longshore_cli::name;
-use longshore_cli::output::{Durability, Staged};
+use longshore_cli::output::{self, Durability, Staged};
 use longshore_resize::Done;
 
 use crate::outcome::{Batch, Outcome, Status};
+use crate::plan;
 
 /// All that the page looks like.
 const STYLE: &str = include_str!("page.css");
 
-/// Writes the page, as a whole or not at all.
+/// Makes sure that the page can be written, before any work is done for it.
+///
+/// # Errors
+/// What stands in its way.
+pub fn check(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    plan::check_directory(directory_of(path))
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Writes the page, as a whole or not at all. Its directory is created.
 ///
 /// # Errors
 /// What the system says.
-pub fn write(path: &Path, batch: &Batch, output: &Path) -> io::Result<()> {
+pub fn write(path: &Path, batch: &Batch, results: &Path) -> io::Result<()> {
+    let directory = directory_of(path);
+    fs::create_dir_all(directory)?;
+    // What a run has left that was killed while it wrote its page.
+    let _ = output::sweep(directory);
     let mut staged = Staged::begin(path)?;
-    staged.write_all(page(batch, output).as_bytes())?;
+    staged.write_all(page(batch, results).as_bytes())?;
     staged.commit(Durability::Later)
 }
 

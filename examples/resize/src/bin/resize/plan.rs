@@ -48,19 +48,7 @@ impl Destination {
     /// What stands in its way.
     pub fn check(&self) -> Result<()> {
         let Some(root) = self.root() else { return Ok(()) };
-        let mut nearest = root;
-        // The directory that the first missing one will be made in.
-        while let Err(error) = fs::metadata(nearest) {
-            match (error.kind(), nearest.parent()) {
-                (io::ErrorKind::NotFound, Some(parent)) if parent.as_os_str().is_empty() => {
-                    nearest = Path::new(".")
-                }
-                (io::ErrorKind::NotFound, Some(parent)) => nearest = parent,
-                _ => break,
-            }
-        }
-        let probe = Staged::begin(&nearest.join("probe")).map(drop);
-        probe.with_context(|| format!("cannot write to the output directory {}", shown(root)))
+        check_directory(root).with_context(|| format!("cannot write to the output directory {}", shown(root)))
     }
 
     /// The output of a source.
@@ -85,6 +73,25 @@ impl Destination {
             }
         }
     }
+}
+
+/// Makes sure that a directory is there and can be written to, or can be made. Nothing is left behind.
+///
+/// # Errors
+/// What stands in its way.
+pub fn check_directory(directory: &Path) -> io::Result<()> {
+    let mut nearest = directory;
+    // The directory that the first missing one will be made in.
+    while let Err(error) = fs::metadata(nearest) {
+        match (error.kind(), nearest.parent()) {
+            (io::ErrorKind::NotFound, Some(parent)) if parent.as_os_str().is_empty() => {
+                nearest = Path::new(".")
+            }
+            (io::ErrorKind::NotFound, Some(parent)) => nearest = parent,
+            _ => break,
+        }
+    }
+    Staged::begin(&nearest.join("probe")).map(drop)
 }
 
 /// The outputs that are given out, so that no file is written twice and no source is lost.

@@ -10,7 +10,7 @@ use longshore_resize::failure::{Failure, Kind};
 use longshore_resize::format;
 use longshore_resize::orientation::Orientation;
 use longshore_resize::transform::Sizes;
-use longshore_resize::{Job, Output, Recipe, codec, weight, whole};
+use longshore_resize::{Job, Output, Recipe, codec, job, weight, whole};
 
 use crate::find::{Identity, Source};
 use crate::plan::Destination;
@@ -71,6 +71,7 @@ fn look(source: &Source, rules: &Rules, probed: &mut Probed) -> Result<Verdict, 
     // The content decides how a file is read, its name what it becomes.
     let named = format::announced(&source.path).and_then(Result::ok);
     let limits = &rules.recipes[0].1.limits;
+    job::check_size(metadata.len(), limits)?;
     let header = codec::header(&mut BufReader::with_capacity(HEAD, file), limits)?;
     let format = named.unwrap_or(header.format);
     let recipe = rules.recipes.iter().find(|(input, _)| *input == format).map(|(_, recipe)| recipe);
@@ -141,9 +142,7 @@ fn is_done(
                 let file = File::open(output).ok()?;
                 whole::size_of(&file, format).ok().flatten()
             };
-            let is_right =
-                |size: (u32, u32)| size == sizes.to || size == sizes.stored || format == Output::Avif;
-            is_newer && existing.is_file() && size().is_some_and(is_right)
+            is_newer && existing.is_file() && size() == Some(sizes.to)
         }
     }
 }

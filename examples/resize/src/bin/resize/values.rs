@@ -1,5 +1,7 @@
 //! Values of options that are more than a word.
 
+use std::path::PathBuf;
+
 /// The choices of `--pin`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pin {
@@ -45,9 +47,30 @@ pub fn pixels(text: &str) -> Result<u64, String> {
     }
 }
 
+/// Accepts names of pages alone: where the name was forgotten, a shell may put that of a photograph in its
+/// place, and the page would replace it.
+pub fn page(path: PathBuf) -> Result<PathBuf, String> {
+    match path.extension() {
+        Some(extension)
+            if extension.eq_ignore_ascii_case("html") || extension.eq_ignore_ascii_case("htm") =>
+        {
+            Ok(path)
+        }
+        _ => Err("a page has a name that ends with .html".into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_pages() {
+        assert!(page("a/sheet.HTML".into()).is_ok() && page("sheet.htm".into()).is_ok());
+        for name in ["photo.jpg", "html", "sheet.html.png", ""] {
+            assert!(page(name.into()).is_err(), "{name}");
+        }
+    }
 
     #[test]
     fn numbers_of_pixels() {
