@@ -70,8 +70,8 @@ impl Admitted {
     }
 }
 
-/// Admits one task without a weight, if it is only to be queued. Nothing has happened if not: [`admit`] decides
-/// then.
+/// Admits one task without a weight, if it is only to be queued. Nothing has happened if not: [`admit`]
+/// decides then.
 #[inline]
 pub fn is_admitted_at_once(intake: &impl Intake) -> bool {
     let Some(capacity) = &intake.capacity else { return true };
