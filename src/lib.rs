@@ -165,6 +165,7 @@ pub use self::{
     runtime::metrics::{PinStatus, PoolStats, WorkerState, WorkerStats},
     runtime::priority::Priority,
     runtime::recorder_settings::Recorder,
+    submit::future::SubmitFuture,
     submit::handle::JoinHandle,
     submit::lane::LaneStats,
     sys::affinity::Urgency,

@@ -5,6 +5,7 @@
 //! which runs on both kinds.
 
 use std::fmt;
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use crate::api::blocking;
@@ -163,10 +164,7 @@ pub trait AnyPool: Start<Intake: PoolKind> + fmt::Debug + Sized + Send + Sync + 
     ///
     /// # Errors
     /// When it is awaited, a [`SubmitError`] returns the task if the pool is shut down, or in a forked child.
-    fn submit_async<F, T>(
-        &self,
-        task: F,
-    ) -> impl Future<Output = Result<JoinHandle<T>, SubmitError<F>>> + Send
+    fn submit_async<F, T>(&self, task: F) -> SubmitFuture<Self::Intake, F, T>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
@@ -328,8 +326,9 @@ pub trait AnyPool: Start<Intake: PoolKind> + fmt::Debug + Sized + Send + Sync + 
     ///
     /// # Errors
     /// An [`IdleError`] if a task or hook of this pool calls it, or in a forked child.
-    fn wait_idle_async(&self) -> impl Future<Output = Result<(), IdleError>> + Send {
-        quiet::future(self.intake())
+    fn wait_idle_async(&self) -> Pin<Box<dyn Future<Output = Result<(), IdleError>> + Send>> {
+        // A box, because before Rust 1.87 the future of a trait's method always borrows `self`.
+        Box::pin(quiet::future(self.intake()))
     }
 
     /// Ends the pool: finishes all accepted tasks and waits for the threads. See [`Pool::shutdown`].

@@ -33,8 +33,9 @@ use crate::submit::target::SubmitTarget;
 /// its wait is over it goes on as soon as a place is free, before tasks that the lane has not passed to the
 /// pool. A wait with a time limit is kept: when the time is up, the task goes on even if that is one task too
 /// many. So a task that holds what the lane stands for, for example a connection, returns it before it waits
-/// for other tasks. A task that blocks in another way, or in [`blocking`](crate::blocking()), keeps its
-/// place.
+/// for other tasks. A task that polls a handle which is not ready gives its place away at once, and gets one
+/// again with the poll that is ready, or at the end of its next wait; what it does in between is not counted.
+/// A task that blocks in another way, or in [`blocking`](crate::blocking()), keeps its place.
 ///
 /// ```
 /// let pool = longshore::Pool::builder().workers(4).build()?;

@@ -71,6 +71,19 @@ impl PullWorker {
         std::ptr::eq(&*self.shared, shared)
     }
 
+    /// Finds a task when the shared queue is empty.
+    #[cold]
+    fn find_elsewhere(&self) -> Option<Task> {
+        match self.shared.priorities.take_any() {
+            Some((priority, task)) => {
+                self.metrics().taken.add(1);
+                self.note_taken(place_of(priority));
+                Some(task)
+            }
+            None => self.shared.take_broadcast(self.index()),
+        }
+    }
+
     /// Notes that a task was taken from a queue, if tasks are recorded.
     #[inline(always)]
     fn note_taken(&self, place: Place) {
@@ -203,16 +216,14 @@ impl WorkerLoop for PullWorker {
 
     #[inline]
     fn find_task(&self) -> Option<Task> {
-        let (place, task) = match self.shared.queue.take() {
-            Some(task) => (Place::Shared, task),
-            None => match self.shared.priorities.take_any() {
-                Some((priority, task)) => (place_of(priority), task),
-                None => return self.shared.take_broadcast(self.index()),
-            },
-        };
-        self.metrics().taken.add(1);
-        self.note_taken(place);
-        Some(task)
+        match self.shared.queue.take() {
+            Some(task) => {
+                self.metrics().taken.add(1);
+                self.note_taken(Place::Shared);
+                Some(task)
+            }
+            None => self.find_elsewhere(),
+        }
     }
 
     fn sees_push(&self) -> bool {

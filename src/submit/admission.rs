@@ -70,8 +70,15 @@ impl Admitted {
     }
 }
 
-/// Admits one task without a weight. `on_full` replaces the policy that the pool was built with.
+/// Admits one task without a weight, if it is only to be queued. Nothing has happened if not: [`admit`]
+/// decides then.
 #[inline]
+pub fn is_admitted_at_once(intake: &impl Intake) -> bool {
+    let Some(capacity) = &intake.capacity else { return true };
+    !capacity.is_in_caller && !intake.is_forked() && capacity.permits.try_acquire(stripe::current(), 1) == 1
+}
+
+/// Admits one task without a weight. `on_full` replaces the policy that the pool was built with.
 pub fn admit(intake: &impl Intake, on_full: Option<OnFull>) -> Result<Admitted, SubmitErrorKind> {
     let Some(capacity) = &intake.capacity else { return Ok(Admitted::Enqueue) };
     if intake.is_forked() {

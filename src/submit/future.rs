@@ -5,6 +5,7 @@
 //! it and is the only one that polls it. Releasing threads reach it through the waker in a wait queue.
 //! Guarded by `tests/it/behaviour/futures.rs` and `waiting_for_permits.rs`.
 
+use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::mem;
@@ -28,7 +29,8 @@ use crate::submit::single;
 use crate::sync::waiter::Waiter;
 use crate::task::counts::TaskCounts;
 
-/// A submission that proceeds when it is polled.
+/// A submission that proceeds when it is polled; made by
+/// [`AnyPool::submit_async`](crate::AnyPool::submit_async). It borrows nothing of the pool.
 pub struct SubmitFuture<I, F, T> {
     intake: Arc<I>,
     options: TaskOptions,
@@ -50,6 +52,12 @@ enum Stage {
     NeedsPermit,
     /// In the wait queue of the capacity.
     WaitsForPermit(PendingAcquire<Permits>),
+}
+
+impl<I, F, T> fmt::Debug for SubmitFuture<I, F, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SubmitFuture").field("is_ready", &self.task.is_none()).finish_non_exhaustive()
+    }
 }
 
 // No field is pinned: the closure is moved out before it is called.

@@ -29,19 +29,23 @@ pub fn execute<F>(intake: &impl Intake, task: F, on_full: Option<OnFull>) -> Res
 where
     F: FnOnce() + Send + 'static,
 {
-    match admission::admit(intake, on_full) {
-        Ok(Admitted::Enqueue) => enqueue(intake, task),
-        Ok(admitted) => execute_elsewhere(intake, admitted, task),
-        Err(kind) => Err(admission::refuse(intake, task, kind)),
+    if admission::is_admitted_at_once(intake) {
+        enqueue(intake, task)
+    } else {
+        execute_later(intake, task, on_full)
     }
 }
 
-/// Queues a task that was admitted late, or runs or drops a task for which there is no permit.
+/// Does what the overflow policy says of a task that was not admitted at once.
 #[cold]
-fn execute_elsewhere<F>(intake: &impl Intake, admitted: Admitted, task: F) -> Result<(), SubmitError<F>>
+fn execute_later<F>(intake: &impl Intake, task: F, on_full: Option<OnFull>) -> Result<(), SubmitError<F>>
 where
     F: FnOnce() + Send + 'static,
 {
+    let admitted = match admission::admit(intake, on_full) {
+        Ok(admitted) => admitted,
+        Err(kind) => return Err(admission::refuse(intake, task, kind)),
+    };
     if admitted.is_queued() {
         let result = enqueue(intake, task);
         admitted.go_on();
@@ -62,10 +66,8 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    match admission::admit(intake, on_full) {
-        Ok(Admitted::Enqueue) => {}
-        Ok(admitted) => return submit_elsewhere(intake, admitted, task),
-        Err(kind) => return Err(admission::refuse(intake, task, kind)),
+    if !admission::is_admitted_at_once(intake) {
+        return submit_later(intake, task, on_full);
     }
     // This choice is made before the task is packed, for the reason given in `enqueue`.
     match intake.instrumentation().next() {
@@ -76,18 +78,21 @@ where
     }
 }
 
-/// Queues a task that was admitted late, or runs or drops a task for which there is no permit. Returns the
-/// handle.
+/// Does what the overflow policy says of a task that was not admitted at once, and returns its handle.
 #[cold]
-fn submit_elsewhere<F, T>(
+fn submit_later<F, T>(
     intake: &impl Intake,
-    admitted: Admitted,
     task: F,
+    on_full: Option<OnFull>,
 ) -> Result<JoinHandle<T>, SubmitError<F>>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
+    let admitted = match admission::admit(intake, on_full) {
+        Ok(admitted) => admitted,
+        Err(kind) => return Err(admission::refuse(intake, task, kind)),
+    };
     let (pool, extras) = (intake.handle_pool_id(), intake.instrumentation().next());
     if admitted.is_queued() {
         let result = enqueue_with_handle(intake, task, |task| pack::pack_with_handle(pool, task, extras));

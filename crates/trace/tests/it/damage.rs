@@ -109,7 +109,7 @@ fn mutate(recording: &mut Recording, random: &mut Random) {
             1 => stretch.words[at] = other,
             2 => stretch.words[at] ^= 1 << random.below(64),
             3 => stretch.words[at] = 0,
-            4 if !(at as u64).is_multiple_of(BLOCK) => {
+            4 if at as u64 % BLOCK != 0 => {
                 stretch.words.truncate(at);
                 if stretch.words.is_empty() {
                     stretch.words.push(other);

@@ -37,6 +37,21 @@ fn a_page_that_cannot_be_written_is_told_at_once() {
 }
 
 #[test]
+fn the_trace_says_what_each_worker_did() {
+    let bench = Bench::new();
+    (0..4).for_each(|n| _ = bench.image(&format!("in/{n}.png"), 80, 40));
+    bench.run(&["--size", "20x", "--trace", "run.html"]).expect(0);
+    let page = fs::read_to_string(bench.path("run.html")).expect("the page");
+    assert!(page.contains("PNG") && page.contains("look") && !bench.path("run.html.lsr").exists());
+    for name in ["run.json", "run.pftrace", "run.lsr"] {
+        bench.run(&["--force", "--trace", name]).expect(0);
+        assert!(fs::metadata(bench.path(name)).expect("written").len() > 100, "{name}");
+    }
+    bench.run(&["--force", "--trace", "nowhere/run.html"]).expect(2).complains("nowhere/run.html");
+    bench.run(&["--force", "--trace", "run.txt"]).expect(2).complains(".pftrace");
+}
+
+#[test]
 fn the_manual_and_completions_are_made() {
     let bench = Bench::new();
     let man = bench.raw(&["--generate", "man"]).expect(0).stdout;
