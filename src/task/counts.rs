@@ -4,10 +4,9 @@
 //! them; any thread may read. Guarded by `tests/it/behaviour/statistics.rs`; the return of permits by the
 //! model `permits` and by `tests/it/behaviour/bounded.rs`.
 
+use std::cell::Cell;
+use std::panic::RefUnwindSafe;
 use std::sync::Arc;
-// Only the thread that acts as the worker touches the duties, so they use the atomics of `std` also under the
-// model checker.
-use std::sync::atomic::{AtomicU8, Ordering};
 
 use longshore_trace::record::Outcome;
 
@@ -41,9 +40,19 @@ pub struct TaskCounts {
     /// Returns the permits of the tasks; `None` in a pool without a capacity.
     permit_return: Option<PermitReturn>,
     /// What is to be done at the start and the end of a task besides the count: a set of the bits below.
-    /// Changed by the thread that acts as the worker, and read by it alone.
-    duties: AtomicU8,
+    /// Only the thread that acts as the worker touches it, in the functions that start and end tasks and in
+    /// `set_recorded`. No atomic, because the compiler then tests it in memory, in one instruction.
+    duties: Cell<u8>,
 }
+
+// SAFETY: all fields but `duties` are `Sync`. `duties` is touched by one thread at a time, the one that acts
+// as the worker: that is the rule of the field. When another thread takes over (a lease, a fresh stack), the
+// list of the parked, or the start and the end of the thread, order its accesses after those of the thread
+// before.
+unsafe impl Sync for TaskCounts {}
+
+/// A byte that is copied in and out is always whole.
+impl RefUnwindSafe for TaskCounts {}
 
 /// Release the permit at the start of a task.
 const RELEASES_AT_START: u8 = 1 << 0;
@@ -91,26 +100,19 @@ impl TaskCounts {
             Some(HeldUntil::Start) => RELEASES_AT_START,
             Some(HeldUntil::End) => RELEASES_AT_END,
         };
-        TaskCounts { permit_return, duties: AtomicU8::new(duties), ..TaskCounts::default() }
+        TaskCounts { permit_return, duties: Cell::new(duties), ..TaskCounts::default() }
     }
 
     /// Whether tasks are recorded. For the thread that acts as the worker.
     #[inline(always)]
     pub fn is_recorded(&self) -> bool {
-        self.duties() & IS_RECORDED != 0
+        self.duties.get() & IS_RECORDED != 0
     }
 
     /// Records tasks from now on, or no longer. Called by the thread that acts as the worker.
     pub fn set_recorded(&self, is_recorded: bool) {
-        let others = self.duties() & !IS_RECORDED;
-        // Relaxed: see `duties`.
-        self.duties.store(if is_recorded { others | IS_RECORDED } else { others }, Ordering::Relaxed);
-    }
-
-    #[inline(always)]
-    fn duties(&self) -> u8 {
-        // Relaxed: one thread at a time acts as the worker, and only that thread reads and writes the word.
-        self.duties.load(Ordering::Relaxed)
+        let others = self.duties.get() & !IS_RECORDED;
+        self.duties.set(if is_recorded { others | IS_RECORDED } else { others });
     }
 
     /// Adds the ends that `other` has counted; any thread may call this. Only for counts that are changed by
@@ -129,19 +131,19 @@ impl TaskCounts {
     #[inline(always)]
     pub fn start(&self) {
         self.started.add(1);
-        let duties = self.duties();
-        if duties & (RELEASES_AT_START | IS_RECORDED) != 0 {
-            self.do_at_start(duties);
+        if self.duties.get() & (RELEASES_AT_START | IS_RECORDED) != 0 {
+            self.do_at_start();
         }
     }
 
     #[inline(never)]
-    fn do_at_start(&self, duties: u8) {
+    fn do_at_start(&self) {
+        let duties = self.duties.get();
         if duties & RELEASES_AT_START != 0 {
             self.release_permit();
         }
         if duties & IS_RECORDED != 0 {
-            recording::with(|lane| lane.begins());
+            recording::with_present(|lane| lane.begins());
         }
     }
 
@@ -164,16 +166,16 @@ impl TaskCounts {
 
     #[inline(always)]
     fn do_at_end(&self, outcome: Outcome) {
-        let duties = self.duties();
-        if duties & (RELEASES_AT_END | IS_RECORDED) != 0 {
-            self.do_duties_at_end(duties, outcome);
+        if self.duties.get() & (RELEASES_AT_END | IS_RECORDED) != 0 {
+            self.do_duties_at_end(outcome);
         }
     }
 
     #[inline(never)]
-    fn do_duties_at_end(&self, duties: u8, outcome: Outcome) {
+    fn do_duties_at_end(&self, outcome: Outcome) {
+        let duties = self.duties.get();
         if duties & IS_RECORDED != 0 {
-            recording::with(|lane| lane.ends(outcome));
+            recording::with_present(|lane| lane.ends(outcome));
         }
         if duties & RELEASES_AT_END != 0 {
             self.release_permit();
