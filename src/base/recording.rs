@@ -397,11 +397,25 @@ thread_local! {
 #[inline(always)]
 pub fn with(f: impl FnOnce(&RecordedLane)) {
     if let Some(slot) = CURRENT.get() {
-        with_slot(slot, f);
+        with_slot_seldom(slot, f);
     }
 }
 
 #[cold]
+#[inline(never)]
+fn with_slot_seldom(slot: NonNull<LaneSlot>, f: impl FnOnce(&RecordedLane)) {
+    with_slot(slot, f);
+}
+
+/// As [`with`], for a caller that knows that there is a lane.
+#[inline(always)]
+pub fn with_present(f: impl FnOnce(&RecordedLane)) {
+    if let Some(slot) = CURRENT.get() {
+        with_slot(slot, f);
+    }
+}
+
+#[inline(always)]
 fn with_slot(slot: NonNull<LaneSlot>, f: impl FnOnce(&RecordedLane)) {
     // SAFETY: the pointer was made from a reference in `LaneSlot::enter` or `LaneSlot::install`, so it is
     // aligned and valid. The guard of `enter` borrows the slot and removes the pointer before the borrow

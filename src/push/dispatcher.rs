@@ -91,7 +91,7 @@ impl Intake for PushShared {
             _ => {
                 match self.reserve() {
                     // SAFETY: `pack` initialises the place and does not panic; the caller promises both.
-                    Ok(Reservation::Inbox { reserved, .. }) => unsafe {
+                    Ok(Reservation::Inbox(reserved)) => unsafe {
                         reserved.fill_in_place(|place| pack(place, closure));
                     },
                     Ok(Reservation::Injector(in_flight)) => {
@@ -192,9 +192,9 @@ impl PushShared {
     #[inline]
     fn reserve_at(&self, target: usize) -> Result<Reservation<'_>, SubmitErrorKind> {
         match self.remote(target).inbox.reserve() {
-            Ok(reserved) => Ok(Reservation::Inbox { worker: target, reserved }),
+            Ok(reserved) => Ok(Reservation::Inbox(reserved)),
             Err(Refusal::Full) => self.push_overflow(target),
-            Err(Refusal::Closed) => self.reserve_elsewhere(),
+            Err(Refusal::Closed) => self.reserve_elsewhere().map(|(_, reservation)| reservation),
         }
     }
 
@@ -204,26 +204,28 @@ impl PushShared {
     #[inline(never)]
     fn reserve_recorded(&self) -> Result<Reservation<'_>, SubmitErrorKind> {
         self.note(|_| ()); // makes the lane of this thread, if it has none: not while a place is reserved
-        let reservation = self.reserve_at(self.target())?;
-        if let Reservation::Inbox { worker, reserved } = &reservation {
-            self.note(|lane| lane.submitted(*worker, reserved.position()));
+        let target = self.target();
+        let (worker, reservation) = match self.remote(target).inbox.reserve() {
+            Ok(reserved) => (target, Reservation::Inbox(reserved)),
+            Err(Refusal::Full) => (target, self.push_overflow(target)?),
+            Err(Refusal::Closed) => self.reserve_elsewhere()?,
+        };
+        if let Reservation::Inbox(reserved) = &reservation {
+            self.note(|lane| lane.submitted(worker, reserved.position()));
         }
         Ok(reservation)
     }
 
     /// Reserves a place if the inbox of the chosen worker is closed: the worker has left, or the pool closes.
     #[cold]
-    fn reserve_elsewhere(&self) -> Result<Reservation<'_>, SubmitErrorKind> {
+    fn reserve_elsewhere(&self) -> Result<(usize, Reservation<'_>), SubmitErrorKind> {
         // Tells the two cases apart. In an open pool the injector takes the task if the next worker has left
         // too.
         let in_flight = self.start_push().ok_or(SubmitErrorKind::Closed)?;
         let worker = HOME.with(|home| self.move_to_next(home));
         self.idle.correct_hint(worker);
         let reserved = self.remote(worker).inbox.reserve();
-        Ok(match reserved {
-            Ok(reserved) => Reservation::Inbox { worker, reserved },
-            Err(_) => Reservation::Injector(in_flight),
-        })
+        Ok((worker, reserved.map_or(Reservation::Injector(in_flight), Reservation::Inbox)))
     }
 
     /// Chooses the next worker in turn, and makes it the producer's home.
@@ -396,16 +398,13 @@ impl PushShared {
         }
         // The inbox may be closed by now: the worker has left, or the pool closes; it does not end while
         // `in_flight` exists.
-        Ok(match inbox.reserve() {
-            Ok(reserved) => Reservation::Inbox { worker: target, reserved },
-            Err(_) => Reservation::Injector(in_flight),
-        })
+        Ok(inbox.reserve().map_or(Reservation::Injector(in_flight), Reservation::Inbox))
     }
 }
 
 /// Where a task from outside will be queued.
 enum Reservation<'a> {
-    Inbox { worker: usize, reserved: Reserved<'a, Task> },
+    Inbox(Reserved<'a, Task>),
     Injector(InFlight<'a>),
 }
 

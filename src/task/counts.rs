@@ -141,7 +141,7 @@ impl TaskCounts {
             self.release_permit();
         }
         if duties & IS_RECORDED != 0 {
-            recording::with(|lane| lane.begins());
+            recording::with_present(|lane| lane.begins());
         }
     }
 
@@ -173,7 +173,7 @@ impl TaskCounts {
     #[inline(never)]
     fn do_duties_at_end(&self, duties: u8, outcome: Outcome) {
         if duties & IS_RECORDED != 0 {
-            recording::with(|lane| lane.ends(outcome));
+            recording::with_present(|lane| lane.ends(outcome));
         }
         if duties & RELEASES_AT_END != 0 {
             self.release_permit();
