@@ -104,6 +104,14 @@ impl Samples {
             Samples::Sixteen(samples) => bytemuck::cast_slice(samples),
         }
     }
+
+    /// The same, to be written to.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        match self {
+            Samples::Eight(samples) => samples,
+            Samples::Sixteen(samples) => bytemuck::cast_slice_mut(samples),
+        }
+    }
 }
 
 impl Raster {

@@ -1,68 +1,96 @@
 //! Resampling: a Lanczos filter of three lobes over planes and rasters.
 
 use fast_image_resize as fir;
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions};
+use fast_image_resize::images::TypedImage;
+use fast_image_resize::pixels::{U8, U8x2, U8x3, U8x4, U16, U16x2, U16x3, U16x4};
+use fast_image_resize::{FilterType, PixelTrait, PixelType, ResizeAlg, ResizeOptions};
 use longshore_jpeg::Plane;
 
 use crate::failure::Failure;
 use crate::raster::{Model, Raster, Samples};
 
 /// Resamples a plane to `width` by `height`. Its last column and row may belong to the picture in part:
-/// chroma of an odd width, for instance.
-pub fn plane(resizer: &mut fir::Resizer, plane: &Plane, width: u32, height: u32) -> Result<Vec<u8>, Failure> {
+/// chroma of an odd width, for instance. The plane stays as it is.
+pub fn plane(
+    resizer: &mut fir::Resizer,
+    plane: &mut Plane,
+    width: u32,
+    height: u32,
+) -> Result<Vec<u8>, Failure> {
     let rows = plane.data.len() / plane.stride.max(1);
-    let source = ImageRef::new(plane.stride as u32, rows as u32, &plane.data, PixelType::U8);
-    let source = source.map_err(Failure::internal)?;
-    let mut target = Image::new(width, height, PixelType::U8);
+    let size = (plane.stride as u32, rows as u32);
     let (across, down) = plane.extent;
     let options = options().crop(0.0, 0.0, across, down);
-    resizer.resize(&source, &mut target, &options).map_err(Failure::internal)?;
-    Ok(target.into_vec())
+    let mut target = vec![0; width as usize * height as usize];
+    let source = View { size, bytes: &mut plane.data };
+    let result = View { size: (width, height), bytes: &mut target };
+    resize(resizer, PixelType::U8, source, result, &options)?;
+    Ok(target)
 }
 
 /// Resamples a raster to `width` by `height`. Colours are weighted by their alpha, so that the colour of a
 /// transparent pixel does not show beside it.
 pub fn raster(
     resizer: &mut fir::Resizer,
-    raster: &Raster,
+    mut raster: Raster,
     width: u32,
     height: u32,
 ) -> Result<Raster, Failure> {
     if (raster.width, raster.height) == (width, height) {
-        return Ok(raster.clone());
+        return Ok(raster);
     }
-    let source = ImageRef::new(raster.width, raster.height, raster.samples.bytes(), raster.pixel_type());
-    let source = source.map_err(Failure::internal)?;
-    let channels = raster.model.channels();
-    let count = width as usize * height as usize * channels;
-    let options = options().use_alpha(raster.model != Model::Cmyk);
-    let samples = match raster.samples {
-        Samples::Eight(_) => {
-            let mut samples = vec![0_u8; count];
-            resize_into(resizer, &source, &mut samples, (width, height), raster.pixel_type(), &options)?;
-            Samples::Eight(samples)
-        }
-        Samples::Sixteen(_) => {
-            let mut samples = vec![0_u16; count];
-            let bytes = bytemuck::cast_slice_mut(&mut samples);
-            resize_into(resizer, &source, bytes, (width, height), raster.pixel_type(), &options)?;
-            Samples::Sixteen(samples)
-        }
+    let pixels = raster.pixel_type();
+    let count = width as usize * height as usize * raster.model.channels();
+    let mut samples = match raster.samples {
+        Samples::Eight(_) => Samples::Eight(vec![0; count]),
+        Samples::Sixteen(_) => Samples::Sixteen(vec![0; count]),
     };
+    let source = View { size: (raster.width, raster.height), bytes: raster.samples.bytes_mut() };
+    let target = View { size: (width, height), bytes: samples.bytes_mut() };
+    let options = options().use_alpha(raster.model != Model::Cmyk);
+    resize(resizer, pixels, source, target, &options)?;
     Ok(Raster { width, height, model: raster.model, samples })
 }
 
-fn resize_into(
+/// Pixels of some type.
+struct View<'a> {
+    size: (u32, u32),
+    bytes: &'a mut [u8],
+}
+
+/// The resizer's code is compiled anew for each type of pixels and for each type of image that holds them, at
+/// seconds for each. So there are only the types that a raster has, and one type of image: that of the
+/// resizer's own buffers, which is why a source has to be mutable.
+fn resize(
     resizer: &mut fir::Resizer,
-    source: &ImageRef<'_>,
-    bytes: &mut [u8],
-    (width, height): (u32, u32),
     pixels: PixelType,
+    source: View<'_>,
+    target: View<'_>,
     options: &ResizeOptions,
 ) -> Result<(), Failure> {
-    let mut target = Image::from_slice_u8(width, height, bytes, pixels).map_err(Failure::internal)?;
-    resizer.resize(source, &mut target, options).map_err(Failure::internal)
+    let resize = match pixels {
+        PixelType::U8 => resize_typed::<U8>,
+        PixelType::U8x2 => resize_typed::<U8x2>,
+        PixelType::U8x3 => resize_typed::<U8x3>,
+        PixelType::U8x4 => resize_typed::<U8x4>,
+        PixelType::U16 => resize_typed::<U16>,
+        PixelType::U16x2 => resize_typed::<U16x2>,
+        PixelType::U16x3 => resize_typed::<U16x3>,
+        PixelType::U16x4 => resize_typed::<U16x4>,
+        other => return Err(Failure::internal(format!("no raster has pixels of {other:?}"))),
+    };
+    resize(resizer, source, target, options)
+}
+
+fn resize_typed<P: PixelTrait>(
+    resizer: &mut fir::Resizer,
+    source: View<'_>,
+    target: View<'_>,
+    options: &ResizeOptions,
+) -> Result<(), Failure> {
+    let image =
+        |View { size, bytes }| TypedImage::<P>::from_buffer(size.0, size.1, bytes).map_err(Failure::internal);
+    resizer.resize_typed(&image(source)?, &mut image(target)?, options).map_err(Failure::internal)
 }
 
 fn options() -> ResizeOptions {
@@ -119,11 +147,11 @@ mod tests {
         let samples = (0..64).flat_map(|at| if at % 2 == 0 { [0; 3] } else { [255; 3] }).collect();
         let stripes = Raster { width: 64, height: 1, model: Model::Rgb, samples: Samples::Eight(samples) };
         let mut resizer = fir::Resizer::new();
-        let mixed = raster(&mut resizer, &to_light(stripes.clone()), 4, 1).expect("resampled");
+        let mixed = raster(&mut resizer, to_light(stripes.clone()), 4, 1).expect("resampled");
         let Samples::Eight(mixed) = from_light(mixed).narrowed().samples else { panic!("8 bits") };
         // Half the light is 188 of 255; half the number is 128.
         assert!(mixed[3..9].iter().all(|&sample| sample.abs_diff(188) <= 1), "{mixed:?}");
-        let Samples::Eight(plain) = raster(&mut resizer, &stripes, 4, 1).expect("resampled").samples else {
+        let Samples::Eight(plain) = raster(&mut resizer, stripes, 4, 1).expect("resampled").samples else {
             panic!("8 bits")
         };
         assert!(plain[3..9].iter().all(|&sample| sample.abs_diff(128) <= 1), "{plain:?}");

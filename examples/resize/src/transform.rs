@@ -273,11 +273,11 @@ impl<'a> Work<'a, '_> {
 
     fn resized_planes(
         &mut self,
-        planes: [Plane; 3],
+        mut planes: [Plane; 3],
         (width, height): (u32, u32),
     ) -> Result<[Vec<u8>; 3], Failure> {
         let mut resized = [const { Vec::new() }; 3];
-        for (resized, plane) in resized.iter_mut().zip(&planes) {
+        for (resized, plane) in resized.iter_mut().zip(&mut planes) {
             *resized = resample::plane(&mut self.scratch.resizer, plane, width, height)?;
         }
         self.scratch.planes.extend(planes.map(|plane| plane.data));
@@ -291,11 +291,11 @@ impl<'a> Work<'a, '_> {
         }
         let resizer = &mut self.scratch.resizer;
         if !self.recipe.linear || raster.model == Model::Cmyk {
-            return resample::raster(resizer, &raster, width, height);
+            return resample::raster(resizer, raster, width, height);
         }
         let is_narrow = matches!(raster.samples, Samples::Eight(_));
         let light = resample::to_light(raster);
-        let resized = resample::from_light(resample::raster(resizer, &light, width, height)?);
+        let resized = resample::from_light(resample::raster(resizer, light, width, height)?);
         Ok(if is_narrow { resized.narrowed() } else { resized })
     }
 
