@@ -12,6 +12,7 @@ use crate::base::facade::lock;
 /// Told of the signal, on a thread of the library.
 pub trait QuitTarget: Send + Sync {
     /// The signal has come.
+    #[cfg_attr(not(unix), allow(dead_code, reason = "there is no such signal"))]
     fn quit(&self);
 }
 
