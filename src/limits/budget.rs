@@ -97,6 +97,10 @@ impl Semaphore for Budget {
         acquired
     }
 
+    fn give_back(&self, weight: u64) {
+        self.release(weight);
+    }
+
     fn overdraw(&self, weight: u64) {
         lock(&self.state).used += u128::from(weight);
     }

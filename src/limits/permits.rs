@@ -296,6 +296,10 @@ impl Semaphore for Permits {
         acquired
     }
 
+    fn give_back(&self, weight: u64) {
+        self.release_from_outside(weight);
+    }
+
     fn overdraw(&self, weight: u64) {
         self.overdraw_from_outside(weight);
     }

@@ -55,6 +55,8 @@ pub trait Semaphore {
     fn with_queue<R>(&self, f: impl FnOnce(&mut WaitQueue) -> R) -> R;
     /// Acquires `weight`, or else enqueues `waiter`.
     fn acquire_or_enqueue(&self, weight: u64, mode: WaitMode, waiter: Waiter) -> Acquired;
+    /// Returns `weight`, which was acquired. Any thread may call this.
+    fn give_back(&self, weight: u64);
     /// Acquires `weight` without asking whether it is free: the semaphore is in debt until as much is
     /// released.
     fn overdraw(&self, weight: u64);

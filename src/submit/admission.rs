@@ -369,7 +369,7 @@ struct BlockingAcquire<'a, S: Semaphore> {
     semaphore: &'a S,
     weight: u64,
     mode: WaitMode,
-    /// `None` before it is enqueued.
+    /// `None` before it is enqueued, and while it has returned what it got.
     state: Option<Acquired>,
     target: Target,
 }
@@ -426,12 +426,20 @@ impl<S: Semaphore + Sync> Awaited for BlockingAcquire<'_, S> {
     }
 
     /// What runs on top of this wait may need the same permit, and a permit reserved for the wait would then
-    /// never be used. So the waiter is only told of a free permit, and tries again.
+    /// never be used. So the waiter is only told of a free permit, and tries again. What it gets at once, as
+    /// it enters the queue anew, it returns for the same reason.
     fn release_claim(&mut self) {
         self.change_mode(WaitMode::Retry);
+        if self.state.take_if(|state| matches!(state, Acquired::Ready)).is_some() {
+            self.semaphore.give_back(self.weight);
+        }
     }
 
     fn claim_again(&mut self) {
         self.change_mode(WaitMode::Handoff);
+        if self.state.is_none() {
+            self.mode = WaitMode::Handoff;
+            self.enqueue();
+        }
     }
 }
