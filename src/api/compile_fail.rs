@@ -88,7 +88,7 @@
 //! # let pool = Pool::builder().workers(1).build().expect("starts");
 //! let both = pool.join(|| 1, || 2);
 //! ```
-//! ```compile_fail,E0599
+//! ```compile_fail,E0277
 //! use longshore::{AnyPool, PullPool};
 //! # let pool = PullPool::builder().workers(1).build().expect("starts");
 //! let both = pool.join(|| 1, || 2);
@@ -330,16 +330,6 @@
 //! # let pool = longshore::Pool::builder().workers(1).build().expect("starts");
 //! let numbers = vec![1, 2];
 //! pool.enter(|_| _ = longshore::submit(|| numbers.len()));
-//! ```
-//!
-//! # A pull pool has no joins
-//! ```
-//! let pool = longshore::Pool::builder().workers(1).build().expect("starts");
-//! assert_eq!(pool.join(|| 1, || 2), (1, 2));
-//! ```
-//! ```compile_fail,E0277
-//! let pool = longshore::PullPool::builder().workers(1).build().expect("starts");
-//! assert_eq!(pool.join(|| 1, || 2), (1, 2));
 //! ```
 //!
 //! # A loop runs over a source
