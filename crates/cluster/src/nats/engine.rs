@@ -175,7 +175,7 @@ impl Engine for Nats {
     fn remove(&self, table: Table, key: &str, revision: u64) -> Result<bool, EngineError> {
         let keys = [key.to_owned()];
         // A value that was replaced has left the stream, and its number with it.
-        if !self.get(table, &keys)?.pop().flatten().is_some_and(|entry| entry.revision == revision) {
+        if self.get(table, &keys)?.pop().flatten().is_none_or(|entry| entry.revision != revision) {
             return Ok(false);
         }
         self.runtime.wait(PATIENCE, async {
