@@ -122,7 +122,8 @@ fn a_job_that_ends_its_workers_is_a_dead_letter_after_three_of_them() {
         // A job that ran on another thread at each of the three ends looks the same, and is a dead letter too.
         let bystanders = dead.len() - 1;
         assert!(bystanders < THREADS, "{bystanders}");
-        assert_eq!(site.shelf.outputs().len(), 40 - bystanders);
+        let outputs = site.shelf.outputs().len(); // its output may have been written just before
+        assert!((40 - bystanders..=40).contains(&outputs), "{outputs}, {bystanders}");
     }
 }
 
