@@ -102,24 +102,28 @@ fn blocked_signals(ending: &str) -> Vec<u64> {
 
 fn signals<P: AnyPool>() {
     let pool = Arc::new(P::builder().workers(1..=3).thread_name("t").build().expect("starts"));
-    // An hour from now: the helper for deadlines starts, and has nothing to do.
     let gate = Gate::new();
-    pool.task().start_within(Duration::from_secs(3600)).execute(|| ()).expect("open");
     for helper in ["-scale", "-clock"] {
-        wait_until(helper, || blocked_signals(helper).len() == 1);
+        wait_until(helper, || {
+            // An hour from now: the helper for deadlines starts, and has nothing to do. A task that begins
+            // before its deadline is registered needs no helper, therefore more than one.
+            pool.task().start_within(Duration::from_secs(3600)).execute(|| ()).expect("open");
+            blocked_signals(helper).len() == 1
+        });
         let mask = blocked_signals(helper)[0];
         for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGUSR1, libc::SIGCHLD] {
             assert_ne!(mask & 1 << (signal - 1), 0, "{helper} blocks signal {signal}: {mask:x}");
         }
     }
     // A worker that the helper has started runs the program's code, with the program's mask.
+    wait_until("the worker shows", || blocked_signals("t-0").len() == 1);
     let own = blocked_signals("t-0")[0];
     for _ in 0..3 {
         gate.hold(&pool, 1);
     }
     wait_until("the pool has grown", || pool.workers() == 3);
-    wait_until("the workers show", || blocked_signals("t-2").len() == 1);
     for worker in ["t-1", "t-2"] {
+        wait_until("the worker shows", || blocked_signals(worker).len() == 1);
         assert_eq!(blocked_signals(worker), [own], "{worker}");
     }
     gate.open();

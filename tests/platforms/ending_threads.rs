@@ -1,30 +1,12 @@
 //! A pool is dropped while its thread ends. On Windows no thread of the process can start or end meanwhile,
 //! so the drop must not wait.
 
-use std::cell::RefCell;
 use std::sync::mpsc;
 use std::thread;
 
 use longshore::{AnyPool, Pool, PullPool, ShutdownError};
 
-use crate::support::{PATIENCE, watchdog};
-
-/// Calls its closure when its thread ends.
-struct AtExit(Option<Box<dyn FnOnce()>>);
-
-impl Drop for AtExit {
-    fn drop(&mut self) {
-        self.0.take().into_iter().for_each(|last_act| last_act());
-    }
-}
-
-thread_local! {
-    static AT_EXIT: RefCell<Vec<AtExit>> = const { RefCell::new(Vec::new()) };
-}
-
-fn at_thread_exit(last_act: impl FnOnce() + 'static) {
-    AT_EXIT.with_borrow_mut(|acts| acts.push(AtExit(Some(Box::new(last_act)))));
-}
+use crate::support::{PATIENCE, at_thread_exit, watchdog};
 
 /// Which thread-local is initialised first decides which of the destructors runs first.
 #[derive(Clone, Copy)]

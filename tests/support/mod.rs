@@ -6,6 +6,7 @@
 
 #![allow(dead_code, unused_imports, reason = "every test binary has a copy and uses its own part of it")]
 
+mod at_exit;
 pub mod audit;
 pub mod child;
 mod counting;
@@ -22,6 +23,7 @@ use std::time::{Duration, Instant};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
+pub use at_exit::at_thread_exit;
 pub use counting::{Census, Hits, Tracked};
 pub use gate::{Gate, Visitor};
 pub use rig::{AnyRig, HasPool, Rig, assert_quiescent};

@@ -1,33 +1,13 @@
 //! Thread-locals: destructors of ending threads use the pool, among them the pool's own workers. Cases that
 //! could end the process are in `process_end.rs`.
 
-use std::cell::RefCell;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
 use longshore::{ShutdownError, SubmitErrorKind, current_worker};
 
 use super::*;
-use crate::support::{Hits, PATIENCE, wait_until, watchdog};
-
-/// Calls its closure when its thread ends.
-struct AtExit(Option<Box<dyn FnOnce()>>);
-
-impl Drop for AtExit {
-    fn drop(&mut self) {
-        if let Some(last_act) = self.0.take() {
-            last_act();
-        }
-    }
-}
-
-thread_local! {
-    static AT_EXIT: RefCell<Vec<AtExit>> = const { RefCell::new(Vec::new()) };
-}
-
-fn at_thread_exit(last_act: impl FnOnce() + 'static) {
-    AT_EXIT.with_borrow_mut(|acts| acts.push(AtExit(Some(Box::new(last_act)))));
-}
+use crate::support::{Hits, PATIENCE, at_thread_exit, wait_until, watchdog};
 
 /// Whether this thread has used the pool before decides which of the library's own thread-locals still exist.
 #[test]

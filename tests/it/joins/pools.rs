@@ -1,6 +1,5 @@
 //! Several pools, and pools entered from tasks, hooks and ending threads: no wait depends on itself.
 
-use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
@@ -8,7 +7,7 @@ use std::thread;
 use longshore::{AnyPool, Context, Pool, PullPool};
 
 use super::{fib, free_fib};
-use crate::support::{AnyRig, Rig, quiet_panic, wait_until};
+use crate::support::{AnyRig, Rig, at_thread_exit, quiet_panic, wait_until};
 
 fn closed() -> Pool {
     let pool = Pool::builder().workers(2).build().expect("starts");
@@ -219,22 +218,6 @@ fn joins_in_hooks() {
     assert_eq!((count("panic"), count("exit")), (1, count("start")), "{sums:?}");
     assert!(count("start") >= 2, "{sums:?}");
     other.finish();
-}
-
-struct AtExit(Option<Box<dyn FnOnce()>>);
-
-impl Drop for AtExit {
-    fn drop(&mut self) {
-        self.0.take().into_iter().for_each(|last_act| last_act());
-    }
-}
-
-thread_local! {
-    static AT_EXIT: RefCell<Vec<AtExit>> = const { RefCell::new(Vec::new()) };
-}
-
-fn at_thread_exit(last_act: impl FnOnce() + 'static) {
-    AT_EXIT.with_borrow_mut(|acts| acts.push(AtExit(Some(Box::new(last_act)))));
 }
 
 /// A destructor of a thread-local enters pools: on an external thread, and on a worker whose pool has ended.
