@@ -193,9 +193,9 @@ impl RecordedLane {
     }
 
     /// An entry of a queue was taken that held no task any more.
-    pub fn finds_husk(&self) {
+    pub fn finds_empty_entry(&self) {
         self.begins();
-        self.ends(Outcome::Husk);
+        self.ends(Outcome::Empty);
     }
 
     /// A task was taken whose deadline had passed.

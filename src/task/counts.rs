@@ -182,9 +182,9 @@ impl TaskCounts {
 
     /// Notes that a queue has held no task but the entry of one that was run ahead of its turn.
     #[cold]
-    pub fn husk(&self) {
+    pub fn empty_entry(&self) {
         if self.is_recorded() {
-            recording::with(|lane| lane.finds_husk());
+            recording::with(|lane| lane.finds_empty_entry());
         }
     }
 
@@ -220,7 +220,7 @@ impl TaskCounts {
     pub fn refused(&self, refusal: WorkRefusal) {
         if refusal.is_counted {
             self.skipped.add(1);
-            self.husk();
+            self.empty_entry();
         } else {
             self.unstarted(refusal.why);
         }

@@ -311,7 +311,7 @@ where
         let slot = unsafe { this.slot.as_ref() };
         if !slot.header.claim_closure(RUNNING) {
             let Some(refusal) = this.leave() else {
-                counts.husk();
+                counts.empty_entry();
                 return Finished::Done;
             };
             counts.refused(refusal);

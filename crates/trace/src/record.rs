@@ -143,7 +143,7 @@ codes! {
         /// It was cancelled, or too late, and never began.
         Unstarted = 3,
         /// It was only the place in a queue of a task that had been run ahead of its turn.
-        Husk = 4,
+        Empty = 4,
     }
 }
 
@@ -374,7 +374,7 @@ mod tests {
 
     #[test]
     fn arguments_keep_their_fields() {
-        let end = EndArg { label: 4095, source: Source::Fork, outcome: Outcome::Husk, spawned: MAX_SPAWNED };
+        let end = EndArg { label: 4095, source: Source::Fork, outcome: Outcome::Empty, spawned: MAX_SPAWNED };
         assert_eq!(EndArg::unpack(end.pack()), Some(end));
         assert_eq!(EndArg::unpack(15 << 12), None);
         let inbox = InboxArg { worker: 8191, position: 8190, count: 64 };

@@ -188,7 +188,7 @@ impl Encoder {
             let kind = match task.outcome {
                 Outcome::Panicked => 1,
                 Outcome::Failed => 2,
-                Outcome::Unstarted | Outcome::Husk => 3,
+                Outcome::Unstarted | Outcome::Empty => 3,
                 Outcome::Completed => 0,
             };
             let flags = u64::from(task.victim.is_some()) | u64::from(!is_whole) << 1 | kind << 2;

@@ -36,7 +36,7 @@ pub struct Arrow {
 /// The slices of a lane: outer ones before inner ones, else in the order of time.
 pub fn slices(run: &Run, sleeps: &[Sleep], lane: u32) -> Vec<Slice> {
     let on_lane = |task: &&(usize, &Task)| {
-        task.1.lane == lane && task.1.end > task.1.begin && task.1.outcome != Outcome::Husk
+        task.1.lane == lane && task.1.end > task.1.begin && task.1.outcome != Outcome::Empty
     };
     let tasks = run.tasks.iter().enumerate();
     let mut slices: Vec<Slice> = tasks

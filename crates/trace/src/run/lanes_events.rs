@@ -235,7 +235,7 @@ impl Interpreter<'_> {
         }
         if let Some(task) = self.forming.take() {
             let now = self.now;
-            (self.task(task).begin, self.task(task).outcome) = (now, Outcome::Husk);
+            (self.task(task).begin, self.task(task).outcome) = (now, Outcome::Empty);
             self.cut(task);
         }
         if self.pending.is_empty() {

@@ -279,7 +279,7 @@ impl Run {
 
     fn measure_exactness(&mut self) {
         let exactness = &mut self.exactness;
-        for task in self.tasks.iter().filter(|task| task.outcome != Outcome::Husk) {
+        for task in self.tasks.iter().filter(|task| task.outcome != Outcome::Empty) {
             *(if task.is_exact { &mut exactness.exact_times } else { &mut exactness.shared_times }) += 1;
             match task.parent {
                 Parent::Unknown => exactness.unknown_parents += 1,
