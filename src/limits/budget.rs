@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::base::facade::{Mutex, MutexGuard, lock};
 use crate::base::unwind;
-use crate::limits::wait_queue::{Acquired, Semaphore, WaitMode, WaitNode, WaitQueue};
+use crate::limits::wait_queue::{Acquired, Semaphore, WaitNode, WaitQueue};
 use crate::sync::waiter::Waiter;
 
 /// A semaphore for weights; see the module's text.
@@ -45,7 +45,7 @@ impl Budget {
     }
 
     fn acquire_from(&self, state: &mut BudgetState, weight: u64) -> bool {
-        let fits = state.queue.has_no_handoff() && weight <= self.free(state);
+        let fits = state.queue.is_empty() && weight <= self.free(state);
         if fits {
             state.used += u128::from(weight);
         }
@@ -84,21 +84,17 @@ impl Semaphore for Budget {
         f(&mut lock(&self.state).queue)
     }
 
-    fn acquire_or_enqueue(&self, weight: u64, mode: WaitMode, waiter: Waiter) -> Acquired {
+    fn acquire_or_enqueue(&self, weight: u64, waiter: Waiter) -> Acquired {
         debug_assert!(weight <= self.limit, "a weight above the limit would wait forever");
         let mut state = lock(&self.state);
         let (acquired, unused) = if self.acquire_from(&mut state, weight) {
             (Acquired::Ready, Some(waiter))
         } else {
-            state.queue.acquire_or_enqueue(weight, mode, waiter)
+            state.queue.enqueue(weight, waiter)
         };
         drop(state);
         unwind::drop_silently(unused);
         acquired
-    }
-
-    fn give_back(&self, weight: u64) {
-        self.release(weight);
     }
 
     fn overdraw(&self, weight: u64) {

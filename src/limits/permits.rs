@@ -44,7 +44,7 @@ use crossbeam_utils::CachePadded;
 use crate::base::barrier::Barrier;
 use crate::base::facade::{AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering, lock};
 use crate::base::unwind;
-use crate::limits::wait_queue::{Acquired, Semaphore, WaitMode, WaitNode, WaitQueue};
+use crate::limits::wait_queue::{Acquired, Semaphore, WaitNode, WaitQueue};
 use crate::sync::grow_table::GrowTable;
 use crate::sync::waiter::Waiter;
 
@@ -146,7 +146,7 @@ impl Permits {
     #[cold]
     fn acquire_slow(&self, stripe: usize, most: u64) -> u64 {
         let mut state = lock(&self.state);
-        if !state.queue.has_no_handoff() {
+        if !state.queue.is_empty() {
             return 0; // what is free belongs to the waiters
         }
         let (got, left) = self.acquire_from_state(&mut state, most);
@@ -272,15 +272,15 @@ impl Semaphore for Permits {
         f(&mut lock(&self.state).queue)
     }
 
-    fn acquire_or_enqueue(&self, weight: u64, mode: WaitMode, waiter: Waiter) -> Acquired {
+    fn acquire_or_enqueue(&self, weight: u64, waiter: Waiter) -> Acquired {
         debug_assert_eq!(weight, 1, "a task has one permit");
         let mut state = lock(&self.state);
-        if state.queue.has_no_handoff() && self.acquire_from_state(&mut state, 1).0 == 1 {
+        if state.queue.is_empty() && self.acquire_from_state(&mut state, 1).0 == 1 {
             drop(state);
             unwind::drop_silently(waiter);
             return Acquired::Ready;
         }
-        let (acquired, unused) = state.queue.acquire_or_enqueue(1, mode, waiter);
+        let (acquired, unused) = state.queue.enqueue(1, waiter);
         if let Acquired::Queued(_) = acquired {
             // Relaxed: written under the mutex. If it is set, an earlier waiter has executed the barrier for
             // all.
@@ -294,10 +294,6 @@ impl Semaphore for Permits {
         }
         unwind::drop_silently(unused);
         acquired
-    }
-
-    fn give_back(&self, weight: u64) {
-        self.release_from_outside(weight);
     }
 
     fn overdraw(&self, weight: u64) {

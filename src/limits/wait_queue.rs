@@ -17,7 +17,7 @@ use crate::sync::waiter::Waiter;
 pub enum WaitState {
     /// It is in the queue.
     Waiting,
-    /// Its turn has come. What that means depends on its [`WaitMode`].
+    /// Its turn has come: the weight is reserved for it (*handoff*).
     Granted,
     /// The resource was closed; nothing will be granted.
     Closed,
@@ -26,16 +26,6 @@ pub enum WaitState {
 const WAITING: u32 = 0;
 const GRANTED: u32 = 1;
 const CLOSED: u32 = 2;
-
-/// What a waiter gets when its turn comes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WaitMode {
-    /// The weight is reserved for the waiter.
-    Handoff,
-    /// The waiter is told that enough is free, and tries again. For a waiter that may be busy with something
-    /// else when its turn comes.
-    Retry,
-}
 
 /// The result of an attempt to acquire a weight or else wait for it.
 #[derive(Debug)]
@@ -54,9 +44,7 @@ pub trait Semaphore {
     /// Calls `f` with the queue, under the mutex of the semaphore. `f` runs no user code.
     fn with_queue<R>(&self, f: impl FnOnce(&mut WaitQueue) -> R) -> R;
     /// Acquires `weight`, or else enqueues `waiter`.
-    fn acquire_or_enqueue(&self, weight: u64, mode: WaitMode, waiter: Waiter) -> Acquired;
-    /// Returns `weight`, which was acquired. Any thread may call this.
-    fn give_back(&self, weight: u64);
+    fn acquire_or_enqueue(&self, weight: u64, waiter: Waiter) -> Acquired;
     /// Acquires `weight` without asking whether it is free: the semaphore is in debt until as much is
     /// released.
     fn overdraw(&self, weight: u64);
@@ -85,7 +73,6 @@ pub trait Semaphore {
 pub struct WaitNode {
     number: u64,
     weight: u64,
-    mode: WaitMode,
     state: Arc<AtomicU32>,
 }
 
@@ -120,78 +107,47 @@ impl QueuedWaiter {
 /// Waiters by the number of their node, so that a waiter can leave from the middle.
 type WaitList = BTreeMap<u64, QueuedWaiter>;
 
-/// Grants to the first waiter of `list`, if `free` is enough for it. Returns its weight.
-fn settle_first(list: &mut WaitList, free: u64) -> Option<(u64, Waiter)> {
-    let first = list.first_entry()?;
-    let weight = first.get().weight;
-    (weight <= free).then(|| (weight, first.remove().settle(GRANTED)))
-}
-
 /// A FIFO wait queue; see the module's text.
 #[derive(Debug, Default)]
 pub struct WaitQueue {
-    handoff: WaitList,
-    retry: WaitList,
+    waiters: WaitList,
     /// The number of the next node. It never wraps: 2^64 nodes are never made.
     next: u64,
     is_closed: bool,
 }
 
 impl WaitQueue {
-    /// Whether no waiter of mode [`WaitMode::Handoff`] is queued, so that a newcomer may acquire what is
-    /// free.
-    #[inline]
-    pub fn has_no_handoff(&self) -> bool {
-        self.handoff.is_empty()
-    }
-
-    /// The number of waiters of both modes.
+    /// The number of waiters.
     pub fn len(&self) -> usize {
-        self.handoff.len() + self.retry.len()
+        self.waiters.len()
     }
 
-    /// Whether no waiter of either mode is queued.
+    /// Whether no waiter is queued, so that a newcomer may acquire what is free.
+    #[inline]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.waiters.is_empty()
     }
 
     /// Enqueues `waiter` at the end. A closed queue returns the waiter instead, to be dropped outside of the
     /// mutex.
-    pub fn acquire_or_enqueue(
-        &mut self,
-        weight: u64,
-        mode: WaitMode,
-        waiter: Waiter,
-    ) -> (Acquired, Option<Waiter>) {
+    pub fn enqueue(&mut self, weight: u64, waiter: Waiter) -> (Acquired, Option<Waiter>) {
         if self.is_closed {
             return (Acquired::Closed, Some(waiter));
         }
         let number = self.next;
         self.next += 1;
         let state = Arc::new(AtomicU32::new(WAITING));
-        self.list(mode).insert(number, QueuedWaiter { weight, state: state.clone(), waiter });
-        (Acquired::Queued(WaitNode { number, weight, mode, state }), None)
+        self.waiters.insert(number, QueuedWaiter { weight, state: state.clone(), waiter });
+        (Acquired::Queued(WaitNode { number, weight, state }), None)
     }
 
-    fn list(&mut self, mode: WaitMode) -> &mut WaitList {
-        match mode {
-            WaitMode::Handoff => &mut self.handoff,
-            WaitMode::Retry => &mut self.retry,
-        }
-    }
-
-    /// Grants `free` to waiters: first to those of mode [`WaitMode::Handoff`], in their order. If a remainder
-    /// is left and none of them waits any more, it is shown to those of mode [`WaitMode::Retry`]. Returns how
-    /// much was reserved, and the waiters to wake.
+    /// Grants `free` to waiters, in their order. Returns how much was reserved, and the waiters to wake.
     pub fn grant(&mut self, free: u64) -> (u64, Vec<Waiter>) {
         let (mut given, mut woken) = (0, Vec::new());
-        while let Some((weight, waiter)) = settle_first(&mut self.handoff, free - given) {
-            given += weight;
-            woken.push(waiter);
-        }
-        if self.handoff.is_empty() && given < free {
-            // All of them are shown the same remainder. A waiter that finds it taken enqueues itself again.
-            woken.extend(std::iter::from_fn(|| Some(settle_first(&mut self.retry, free - given)?.1)));
+        while let Some(first) = self.waiters.first_entry().filter(|first| first.get().weight <= free - given)
+        {
+            given += first.get().weight;
+            woken.push(first.remove().settle(GRANTED));
         }
         (given, woken)
     }
@@ -199,14 +155,13 @@ impl WaitQueue {
     /// Closes the queue and the nodes in it. The caller wakes the waiters.
     pub fn close(&mut self) -> Vec<Waiter> {
         self.is_closed = true;
-        let all = [&mut self.handoff, &mut self.retry].into_iter().flat_map(std::mem::take);
-        all.map(|(_, entry)| entry.settle(CLOSED)).collect()
+        std::mem::take(&mut self.waiters).into_values().map(|waiter| waiter.settle(CLOSED)).collect()
     }
 
     /// Replaces the waiter of `node` and returns the earlier one, to be dropped outside of the mutex. If the
     /// node is no longer queued, `waiter` itself is returned.
     pub fn set_waker(&mut self, node: &WaitNode, waiter: Waiter) -> Waiter {
-        match self.list(node.mode).get_mut(&node.number) {
+        match self.waiters.get_mut(&node.number) {
             Some(entry) => std::mem::replace(&mut entry.waiter, waiter),
             None => waiter,
         }
@@ -215,10 +170,9 @@ impl WaitQueue {
     /// Removes `node`. Returns the weight that was reserved for it, and its waiter, to be dropped outside of
     /// the mutex.
     pub fn cancel(&mut self, node: &WaitNode) -> (u64, Option<Waiter>) {
-        if let Some(entry) = self.list(node.mode).remove(&node.number) {
+        if let Some(entry) = self.waiters.remove(&node.number) {
             return (0, Some(entry.waiter));
         }
-        let had = node.mode == WaitMode::Handoff && node.state() == WaitState::Granted;
-        (if had { node.weight } else { 0 }, None)
+        (if node.state() == WaitState::Granted { node.weight } else { 0 }, None)
     }
 }

@@ -19,7 +19,7 @@ use longshore_trace::record::{Outcome, Source};
 
 use crate::base::error::{SubmitError, SubmitErrorKind};
 use crate::limits::budget::{Budget, BudgetPermit};
-use crate::limits::wait_queue::{Acquired, Semaphore, WaitMode, WaitState};
+use crate::limits::wait_queue::{Acquired, Semaphore, WaitState};
 use crate::policy::overflow::{Caller, OnFull, OverflowAction, Overweight, overflow_action};
 use crate::runtime::capacity::Capacity;
 use crate::runtime::config::Config;
@@ -338,7 +338,7 @@ fn wait_without_pass<S>(
 where
     S: Semaphore + Sync,
 {
-    let mut acquire = BlockingAcquire { semaphore, weight, mode: WaitMode::Handoff, state: None, target };
+    let mut acquire = BlockingAcquire { semaphore, weight, state: None, target };
     loop {
         acquire.enqueue();
         if let Waited::NoStack(_) = current::wait_without_pass(&mut acquire, deadline) {
@@ -352,11 +352,10 @@ where
             Some(Acquired::Queued(node)) => node,
             None => continue,
         };
-        match (node.state(), acquire.mode) {
-            (WaitState::Granted, WaitMode::Handoff) => return Ok(()),
-            (WaitState::Granted, WaitMode::Retry) => {} // there may be a permit: try again
-            (WaitState::Closed, _) => return Err(SubmitErrorKind::Closed),
-            (WaitState::Waiting, _) => {
+        match node.state() {
+            WaitState::Granted => return Ok(()),
+            WaitState::Closed => return Err(SubmitErrorKind::Closed),
+            WaitState::Waiting => {
                 semaphore.cancel(node); // passes on what may have been granted meanwhile
                 return Err(SubmitErrorKind::TimedOut);
             }
@@ -368,8 +367,7 @@ where
 struct BlockingAcquire<'a, S: Semaphore> {
     semaphore: &'a S,
     weight: u64,
-    mode: WaitMode,
-    /// `None` before it is enqueued, and while it has returned what it got.
+    /// `None` before it is enqueued, and while something runs on top of it.
     state: Option<Acquired>,
     target: Target,
 }
@@ -377,17 +375,7 @@ struct BlockingAcquire<'a, S: Semaphore> {
 impl<S: Semaphore> BlockingAcquire<'_, S> {
     fn enqueue(&mut self) {
         let waiter = Waiter::Thread(thread::current());
-        self.state = Some(self.semaphore.acquire_or_enqueue(self.weight, self.mode, waiter));
-    }
-
-    /// Enqueues itself again, in another mode.
-    fn change_mode(&mut self, mode: WaitMode) {
-        if let Some(Acquired::Queued(node)) = self.state.take_if(|state| matches!(state, Acquired::Queued(_)))
-        {
-            self.semaphore.cancel(node); // passes on what may have been granted meanwhile
-            self.mode = mode;
-            self.enqueue();
-        }
+        self.state = Some(self.semaphore.acquire_or_enqueue(self.weight, waiter));
     }
 }
 
@@ -397,14 +385,6 @@ impl<S: Semaphore + Sync> Awaited for BlockingAcquire<'_, S> {
             Some(Acquired::Queued(node)) => node.state() != WaitState::Waiting,
             Some(Acquired::Ready | Acquired::Closed) | None => true,
         }
-    }
-
-    fn is_of(&self, _: u32) -> bool {
-        false
-    }
-
-    fn run_here(&mut self, _: &TaskCounts) -> bool {
-        false
     }
 
     fn target(&self) -> Target {
@@ -426,19 +406,16 @@ impl<S: Semaphore + Sync> Awaited for BlockingAcquire<'_, S> {
     }
 
     /// What runs on top of this wait may need the same permit, and a permit reserved for the wait would then
-    /// never be used. So the waiter is only told of a free permit, and tries again. What it gets at once, as
-    /// it enters the queue anew, it returns for the same reason.
+    /// never be used. So the wait leaves the queue, and enters it anew when it can go on.
     fn release_claim(&mut self) {
-        self.change_mode(WaitMode::Retry);
-        if self.state.take_if(|state| matches!(state, Acquired::Ready)).is_some() {
-            self.semaphore.give_back(self.weight);
+        if let Some(Acquired::Queued(node)) = self.state.take_if(|state| matches!(state, Acquired::Queued(_)))
+        {
+            self.semaphore.cancel(node); // passes on what may have been granted meanwhile
         }
     }
 
     fn claim_again(&mut self) {
-        self.change_mode(WaitMode::Handoff);
         if self.state.is_none() {
-            self.mode = WaitMode::Handoff;
             self.enqueue();
         }
     }

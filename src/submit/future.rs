@@ -16,7 +16,7 @@ use std::task::{Context, Poll, ready};
 use crate::base::error::{SubmitError, SubmitErrorKind};
 use crate::limits::budget::{Budget, BudgetPermit};
 use crate::limits::permits::Permits;
-use crate::limits::wait_queue::{Acquired, Semaphore, WaitMode, WaitNode, WaitState};
+use crate::limits::wait_queue::{Acquired, Semaphore, WaitNode, WaitState};
 use crate::policy::overflow::OnFull;
 use crate::runtime::current::{self, PollState};
 use crate::runtime::intake::Intake;
@@ -27,7 +27,6 @@ use crate::submit::handle::JoinHandle;
 use crate::submit::options::TaskOptions;
 use crate::submit::single;
 use crate::sync::waiter::Waiter;
-use crate::task::counts::TaskCounts;
 
 /// A submission that proceeds when it is polled; made by
 /// [`AnyPool::submit_async`](crate::AnyPool::submit_async). It borrows nothing of the pool.
@@ -154,7 +153,7 @@ struct PendingAcquire<S: Semaphore> {
 impl<S: Semaphore> PendingAcquire<S> {
     /// Acquires `weight` at once (`None`), or enqueues for it.
     fn start(semaphore: &Arc<S>, weight: u64, cx: &Context<'_>) -> Result<Option<Self>, SubmitErrorKind> {
-        match semaphore.acquire_or_enqueue(weight, WaitMode::Handoff, waiter(cx)) {
+        match semaphore.acquire_or_enqueue(weight, waiter(cx)) {
             Acquired::Ready => Ok(None),
             Acquired::Closed => Err(SubmitErrorKind::Closed),
             Acquired::Queued(node) => {
@@ -231,14 +230,6 @@ struct NoTask;
 
 impl Awaited for NoTask {
     fn is_done(&self) -> bool {
-        false
-    }
-
-    fn is_of(&self, _: u32) -> bool {
-        false
-    }
-
-    fn run_here(&mut self, _: &TaskCounts) -> bool {
         false
     }
 

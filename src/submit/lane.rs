@@ -386,14 +386,6 @@ impl<S: Intake + Send + Sync + 'static> Awaited for PassTurn<'_, S> {
         !self.lane.lock().resumers.waits(self.number)
     }
 
-    fn is_of(&self, _: u32) -> bool {
-        false
-    }
-
-    fn run_here(&mut self, _: &TaskCounts) -> bool {
-        false
-    }
-
     fn target(&self) -> Target {
         Target::Pass(self.lane.id)
     }

@@ -132,7 +132,7 @@ models! {
     permits::two_workers_serve_one_waiter: 6;
     permits::a_close_releases_all_waiters: 3;
     permits::a_cancelled_turn_goes_to_the_next_waiter: 6;
-    permits::a_retry_waiter_is_told_of_the_remainder: 4;
+    permits::each_of_two_waiters_gets_a_permit: 4;
     permits::an_overdraft_is_never_taken_for_a_free_permit: 6;
     permits::a_lowered_limit_stays_lowered: 4;
 
@@ -142,7 +142,7 @@ models! {
     budgets::a_cancelled_wait_lets_the_next_waiter_pass: 6;
     budgets::an_unused_grant_comes_back: 6;
     budgets::the_waker_set_last_is_woken: 6;
-    budgets::a_retry_waiter_is_told_of_free_weight: 6;
+    budgets::each_of_two_waiters_gets_its_weight: 6;
     budgets::a_close_releases_all_waiters_of_the_budget: 3;
     budgets::an_overdraft_is_paid_back_first: 6;
 }

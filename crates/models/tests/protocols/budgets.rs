@@ -9,7 +9,7 @@ use super::common::{end, spawn};
 use super::semaphore::{acquire, this_thread, wait};
 use crate::code::budget::Budget;
 use crate::code::facade::UninitCell;
-use crate::code::wait_queue::{Acquired, Semaphore, WaitMode, WaitNode, WaitState};
+use crate::code::wait_queue::{Acquired, Semaphore, WaitNode, WaitState};
 
 /// A budget that is used completely.
 fn used_up(limit: u64) -> Arc<Budget> {
@@ -20,7 +20,7 @@ fn used_up(limit: u64) -> Arc<Budget> {
 
 /// The node of a waiter that arrives now and has to wait.
 fn enqueue(budget: &Budget, weight: u64) -> WaitNode {
-    match budget.acquire_or_enqueue(weight, WaitMode::Handoff, this_thread()) {
+    match budget.acquire_or_enqueue(weight, this_thread()) {
         Acquired::Queued(node) => node,
         other => panic!("the budget is used up, and says {other:?}"),
     }
@@ -45,7 +45,7 @@ pub fn a_waiter_gets_the_released_weight() {
             budget.release(1);
         })
     });
-    let acquired = budget.acquire_or_enqueue(2, WaitMode::Handoff, this_thread());
+    let acquired = budget.acquire_or_enqueue(2, this_thread());
     if let Acquired::Queued(node) = &acquired {
         assert_eq!(wait(&*budget, node), WaitState::Granted);
     }
@@ -63,7 +63,7 @@ pub fn weights_are_conserved() {
     let budget = used_up(2);
     let tasks = [1, 2].map(|weight| {
         spawn(&budget, move |budget| {
-            assert!(acquire(budget, weight, WaitMode::Handoff));
+            assert!(acquire(budget, weight));
             budget.release(weight);
         })
     });
@@ -82,7 +82,7 @@ pub fn a_heavy_task_is_not_overtaken() {
         if leaves_out("enqueueing the light task") {
             budget.overdraw(1);
         } else if !budget.try_acquire(1) {
-            assert!(acquire(budget, 1, WaitMode::Handoff));
+            assert!(acquire(budget, 1));
         }
         assert_eq!(first.state(), WaitState::Granted, "the heavy task was queued first");
     });
@@ -99,7 +99,7 @@ pub fn a_heavy_task_is_not_overtaken() {
 pub fn a_cancelled_wait_lets_the_next_waiter_pass() {
     let budget = used_up(2);
     let heavy = enqueue(&budget, 2);
-    let light = spawn(&budget, |budget| assert!(acquire(budget, 1, WaitMode::Handoff)));
+    let light = spawn(&budget, |budget| assert!(acquire(budget, 1)));
     let releaser = spawn(&budget, |budget| budget.release(1));
     cancel(&budget, heavy);
     end(light);
@@ -135,11 +135,10 @@ pub fn the_waker_set_last_is_woken() {
     assert_free(&budget, 0);
 }
 
-/// A retry waiter and a handoff waiter, and enough weight for both.
-pub fn a_retry_waiter_is_told_of_free_weight() {
+/// Two waiters, and enough weight for both.
+pub fn each_of_two_waiters_gets_its_weight() {
     let budget = used_up(2);
-    let tasks = [WaitMode::Retry, WaitMode::Handoff]
-        .map(|mode| spawn(&budget, move |budget| assert!(acquire(budget, 1, mode))));
+    let tasks = [(); 2].map(|()| spawn(&budget, move |budget| assert!(acquire(budget, 1))));
     budget.release(1);
     budget.release(1);
     tasks.into_iter().for_each(end);
@@ -149,8 +148,7 @@ pub fn a_retry_waiter_is_told_of_free_weight() {
 /// Every waiter sees the close, and weight that is released at the same time is not lost.
 pub fn a_close_releases_all_waiters_of_the_budget() {
     let budget = used_up(1);
-    let tasks = [WaitMode::Handoff, WaitMode::Retry]
-        .map(|mode| spawn(&budget, move |budget| u64::from(acquire(budget, 1, mode))));
+    let tasks = [(); 2].map(|()| spawn(&budget, move |budget| u64::from(acquire(budget, 1))));
     let releaser = spawn(&budget, |budget| budget.release(1));
     if !leaves_out("the close") {
         budget.close();

@@ -7,7 +7,7 @@ use super::common::{end, spawn};
 use super::semaphore::{acquire, this_thread};
 use crate::code::barrier::Barrier;
 use crate::code::permits::Permits;
-use crate::code::wait_queue::{Acquired, Semaphore, WaitMode};
+use crate::code::wait_queue::{Acquired, Semaphore};
 
 const STRIPES: usize = 2;
 const WORKERS: usize = 2;
@@ -60,7 +60,7 @@ pub fn permits_are_conserved() {
 pub fn a_waiter_gets_the_released_permit() {
     let permits = full(1);
     let worker = spawn(&permits, |permits| permits.release(0));
-    assert!(acquire(&*permits, 1, WaitMode::Handoff));
+    assert!(acquire(&*permits, 1));
     end(worker);
     assert_free(&permits, 0);
 }
@@ -70,7 +70,7 @@ pub fn a_permit_goes_from_waiter_to_waiter() {
     let permits = full(1);
     let producers = [(); 2].map(|()| {
         spawn(&permits, |permits| {
-            assert!(acquire(permits, 1, WaitMode::Handoff));
+            assert!(acquire(permits, 1));
             permits.release_from_outside(1); // its task is discarded
         })
     });
@@ -83,7 +83,7 @@ pub fn a_permit_goes_from_waiter_to_waiter() {
 pub fn two_workers_serve_one_waiter() {
     let permits = full(2);
     let workers = [0, 1].map(|worker| spawn(&permits, move |permits| permits.release(worker)));
-    assert!(acquire(&*permits, 1, WaitMode::Handoff));
+    assert!(acquire(&*permits, 1));
     workers.into_iter().for_each(end);
     assert_free(&permits, 1);
 }
@@ -91,8 +91,7 @@ pub fn two_workers_serve_one_waiter() {
 /// Every waiter sees the close, and a permit that is released at the same time is not lost.
 pub fn a_close_releases_all_waiters() {
     let permits = full(1);
-    let producers = [WaitMode::Handoff, WaitMode::Retry]
-        .map(|mode| spawn(&permits, move |permits| u64::from(acquire(permits, 1, mode))));
+    let producers = [(); 2].map(|()| spawn(&permits, move |permits| u64::from(acquire(permits, 1))));
     let closer = spawn(&permits, |permits| permits.close());
     permits.release(0);
     let got: u64 = producers.into_iter().map(end).sum();
@@ -104,10 +103,10 @@ pub fn a_close_releases_all_waiters() {
 /// A future cancels when its permit may have been granted already: the next waiter gets it.
 pub fn a_cancelled_turn_goes_to_the_next_waiter() {
     let permits = full(1);
-    let Acquired::Queued(first) = permits.acquire_or_enqueue(1, WaitMode::Handoff, this_thread()) else {
+    let Acquired::Queued(first) = permits.acquire_or_enqueue(1, this_thread()) else {
         panic!("no permit is free")
     };
-    let next = spawn(&permits, |permits| assert!(acquire(permits, 1, WaitMode::Handoff)));
+    let next = spawn(&permits, |permits| assert!(acquire(permits, 1)));
     let worker = spawn(&permits, |permits| permits.release(0));
     permits.cancel(first);
     end(next);
@@ -115,11 +114,10 @@ pub fn a_cancelled_turn_goes_to_the_next_waiter() {
     assert_free(&permits, 0);
 }
 
-/// A retry waiter and a handoff waiter, and a permit for each.
-pub fn a_retry_waiter_is_told_of_the_remainder() {
+/// Two waiters, and a permit for each.
+pub fn each_of_two_waiters_gets_a_permit() {
     let permits = full(2);
-    let producers = [WaitMode::Retry, WaitMode::Handoff]
-        .map(|mode| spawn(&permits, move |permits| assert!(acquire(permits, 1, mode))));
+    let producers = [(); 2].map(|()| spawn(&permits, move |permits| assert!(acquire(permits, 1))));
     permits.release(0);
     permits.release(0);
     producers.into_iter().for_each(end);

@@ -3,7 +3,7 @@
 use longshore_models::mutation::leaves_out;
 
 use crate::code::facade::thread;
-use crate::code::wait_queue::{Acquired, Semaphore, WaitMode, WaitNode, WaitState};
+use crate::code::wait_queue::{Acquired, Semaphore, WaitNode, WaitState};
 use crate::code::waiter::Waiter;
 
 /// The calling thread.
@@ -12,17 +12,11 @@ pub fn this_thread() -> Waiter {
 }
 
 /// Waits for `weight`; `false` if the semaphore is closed.
-pub fn acquire(semaphore: &impl Semaphore, weight: u64, mode: WaitMode) -> bool {
-    loop {
-        match semaphore.acquire_or_enqueue(weight, mode, this_thread()) {
-            Acquired::Ready => return true,
-            Acquired::Closed => return false,
-            Acquired::Queued(node) => match wait(semaphore, &node) {
-                WaitState::Closed => return false,
-                WaitState::Granted if mode == WaitMode::Handoff => return true,
-                WaitState::Granted | WaitState::Waiting => {} // try again
-            },
-        }
+pub fn acquire(semaphore: &impl Semaphore, weight: u64) -> bool {
+    match semaphore.acquire_or_enqueue(weight, this_thread()) {
+        Acquired::Ready => true,
+        Acquired::Closed => false,
+        Acquired::Queued(node) => wait(semaphore, &node) == WaitState::Granted,
     }
 }
 
