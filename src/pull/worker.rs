@@ -25,7 +25,6 @@ use longshore_trace::record::{Place, Source};
 
 use crate::base::recording::{self, LaneSlot};
 use crate::pull::shared::PullShared;
-use crate::runtime::control::Phase;
 use crate::runtime::core::Core;
 use crate::runtime::current::{CurrentSlot, CurrentWorker, PollState};
 use crate::runtime::current_pool::enter_pool;
@@ -326,14 +325,7 @@ impl PullWorker {
     /// runs on top of it.
     fn work_between_claims(&self, until: &mut RunUntil<'_>) {
         while !until.is_reached(&self.shared) {
-            let control = self.shared.control();
-            if control.phase() == Phase::Stopping {
-                self.maintain(until); // sleeps, with what is reserved
-                continue;
-            }
-            if control.needs_maintenance() && until.without_claim(|until| self.maintain(until))
-                || until.is_reached(&self.shared)
-            {
+            if self.begins_turn_between_claims(until) {
                 continue;
             }
             if let Some(task) = self.find_task().or_else(|| self.search_or_park(until)) {

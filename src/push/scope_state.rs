@@ -210,7 +210,7 @@ impl ProxyTask {
         let stored = unsafe { Self::unpack(address) };
         let task = lock(&stored).pop_front();
         let Some(task) = task else {
-            counts.husk();
+            counts.empty_entry();
             return Finished::Done;
         };
         task.run(counts)

@@ -8,7 +8,6 @@ use crate::runtime::current;
 use crate::runtime::stall::Target;
 use crate::runtime::wait::{self, Awaited, Waited};
 use crate::sync::latch::{Latch, LatchResult};
-use crate::task::counts::TaskCounts;
 
 /// A latch that work in another pool sets.
 pub struct AwaitedLatch<'a> {
@@ -44,10 +43,6 @@ impl Awaited for AwaitedLatch<'_> {
 
     fn is_of(&self, pool: u32) -> bool {
         self.pool == pool
-    }
-
-    fn run_here(&mut self, _: &TaskCounts) -> bool {
-        false // the work belongs to another pool
     }
 
     fn target(&self) -> Target {

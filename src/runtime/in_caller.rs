@@ -32,7 +32,6 @@ use crate::runtime::stall::Target;
 use crate::runtime::wait::Awaited;
 use crate::runtime::worker_thread::assign_number;
 use crate::runtime::{current, current_pool, quiet};
-use crate::task::counts::TaskCounts;
 use crate::workers::roster::SpawnReason;
 
 /// The number of the only worker.
@@ -44,14 +43,6 @@ pub struct NoTaskLeft<'a>(pub &'a dyn Fn() -> bool);
 impl Awaited for NoTaskLeft<'_> {
     fn is_done(&self) -> bool {
         !(self.0)()
-    }
-
-    fn is_of(&self, _: u32) -> bool {
-        false
-    }
-
-    fn run_here(&mut self, _: &TaskCounts) -> bool {
-        false
     }
 
     fn target(&self) -> Target {

@@ -23,7 +23,6 @@ use crate::runtime::{
     autoscaler, current, current_pool, early_end, in_caller, process_end, recorder, worker_thread,
 };
 use crate::sys::{clock, exit};
-use crate::task::counts::TaskCounts;
 use crate::workers::roster::{SpawnPolicy, SpawnReason};
 
 /// Starts a pool. If a thread of it cannot be started, the threads that run are stopped and joined.
@@ -120,14 +119,6 @@ impl Awaited for NextStart<'_> {
         is_there
     }
 
-    fn is_of(&self, _: u32) -> bool {
-        false
-    }
-
-    fn run_here(&mut self, _: &TaskCounts) -> bool {
-        false
-    }
-
     fn target(&self) -> Target {
         Target::PoolStart(self.pool)
     }
@@ -211,14 +202,6 @@ struct ThreadsEnd<'a> {
 impl Awaited for ThreadsEnd<'_> {
     fn is_done(&self) -> bool {
         self.threads.are_gone()
-    }
-
-    fn is_of(&self, _: u32) -> bool {
-        false
-    }
-
-    fn run_here(&mut self, _: &TaskCounts) -> bool {
-        false
     }
 
     fn target(&self) -> Target {

@@ -27,7 +27,6 @@ use crate::runtime::stall::Target;
 use crate::runtime::wait::{self, Awaited, Waited};
 use crate::runtime::{current, current_pool};
 use crate::sync::waiter::Waiter;
-use crate::task::counts::TaskCounts;
 
 /// Whether no task of the pool is left, in whatever phase it is.
 pub fn is_at_rest<M: PoolKind>(shared: &M) -> bool {
@@ -99,14 +98,6 @@ impl<M: PoolKind> Registration<M> {
 impl<M: PoolKind> Awaited for Registration<M> {
     fn is_done(&self) -> bool {
         self.wait.has_ended()
-    }
-
-    fn is_of(&self, _: u32) -> bool {
-        false // it is no task
-    }
-
-    fn run_here(&mut self, _: &TaskCounts) -> bool {
-        false
     }
 
     fn target(&self) -> Target {

@@ -26,9 +26,13 @@ pub trait Awaited {
     /// Whether the event has happened.
     fn is_done(&self) -> bool;
     /// Whether it is the end of a task of the pool with this id.
-    fn is_of(&self, pool: u32) -> bool;
+    fn is_of(&self, _pool: u32) -> bool {
+        false
+    }
     /// Runs the awaited task if it has not started. Returns whether it did.
-    fn run_here(&mut self, counts: &TaskCounts) -> bool;
+    fn run_here(&mut self, _counts: &TaskCounts) -> bool {
+        false
+    }
     /// Has the calling thread unparked when the event happens, or at once if it has happened.
     fn unpark_me(&mut self);
     /// What it is, for the picture of waits without an end.

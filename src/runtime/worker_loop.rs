@@ -398,6 +398,19 @@ pub trait WorkerLoop: Sized {
         }
     }
 
+    /// The first half of a turn of a wait for which something is reserved, and during which this worker
+    /// works: nothing is reserved while anything runs on top of the wait. Returns whether the turn is over.
+    /// If not, the worker finds a task, and runs it in [`RunUntil::without_claim`].
+    fn begins_turn_between_claims(&self, until: &mut RunUntil<'_>) -> bool {
+        let control = self.shared().control();
+        if control.phase() == Phase::Stopping {
+            self.maintain(until); // sleeps, with what is reserved
+            return true;
+        }
+        control.needs_maintenance() && until.without_claim(|until| self.maintain(until))
+            || until.is_reached(self.shared())
+    }
+
     /// Called when the pool stops: the queued tasks never start. A task that waits on this worker continues
     /// to wait: for a running task, or for a task whose handle now reports that it was discarded.
     fn stop(&self, until: &mut RunUntil<'_>) {

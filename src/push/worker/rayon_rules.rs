@@ -33,7 +33,6 @@ use crate::runtime::wait::{Awaited, ParkToken, is_deep};
 use crate::runtime::worker_loop::WorkerLoop;
 use crate::sync::latch::Latch;
 use crate::sys::stack;
-use crate::task::counts::TaskCounts;
 
 /// The part of a stack below which a wait takes a fresh stack, and the part below which a join runs no
 /// foreign task. rayon-core does neither: its programs may use the whole stack, and expect their own thread.
@@ -55,10 +54,6 @@ impl Awaited for AwaitedScope<'_> {
 
     fn is_of(&self, pool: u32) -> bool {
         self.end.is_of(pool)
-    }
-
-    fn run_here(&mut self, _: &TaskCounts) -> bool {
-        false
     }
 
     fn target(&self) -> Target {

@@ -25,7 +25,6 @@ use std::time::{Duration, Instant};
 use longshore_trace::record::Source;
 
 use crate::push::worker::PushWorker;
-use crate::runtime::control::Phase;
 use crate::runtime::current_pool::enter_pool;
 use crate::runtime::held_pass;
 use crate::runtime::long_wait::{LONG, WaitSleep, Woken};
@@ -198,14 +197,7 @@ impl PushWorker {
     /// runs on top of it.
     fn work_between_claims(&self, until: &mut RunUntil<'_>) {
         while !until.is_reached(&self.shared) {
-            let control = self.shared.control();
-            if control.phase() == Phase::Stopping {
-                self.maintain(until); // sleeps, with what is reserved
-                continue;
-            }
-            if control.needs_maintenance() && until.without_claim(|until| self.maintain(until))
-                || until.is_reached(&self.shared)
-            {
+            if self.begins_turn_between_claims(until) {
                 continue;
             }
             if self.is_fair_turn() {
