@@ -222,7 +222,7 @@ where
             end: CancelToken::new(),
         };
         let keeper = keeper.start()?;
-        let puller = Puller { worker: &self, batch, desk: &desk, complained: false };
+        let puller = Puller { worker: &self, batch, desk: &desk, complained: false, in_pool: Arc::default() };
         let ended = puller.pull();
         if ended != Ended::Complete {
             desk.hand_all_back();

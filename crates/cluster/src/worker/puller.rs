@@ -26,11 +26,18 @@ pub(super) struct Puller<'a, 'p, J, P, H> {
     pub desk: &'a Arc<Desk>,
     /// Whether the user was told that the broker is out of reach.
     pub complained: bool,
+    /// Shared with every job in the pool.
+    pub in_pool: Arc<()>,
 }
 
 /// What is to be done with a job before it is begun.
 enum Entry<J> {
-    Begin(J, u64),
+    Begin {
+        job: J,
+        weight: u64,
+        /// No other job is to begin before it ends.
+        alone: bool,
+    },
     Verdict(Verdict),
 }
 
@@ -141,9 +148,12 @@ where
                 }
                 self.desk.decide(serial, verdict);
             }
-            Entry::Begin(job, weight) => {
+            Entry::Begin { job, weight, alone } => {
                 self.wait_for_budget(weight);
                 self.submit(serial, job, weight);
+                if alone {
+                    self.wait_until_alone();
+                }
             }
         }
     }
@@ -183,6 +193,10 @@ where
             let text = format!("it weighs {weight}, and this worker has {budget} for all jobs");
             return Ok(Entry::Verdict(rules.refused(&text, &note)));
         }
+        let alone = delivery.delivered > 1 && rules.runs_alone(&note);
+        if alone && !self.wait_until_alone() {
+            return Ok(Entry::Verdict(rules.handed_back(&note)));
+        }
         if delivery.delivered > 1 {
             // Before it begins: if it ends this process, the next worker knows.
             let begun = Note { attempts: note.attempts + 1, worker: rules.worker.clone(), ..note };
@@ -190,7 +204,7 @@ where
                 .map_err(|error| EngineError::new(EngineErrorKind::Refused, error.to_string()))?;
             self.batch.engine().put(Table::Meta, &note_key(id.as_str()), &value)?;
         }
-        Ok(Entry::Begin(job, weight))
+        Ok(Entry::Begin { job, weight, alone })
     }
 
     fn get(&self, table: Table, key: &str) -> Result<Option<crate::engine::Entry>, EngineError> {
@@ -210,8 +224,20 @@ where
         }
     }
 
+    /// Waits until no job is in the pool, but for those that have run beyond the limit. Returns whether it is
+    /// so; if not, the worker is to stop.
+    fn wait_until_alone(&self) -> bool {
+        while Arc::strong_count(&self.in_pool) - 1 > self.desk.load().stuck {
+            if self.is_stopped() {
+                return false;
+            }
+            self.desk.wait(TURN);
+        }
+        true
+    }
+
     fn submit(&self, serial: u64, job: J, weight: u64) {
-        let seat = Seat { desk: Arc::clone(self.desk), serial };
+        let seat = Seat { desk: Arc::clone(self.desk), serial, _in_pool: Arc::clone(&self.in_pool) };
         let handler = Arc::clone(&self.worker.handler);
         let tell = Arc::clone(&self.worker.tell);
         let task = move || {
@@ -239,6 +265,7 @@ where
 struct Seat {
     desk: Arc<Desk>,
     serial: u64,
+    _in_pool: Arc<()>,
 }
 
 impl Drop for Seat {

@@ -72,6 +72,13 @@ impl Rules {
         self.note(note, note.error.clone(), Duration::ZERO)
     }
 
+    /// Whether a job that was given out before must run alone: no attempt came to an end, and the next one is
+    /// the last. A job that has run beside the one that ends its worker looks the same as that one, and is
+    /// told apart from it by this attempt.
+    pub fn runs_alone(&self, note: &Note) -> bool {
+        note.error.is_none() && note.attempts + 1 >= self.attempts
+    }
+
     /// Before a job is begun that was given out before: a dead letter if it has had all its attempts. The
     /// last of them never ended, so it has probably ended its worker.
     pub fn before(&self, note: &Note) -> Option<Verdict> {
@@ -117,6 +124,12 @@ mod tests {
             other => panic!("{other:?}"),
         }
         assert_eq!(machine(MOST_REFUSALS - 1), Verdict::Dead("full (refused 10 times)".into()));
+    }
+
+    #[test]
+    fn the_last_attempt_runs_alone_if_no_attempt_came_to_an_end() {
+        assert_eq!([1, 2].map(|attempts| rules().runs_alone(&note(attempts, 0))), [false, true]);
+        assert!(!rules().runs_alone(&Note { error: Some("no".into()), ..note(2, 0) }));
     }
 
     #[test]
