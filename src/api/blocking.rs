@@ -77,7 +77,7 @@ impl BlockingGuard {
         });
         HAS_STAND_IN.set(had_stand_in || stand_in.is_some());
         if !had_stand_in {
-            recording::with(|lane| lane.blocks());
+            recording::with(|track| track.blocks());
         }
         BlockingGuard { _stand_in: stand_in, had_stand_in }
     }
@@ -87,7 +87,7 @@ impl Drop for BlockingGuard {
     fn drop(&mut self) {
         HAS_STAND_IN.set(self.had_stand_in);
         if !self.had_stand_in {
-            recording::with(|lane| lane.unblocks());
+            recording::with(|track| track.unblocks());
         }
     }
 }

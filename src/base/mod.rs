@@ -1,5 +1,5 @@
 //! The lowest layer: the std/loom façade, errors, the panic guard, counters, histograms, random numbers, an
-//! asymmetric fence (`barrier.rs`), the spans of `tracing` (`span.rs`), the lanes of
+//! asymmetric fence (`barrier.rs`), the spans of `tracing` (`span.rs`), the tracks of
 //! recordings (`recording.rs`, `page.rs`) and a macro for `Debug` (`debug.rs`).
 //!
 //! Imports nothing from the rest of the crate; every other folder imports from here. Read `facade.rs` first:

@@ -1,8 +1,8 @@
-//! The lanes that the calling thread writes while pools are recorded, and what it writes into them.
+//! The tracks that the calling thread writes while pools are recorded, and what it writes into them.
 //!
-//! A lane belongs to one thread at a time (`crates/trace/src/recorder/lane.rs`). A worker keeps its lane in a
-//! [`LaneSlot`], and the thread that acts as the worker finds it by a thread-local. A thread from outside has
-//! a lane for each recorded pool to which it submits, in a list of its own.
+//! A track belongs to one thread at a time (`crates/trace/src/recorder/track.rs`). A worker keeps its track in a
+//! [`TrackSlot`], and the thread that acts as the worker finds it by a thread-local. A thread from outside has
+//! a track for each recorded pool to which it submits, in a list of its own.
 //!
 //! While the pool of a worker is not recorded the thread-local is empty, so each place that would write a
 //! record costs one look at it. The path of a task does not even have that: the worker's `TaskCounts` know
@@ -17,11 +17,11 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use longshore_trace::record::{Outcome, Place, Rest, Source, WaitFor, Wake};
-use longshore_trace::recorder::{Begun, LabelCache, Lane, Recorder};
+use longshore_trace::recorder::{Begun, LabelCache, Recorder, Track};
 
 use crate::base::unwind;
 
-/// What a worker has made so far. The lane writes the differences.
+/// What a worker has made so far. The track writes the differences.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Made {
     /// Tasks that its tasks have submitted.
@@ -45,12 +45,12 @@ pub trait TriggerTarget: fmt::Debug + Send + Sync {
     fn has_ended(&self) -> bool;
 }
 
-/// What a lane belongs to.
+/// What a track belongs to.
 #[derive(Debug)]
-pub struct LaneOwner {
+pub struct TrackOwner {
     /// The id of the pool.
     pub pool: u32,
-    /// The number of the recording, so that a lane of an earlier one is not taken for one of this.
+    /// The number of the recording, so that a track of an earlier one is not taken for one of this.
     pub generation: u32,
     /// The recorder, which knows the labels.
     pub recorder: Recorder,
@@ -60,10 +60,10 @@ pub struct LaneOwner {
     pub limit: u64,
 }
 
-/// A lane, and what is needed to write it from the places where the pool knows what happens.
-pub struct RecordedLane {
-    owner: LaneOwner,
-    lane: Lane,
+/// A track, and what is needed to write it from the places where the pool knows what happens.
+pub struct RecordedTrack {
+    owner: TrackOwner,
+    track: Track,
     labels: LabelCache,
     /// How the task that begins next comes to be run.
     source: Cell<Source>,
@@ -80,17 +80,17 @@ pub struct RecordedLane {
     switches: Cell<Option<(u64, u64, u64)>>,
 }
 
-impl fmt::Debug for RecordedLane {
+impl fmt::Debug for RecordedTrack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RecordedLane").field("pool", &self.owner.pool).field("lane", &self.lane).finish()
+        f.debug_struct("RecordedTrack").field("pool", &self.owner.pool).field("track", &self.track).finish()
     }
 }
 
-impl RecordedLane {
-    /// A lane whose differences come from `read_made`.
-    pub fn new(owner: LaneOwner, lane: Lane, read_made: ReadMade) -> Self {
-        RecordedLane {
-            lane,
+impl RecordedTrack {
+    /// A track whose differences come from `read_made`.
+    pub fn new(owner: TrackOwner, track: Track, read_made: ReadMade) -> Self {
+        RecordedTrack {
+            track,
             labels: LabelCache::default(),
             source: Cell::new(Source::Deque),
             has_idled: Cell::new(false),
@@ -113,23 +113,23 @@ impl RecordedLane {
         self.owner.generation
     }
 
-    /// The lane, whose counts of submissions and forks are now those of the worker.
-    fn synced(&self) -> &Lane {
+    /// The track, whose counts of submissions and forks are now those of the worker.
+    fn synced(&self) -> &Track {
         let made = (self.read_made)();
         let before = self.counted.replace(made);
         let difference =
             |now: u64, before: u64| u32::try_from(now.saturating_sub(before)).unwrap_or(u32::MAX);
-        self.lane.spawned_some(difference(made.submitted, before.submitted));
-        self.lane.forked_some(difference(made.forks, before.forks));
-        &self.lane
+        self.track.spawned_some(difference(made.submitted, before.submitted));
+        self.track.forked_some(difference(made.forks, before.forks));
+        &self.track
     }
 }
 
 /// Threads.
-impl RecordedLane {
-    /// A thread begins to write the lane.
+impl RecordedTrack {
+    /// A thread begins to write the track.
     pub fn starts(&self, name: &str, core: Option<usize>) {
-        self.lane.starts(self.owner.recorder.label(name), core);
+        self.track.starts(self.owner.recorder.label(name), core);
     }
 
     /// The worker ends; `is_retired` if the pool goes on without it.
@@ -141,19 +141,19 @@ impl RecordedLane {
     /// returns nanoseconds, and the context switches of the thread so far, voluntary and involuntary.
     pub fn samples_cpu(&self, age: u64, read: impl FnOnce() -> Option<(u64, u64, u64)>) {
         let age = age * longshore_trace::recorder::clock::ROUGH_TICKS_PER_US;
-        if self.switches.get().is_some_and(|(.., last)| self.lane.last_time().saturating_sub(last) < age) {
+        if self.switches.get().is_some_and(|(.., last)| self.track.last_time().saturating_sub(last) < age) {
             return;
         }
         let Some((nanos, voluntary, involuntary)) = read() else { return };
         let (before, earlier, _) = self.switches.get().unwrap_or((voluntary, involuntary, 0));
         let since = |now: u64, before: u64| now.saturating_sub(before);
         self.synced().cpu(nanos, since(voluntary, before), since(involuntary, earlier));
-        self.switches.set(Some((voluntary, involuntary, self.lane.last_time())));
+        self.switches.set(Some((voluntary, involuntary, self.track.last_time())));
     }
 }
 
 /// Tasks.
-impl RecordedLane {
+impl RecordedTrack {
     /// Says how the task that begins next comes to be run.
     pub fn set_source(&self, source: Source) {
         self.source.set(source);
@@ -168,14 +168,14 @@ impl RecordedLane {
     /// Something begins that comes from `source`.
     pub fn begins_as(&self, source: Source) {
         if self.has_idled.take() {
-            self.lane.searches();
+            self.track.searches();
         }
         if let Some(beneath) = self.top.take() {
             self.synced();
             self.beneath.borrow_mut().push(beneath);
         }
-        let begun = self.lane.begin(source);
-        self.top.set(Some((begun, self.lane.last_time())));
+        let begun = self.track.begin(source);
+        self.top.set(Some((begun, self.track.last_time())));
     }
 
     /// The task that began last ends. Nothing is written if it began before the recording.
@@ -183,7 +183,7 @@ impl RecordedLane {
         let Some((begun, begun_at)) = self.top.take() else { return };
         self.synced().end(begun, outcome);
         self.top.set(self.beneath.borrow_mut().pop());
-        let ticks = self.lane.last_time().saturating_sub(begun_at);
+        let ticks = self.track.last_time().saturating_sub(begun_at);
         if ticks >= self.owner.limit {
             self.owner.triggers.task_took_long(ticks);
         }
@@ -213,7 +213,7 @@ impl RecordedLane {
 
     /// Gives the task at hand a label.
     pub fn label(&self, text: &'static str) {
-        self.lane.label(self.owner.recorder.label_cached(text, &self.labels));
+        self.track.label(self.owner.recorder.label_cached(text, &self.labels));
     }
 
     /// The task at hand has put a task into the deque, and a worker is about to be woken for it.
@@ -230,7 +230,7 @@ impl RecordedLane {
 }
 
 /// Queues.
-impl RecordedLane {
+impl RecordedTrack {
     /// A task was put into a place of an inbox.
     pub fn submitted(&self, worker: usize, position: u64) {
         self.synced().submitted(worker, position);
@@ -276,7 +276,7 @@ impl RecordedLane {
 }
 
 /// Forks, waits, sleep.
-impl RecordedLane {
+impl RecordedTrack {
     /// A fork is about to be shown to thieves.
     pub fn shows_fork(&self, fork: usize) {
         self.synced().offered(fork, None);
@@ -335,67 +335,67 @@ impl RecordedLane {
     }
 }
 
-/// The place of a worker's lane. Belongs to the thread that acts as the worker.
+/// The place of a worker's track. Belongs to the thread that acts as the worker.
 #[derive(Debug, Default)]
-pub struct LaneSlot(RefCell<Option<Box<RecordedLane>>>);
+pub struct TrackSlot(RefCell<Option<Box<RecordedTrack>>>);
 
-impl LaneSlot {
-    /// The number of the recording that the lane belongs to, or 0 without a lane.
+impl TrackSlot {
+    /// The number of the recording that the track belongs to, or 0 without a track.
     pub fn generation(&self) -> u32 {
-        self.0.borrow().as_ref().map_or(0, |lane| lane.generation())
+        self.0.borrow().as_ref().map_or(0, |track| track.generation())
     }
 
-    /// Puts a lane in. Called by the thread that acts as the worker of this slot.
-    pub fn install(&self, lane: Box<RecordedLane>) {
-        *self.0.borrow_mut() = Some(lane);
+    /// Puts a track in. Called by the thread that acts as the worker of this slot.
+    pub fn install(&self, track: Box<RecordedTrack>) {
+        *self.0.borrow_mut() = Some(track);
         CURRENT.set(Some(NonNull::from(self)));
     }
 
-    /// Takes the lane out. Called by the thread that acts as the worker of this slot.
-    pub fn remove(&self) -> Option<Box<RecordedLane>> {
+    /// Takes the track out. Called by the thread that acts as the worker of this slot.
+    pub fn remove(&self) -> Option<Box<RecordedTrack>> {
         if CURRENT.get() == Some(NonNull::from(self)) {
             CURRENT.set(None);
         }
         self.0.borrow_mut().take()
     }
 
-    /// Calls `f` with the lane, if there is one.
-    pub fn with(&self, f: impl FnOnce(&RecordedLane)) {
-        if let Some(lane) = &*self.0.borrow() {
-            f(lane);
+    /// Calls `f` with the track, if there is one.
+    pub fn with(&self, f: impl FnOnce(&RecordedTrack)) {
+        if let Some(track) = &*self.0.borrow() {
+            f(track);
         }
     }
 
-    /// Makes this the slot of the calling thread, if it has a lane, until the returned value is dropped.
-    pub fn enter(&self) -> LaneBefore<'_> {
+    /// Makes this the slot of the calling thread, if it has a track, until the returned value is dropped.
+    pub fn enter(&self) -> TrackBefore<'_> {
         let own = self.0.borrow().is_some().then(|| NonNull::from(self));
-        LaneBefore { before: CURRENT.replace(own), slot: PhantomData }
+        TrackBefore { before: CURRENT.replace(own), slot: PhantomData }
     }
 }
 
 /// The slot that the calling thread had before; restored by the drop.
 #[derive(Debug)]
 #[must_use]
-pub struct LaneBefore<'a> {
-    before: Option<NonNull<LaneSlot>>,
-    slot: PhantomData<&'a LaneSlot>,
+pub struct TrackBefore<'a> {
+    before: Option<NonNull<TrackSlot>>,
+    slot: PhantomData<&'a TrackSlot>,
 }
 
-impl Drop for LaneBefore<'_> {
+impl Drop for TrackBefore<'_> {
     fn drop(&mut self) {
         CURRENT.set(self.before);
     }
 }
 
 thread_local! {
-    /// The slot of the worker that the calling thread acts as, if it has a lane. Constant and without a
+    /// The slot of the worker that the calling thread acts as, if it has a track. Constant and without a
     /// destructor: it takes one instruction to reach, and is usable while other thread-locals are destroyed.
-    static CURRENT: Cell<Option<NonNull<LaneSlot>>> = const { Cell::new(None) };
+    static CURRENT: Cell<Option<NonNull<TrackSlot>>> = const { Cell::new(None) };
 }
 
-/// Calls `f` with the lane of the worker that the calling thread acts as, if its pool is recorded.
+/// Calls `f` with the track of the worker that the calling thread acts as, if its pool is recorded.
 #[inline(always)]
-pub fn with(f: impl FnOnce(&RecordedLane)) {
+pub fn with(f: impl FnOnce(&RecordedTrack)) {
     if let Some(slot) = CURRENT.get() {
         with_slot_seldom(slot, f);
     }
@@ -403,21 +403,21 @@ pub fn with(f: impl FnOnce(&RecordedLane)) {
 
 #[cold]
 #[inline(never)]
-fn with_slot_seldom(slot: NonNull<LaneSlot>, f: impl FnOnce(&RecordedLane)) {
+fn with_slot_seldom(slot: NonNull<TrackSlot>, f: impl FnOnce(&RecordedTrack)) {
     with_slot(slot, f);
 }
 
-/// As [`with`], for a caller that knows that there is a lane.
+/// As [`with`], for a caller that knows that there is a track.
 #[inline(always)]
-pub fn with_present(f: impl FnOnce(&RecordedLane)) {
+pub fn with_present(f: impl FnOnce(&RecordedTrack)) {
     if let Some(slot) = CURRENT.get() {
         with_slot(slot, f);
     }
 }
 
 #[inline(always)]
-fn with_slot(slot: NonNull<LaneSlot>, f: impl FnOnce(&RecordedLane)) {
-    // SAFETY: the pointer was made from a reference in `LaneSlot::enter` or `LaneSlot::install`, so it is
+fn with_slot(slot: NonNull<TrackSlot>, f: impl FnOnce(&RecordedTrack)) {
+    // SAFETY: the pointer was made from a reference in `TrackSlot::enter` or `TrackSlot::install`, so it is
     // aligned and valid. The guard of `enter` borrows the slot and removes the pointer before the borrow
     // ends; `install` is called while such a guard exists on this thread. So the slot is alive. It is only
     // shared.
@@ -428,7 +428,7 @@ fn with_slot(slot: NonNull<LaneSlot>, f: impl FnOnce(&RecordedLane)) {
 #[inline]
 pub fn label(text: &'static str) {
     if CURRENT.get().is_some() {
-        with(|lane| lane.label(text));
+        with(|track| track.label(text));
     } else if HAS_OUTSIDE.get() {
         label_outside(text);
     }
@@ -439,8 +439,8 @@ pub fn label(text: &'static str) {
 fn label_outside(text: &'static str) {
     _ = OUTSIDE.try_with(|list| {
         let Ok(list) = list.try_borrow() else { return };
-        let lanes = list.iter().rev().filter_map(|entry| entry.lane.as_ref());
-        lanes.filter(|lane| lane.runs_task()).take(1).for_each(|lane| lane.label(text));
+        let tracks = list.iter().rev().filter_map(|entry| entry.track.as_ref());
+        tracks.filter(|track| track.runs_task()).take(1).for_each(|track| track.label(text));
     });
 }
 
@@ -449,7 +449,7 @@ fn label_outside(text: &'static str) {
 pub fn wait(what: impl FnOnce() -> WaitFor) -> RecordedWait {
     let is_recorded = CURRENT.get().is_some();
     if is_recorded {
-        with(|lane| lane.waits(what()));
+        with(|track| track.waits(what()));
     }
     RecordedWait { is_recorded }
 }
@@ -465,7 +465,7 @@ impl Drop for RecordedWait {
     #[inline(always)]
     fn drop(&mut self) {
         if self.is_recorded {
-            with(|lane| lane.resumes());
+            with(|track| track.resumes());
         }
     }
 }
@@ -476,53 +476,53 @@ pub fn in_lease<R>(work: impl FnOnce() -> R) -> R {
     if CURRENT.get().is_none() {
         return work();
     }
-    with(|lane| {
-        lane.unparks(Wake::Chosen);
-        lane.begins_as(Source::Lease);
+    with(|track| {
+        track.unparks(Wake::Chosen);
+        track.begins_as(Source::Lease);
     });
     let result = unwind::catch(work);
-    with(|lane| {
-        lane.ends(if result.is_ok() { Outcome::Completed } else { Outcome::Panicked });
-        lane.parks(Rest::Idle); // as the worker's own thread, which goes on sleeping
+    with(|track| {
+        track.ends(if result.is_ok() { Outcome::Completed } else { Outcome::Panicked });
+        track.parks(Rest::Idle); // as the worker's own thread, which goes on sleeping
     });
     result.unwrap_or_else(|payload| std::panic::resume_unwind(payload))
 }
 
 /// What a thread from outside knows of a recording.
-struct OutsideLane {
+struct OutsideTrack {
     pool: u32,
     generation: u32,
-    /// `None` if the recorder had no lane for the thread.
-    lane: Option<RecordedLane>,
+    /// `None` if the recorder had no track for the thread.
+    track: Option<RecordedTrack>,
 }
 
 thread_local! {
-    /// The lanes of a thread that submits from outside.
-    static OUTSIDE: RefCell<Vec<OutsideLane>> = const { RefCell::new(Vec::new()) };
+    /// The tracks of a thread that submits from outside.
+    static OUTSIDE: RefCell<Vec<OutsideTrack>> = const { RefCell::new(Vec::new()) };
     /// Whether the list holds anything. Constant and without a destructor.
     static HAS_OUTSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Calls `f` with the calling thread's lane for a pool that it is outside of. `make` makes the lane, if the
-/// recording with this number is not known to the thread; `None` if there are too many lanes.
+/// Calls `f` with the calling thread's track for a pool that it is outside of. `make` makes the track, if the
+/// recording with this number is not known to the thread; `None` if there are too many tracks.
 pub fn with_outside(
     pool: u32,
     generation: u32,
-    make: impl FnOnce() -> Option<RecordedLane>,
-    f: impl FnOnce(&RecordedLane),
+    make: impl FnOnce() -> Option<RecordedTrack>,
+    f: impl FnOnce(&RecordedTrack),
 ) {
     // Fails while this thread's locals are being destroyed, and when `f` of another call is at work: nothing
     // is recorded then.
     _ = OUTSIDE.try_with(|list| {
         let Ok(mut list) = list.try_borrow_mut() else { return };
-        let is_it = |entry: &OutsideLane| entry.pool == pool && entry.generation == generation;
+        let is_it = |entry: &OutsideTrack| entry.pool == pool && entry.generation == generation;
         let place = list.iter().position(is_it).unwrap_or_else(|| {
-            list.retain(|entry| entry.lane.as_ref().is_some_and(|lane| !lane.owner.triggers.has_ended()));
-            list.push(OutsideLane { pool, generation, lane: make() });
+            list.retain(|entry| entry.track.as_ref().is_some_and(|track| !track.owner.triggers.has_ended()));
+            list.push(OutsideTrack { pool, generation, track: make() });
             HAS_OUTSIDE.set(true);
             list.len() - 1
         });
-        list[place].lane.iter().for_each(f_once(f));
+        list[place].track.iter().for_each(f_once(f));
     });
 }
 
@@ -538,16 +538,16 @@ fn f_once<T: ?Sized>(f: impl FnOnce(&T)) -> impl FnMut(&T) {
 pub fn wait_outside(pool: u32, what: impl FnOnce() -> WaitFor) -> WaitOutside {
     let is_recorded = HAS_OUTSIDE.get();
     if is_recorded {
-        with_known_outside(pool, |lane| lane.waits(what()));
+        with_known_outside(pool, |track| track.waits(what()));
     }
     WaitOutside { pool: is_recorded.then_some(pool) }
 }
 
-fn with_known_outside(pool: u32, f: impl FnOnce(&RecordedLane)) {
+fn with_known_outside(pool: u32, f: impl FnOnce(&RecordedTrack)) {
     _ = OUTSIDE.try_with(|list| {
         let Ok(list) = list.try_borrow() else { return };
         let known = list.iter().rev().find(|entry| entry.pool == pool);
-        known.and_then(|entry| entry.lane.as_ref()).into_iter().for_each(f_once(f));
+        known.and_then(|entry| entry.track.as_ref()).into_iter().for_each(f_once(f));
     });
 }
 
@@ -561,7 +561,7 @@ pub struct WaitOutside {
 impl Drop for WaitOutside {
     fn drop(&mut self) {
         if let Some(pool) = self.pool {
-            with_known_outside(pool, |lane| lane.resumes());
+            with_known_outside(pool, |track| track.resumes());
         }
     }
 }

@@ -38,7 +38,7 @@ impl PullShared {
     #[inline(always)]
     fn note_put(&self, place: Place, tasks: usize) {
         if self.is_recorded() {
-            self.note(|lane| lane.puts(place, 0, tasks));
+            self.note(|track| track.puts(place, 0, tasks));
         }
     }
 }

@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use longshore_trace::record::{Place, Source};
 
-use crate::base::recording::{self, LaneSlot};
+use crate::base::recording::{self, TrackSlot};
 use crate::pull::shared::PullShared;
 use crate::runtime::core::Core;
 use crate::runtime::current::{CurrentSlot, CurrentWorker, PollState};
@@ -87,7 +87,7 @@ impl PullWorker {
     #[inline(always)]
     fn note_taken(&self, place: Place) {
         if self.metrics().counts.is_recorded() {
-            recording::with(|lane| lane.got(place, 0, 1));
+            recording::with(|track| track.got(place, 0, 1));
         }
     }
 
@@ -107,8 +107,8 @@ impl CurrentWorker for PullWorker {
         self.loop_state.index()
     }
 
-    fn lane_slot(&self) -> &LaneSlot {
-        &self.loop_state.lane
+    fn track_slot(&self) -> &TrackSlot {
+        &self.loop_state.track
     }
 
     fn wait_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
@@ -143,7 +143,7 @@ impl CurrentWorker for PullWorker {
     fn push_submitted(&self, task: Task) {
         self.metrics().submitted.add(1);
         if self.metrics().counts.is_recorded() {
-            recording::with(|lane| lane.puts(Place::Shared, 0, 1));
+            recording::with(|track| track.puts(Place::Shared, 0, 1));
         }
         self.shared.queue.push(task);
         self.shared.idle.notify();
@@ -151,7 +151,7 @@ impl CurrentWorker for PullWorker {
 
     fn run_submitted(&self, task: Task) {
         let metrics = self.metrics();
-        recording::with(|lane| lane.set_source(Source::Direct));
+        recording::with(|track| track.set_source(Source::Direct));
         metrics.submitted.add(1);
         metrics.taken.add(1); // it is never in the queue, which is drained without it
         if let Some(capacity) = &self.shared.capacity {
@@ -183,7 +183,7 @@ impl Owner for PullWorker {
     }
 
     fn end_recording(&self, reason: ExitReason) {
-        self.close_lane(reason == ExitReason::Retired);
+        self.close_track(reason == ExitReason::Retired);
     }
 
     fn run_queued(&self, has_task: &dyn Fn() -> bool) {
@@ -293,9 +293,9 @@ impl PullWorker {
 
     /// Runs the awaited task of this pool, if no thread has begun it. Returns whether it did.
     fn run_awaited(&self, awaited: &mut dyn Awaited) -> bool {
-        recording::with(|lane| lane.set_source(Source::Awaited));
+        recording::with(|track| track.set_source(Source::Awaited));
         let ran = held_pass::on_top(|| awaited.run_here(&self.metrics().counts));
-        recording::with(|lane| lane.forgets_take());
+        recording::with(|track| track.forgets_take());
         ran
     }
 

@@ -36,7 +36,7 @@ impl PushShared {
                 let mut task = MaybeUninit::uninit();
                 pack(&mut task, closure);
                 if self.is_recorded() {
-                    self.note(|lane| lane.puts(Place::Mailbox, worker, 1));
+                    self.note(|track| track.puts(Place::Mailbox, worker, 1));
                 }
                 // SAFETY: `pack` has initialised `task`; the caller promises that.
                 opening.put(unsafe { task.assume_init() });

@@ -203,7 +203,7 @@ impl PushShared {
     #[cold]
     #[inline(never)]
     fn reserve_recorded(&self) -> Result<Reservation<'_>, SubmitErrorKind> {
-        self.note(|_| ()); // makes the lane of this thread, if it has none: not while a place is reserved
+        self.note(|_| ()); // makes the track of this thread, if it has none: not while a place is reserved
         let target = self.target();
         let (worker, reservation) = match self.remote(target).inbox.reserve() {
             Ok(reserved) => (target, Reservation::Inbox(reserved)),
@@ -211,7 +211,7 @@ impl PushShared {
             Err(Refusal::Closed) => self.reserve_elsewhere()?,
         };
         if let Reservation::Inbox(reserved) = &reservation {
-            self.note(|lane| lane.submitted(worker, reserved.position()));
+            self.note(|track| track.submitted(worker, reserved.position()));
         }
         Ok(reservation)
     }
@@ -268,9 +268,9 @@ impl PushShared {
             pack(&mut task, closure);
             if self.is_recorded() {
                 let place = if std::ptr::eq(queue, &self.priorities.high) { Place::High } else { Place::Low };
-                self.note(|lane| {
-                    lane.puts(place, 0, 1);
-                    lane.skips_submissions(u64::from(own.is_some()));
+                self.note(|track| {
+                    track.puts(place, 0, 1);
+                    track.skips_submissions(u64::from(own.is_some()));
                 });
             }
             // Counted first: a snapshot reads starts before submissions.
@@ -392,7 +392,7 @@ impl PushShared {
         let mut first = 0;
         if inbox.take_noting(SPILL, &mut oldest, |position| first = position) == Taken::Some {
             if self.is_recorded() {
-                self.note(|lane| lane.took(target, first, oldest.len()));
+                self.note(|track| track.took(target, first, oldest.len()));
             }
             in_flight.inject(oldest);
         }
@@ -444,11 +444,11 @@ impl PushShared {
         // It may be full, or closed: the worker has left, or the pool closes. `start_push` tells the last two
         // apart.
         if self.is_recorded() {
-            self.note(|_| ()); // makes the lane of this thread, if it has none
+            self.note(|_| ()); // makes the track of this thread, if it has none
         }
         let note = |position, count| {
             if self.is_recorded() {
-                self.note(|lane| lane.submitted_batch(target, position, count));
+                self.note(|track| track.submitted_batch(target, position, count));
             }
         };
         let _ = self.remote(target).inbox.push_batch_noting(drawn, next, note);

@@ -79,7 +79,7 @@ impl PoolKind for PushShared {
             sink(task);
         });
         if stolen > 0 && self.is_recorded() {
-            self.note(|lane| lane.stole(index, stolen));
+            self.note(|track| track.stole(index, stolen));
         }
         std::iter::from_fn(|| remote.mailbox.take()).for_each(&mut sink);
         remote.inbox.drain_closed(sink);

@@ -356,7 +356,7 @@ impl PushWorker {
                 continue;
             }
             let now = Instant::now();
-            recording::with(|lane| lane.idles());
+            recording::with(|track| track.idles());
             if now < *spin_until.get_or_insert(now + join_spin()) {
                 (0..32).for_each(|_| std::hint::spin_loop());
                 continue;

@@ -179,7 +179,7 @@ impl PushShared {
     /// tasks of the calling thread, [`Place::Returned`] for tasks that are moved.
     pub(super) fn push_injector(&self, place: Place, batch: TaskBatch) {
         if self.is_recorded() {
-            self.note(|lane| lane.puts(place, 0, batch.len()));
+            self.note(|track| track.puts(place, 0, batch.len()));
         }
         self.injector.push(batch);
     }
@@ -188,7 +188,7 @@ impl PushShared {
     pub fn take_injected(&self) -> Option<TaskBatch> {
         let batch = take(&self.injector)?;
         if self.is_recorded() {
-            self.note(|lane| lane.got(Place::Injector, 0, batch.len()));
+            self.note(|track| track.got(Place::Injector, 0, batch.len()));
         }
         Some(batch)
     }

@@ -1,6 +1,6 @@
 //! A recording that goes on: its rings and its file, what it is saved for, how it ends.
 //!
-//! The pool's slot, the handles of the user and the lanes of threads share it. Any thread saves it; one
+//! The pool's slot, the handles of the user and the tracks of threads share it. Any thread saves it; one
 //! finishes it. The rings and the growing file are in `crates/trace`. Guarded by `tests/recording` and
 //! `tests/process_recording.rs`.
 
@@ -18,7 +18,7 @@ use crate::base::debug::impl_debug;
 use crate::base::facade::lock;
 use crate::base::page::{self, RecordingFormat};
 use crate::base::record_error::RecordError;
-use crate::base::recording::{LaneOwner, Made, ReadMade, RecordedLane, TriggerTarget};
+use crate::base::recording::{Made, ReadMade, RecordedTrack, TrackOwner, TriggerTarget};
 use crate::runtime::metrics::PoolStats;
 use crate::runtime::recorder_settings::Recorder;
 use crate::sys::{quit, signals};
@@ -118,27 +118,27 @@ impl ActiveRecording {
         Ok(recording)
     }
 
-    /// What its lanes in the pool with this id need.
-    fn owner(&self, pool: u32) -> LaneOwner {
+    /// What its tracks in the pool with this id need.
+    fn owner(&self, pool: u32) -> TrackOwner {
         let limit = match &self.settings.on_long {
             Some((limit, _)) => least_ticks(*limit),
             None => u64::MAX,
         };
         let this = self.this.upgrade().expect("the caller has it");
-        LaneOwner { pool, generation: self.generation, recorder: self.rings.clone(), triggers: this, limit }
+        TrackOwner { pool, generation: self.generation, recorder: self.rings.clone(), triggers: this, limit }
     }
 
-    /// A lane for worker `index` of the pool with this id, whose counters `read_made` reads.
-    pub fn worker_lane(&self, pool: u32, index: usize, read_made: ReadMade) -> Box<RecordedLane> {
-        Box::new(RecordedLane::new(self.owner(pool), self.rings.worker(index), read_made))
+    /// A track for worker `index` of the pool with this id, whose counters `read_made` reads.
+    pub fn worker_track(&self, pool: u32, index: usize, read_made: ReadMade) -> Box<RecordedTrack> {
+        Box::new(RecordedTrack::new(self.owner(pool), self.rings.worker(index), read_made))
     }
 
-    /// A lane for the calling thread, which is no worker of the pool with this id. `None` if there are too
+    /// A track for the calling thread, which is no worker of the pool with this id. `None` if there are too
     /// many.
-    pub fn outside_lane(&self, pool: u32) -> Option<RecordedLane> {
-        let lane = RecordedLane::new(self.owner(pool), self.rings.outside()?, Box::new(Made::default));
-        lane.starts(thread::current().name().unwrap_or_default(), None);
-        Some(lane)
+    pub fn outside_track(&self, pool: u32) -> Option<RecordedTrack> {
+        let track = RecordedTrack::new(self.owner(pool), self.rings.outside()?, Box::new(Made::default));
+        track.starts(thread::current().name().unwrap_or_default(), None);
+        Some(track)
     }
 
     /// The number of the recording.
@@ -281,7 +281,7 @@ impl TriggerTarget for ActiveRecording {
     }
 
     fn has_ended(&self) -> bool {
-        self.has_ended.load(Ordering::Relaxed) // a lane is kept a moment longer if it is seen late
+        self.has_ended.load(Ordering::Relaxed) // a track is kept a moment longer if it is seen late
     }
 }
 

@@ -28,7 +28,7 @@ impl Core {
                     // Counted first, because a snapshot reads starts before submissions.
                     self.metrics.broadcast.add_shared(1);
                     if self.is_recorded() {
-                        self.note(|lane| lane.puts(Place::Broadcast, worker, 1));
+                        self.note(|track| track.puts(Place::Broadcast, worker, 1));
                     }
                     opening.put(pack(worker));
                     // The worker that takes it passes the gate after this thread.
@@ -60,7 +60,7 @@ impl Core {
     pub fn take_broadcast(&self, index: usize) -> Option<Task> {
         let task = self.worker_record(index).broadcasts.take()?;
         if self.is_recorded() {
-            self.note(|lane| lane.got(Place::Broadcast, index, 1));
+            self.note(|track| track.got(Place::Broadcast, index, 1));
         }
         // A broadcast task needs no permit, because it has a worker of its own. Its start or its discard
         // releases one, so one is overdrawn. Not earlier: a queued broadcast task may have to wait for a task

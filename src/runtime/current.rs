@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use longshore_trace::record::WaitFor;
 
-use crate::base::recording::{self, LaneBefore, LaneSlot};
+use crate::base::recording::{self, TrackBefore, TrackSlot};
 use crate::runtime::core::Core;
 use crate::runtime::held_pass;
 use crate::runtime::stall::{self, Target};
@@ -29,8 +29,8 @@ pub trait CurrentWorker {
     fn core(&self) -> &Core;
     /// Its number.
     fn index(&self) -> usize;
-    /// The place of its lane, for recordings.
-    fn lane_slot(&self) -> &LaneSlot;
+    /// The place of its track, for recordings.
+    fn track_slot(&self) -> &TrackSlot;
     /// Waits until `awaited` is done or the deadline has passed. Meanwhile it runs what the rules of its pool
     /// allow. Called from inside a task.
     fn wait_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited;
@@ -163,7 +163,7 @@ impl<W: CurrentWorker + 'static> CurrentSlot<W> {
             slot,
             previous: slot.with(|slot| slot.0.replace(worker)),
             previous_untyped: CURRENT.replace(Some(NonNull::from(untyped))),
-            _lane_before: worker.lane_slot().enter(),
+            _track_before: worker.track_slot().enter(),
             worker: PhantomData,
         }
     }
@@ -174,7 +174,7 @@ pub struct CurrentGuard<'a, W: CurrentWorker + 'static> {
     slot: &'static LocalKey<CurrentSlot<W>>,
     previous: *const W,
     previous_untyped: Option<NonNull<dyn CurrentWorker>>,
-    _lane_before: LaneBefore<'a>,
+    _track_before: TrackBefore<'a>,
     worker: PhantomData<&'a W>,
 }
 

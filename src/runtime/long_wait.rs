@@ -99,7 +99,7 @@ impl<'w, W: WorkerLoop> WaitSleep<'w, W> {
 
     /// Sleeps until `awaited` is done or the deadline has passed, or for a shorter time.
     pub fn sleep(&mut self, awaited: &mut dyn Awaited, deadline: Option<Instant>) -> Woken {
-        recording::with(|lane| lane.idles());
+        recording::with(|track| track.idles());
         let now = Instant::now();
         let (spin, short) = self.patience;
         let (spin_until, long_from) = *self.times.get_or_insert((now + spin, now + short));

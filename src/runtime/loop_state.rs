@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
 
-use crate::base::recording::LaneSlot;
+use crate::base::recording::TrackSlot;
 use crate::policy::spin::SpinTime;
 use crate::runtime::core::Core;
 use crate::runtime::metrics::WorkerMetrics;
@@ -34,8 +34,8 @@ pub struct LoopState {
     /// Held from a pending poll of the running task on, until a poll is ready or the task has ended (see
     /// `long_wait.rs`).
     pending_poll: Cell<Option<Box<dyn Any>>>,
-    /// The worker's lane, while the pool is recorded.
-    pub lane: LaneSlot,
+    /// The worker's track, while the pool is recorded.
+    pub track: TrackSlot,
 }
 
 impl LoopState {
@@ -48,7 +48,7 @@ impl LoopState {
             has_retired: Cell::new(false),
             turn: Cell::new(0),
             pending_poll: Cell::new(None),
-            lane: LaneSlot::default(),
+            track: TrackSlot::default(),
         }
     }
 

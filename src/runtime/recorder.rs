@@ -1,8 +1,8 @@
-//! How the recording of a pool begins and ends, and how threads find their lanes in it.
+//! How the recording of a pool begins and ends, and how threads find their tracks in it.
 //!
-//! Any thread begins and ends a recording. A worker takes up its lane between two tasks
+//! Any thread begins and ends a recording. A worker takes up its track between two tasks
 //! (`WorkerLoop::look_at_recorder`), because `Request::Record` asks it to, or when it has run out of work. A
-//! thread from outside gets its lane when it first submits. What they write is in `base/recording.rs`, and
+//! thread from outside gets its track when it first submits. What they write is in `base/recording.rs`, and
 //! what is made of it in `active_recording.rs`. Guarded by `tests/recording` and
 //! `tests/process_recording.rs`.
 
@@ -16,7 +16,7 @@ use crate::base::error::BuildError;
 use crate::base::facade::lock;
 use crate::base::page::RecordingFormat;
 use crate::base::record_error::RecordError;
-use crate::base::recording::{self, RecordedLane};
+use crate::base::recording::{self, RecordedTrack};
 use crate::runtime::active_recording::{ActiveRecording, RecordedPool};
 use crate::runtime::control::{Phase, Request};
 use crate::runtime::core::Core;
@@ -123,27 +123,27 @@ impl Core {
         }
     }
 
-    /// Calls `f` with the calling thread's lane in the recording of this pool.
+    /// Calls `f` with the calling thread's track in the recording of this pool.
     #[cold]
-    pub fn note(&self, f: impl FnOnce(&RecordedLane)) {
+    pub fn note(&self, f: impl FnOnce(&RecordedTrack)) {
         if self.is_forked() {
             return; // a lock may be held by a thread that does not exist in this process
         }
         let mut f = Some(f);
-        recording::with(|lane| {
-            if lane.pool() == self.id {
-                f.take().into_iter().for_each(|f| f(lane));
+        recording::with(|track| {
+            if track.pool() == self.id {
+                f.take().into_iter().for_each(|f| f(track));
             }
         });
         if let Some(f) = f {
-            recording::with_outside(self.id, self.recorder.generation(), || self.outside_lane(), f);
+            recording::with_outside(self.id, self.recorder.generation(), || self.outside_track(), f);
         }
     }
 
-    /// A lane for the calling thread, which is no worker of the pool.
-    fn outside_lane(&self) -> Option<RecordedLane> {
+    /// A track for the calling thread, which is no worker of the pool.
+    fn outside_track(&self) -> Option<RecordedTrack> {
         let active = self.recorder.active()?;
-        active.outside_lane(self.id)
+        active.outside_track(self.id)
     }
 }
 

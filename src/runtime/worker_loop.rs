@@ -170,7 +170,7 @@ pub trait WorkerLoop: Sized {
                 self.look_at_recorder();
             }
             if role == Role::Searching {
-                recording::with(|lane| lane.searches());
+                recording::with(|track| track.searches());
                 if let Some(task) = search(self, until) {
                     self.end_search();
                     return Some(task);
@@ -196,10 +196,10 @@ pub trait WorkerLoop: Sized {
     fn park(&self, role: Role, until: &mut RunUntil<'_>) -> Role {
         let (shared, park_slot) = (self.shared(), self.park_slot());
         until.arm();
-        // Before the worker is in the list, because another thread may write its lane from then on.
-        recording::with(|lane| {
-            lane.samples_cpu(CPU_SAMPLE_MICROS, read_usage);
-            lane.parks(match until {
+        // Before the worker is in the list, because another thread may write its track from then on.
+        recording::with(|track| {
+            track.samples_cpu(CPU_SAMPLE_MICROS, read_usage);
+            track.parks(match until {
                 RunUntil::PoolEnd => Rest::Idle,
                 RunUntil::Await { .. } => Rest::Waiting,
             });
@@ -220,7 +220,7 @@ pub trait WorkerLoop: Sized {
         };
         if let Some(role) = role {
             if let Some(role) = shared.idle.cancel_park(park_slot, role) {
-                recording::with(|lane| lane.unparks(Wake::Found));
+                recording::with(|track| track.unparks(Wake::Found));
                 return role;
             }
             // Another thread has leased this worker. A push that counted it as a searcher woke no worker, so
@@ -233,14 +233,14 @@ pub trait WorkerLoop: Sized {
         let asleep = Instant::now();
         self.state().metrics().asleep.begin(shared.nanos(asleep));
         let role = self.sleep(park_slot, until);
-        recording::with(|lane| {
+        recording::with(|track| {
             let is_late = self.state().has_retired.get();
-            lane.unparks(match role {
+            track.unparks(match role {
                 _ if is_late => Wake::Timeout,
                 Role::Searching => Wake::Chosen,
                 Role::Active => Wake::Goal,
             });
-            lane.samples_cpu(CPU_SAMPLE_MICROS, read_usage);
+            track.samples_cpu(CPU_SAMPLE_MICROS, read_usage);
         });
         let mut spin = self.state().spin.get();
         let slept = asleep.elapsed();
@@ -321,9 +321,9 @@ pub trait WorkerLoop: Sized {
         }
         if matches!(until, RunUntil::PoolEnd) && control.asks(Request::Pause) {
             self.flush();
-            recording::with(|lane| lane.parks(Rest::Paused));
+            recording::with(|track| track.parks(Rest::Paused));
             shared.wait_while_paused(self.park_slot().index());
-            recording::with(|lane| lane.unparks(Wake::Goal));
+            recording::with(|track| track.unparks(Wake::Goal));
             return true;
         }
         if control.asks(Request::Record) && matches!(until, RunUntil::PoolEnd) {
@@ -354,47 +354,47 @@ pub trait WorkerLoop: Sized {
         retires
     }
 
-    /// Takes up a lane if a recording has begun, or drops it if that has ended. Called between two tasks, by
+    /// Takes up a track if a recording has begun, or drops it if that has ended. Called between two tasks, by
     /// the thread that acts as the worker.
     fn look_at_recorder(&self) {
         let shared = self.shared();
-        let (generation, slot) = (shared.recorder.generation(), &self.state().lane);
+        let (generation, slot) = (shared.recorder.generation(), &self.state().track);
         let wanted = if shared.is_recorded() { generation } else { 0 };
         if slot.generation() != wanted {
-            self.change_lane();
+            self.change_track();
             shared.saw_recorder();
         }
     }
 
     #[cold]
-    fn change_lane(&self) {
+    fn change_track(&self) {
         let (shared, state) = (self.shared(), self.state());
-        let Some(active) = shared.recorder.active() else { return self.close_lane(false) };
+        let Some(active) = shared.recorder.active() else { return self.close_track(false) };
         let (record, counts_submissions) = (state.record.clone(), self.queue_depths().is_some());
         let read_made = move || Made {
             submitted: if counts_submissions { record.metrics.submitted.get() } else { 0 },
             forks: record.metrics.counts.forks.get(),
         };
-        let lane = active.worker_lane(shared.id, state.index(), Box::new(read_made));
+        let track = active.worker_track(shared.id, state.index(), Box::new(read_made));
         let core = match state.record.pin.get().0 {
             PinStatus::Pinned(core) | PinStatus::Hint(core) => Some(core),
             PinStatus::Unpinned | PinStatus::Refused(_) | PinStatus::Lost(_) => None,
         };
-        lane.starts(thread::current().name().unwrap_or_default(), core);
+        track.starts(thread::current().name().unwrap_or_default(), core);
         if let Some((deque, inbox)) = self.queue_depths() {
-            lane.depth(deque, inbox);
+            track.depth(deque, inbox);
         }
-        lane.samples_cpu(0, read_usage);
-        state.lane.install(lane);
+        track.samples_cpu(0, read_usage);
+        state.track.install(track);
         state.metrics().counts.set_recorded(true);
     }
 
-    /// Drops the worker's lane, if it has one. `is_retired` says whether the pool goes on without the worker.
-    fn close_lane(&self, is_retired: bool) {
+    /// Drops the worker's track, if it has one. `is_retired` says whether the pool goes on without the worker.
+    fn close_track(&self, is_retired: bool) {
         self.state().metrics().counts.set_recorded(false);
-        if let Some(lane) = self.state().lane.remove() {
-            lane.samples_cpu(0, read_usage);
-            lane.exits(is_retired);
+        if let Some(track) = self.state().track.remove() {
+            track.samples_cpu(0, read_usage);
+            track.exits(is_retired);
         }
     }
 

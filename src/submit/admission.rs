@@ -287,12 +287,12 @@ fn run_inline(intake: &impl Intake, task: Task) {
     totals.started.add_shared(1);
     let counts = TaskCounts::default();
     if intake.is_recorded() {
-        intake.note(|lane| lane.begins_as(Source::Direct));
+        intake.note(|track| track.begins_as(Source::Direct));
     }
     let finished = task.run(&counts);
     if intake.is_recorded() {
         let has_panicked = counts.panicked.get() > 0;
-        intake.note(|lane| lane.ends(if has_panicked { Outcome::Panicked } else { Outcome::Completed }));
+        intake.note(|track| track.ends(if has_panicked { Outcome::Panicked } else { Outcome::Completed }));
     }
     // Before the caller gets its handle, so that a caller that joins it finds the task counted.
     totals.add_ends_of(&counts);

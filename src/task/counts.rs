@@ -49,7 +49,7 @@ pub struct TaskCounts {
 const RELEASES_AT_START: u8 = 1 << 0;
 /// Release the permit at the end of a task.
 const RELEASES_AT_END: u8 = 1 << 1;
-/// Write the start and the end of a task into the lane of the calling thread.
+/// Write the start and the end of a task into the track of the calling thread.
 const IS_RECORDED: u8 = 1 << 2;
 
 /// How a started task ended.
@@ -141,7 +141,7 @@ impl TaskCounts {
             self.release_permit();
         }
         if duties & IS_RECORDED != 0 {
-            recording::with_present(|lane| lane.begins());
+            recording::with_present(|track| track.begins());
         }
     }
 
@@ -173,7 +173,7 @@ impl TaskCounts {
     #[inline(never)]
     fn do_duties_at_end(&self, duties: u8, outcome: Outcome) {
         if duties & IS_RECORDED != 0 {
-            recording::with_present(|lane| lane.ends(outcome));
+            recording::with_present(|track| track.ends(outcome));
         }
         if duties & RELEASES_AT_END != 0 {
             self.release_permit();
@@ -184,7 +184,7 @@ impl TaskCounts {
     #[cold]
     pub fn empty_entry(&self) {
         if self.is_recorded() {
-            recording::with(|lane| lane.finds_empty_entry());
+            recording::with(|track| track.finds_empty_entry());
         }
     }
 
@@ -211,7 +211,7 @@ impl TaskCounts {
         count.add(1);
         self.do_at_end(Outcome::Unstarted);
         if why == Unstarted::Expired && self.is_recorded() {
-            recording::with(|lane| lane.expires());
+            recording::with(|track| track.expires());
         }
     }
 

@@ -171,6 +171,6 @@ fn joins_scopes_and_loops() {
         });
         assert_eq!(nested.expect("accepts").join().expect("no panic"), 1);
     });
-    let stolen: u64 = run.lanes.iter().map(|lane| lane.stolen + lane.stolen_forks).sum();
+    let stolen: u64 = run.tracks.iter().map(|track| track.stolen + track.stolen_forks).sum();
     println!("{stolen} thefts, {:?}", run.exactness);
 }

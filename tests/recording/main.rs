@@ -87,11 +87,11 @@ fn holds(run: &Run, analysis: &Analysis, stats: &PoolStats) {
     let flags: Vec<_> = analysis.flags.iter().map(|flag| flag.kind).collect();
     assert!(!flags.contains(&FlagKind::Contradiction), "{:?}", analysis.flags);
     for worker in &analysis.times {
-        let lane = &run.lanes[worker.lane as usize];
+        let track = &run.tracks[worker.track as usize];
         let shares: f64 = CLASSES.iter().map(|class| worker.times.share(*class)).sum();
-        assert!(worker.times.sum() == 0 || (shares - 1.0).abs() < 1e-9, "{:?}", lane.worker());
-        let there = lane.end.min(analysis.window.1).saturating_sub(lane.begin.max(analysis.window.0));
-        assert!(worker.times.sum() <= there, "worker {:?}: {:?} in {there} ns", lane.worker(), worker.times);
+        assert!(worker.times.sum() == 0 || (shares - 1.0).abs() < 1e-9, "{:?}", track.worker());
+        let there = track.end.min(analysis.window.1).saturating_sub(track.begin.max(analysis.window.0));
+        assert!(worker.times.sum() <= there, "worker {:?}: {:?} in {there} ns", track.worker(), worker.times);
     }
     let span = &analysis.span;
     assert!(span.span <= span.burdened && span.span <= analysis.length(), "{span:?}");

@@ -23,7 +23,7 @@ fn in_the_middle<P: AnyPool>() {
     for round in 0..3 {
         let recording = pool.record(Recorder::new().ring_bytes(1 << 20)).expect("records");
         assert!(matches!(pool.record(Recorder::new()), Err(RecordError::AlreadyRecorded)));
-        // The workers have taken up their lanes when they have run something labelled.
+        // The workers have taken up their tracks when they have run something labelled.
         let is_recorded = || {
             pool.task().label("seen").submit(|| compute(20)).expect("accepts").join().expect("no panic");
             let path = folder.file("look.lsr");

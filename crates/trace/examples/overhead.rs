@@ -7,16 +7,16 @@ use std::time::Instant;
 
 use longshore_trace::format::Facts;
 use longshore_trace::record::{Outcome, Source};
-use longshore_trace::recorder::{Lane, Precision, Recorder, Settings};
+use longshore_trace::recorder::{Precision, Recorder, Settings, Track};
 
 /// Rounds of about 100 us each: most of them are not interrupted, whatever else the machine does.
 const ROUNDS: usize = 2001;
 
-fn lane(precision: Precision) -> (Recorder, Lane) {
+fn track(precision: Precision) -> (Recorder, Track) {
     let recorder =
         Recorder::new(Facts::new(), Settings { precision, ..Settings::default() }).expect("no file");
-    let lane = recorder.worker(0);
-    (recorder, lane)
+    let track = recorder.worker(0);
+    (recorder, track)
 }
 
 /// Work of about so many nanoseconds, calibrated by `steps_per_ns`.
@@ -60,13 +60,13 @@ fn main() {
     for nanos in [0u64, 25, 100, 250, 1_000, 4_000, 20_000] {
         let (steps, count) = ((nanos as f64 * steps_per_ns) as u64, 100_000 / (nanos + 10) + 1);
         for precision in [Precision::Adaptive, Precision::Exact] {
-            let (_recorder, lane) = lane(precision);
+            let (_recorder, track) = track(precision);
             let off = || nanos_per(count, |_| _ = black_box(work(black_box(steps))));
             let on = || {
                 nanos_per(count, |_| {
-                    let task = lane.begin(Source::Deque);
+                    let task = track.begin(Source::Deque);
                     _ = black_box(work(black_box(steps)));
-                    lane.end(task, Outcome::Completed);
+                    track.end(task, Outcome::Completed);
                 })
             };
             let (off, more) = compare(off, on);
@@ -77,7 +77,7 @@ fn main() {
             );
         }
     }
-    let (recorder, lane) = lane(Precision::Adaptive);
+    let (recorder, track) = track(Precision::Adaptive);
     let outside = recorder.outside().expect("the first");
     let count = 5_000;
     let row = |name: &str, call: &mut dyn FnMut(u64)| {
@@ -86,21 +86,21 @@ fn main() {
     };
     row("an outside submission, one inbox", &mut |i| outside.submitted(1, i));
     row("an outside submission, another inbox each time", &mut |i| outside.submitted(i as usize & 7, i));
-    row("a fork that no thief takes", &mut |_| _ = black_box(lane.forked()));
-    let lane = self::lane(Precision::Adaptive).1;
+    row("a fork that no thief takes", &mut |_| _ = black_box(track.forked()));
+    let track = self::track(Precision::Adaptive).1;
     row("a submission to the own deque, end included", &mut |_| {
-        let task = lane.begin(Source::Deque);
-        lane.spawned();
-        lane.end(task, Outcome::Completed);
+        let task = track.begin(Source::Deque);
+        track.spawned();
+        track.end(task, Outcome::Completed);
     });
     row("a refill of 32 tasks: depth and took", &mut |i| {
-        lane.depth(0, 32);
-        lane.took(0, i, 32);
+        track.depth(0, 32);
+        track.took(0, i, 32);
     });
     row("search, park, wake, search", &mut |_| {
-        lane.searches();
-        lane.parks(longshore_trace::record::Rest::Idle);
-        lane.unparked(longshore_trace::record::Wake::Chosen);
-        lane.searches();
+        track.searches();
+        track.parks(longshore_trace::record::Rest::Idle);
+        track.unparked(longshore_trace::record::Wake::Chosen);
+        track.searches();
     });
 }

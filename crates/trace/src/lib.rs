@@ -23,7 +23,7 @@
 //!
 //! // What a pool does with its recorder:
 //! let recorder = Recorder::new(Facts::new(), Settings::default())?;
-//! let (main, worker) = (recorder.outside().expect("a lane is free"), recorder.worker(0));
+//! let (main, worker) = (recorder.outside().expect("a track is free"), recorder.worker(0));
 //! main.put(Place::Injector, 0, 1);
 //! worker.got(Place::Injector, 0, 1);
 //! let task = worker.begin(Source::Batch);

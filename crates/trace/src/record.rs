@@ -1,11 +1,11 @@
-//! The record: eight bytes that say what happened on a lane, and when.
+//! The record: eight bytes that say what happened on a track, and when.
 //!
 //! ```text
 //!   63           32 31          5 4    0
 //!  | argument      | delta       | kind |
 //! ```
 //!
-//! The delta is in ticks, since the last record of the lane that looked at the clock. `docs/trace-format.md`
+//! The delta is in ticks, since the last record of the track that looked at the clock. `docs/trace-format.md`
 //! describes every kind; this file is the only code that knows the layout.
 
 /// Ticks that fit into a delta; a longer time has a [`Kind::Time`] before its record.
@@ -96,7 +96,7 @@ codes! {
         Block = 24,
         /// It goes on.
         Unblock = 25,
-        /// A thread begins to write this lane.
+        /// A thread begins to write this track.
         Start = 26,
         /// It ends.
         Exit = 27,
@@ -211,7 +211,7 @@ codes! {
     }
 }
 
-/// One word of a lane.
+/// One word of a track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Word(pub u64);
 
@@ -337,24 +337,24 @@ impl PlaceArg {
     }
 }
 
-/// A task by the lane that ran it and its number there, in the 59 bits of an extra word.
+/// A task by the track that ran it and its number there, in the 59 bits of an extra word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TaskRef {
-    /// The lane.
-    pub lane: u32,
-    /// Counts the tasks that the lane has ended, from 0.
+    /// The track.
+    pub track: u32,
+    /// Counts the tasks that the track has ended, from 0.
     pub number: u64,
 }
 
 impl TaskRef {
-    /// As a number: 15 bits of lane, 44 bits of number.
+    /// As a number: 15 bits of track, 44 bits of number.
     pub const fn pack(self) -> u64 {
-        (self.lane as u64 & 0x7fff) << 44 | self.number & ((1 << 44) - 1)
+        (self.track as u64 & 0x7fff) << 44 | self.number & ((1 << 44) - 1)
     }
 
     /// The reverse.
     pub const fn unpack(payload: u64) -> TaskRef {
-        TaskRef { lane: (payload >> 44 & 0x7fff) as u32, number: payload & ((1 << 44) - 1) }
+        TaskRef { track: (payload >> 44 & 0x7fff) as u32, number: payload & ((1 << 44) - 1) }
     }
 }
 
@@ -381,7 +381,7 @@ mod tests {
         assert_eq!(InboxArg::unpack(inbox.pack()), inbox);
         let place = PlaceArg { place: Place::Shared, worker: 8191, count: 32767 };
         assert_eq!(PlaceArg::unpack(place.pack()), Some(place));
-        let task = TaskRef { lane: 32767, number: (1 << 44) - 1 };
+        let task = TaskRef { track: 32767, number: (1 << 44) - 1 };
         assert_eq!(TaskRef::unpack(Word::extra(task.pack()).payload()), task);
     }
 }

@@ -16,10 +16,10 @@ const FILE: &str = "LONGSHORE_TEST_FILE";
 fn record(path: &Path) {
     let settings = Settings { ring_bytes: 1 << 20, precision: Precision::Exact, file: Some(path.to_owned()) };
     let recorder = Recorder::new(Facts::new(), settings).expect("the file can be created");
-    let lane = recorder.worker(0);
+    let track = recorder.worker(0);
     for _ in 0..400_000 {
-        let task = lane.begin(Source::Deque);
-        lane.end(task, Outcome::Completed);
+        let task = track.begin(Source::Deque);
+        track.end(task, Outcome::Completed);
     }
     let error = recorder.finish(&Facts::new()).expect_err("the limit is far below what was recorded");
     println!("finish: {error}");

@@ -163,7 +163,7 @@ impl PushWorker {
             return; // a forked child process has no thieves
         }
         let Some(job) = self.forks.next_to_offer() else { return };
-        self.note(|lane| lane.shows_fork(address_of(job)));
+        self.note(|track| track.shows_fork(address_of(job)));
         self.fork_slot().put(job);
         // The fence in `notify` also precedes the nudges, as `Latch::nudge` demands.
         self.shared.idle.notify();
@@ -223,11 +223,11 @@ impl PushWorker {
             steal_state.thief.store(self.index() as u32 + 1, Ordering::Relaxed);
         }
         self.running_job.set(&raw const running);
-        self.note(|lane| lane.begins_as(Source::Fork));
+        self.note(|track| track.begins_as(Source::Fork));
         // SAFETY: the job is alive, taken by the caller, and run once; the caller promises that. (User code
         // runs inside the panic guard, so the list is always restored below.)
         let end = unsafe { Job::perform(job) };
-        self.note(|lane| lane.ends(if end.is_ok() { Outcome::Completed } else { Outcome::Panicked }));
+        self.note(|track| track.ends(if end.is_ok() { Outcome::Completed } else { Outcome::Panicked }));
         self.running_job.set(running.beneath);
     }
 
@@ -255,9 +255,9 @@ impl PushWorker {
     where
         F: FnOnce(&PushWorker, RanBy) -> R,
     {
-        self.note(|lane| lane.waits_for_fork(address_of(forked.header())));
+        self.note(|track| track.waits_for_fork(address_of(forked.header())));
         let end = self.await_job(forked.job());
-        self.note(|lane| lane.resumes());
+        self.note(|track| track.resumes());
         held_pass::take_again(None);
         match end {
             // SAFETY: the latch was set to "done", and the result is taken once, here.
@@ -363,9 +363,9 @@ impl PushWorker {
             return true;
         }
         self.metrics().stolen_forks.add(1);
-        self.note(|lane| {
+        self.note(|track| {
             let thief = job.steal_state().thief.load(Ordering::Relaxed).saturating_sub(1); // as above
-            lane.stole_fork(thief as usize, address_of(part));
+            track.stole_fork(thief as usize, address_of(part));
         });
         let depth_below = self.local_depth.replace(0);
         // SAFETY: this worker took the part, runs it only here, and sets its latch only below.
@@ -381,7 +381,7 @@ impl PushWorker {
     /// join.
     pub(super) fn take_own_fork(&self) -> Option<Task> {
         let job = self.fork_slot().take()?;
-        self.note(|lane| lane.stole_fork(self.index(), address_of(job)));
+        self.note(|track| track.stole_fork(self.index(), address_of(job)));
         // SAFETY: the functions of `STOLEN` expect a job's address. The job was just taken, so only the task
         // has it; its closure is `Send`, and its owner waits for the latch.
         Some(unsafe { Job::into_task(job, &STOLEN) })
@@ -390,7 +390,7 @@ impl PushWorker {
     /// Takes the fork from the slot of a victim.
     pub(super) fn take_offered_fork(&self, victim: usize) -> Option<Task> {
         let job = self.shared.remote(victim).fork_slot.take()?;
-        self.note(|lane| lane.stole_fork(victim, address_of(job)));
+        self.note(|track| track.stole_fork(victim, address_of(job)));
         self.metrics().stolen_forks.add(1);
         // SAFETY: the functions of `STOLEN` expect a job's address. The job was just taken, so only the task
         // has it; its closure is `Send`, and its owner waits for the latch.

@@ -24,7 +24,7 @@ use crossbeam_deque::Worker as Deque;
 use longshore_trace::record::Source;
 
 use crate::base::error::SubmitErrorKind;
-use crate::base::recording::{self, LaneSlot, RecordedLane};
+use crate::base::recording::{self, RecordedTrack, TrackSlot};
 use crate::base::rng::Rng;
 use crate::push::batched_count::BatchedCount;
 use crate::push::job::{Forks, Job, RunningJob};
@@ -183,12 +183,12 @@ impl PushWorker {
         self.local_depth.set(self.local_depth.get() + 1);
         self.deque.push(task);
         // While all workers are busy a recording needs no exact times of submissions.
-        self.shared.idle.notify_after(|| recording::with(|lane| lane.spawns_now()));
+        self.shared.idle.notify_after(|| recording::with(|track| track.spawns_now()));
     }
 
-    /// Calls `f` with the lane of this worker, if tasks are recorded.
+    /// Calls `f` with the track of this worker, if tasks are recorded.
     #[inline(always)]
-    pub(in crate::push) fn note(&self, f: impl FnOnce(&RecordedLane)) {
+    pub(in crate::push) fn note(&self, f: impl FnOnce(&RecordedTrack)) {
         if self.metrics().counts.is_recorded() {
             recording::with(f);
         }
@@ -235,8 +235,8 @@ impl CurrentWorker for PushWorker {
         self.loop_state.index()
     }
 
-    fn lane_slot(&self) -> &LaneSlot {
-        &self.loop_state.lane
+    fn track_slot(&self) -> &TrackSlot {
+        &self.loop_state.track
     }
 
     fn wait_until(&self, awaited: &mut (dyn Awaited + Send), deadline: Option<Instant>) -> Waited {
@@ -259,9 +259,9 @@ impl CurrentWorker for PushWorker {
     }
 
     fn run_submitted(&self, task: Task) {
-        self.note(|lane| {
-            lane.skips_submissions(1);
-            lane.set_source(Source::Direct);
+        self.note(|track| {
+            track.skips_submissions(1);
+            track.set_source(Source::Direct);
         });
         self.count_submitted();
         self.overdraw(); // `TaskCounts` releases a permit for each task that it counts
@@ -295,7 +295,7 @@ impl Owner for PushWorker {
     }
 
     fn end_recording(&self, reason: ExitReason) {
-        self.close_lane(reason == ExitReason::Retired);
+        self.close_track(reason == ExitReason::Retired);
     }
 
     fn run_queued(&self, has_task: &dyn Fn() -> bool) {
@@ -367,7 +367,7 @@ impl WorkerLoop for PushWorker {
 
     fn take_by_priority(&self) -> Option<Task> {
         let (priority, task) = self.shared.priorities.take_first(self.loop_state.next_turn())?;
-        self.note(|lane| lane.got(place_of(priority), 0, 1));
+        self.note(|track| track.got(place_of(priority), 0, 1));
         Some(task)
     }
 

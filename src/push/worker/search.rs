@@ -99,7 +99,7 @@ impl PushWorker {
             TaskSource::Broadcast => self.shared.take_broadcast(self.index()),
             TaskSource::Mailbox => {
                 let task = self.remote().mailbox.take()?;
-                self.note(|lane| lane.got(Place::Mailbox, self.index(), 1));
+                self.note(|track| track.got(Place::Mailbox, self.index(), 1));
                 Some(task)
             }
             TaskSource::InboxOne => self.take_from_inbox(1),
@@ -109,7 +109,7 @@ impl PushWorker {
             TaskSource::OwnFork => self.take_own_fork(),
             TaskSource::Priorities => {
                 let (priority, task) = self.shared.priorities.take_any()?;
-                self.note(|lane| lane.got(place_of(priority), 0, 1));
+                self.note(|track| track.got(place_of(priority), 0, 1));
                 Some(task)
             }
         }
@@ -161,7 +161,7 @@ impl PushWorker {
     fn take_own_oldest(&self) -> Option<Task> {
         match self.remote().stealer.steal() {
             Steal::Success(task) => {
-                self.note(|lane| lane.stole(self.index(), 1));
+                self.note(|track| track.stole(self.index(), 1));
                 Some(task)
             }
             Steal::Empty | Steal::Retry => None,
@@ -173,10 +173,10 @@ impl PushWorker {
         loop {
             match self.remote().inbox.take_noting(limit, &mut *batch, |position| first = position) {
                 Taken::Some => {
-                    self.note(|lane| {
-                        lane.samples_cpu(CPU_SAMPLE_MICROS, read_usage);
-                        lane.depth(self.deque.len(), self.remote().inbox.len());
-                        lane.took(self.index(), first, batch.len());
+                    self.note(|track| {
+                        track.samples_cpu(CPU_SAMPLE_MICROS, read_usage);
+                        track.depth(self.deque.len(), self.remote().inbox.len());
+                        track.took(self.index(), first, batch.len());
                     });
                     return self.unload(&mut batch);
                 }
@@ -212,7 +212,7 @@ impl PushWorker {
             let mut peers = victim::rotation(members.len(), &self.rng).map(|i| members[i]);
             peers.find_map(|peer| Some((peer, self.shared.remote(peer).mailbox.take()?)))
         })?;
-        self.note(|lane| lane.got(Place::Mailbox, peer, 1));
+        self.note(|track| track.got(Place::Mailbox, peer, 1));
         self.count_stolen(1);
         Some(task)
     }
@@ -222,12 +222,12 @@ impl PushWorker {
     pub fn steal_one(&self, wanted: impl Fn(&Task) -> bool) -> Option<Task> {
         self.first_of_peers(|peer| {
             let Steal::Success(task) = self.shared.remote(peer).stealer.steal() else { return None };
-            self.note(|lane| lane.stole(peer, 1));
+            self.note(|track| track.stole(peer, 1));
             if wanted(&task) {
                 self.count_stolen(1);
                 return Some(task);
             }
-            self.note(|lane| lane.forgets_take());
+            self.note(|track| track.forgets_take());
             scope_state::hand_back(&self.shared, task);
             None
         })
@@ -266,14 +266,14 @@ impl PushWorker {
         let half = (victim.inbox.len() / 2).clamp(1, THIEF_TAKE);
         let (mut batch, mut first) = (self.batch.borrow_mut(), 0);
         if victim.inbox.take_noting(half, &mut *batch, |position| first = position) == Taken::Some {
-            self.note(|lane| lane.took(number, first, batch.len()));
+            self.note(|track| track.took(number, first, batch.len()));
             self.count_stolen(batch.len());
             return self.unload(&mut batch);
         }
         match victim.stealer.steal_batch_with_limit_and_pop(&self.deque, THIEF_TAKE) {
             Steal::Success(task) => {
                 // The deque was empty, because a worker steals only then.
-                self.note(|lane| lane.stole(number, 1 + self.deque.len()));
+                self.note(|track| track.stole(number, 1 + self.deque.len()));
                 self.count_stolen(1 + self.deque.len());
                 Some(task)
             }

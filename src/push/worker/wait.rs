@@ -82,9 +82,9 @@ impl PushWorker {
     /// Runs the awaited task of this pool, if no thread has begun it. Returns whether it did.
     fn run_awaited(&self, awaited: &mut dyn Awaited) -> bool {
         let depth_below = self.local_depth.replace(0);
-        self.note(|lane| lane.set_source(Source::Awaited));
+        self.note(|track| track.set_source(Source::Awaited));
         let ran = held_pass::on_top(|| awaited.run_here(&self.metrics().counts));
-        self.note(|lane| lane.forgets_take());
+        self.note(|track| track.forgets_take());
         self.local_depth.set(depth_below.wrapping_add(self.local_depth.get()));
         ran
     }

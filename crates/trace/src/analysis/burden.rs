@@ -24,13 +24,13 @@ pub struct Burden {
 impl Burden {
     /// Measures it.
     pub fn measure(run: &Run) -> Burden {
-        let idle_since: Vec<Vec<(Nanos, Nanos)>> = run.lanes.iter().map(idle_stretches).collect();
+        let idle_since: Vec<Vec<(Nanos, Nanos)>> = run.tracks.iter().map(idle_stretches).collect();
         let mut samples = Vec::new();
         for task in &run.tasks {
             if task.parent == Parent::Unknown || !task.is_submission_exact || task.depth > 0 {
                 continue;
             }
-            let stretches = &idle_since[task.lane as usize];
+            let stretches = &idle_since[task.track as usize];
             let after = stretches.partition_point(|(begin, _)| *begin <= task.submitted);
             let Some(before) = after.checked_sub(1) else { continue };
             let (_, end) = stretches[before];
@@ -48,10 +48,10 @@ impl Burden {
     }
 }
 
-/// When a lane had nothing to do.
-fn idle_stretches(lane: &crate::run::Lane) -> Vec<(Nanos, Nanos)> {
+/// When a track had nothing to do.
+fn idle_stretches(track: &crate::run::Track) -> Vec<(Nanos, Nanos)> {
     let mut stretches: Vec<(Nanos, Nanos)> = Vec::new();
-    for gap in &lane.gaps {
+    for gap in &track.gaps {
         let is_idle =
             matches!(gap.activity, Activity::SearchFound | Activity::SearchNothing | Activity::Parked);
         match stretches.last_mut() {

@@ -132,13 +132,13 @@ fn slept(run: &Run, analysis: &Analysis) -> Option<Flag> {
     if slept < LEAST_SLEPT || (slept as f64) < MOST_SLEPT * analysis.length() as f64 {
         return None;
     }
-    let own = analysis.sleeps.iter().filter(|sleep| sleep.lane == worst.lane);
+    let own = analysis.sleeps.iter().filter(|sleep| sleep.track == worst.track);
     let most = own.clone().map(|sleep| sleep.waiting).max().unwrap_or(0);
     let longest = own.max_by_key(|sleep| sleep.end - sleep.begin)?;
-    let lane = &run.lanes[worst.lane as usize];
+    let track = &run.tracks[worst.track as usize];
     let text = format!(
         "worker {} slept {} while {} waited; of all workers' time that is {}",
-        lane.worker().unwrap_or(0),
+        track.worker().unwrap_or(0),
         time(slept),
         count(u64::from(most), "task"),
         share(missed),
@@ -168,7 +168,7 @@ fn tiny_tasks(_: &Run, analysis: &Analysis) -> Option<Flag> {
 }
 
 fn single_producer(run: &Run, analysis: &Analysis) -> Option<Flag> {
-    let producer = run.lanes.iter().max_by_key(|lane| lane.submitted)?;
+    let producer = run.tracks.iter().max_by_key(|track| track.submitted)?;
     let tasks = run.tasks.iter().filter(|task| task.has_run() && !task.is_fork()).count() as f64;
     if (producer.submitted as f64) < 0.9 * tasks || producer.submitted < 100 {
         return None;
@@ -217,9 +217,9 @@ fn kernel(_: &Run, analysis: &Analysis) -> Option<Flag> {
 fn hidden_blocking(run: &Run, analysis: &Analysis) -> Option<Flag> {
     let hidden: Nanos = run
         .workers()
-        .flat_map(|(_, lane)| lane.cpu.iter().map(move |sample| (lane, sample)))
+        .flat_map(|(_, track)| track.cpu.iter().map(move |sample| (track, sample)))
         .filter(|(_, sample)| sample.involuntary == 0 && sample.voluntary > 0)
-        .map(|(lane, sample)| times::missing(lane, sample))
+        .map(|(track, sample)| times::missing(track, sample))
         .sum();
     let part = hidden as f64 / analysis.total.sum().max(1) as f64;
     let text = format!("tasks block for {} of the time without `longshore::blocking`", share(part));

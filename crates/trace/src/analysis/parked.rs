@@ -13,8 +13,8 @@ pub const SHORT_WAIT: Nanos = 5_000;
 /// A stretch of sleep while tasks waited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sleep {
-    /// The lane, a place in [`Run::lanes`].
-    pub lane: u32,
+    /// The track, a place in [`Run::tracks`].
+    pub track: u32,
     /// Its begin.
     pub begin: Nanos,
     /// Its end.
@@ -50,7 +50,7 @@ impl Change {
 /// A sleeper.
 #[derive(Debug, Clone, Copy)]
 struct Sleeper {
-    lane: u32,
+    track: u32,
     /// Since when it is missed, and how many tasks waited meanwhile.
     missed: Option<(Nanos, u32)>,
 }
@@ -68,9 +68,9 @@ pub fn sleeps(run: &Run) -> Vec<Sleep> {
             Change::Begun => waiting = waiting.saturating_sub(1),
             Change::Searching => searching += 1,
             Change::NotSearching => searching = searching.saturating_sub(1),
-            Change::Asleep(lane) => sleepers.push(Sleeper { lane: *lane, missed: None }),
-            Change::Awake(lane) => {
-                if let Some(place) = sleepers.iter().rposition(|sleeper| sleeper.lane == *lane) {
+            Change::Asleep(track) => sleepers.push(Sleeper { track: *track, missed: None }),
+            Change::Awake(track) => {
+                if let Some(place) = sleepers.iter().rposition(|sleeper| sleeper.track == *track) {
                     end(&mut found, sleepers.remove(place), *time);
                 }
             }
@@ -97,7 +97,7 @@ pub fn sleeps(run: &Run) -> Vec<Sleep> {
 
 fn end(found: &mut Vec<Sleep>, sleeper: Sleeper, time: Nanos) {
     if let Some((begin, waiting)) = sleeper.missed.filter(|(begin, _)| *begin < time) {
-        found.push(Sleep { lane: sleeper.lane, begin, end: time, waiting });
+        found.push(Sleep { track: sleeper.track, begin, end: time, waiting });
     }
 }
 
@@ -110,8 +110,8 @@ fn changes(run: &Run) -> Vec<(Nanos, Change)> {
             changes.push((task.begin, Change::Begun));
         }
     }
-    for (i, lane) in run.workers() {
-        for gap in &lane.gaps {
+    for (i, track) in run.workers() {
+        for gap in &track.gaps {
             let (begin, end) = match gap.activity {
                 Activity::SearchFound | Activity::SearchNothing => (Change::Searching, Change::NotSearching),
                 Activity::Parked => (Change::Asleep(i as u32), Change::Awake(i as u32)),

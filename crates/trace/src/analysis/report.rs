@@ -94,12 +94,17 @@ impl Analysis {
         CLASSES.iter().try_for_each(|class| write!(out, "{:>8}", class.short()))?;
         writeln!(out, "{:>12}{:>10}", "time", "stolen")?;
         for worker in self.times.iter().take(MOST_WORKERS) {
-            let lane = &run.lanes[worker.lane as usize];
-            write!(out, "  {}", pad(&format!("worker {}", lane.worker().unwrap_or(0)), 12))?;
+            let track = &run.tracks[worker.track as usize];
+            write!(out, "  {}", pad(&format!("worker {}", track.worker().unwrap_or(0)), 12))?;
             for class in CLASSES {
                 write!(out, "{:>8.1}", worker.times.share(class) * 100.0)?;
             }
-            writeln!(out, "{:>12}{:>10}", time(worker.times.sum()), number(lane.stolen + lane.stolen_forks))?;
+            writeln!(
+                out,
+                "{:>12}{:>10}",
+                time(worker.times.sum()),
+                number(track.stolen + track.stolen_forks)
+            )?;
         }
         if self.times.len() > MOST_WORKERS {
             writeln!(out, "  and {} more workers", self.times.len() - MOST_WORKERS)?;

@@ -145,7 +145,7 @@ const END: u64 = 1 << 60;
 const MOST_AHEAD: u32 = 16;
 const NONE: u32 = u32::MAX;
 
-/// The longest chains to each node. Nodes are the tasks, then the lanes (as threads from outside).
+/// The longest chains to each node. Nodes are the tasks, then the tracks (as threads from outside).
 struct Chains<'a> {
     run: &'a Run,
     forks: Forks,
@@ -164,7 +164,7 @@ struct Chains<'a> {
 
 impl<'a> Chains<'a> {
     fn new(run: &'a Run, forks: Forks, burden: Nanos) -> Self {
-        let nodes = run.tasks.len() + run.lanes.len();
+        let nodes = run.tasks.len() + run.tracks.len();
         let mut last_waits: HashMap<u32, Vec<u32>> = HashMap::new();
         for (i, wait) in run.waits.iter().enumerate() {
             if let Some(task) = wait.task.filter(|task| run.tasks[*task as usize].end <= wait.end) {
@@ -191,8 +191,8 @@ impl<'a> Chains<'a> {
         last.map_or(0, |last| chains.end[last as usize])
     }
 
-    fn thread(&self, lane: u32) -> u32 {
-        self.run.tasks.len() as u32 + lane
+    fn thread(&self, track: u32) -> u32 {
+        self.run.tasks.len() as u32 + track
     }
 
     /// The node that a task comes from, and when.
@@ -201,7 +201,7 @@ impl<'a> Chains<'a> {
         match this.parent {
             Parent::Unknown => None,
             Parent::Task(parent) => Some((parent, this.submitted)),
-            Parent::Thread(lane) => Some((self.thread(lane), this.submitted)),
+            Parent::Thread(track) => Some((self.thread(track), this.submitted)),
         }
     }
 
@@ -256,7 +256,7 @@ impl<'a> Chains<'a> {
             return;
         }
         let wait = self.run.waits[wait as usize];
-        let node = wait.task.unwrap_or(self.thread(wait.lane));
+        let node = wait.task.unwrap_or(self.thread(wait.track));
         let own = self.chain(node, wait.begin);
         let child = Some(self.child[node as usize]).filter(|child| *child != NONE);
         let awaited = match (wait.on, wait.what) {
@@ -285,7 +285,7 @@ impl<'a> Chains<'a> {
         after_wait.unwrap_or_else(|| {
             let begin = match self.run.tasks.get(node as usize) {
                 Some(task) => task.begin,
-                None => self.run.lanes[node as usize - self.run.tasks.len()].submitting.0,
+                None => self.run.tracks[node as usize - self.run.tasks.len()].submitting.0,
             };
             Known { time: begin, chain: self.begin[node as usize], via: Via::Begin }
         })
@@ -330,7 +330,7 @@ impl<'a> Chains<'a> {
                     }
                     self.run.label(task.label).to_owned()
                 }
-                None => format!("[{}]", self.run.lanes[node as usize - self.run.tasks.len()].name),
+                None => format!("[{}]", self.run.tracks[node as usize - self.run.tasks.len()].name),
             };
             let part = parts.entry(name.clone()).or_insert(PathPart { label: name, ..PathPart::default() });
             (part.tasks, part.time) = (part.tasks + 1, part.time + spent);

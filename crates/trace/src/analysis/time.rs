@@ -1,7 +1,7 @@
 //! Where the time of each worker went, summed to 100 %.
 
 use super::parked::Sleep;
-use crate::run::{Activity, Cpu, Gap, Lane, Nanos, Run};
+use crate::run::{Activity, Cpu, Gap, Nanos, Run, Track};
 
 /// What a worker's time is spent on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -113,8 +113,8 @@ impl Times {
 /// Where the time of a worker went.
 #[derive(Debug, Clone, Copy)]
 pub struct WorkerTimes {
-    /// Its lane, a place in [`Run::lanes`].
-    pub lane: u32,
+    /// Its track, a place in [`Run::tracks`].
+    pub track: u32,
     /// Its times. They add up to the time for which it was there, except while the pool was paused or the
     /// worker was leased.
     pub times: Times,
@@ -125,19 +125,19 @@ const CLOCK_NOISE: Nanos = 10_000;
 
 /// The times of all workers in a window.
 pub fn worker_times(run: &Run, sleeps: &[Sleep], window: (Nanos, Nanos)) -> Vec<WorkerTimes> {
-    let mut all: Vec<Times> = vec![Times::default(); run.lanes.len()];
-    let mut tasks = vec![0u64; run.lanes.len()];
+    let mut all: Vec<Times> = vec![Times::default(); run.tracks.len()];
+    let mut tasks = vec![0u64; run.tracks.len()];
     for (i, task) in run.tasks.iter().enumerate() {
         let own: Nanos = if task.fragments.1 == 0 {
             clipped(task.begin, task.end, window)
         } else {
             run.fragments_of(i as u32).map(|(begin, end)| clipped(begin, end, window)).sum()
         };
-        all[task.lane as usize].add(Class::Running, own);
-        tasks[task.lane as usize] += 1;
+        all[task.track as usize].add(Class::Running, own);
+        tasks[task.track as usize] += 1;
     }
-    for (times, lane) in all.iter_mut().zip(&run.lanes) {
-        for gap in &lane.gaps {
+    for (times, track) in all.iter_mut().zip(&run.tracks) {
+        for gap in &track.gaps {
             if let Some(class) = class_of(gap) {
                 times.add(class, clipped(gap.begin, gap.end, window));
             }
@@ -145,17 +145,17 @@ pub fn worker_times(run: &Run, sleeps: &[Sleep], window: (Nanos, Nanos)) -> Vec<
     }
     for sleep in sleeps {
         let time = clipped(sleep.begin, sleep.end, window);
-        all[sleep.lane as usize].shift(Class::Idle, Class::Missed, time);
+        all[sleep.track as usize].shift(Class::Idle, Class::Missed, time);
     }
     let overhead: f64 = run.pool.get("task_overhead_ns").and_then(|text| text.parse().ok()).unwrap_or(0.0);
     let mut found = Vec::new();
-    for (i, lane) in run.workers() {
+    for (i, track) in run.workers() {
         let times = &mut all[i];
         times.shift(Class::Running, Class::Own, (overhead.clamp(0.0, 1e6) * tasks[i] as f64) as Nanos);
-        for sample in &lane.cpu {
-            take_away(times, lane, sample, window);
+        for sample in &track.cpu {
+            take_away(times, track, sample, window);
         }
-        found.push(WorkerTimes { lane: i as u32, times: *times });
+        found.push(WorkerTimes { track: i as u32, times: *times });
     }
     found
 }
@@ -177,9 +177,9 @@ fn class_of(gap: &Gap) -> Option<Class> {
 }
 
 /// The time between two samples in which the thread wanted to run and did not.
-pub fn missing(lane: &Lane, sample: &Cpu) -> Nanos {
-    let first = lane.gaps.partition_point(|gap| gap.end <= sample.begin);
-    let gaps = lane.gaps[first..].iter().take_while(|gap| gap.begin < sample.end);
+pub fn missing(track: &Track, sample: &Cpu) -> Nanos {
+    let first = track.gaps.partition_point(|gap| gap.end <= sample.begin);
+    let gaps = track.gaps[first..].iter().take_while(|gap| gap.begin < sample.end);
     let is_asleep = |gap: &&Gap| {
         // A wait may spin or sleep, which no record tells.
         matches!(
@@ -193,9 +193,9 @@ pub fn missing(lane: &Lane, sample: &Cpu) -> Nanos {
     if missing < CLOCK_NOISE { 0 } else { missing }
 }
 
-fn take_away(times: &mut Times, lane: &Lane, sample: &Cpu, window: (Nanos, Nanos)) {
+fn take_away(times: &mut Times, track: &Track, sample: &Cpu, window: (Nanos, Nanos)) {
     let (length, inside) = (sample.end - sample.begin, clipped(sample.begin, sample.end, window));
-    let missing = missing(lane, sample);
+    let missing = missing(track, sample);
     if missing == 0 || length == 0 {
         return;
     }

@@ -23,12 +23,12 @@ pub fn write_chrome(run: &Run, out: &mut impl Write) -> io::Result<()> {
         string(name)
     )?;
     let sleeps = sleeps(run);
-    for (i, lane) in run.lanes.iter().enumerate() {
+    for (i, track) in run.tracks.iter().enumerate() {
         let tid = i + 1;
         let meta = |what: &str, value: String| {
             format!(",\n{{\"ph\":\"M\",\"pid\":1,\"tid\":{tid},\"name\":\"{what}\",\"args\":{{{value}}}}}")
         };
-        let named = meta("thread_name", format!("\"name\":{}", string(&lane.name)));
+        let named = meta("thread_name", format!("\"name\":{}", string(&track.name)));
         write!(out, "{named}{}", meta("thread_sort_index", format!("\"sort_index\":{tid}")))?;
         for slice in slices(run, &sleeps, i as u32) {
             write!(
@@ -45,10 +45,10 @@ pub fn write_chrome(run: &Run, out: &mut impl Write) -> io::Result<()> {
     }
     for (id, arrow) in arrows(run).into_iter().enumerate() {
         let to = &run.tasks[arrow.to as usize];
-        let event = |ph: &str, lane: u32, time: Nanos| {
+        let event = |ph: &str, track: u32, time: Nanos| {
             format!(
                 ",\n{{\"ph\":{ph},\"pid\":1,\"tid\":{},\"ts\":{},\"cat\":\"steal\",\"name\":\"steal\",\"id\":{id}}}",
-                lane + 1,
+                track + 1,
                 us(time)
             )
         };
@@ -56,7 +56,7 @@ pub fn write_chrome(run: &Run, out: &mut impl Write) -> io::Result<()> {
             out,
             "{}{}",
             event("\"s\"", arrow.from.0, arrow.from.1),
-            event("\"f\",\"bp\":\"e\"", to.lane, to.begin)
+            event("\"f\",\"bp\":\"e\"", to.track, to.begin)
         )?;
     }
     for (time, depth) in &run.waiting {
@@ -76,7 +76,7 @@ fn write_task(run: &Run, task: u32, out: &mut impl Write) -> io::Result<()> {
     let parent = match this.parent {
         Parent::Unknown => String::new(),
         Parent::Task(parent) => format!(",\"parent\":{parent}"),
-        Parent::Thread(lane) => format!(",\"from\":{}", string(&run.lanes[lane as usize].name)),
+        Parent::Thread(track) => format!(",\"from\":{}", string(&run.tracks[track as usize].name)),
     };
     let waited = us(this.begin - this.submitted);
     write!(

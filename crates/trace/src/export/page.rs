@@ -71,13 +71,13 @@ fn meta(run: &Run, analysis: &Analysis, unit: u64) -> String {
             facts.iter().map(|(key, value)| format!("{}:{}", string(key), string(value))).collect();
         format!("{{{}}}", pairs.join(","))
     };
-    let lane = |lane: &crate::run::Lane| {
-        let worker = lane.worker().map_or("null".to_owned(), |worker| worker.to_string());
+    let track = |track: &crate::run::Track| {
+        let worker = track.worker().map_or("null".to_owned(), |worker| worker.to_string());
         format!(
             "{{\"name\":{},\"worker\":{worker},\"begin\":{},\"end\":{}}}",
-            string(&lane.name),
-            lane.begin,
-            lane.end
+            string(&track.name),
+            track.begin,
+            track.end
         )
     };
     let flag = |flag: &crate::analysis::Flag| {
@@ -100,7 +100,7 @@ fn meta(run: &Run, analysis: &Analysis, unit: u64) -> String {
         ),
         format!("\"pool\":{},\"stats\":{}", facts(&run.pool), facts(&run.stats)),
         format!("\"labels\":{}", list(run.labels.iter().map(|label| string(label)))),
-        format!("\"lanes\":{}", list(run.lanes.iter().map(lane))),
+        format!("\"tracks\":{}", list(run.tracks.iter().map(track))),
         format!("\"classes\":{}", list(CLASSES.iter().map(class))),
         format!("\"flags\":{}", list(analysis.flags.iter().map(flag))),
         format!("\"bounds\":{},\"report\":{}", string(&analysis.bounds()), string(&analysis.report(run))),
@@ -135,16 +135,16 @@ struct Encoder {
 impl Encoder {
     fn encode(run: &Run, analysis: &Analysis, unit: u64) -> Vec<u8> {
         let mut encoder = Encoder { bytes: Vec::with_capacity(run.tasks.len() * 10), unit };
-        // The tasks of a lane follow each other, as the interpretation of lanes leaves them.
+        // The tasks of a track follow each other, as the interpretation of tracks leaves them.
         let mut first = 0;
-        for lane in 0..run.lanes.len() as u32 {
-            let count = run.tasks[first..].iter().take_while(|task| task.lane == lane).count();
+        for track in 0..run.tracks.len() as u32 {
+            let count = run.tasks[first..].iter().take_while(|task| task.track == track).count();
             encoder.tasks(run, first, count);
             encoder.gaps(
-                &run.lanes[lane as usize].gaps,
-                analysis.sleeps.iter().filter(|sleep| sleep.lane == lane),
+                &run.tracks[track as usize].gaps,
+                analysis.sleeps.iter().filter(|sleep| sleep.track == track),
             );
-            encoder.missing(&run.lanes[lane as usize]);
+            encoder.missing(&run.tracks[track as usize]);
             first += count;
         }
         encoder.depths(run);
@@ -195,7 +195,7 @@ impl Encoder {
             self.number(u64::from(task.label) << 4 | flags);
             match task.parent {
                 Parent::Unknown => self.number(0),
-                Parent::Thread(lane) => self.number(1 + 2 * u64::from(lane)),
+                Parent::Thread(track) => self.number(1 + 2 * u64::from(track)),
                 Parent::Task(parent) => {
                     let distance = (first + i) as i64 - i64::from(parent);
                     self.number(2 + 2 * (distance << 1 ^ distance >> 63) as u64);
@@ -252,10 +252,10 @@ impl Encoder {
     }
 
     /// Time that the kernel took: (begin, length, how much of it, class).
-    fn missing(&mut self, lane: &crate::run::Lane) {
-        let lost = |sample: &crate::run::Cpu| crate::analysis::missing(lane, sample);
+    fn missing(&mut self, track: &crate::run::Track) {
+        let lost = |sample: &crate::run::Cpu| crate::analysis::missing(track, sample);
         let samples: Vec<_> =
-            lane.cpu.iter().map(|sample| (*sample, lost(sample))).filter(|(_, lost)| *lost > 0).collect();
+            track.cpu.iter().map(|sample| (*sample, lost(sample))).filter(|(_, lost)| *lost > 0).collect();
         self.number(samples.len() as u64);
         let mut before = 0;
         for (sample, lost) in samples {

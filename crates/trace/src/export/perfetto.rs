@@ -48,10 +48,10 @@ const COUNTER: u64 = 4;
 const FLAGS_FIRST: u64 = 1;
 const FLAGS_NEXT: u64 = 2;
 
-/// Tracks: the process, the counter, then the lanes.
+/// Descriptors: the process, the counter, then a track for each thread.
 const PROCESS: u64 = 1;
 const WAITING: u64 = 2;
-const FIRST_LANE: u64 = 16;
+const FIRST_TRACK: u64 = 16;
 
 /// A message of protobuf.
 #[derive(Debug, Default)]
@@ -121,17 +121,17 @@ pub fn write_perfetto(run: &Run, out: &mut impl Write) -> io::Result<()> {
         targets.insert(arrow.to, id as u64 + 1);
     }
     let sleeps = sleeps(run);
-    for lane in 0..run.lanes.len() as u32 {
-        let track = FIRST_LANE + u64::from(lane);
+    for track in 0..run.tracks.len() as u32 {
+        let uuid = FIRST_TRACK + u64::from(track);
         let mut ends: Vec<Nanos> = Vec::new();
-        for slice in slices(run, &sleeps, lane) {
+        for slice in slices(run, &sleeps, track) {
             while let Some(end) = ends.last().copied().filter(|end| *end <= slice.begin) {
                 ends.pop();
-                self::end(out, track, end)?;
+                self::end(out, uuid, end)?;
             }
             ends.push(slice.end);
             let mut begin =
-                Message::default().number(field::EVENT_TYPE, BEGIN).number(field::EVENT_TRACK, track);
+                Message::default().number(field::EVENT_TYPE, BEGIN).number(field::EVENT_TRACK, uuid);
             begin = begin.number(field::EVENT_NAME_IID, names.of(run, slice.what));
             if let What::Task(task) = slice.what {
                 for (_, flow) in flows.get(&task).into_iter().flatten() {
@@ -144,7 +144,7 @@ pub fn write_perfetto(run: &Run, out: &mut impl Write) -> io::Result<()> {
             event(out, slice.begin, begin)?;
         }
         while let Some(end) = ends.pop() {
-            self::end(out, track, end)?;
+            self::end(out, uuid, end)?;
         }
     }
     for (time, depth) in &run.waiting {
@@ -155,32 +155,33 @@ pub fn write_perfetto(run: &Run, out: &mut impl Write) -> io::Result<()> {
     out.flush()
 }
 
-fn end(out: &mut impl Write, track: u64, time: Nanos) -> io::Result<()> {
-    event(out, time, Message::default().number(field::EVENT_TYPE, END).number(field::EVENT_TRACK, track))
+fn end(out: &mut impl Write, uuid: u64, time: Nanos) -> io::Result<()> {
+    event(out, time, Message::default().number(field::EVENT_TYPE, END).number(field::EVENT_TRACK, uuid))
 }
 
 fn write_tracks(run: &Run, out: &mut impl Write) -> io::Result<()> {
     let name = run.pool.get("name").map_or("longshore", String::as_str);
     let process =
         Message::default().number(field::PROCESS_PID, 1).bytes(field::PROCESS_NAME, name.as_bytes());
-    let track = Message::default().number(field::TRACK_UUID, PROCESS).message(field::TRACK_PROCESS, process);
-    packet(out, FLAGS_NEXT, Message::default().message(field::TRACK, track))?;
+    let descriptor =
+        Message::default().number(field::TRACK_UUID, PROCESS).message(field::TRACK_PROCESS, process);
+    packet(out, FLAGS_NEXT, Message::default().message(field::TRACK, descriptor))?;
     let counter = Message::default()
         .number(field::TRACK_UUID, WAITING)
         .bytes(field::TRACK_NAME, b"waiting tasks")
         .number(field::TRACK_PARENT, PROCESS)
         .message(field::TRACK_COUNTER, Message::default());
     packet(out, FLAGS_NEXT, Message::default().message(field::TRACK, counter))?;
-    for (i, lane) in run.lanes.iter().enumerate() {
+    for (i, track) in run.tracks.iter().enumerate() {
         let thread = Message::default()
             .number(field::THREAD_PID, 1)
             .number(field::THREAD_TID, i as u64 + 2)
-            .bytes(field::THREAD_NAME, lane.name.as_bytes());
-        let track = Message::default()
-            .number(field::TRACK_UUID, FIRST_LANE + i as u64)
+            .bytes(field::THREAD_NAME, track.name.as_bytes());
+        let descriptor = Message::default()
+            .number(field::TRACK_UUID, FIRST_TRACK + i as u64)
             .number(field::TRACK_PARENT, PROCESS)
             .message(field::TRACK_THREAD, thread);
-        packet(out, FLAGS_NEXT, Message::default().message(field::TRACK, track))?;
+        packet(out, FLAGS_NEXT, Message::default().message(field::TRACK, descriptor))?;
     }
     Ok(())
 }

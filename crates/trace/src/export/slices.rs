@@ -1,4 +1,4 @@
-//! What timeline viewers want: for each lane, slices that are properly nested.
+//! What timeline viewers want: for each track, slices that are properly nested.
 
 use crate::analysis::Sleep;
 use crate::run::{Activity, Nanos, Outcome, Parent, Run, Source, Task};
@@ -24,27 +24,27 @@ pub enum What {
     Pool(&'static str),
 }
 
-/// An arrow from the submission of a task to its begin on another lane.
+/// An arrow from the submission of a task to its begin on another track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arrow {
-    /// The lane of the parent, and a time at which the parent was there.
+    /// The track of the parent, and a time at which the parent was there.
     pub from: (u32, Nanos),
     /// The task.
     pub to: u32,
 }
 
-/// The slices of a lane: outer ones before inner ones, else in the order of time.
-pub fn slices(run: &Run, sleeps: &[Sleep], lane: u32) -> Vec<Slice> {
-    let on_lane = |task: &&(usize, &Task)| {
-        task.1.lane == lane && task.1.end > task.1.begin && task.1.outcome != Outcome::Empty
+/// The slices of a track: outer ones before inner ones, else in the order of time.
+pub fn slices(run: &Run, sleeps: &[Sleep], track: u32) -> Vec<Slice> {
+    let on_track = |task: &&(usize, &Task)| {
+        task.1.track == track && task.1.end > task.1.begin && task.1.outcome != Outcome::Empty
     };
     let tasks = run.tasks.iter().enumerate();
     let mut slices: Vec<Slice> = tasks
-        .filter(|task| on_lane(&task))
+        .filter(|task| on_track(&task))
         .map(|(i, task)| Slice { begin: task.begin, end: task.end, what: What::Task(i as u32) })
         .collect();
-    let sleeps: Vec<&Sleep> = sleeps.iter().filter(|sleep| sleep.lane == lane).collect();
-    for gap in &run.lanes[lane as usize].gaps {
+    let sleeps: Vec<&Sleep> = sleeps.iter().filter(|sleep| sleep.track == track).collect();
+    for gap in &run.tracks[track as usize].gaps {
         let name = match gap.activity {
             Activity::Own | Activity::Gone => continue,
             Activity::SearchFound => "search",
@@ -89,8 +89,8 @@ pub fn arrows(run: &Run) -> Vec<Arrow> {
         let Parent::Task(parent) = task.parent else { return None };
         let parent = &run.tasks[parent as usize];
         let time = task.submitted.clamp(parent.begin, parent.end.saturating_sub(1).max(parent.begin));
-        let is_told = parent.lane != task.lane && parent.end > parent.begin && task.end > task.begin;
-        is_told.then_some(Arrow { from: (parent.lane, time), to: i as u32 })
+        let is_told = parent.track != task.track && parent.end > parent.begin && task.end > task.begin;
+        is_told.then_some(Arrow { from: (parent.track, time), to: i as u32 })
     };
     run.tasks.iter().enumerate().filter_map(arrow).collect()
 }

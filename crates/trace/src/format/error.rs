@@ -39,13 +39,13 @@ pub enum Damage {
     UnknownChunk([u8; 4]),
     /// Its content is not what its kind demands.
     Content(&'static str),
-    /// Words of a lane that was not announced.
-    UnknownLane(u32),
-    /// A word of a lane is no record.
+    /// Words of a track that was not announced.
+    UnknownTrack(u32),
+    /// A word of a track is no record.
     Word {
-        /// The lane.
-        lane: u32,
-        /// The number of the word on the lane.
+        /// The track.
+        track: u32,
+        /// The number of the word on the track.
         number: u64,
         /// What is wrong with it.
         why: &'static str,
@@ -60,8 +60,8 @@ impl fmt::Display for Damage {
             Damage::Checksum => f.write_str("the checksum of a chunk is wrong"),
             Damage::UnknownChunk(tag) => write!(f, "unknown chunk {}", tag.escape_ascii()),
             Damage::Content(why) => f.write_str(why),
-            Damage::UnknownLane(lane) => write!(f, "records of lane {lane}, which was not announced"),
-            Damage::Word { lane, number, why } => write!(f, "word {number} of lane {lane}: {why}"),
+            Damage::UnknownTrack(track) => write!(f, "records of track {track}, which was not announced"),
+            Damage::Word { track, number, why } => write!(f, "word {number} of track {track}: {why}"),
         }
     }
 }

@@ -11,7 +11,7 @@ mod write;
 #[cfg(feature = "analysis")]
 pub use error::{Damage, ReadError};
 #[cfg(feature = "analysis")]
-pub use read::{LaneData, Recording};
+pub use read::{Recording, TrackData};
 pub use write::Writer;
 
 /// The first eight bytes. As PNG's, they show when a transfer has changed line ends or cut the eighth bit.
@@ -29,9 +29,9 @@ pub mod tag {
     pub const CLOCK: [u8; 4] = *b"CLCK";
     /// Numbers and texts of labels.
     pub const LABELS: [u8; 4] = *b"LABL";
-    /// A lane.
-    pub const LANE: [u8; 4] = *b"LANE";
-    /// Words of a lane.
+    /// A track.
+    pub const TRACK: [u8; 4] = *b"TRCK";
+    /// Words of a track.
     pub const DATA: [u8; 4] = *b"DATA";
     /// The pool's statistics at the end: lines `key=value`.
     pub const STATS: [u8; 4] = *b"STAT";
@@ -41,9 +41,9 @@ pub mod tag {
     pub const END: [u8; 4] = *b"FINI";
 }
 
-/// What writes a lane.
+/// What writes a track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LaneKind {
+pub enum TrackKind {
     /// A worker of the pool, of this number.
     Worker(u32),
     /// A thread that submits tasks from outside.

@@ -4,26 +4,26 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{Damage, Facts, LONGEST_CHUNK, LaneKind, ReadError, SIGNATURE, VERSION, chunk, tag};
+use super::{Damage, Facts, LONGEST_CHUNK, ReadError, SIGNATURE, TrackKind, VERSION, chunk, tag};
 use crate::record::MAX_LABEL;
 
-/// Lanes that a recording may have.
-const MOST_LANES: usize = 1 << 14;
+/// Tracks that a recording may have.
+const MOST_TRACKS: usize = 1 << 14;
 /// Bytes before the first chunk.
 const HEAD: usize = 16;
 
-/// The words of one lane, as far as they were kept.
+/// The words of one track, as far as they were kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LaneData {
+pub struct TrackData {
     /// Its number.
     pub number: u32,
     /// What wrote it.
-    pub kind: LaneKind,
+    pub kind: TrackKind,
     /// Stretches of words: the number of the first, where in the file it is, the words.
     pub stretches: Vec<Stretch>,
 }
 
-/// Words of a lane that follow each other.
+/// Words of a track that follow each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stretch {
     /// The number of the first word.
@@ -45,8 +45,8 @@ pub struct Recording {
     pub clock: Vec<(u64, u64)>,
     /// Labels by number.
     pub labels: BTreeMap<u16, String>,
-    /// The lanes, in the order of their numbers.
-    pub lanes: Vec<LaneData>,
+    /// The tracks, in the order of their numbers.
+    pub tracks: Vec<TrackData>,
     /// What its reader should know.
     pub notes: Vec<String>,
     /// Where it breaks off, if it has no end.
@@ -94,7 +94,7 @@ impl Recording {
             return Err(ReadError::Version { found });
         }
         let mut at = HEAD;
-        let mut lanes = BTreeMap::new();
+        let mut tracks = BTreeMap::new();
         loop {
             match next_chunk(bytes, at)? {
                 None => {
@@ -105,13 +105,13 @@ impl Recording {
                 Some((tag, content)) => {
                     let place = (at + chunk::HEAD) as u64;
                     recording
-                        .take_chunk(tag, content, place, &mut lanes)
+                        .take_chunk(tag, content, place, &mut tracks)
                         .map_err(|damage| ReadError::Damaged { offset: at as u64, damage })?;
                     at += chunk::HEAD + content.len();
                 }
             }
         }
-        recording.lanes = lanes.into_values().collect();
+        recording.tracks = tracks.into_values().collect();
         Ok(recording)
     }
 
@@ -120,7 +120,7 @@ impl Recording {
         kind: [u8; 4],
         content: &[u8],
         place: u64,
-        lanes: &mut BTreeMap<u32, LaneData>,
+        tracks: &mut BTreeMap<u32, TrackData>,
     ) -> Result<(), Damage> {
         match kind {
             tag::POOL => self.pool.extend(facts(content)?),
@@ -128,16 +128,16 @@ impl Recording {
             tag::CLOCK => self.clock.extend(clock(content)?),
             tag::LABELS => self.labels.extend(labels(content)?),
             tag::NOTE => self.notes.push(text(content)?.to_owned()),
-            tag::LANE => {
-                let lane = lane(content)?;
-                if lanes.len() >= MOST_LANES {
-                    return Err(Damage::Content("more lanes than a recording can have"));
+            tag::TRACK => {
+                let track = track(content)?;
+                if tracks.len() >= MOST_TRACKS {
+                    return Err(Damage::Content("more tracks than a recording can have"));
                 }
-                if lanes.insert(lane.number, lane).is_some() {
-                    return Err(Damage::Content("a lane is announced twice"));
+                if tracks.insert(track.number, track).is_some() {
+                    return Err(Damage::Content("a track is announced twice"));
                 }
             }
-            tag::DATA => data(content, place, lanes)?,
+            tag::DATA => data(content, place, tracks)?,
             other if other[0].is_ascii_lowercase() => {}
             other => return Err(Damage::UnknownChunk(other)),
         }
@@ -203,44 +203,44 @@ fn labels(mut content: &[u8]) -> Result<Vec<(u16, String)>, Damage> {
     Ok(labels)
 }
 
-fn lane(content: &[u8]) -> Result<LaneData, Damage> {
+fn track(content: &[u8]) -> Result<TrackData, Damage> {
     if content.len() != 12 {
-        return Err(Damage::Content("a lane needs three numbers"));
+        return Err(Damage::Content("a track needs three numbers"));
     }
     let number = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().expect("four bytes"));
     let [number, code, index] = [number(&content[..4]), number(&content[4..8]), number(&content[8..])];
     let kind = match code {
-        0 if index as usize <= crate::record::MAX_WORKER => LaneKind::Worker(index),
+        0 if index as usize <= crate::record::MAX_WORKER => TrackKind::Worker(index),
         0 => return Err(Damage::Content("a worker has a number that no worker has")),
-        1 => LaneKind::Outside,
-        _ => return Err(Damage::Content("a lane of an unknown kind")),
+        1 => TrackKind::Outside,
+        _ => return Err(Damage::Content("a track of an unknown kind")),
     };
-    if number as usize >= MOST_LANES {
-        return Err(Damage::Content("a lane has a number that no lane has"));
+    if number as usize >= MOST_TRACKS {
+        return Err(Damage::Content("a track has a number that no track has"));
     }
-    Ok(LaneData { number, kind, stretches: Vec::new() })
+    Ok(TrackData { number, kind, stretches: Vec::new() })
 }
 
-fn data(content: &[u8], place: u64, lanes: &mut BTreeMap<u32, LaneData>) -> Result<(), Damage> {
-    let (head, rest) = content.split_first_chunk::<12>().ok_or(Damage::Content("records without a lane"))?;
+fn data(content: &[u8], place: u64, tracks: &mut BTreeMap<u32, TrackData>) -> Result<(), Damage> {
+    let (head, rest) = content.split_first_chunk::<12>().ok_or(Damage::Content("records without a track"))?;
     let number = u32::from_le_bytes([head[0], head[1], head[2], head[3]]);
     let first = u64::from_le_bytes(head[4..].try_into().expect("eight bytes"));
     let words = rest.chunks_exact(8);
     if !words.remainder().is_empty() {
         return Err(Damage::Content("a record is incomplete"));
     }
-    let lane = lanes.get_mut(&number).ok_or(Damage::UnknownLane(number))?;
+    let track = tracks.get_mut(&number).ok_or(Damage::UnknownTrack(number))?;
     let words = words.map(|bytes| u64::from_le_bytes(bytes.try_into().expect("eight bytes")));
     let end = first.checked_add(words.len() as u64).filter(|end| *end < 1 << 60);
     if end.is_none() {
         return Err(Damage::Content("a record has a number that no record has"));
     }
-    match lane.stretches.last_mut() {
+    match track.stretches.last_mut() {
         Some(last) if last.first + last.words.len() as u64 == first => last.words.extend(words),
         Some(last) if last.first + last.words.len() as u64 > first => {
             return Err(Damage::Content("records are not in order"));
         }
-        _ => lane.stretches.push(Stretch { first, offset: place + 12, words: words.collect() }),
+        _ => track.stretches.push(Stretch { first, offset: place + 12, words: words.collect() }),
     }
     Ok(())
 }

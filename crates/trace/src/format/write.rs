@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Facts, LaneKind, SIGNATURE, VERSION, chunk, tag};
+use super::{Facts, SIGNATURE, TrackKind, VERSION, chunk, tag};
 
 /// Words in one chunk at most: 64 KiB, which is what a full disk or the end of the process can cost.
 const MOST_WORDS: usize = 1 << 13;
@@ -99,26 +99,26 @@ impl<W: Write> Writer<W> {
         self.chunk(tag::LABELS, &bytes)
     }
 
-    /// Announces a lane.
+    /// Announces a track.
     ///
     /// # Errors
     /// As [`Writer::pool`].
-    pub fn lane(&mut self, lane: u32, kind: LaneKind) -> io::Result<()> {
+    pub fn track(&mut self, track: u32, kind: TrackKind) -> io::Result<()> {
         let (code, index) = match kind {
-            LaneKind::Worker(index) => (0u32, index),
-            LaneKind::Outside => (1, 0),
+            TrackKind::Worker(index) => (0u32, index),
+            TrackKind::Outside => (1, 0),
         };
-        self.chunk(tag::LANE, &[lane, code, index].map(u32::to_le_bytes).concat())
+        self.chunk(tag::TRACK, &[track, code, index].map(u32::to_le_bytes).concat())
     }
 
-    /// Words of a lane, the first of which has number `first`.
+    /// Words of a track, the first of which has number `first`.
     ///
     /// # Errors
     /// As [`Writer::pool`].
-    pub fn data(&mut self, lane: u32, first: u64, words: &[u64]) -> io::Result<()> {
+    pub fn data(&mut self, track: u32, first: u64, words: &[u64]) -> io::Result<()> {
         for (i, part) in words.chunks(MOST_WORDS).enumerate() {
             let mut bytes = Vec::with_capacity(12 + part.len() * 8);
-            bytes.extend_from_slice(&lane.to_le_bytes());
+            bytes.extend_from_slice(&track.to_le_bytes());
             bytes.extend_from_slice(&(first + (i * MOST_WORDS) as u64).to_le_bytes());
             part.iter().for_each(|word| bytes.extend_from_slice(&word.to_le_bytes()));
             self.chunk(tag::DATA, &bytes)?;

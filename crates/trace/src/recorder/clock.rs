@@ -3,7 +3,7 @@
 //! On x86-64 it is the time-stamp counter, on AArch64 the virtual counter, elsewhere nanoseconds of
 //! [`Instant`]. How many ticks make a second is measured: a recording holds pairs of ticks and nanoseconds
 //! (`docs/trace-format.md`, `CLCK`). A look costs 7 to 20 ns, which is as much as a small task;
-//! [`Lane`](super::Lane) says how it saves looks.
+//! [`Track`](super::Track) says how it saves looks.
 
 use std::cell::Cell;
 use std::sync::OnceLock;

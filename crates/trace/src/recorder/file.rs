@@ -1,6 +1,6 @@
-//! The growing file: a thread of its own appends what the lanes have written.
+//! The growing file: a thread of its own appends what the tracks have written.
 //!
-//! A lane calls the thread when a block is full, and never waits for it. If the thread falls behind by a
+//! A track calls the thread when a block is full, and never waits for it. If the thread falls behind by a
 //! whole ring, the oldest records are lost; the numbers of the words show how many. While nothing is recorded
 //! the thread sleeps.
 //!
@@ -51,7 +51,7 @@ struct Output {
     path: PathBuf,
     writer: Writer<File>,
     state: Arc<State>,
-    /// How many words of each lane are written.
+    /// How many words of each track are written.
     written: Vec<u64>,
     labels: usize,
     error: Option<io::Error>,
@@ -75,7 +75,7 @@ impl Flusher {
         Ok(Flusher { signal, is_over, thread })
     }
 
-    /// What the lanes call it with.
+    /// What the tracks call it with.
     pub fn signal(&self) -> Signal {
         self.signal.clone()
     }
@@ -116,10 +116,10 @@ impl Output {
     }
 
     fn try_append(&mut self) -> io::Result<()> {
-        let lanes = self.state.book().lanes.clone();
-        for (number, (kind, ring)) in lanes.iter().enumerate() {
+        let tracks = self.state.book().tracks.clone();
+        for (number, (kind, ring)) in tracks.iter().enumerate() {
             if number >= self.written.len() {
-                self.writer.lane(number as u32, *kind)?;
+                self.writer.track(number as u32, *kind)?;
                 self.written.push(0);
             }
             let copy = ring.snapshot(self.written[number]);

@@ -1,15 +1,15 @@
 //! The recorder: the half of this library that a pool carries. It has a ring for each worker and each
 //! submitting thread, and writes what they hold to a file, at any moment or as the run goes on.
 //!
-//! A recorder costs nothing while no [`Lane`] is asked for. `docs/trace-format.md` says which call belongs
+//! A recorder costs nothing while no [`Track`] is asked for. `docs/trace-format.md` says which call belongs
 //! where in a pool.
 
 mod atomics;
 pub mod clock;
 mod file;
 mod labels;
-mod lane;
 mod ring;
+mod track;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -17,17 +17,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use clock::{Clock, Manual, Ticks};
 pub use labels::LabelCache;
-pub use lane::{Begun, LARGE_TASK, Lane, MOST_ENDS, MOST_GROUPED, Precision, SHORT_GROUP};
 pub use ring::{BLOCK, Ring, Snapshot};
+pub use track::{Begun, LARGE_TASK, MOST_ENDS, MOST_GROUPED, Precision, SHORT_GROUP, Track};
 
-use crate::format::{Facts, LaneKind, Writer};
+use crate::format::{Facts, TrackKind, Writer};
 use file::{Flusher, Signal};
 use labels::Labels;
 
 /// Bytes of a ring, if nothing else is said: some 8,000 records.
 pub const RING_BYTES: usize = 64 << 10;
 
-/// Lanes of threads from outside that a recorder keeps. A thread beyond them takes a lane that its thread has
+/// Tracks of threads from outside that a recorder keeps. A thread beyond them takes a track that its thread has
 /// left, and if there is none it is not recorded (and counted).
 pub const MOST_OUTSIDE: usize = 1024;
 
@@ -61,13 +61,13 @@ struct State {
     book: Mutex<Book>,
 }
 
-/// The lanes, and what was measured.
+/// The tracks, and what was measured.
 #[derive(Debug)]
 struct Book {
     pool: Facts,
-    lanes: Vec<(LaneKind, Arc<Ring>)>,
+    tracks: Vec<(TrackKind, Arc<Ring>)>,
     outside: usize,
-    /// Threads that got no lane.
+    /// Threads that got no track.
     unrecorded: u64,
     clock: Vec<(u64, u64)>,
     /// Whether the times are those of a simulation.
@@ -100,7 +100,7 @@ impl Recorder {
     pub fn new(pool: Facts, settings: Settings) -> io::Result<Recorder> {
         let book = Book {
             pool,
-            lanes: Vec::new(),
+            tracks: Vec::new(),
             outside: 0,
             unrecorded: 0,
             clock: vec![clock::pair()],
@@ -114,38 +114,38 @@ impl Recorder {
         Ok(Recorder(Arc::new(Inner { settings, state, flusher: Mutex::new(flusher) })))
     }
 
-    /// A lane for worker `index`. A worker that takes up a number again goes on with the lane of that number.
-    pub fn worker(&self, index: usize) -> Lane {
+    /// A track for worker `index`. A worker that takes up a number again goes on with the track of that number.
+    pub fn worker(&self, index: usize) -> Track {
         self.worker_with(index, Ticks)
     }
 
     /// As [`Recorder::worker`], with a clock of the caller's.
-    pub fn worker_with<C: Clock>(&self, index: usize, clock: C) -> Lane<C> {
-        let kind = LaneKind::Worker(index as u32);
-        self.lane(kind, clock).expect("workers always have a lane")
+    pub fn worker_with<C: Clock>(&self, index: usize, clock: C) -> Track<C> {
+        let kind = TrackKind::Worker(index as u32);
+        self.track(kind, clock).expect("workers always have a track")
     }
 
-    /// A lane for the calling thread, which is no worker. `None` if [`MOST_OUTSIDE`] threads have one: that
+    /// A track for the calling thread, which is no worker. `None` if [`MOST_OUTSIDE`] threads have one: that
     /// one is counted.
-    pub fn outside(&self) -> Option<Lane> {
-        self.lane(LaneKind::Outside, Ticks)
+    pub fn outside(&self) -> Option<Track> {
+        self.track(TrackKind::Outside, Ticks)
     }
 
     /// As [`Recorder::outside`], with a clock of the caller's.
-    pub fn outside_with<C: Clock>(&self, clock: C) -> Option<Lane<C>> {
-        self.lane(LaneKind::Outside, clock)
+    pub fn outside_with<C: Clock>(&self, clock: C) -> Option<Track<C>> {
+        self.track(TrackKind::Outside, clock)
     }
 
-    fn lane<C: Clock>(&self, kind: LaneKind, clock: C) -> Option<Lane<C>> {
+    fn track<C: Clock>(&self, kind: TrackKind, clock: C) -> Option<Track<C>> {
         let precision = self.0.settings.precision;
         let mut book = self.0.state.book();
-        let is_outside = kind == LaneKind::Outside;
-        // A thread from outside gets a lane of its own as long as there are few.
+        let is_outside = kind == TrackKind::Outside;
+        // A thread from outside gets a track of its own as long as there are few.
         let may_reuse = !is_outside || book.outside >= MOST_OUTSIDE / 4;
-        let free = book.lanes.iter().position(|(other, ring)| may_reuse && *other == kind && ring.take());
+        let free = book.tracks.iter().position(|(other, ring)| may_reuse && *other == kind && ring.take());
         if let Some(number) = free {
-            return Some(Lane::new(
-                book.lanes[number].1.clone(),
+            return Some(Track::new(
+                book.tracks[number].1.clone(),
                 number as u32,
                 precision,
                 !is_outside,
@@ -159,8 +159,8 @@ impl Recorder {
         book.outside += usize::from(is_outside);
         let bytes = if self.0.settings.ring_bytes == 0 { RING_BYTES } else { self.0.settings.ring_bytes };
         let ring = Arc::new(Ring::new(bytes, self.signal()));
-        book.lanes.push((kind, ring.clone()));
-        Some(Lane::new(ring, book.lanes.len() as u32 - 1, precision, !is_outside, clock))
+        book.tracks.push((kind, ring.clone()));
+        Some(Track::new(ring, book.tracks.len() as u32 - 1, precision, !is_outside, clock))
     }
 
     fn signal(&self) -> Option<Signal> {
@@ -171,7 +171,7 @@ impl Recorder {
         self.0.flusher.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The number of a label, for [`Lane::label`].
+    /// The number of a label, for [`Track::label`].
     pub fn label(&self, text: &str) -> u16 {
         self.0.state.labels.number(text)
     }
@@ -197,24 +197,24 @@ impl Recorder {
     pub fn write(&self, out: impl Write, stats: &Facts) -> io::Result<()> {
         let mut writer = Writer::new(out)?;
         let rings = self.head(&mut writer)?;
-        for (lane, (_, ring)) in rings.iter().enumerate() {
+        for (track, (_, ring)) in rings.iter().enumerate() {
             let copy = ring.snapshot(0);
-            writer.data(lane as u32, copy.first, &copy.words)?;
+            writer.data(track as u32, copy.first, &copy.words)?;
         }
         file::write_tail(&mut writer, &self.0.state, 0, stats)?;
         writer.end().map(|_| ())
     }
 
-    fn head(&self, writer: &mut Writer<impl Write>) -> io::Result<Vec<(LaneKind, Arc<Ring>)>> {
-        let (pool, lanes) = {
+    fn head(&self, writer: &mut Writer<impl Write>) -> io::Result<Vec<(TrackKind, Arc<Ring>)>> {
+        let (pool, tracks) = {
             let book = self.0.state.book();
-            (book.pool.clone(), book.lanes.clone())
+            (book.pool.clone(), book.tracks.clone())
         };
         writer.pool(&pool)?;
-        for (number, (kind, _)) in lanes.iter().enumerate() {
-            writer.lane(number as u32, *kind)?;
+        for (number, (kind, _)) in tracks.iter().enumerate() {
+            writer.track(number as u32, *kind)?;
         }
-        Ok(lanes)
+        Ok(tracks)
     }
 
     /// As [`Recorder::write`], to a file: under another name first, so that there is never half a recording
@@ -235,7 +235,7 @@ impl Recorder {
         result
     }
 
-    /// Ends the file of the settings, if there is one: all records are written when this returns. Lanes may
+    /// Ends the file of the settings, if there is one: all records are written when this returns. Tracks may
     /// go on, but no file gets what they write from now on.
     ///
     /// # Errors

@@ -1,10 +1,10 @@
-//! The ring: the last records of one lane, in blocks that can each be read alone.
+//! The ring: the last records of one track, in blocks that can each be read alone.
 //!
 //! One thread writes at a time, and never waits. Any thread may take a copy at any moment, also while the
 //! writer goes on.
 //!
 //! # Layout
-//! Words are counted from the first that the lane ever wrote; word `i` is stored at `i % capacity`. A block
+//! Words are counted from the first that the track ever wrote; word `i` is stored at `i % capacity`. A block
 //! is [`BLOCK`] words. Its first [`ANCHOR`] words are an anchor, which says the absolute time and the number
 //! of tasks so far, so that decoding can begin at any block.
 //!
@@ -39,9 +39,9 @@ pub struct Ring {
     words: Box<[AtomicU64]>,
     /// Words written so far.
     head: AtomicU64,
-    /// Whether a lane writes it.
+    /// Whether a track writes it.
     is_taken: AtomicBool,
-    /// Tasks that the lanes before the present one have ended.
+    /// Tasks that the tracks before the present one have ended.
     ended: AtomicU64,
     /// Whom to tell when a block is full.
     signal: Option<Signal>,

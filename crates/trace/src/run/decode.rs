@@ -1,6 +1,6 @@
-//! The words of a lane as events with absolute times in ticks.
+//! The words of a track as events with absolute times in ticks.
 
-use crate::format::{LaneData, ReadError};
+use crate::format::{ReadError, TrackData};
 use crate::record::{Kind, MAX_DELTA, Word};
 use crate::recorder::BLOCK;
 
@@ -19,7 +19,7 @@ pub struct Event {
     pub extra: u64,
 }
 
-/// Something that decoding a lane yields.
+/// Something that decoding a track yields.
 #[derive(Debug, Clone, Copy)]
 pub enum Item {
     /// Decoding begins, or begins anew after words that are lost.
@@ -28,9 +28,9 @@ pub enum Item {
         ticks: u64,
         /// Words that are lost before.
         lost: u64,
-        /// Tasks that the lane had ended.
+        /// Tasks that the track had ended.
         ended: u64,
-        /// What was on the lane, from the bottom up.
+        /// What was on the track, from the bottom up.
         open: Open,
     },
     /// A record.
@@ -68,13 +68,13 @@ fn has_extra(kind: Kind) -> bool {
     matches!(kind, Kind::Offer | Kind::StoleFork | Kind::JoinFork | Kind::Joined | Kind::Cpu)
 }
 
-/// Calls `take` with all that a lane holds, in order.
+/// Calls `take` with all that a track holds, in order.
 pub fn decode(
-    lane: &LaneData,
+    track: &TrackData,
     mut take: impl FnMut(Item) -> Result<(), &'static str>,
 ) -> Result<(), ReadError> {
     let mut expected = 0;
-    for stretch in &lane.stretches {
+    for stretch in &track.stretches {
         let mut reader = Reader { words: &stretch.words, at: 0, first: stretch.first, ticks: 0 };
         let mut lost = stretch.first.saturating_sub(expected);
         let mut is_first = true;
@@ -82,7 +82,7 @@ pub fn decode(
             let at = reader.at;
             let error = |why| {
                 let (number, offset) = (stretch.first + at as u64, stretch.offset + at as u64 * 8);
-                Run::word_error(lane.number, number, offset, why)
+                Run::word_error(track.number, number, offset, why)
             };
             if reader.number() % BLOCK == 0 {
                 let item = reader.anchor(lost).map_err(error)?;
@@ -164,7 +164,7 @@ impl Reader<'_> {
     }
 }
 
-/// No run is longer: six days. So sums over all lanes cannot overflow.
+/// No run is longer: six days. So sums over all tracks cannot overflow.
 const LONGEST: u64 = 1 << 49;
 
 /// Turns ticks into nanoseconds since the first record.

@@ -37,7 +37,7 @@ struct Entry {
     count: u32,
 }
 
-/// The deque of a lane, replayed.
+/// The deque of a track, replayed.
 #[derive(Debug, Default)]
 pub struct Deque {
     /// The tasks that the owner took out.
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn what_the_owner_leaves_open_was_stolen_the_oldest_first() {
-        let task = super::super::lanes::test_task(Source::Deque);
+        let task = super::super::tracks::test_task(Source::Deque);
         let log = Log {
             ops: vec![spawn(0, 3), Op::Begin(0), spawn(1, 2), Op::Begin(0), Op::Begin(0)],
             ..Log::default()

@@ -1,4 +1,4 @@
-//! A run of which the edges are not known yet: what the lanes say, before it is put together.
+//! A run of which the edges are not known yet: what the tracks say, before it is put together.
 
 use super::{Nanos, Parent, Run};
 use crate::record::{InboxArg, PlaceArg, TaskRef};
@@ -8,7 +8,7 @@ use crate::record::{InboxArg, PlaceArg, TaskRef};
 pub struct Draft {
     /// Without edges.
     pub run: Run,
-    /// What happened to each lane's deque.
+    /// What happened to each track's deque.
     pub logs: Vec<Log>,
     /// Tasks put into inboxes.
     pub submits: Vec<Submit>,
@@ -26,7 +26,7 @@ pub struct Draft {
     pub joined: Vec<(u32, TaskRef)>,
 }
 
-/// What happened to the deque of a lane, in order.
+/// What happened to the deque of a track, in order.
 #[derive(Debug, Default)]
 pub struct Log {
     /// In order.
@@ -115,8 +115,8 @@ pub enum From {
 /// Tasks that were taken.
 #[derive(Debug, Clone, Copy)]
 pub struct Take {
-    /// By which lane.
-    pub lane: u32,
+    /// By which track.
+    pub track: u32,
     /// From where.
     pub from: From,
     /// How many.
@@ -128,8 +128,8 @@ pub struct Take {
 /// A fork that was offered.
 #[derive(Debug, Clone, Copy)]
 pub struct Offer {
-    /// By which lane.
-    pub lane: u32,
+    /// By which track.
+    pub track: u32,
     /// In which task.
     pub parent: Parent,
     /// The fork's address.

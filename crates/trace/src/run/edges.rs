@@ -18,11 +18,11 @@ const SKEW: Nanos = 1_000;
 pub fn connect(draft: &mut Draft) {
     let mut run = std::mem::take(&mut draft.run);
     order_fragments(&mut run);
-    let lanes = lanes_of_workers(&run);
-    mend(draft, &run.tasks, |worker| lanes.get(&worker).copied().flatten());
-    let finder = Finder::new(draft, &run, lanes);
+    let tracks = tracks_of_workers(&run);
+    mend(draft, &run.tasks, |worker| tracks.get(&worker).copied().flatten());
+    let finder = Finder::new(draft, &run, tracks);
     let submissions = submissions(draft);
-    // Both are in the order of the tasks, as the lanes are.
+    // Both are in the order of the tasks, as the tracks are.
     let popped: Vec<(u32, Slot)> = finder.deques.iter().flat_map(|deque| &deque.popped).copied().collect();
     let (heads, popped) = (Places(&draft.heads), Places(&popped));
     let mut forks: Vec<Option<u32>> = vec![None; draft.offers.len()];
@@ -165,36 +165,36 @@ struct Finder<'a> {
     queues: Queues,
     /// Where the tasks of a take begin among those that were taken from the same queue.
     begins: BTreeMap<u32, u64>,
-    /// The lane of each worker; `None` if it has several.
-    lanes: BTreeMap<u32, Option<u32>>,
-    /// The offers of each fork's address, by lane and time.
+    /// The track of each worker; `None` if it has several.
+    tracks: BTreeMap<u32, Option<u32>>,
+    /// The offers of each fork's address, by track and time.
     offers: HashMap<(u32, u64), Vec<u32>>,
 }
 
 impl<'a> Finder<'a> {
-    fn new(draft: &'a Draft, run: &Run, lanes: BTreeMap<u32, Option<u32>>) -> Self {
+    fn new(draft: &'a Draft, run: &Run, tracks: BTreeMap<u32, Option<u32>>) -> Self {
         let unloaded = |take: u32| draft.takes[take as usize].count.saturating_sub(1);
         let deques: Vec<Deque> =
             draft.logs.iter().map(|log| Deque::replay(log, unloaded, &run.tasks)).collect();
         let mut offers: HashMap<_, Vec<u32>> = HashMap::new();
         for (i, offer) in draft.offers.iter().enumerate() {
-            offers.entry((offer.lane, offer.fork)).or_default().push(i as u32);
+            offers.entry((offer.track, offer.fork)).or_default().push(i as u32);
         }
         let mut begins = Queues::begins(&draft.takes);
-        thefts(&draft.takes, &lanes, &deques, &mut begins);
-        if run.lanes.iter().any(|lane| lane.lost_words > 0) {
+        thefts(&draft.takes, &tracks, &deques, &mut begins);
+        if run.tracks.iter().any(|track| track.lost_words > 0) {
             // Nothing tells how many of these were put and taken in what is lost.
             begins.retain(|take, _| !matches!(draft.takes[*take as usize].from, From::Place(_)));
         }
         let (inboxes, queues) = (Inboxes::new(&draft.submits), Queues::new(&draft.puts));
-        Finder { draft, deques, inboxes, queues, begins, lanes, offers }
+        Finder { draft, deques, inboxes, queues, begins, tracks, offers }
     }
 
-    fn lane_of(&self, worker: u32) -> Option<u32> {
-        self.lanes.get(&worker).copied().flatten()
+    fn track_of(&self, worker: u32) -> Option<u32> {
+        self.tracks.get(&worker).copied().flatten()
     }
 
-    /// The lane that a take was stolen from, if it was.
+    /// The track that a take was stolen from, if it was.
     fn victim(&self, take: u32) -> Option<u32> {
         let take = &self.draft.takes[take as usize];
         let worker = match take.from {
@@ -202,7 +202,7 @@ impl<'a> Finder<'a> {
             From::Deque(worker) | From::Offer(worker, _) => worker,
             From::Place(_) => return None,
         };
-        self.lane_of(worker).filter(|lane| *lane != take.lane)
+        self.track_of(worker).filter(|track| *track != take.track)
     }
 
     /// The origin of a task in a deque.
@@ -268,10 +268,10 @@ impl<'a> Finder<'a> {
                 }))
             }
             From::Deque(victim) => {
-                let lane = self.lane_of(victim);
-                let slot = lane
+                let track = self.track_of(victim);
+                let slot = track
                     .zip(begin)
-                    .and_then(|(lane, begin)| self.deques[lane as usize].stolen(begin + u64::from(index)));
+                    .and_then(|(track, begin)| self.deques[track as usize].stolen(begin + u64::from(index)));
                 slot.map_or(Ok(None), Err)
             }
             From::Offer(..) => Ok(None),
@@ -281,31 +281,31 @@ impl<'a> Finder<'a> {
     /// The offer that a fork was taken from.
     fn offer(&self, take: u32, time: Nanos) -> Option<u32> {
         let From::Offer(victim, fork) = self.draft.takes[take as usize].from else { return None };
-        self.last_offer(self.lane_of(victim)?, fork, time + SKEW)
+        self.last_offer(self.track_of(victim)?, fork, time + SKEW)
     }
 
-    fn last_offer(&self, lane: u32, fork: u64, time: Nanos) -> Option<u32> {
-        let offers = self.offers.get(&(lane, fork))?;
+    fn last_offer(&self, track: u32, fork: u64, time: Nanos) -> Option<u32> {
+        let offers = self.offers.get(&(track, fork))?;
         let after = offers.partition_point(|offer| self.draft.offers[*offer as usize].time <= time);
         after.checked_sub(1).map(|last| offers[last])
     }
 }
 
-/// The lane of each worker; `None` if it has several.
-fn lanes_of_workers(run: &Run) -> BTreeMap<u32, Option<u32>> {
-    let mut lanes = BTreeMap::new();
-    for (i, lane) in run.lanes.iter().enumerate() {
-        if let Some(worker) = lane.worker() {
-            lanes.entry(worker).and_modify(|lane| *lane = None).or_insert(Some(i as u32));
+/// The track of each worker; `None` if it has several.
+fn tracks_of_workers(run: &Run) -> BTreeMap<u32, Option<u32>> {
+    let mut tracks = BTreeMap::new();
+    for (i, track) in run.tracks.iter().enumerate() {
+        if let Some(worker) = track.worker() {
+            tracks.entry(worker).and_modify(|track| *track = None).or_insert(Some(i as u32));
         }
     }
-    lanes
+    tracks
 }
 
 /// Numbers what was stolen from each deque, in the order of time.
 fn thefts(
     takes: &[Take],
-    lanes: &BTreeMap<u32, Option<u32>>,
+    tracks: &BTreeMap<u32, Option<u32>>,
     deques: &[Deque],
     begins: &mut BTreeMap<u32, u64>,
 ) {
@@ -315,14 +315,14 @@ fn thefts(
     let mut sums: BTreeMap<u32, u64> = BTreeMap::new();
     for i in order.into_iter().filter(is_theft) {
         let take = &takes[i as usize];
-        let Some(Some(lane)) = stolen(take).map(|victim| lanes.get(&victim).copied().flatten()) else {
+        let Some(Some(track)) = stolen(take).map(|victim| tracks.get(&victim).copied().flatten()) else {
             continue;
         };
-        let Some(known_from) = deques[lane as usize].known_from else { continue };
+        let Some(known_from) = deques[track as usize].known_from else { continue };
         if take.time < known_from {
             continue;
         }
-        let sum = sums.entry(lane).or_default();
+        let sum = sums.entry(track).or_default();
         begins.insert(i, *sum);
         *sum += u64::from(take.count);
     }
@@ -332,14 +332,15 @@ fn thefts(
 fn connect_waits(draft: &Draft, run: &mut Run, finder: &Finder<'_>, forks: &[Option<u32>]) {
     for (wait, fork) in &draft.joins {
         let this = &run.waits[*wait as usize];
-        let offer = finder.last_offer(this.lane, *fork, this.begin);
+        let offer = finder.last_offer(this.track, *fork, this.begin);
         if let Some(task) = offer.and_then(|offer| forks[offer as usize]) {
             run.waits[*wait as usize].on = Awaited::Task(task);
         }
     }
-    let lanes: HashMap<u32, usize> = run.lanes.iter().enumerate().map(|(i, lane)| (lane.number, i)).collect();
+    let tracks: HashMap<u32, usize> =
+        run.tracks.iter().enumerate().map(|(i, track)| (track.number, i)).collect();
     for (wait, task) in &draft.joined {
-        let Some(log) = lanes.get(&task.lane).map(|lane| &draft.logs[*lane]) else { continue };
+        let Some(log) = tracks.get(&task.track).map(|track| &draft.logs[*track]) else { continue };
         if let Ok(place) = log.ended.binary_search_by_key(&task.number, |(number, _)| *number) {
             run.waits[*wait as usize].on = Awaited::Task(log.ended[place].1);
         }

@@ -14,20 +14,20 @@ use crate::sorted;
 /// A theft of a batch from a batch from a batch: so often numbers may depend on each other.
 const MOST_ROUNDS: usize = 8;
 
-/// Mends the counts of all takes. `lane_of` tells the lane of a worker.
-pub fn mend(draft: &mut Draft, tasks: &[Task], lane_of: impl Fn(u32) -> Option<u32>) {
+/// Mends the counts of all takes. `track_of` tells the track of a worker.
+pub fn mend(draft: &mut Draft, tasks: &[Task], track_of: impl Fn(u32) -> Option<u32>) {
     let order = sorted::order(draft.takes.len(), |i| (draft.takes[i as usize].time, 0));
-    let victim = |take: &Take| if let From::Deque(worker) = take.from { lane_of(worker) } else { None };
+    let victim = |take: &Take| if let From::Deque(worker) = take.from { track_of(worker) } else { None };
     let mut thefts: Vec<Vec<u32>> = vec![Vec::new(); draft.logs.len()];
     for take in order {
-        if let Some(lane) = victim(&draft.takes[take as usize]) {
-            thefts[lane as usize].push(take);
+        if let Some(track) = victim(&draft.takes[take as usize]) {
+            thefts[track as usize].push(take);
         }
     }
     for _ in 0..MOST_ROUNDS {
         let mut is_mended = false;
         for (log, thefts) in draft.logs.iter().zip(&thefts) {
-            is_mended |= mend_lane(log, thefts, &mut draft.takes, tasks);
+            is_mended |= mend_track(log, thefts, &mut draft.takes, tasks);
         }
         if !is_mended {
             return;
@@ -36,7 +36,7 @@ pub fn mend(draft: &mut Draft, tasks: &[Task], lane_of: impl Fn(u32) -> Option<u
 }
 
 /// Compares at each time at which the deque is empty. Whether something was mended.
-fn mend_lane(log: &Log, thefts: &[u32], takes: &mut [Take], tasks: &[Task]) -> bool {
+fn mend_track(log: &Log, thefts: &[u32], takes: &mut [Take], tasks: &[Task]) -> bool {
     let (mut inside, mut stolen, mut next, mut is_mended) = (0i64, 0i64, 0, false);
     let mut last_batch = None;
     for (i, op) in log.ops.iter().enumerate() {
@@ -74,14 +74,14 @@ mod tests {
     use super::super::Parent;
     use super::*;
 
-    fn theft(lane: u32, victim: u32, count: u32, time: Nanos) -> Take {
-        Take { lane, from: From::Deque(victim), count, time }
+    fn theft(track: u32, victim: u32, count: u32, time: Nanos) -> Take {
+        Take { track, from: From::Deque(victim), count, time }
     }
 
     /// Worker 0 stole four tasks; before it had counted them worker 1 had taken one of these from it.
     #[test]
     fn what_was_taken_before_it_was_counted_is_counted() {
-        let task = super::super::lanes::test_task(Source::Deque);
+        let task = super::super::tracks::test_task(Source::Deque);
         let parent = Parent::Unknown;
         let ops = vec![
             Op::Spawn(parent, 2, super::super::draft::SpawnTime::Unknown),

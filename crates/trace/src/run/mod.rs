@@ -1,4 +1,4 @@
-//! A run: what a recording says, put together. Tasks with their times, parents and waits; what each lane did
+//! A run: what a recording says, put together. Tasks with their times, parents and waits; what each track did
 //! in between.
 
 mod decode;
@@ -6,11 +6,11 @@ mod deque;
 mod draft;
 mod edges;
 mod inbox;
-mod lanes;
 mod mend;
+mod tracks;
 mod waiting;
 
-use crate::format::{Damage, Facts, LaneKind, ReadError, Recording};
+use crate::format::{Damage, Facts, ReadError, Recording, TrackKind};
 pub use crate::record::{Outcome, Source, WaitFor};
 
 /// Nanoseconds since the first record.
@@ -29,13 +29,13 @@ pub struct Run {
     pub notes: Vec<String>,
     /// Texts of labels; place 0 is for tasks without.
     pub labels: Vec<String>,
-    /// The lanes.
-    pub lanes: Vec<Lane>,
-    /// All tasks; those of one lane are in the order in which they began.
+    /// The tracks.
+    pub tracks: Vec<Track>,
+    /// All tasks; those of one track are in the order in which they began.
     pub tasks: Vec<Task>,
     /// Stretches of time in which interrupted tasks ran, in order for each task.
     pub fragments: Vec<Fragment>,
-    /// Waits inside of tasks, in the order of their ends for each lane.
+    /// Waits inside of tasks, in the order of their ends for each track.
     pub waits: Vec<Wait>,
     /// How many tasks waited in queues, whenever that changed.
     pub waiting: Vec<(Nanos, u32)>,
@@ -45,11 +45,11 @@ pub struct Run {
 
 /// What one thread did.
 #[derive(Debug, Clone)]
-pub struct Lane {
+pub struct Track {
     /// Its number in the recording.
     pub number: u32,
     /// Worker or outside.
-    pub kind: LaneKind,
+    pub kind: TrackKind,
     /// Its name.
     pub name: String,
     /// From when on it is recorded.
@@ -76,17 +76,17 @@ pub struct Lane {
     pub core: Option<u32>,
 }
 
-impl Lane {
+impl Track {
     /// The worker's number, if it is one.
     pub fn worker(&self) -> Option<u32> {
         match self.kind {
-            LaneKind::Worker(index) => Some(index),
-            LaneKind::Outside => None,
+            TrackKind::Worker(index) => Some(index),
+            TrackKind::Outside => None,
         }
     }
 }
 
-/// What a lane does when no task runs on it.
+/// What a track does when no task runs on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Activity {
     /// The pool's own work: queues, joins.
@@ -110,7 +110,7 @@ pub enum Activity {
 /// A stretch of time without a running task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap {
-    /// What the lane did.
+    /// What the track did.
     pub activity: Activity,
     /// Its begin.
     pub begin: Nanos,
@@ -151,16 +151,16 @@ pub enum Parent {
     Unknown,
     /// A task, by its place in [`Run::tasks`].
     Task(u32),
-    /// A thread from outside, by its place in [`Run::lanes`].
+    /// A thread from outside, by its place in [`Run::tracks`].
     Thread(u32),
 }
 
 /// A task, or the second half of a join that another worker took.
 #[derive(Debug, Clone, Copy)]
 pub struct Task {
-    /// The lane that ran it, by its place in [`Run::lanes`].
-    pub lane: u32,
-    /// Its place among the tasks that ended on the lane.
+    /// The track that ran it, by its place in [`Run::tracks`].
+    pub track: u32,
+    /// Its place among the tasks that ended on the track.
     pub number: u64,
     /// Its begin.
     pub begin: Nanos,
@@ -187,7 +187,7 @@ pub struct Task {
     pub is_exact: bool,
     /// Whether the recording begins or ends within it.
     pub is_cut: bool,
-    /// The lane from which it was stolen.
+    /// The track from which it was stolen.
     pub victim: Option<u32>,
     /// Forks in it that no other worker took.
     pub forks: u32,
@@ -228,8 +228,8 @@ pub enum Awaited {
 /// A wait.
 #[derive(Debug, Clone, Copy)]
 pub struct Wait {
-    /// The lane.
-    pub lane: u32,
+    /// The track.
+    pub track: u32,
     /// The task that waits; `None` for a thread from outside.
     pub task: Option<u32>,
     /// Its begin.
@@ -267,9 +267,9 @@ impl Run {
     /// Puts a recording together.
     ///
     /// # Errors
-    /// If a word of a lane is no record: with its place in the file.
+    /// If a word of a track is no record: with its place in the file.
     pub fn new(recording: &Recording) -> Result<Run, ReadError> {
-        let mut run = lanes::interpret(recording)?;
+        let mut run = tracks::interpret(recording)?;
         edges::connect(&mut run);
         let mut run = run.run;
         run.waiting = waiting::depths(&run);
@@ -290,12 +290,12 @@ impl Run {
             }
             exactness.cut_tasks += u64::from(task.is_cut);
         }
-        exactness.lost_words = self.lanes.iter().map(|lane| lane.lost_words).sum();
+        exactness.lost_words = self.tracks.iter().map(|track| track.lost_words).sum();
     }
 
-    /// The workers' lanes, with their places.
-    pub fn workers(&self) -> impl Iterator<Item = (usize, &Lane)> {
-        self.lanes.iter().enumerate().filter(|(_, lane)| lane.worker().is_some())
+    /// The workers' tracks, with their places.
+    pub fn workers(&self) -> impl Iterator<Item = (usize, &Track)> {
+        self.tracks.iter().enumerate().filter(|(_, track)| track.worker().is_some())
     }
 
     /// The text of a label.
@@ -325,7 +325,7 @@ impl Run {
         (begin.unwrap_or(0), end.unwrap_or(self.duration))
     }
 
-    fn word_error(lane: u32, number: u64, offset: u64, why: &'static str) -> ReadError {
-        ReadError::Damaged { offset, damage: Damage::Word { lane, number, why } }
+    fn word_error(track: u32, number: u64, offset: u64, why: &'static str) -> ReadError {
+        ReadError::Damaged { offset, damage: Damage::Word { track, number, why } }
     }
 }

@@ -67,7 +67,7 @@ fn clicks_zooms_and_keys_do_what_they_should() {
     let whole = browser.number("longshore.view.to - longshore.view.from");
     // The place of the long task on the screen.
     let place = "(() => { const i = longshore.tasks.own.indexOf(Math.max(...longshore.tasks.own)); \
-        const row = longshore.lanes[longshore.tasks.lane[i]].row, box = document.getElementById('lanes').getBoundingClientRect(); \
+        const row = longshore.tracks[longshore.tasks.track[i]].row, box = document.getElementById('tracks').getBoundingClientRect(); \
         return [box.left + box.width * 0.6, box.top + row.y + row.height / 2, i]; })()";
     let place = browser.eval(place);
     let [x, y, task] = [0, 1, 2].map(|i| place[i].as_f64().expect("a number"));

@@ -66,22 +66,22 @@ fn a_flipped_bit_names_the_chunk() {
 #[test]
 fn a_word_that_is_no_record_is_named() {
     let mut recording = Recording::parse(&small()).unwrap();
-    let stretch = &mut recording.lanes[0].stretches[0];
+    let stretch = &mut recording.tracks[0].stretches[0];
     stretch.words[6] = Word::new(Kind::Pad, 0, 0).0 & !31; // no kind
     let (number, place) = (stretch.first + 6, stretch.offset + 48);
     let error = Run::new(&recording).unwrap_err();
     assert_eq!(
         error.to_string(),
-        format!("damaged at byte {place}: word {number} of lane 0: no record has this kind")
+        format!("damaged at byte {place}: word {number} of track 0: no record has this kind")
     );
-    let ReadError::Damaged { damage: Damage::Word { lane: 0, .. }, .. } = error else { panic!("{error}") };
+    let ReadError::Damaged { damage: Damage::Word { track: 0, .. }, .. } = error else { panic!("{error}") };
 }
 
 /// Reads, analyses and exports whatever it is.
 fn survive(recording: &Recording, words: usize) {
     let Ok(run) = Run::new(recording) else { return };
     // A record stands for at most one task, and an anchor for 65: so memory is a small multiple of the file.
-    let most = words + recording.lanes.len() * 65;
+    let most = words + recording.tracks.len() * 65;
     assert!(run.tasks.len() <= most, "{} tasks of {words} words", run.tasks.len());
     let analysis = Analysis::new(&run);
     for worker in &analysis.times {
@@ -97,10 +97,10 @@ fn survive(recording: &Recording, words: usize) {
 
 /// Replaces some words by others: valid kinds with random fields, random bits, copies from elsewhere, zeros.
 fn mutate(recording: &mut Recording, random: &mut Random) {
-    let lanes = recording.lanes.len() as u64;
+    let tracks = recording.tracks.len() as u64;
     for _ in 0..1 + random.below(12) {
-        let lane = random.below(lanes) as usize;
-        let Some(stretch) = recording.lanes[lane].stretches.first_mut() else { continue };
+        let track = random.below(tracks) as usize;
+        let Some(stretch) = recording.tracks[track].stretches.first_mut() else { continue };
         let count = stretch.words.len() as u64;
         let at = random.below(count) as usize;
         let other = stretch.words[random.below(count) as usize];
@@ -141,8 +141,12 @@ fn mutated_recordings_neither_panic_nor_hang() {
     for round in 0..most {
         let mut recording = seeds[round % seeds.len()].clone();
         mutate(&mut recording, &mut random);
-        let words =
-            recording.lanes.iter().flat_map(|lane| &lane.stretches).map(|stretch| stretch.words.len()).sum();
+        let words = recording
+            .tracks
+            .iter()
+            .flat_map(|track| &track.stretches)
+            .map(|stretch| stretch.words.len())
+            .sum();
         survive(&recording, words);
     }
 }

@@ -26,12 +26,12 @@ fn chromes_json_is_strict_and_nested() {
         let of = |phase: &str| events.iter().filter(|event| event["ph"] == phase).collect::<Vec<_>>();
         assert_eq!(of("X").iter().filter(|event| event["cat"] == "task").count(), drawn(&run));
         let nanos = |value: &Value| (value.as_f64().expect("a number") * 1000.0).round() as u64;
-        let mut lanes: BTreeMap<u64, Vec<(u64, u64)>> = BTreeMap::new();
+        let mut tracks: BTreeMap<u64, Vec<(u64, u64)>> = BTreeMap::new();
         for event in of("X") {
             let (begin, length) = (nanos(&event["ts"]), nanos(&event["dur"]));
-            lanes.entry(event["tid"].as_u64().unwrap()).or_default().push((begin, begin + length));
+            tracks.entry(event["tid"].as_u64().unwrap()).or_default().push((begin, begin + length));
         }
-        for slices in lanes.values_mut() {
+        for slices in tracks.values_mut() {
             slices.sort_by_key(|(begin, end)| (*begin, u64::MAX - end));
             let mut open: Vec<u64> = Vec::new();
             for (begin, end) in slices.iter() {
@@ -43,7 +43,7 @@ fn chromes_json_is_strict_and_nested() {
         // Each arrow begins and ends inside of a slice.
         for event in of("s").into_iter().chain(of("f")) {
             let time = nanos(&event["ts"]);
-            let slices = &lanes[&event["tid"].as_u64().unwrap()];
+            let slices = &tracks[&event["tid"].as_u64().unwrap()];
             assert!(slices.iter().any(|(begin, end)| (*begin..*end).contains(&time)), "{event}");
         }
         assert_eq!(of("s").len(), of("f").len());

@@ -22,9 +22,14 @@ fn analyse(run: &Run) -> Analysis {
 pub fn holds(run: &Run, analysis: &Analysis) {
     let length = analysis.length();
     for worker in &analysis.times {
-        let lane = &run.lanes[worker.lane as usize];
-        let there = lane.end.min(analysis.window.1) - lane.begin.max(analysis.window.0).min(lane.end);
-        assert_eq!(worker.times.sum(), there, "the classes of worker {:?} add up to its time", lane.worker());
+        let track = &run.tracks[worker.track as usize];
+        let there = track.end.min(analysis.window.1) - track.begin.max(analysis.window.0).min(track.end);
+        assert_eq!(
+            worker.times.sum(),
+            there,
+            "the classes of worker {:?} add up to its time",
+            track.worker()
+        );
         let shares: f64 = CLASSES.iter().map(|class| worker.times.share(*class)).sum();
         assert!(there == 0 || (shares - 1.0).abs() < 1e-9);
     }

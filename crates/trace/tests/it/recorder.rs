@@ -7,7 +7,7 @@ use std::sync::Barrier;
 use longshore_trace::analysis::{Analysis, FlagKind};
 use longshore_trace::format::{Facts, Recording};
 use longshore_trace::record::{MAX_DELTA, Outcome, Place, Rest, Source, WaitFor, Wake};
-use longshore_trace::recorder::{Lane, MOST_OUTSIDE, Manual, Precision, Recorder, Settings};
+use longshore_trace::recorder::{MOST_OUTSIDE, Manual, Precision, Recorder, Settings, Track};
 use longshore_trace::run::{Activity, Parent, Run};
 
 use crate::support::{Costs, Pool, half_serial, read, skynet};
@@ -22,31 +22,31 @@ fn run_of(recorder: &Recorder) -> Run {
     read(&bytes)
 }
 
-/// A lane with a clock of the test's, a nanosecond a tick.
-fn lane(recorder: &Recorder) -> Lane<Manual> {
+/// A track with a clock of the test's, a nanosecond a tick.
+fn track(recorder: &Recorder) -> Track<Manual> {
     recorder.set_clock(&[(0, 0), (1_000_000, 1_000_000)]);
     recorder.worker_with(0, Manual::default())
 }
 
-fn run_task(lane: &Lane<Manual>, time: &mut u64, length: u64) {
-    let task = lane.begin(Source::Deque);
+fn run_task(track: &Track<Manual>, time: &mut u64, length: u64) {
+    let task = track.begin(Source::Deque);
     *time += length;
-    lane.clock().set(*time);
-    lane.end(task, Outcome::Completed);
+    track.clock().set(*time);
+    track.end(task, Outcome::Completed);
 }
 
 #[test]
 fn a_ring_keeps_the_last_tasks_and_says_how_much_is_missing() {
     let recorder = recorder(Settings { ring_bytes: 16 << 10, precision: Precision::Exact, file: None });
-    let lane = lane(&recorder);
+    let track = track(&recorder);
     let mut time = 0;
     for _ in 0..100_000 {
-        run_task(&lane, &mut time, 1_000);
+        run_task(&track, &mut time, 1_000);
     }
     let run = run_of(&recorder);
     let tasks = run.tasks.len() as u64;
     assert!((1_000..2_048).contains(&tasks), "{tasks}");
-    assert!(run.lanes[0].lost_words >= 100_000 - tasks - 1);
+    assert!(run.tracks[0].lost_words >= 100_000 - tasks - 1);
     assert_eq!(run.tasks.last().unwrap().number, 99_999, "tasks are counted from the first that ever ran");
     assert!(run.tasks.iter().all(|task| task.own == 1_000));
     assert_eq!(Analysis::new(&run).flags[0].kind, FlagKind::Incomplete);
@@ -55,11 +55,11 @@ fn a_ring_keeps_the_last_tasks_and_says_how_much_is_missing() {
 #[test]
 fn long_times_are_kept() {
     let recorder = recorder(Settings { precision: Precision::Exact, ..Settings::default() });
-    let lane = lane(&recorder);
+    let track = track(&recorder);
     let mut time = 0;
     let lengths = [5, MAX_DELTA - 1, MAX_DELTA, MAX_DELTA + 1, 3 * MAX_DELTA + 77, 1 << 40];
     for length in lengths {
-        run_task(&lane, &mut time, length);
+        run_task(&track, &mut time, length);
     }
     let run = run_of(&recorder);
     assert_eq!(run.tasks.iter().map(|task| task.own).collect::<Vec<_>>(), lengths);
@@ -69,12 +69,12 @@ fn long_times_are_kept() {
 fn small_tasks_share_looks_at_the_clock_and_large_ones_do_not() {
     for (length, is_shared) in [(100, true), (1_000_000, false)] {
         let recorder = recorder(Settings::default());
-        let lane = lane(&recorder);
+        let track = track(&recorder);
         let mut time = 0;
         for _ in 0..1_000 {
-            run_task(&lane, &mut time, length);
+            run_task(&track, &mut time, length);
         }
-        lane.searches();
+        track.searches();
         let run = run_of(&recorder);
         let shared = run.exactness.shared_times;
         assert_eq!(shared > 800, is_shared, "{shared}");
@@ -87,12 +87,12 @@ fn small_tasks_share_looks_at_the_clock_and_large_ones_do_not() {
 #[test]
 fn a_long_task_among_small_ones_keeps_its_length() {
     let recorder = recorder(Settings::default());
-    let lane = lane(&recorder);
+    let track = track(&recorder);
     let mut time = 0;
     for i in 0..1_000 {
-        run_task(&lane, &mut time, if i == 900 { 5_000_000 } else { 100 });
+        run_task(&track, &mut time, if i == 900 { 5_000_000 } else { 100 });
     }
-    lane.searches();
+    track.searches();
     let longest = run_of(&recorder).tasks.iter().map(|task| task.own).max().unwrap();
     assert!((4_990_000..=5_001_000).contains(&longest), "{longest}");
 }
@@ -100,36 +100,36 @@ fn a_long_task_among_small_ones_keeps_its_length() {
 #[test]
 fn what_a_worker_does_without_a_task_is_told_apart() {
     let recorder = recorder(Settings::default());
-    let lane = lane(&recorder);
-    let at = |time: u64| lane.clock().set(time);
-    lane.searches();
+    let track = track(&recorder);
+    let at = |time: u64| track.clock().set(time);
+    track.searches();
     at(100);
-    lane.got(Place::Injector, 0, 1);
-    let task = lane.begin(Source::Batch);
+    track.got(Place::Injector, 0, 1);
+    let task = track.begin(Source::Batch);
     at(300);
-    lane.waits(WaitFor::Handle);
+    track.waits(WaitFor::Handle);
     at(700);
-    lane.resumed();
+    track.resumed();
     at(800);
-    lane.blocks();
+    track.blocks();
     at(1_500);
-    lane.unblocked();
-    lane.end(task, Outcome::Panicked);
+    track.unblocked();
+    track.end(task, Outcome::Panicked);
     at(1_510);
-    lane.searches();
+    track.searches();
     at(1_600);
-    lane.parks(Rest::Idle);
+    track.parks(Rest::Idle);
     at(2_600);
-    lane.unparked(Wake::Chosen);
-    lane.searches();
+    track.unparked(Wake::Chosen);
+    track.searches();
     at(2_650);
-    lane.parks(Rest::Paused);
+    track.parks(Rest::Paused);
     at(2_700);
-    lane.unparked(Wake::Goal);
-    lane.exits(false);
+    track.unparked(Wake::Goal);
+    track.exits(false);
     let run = run_of(&recorder);
     let of = |activity: Activity| {
-        run.lanes[0]
+        run.tracks[0]
             .gaps
             .iter()
             .filter(|gap| gap.activity == activity)
@@ -151,7 +151,7 @@ fn what_a_worker_does_without_a_task_is_told_apart() {
 #[test]
 fn sleep_while_tasks_wait_is_the_pools_fault() {
     let recorder = recorder(Settings::default());
-    let sleeper = lane(&recorder);
+    let sleeper = track(&recorder);
     let busy = recorder.worker_with(1, Manual::default());
     let outside = recorder.outside_with(Manual::default()).unwrap();
     sleeper.parks(Rest::Idle);
@@ -182,13 +182,13 @@ fn processor_time_that_is_missing_was_taken_by_the_kernel_or_blocks() {
         [(0, 3, Class::Kernel, FlagKind::Kernel), (2, 0, Class::Block, FlagKind::HiddenBlocking)]
     {
         let recorder = recorder(Settings::default());
-        let lane = lane(&recorder);
+        let track = track(&recorder);
         let mut time = 0;
-        lane.cpu(0, 0, 0);
+        track.cpu(0, 0, 0);
         for _ in 0..10 {
-            run_task(&lane, &mut time, 1_000_000);
+            run_task(&track, &mut time, 1_000_000);
         }
-        lane.cpu(7_000_000, voluntary, involuntary);
+        track.cpu(7_000_000, voluntary, involuntary);
         let run = run_of(&recorder);
         let analysis = Analysis::new(&run);
         assert_eq!((analysis.total.get(class), analysis.total.get(Class::Running)), (3_000_000, 7_000_000));
@@ -209,14 +209,14 @@ fn a_growing_file_holds_everything_that_threads_write_at_once() {
         for index in 0..threads {
             let (recorder, barrier) = (&recorder, &barrier);
             scope.spawn(move || {
-                let lane = recorder.worker(index);
-                lane.starts(recorder.label(&format!("worker-{index}")), None);
+                let track = recorder.worker(index);
+                track.starts(recorder.label(&format!("worker-{index}")), None);
                 barrier.wait();
                 for _ in 0..tasks {
-                    let task = lane.begin(Source::Deque);
-                    lane.end(task, Outcome::Completed);
+                    let task = track.begin(Source::Deque);
+                    track.end(task, Outcome::Completed);
                 }
-                lane.exits(false);
+                track.exits(false);
             });
         }
     });
@@ -225,7 +225,7 @@ fn a_growing_file_holds_everything_that_threads_write_at_once() {
     assert_eq!(run.tasks.len(), threads * tasks);
     assert_eq!(run.exactness.lost_words, 0);
     assert_eq!(run.stats["ended"], "150000");
-    let mut names: Vec<&str> = run.lanes.iter().map(|lane| lane.name.as_str()).collect();
+    let mut names: Vec<&str> = run.tracks.iter().map(|track| track.name.as_str()).collect();
     names.sort_unstable();
     assert_eq!(names, ["worker-0", "worker-1", "worker-2"]);
     assert!(!Analysis::new(&run).flags.iter().any(|flag| flag.kind == FlagKind::Contradiction));
@@ -237,10 +237,10 @@ fn a_file_of_a_ring_that_was_overwritten_says_what_is_missing() {
     let path = folder.path().join("run.lsr");
     let recorder =
         recorder(Settings { ring_bytes: 1, precision: Precision::Exact, file: Some(path.clone()) });
-    let lane = recorder.worker(0);
+    let track = recorder.worker(0);
     for _ in 0..2_000_000 {
-        let task = lane.begin(Source::Deque);
-        lane.end(task, Outcome::Completed);
+        let task = track.begin(Source::Deque);
+        track.end(task, Outcome::Completed);
     }
     recorder.finish(&Facts::new()).unwrap();
     let run = Run::new(&Recording::read(&path).unwrap()).unwrap();
@@ -275,9 +275,9 @@ impl Write for Small {
 #[test]
 fn a_full_disk_is_an_error_and_never_a_panic() {
     let recorder = recorder(Settings::default());
-    let lane = lane(&recorder);
+    let track = track(&recorder);
     let mut time = 0;
-    (0..500).for_each(|_| run_task(&lane, &mut time, 1_000));
+    (0..500).for_each(|_| run_task(&track, &mut time, 1_000));
     let mut size = 0;
     while let Err(error) = recorder.write(Small(size), &Facts::new()) {
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
@@ -304,36 +304,36 @@ fn a_growing_file_on_a_full_disk_says_what_is_missing() {
 }
 
 #[test]
-fn threads_from_outside_have_lanes_until_there_are_too_many() {
+fn threads_from_outside_have_tracks_until_there_are_too_many() {
     let recorder = recorder(Settings { ring_bytes: 1, ..Settings::default() });
-    let lanes: Vec<_> = std::iter::from_fn(|| recorder.outside()).take(5_000).collect();
-    assert_eq!(lanes.len(), MOST_OUTSIDE);
+    let tracks: Vec<_> = std::iter::from_fn(|| recorder.outside()).take(5_000).collect();
+    assert_eq!(tracks.len(), MOST_OUTSIDE);
     assert!(recorder.outside().is_none());
-    drop(lanes);
-    // Threads that come and go use the lanes again.
+    drop(tracks);
+    // Threads that come and go use the tracks again.
     (0..100).for_each(|_| assert!(recorder.outside().is_some()));
     let run = run_of(&recorder);
-    assert_eq!(run.lanes.len(), MOST_OUTSIDE);
+    assert_eq!(run.tracks.len(), MOST_OUTSIDE);
     assert!(run.notes[0].contains("threads that submitted tasks were not recorded"), "{:?}", run.notes);
 }
 
 #[test]
-fn a_worker_that_comes_back_goes_on_with_its_lane() {
+fn a_worker_that_comes_back_goes_on_with_its_track() {
     let recorder = recorder(Settings::default());
     let mut time = 0;
     for _ in 0..3 {
-        let lane = recorder.worker_with(0, Manual::default());
+        let track = recorder.worker_with(0, Manual::default());
         recorder.set_clock(&[(0, 0), (1_000, 1_000)]);
-        lane.clock().set(time);
-        lane.starts(0, None);
-        run_task(&lane, &mut time, 40);
-        lane.exits(true);
+        track.clock().set(time);
+        track.starts(0, None);
+        run_task(&track, &mut time, 40);
+        track.exits(true);
         time += 100;
     }
     let run = run_of(&recorder);
-    assert_eq!(run.lanes.len(), 1);
+    assert_eq!(run.tracks.len(), 1);
     assert_eq!(run.tasks.iter().map(|task| task.number).collect::<Vec<_>>(), [0, 1, 2]);
-    assert!(run.lanes[0].gaps.iter().any(|gap| gap.activity == Activity::Gone));
+    assert!(run.tracks[0].gaps.iter().any(|gap| gap.activity == Activity::Gone));
 }
 
 #[test]

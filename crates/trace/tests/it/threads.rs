@@ -9,7 +9,7 @@ use crossbeam_deque::{Steal, Stealer, Worker};
 use longshore_trace::analysis::Analysis;
 use longshore_trace::format::Facts;
 use longshore_trace::record::{Outcome, Place, Source, TaskRef};
-use longshore_trace::recorder::{Lane, Precision, Recorder, Settings};
+use longshore_trace::recorder::{Precision, Recorder, Settings, Track};
 use longshore_trace::run::{Parent, Run};
 
 use crate::support::read;
@@ -38,32 +38,32 @@ const CHILDREN: u32 = 5;
 fn run_task(
     shared: &Shared,
     deque: &Worker<Task>,
-    lane: &Lane,
+    track: &Track,
     task: Task,
     source: Source,
     truth: &mut Truth,
 ) {
-    let begun = lane.begin(source);
+    let begun = track.begin(source);
     if task.level < LEVELS {
         shared.left.fetch_add(CHILDREN, Ordering::Relaxed);
         for _ in 0..CHILDREN {
             let id = shared.next.fetch_add(1, Ordering::Relaxed);
             deque.push(Task { id, parent: task.id, level: task.level + 1 });
-            lane.spawned();
+            track.spawned();
         }
     }
     (0..task.id % 200).for_each(|_| std::hint::spin_loop());
-    truth.push((TaskRef { lane: lane.number(), number: lane.ended() }, task));
-    lane.end(begun, Outcome::Completed);
+    truth.push((TaskRef { track: track.number(), number: track.ended() }, task));
+    track.end(begun, Outcome::Completed);
     shared.left.fetch_sub(1, Ordering::Release);
 }
 
-fn steal(shared: &Shared, index: usize, deque: &Worker<Task>, lane: &Lane) -> Option<Task> {
+fn steal(shared: &Shared, index: usize, deque: &Worker<Task>, track: &Track) -> Option<Task> {
     let others = (1..shared.stealers.len()).map(|i| (index + i) % shared.stealers.len());
     for victim in others {
         if let Steal::Success(task) = shared.stealers[victim].steal_batch_with_limit_and_pop(deque, 32) {
-            lane.depth(0, 0); // before the theft
-            lane.stole(victim, 1 + deque.len());
+            track.depth(0, 0); // before the theft
+            track.stole(victim, 1 + deque.len());
             return Some(task);
         }
     }
@@ -71,24 +71,31 @@ fn steal(shared: &Shared, index: usize, deque: &Worker<Task>, lane: &Lane) -> Op
 }
 
 fn work(shared: &Shared, index: usize, deque: &Worker<Task>, recorder: &Recorder) -> Truth {
-    let lane = recorder.worker(index);
+    let track = recorder.worker(index);
     let mut truth = Vec::new();
     shared.barrier.wait();
     if index == 0 {
-        lane.got(Place::Injector, 0, 1);
-        run_task(shared, deque, &lane, Task { id: 0, parent: u32::MAX, level: 0 }, Source::Batch, &mut truth);
+        track.got(Place::Injector, 0, 1);
+        run_task(
+            shared,
+            deque,
+            &track,
+            Task { id: 0, parent: u32::MAX, level: 0 },
+            Source::Batch,
+            &mut truth,
+        );
     }
     // Acquire: the last one to end has added its children before.
     while shared.left.load(Ordering::Acquire) > 0 {
         if let Some(task) = deque.pop() {
-            run_task(shared, deque, &lane, task, Source::Deque, &mut truth);
-        } else if let Some(task) = steal(shared, index, deque, &lane) {
-            run_task(shared, deque, &lane, task, Source::Batch, &mut truth);
+            run_task(shared, deque, &track, task, Source::Deque, &mut truth);
+        } else if let Some(task) = steal(shared, index, deque, &track) {
+            run_task(shared, deque, &track, task, Source::Batch, &mut truth);
         } else {
             thread::yield_now();
         }
     }
-    lane.searches();
+    track.searches();
     truth
 }
 
@@ -122,7 +129,7 @@ fn the_parents_of_stolen_tasks_are_the_true_ones() {
         assert_eq!((run.tasks.len(), truth.len()), (tasks, tasks));
         truth.sort_by_key(|(place, _)| *place);
         let find = |task: &longshore_trace::run::Task| {
-            let place = TaskRef { lane: run.lanes[task.lane as usize].number, number: task.number };
+            let place = TaskRef { track: run.tracks[task.track as usize].number, number: task.number };
             truth[truth.binary_search_by_key(&place, |(place, _)| *place).expect("it ended")].1
         };
         let (mut right, mut wrong, mut unknown) = (0, 0, 0);
@@ -136,7 +143,7 @@ fn the_parents_of_stolen_tasks_are_the_true_ones() {
                 _ => wrong += 1,
             }
         }
-        let stolen: u64 = run.lanes.iter().map(|lane| lane.stolen).sum();
+        let stolen: u64 = run.tracks.iter().map(|track| track.stolen).sum();
         println!("{precision:?}: {right} right, {wrong} wrong, {unknown} unknown; {stolen} stolen");
         // Two thieves of the same deque may be swapped, if one is interrupted between its theft and its
         // record.

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use longshore_trace::format::Facts;
 use longshore_trace::record::{Outcome, Rest, Source, WaitFor, Wake};
-use longshore_trace::recorder::{Begun, Lane, Manual, Precision, Recorder, Settings};
+use longshore_trace::recorder::{Begun, Manual, Precision, Recorder, Settings, Track};
 
 use super::script::{Random, Script, Step};
 
@@ -93,7 +93,7 @@ enum State {
 
 #[derive(Debug)]
 struct Worker {
-    lane: Lane<Manual>,
+    track: Track<Manual>,
     time: u64,
     deque: VecDeque<usize>,
     inbox: VecDeque<(u64, usize)>,
@@ -119,9 +119,9 @@ pub struct Pool {
 const TICKS: fn(u64) -> u64 = |nanos| nanos * 5 / 2 + 1_000_000;
 
 impl Worker {
-    fn lane(&self) -> &Lane<Manual> {
-        self.lane.clock().set(TICKS(self.time));
-        &self.lane
+    fn track(&self) -> &Track<Manual> {
+        self.track.clock().set(TICKS(self.time));
+        &self.track
     }
 }
 
@@ -141,7 +141,7 @@ impl Pool {
             let clock = Manual::default();
             clock.set(TICKS(0));
             Worker {
-                lane: recorder.worker_with(index, clock),
+                track: recorder.worker_with(index, clock),
                 time: 0,
                 deque: VecDeque::new(),
                 inbox: VecDeque::new(),
@@ -153,7 +153,7 @@ impl Pool {
         };
         let workers: Vec<_> = (0..workers).map(worker).collect();
         for (i, worker) in workers.iter().enumerate() {
-            worker.lane().starts(recorder.label(&format!("sim-{i}")), Some(i));
+            worker.track().starts(recorder.label(&format!("sim-{i}")), Some(i));
         }
         let (instances, forks) = (Vec::new(), Vec::new());
         Pool {
@@ -183,8 +183,8 @@ impl Pool {
     pub fn play(&mut self, scripts: &[Rc<Script>]) {
         let clock = Manual::default();
         clock.set(TICKS(0));
-        let lane = self.recorder.outside_with(clock).expect("the first");
-        lane.starts(self.recorder.label("main"), None);
+        let track = self.recorder.outside_with(clock).expect("the first");
+        track.starts(self.recorder.label("main"), None);
         let mut next = 0;
         loop {
             let submits_at = (next < scripts.len()).then_some(next as u64 * self.costs.submit);
@@ -192,8 +192,8 @@ impl Pool {
             let first = self.workers.iter().filter(runnable).map(|worker| worker.time).min();
             match (submits_at, first) {
                 (Some(time), first) if first.is_none_or(|first| time <= first) => {
-                    lane.clock().set(TICKS(time));
-                    self.submit(&lane, &scripts[next], time);
+                    track.clock().set(TICKS(time));
+                    self.submit(&track, &scripts[next], time);
                     next += 1;
                 }
                 (_, Some(time)) if self.alive > 0 || submits_at.is_some() => {
@@ -207,7 +207,7 @@ impl Pool {
         }
         assert_eq!(self.alive, 0, "all tasks end");
         for worker in self.workers.iter_mut().filter(|worker| worker.state == State::Awake) {
-            worker.lane().searches();
+            worker.track().searches();
         }
     }
 
@@ -227,11 +227,11 @@ impl Pool {
         self.instances.len() - 1
     }
 
-    fn submit(&mut self, lane: &Lane<Manual>, script: &Rc<Script>, time: u64) {
+    fn submit(&mut self, track: &Track<Manual>, script: &Rc<Script>, time: u64) {
         let instance = self.instance(script, None);
         let target = self.random.below(self.workers.len() as u64) as usize;
         let worker = &mut self.workers[target];
-        lane.submitted(target, worker.positions);
+        track.submitted(target, worker.positions);
         worker.inbox.push_back((worker.positions, instance));
         worker.positions += 1;
         self.wake_one(time);
@@ -244,18 +244,18 @@ impl Pool {
         }
         if let Some(worker) = self.workers.iter_mut().find(is_idle) {
             worker.time = worker.time.max(time + self.costs.wake);
-            worker.lane().unparked(Wake::Chosen);
-            worker.lane().searches();
+            worker.track().unparked(Wake::Chosen);
+            worker.track().searches();
             worker.state = State::Searching(worker.time);
         }
     }
 
     fn begin(&mut self, index: usize, instance: usize, source: Source) {
         let worker = &mut self.workers[index];
-        let begun = worker.lane().begin(source);
+        let begun = worker.track().begin(source);
         let script = self.instances[instance].script.clone();
         if !script.label.is_empty() {
-            worker.lane.label(self.recorder.label(script.label));
+            worker.track.label(self.recorder.label(script.label));
         }
         let level = Level::Task(Some(begun), instance);
         worker.frames.push(Frame { script, at: 0, level, instance, join: None, is_waiting: false });
@@ -277,18 +277,18 @@ impl Pool {
         match step {
             Step::Work(nanos) => worker.time += nanos,
             Step::Block(nanos) => {
-                worker.lane().blocks();
+                worker.track().blocks();
                 worker.time += nanos;
-                worker.lane().unblocked();
+                worker.track().unblocked();
             }
             Step::Spawn(script) => {
-                worker.lane().spawned();
+                worker.track().spawned();
                 let child = self.instance(&script, Some(instance));
                 self.workers[index].deque.push_back(child);
                 self.wake_one(self.workers[index].time);
             }
             Step::Join(a, b) => {
-                let number = worker.lane.forked();
+                let number = worker.track.forked();
                 let fork = self.forks.len();
                 worker.forks.push(fork);
                 frame.join = Some((fork, 0));
@@ -318,7 +318,7 @@ impl Pool {
         }
         if let Some(fork) = worker.forks.iter().find(|fork| self.forks[**fork].state == ForkState::Private) {
             self.forks[*fork].state = ForkState::Offered;
-            worker.lane().offered(0x1000 + fork * 64, Some(self.forks[*fork].number));
+            worker.track().offered(0x1000 + fork * 64, Some(self.forks[*fork].number));
             self.wake_one(self.workers[index].time);
         }
     }
@@ -343,13 +343,13 @@ impl Pool {
                     is_waiting: false,
                 });
             } else {
-                worker.lane().waits_for_fork(0x1000 + fork * 64);
+                worker.track().waits_for_fork(0x1000 + fork * 64);
             }
             return self.offer(index);
         }
         let worker = &mut self.workers[index];
         if self.forks[fork].state == ForkState::Done {
-            worker.lane().resumed();
+            worker.track().resumed();
             worker.frames.last_mut().expect("the join's").join = None;
         } else {
             worker.state = State::Blocked;
@@ -363,18 +363,18 @@ impl Pool {
         if self.instances[instance].children == 0 {
             frame.at += 1;
             if std::mem::take(&mut frame.is_waiting) {
-                worker.lane().resumed();
+                worker.track().resumed();
             }
             return;
         }
         if !frame.is_waiting {
             frame.is_waiting = true;
-            worker.lane().waits(WaitFor::Scope);
+            worker.track().waits(WaitFor::Scope);
         }
         match worker.deque.pop_back() {
             Some(child) => self.begin(index, child, Source::Deque),
             None => {
-                worker.lane().searches();
+                worker.track().searches();
                 worker.state = State::Blocked;
                 self.instances[instance].waiter = Some(index);
             }
@@ -388,7 +388,7 @@ impl Pool {
         match frame.level {
             Level::Inline => {}
             Level::Task(begun, instance) => {
-                worker.lane().end(begun.expect("once"), Outcome::Completed);
+                worker.track().end(begun.expect("once"), Outcome::Completed);
                 (self.ended, self.alive) = (self.ended + 1, self.alive - 1);
                 let Some(parent) = self.instances[instance].parent else { return };
                 self.instances[parent].children -= 1;
@@ -399,7 +399,7 @@ impl Pool {
                 }
             }
             Level::Stolen(begun, fork) => {
-                worker.lane().end(begun.expect("once"), Outcome::Completed);
+                worker.track().end(begun.expect("once"), Outcome::Completed);
                 self.forks[fork].state = ForkState::Done;
                 let owner = self.forks[fork].owner;
                 if self.workers[owner].state == State::Blocked {

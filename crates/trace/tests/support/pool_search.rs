@@ -10,7 +10,7 @@ impl Pool {
             return self.begin(index, child, Source::Deque);
         }
         if worker.state == State::Awake {
-            worker.lane().depth(0, worker.inbox.len());
+            worker.track().depth(0, worker.inbox.len());
         }
         if self.take_inbox(index, index, 32) || self.steal(index) {
             return;
@@ -18,12 +18,12 @@ impl Pool {
         let worker = &mut self.workers[index];
         match worker.state {
             State::Searching(since) if worker.time - since >= self.costs.spin => {
-                worker.lane().parks(Rest::Idle);
+                worker.track().parks(Rest::Idle);
                 worker.state = State::Parked;
             }
             State::Searching(_) => worker.time += self.costs.steal,
             _ => {
-                worker.lane().searches();
+                worker.track().searches();
                 worker.state = State::Searching(worker.time);
                 worker.time += self.costs.steal;
             }
@@ -37,7 +37,7 @@ impl Pool {
         }
         let taken: Vec<_> = self.workers[victim].inbox.drain(..count).collect();
         let worker = &mut self.workers[index];
-        worker.lane().took(victim, taken[0].0, count);
+        worker.track().took(victim, taken[0].0, count);
         worker.deque.extend(taken[1..].iter().rev().map(|(_, task)| *task));
         self.begin(index, taken[0].1, Source::Batch);
         true
@@ -61,7 +61,7 @@ impl Pool {
                 let taken: Vec<usize> = self.workers[victim].deque.drain(..half).collect();
                 let worker = &mut self.workers[index];
                 worker.time += self.costs.steal;
-                worker.lane().stole(victim, half);
+                worker.track().stole(victim, half);
                 worker.deque.extend(&taken[..half - 1]);
                 self.begin(index, taken[half - 1], Source::Batch);
                 return true;
@@ -76,8 +76,8 @@ impl Pool {
         self.alive -= 1; // a fork is no task
         let worker = &mut self.workers[index];
         worker.time += self.costs.steal;
-        worker.lane().stole_fork(victim, 0x1000 + fork * 64);
-        let begun = worker.lane().begin(Source::Fork);
+        worker.track().stole_fork(victim, 0x1000 + fork * 64);
+        let begun = worker.track().begin(Source::Fork);
         let level = Level::Stolen(Some(begun), fork);
         let script = self.forks[fork].script.clone();
         worker.frames.push(Frame { script, at: 0, level, instance, join: None, is_waiting: false });

@@ -14,7 +14,7 @@ const HUES = [
   [310, 42],
   [130, 40],
 ];
-// The height of each class, in heights of a lane.
+// The height of each class, in heights of a track.
 const IDLE_PARTS = { 1: 0.45, 2: 0.3, 3: 0.3, 4: 1, 5: 0.12, 6: 0.72, 7: 0.85, 8: 1 };
 
 let dark = false,
@@ -61,7 +61,7 @@ function makePalette() {
     slots,
     plain: hsl(212, 24, dark ? 52 : 58),
     none: hsl(214, 5, dark ? 40 : 70),
-    lane: mix(paper, ink, 0.035),
+    track: mix(paper, ink, 0.035),
   };
 }
 

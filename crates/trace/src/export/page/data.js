@@ -2,7 +2,7 @@
 
 const CLASS = { run: 0, own: 1, found: 2, vain: 3, missed: 4, idle: 5, wait: 6, block: 7, kernel: 8 };
 const BLOCK = 256; // tasks or gaps that share a sum
-const UNKNOWN = -1; // a parent that is not known; -2 - lane is a thread from outside
+const UNKNOWN = -1; // a parent that is not known; -2 - track is a thread from outside
 
 const $ = (id) => document.getElementById(id);
 
@@ -56,7 +56,7 @@ class Reader {
 }
 
 const T = {
-  // tasks, all lanes one after the other
+  // tasks, all tracks one after the other
   n: META.all,
   begin: new Float64Array(META.all),
   end: new Float64Array(META.all),
@@ -66,12 +66,12 @@ const T = {
   victim: new Int16Array(META.all),
   label: new Uint16Array(META.all),
   kind: new Uint8Array(META.all),
-  lane: new Uint16Array(META.all),
+  track: new Uint16Array(META.all),
 };
 const HAS_RUN = (i) => T.kind[i] < 3;
 const OUTCOMES = ['completed', 'panicked', 'returned an error', 'never began'];
 
-function readTasks(reader, lane, first) {
+function readTasks(reader, track, first) {
   const unit = META.unit,
     count = reader.number();
   let before = 0;
@@ -86,7 +86,7 @@ function readTasks(reader, lane, first) {
     T.end[i] = before * unit;
     T.label[i] = head >> 4;
     T.kind[i] = flags >> 2;
-    T.lane[i] = lane;
+    T.track[i] = track;
     if (parent === 0) T.parent[i] = UNKNOWN;
     else if (parent % 2) T.parent[i] = -2 - (parent - 1) / 2;
     else {
@@ -139,7 +139,7 @@ function readMissing(reader) {
   return list;
 }
 
-const LANES = [];
+const TRACKS = [];
 const DEPTH = { n: 0, time: null, depth: null, most: 0 };
 
 function decodeAll() {
@@ -147,9 +147,9 @@ function decodeAll() {
   const reader = new Reader(fromBase64(element.textContent));
   element.remove();
   let first = 0;
-  META.lanes.forEach((lane, index) => {
+  META.tracks.forEach((track, index) => {
     const count = readTasks(reader, index, first);
-    LANES.push({ ...lane, index, first, count, gaps: readGaps(reader), missing: readMissing(reader) });
+    TRACKS.push({ ...track, index, first, count, gaps: readGaps(reader), missing: readMissing(reader) });
     first += count;
   });
   DEPTH.n = reader.number();

@@ -1,4 +1,4 @@
-// The lanes. They are painted pixel by pixel, so that the time for a picture depends on its size and not on
+// The tracks. They are painted pixel by pixel, so that the time for a picture depends on its size and not on
 // the number of tasks.
 
 const GUTTER = 116; // pixels for the names
@@ -31,22 +31,22 @@ function prepare(canvas, height) {
   return [context, width, height, scale];
 }
 
-// Rows: a lane each, as high as fits.
+// Rows: a track each, as high as fits.
 const ROWS = [];
 function layOut() {
   ROWS.length = 0;
-  const workers = LANES.filter((lane) => lane.worker !== null),
-    others = LANES.filter((lane) => lane.worker === null);
+  const workers = TRACKS.filter((track) => track.worker !== null),
+    others = TRACKS.filter((track) => track.worker === null);
   const room = Math.max(180, window.innerHeight * 0.6);
   const height = Math.max(
     9,
     Math.min(64, Math.floor(room / Math.max(1, workers.length + others.length * 0.6)) - 1),
   );
   let y = 3;
-  for (const lane of [...others, ...workers]) {
-    const own = lane.worker === null ? Math.min(height, 18) : height;
-    ROWS.push({ lane, y, height: own });
-    lane.row = ROWS[ROWS.length - 1];
+  for (const track of [...others, ...workers]) {
+    const own = track.worker === null ? Math.min(height, 18) : height;
+    ROWS.push({ track, y, height: own });
+    track.row = ROWS[ROWS.length - 1];
     y += own + (height > 14 ? 3 : 1);
   }
   return y + 3;
@@ -55,7 +55,7 @@ function layOut() {
 const xOf = (time, width) => GUTTER + ((time - V.from) / (V.to - V.from)) * (width - GUTTER);
 const timeAt = (x, width) => V.from + ((x - GUTTER) / (width - GUTTER)) * (V.to - V.from);
 
-// The pixels of all lanes.
+// The pixels of all tracks.
 class Raster {
   constructor(context, width, height) {
     this.image = context.createImageData(width, height);
@@ -79,9 +79,9 @@ class Raster {
   }
 }
 
-function drawLanes() {
+function drawTracks() {
   const height = layOut(),
-    canvas = $('lanes');
+    canvas = $('tracks');
   const [context, width, , scale] = prepare(canvas, height);
   const raster = new Raster(context, canvas.width, canvas.height);
   V.drawn = 0;
@@ -95,28 +95,28 @@ function drawLanes() {
   drawNames(context);
 }
 
-// The places of the tasks of a lane that can be seen: from the first that may end after the left edge.
-function visible(lane) {
-  const stop = bound(T.begin, lane.first, lane.first + lane.count, V.to, true);
-  let start = bound(T.begin, lane.first, lane.first + lane.count, V.from, true);
-  crossing(lane, V.from, (i) => {
+// The places of the tasks of a track that can be seen: from the first that may end after the left edge.
+function visible(track) {
+  const stop = bound(T.begin, track.first, track.first + track.count, V.to, true);
+  let start = bound(T.begin, track.first, track.first + track.count, V.from, true);
+  crossing(track, V.from, (i) => {
     start = Math.min(start, i);
   });
   return [start, stop];
 }
 
 function paintRow(raster, row, width, scale, texts) {
-  const { lane } = row,
-    [start, stop] = visible(lane);
+  const { track } = row,
+    [start, stop] = visible(track);
   const x0 = GUTTER * scale,
     y0 = row.y * scale,
     y1 = (row.y + row.height) * scale;
   const perPixel = ((width - GUTTER) * scale) / (V.to - V.from);
-  raster.fill(x0, raster.width, y0, y1, pack(palette.lane));
-  if (lane.worker === null) {
+  raster.fill(x0, raster.width, y0, y1, pack(palette.track));
+  if (track.worker === null) {
     raster.fill(
-      x0 + (lane.begin - V.from) * perPixel,
-      x0 + (lane.end - V.from) * perPixel,
+      x0 + (track.begin - V.from) * perPixel,
+      x0 + (track.end - V.from) * perPixel,
       y1 - 3 * scale,
       y1 - scale,
       pack(palette.classes[CLASS.own]),
@@ -124,12 +124,12 @@ function paintRow(raster, row, width, scale, texts) {
   }
   V.drawn += stop - start;
   const gaps =
-    bound(lane.gaps.begin, 0, lane.gaps.n, V.to, true) - bound(lane.gaps.end, 0, lane.gaps.n, V.from, false);
+    bound(track.gaps.begin, 0, track.gaps.n, V.to, true) - bound(track.gaps.end, 0, track.gaps.n, V.from, false);
   if (stop - start + gaps > 2 * (raster.width - x0)) {
     V.exact = false;
-    return paintFar(raster, lane, x0, y0, y1);
+    return paintFar(raster, track, x0, y0, y1);
   }
-  paintGaps(raster, lane, x0, y0, y1, perPixel, false);
+  paintGaps(raster, track, x0, y0, y1, perPixel, false);
   for (let i = start; i < stop; i++) {
     if (T.end[i] < V.from) continue;
     const left = x0 + (T.begin[i] - V.from) * perPixel,
@@ -158,12 +158,12 @@ function paintRow(raster, row, width, scale, texts) {
       });
     }
   }
-  paintGaps(raster, lane, x0, y0, y1, perPixel, true);
+  paintGaps(raster, track, x0, y0, y1, perPixel, true);
 }
 
 // Gaps between tasks, or those inside of tasks, which are painted over them.
-function paintGaps(raster, lane, x0, y0, y1, perPixel, inside) {
-  const gaps = lane.gaps;
+function paintGaps(raster, track, x0, y0, y1, perPixel, inside) {
+  const gaps = track.gaps;
   for (let i = bound(gaps.end, 0, gaps.n, V.from, false); i < gaps.n && gaps.begin[i] < V.to; i++) {
     if ((gaps.cls[i] === CLASS.wait || gaps.cls[i] === CLASS.block) !== inside) continue;
     const left = x0 + (gaps.begin[i] - V.from) * perPixel,
@@ -180,9 +180,9 @@ function paintGaps(raster, lane, x0, y0, y1, perPixel, inside) {
 }
 
 // From afar: a bar for each pixel, as high as the part of the time that is work.
-function paintFar(raster, lane, x0, y0, y1) {
+function paintFar(raster, track, x0, y0, y1) {
   const perPixel = (V.to - V.from) / (raster.width - x0);
-  const level = levelFor(lane, perPixel),
+  const level = levelFor(track, perPixel),
     width = META.duration / level.bins;
   const classes = palette.classes.map(pack);
   for (let x = x0 | 0; x < raster.width; x++) {
@@ -233,10 +233,10 @@ function dot(context, x, y, size) {
 // From the place of its submission to a task.
 function submission(context, width, i) {
   const parent = T.parent[i];
-  const lane = parent >= 0 ? T.lane[parent] : parent < UNKNOWN ? -2 - parent : -1;
-  if (lane < 0 || !LANES[lane].row) return;
-  const from = LANES[lane].row,
-    to = LANES[T.lane[i]].row;
+  const track = parent >= 0 ? T.track[parent] : parent < UNKNOWN ? -2 - parent : -1;
+  if (track < 0 || !TRACKS[track].row) return;
+  const from = TRACKS[track].row,
+    to = TRACKS[T.track[i]].row;
   const x0 = Math.max(GUTTER, xOf(T.begin[i] - T.waited[i], width)),
     x1 = xOf(T.begin[i], width);
   const y0 = from.y + from.height / 2,
@@ -251,8 +251,8 @@ function submission(context, width, i) {
 
 // From the worker that was robbed to the task.
 function theft(context, width, i) {
-  const from = LANES[T.victim[i]].row,
-    to = LANES[T.lane[i]].row,
+  const from = TRACKS[T.victim[i]].row,
+    to = TRACKS[T.track[i]].row,
     x = xOf(T.begin[i], width);
   if (!from || x < GUTTER) return;
   const y0 = from.y + from.height / 2,
@@ -272,7 +272,7 @@ function drawArrows(context, width) {
   if (V.exact) {
     const shown = [];
     for (const row of ROWS) {
-      const [start, stop] = visible(row.lane);
+      const [start, stop] = visible(row.track);
       let last = -1e9; // of a batch that was stolen at once the first is enough
       for (let i = start; i < stop && shown.length <= MOST_ARROWS; i++) {
         if (T.victim[i] < 0 || T.end[i] < V.from) continue;
@@ -296,7 +296,7 @@ function drawArrows(context, width) {
 }
 
 function outline(context, width, i, color, thick) {
-  const row = LANES[T.lane[i]].row,
+  const row = TRACKS[T.track[i]].row,
     left = Math.max(GUTTER, xOf(T.begin[i], width)),
     right = xOf(T.end[i], width);
   if (right < GUTTER || left > width) return;
@@ -309,7 +309,7 @@ function drawMarks(context, width) {
   if (V.chain) {
     context.fillStyle = css(palette.ink);
     for (const i of META.chain) {
-      const row = LANES[T.lane[i]].row,
+      const row = TRACKS[T.track[i]].row,
         left = Math.max(GUTTER, xOf(T.begin[i], width)),
         right = xOf(T.end[i], width);
       if (right >= GUTTER && left < width)
@@ -328,7 +328,7 @@ function drawNames(context) {
     const middle = row.y + row.height / 2;
     if (middle - last < 11) continue;
     last = middle;
-    context.fillStyle = css(mix(palette.ink, palette.paper, row.lane.worker === null ? 0.4 : 0.15));
-    context.fillText(row.lane.name.slice(0, 17), 12, middle, GUTTER - 18);
+    context.fillStyle = css(mix(palette.ink, palette.paper, row.track.worker === null ? 0.4 : 0.15));
+    context.fillText(row.track.name.slice(0, 17), 12, middle, GUTTER - 18);
   }
 }

@@ -1,9 +1,9 @@
-// What a lane looks like from afar: how much of each stretch of time is work, of which label, and what else.
+// What a track looks like from afar: how much of each stretch of time is work, of which label, and what else.
 
-// The finest level of a lane has 2^k bins: a bin for two or more tasks. Where fewer tasks than pixels are in
+// The finest level of a track has 2^k bins: a bin for two or more tasks. Where fewer tasks than pixels are in
 // sight, they are drawn one by one and no level is needed.
-function binsOf(lane) {
-  return 1 << Math.max(10, Math.min(18, Math.ceil(Math.log2((lane.count + lane.gaps.n + 1) / 4))));
+function binsOf(track) {
+  return 1 << Math.max(10, Math.min(18, Math.ceil(Math.log2((track.count + track.gaps.n + 1) / 4))));
 }
 
 function emptyLevel(bins) {
@@ -43,15 +43,15 @@ function addGap(level, begin, end, cls) {
   }
 }
 
-function finestLevel(lane) {
-  const level = emptyLevel(binsOf(lane)),
+function finestLevel(track) {
+  const level = emptyLevel(binsOf(track)),
     scale = level.bins / Math.max(1, META.duration);
   const { begin, end, own, label, kind } = T;
-  for (let i = lane.first; i < lane.first + lane.count; i++) {
+  for (let i = track.first; i < track.first + track.count; i++) {
     if (end[i] > begin[i] && kind[i] < 3)
       addTask(level, begin[i] * scale, end[i] * scale, own[i] / (end[i] - begin[i]), label[i]);
   }
-  const gaps = lane.gaps;
+  const gaps = track.gaps;
   for (let i = 0; i < gaps.n; i++) addGap(level, gaps.begin[i] * scale, gaps.end[i] * scale, gaps.cls[i]);
   return level;
 }
@@ -73,16 +73,16 @@ function coarser(fine) {
 }
 
 function buildLevels() {
-  for (const lane of LANES) {
-    lane.levels = [finestLevel(lane)];
-    while (lane.levels[lane.levels.length - 1].bins > 256)
-      lane.levels.push(coarser(lane.levels[lane.levels.length - 1]));
+  for (const track of TRACKS) {
+    track.levels = [finestLevel(track)];
+    while (track.levels[track.levels.length - 1].bins > 256)
+      track.levels.push(coarser(track.levels[track.levels.length - 1]));
   }
 }
 
-// The coarsest level of a lane whose bins are not wider than `width` nanoseconds (or the finest).
-function levelFor(lane, width) {
-  const finest = META.duration / lane.levels[0].bins;
+// The coarsest level of a track whose bins are not wider than `width` nanoseconds (or the finest).
+function levelFor(track, width) {
+  const finest = META.duration / track.levels[0].bins;
   const step = Math.floor(Math.log2(Math.max(1, width / finest)));
-  return lane.levels[Math.min(step, lane.levels.length - 1)];
+  return track.levels[Math.min(step, track.levels.length - 1)];
 }

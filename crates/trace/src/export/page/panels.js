@@ -36,7 +36,7 @@ function showTimes(stats) {
     const parts = used.map((c) => cell(formatShare(part(c)), part(c) < 0.0005 ? 'zero' : ''));
     return row([cell(escape(name)), cell(bar(classes), 'bars'), ...parts, cell(formatTime(sum))], cls);
   };
-  const rows = stats.workers.map(({ lane, classes }) => worker(LANES[lane].name, classes, ''));
+  const rows = stats.workers.map(({ track, classes }) => worker(TRACKS[track].name, classes, ''));
   const sum = worker('all', stats.total, 'class="sum"');
   const heads = used.map((c) => chip(colorOfClass(c)) + META.classes[c].name);
   const ordered = rows.length > MANY_WORKERS ? [sum, ...rows] : [...rows, sum];
@@ -72,7 +72,7 @@ function showLabels(stats) {
 function taskRow(i, others) {
   const cells = [named(colorOf(T.label[i]), labelName(T.label[i])), cell(formatTime(T.own[i]))];
   const rest = others.map((time) => cell(formatTime(time)));
-  return row([...cells, ...rest, cell(escape(LANES[T.lane[i]].name))], `data-task="${i}"`);
+  return row([...cells, ...rest, cell(escape(TRACKS[T.track[i]].name))], `data-task="${i}"`);
 }
 
 function showSlowest(from, to) {
@@ -83,8 +83,8 @@ function showSlowest(from, to) {
 function originOf(i) {
   const parent = T.parent[i];
   if (parent === UNKNOWN) return 'not known';
-  if (parent < UNKNOWN) return `thread ${escape(LANES[-2 - parent].name)}`;
-  return `${escape(labelName(T.label[parent]))}, on ${escape(LANES[T.lane[parent]].name)}`;
+  if (parent < UNKNOWN) return `thread ${escape(TRACKS[-2 - parent].name)}`;
+  return `${escape(labelName(T.label[parent]))}, on ${escape(TRACKS[T.track[parent]].name)}`;
 }
 
 function facts(color, title, pairs) {
@@ -95,26 +95,26 @@ function facts(color, title, pairs) {
 function describe(i) {
   const length = T.end[i] - T.begin[i];
   const of = T.own[i] < length ? `, of ${formatTime(length)}` : '';
-  const from = T.victim[i] >= 0 ? `, stolen from ${escape(LANES[T.victim[i]].name)}` : '';
+  const from = T.victim[i] >= 0 ? `, stolen from ${escape(TRACKS[T.victim[i]].name)}` : '';
   const pairs = [
     ['ran', formatTime(T.own[i]) + of],
     ['begin', formatTime(T.begin[i] - META.window[0])],
     ['waited', formatTime(T.waited[i])],
     ['submitted by', originOf(i)],
-    ['on', escape(LANES[T.lane[i]].name) + from],
+    ['on', escape(TRACKS[T.track[i]].name) + from],
   ];
   if (T.kind[i] > 0) pairs.push(['outcome', OUTCOMES[T.kind[i]]]);
   return facts(colorOf(T.label[i]), labelName(T.label[i]), pairs);
 }
 
-function describeGap(lane, time) {
-  const gaps = lane.gaps;
+function describeGap(track, time) {
+  const gaps = track.gaps;
   const i = bound(gaps.end, 0, gaps.n, time, false);
   if (i >= gaps.n || gaps.begin[i] > time) return '';
   return facts(colorOfClass(gaps.cls[i]), META.classes[gaps.cls[i]].name, [
     ['for', formatTime(gaps.end[i] - gaps.begin[i])],
     ['begin', formatTime(gaps.begin[i] - META.window[0])],
-    ['on', escape(lane.name)],
+    ['on', escape(track.name)],
   ]);
 }
 

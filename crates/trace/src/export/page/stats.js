@@ -21,34 +21,34 @@ function rankLabels() {
   if (order.length >= SLOTS) LABEL_OF_SLOT.push(order.length === SLOTS ? order[SLOTS - 1] : -1);
 }
 
-// For each block of tasks of a lane: what came before by label, the last end, the longest task.
-function sumTasks(lane) {
+// For each block of tasks of a track: what came before by label, the last end, the longest task.
+function sumTasks(track) {
   const slots = LABEL_OF_SLOT.length,
-    blocks = Math.ceil(lane.count / BLOCK);
-  lane.blocks = blocks;
-  lane.time = new Float64Array((blocks + 1) * slots);
-  lane.tasks = new Float64Array((blocks + 1) * slots);
-  lane.lastEnd = new Float64Array(blocks);
-  lane.longest = new Float64Array(blocks);
+    blocks = Math.ceil(track.count / BLOCK);
+  track.blocks = blocks;
+  track.time = new Float64Array((blocks + 1) * slots);
+  track.tasks = new Float64Array((blocks + 1) * slots);
+  track.lastEnd = new Float64Array(blocks);
+  track.longest = new Float64Array(blocks);
   for (let block = 0; block < blocks; block++) {
     const at = (block + 1) * slots;
     for (let slot = 0; slot < slots; slot++) {
-      lane.time[at + slot] = lane.time[at - slots + slot];
-      lane.tasks[at + slot] = lane.tasks[at - slots + slot];
+      track.time[at + slot] = track.time[at - slots + slot];
+      track.tasks[at + slot] = track.tasks[at - slots + slot];
     }
-    const end = Math.min(lane.count, (block + 1) * BLOCK);
-    for (let i = lane.first + block * BLOCK; i < lane.first + end; i++) {
-      lane.lastEnd[block] = Math.max(lane.lastEnd[block], T.end[i]);
+    const end = Math.min(track.count, (block + 1) * BLOCK);
+    for (let i = track.first + block * BLOCK; i < track.first + end; i++) {
+      track.lastEnd[block] = Math.max(track.lastEnd[block], T.end[i]);
       if (!HAS_RUN(i)) continue;
-      lane.time[at + SLOT_OF[T.label[i]]] += T.own[i];
-      lane.tasks[at + SLOT_OF[T.label[i]]] += 1;
-      lane.longest[block] = Math.max(lane.longest[block], T.own[i]);
+      track.time[at + SLOT_OF[T.label[i]]] += T.own[i];
+      track.tasks[at + SLOT_OF[T.label[i]]] += 1;
+      track.longest[block] = Math.max(track.longest[block], T.own[i]);
     }
   }
 }
 
-function sumGaps(lane) {
-  const gaps = lane.gaps,
+function sumGaps(track) {
+  const gaps = track.gaps,
     blocks = Math.ceil(gaps.n / BLOCK);
   gaps.sums = new Float64Array((blocks + 1) * 9);
   for (let block = 0; block < blocks; block++) {
@@ -61,45 +61,45 @@ function sumGaps(lane) {
 
 function buildSums() {
   rankLabels();
-  for (const lane of LANES) {
-    sumTasks(lane);
-    sumGaps(lane);
+  for (const track of TRACKS) {
+    sumTasks(track);
+    sumGaps(track);
   }
 }
 
-// Calls `take(task)` for the tasks of a lane that have begun before `x` and not ended.
-function crossing(lane, x, take) {
-  const stop = bound(T.begin, lane.first, lane.first + lane.count, x, true);
-  for (let block = 0; lane.first + block * BLOCK < stop; block++) {
-    if (lane.lastEnd[block] <= x) continue;
-    const end = Math.min(stop, lane.first + (block + 1) * BLOCK);
-    for (let i = lane.first + block * BLOCK; i < end; i++) if (T.end[i] > x) take(i);
+// Calls `take(task)` for the tasks of a track that have begun before `x` and not ended.
+function crossing(track, x, take) {
+  const stop = bound(T.begin, track.first, track.first + track.count, x, true);
+  for (let block = 0; track.first + block * BLOCK < stop; block++) {
+    if (track.lastEnd[block] <= x) continue;
+    const end = Math.min(stop, track.first + (block + 1) * BLOCK);
+    for (let i = track.first + block * BLOCK; i < end; i++) if (T.end[i] > x) take(i);
   }
 }
 
-// Adds what happened on a lane before `x`, times `sign`, to `sums`.
-function addBefore(lane, x, sign, sums) {
+// Adds what happened on a track before `x`, times `sign`, to `sums`.
+function addBefore(track, x, sign, sums) {
   const slots = LABEL_OF_SLOT.length;
-  const stop = bound(T.begin, lane.first, lane.first + lane.count, x, true) - lane.first;
+  const stop = bound(T.begin, track.first, track.first + track.count, x, true) - track.first;
   const block = Math.floor(stop / BLOCK);
   for (let slot = 0; slot < slots; slot++) {
-    sums.time[slot] += sign * lane.time[block * slots + slot];
-    sums.tasks[slot] += sign * lane.tasks[block * slots + slot];
-    sums.classes[CLASS.run] += sign * lane.time[block * slots + slot];
+    sums.time[slot] += sign * track.time[block * slots + slot];
+    sums.tasks[slot] += sign * track.tasks[block * slots + slot];
+    sums.classes[CLASS.run] += sign * track.time[block * slots + slot];
   }
-  for (let i = lane.first + block * BLOCK; i < lane.first + stop; i++) {
+  for (let i = track.first + block * BLOCK; i < track.first + stop; i++) {
     sums.classes[CLASS.run] += sign * (HAS_RUN(i) ? T.own[i] : 0);
     if (!HAS_RUN(i)) continue;
     sums.time[SLOT_OF[T.label[i]]] += sign * T.own[i];
     sums.tasks[SLOT_OF[T.label[i]]] += sign;
   }
-  crossing(lane, x, (i) => {
+  crossing(track, x, (i) => {
     if (!HAS_RUN(i)) return;
     const after = (T.own[i] * (T.end[i] - x)) / (T.end[i] - T.begin[i]);
     sums.classes[CLASS.run] -= sign * after;
     sums.time[SLOT_OF[T.label[i]]] -= sign * after;
   });
-  const gaps = lane.gaps,
+  const gaps = track.gaps,
     gap = bound(gaps.begin, 0, gaps.n, x, true),
     gapBlock = Math.floor(gap / BLOCK);
   for (let c = 0; c < 9; c++) sums.classes[c] += sign * gaps.sums[gapBlock * 9 + c];
@@ -111,8 +111,8 @@ function addBefore(lane, x, sign, sums) {
 }
 
 // What the kernel took, which counts as running until here.
-function takeMissing(lane, from, to, classes) {
-  for (const sample of lane.missing) {
+function takeMissing(track, from, to, classes) {
+  for (const sample of track.missing) {
     const inside = Math.min(to, sample.end) - Math.max(from, sample.begin);
     if (inside <= 0) continue;
     const lost = Math.min(classes[CLASS.run], (sample.lost * inside) / (sample.end - sample.begin));
@@ -131,17 +131,17 @@ function windowStats(from, to) {
   };
   const workers = [],
     total = new Float64Array(9);
-  for (const lane of LANES) {
+  for (const track of TRACKS) {
     sums.classes = new Float64Array(9);
-    addBefore(lane, to, 1, sums);
-    addBefore(lane, from, -1, sums);
-    if (lane.worker === null) continue;
-    takeMissing(lane, from, to, sums.classes);
+    addBefore(track, to, 1, sums);
+    addBefore(track, from, -1, sums);
+    if (track.worker === null) continue;
+    takeMissing(track, from, to, sums.classes);
     for (let c = 0; c < 9; c++) {
       sums.classes[c] = Math.max(0, sums.classes[c]);
       total[c] += sums.classes[c];
     }
-    workers.push({ lane: lane.index, classes: sums.classes });
+    workers.push({ track: track.index, classes: sums.classes });
   }
   return { from, to, workers, total, time: sums.time, tasks: sums.tasks };
 }
@@ -155,11 +155,11 @@ function slowestTasks(from, to, count) {
     found = found.slice(0, count);
     least = found.length === count ? T.own[found[count - 1]] : 0;
   };
-  for (const lane of LANES) {
-    for (let block = 0; block < lane.blocks; block++) {
-      const first = lane.first + block * BLOCK;
-      if (lane.longest[block] <= least || lane.lastEnd[block] <= from || T.begin[first] >= to) continue;
-      const end = Math.min(lane.first + lane.count, first + BLOCK);
+  for (const track of TRACKS) {
+    for (let block = 0; block < track.blocks; block++) {
+      const first = track.first + block * BLOCK;
+      if (track.longest[block] <= least || track.lastEnd[block] <= from || T.begin[first] >= to) continue;
+      const end = Math.min(track.first + track.count, first + BLOCK);
       for (let i = first; i < end; i++) {
         if (T.own[i] > least && T.end[i] > from && T.begin[i] < to && HAS_RUN(i)) found.push(i);
       }

@@ -1,17 +1,17 @@
-// What is above and below the lanes: the whole run, the axis, running and waiting tasks.
+// What is above and below the tracks: the whole run, the axis, running and waiting tasks.
 
-// Running tasks and waiting tasks over the window, below the lanes.
+// Running tasks and waiting tasks over the window, below the tracks.
 function drawStrips() {
   const [context, width, height] = prepare($('strips'), 104);
   context.clearRect(0, 0, width, height);
   drawAxis(context, width);
   const columns = Math.max(1, Math.floor(width - GUTTER)),
     step = (V.to - V.from) / columns;
-  const workers = LANES.filter((lane) => lane.worker !== null);
+  const workers = TRACKS.filter((track) => track.worker !== null);
   const running = new Float64Array(columns),
     waiting = new Float64Array(columns);
-  for (const lane of workers) {
-    const level = levelFor(lane, step),
+  for (const track of workers) {
+    const level = levelFor(track, step),
       bin = META.duration / level.bins;
     for (let x = 0; x < columns; x++)
       running[x] +=
@@ -48,7 +48,7 @@ function drawStrips() {
 }
 
 function strip(context, values, most, y, height, color, name, label) {
-  context.fillStyle = css(palette.lane);
+  context.fillStyle = css(palette.track);
   context.fillRect(GUTTER, y, values.length, height);
   context.fillStyle = color;
   for (let x = 0; x < values.length; x++) {
@@ -87,12 +87,12 @@ function drawOverview() {
   context.clearRect(0, 0, width, height);
   const columns = Math.max(1, Math.floor(width - GUTTER)),
     step = META.duration / columns;
-  const workers = LANES.filter((lane) => lane.worker !== null);
+  const workers = TRACKS.filter((track) => track.worker !== null);
   context.fillStyle = css(palette.plain);
   for (let x = 0; x < columns; x++) {
     let busy = 0;
-    for (const lane of workers) {
-      const level = levelFor(lane, step);
+    for (const track of workers) {
+      const level = levelFor(track, step);
       busy +=
         level.busy[Math.min(level.bins - 1, Math.floor(((x + 0.5) * step) / (META.duration / level.bins)))] ||
         0;

@@ -35,7 +35,7 @@ function draw() {
   cancelAnimationFrame(picture);
   picture = 0;
   const begun = performance.now();
-  drawLanes();
+  drawTracks();
   drawStrips();
   drawOverview();
   V.pictureTime = performance.now() - begun;
@@ -59,16 +59,16 @@ function taskAt(x, y, width) {
   const row = ROWS.find((r) => y >= r.y - 1 && y <= r.y + r.height + 1);
   if (!row || x < GUTTER) return [-1, row];
   const time = timeAt(x, width),
-    lane = row.lane;
+    track = row.track;
   let found = -1;
-  crossing(lane, time, (i) => {
+  crossing(track, time, (i) => {
     if (found < 0 || T.depth[i] >= T.depth[found]) found = i;
   });
   if (found >= 0) return [found, row];
   const near = ((V.to - V.from) / (width - GUTTER)) * 1.5,
-    next = bound(T.begin, lane.first, lane.first + lane.count, time, true);
+    next = bound(T.begin, track.first, track.first + track.count, time, true);
   for (const i of [next, next - 1]) {
-    if (i >= lane.first && i < lane.first + lane.count && T.begin[i] - time < near && time - T.end[i] < near)
+    if (i >= track.first && i < track.first + track.count && T.begin[i] - time < near && time - T.end[i] < near)
       return [i, row];
   }
   return [-1, row];
@@ -138,7 +138,7 @@ function showTip(event, html) {
 }
 
 function hover(event) {
-  const canvas = $('lanes'),
+  const canvas = $('tracks'),
     box = canvas.getBoundingClientRect();
   const [task, row] = taskAt(event.clientX - box.left, event.clientY - box.top, box.width);
   if (task !== V.hover) {
@@ -148,7 +148,7 @@ function hover(event) {
   const time = timeAt(event.clientX - box.left, box.width);
   showTip(
     event,
-    task >= 0 ? describe(task) : row && event.clientX - box.left > GUTTER ? describeGap(row.lane, time) : '',
+    task >= 0 ? describe(task) : row && event.clientX - box.left > GUTTER ? describeGap(row.track, time) : '',
   );
 }
 
@@ -160,7 +160,7 @@ function listenToMouse() {
     'wheel',
     (event) => {
       if (event.target.id === 'overview') return;
-      const box = $('lanes').getBoundingClientRect();
+      const box = $('tracks').getBoundingClientRect();
       if (!event.ctrlKey && Math.abs(event.deltaX) > Math.abs(event.deltaY)) move(event.deltaX / box.width);
       else zoom(1.0018 ** event.deltaY, timeAt(Math.max(GUTTER, event.clientX - box.left), box.width));
       event.preventDefault();
@@ -180,19 +180,19 @@ function listenToMouse() {
     if (drag.kind === 'overview') centerOn(event);
   });
   timeline.addEventListener('pointermove', (event) => {
-    if (!drag) return event.target.id === 'lanes' ? hover(event) : showTip(event, '');
+    if (!drag) return event.target.id === 'tracks' ? hover(event) : showTip(event, '');
     drag.moved = drag.moved || Math.abs(event.clientX - drag.x) > 3;
     if (!drag.moved) return;
     showTip(event, '');
     timeline.classList.toggle('moving', drag.kind === 'move');
-    const width = $('lanes').clientWidth - GUTTER,
+    const width = $('tracks').clientWidth - GUTTER,
       distance = ((event.clientX - drag.x) / width) * (drag.to - drag.from);
     if (drag.kind === 'move') setWindow(drag.from - distance, drag.to - distance);
     if (drag.kind === 'overview') centerOn(event);
   });
   timeline.addEventListener('pointerup', (event) => {
     if (!drag) return;
-    const box = $('lanes').getBoundingClientRect(),
+    const box = $('tracks').getBoundingClientRect(),
       times = [drag.x, event.clientX].map((x) => timeAt(x - box.left, box.width)).sort((a, b) => a - b);
     if (drag.kind === 'stretch' && drag.moved) setWindow(times[0], times[1]);
     if (!drag.moved && drag.kind !== 'overview')
@@ -205,7 +205,7 @@ function listenToMouse() {
     V.hover = -1;
   });
   timeline.addEventListener('dblclick', (event) => {
-    const box = $('lanes').getBoundingClientRect(),
+    const box = $('tracks').getBoundingClientRect(),
       [task] = taskAt(event.clientX - box.left, event.clientY - box.top, box.width);
     if (task >= 0) zoomToTask(task);
   });
@@ -229,11 +229,11 @@ const KEYS = {
   '?': () => $('keys').showModal(),
   f: () => V.selected >= 0 && zoomToTask(V.selected),
   p: () => V.selected >= 0 && T.parent[V.selected] >= 0 && select(T.parent[V.selected], true),
-  '[': () => V.selected > LANES[T.lane[V.selected]]?.first && select(V.selected - 1, true),
+  '[': () => V.selected > TRACKS[T.track[V.selected]]?.first && select(V.selected - 1, true),
   ']': () =>
     V.selected >= 0 &&
     V.selected + 1 < T.n &&
-    T.lane[V.selected + 1] === T.lane[V.selected] &&
+    T.track[V.selected + 1] === T.track[V.selected] &&
     select(V.selected + 1, true),
   n: () => nextMatch(1),
   N: () => nextMatch(-1),
@@ -289,12 +289,12 @@ function listen() {
   });
 }
 
-// How deep each task is in others of its lane.
+// How deep each task is in others of its track.
 function findDepths() {
   T.depth = new Uint8Array(T.n);
-  for (const lane of LANES) {
+  for (const track of TRACKS) {
     const open = [];
-    for (let i = lane.first; i < lane.first + lane.count; i++) {
+    for (let i = track.first; i < track.first + track.count; i++) {
       while (open.length && open[open.length - 1] <= T.begin[i]) open.pop();
       T.depth[i] = Math.min(255, open.length);
       open.push(T.end[i]);
@@ -320,7 +320,7 @@ for (const step of [decodeAll, findDepths, buildSums, buildLevels, listenAndShow
 window.longshore = {
   view: V,
   tasks: T,
-  lanes: LANES,
+  tracks: TRACKS,
   meta: META,
   setWindow,
   wholeRun,

@@ -1,4 +1,4 @@
-//! Interprets the records of each lane: tasks, gaps, waits, and what was put into and taken from queues.
+//! Interprets the records of each track: tasks, gaps, waits, and what was put into and taken from queues.
 //!
 //! A task that begins right where the one before ended has no record of its begin, and small tasks share a
 //! time. So there are tasks whose begin is known (on the stack), tasks that have ended at an unknown time
@@ -7,11 +7,11 @@
 
 use super::decode::{Event, Item, Open, Scale, decode, is_stamped};
 use super::draft::{Draft, From, Log, Offer, Op, Put, SpawnTime, Submit, Take};
-use super::{Activity, Awaited, Cpu, Gap, Lane, Nanos, Parent, Task, Wait};
-use crate::format::{LaneKind, ReadError, Recording};
+use super::{Activity, Awaited, Cpu, Gap, Nanos, Parent, Task, Track, Wait};
+use crate::format::{ReadError, Recording, TrackKind};
 use crate::record::{EndArg, InboxArg, Kind, Outcome, Place, PlaceArg, Rest, Source, TaskRef, WaitFor};
 
-/// What is on a lane, from the bottom up.
+/// What is on a track, from the bottom up.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Frame {
     /// A task that goes on running (if nothing is above it) since some time.
@@ -29,7 +29,7 @@ const SMALL: Nanos = 100;
 /// Small tasks that share a look at the clock take at most this, each.
 const LARGE: Nanos = 4_000;
 
-/// Interprets all lanes.
+/// Interprets all tracks.
 pub fn interpret(recording: &Recording) -> Result<Draft, ReadError> {
     let mut draft = Draft::default();
     let run = &mut draft.run;
@@ -38,8 +38,8 @@ pub fn interpret(recording: &Recording) -> Result<Draft, ReadError> {
     let most = recording.labels.keys().copied().max().unwrap_or(0);
     run.labels = (0..=most).map(|i| recording.labels.get(&i).cloned().unwrap_or_default()).collect();
     let (mut first, mut last) = (u64::MAX, 0);
-    for lane in &recording.lanes {
-        decode(lane, |item| {
+    for track in &recording.tracks {
+        decode(track, |item| {
             let (Item::Begin { ticks, .. } | Item::Event(Event { ticks, .. })) = item;
             (first, last) = (first.min(ticks), last.max(ticks));
             Ok(())
@@ -47,25 +47,25 @@ pub fn interpret(recording: &Recording) -> Result<Draft, ReadError> {
     }
     let scale = Scale::new(&recording.clock, first);
     let end = scale.nanos(last);
-    for lane in &recording.lanes {
-        let index = draft.run.lanes.len() as u32;
-        draft.run.lanes.push(empty_lane(lane.number, lane.kind));
+    for track in &recording.tracks {
+        let index = draft.run.tracks.len() as u32;
+        draft.run.tracks.push(empty_track(track.number, track.kind));
         draft.logs.push(Log::default());
         let mut interpreter = Interpreter::new(&mut draft, index, scale);
-        decode(lane, |item| interpreter.take(item))?;
+        decode(track, |item| interpreter.take(item))?;
         interpreter.close_at(end);
     }
     draft.run.duration = end;
     Ok(draft)
 }
 
-fn empty_lane(number: u32, kind: LaneKind) -> Lane {
-    Lane {
+fn empty_track(number: u32, kind: TrackKind) -> Track {
+    Track {
         number,
         kind,
         name: match kind {
-            LaneKind::Worker(index) => format!("worker {index}"),
-            LaneKind::Outside => format!("thread {number}"),
+            TrackKind::Worker(index) => format!("worker {index}"),
+            TrackKind::Outside => format!("thread {number}"),
         },
         begin: 0,
         end: 0,
@@ -81,10 +81,10 @@ fn empty_lane(number: u32, kind: LaneKind) -> Lane {
     }
 }
 
-/// One lane, being interpreted.
+/// One track, being interpreted.
 pub(super) struct Interpreter<'a> {
     pub(super) draft: &'a mut Draft,
-    pub(super) lane: u32,
+    pub(super) track: u32,
     scale: Scale,
     is_worker: bool,
     /// The last record with a time.
@@ -110,11 +110,11 @@ pub(super) struct Interpreter<'a> {
 }
 
 impl<'a> Interpreter<'a> {
-    fn new(draft: &'a mut Draft, lane: u32, scale: Scale) -> Self {
-        let is_worker = draft.run.lanes[lane as usize].worker().is_some();
+    fn new(draft: &'a mut Draft, track: u32, scale: Scale) -> Self {
+        let is_worker = draft.run.tracks[track as usize].worker().is_some();
         Interpreter {
             draft,
-            lane,
+            track,
             scale,
             is_worker,
             now: 0,
@@ -133,12 +133,12 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    fn this(&mut self) -> &mut Lane {
-        &mut self.draft.run.lanes[self.lane as usize]
+    fn this(&mut self) -> &mut Track {
+        &mut self.draft.run.tracks[self.track as usize]
     }
 
     fn log(&mut self) -> &mut Log {
-        &mut self.draft.logs[self.lane as usize]
+        &mut self.draft.logs[self.track as usize]
     }
 
     fn task(&mut self, task: u32) -> &mut Task {
@@ -207,7 +207,7 @@ impl<'a> Interpreter<'a> {
             _ => Awaited::Unknown,
         };
         let wait = self.draft.run.waits.len() as u32;
-        self.draft.run.waits.push(Wait { lane: self.lane, task, begin, end: begin, what, on });
+        self.draft.run.waits.push(Wait { track: self.track, task, begin, end: begin, what, on });
         self.stack.push(Frame::Wait(wait));
         wait
     }
@@ -259,7 +259,7 @@ impl<'a> Interpreter<'a> {
     /// A task of which nothing is known but perhaps its begin.
     pub(super) fn new_task(&mut self, begin: Nanos) -> u32 {
         let task = Task {
-            lane: self.lane,
+            track: self.track,
             number: u64::MAX,
             begin,
             end: begin,
@@ -361,13 +361,13 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// What is on the lane: the topmost task, or the thread.
+    /// What is on the track: the topmost task, or the thread.
     pub(super) fn beneath(&self) -> Parent {
         let task = |frame: &Frame| if let Frame::Task(task, _) = frame { Some(*task) } else { None };
         match self.stack.iter().rev().find_map(task) {
             Some(task) => Parent::Task(task),
             None if self.is_worker => Parent::Unknown,
-            None => Parent::Thread(self.lane),
+            None => Parent::Thread(self.track),
         }
     }
 
@@ -404,13 +404,13 @@ impl<'a> Interpreter<'a> {
     }
 }
 
-#[path = "lanes_events.rs"]
+#[path = "tracks_events.rs"]
 mod events;
 
 #[cfg(test)]
 pub(super) fn test_task(source: Source) -> Task {
     let mut draft = Draft::default();
-    draft.run.lanes.push(empty_lane(0, LaneKind::Worker(0)));
+    draft.run.tracks.push(empty_track(0, TrackKind::Worker(0)));
     draft.logs.push(Log::default());
     let task = Interpreter::new(&mut draft, 0, Scale::new(&[], 0)).new_task(0);
     Task { source, ..draft.run.tasks[task as usize] }

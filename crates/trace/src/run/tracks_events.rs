@@ -1,4 +1,4 @@
-//! What each kind of record means to the lane that is being interpreted.
+//! What each kind of record means to the track that is being interpreted.
 
 use super::*;
 
@@ -138,12 +138,12 @@ impl Interpreter<'_> {
 
     fn count_submitted(&mut self, parent: Parent, count: u64, time: Nanos) {
         if let Parent::Thread(_) = parent {
-            let lane = self.this();
-            if lane.submitted == 0 {
-                lane.submitting.0 = time;
+            let track = self.this();
+            if track.submitted == 0 {
+                track.submitting.0 = time;
             }
-            lane.submitted += count;
-            lane.submitting.1 = time;
+            track.submitted += count;
+            track.submitting.1 = time;
         }
     }
 
@@ -210,7 +210,7 @@ impl Interpreter<'_> {
         };
         self.between(time, true);
         let take = self.draft.takes.len() as u32;
-        self.draft.takes.push(Take { lane: self.lane, from, count, time });
+        self.draft.takes.push(Take { track: self.track, from, count, time });
         // A theft of one may turn out to have been one of more.
         if count > 1 || count == 1 && matches!(from, From::Deque(_)) {
             self.log().ops.push(Op::Unload(take));
@@ -313,7 +313,7 @@ impl Interpreter<'_> {
         let forks = self.forks;
         let forked = fork.map_or(time, |fork| forked_at(&self.log().forks, (time, forks), fork));
         let forked = forked.clamp(begin, time);
-        self.draft.offers.push(Offer { lane: self.lane, parent, fork: event.extra, time, forked });
+        self.draft.offers.push(Offer { track: self.track, parent, fork: event.extra, time, forked });
     }
 
     fn cpu(&mut self, event: Event, time: Nanos) {

@@ -1,10 +1,10 @@
-//! The records of a lane about queues: what was put into them and taken from them.
+//! The records of a track about queues: what was put into them and taken from them.
 
-use super::{Clock, Lane, MOST_GROUPED, Precision, QUICK};
+use super::{Clock, MOST_GROUPED, Precision, QUICK, Track};
 use crate::record::{InboxArg, Kind, MAX_BATCH, MAX_DELTA, POSITIONS, Place, PlaceArg, Word};
 
 /// Queues.
-impl<C: Clock> Lane<C> {
+impl<C: Clock> Track<C> {
     /// Puts a task into position `position` of a worker's inbox.
     #[inline]
     pub fn submitted(&self, worker: usize, position: u64) {

@@ -1,12 +1,12 @@
-//! The rarer records of a lane: forks that are offered and taken, waits, sleep, threads.
+//! The rarer records of a track: forks that are offered and taken, waits, sleep, threads.
 
-use super::{Clock, Lane, State};
+use super::{Clock, State, Track};
 use crate::record::{Kind, Rest, TaskRef, WaitFor, Wake};
 
 /// Forks and joins. A fork is known by the address of its frame: that is unique while it is on offer or
 /// taken.
-impl<C: Clock> Lane<C> {
-    /// The worker offers its oldest private fork. `number` is what [`Lane::forked`] returned for it, if the
+impl<C: Clock> Track<C> {
+    /// The worker offers its oldest private fork. `number` is what [`Track::forked`] returned for it, if the
     /// fork has kept it: the reader estimates with it when the fork was made.
     pub fn offered(&self, fork: usize, number: Option<u32>) {
         self.count_forks();
@@ -20,7 +20,7 @@ impl<C: Clock> Lane<C> {
         self.stamp_with(Kind::StoleFork, (victim & 0x1fff) as u32, fork as u64);
     }
 
-    /// The task at hand comes to the join of a fork that was taken. What follows until [`Lane::resumed`] is a
+    /// The task at hand comes to the join of a fork that was taken. What follows until [`Track::resumed`] is a
     /// wait.
     pub fn waits_for_fork(&self, fork: usize) {
         self.count_forks();
@@ -30,8 +30,8 @@ impl<C: Clock> Lane<C> {
 }
 
 /// Waits.
-impl<C: Clock> Lane<C> {
-    /// The task at hand (or the thread outside) waits until [`Lane::resumed`], which is called too if it
+impl<C: Clock> Track<C> {
+    /// The task at hand (or the thread outside) waits until [`Track::resumed`], which is called too if it
     /// unwinds; tasks may run on top meanwhile.
     pub fn waits(&self, what: WaitFor) {
         self.count_forks();
@@ -53,7 +53,7 @@ impl<C: Clock> Lane<C> {
         self.ring.publish(self.position.get());
     }
 
-    /// The task at hand blocks, until [`Lane::unblocked`].
+    /// The task at hand blocks, until [`Track::unblocked`].
     pub fn blocks(&self) {
         self.event(Kind::Block, 0);
     }
@@ -65,7 +65,7 @@ impl<C: Clock> Lane<C> {
 }
 
 /// Workers without a task, and threads.
-impl<C: Clock> Lane<C> {
+impl<C: Clock> Track<C> {
     /// The worker begins to look for work, or has found nothing to run while its task waits.
     pub fn searches(&self) {
         self.event(Kind::Search, 0);
@@ -81,7 +81,7 @@ impl<C: Clock> Lane<C> {
         self.event(Kind::Unpark, why as u32);
     }
 
-    /// A thread begins to write this lane: its name as a label's id, the core that it is pinned to.
+    /// A thread begins to write this track: its name as a label's id, the core that it is pinned to.
     pub fn starts(&self, name: u16, core: Option<usize>) {
         let core = core.map_or(0, |core| (core + 1).min(0xffff) as u32);
         self.event(Kind::Start, u32::from(name) | core << 16);

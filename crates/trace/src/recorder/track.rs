@@ -1,10 +1,10 @@
-//! A lane: what one thread writes into its ring. Each call is a handful of plain stores.
+//! A track: what one thread writes into its ring. Each call is a handful of plain stores.
 //!
-//! A lane belongs to one thread at a time: a worker, or a thread that submits tasks from outside.
+//! A track belongs to one thread at a time: a worker, or a thread that submits tasks from outside.
 //!
 //! # When it looks at the clock
 //! A look costs 7 to 30 ns, the latter a percent of a task of 3 us. So the end of a task is the beginning of
-//! the next, if nothing comes between, and where tasks are small the lane saves looks:
+//! the next, if nothing comes between, and where tasks are small the track saves looks:
 //! - *Ends.* While tasks of one label take less than [`SHORT_GROUP`], ends share looks: so many, up to
 //!   [`MOST_ENDS`], that a look comes about every four microseconds. The reader divides the time in between.
 //! - *Submissions to the own deque.* After a task of [`LARGE_TASK`] or more, and for some tasks more, each
@@ -47,17 +47,17 @@ pub enum Precision {
     Exact,
 }
 
-/// A task that has begun: given back to [`Lane::end`].
+/// A task that has begun: given back to [`Track::end`].
 #[derive(Debug)]
 #[must_use = "a task that begins also ends"]
 pub struct Begun {
     source: Source,
-    /// What the lane was at before, and the label of the task beneath.
+    /// What the track was at before, and the label of the task beneath.
     before: State,
     label: u16,
 }
 
-/// What a lane is at.
+/// What a track is at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// No task runs.
@@ -68,7 +68,7 @@ enum State {
     Waiting,
 }
 
-/// The submissions that share the last record of the lane.
+/// The submissions that share the last record of the track.
 #[derive(Debug, Default)]
 struct Group {
     /// The number of the record's word.
@@ -87,7 +87,7 @@ struct Group {
 }
 
 /// See the module's text.
-pub struct Lane<C = Ticks> {
+pub struct Track<C = Ticks> {
     ring: Arc<Ring>,
     number: u32,
     precision: Precision,
@@ -118,11 +118,11 @@ pub struct Lane<C = Ticks> {
     clock: C,
 }
 
-/// The lane itself: words and times.
-impl<C: Clock> Lane<C> {
+/// The track itself: words and times.
+impl<C: Clock> Track<C> {
     pub(super) fn new(ring: Arc<Ring>, number: u32, precision: Precision, is_worker: bool, clock: C) -> Self {
         let head = ring.head();
-        let lane = Lane {
+        let track = Track {
             number,
             precision,
             position: Cell::new(head),
@@ -144,10 +144,10 @@ impl<C: Clock> Lane<C> {
             ring,
             clock,
         };
-        // A lane that goes on with a ring begins a block of its own.
-        lane.pad();
-        lane.anchor();
-        lane
+        // A track that goes on with a ring begins a block of its own.
+        track.pad();
+        track.anchor();
+        track
     }
 
     /// Its number in the recording.
@@ -271,10 +271,10 @@ impl<C: Clock> Lane<C> {
 }
 
 /// Tasks.
-impl<C: Clock> Lane<C> {
+impl<C: Clock> Track<C> {
     /// A task begins. Costs a look at the clock only if another one is interrupted that does not wait: else
     /// the task has begun at the last record with a time. So a worker that has looked for a task writes that
-    /// down before ([`Lane::searches`] and the records of queues).
+    /// down before ([`Track::searches`] and the records of queues).
     #[inline]
     pub fn begin(&self, source: Source) -> Begun {
         match self.state.replace(State::Running) {
@@ -401,13 +401,13 @@ impl<C: Clock> Lane<C> {
         }
     }
 
-    /// As [`Lane::spawned`], of `count` tasks at once, of which no record tells the times.
+    /// As [`Track::spawned`], of `count` tasks at once, of which no record tells the times.
     #[inline]
     pub fn spawned_some(&self, count: u32) {
         self.spawned.set(self.spawned.get().saturating_add(count));
     }
 
-    /// Says that the last of the tasks that [`Lane::spawned_some`] has counted is put into the deque now.
+    /// Says that the last of the tasks that [`Track::spawned_some`] has counted is put into the deque now.
     pub fn spawns_now(&self) {
         let spawned = self.spawned.replace(0);
         if spawned > 1 {
@@ -418,14 +418,14 @@ impl<C: Clock> Lane<C> {
         }
     }
 
-    /// As [`Lane::forked`], of `count` forks at once.
+    /// As [`Track::forked`], of `count` forks at once.
     #[inline]
     pub fn forked_some(&self, count: u32) {
         self.forks.set(self.forks.get().wrapping_add(count));
     }
 
     /// The task at hand forks. Costs an addition; what is never taken leaves no other trace. Returns a number
-    /// for [`Lane::offered`].
+    /// for [`Track::offered`].
     #[inline(always)]
     pub fn forked(&self) -> u32 {
         let forks = self.forks.get().wrapping_add(1);
@@ -448,19 +448,22 @@ impl<C: Clock> Lane<C> {
     }
 }
 
-impl<C> Drop for Lane<C> {
+impl<C> Drop for Track<C> {
     fn drop(&mut self) {
         self.ring.give_back(self.ended.get());
     }
 }
 
-impl<C> fmt::Debug for Lane<C> {
+impl<C> fmt::Debug for Track<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lane").field("number", &self.number).field("ring", &self.ring).finish_non_exhaustive()
+        f.debug_struct("Track")
+            .field("number", &self.number)
+            .field("ring", &self.ring)
+            .finish_non_exhaustive()
     }
 }
 
-#[path = "lane_events.rs"]
+#[path = "track_events.rs"]
 mod events;
-#[path = "lane_queues.rs"]
+#[path = "track_queues.rs"]
 mod queues;
