@@ -1,8 +1,8 @@
 //! The tracks that the calling thread writes while pools are recorded, and what it writes into them.
 //!
-//! A track belongs to one thread at a time (`crates/trace/src/recorder/track.rs`). A worker keeps its track in a
-//! [`TrackSlot`], and the thread that acts as the worker finds it by a thread-local. A thread from outside has
-//! a track for each recorded pool to which it submits, in a list of its own.
+//! A track belongs to one thread at a time (`crates/trace/src/recorder/track.rs`). A worker keeps its track
+//! in a [`TrackSlot`], and the thread that acts as the worker finds it by a thread-local. A thread from
+//! outside has a track for each recorded pool to which it submits, in a list of its own.
 //!
 //! While the pool of a worker is not recorded the thread-local is empty, so each place that would write a
 //! record costs one look at it. The path of a task does not even have that: the worker's `TaskCounts` know

@@ -389,7 +389,8 @@ pub trait WorkerLoop: Sized {
         state.metrics().counts.set_recorded(true);
     }
 
-    /// Drops the worker's track, if it has one. `is_retired` says whether the pool goes on without the worker.
+    /// Drops the worker's track, if it has one. `is_retired` says whether the pool goes on without the
+    /// worker.
     fn close_track(&self, is_retired: bool) {
         self.state().metrics().counts.set_recorded(false);
         if let Some(track) = self.state().track.remove() {

@@ -27,8 +27,8 @@ use labels::Labels;
 /// Bytes of a ring, if nothing else is said: some 8,000 records.
 pub const RING_BYTES: usize = 64 << 10;
 
-/// Tracks of threads from outside that a recorder keeps. A thread beyond them takes a track that its thread has
-/// left, and if there is none it is not recorded (and counted).
+/// Tracks of threads from outside that a recorder keeps. A thread beyond them takes a track that its thread
+/// has left, and if there is none it is not recorded (and counted).
 pub const MOST_OUTSIDE: usize = 1024;
 
 /// How a recorder works.
@@ -114,7 +114,8 @@ impl Recorder {
         Ok(Recorder(Arc::new(Inner { settings, state, flusher: Mutex::new(flusher) })))
     }
 
-    /// A track for worker `index`. A worker that takes up a number again goes on with the track of that number.
+    /// A track for worker `index`. A worker that takes up a number again goes on with the track of that
+    /// number.
     pub fn worker(&self, index: usize) -> Track {
         self.worker_with(index, Ticks)
     }

@@ -20,8 +20,8 @@ impl<C: Clock> Track<C> {
         self.stamp_with(Kind::StoleFork, (victim & 0x1fff) as u32, fork as u64);
     }
 
-    /// The task at hand comes to the join of a fork that was taken. What follows until [`Track::resumed`] is a
-    /// wait.
+    /// The task at hand comes to the join of a fork that was taken. What follows until [`Track::resumed`] is
+    /// a wait.
     pub fn waits_for_fork(&self, fork: usize) {
         self.count_forks();
         self.stamp_with(Kind::JoinFork, 0, fork as u64);
