@@ -62,7 +62,7 @@ fn forks_are_counted_and_shorten_the_longest_chain() {
     pool.shutdown().expect("ends");
     let run =
         Run::new(&Recording::parse(&fs::read(&path).expect("there")).expect("whole")).expect("readable");
-    let stolen: u64 = run.lanes.iter().map(|lane| lane.stolen_forks).sum();
+    let stolen: u64 = run.tracks.iter().map(|track| track.stolen_forks).sum();
     let forks: u64 = run.tasks.iter().map(|task| u64::from(task.forks)).sum();
     // fib(24) forks 75,024 times, also when thieves take some.
     assert_eq!(forks, 75_024, "{stolen} stolen");
