@@ -5,7 +5,7 @@ use longshore::Pool;
 async fn digits(pool: &Pool, numbers: Vec<u64>) -> Result<Vec<usize>, Box<dyn std::error::Error>> {
     let mut running = Vec::new();
     for number in numbers {
-        // On a full pool `submit_async` waits for room without blocking the thread of the executor.
+        // On a full pool `submit_async` waits for a permit without blocking the thread of the executor.
         running.push(pool.submit_async(move || number.to_string().len()).await.map_err(|full| full.kind)?);
     }
     let mut lengths = Vec::new();

@@ -38,7 +38,7 @@
 //!
 //! # What may run while a task waits
 //! While a task waits, its worker may run other work on top of it on the same stack, and that work must end
-//! first. So a worker runs only what the wait needs. With one exception, unrelated work never runs on top of
+//! first. So a worker runs only what the wait needs. With two exceptions, unrelated work never runs on top of
 //! a task that holds a lock, or for which another task waits:
 //!
 //! | wait | the worker runs meanwhile |
@@ -51,15 +51,15 @@
 //!
 //! If there is no such work, the worker sleeps. While a task is queued and no other worker is idle, a
 //! *stand-in* works for it, at most [`PoolBuilder::blocking_limit`] at a time; for a wait within its own pool
-//! the worker waits for a millisecond first. The exception: a [broadcast](Pool::broadcast) task of the worker
-//! runs on top of a wait that lasts, because no other worker may run it. [`yield_now`] runs any task on
-//! purpose.
+//! the worker waits for a millisecond first. The exceptions: a [broadcast](Pool::broadcast) task of the
+//! worker runs on top of a wait that lasts, because no other worker may run it. And when no stand-in can be
+//! had, a wait of the last row runs any task. [`yield_now`] runs any task on purpose.
 //!
 //! So **any pattern of waits without a cycle ends, on one worker**, whatever the tasks wait for: a handle
 //! (`join` or `.await`, in any executor), a group, a stream, a scope, a join, a task of a lane or of another
-//! pool, room or a budget, a broadcast, the start or the end of another pool. As waiting count also: a task
-//! that waits for a task of its pool waits for the tasks that it has submitted; a task that submits to its
-//! own full pool waits for the new task; a task holds its weight of a budget, and the permit of a pool of
+//! pool, a permit or a budget, a broadcast, the start or the end of another pool. As waiting count also: a
+//! task that waits for a task of its pool waits for the tasks that it has submitted; a task that submits to
+//! its own full pool waits for the new task; a task holds its weight of a budget, and the permit of a pool of
 //! capacity 0, until it has ended; a broadcast task waits until its worker's task waits in the library or has
 //! ended. Not covered: what the library cannot see (locks, channels, threads of your own), a paused pool, and
 //! more waits at a time than there may be stand-ins. Wrap a wait that the library cannot see in [`blocking`].

@@ -20,7 +20,8 @@ use crate::runtime::current;
 /// [idle timeout](crate::Scaling::idle_timeout), ready for the next call.
 ///
 /// No worker stands in, and `f` is only called:
-/// - if [`blocking_limit`](crate::PoolBuilder::blocking_limit) workers of the pool are in `blocking` already,
+/// - if the pool has as many stand-ins as [`blocking_limit`](crate::PoolBuilder::blocking_limit) allows, for
+///   workers in `blocking` and for workers whose task waits for long,
 /// - if the operating system starts no thread,
 /// - inside another `blocking`,
 /// - outside of every pool.

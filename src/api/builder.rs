@@ -312,7 +312,7 @@ impl<P> PoolBuilder<P> {
     /// which costs nothing, unless the environment variable `LONGSHORE_TRACE` names a file ([`Recorder`] says
     /// which). [`Pool::recording`] gives the recording.
     ///
-    /// Recording costs some 30 to 60 ns a task. Errors that come when the pool ends are printed to standard
+    /// Recording costs some 30 to 90 ns a task. Errors that come when the pool ends are printed to standard
     /// error.
     ///
     /// ```

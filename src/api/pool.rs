@@ -408,8 +408,8 @@ impl Pool {
     /// before it resumes.
     ///
     /// Of a pool that is shut down this waits for the accepted tasks, after
-    /// [`shutdown_now`](Pool::shutdown_now) for the running ones. A task of another pool may call this; its
-    /// worker runs other tasks meanwhile.
+    /// [`shutdown_now`](Pool::shutdown_now) for the running ones. A task of another pool may call this; a
+    /// stand-in works for its worker meanwhile.
     ///
     /// ```
     /// use std::sync::atomic::{AtomicU32, Ordering};

@@ -26,15 +26,14 @@ use crate::submit::target::{Start, SubmitTarget};
 /// - All producers contend for one end of the queue and all workers for the other, for each task. That limits
 ///   the speed with short tasks and many cores. With tasks of 100 µs it does not matter.
 /// - A task that is submitted by a task is taken by any free worker, not by the core whose caches hold its
-///   data.
-///   A tree of tasks is walked breadth first, so more of its tasks are queued at a time.
+///   data. A tree of tasks is walked breadth first, so more of its tasks are queued at a time.
 /// - A worker that waits inside a task runs the awaited task, if that has not started, and otherwise sleeps.
 ///   So a child may wait for its parent, unlike in a [`Pool`](crate::Pool) ([`JoinHandle`](crate::JoinHandle)
 ///   has the rules). A task that waits by other means, such as a channel, for a task in the queue needs a
 ///   second worker.
 /// - There are no joins, scopes and loops, because these need workers with queues of their own. In a task of
-///   this pool [`longshore::join`](crate::join()) calls one closure after the other, and
-///   [`longshore::scope`](crate::scope()) panics. For results in order use
+///   this pool [`longshore::join`](crate::join()), [`longshore::scope`](crate::scope()) and the loops use the
+///   [global pool](crate::Pool::global). For results in order use
 ///   [`submit_batch`](crate::AnyPool::submit_batch).
 /// - In [`WorkerStats`](crate::WorkerStats) the fields `stolen`, `stolen_forks` and `queue_depth` are always
 ///   0. [`PoolStats::waiting`](crate::PoolStats::waiting) has the length of the queue.

@@ -13,8 +13,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnFull {
-    /// The caller waits for a permit. Waiters are served in the order of their arrival. Two pools of capacity
-    /// 0 can wait for each other: see [`PoolBuilder::queue_capacity`](crate::PoolBuilder::queue_capacity).
+    /// The caller waits for a permit. Waiters are served in the order of their arrival.
     #[default]
     Block,
     /// The caller waits at most this long; then the task is returned with

@@ -6,8 +6,8 @@
 //! compute than the pool has workers, and thieves steal from the leased worker as from any other.
 //!
 //! Structured work cannot be refused. In three cases the thread does not lease a worker:
-//! - A worker of *another* pool sends the work in and serves its own pool meanwhile, because the work may
-//!   need that pool.
+//! - A worker of *another* pool sends the work in. A stand-in works in its pool meanwhile, because the work
+//!   may need that pool.
 //! - If no worker is parked, or the thread's own stack is smaller than the stacks that the pool promises, the
 //!   thread sends the work in as well.
 //! - If the pool accepts no work any more, or the process is a forked child (which has no workers), the

@@ -21,7 +21,8 @@ impl<'a> AwaitedLatch<'a> {
         AwaitedLatch { latch, pool }
     }
 
-    /// Waits until the latch is set. A worker of a pool serves its own pool meanwhile.
+    /// Waits until the latch is set. If a worker of another pool calls this, a stand-in works in that pool
+    /// meanwhile.
     pub fn wait(mut self) -> LatchResult {
         loop {
             if let Some(result) = self.latch.result() {

@@ -67,7 +67,7 @@ impl<M: PoolKind> Registration<M> {
         Ok(registration)
     }
 
-    /// Blocks the calling thread until the pool is at rest. A worker of another pool serves that pool
+    /// Blocks the calling thread until the pool is at rest. For a worker of another pool a stand-in works
     /// meanwhile.
     pub fn block(mut self, deadline: Option<Instant>) -> Result<(), IdleError> {
         loop {

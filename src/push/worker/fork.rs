@@ -29,11 +29,12 @@
 //! - If there is no job to take, the waiter sleeps. The thief nudges it at the next offer.
 //!
 //! # Nested runs
-//! A thief whose task waits for *another pool* serves its own pool meanwhile. The forks of such a nested run
-//! do not descend from the task that it interrupts, and older forks do not descend from the tasks of the
-//! nested run. So each nested run has an epoch number, which the thief publishes (`Remote::epoch`) and stores
-//! in the jobs that it begins. A waiter takes nothing while the two differ. If they differ after it has taken
-//! a job, it returns the job.
+//! A thief may run unrelated tasks in the middle of its task: a broadcast task, in a yield, or any task while
+//! it waits for *another pool* and no stand-in can be had. The forks of such a nested run do not descend from
+//! the task that it interrupts, and older forks do not descend from the tasks of the nested run. So each
+//! nested run has an epoch number, which the thief publishes (`Remote::epoch`) and stores in the jobs that it
+//! begins. A waiter takes nothing while the two differ. If they differ after it has taken a job, it returns
+//! the job.
 //!
 //! Called by the thread that acts as the worker. Guarded by the models `forks`, `fork_slots` and `latches`,
 //! `tests/it/joins` and `tests/process_joins.rs`.
