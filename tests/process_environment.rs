@@ -139,6 +139,27 @@ fn helper_threads_block_all_signals_and_workers_do_not() {
     );
 }
 
+/// The watchdog for waits is a helper too.
+#[test]
+fn the_watchdog_blocks_all_signals() {
+    const NAME: &str = "the_watchdog_blocks_all_signals";
+    let plays = child::plays(NAME, |_| {
+        let pool = Arc::new(Pool::builder().workers(1).build().expect("starts"));
+        let gate = Gate::new();
+        gate.hold(&pool, 1);
+        let last = pool.submit(|| ()).expect("open");
+        let waiting = std::thread::spawn(|| last.join());
+        wait_until("the watchdog shows", || blocked_signals("-stall").len() == 1);
+        let mask = blocked_signals("-stall")[0];
+        assert_ne!(mask & 1 << (libc::SIGTERM - 1), 0, "{mask:x}");
+        gate.open();
+        waiting.join().expect("no panic").expect("it ran");
+    });
+    if !plays {
+        Child::of(NAME).variable("LONGSHORE_STALL", "3600s").succeeds();
+    }
+}
+
 thread_local! {
     static PREPARED: Cell<bool> = const { Cell::new(false) };
 }

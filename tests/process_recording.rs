@@ -69,6 +69,33 @@ fn the_environment_names_a_file_for_each_pool() {
     _ = fs::remove_dir_all(folder);
 }
 
+/// A pool that could not be built has no file. `%p` stands for the process, because a child inherits the
+/// variable.
+#[test]
+fn a_failed_build_takes_no_number_and_each_process_has_its_files() {
+    const NAME: &str = "a_failed_build_takes_no_number_and_each_process_has_its_files";
+    let scenario = |path: &str| {
+        Pool::builder().budget(0).build().expect_err("a budget of 0 is refused");
+        let failing = Pool::builder().workers(1).on_start(|_| panic!("does not start"));
+        failing.build().expect_err("the hook panics");
+        let pool = Pool::builder().workers(1).build().expect("starts");
+        work(&pool, 10);
+        pool.shutdown().expect("ends");
+        let path = path.replace("%p", &std::process::id().to_string());
+        assert_eq!(ran(&read(&PathBuf::from(path))), 10);
+    };
+    if child::plays(NAME, scenario) {
+        return;
+    }
+    let folder = folder("failed-build");
+    for _ in 0..2 {
+        let path = folder.join("run-%p.lsr");
+        Child::of(NAME).variable("LONGSHORE_TRACE", path.display()).argument(path.display()).succeeds();
+    }
+    assert_eq!(fs::read_dir(&folder).expect("it is there").count(), 2);
+    _ = fs::remove_dir_all(folder);
+}
+
 #[test]
 fn the_global_pool_completes_its_file_when_the_process_ends() {
     const NAME: &str = "the_global_pool_completes_its_file_when_the_process_ends";

@@ -200,7 +200,7 @@ impl ActiveRecording {
             let (path, recording) = (file.path.clone(), file.recording.clone());
             return Err(RecordError::FeatureMissing { path, recording });
         }
-        if !is_made && !self.settings.is_from_environment {
+        if !is_made && !self.settings.is_from_environment() {
             return Ok(());
         }
         let bytes = std::fs::read(&file.recording);
@@ -209,7 +209,7 @@ impl ActiveRecording {
             page::write(&bytes, file.format, &file.path)?;
             _ = std::fs::remove_file(&file.recording); // it is in the other file now
         }
-        if self.settings.is_from_environment {
+        if self.settings.is_from_environment() {
             let report = page::report(&bytes)?.unwrap_or_default();
             eprintln!("longshore: recorded to {}\n{report}", file.path.display());
         }
@@ -221,6 +221,11 @@ impl ActiveRecording {
         if let Err(error) = self.finish() {
             eprintln!("longshore: {error}");
         }
+    }
+
+    /// Lets the next pool have the number of this one; see [`Recorder::take_number`].
+    pub fn return_number(&self) {
+        self.settings.return_number();
     }
 
     fn stats_facts(&self) -> Facts {

@@ -39,7 +39,7 @@ pub fn start<M: PoolKind>(config: Config) -> Result<Arc<M>, BuildError> {
     if let Err(error) = start_threads(&shared) {
         close(&*shared, Phase::Stopping);
         shared.threads.wait(None);
-        recorder::finish(&shared);
+        recorder::abandon(&shared);
         return Err(error);
     }
     stall::register_pool(shared.id, || stall::look_at(&shared));

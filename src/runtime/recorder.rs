@@ -63,8 +63,9 @@ pub fn begin<M: PoolKind>(shared: &Arc<M>, settings: Recorder) -> Result<Arc<Act
 }
 
 /// Begins to record a pool that starts. What the environment asks for does not keep a pool from starting.
-pub fn begin_with_pool<M: PoolKind>(shared: &Arc<M>, settings: Recorder) -> Result<(), BuildError> {
-    let is_from_environment = settings.is_from_environment;
+pub fn begin_with_pool<M: PoolKind>(shared: &Arc<M>, mut settings: Recorder) -> Result<(), BuildError> {
+    let is_from_environment = settings.is_from_environment();
+    settings.take_number();
     match begin(shared, settings) {
         Err(error) if is_from_environment => eprintln!("longshore: nothing is recorded: {error}"),
         Err(source) => return Err(BuildError::Recorder { source }),
@@ -77,6 +78,14 @@ pub fn begin_with_pool<M: PoolKind>(shared: &Arc<M>, settings: Recorder) -> Resu
 pub fn finish(core: &Core) {
     if let Some(recording) = core.recorder.active() {
         recording.finish_with_pool();
+    }
+}
+
+/// Ends the recording of a pool whose threads could not be started.
+pub fn abandon(core: &Core) {
+    if let Some(recording) = core.recorder.active() {
+        recording.finish_with_pool();
+        recording.return_number();
     }
 }
 

@@ -1,14 +1,17 @@
 //! [`Recorder`]: how a pool is recorded, as the user says it. Plain data. Guarded by `tests/recording`.
 
-use std::env;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use std::{env, process};
 
 use crate::base::page::RecordingFormat;
 
 /// If this environment variable names a file, every pool is recorded to it.
 const VARIABLE: &str = "LONGSHORE_TRACE";
+
+/// The number of the last pool that the environment has recorded.
+static NUMBERS: AtomicUsize = AtomicUsize::new(0);
 
 /// How a pool is recorded: by [`PoolBuilder::recorder`](crate::PoolBuilder::recorder) from its start, or by
 /// [`Pool::record`](crate::Pool::record) from any moment on.
@@ -32,7 +35,8 @@ const VARIABLE: &str = "LONGSHORE_TRACE";
 ///
 /// The environment variable `LONGSHORE_TRACE=run.html` records each pool that has no recorder of its own to a
 /// growing file, the second pool to `run-2.html`; when a pool ends, its file is complete, and a program with
-/// the feature `trace` prints where the time went.
+/// the feature `trace` prints where the time went. Child processes inherit the variable: in `run-%p.html` the
+/// `%p` stands for the number of the process, so that each has files of its own.
 ///
 /// ```
 /// use longshore::{Pool, Recorder};
@@ -57,8 +61,9 @@ pub struct Recorder {
     pub(super) on_long: Option<(Duration, PathBuf)>,
     pub(super) on_expired: Option<PathBuf>,
     pub(super) on_quit: Option<PathBuf>,
-    /// Whether the environment asks for it, so that its errors are printed.
-    pub(super) is_from_environment: bool,
+    /// If the environment asks for it: the number of the pool among those that it records, and 0 before the
+    /// pool starts.
+    number: Option<usize>,
 }
 
 impl Recorder {
@@ -122,17 +127,44 @@ impl Recorder {
         saves.into_iter().chain([self.file.as_ref()]).flatten()
     }
 
-    /// What the environment asks for, for the next pool.
+    /// What the environment asks for.
     pub(crate) fn from_environment() -> Option<Self> {
-        static POOLS: AtomicUsize = AtomicUsize::new(0);
         let path = PathBuf::from(env::var_os(VARIABLE).filter(|path| !path.is_empty())?);
         if let Err(error) = RecordingFormat::of(&path) {
             eprintln!("longshore: {VARIABLE}: {error}; nothing is recorded");
             return None;
         }
-        let number = POOLS.fetch_add(1, Ordering::Relaxed) + 1; // only uniqueness matters
-        let recorder = Recorder::new().file(numbered(&path, number));
-        Some(Recorder { is_from_environment: true, ..recorder })
+        Some(Recorder { number: Some(0), ..Recorder::new().file(with_process(path)) })
+    }
+
+    /// Whether the environment asks for it, so that its errors are printed.
+    pub(super) fn is_from_environment(&self) -> bool {
+        self.number.is_some()
+    }
+
+    /// Gives the next pool that the environment has recorded a file of its own.
+    pub(super) fn take_number(&mut self) {
+        if let (Some(number), Some(file)) = (&mut self.number, &mut self.file) {
+            *number = NUMBERS.fetch_add(1, Ordering::Relaxed) + 1; // only uniqueness matters
+            *file = numbered(file, *number);
+        }
+    }
+
+    /// Lets the next pool have the number, because this one could not be started. Not if a pool has taken a
+    /// number meanwhile.
+    pub(super) fn return_number(&self) {
+        if let Some(number) = self.number {
+            // Relaxed: as in `take_number`.
+            _ = NUMBERS.compare_exchange(number, number - 1, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The path with the number of this process for each `%p`.
+fn with_process(path: PathBuf) -> PathBuf {
+    match path.to_str() {
+        Some(text) => text.replace("%p", &process::id().to_string()).into(),
+        None => path,
     }
 }
 

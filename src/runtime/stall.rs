@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::base::facade::lock;
 use crate::runtime::metrics::PoolStats;
+use crate::sys::signals;
 use crate::workers::idle::ParkReason;
 
 /// The environment variable.
@@ -142,7 +143,7 @@ impl Watch {
         if !lists.has_thread {
             let watcher = thread::Builder::new().name("longshore-stall".to_owned());
             // Without a thread no picture is printed; the next wait tries again.
-            lists.has_thread = watcher.spawn(|| self.run()).is_ok();
+            lists.has_thread = signals::with_all_blocked(|| watcher.spawn(|| self.run())).is_ok();
         }
         let number = lists.next;
         lists.next += 1;

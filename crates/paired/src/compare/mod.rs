@@ -53,7 +53,7 @@ const LEAST_ROUNDS: u16 = 15;
 const MARGIN_COUNTED: f64 = 0.01;
 
 /// The folders whose files decide what is measured, beside the library.
-const WORKLOADS: [&str; 3] = ["crates/rivals", "crates/pipeline", "Cargo.lock"];
+const WORKLOADS: [&str; 5] = ["crates/rivals", "crates/jpeg", "crates/cli", "examples/resize", "Cargo.lock"];
 
 /// How many of these files are named.
 const NAMED: usize = 6;
