@@ -43,7 +43,7 @@ pub struct LaneShared<S> {
     pool: Arc<S>,
     /// An id like that of a pool, which the handles of the lane's tasks hold. A worker that waits for such a
     /// task must not run it itself, because that could exceed the limit. It waits as for a task of another
-    /// pool, and serves its own.
+    /// pool, while a stand-in serves its own.
     id: u32,
     /// The largest number of active passes.
     pub limit: usize,
