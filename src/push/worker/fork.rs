@@ -363,7 +363,7 @@ impl PushWorker {
         }
         self.metrics().stolen_forks.add(1);
         self.note(|track| {
-            let thief = job.steal_state().thief.load(Ordering::Relaxed).saturating_sub(1); // as above
+            let thief = job.steal_state().thief.load(Ordering::Relaxed).saturating_sub(1); // a hint
             track.stole_fork(thief as usize, address_of(part));
         });
         let depth_below = self.local_depth.replace(0);
