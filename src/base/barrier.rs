@@ -76,7 +76,9 @@ impl Barrier {
     /// The rare side calls this between its write and its read.
     #[cfg_attr(longshore_loom, track_caller)]
     pub fn heavy(&self) {
-        // Relaxed: if another thread has just cleared it, this thread asks the system once more, in vain.
+        // Relaxed: if another thread has just cleared it, this thread asks the system once more, in vain. (A
+        // call that found it cleared during the settling time of another call would not wait. The calls for
+        // one barrier are made under one mutex: `Permits::acquire_or_enqueue`.)
         #[cfg(not(longshore_loom))]
         if self.is_asymmetric.load(Ordering::Relaxed) {
             if (self.everywhere)() {

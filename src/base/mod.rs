@@ -1,6 +1,7 @@
 //! The lowest layer: the std/loom façade, errors, the panic guard, counters, histograms, random numbers, an
-//! asymmetric fence (`barrier.rs`), the spans of `tracing` (`span.rs`), the tracks of
-//! recordings (`recording.rs`, `page.rs`) and a macro for `Debug` (`debug.rs`).
+//! asymmetric fence (`barrier.rs`), the spans of `tracing` (`span.rs`), the tracks of recordings
+//! (`recording.rs`), their pages and errors (`page.rs`, `record_error.rs`), and a macro for `Debug`
+//! (`debug.rs`).
 //!
 //! Imports nothing from the rest of the crate; every other folder imports from here. Read `facade.rs` first:
 //! it decides whether a type comes from the standard library or from the model checker. Then read

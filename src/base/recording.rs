@@ -6,7 +6,7 @@
 //!
 //! While the pool of a worker is not recorded the thread-local is empty, so each place that would write a
 //! record costs one look at it. The path of a task does not even have that: the worker's `TaskCounts` know
-//! whether tasks are recorded, by a word that they read anyway (`task/counts.rs`).
+//! whether tasks are recorded, by a byte that they read anyway (`task/counts.rs`).
 //!
 //! Guarded by `tests/recording`.
 

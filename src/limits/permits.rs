@@ -232,7 +232,7 @@ impl Permits {
 
     #[inline]
     fn serve_waiters(&self) {
-        self.barrier.light(); // pairs with `heavy` in `enqueue`; without it both sides could miss each other
+        self.barrier.light(); // pairs with `heavy` in `acquire_or_enqueue`; else both could miss each other
         // Relaxed: ordered by the barrier.
         if self.wanted.load(Ordering::Relaxed) != 0 {
             self.grant_slow();

@@ -6,8 +6,8 @@
 //! compute than the pool has workers, and thieves steal from the leased worker as from any other.
 //!
 //! Structured work cannot be refused. In three cases the thread does not lease a worker:
-//! - A worker of *another* pool sends the work in. A stand-in works in its pool meanwhile, because the work
-//!   may need that pool.
+//! - A worker of *another* pool sends the work in and sleeps. A stand-in serves its own pool meanwhile,
+//!   because the work may need that pool.
 //! - If no worker is parked, or the thread's own stack is smaller than the stacks that the pool promises, the
 //!   thread sends the work in as well.
 //! - If the pool accepts no work any more, or the process is a forked child (which has no workers), the
@@ -253,8 +253,9 @@ impl PushShared {
 
 /// Calls `f` with the only worker of a pool that has no threads, and runs the tasks that `f` submits.
 ///
-/// A thread that is already a worker stays that worker, except for the context that `f` gets: it serves its
-/// own pool when `f` waits, and tasks that `f` submits by the free functions are queued in that pool.
+/// A thread that is already a worker stays that worker, except for the context that `f` gets: what may run
+/// while `f` waits is what its own pool allows, and tasks that `f` submits by the free functions are queued
+/// in that pool.
 fn run_without_threads<R>(pool: &PushShared, f: impl FnOnce(&PushWorker) -> R) -> R {
     let shared = PushShared::new(pool.config.single_threaded());
     shared.add_member(0, OutsideWork::Open);

@@ -3,10 +3,10 @@
 //!
 //! The tasks of a scope are queued like all others. The difference is the wait at the end. A worker that
 //! waits for a scope runs tasks of this scope and of scopes opened inside of it, from its own deque and from
-//! the deques of its peers, and nothing else: what it runs descends from what it waits for (`worker/wait.rs`
-//! says why). A task knows its scope, and a scope knows the scope in which it was opened, so descent is a
-//! walk up a chain. The whole chain is alive while a task at its end has not run: each scope waits for its
-//! tasks.
+//! the deques of its peers, and in a long wait its broadcast tasks, and nothing else: what it runs descends
+//! from what it waits for (`worker/wait.rs` says why). A task knows its scope, and a scope knows the scope in
+//! which it was opened, so descent is a walk up a chain. The whole chain is alive while a task at its end has
+//! not run: each scope waits for its tasks.
 //!
 //! If a waiting worker takes a task of another scope from a peer, it returns the task to that scope: the
 //! worker that waits for that scope finds it there, and a proxy task in the injector shows it to all other

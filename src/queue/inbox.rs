@@ -10,7 +10,7 @@
 //! # How it works
 //! Position `p` belongs to cell `p % capacity`. The cell's `turn` says which thread may use it:
 //!
-//! | `turn`         | state of the cell for position `p`         | who may access the value     |
+//! | `turn`         | state of the cell for position `p`         | the value may be accessed by |
 //! |----------------|--------------------------------------------|------------------------------|
 //! | `p`            | free                                       | the producer that claims `p` |
 //! | `p + 1`        | full                                       | the taker that claims `p`    |

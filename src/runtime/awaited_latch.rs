@@ -21,16 +21,14 @@ impl<'a> AwaitedLatch<'a> {
         AwaitedLatch { latch, pool }
     }
 
-    /// Waits until the latch is set. If a worker of another pool calls this, a stand-in works in that pool
-    /// meanwhile.
+    /// Waits until the latch is set. A worker of a pool has a stand-in meanwhile.
     pub fn wait(mut self) -> LatchResult {
         loop {
             if let Some(result) = self.latch.result() {
                 return result;
             }
             if let Waited::NoStack(_) = current::wait_until(&mut self, None) {
-                // The operating system gives no thread that could serve the worker's pool: the wait goes on
-                // without.
+                // The operating system gives no thread with a fresh stack: the wait goes on without.
                 let _ = wait::block(&mut self, None);
             }
         }

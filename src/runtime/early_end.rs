@@ -89,7 +89,8 @@ impl Core {
         }
     }
 
-    /// The pool as the owner of its tasks; `None` for a pool without threads.
+    /// The pool as the owner of its tasks; `None` for the pool in which a thread does structured work alone
+    /// (`push/lease.rs`).
     pub fn task_owner(&self) -> Option<Weak<dyn TaskOwner>> {
         self.owner.get().cloned()
     }

@@ -8,10 +8,10 @@
 //!
 //! # No task is left behind
 //! One thread at a time acts as the worker. A thread that has queued a task, and finds another thread acting,
-//! leaves the task to that thread. The flag in [`InCaller`] is behind a lock. The thread that acts
-//! clears it and then looks at every queue once more; the other thread queues first and takes the lock then.
-//! So either the second thread finds the flag clear and acts itself, or the lock orders its task before the
-//! last look of the first.
+//! leaves the task to that thread. The flag in [`InCaller`] is behind a lock. The thread that acts clears it
+//! and then looks at every queue once more; the other thread queues first and takes the lock then. So either
+//! the second thread finds the flag clear and acts itself, or the lock orders its task before the last look
+//! of the first.
 //!
 //! While no thread acts, no worker is registered in [`Idle`](crate::workers::idle::Idle), so the pool is
 //! quiet when its queues are empty, and may end. A thread that serves counts as a running thread of the pool,

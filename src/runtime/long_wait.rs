@@ -16,8 +16,9 @@
 //!    [`ParkReason::Waiting`]. Its last look around or a push tells it that a task is queued that no idle
 //!    worker takes. Then it starts a stand-in. The stand-in looks at every source of work when it begins, so
 //!    the responsibility of a searcher goes over to it.
-//! 3. From then on it parks as [`ParkReason::Away`]: no push wakes it, only a broadcast task, which no other
-//!    worker may run.
+//! 3. From then on it parks as [`ParkReason::Away`]: only a task that is sent to this worker wakes it. The
+//!    worker runs a broadcast task, because no other worker may, and leaves a task in its mailbox to another
+//!    worker.
 //!
 //! Before each long sleep the tasks on the worker's stack give back their passes of lanes (`held_pass.rs`).
 //!

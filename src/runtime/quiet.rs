@@ -2,8 +2,9 @@
 //!
 //! A waiting thread or future registers a [`QuietWait`] in the pool's list (`quiet_waits.rs`) and looks at
 //! the pool. From then on each event after which the pool may have become quiet looks for it: a worker parks,
-//! a worker leaves the pool, a lease ends. So nothing polls, and a pool for whose rest no thread waits pays
-//! one load when a worker parks.
+//! a worker leaves the pool or ends with it, a lease ends, a thread stops acting as the worker of a pool
+//! without threads. So nothing polls, and a pool for whose rest no thread waits pays one load when a worker
+//! parks.
 //!
 //! No wake-up is lost. The wait is counted before the first look, which takes the lock of the list of the
 //! parked workers. A worker reads the count after it has entered that list. If it entered the list before the
@@ -67,7 +68,7 @@ impl<M: PoolKind> Registration<M> {
         Ok(registration)
     }
 
-    /// Blocks the calling thread until the pool is at rest. For a worker of another pool a stand-in works
+    /// Blocks the calling thread until the pool is at rest. A worker of another pool has a stand-in
     /// meanwhile.
     pub fn block(mut self, deadline: Option<Instant>) -> Result<(), IdleError> {
         loop {
@@ -75,8 +76,7 @@ impl<M: PoolKind> Registration<M> {
                 return Ok(());
             }
             let waited = match current::wait_until(&mut self, deadline) {
-                // The operating system gives no thread that could serve the worker's pool: the wait goes on
-                // without.
+                // The operating system gives no thread with a fresh stack: the wait goes on without.
                 Waited::NoStack(_) => wait::block(&mut self, deadline),
                 waited => waited,
             };

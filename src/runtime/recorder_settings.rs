@@ -19,7 +19,7 @@ static NUMBERS: AtomicUsize = AtomicUsize::new(0);
 /// A recorder writes what each worker does into a ring of its own, eight bytes for each task: begin and end,
 /// the task that submitted it, the worker from which it was stolen, waits, sleep and its reason. The ring
 /// keeps the last records, and [`Recording::save`](crate::Recording::save) or a trigger writes them to a
-/// file. With [`Recorder::file`] all records go to a growing file.
+/// file. With [`Recorder::file`] all records are appended to a growing file.
 ///
 /// The ending of a path says what is written:
 ///

@@ -342,7 +342,7 @@ where
     loop {
         acquire.enqueue();
         if let Waited::NoStack(_) = current::wait_without_pass(&mut acquire, deadline) {
-            // The operating system starts no thread on which the worker could serve its pool, so this thread
+            // The stack is used up, and the operating system gives no thread with a fresh one, so this thread
             // blocks.
             let _ = wait::block(&mut acquire, deadline);
         }

@@ -398,7 +398,7 @@ impl<T: Send> Awaited for SlotHandle<T> {
 struct Polled<'a, T>(&'a mut SlotHandle<T>);
 
 // SAFETY: a `SlotHandle<T>` is `Send` if `T` is, and a slot is made for a `T` that is `Send` only
-// (`result_slot::new_in`)..
+// (`result_slot::new_in`).
 unsafe impl<T> Send for Polled<'_, T> {}
 
 impl<T> Awaited for Polled<'_, T> {

@@ -7,8 +7,8 @@
 //! a submission says about its task, `target.rs` what it is submitted to, `refusal.rs` how a refusal becomes
 //! an error.
 //!
-//! Called by `api`. Read `single.rs` first; then `handle.rs` (the result) and `lane.rs` (a queue in front of
-//! a pool).
+//! Called by `api`. Read `single.rs` first; then `handle.rs` (the result) and `lane.rs`, with `resumers.rs`
+//! (a queue in front of a pool).
 
 pub mod admission;
 pub mod batch;

@@ -126,7 +126,7 @@ pub trait Pending: Revocable {
                 self.revoke(why);
             }
         }
-        refusal_in(state.word.load(Ordering::Acquire)) // as above
+        refusal_in(state.word.load(Ordering::Acquire)) // pairs with the Release in `revoke`
     }
 
     /// Why the task will never start, if another thread has seen to that.

@@ -180,7 +180,8 @@ impl TaskCounts {
         }
     }
 
-    /// Notes that a queue has held no task but the entry of one that was run ahead of its turn.
+    /// Notes that an empty entry was taken out of a queue: its task was run ahead of its turn, or has ended
+    /// while it was queued.
     #[cold]
     pub fn empty_entry(&self) {
         if self.is_recorded() {

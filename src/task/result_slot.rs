@@ -22,7 +22,7 @@
 //! complete slot is *unstarted* if `CANCELLED` or one of the three reasons is set; then it has no outcome.
 //! (The side that has set `RUNNING` may find that the conditions refuse the work.)
 //!
-//! # Who may access what
+//! # Which side may access what
 //! - The closure: its creator, then the side that set `RUNNING` or `CANCELLED`.
 //! - The outcome: before `COMPLETE` the side that set `RUNNING`; afterwards the handle. If `HANDLE` was clear
 //!   when `COMPLETE` was set, the task side instead.

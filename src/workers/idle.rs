@@ -10,8 +10,8 @@
 //! takes no lock.
 //!
 //! A pool that may grow has an autoscaler. The first push that finds no idle worker wakes the autoscaler and
-//! clears the bit that asks for it. The autoscaler sets the bit again after it has looked
-//! (`runtime/autoscaler.rs`).
+//! clears the bit that asks for it. The autoscaler sets the bit again before it looks, and so does a thread
+//! that makes more workers possible (`runtime/autoscaler.rs`, `Core::publish`).
 //!
 //! Models: `parking`, `leases`, `life`, `growing`, `rosters` and `broadcasts` (`docs/MODELS.md`). Tests:
 //! `tests/it/behaviour/fairness.rs`, `tests/process_signals.rs`, `tests/stress`.
@@ -100,7 +100,8 @@ pub enum ParkReason {
     /// A task on it waits, and the wait has nothing to run. If there is work and no other worker is idle, the
     /// worker is woken to start a stand-in.
     Waiting,
-    /// A task on it waits, and a stand-in works in its place. Only a task for this worker alone wakes it.
+    /// A task on it waits, and a stand-in works in its place. Only a task that is sent to this worker wakes
+    /// it: a broadcast task, or a task for its mailbox, which it leaves to another worker.
     Away,
 }
 
@@ -505,7 +506,8 @@ impl Idle {
         self.wake(|list| self.choose_if_needed(list));
     }
 
-    /// Wakes every parked worker, because the state of the pool has changed.
+    /// Wakes every parked worker, because the state of the pool has changed. Workers that are
+    /// [`ParkReason::Away`] sleep on, because no such change concerns them before their waits are over.
     pub fn wake_all(&self) {
         self.wake(|list| std::iter::from_fn(|| self.choose(list)).collect::<Vec<_>>());
     }

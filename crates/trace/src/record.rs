@@ -142,7 +142,8 @@ codes! {
         Panicked = 2,
         /// It was cancelled, or too late, and never began.
         Unstarted = 3,
-        /// It was only the place in a queue of a task that had been run ahead of its turn.
+        /// An empty entry: only the place in a queue of a task that was run ahead of its turn, or that ended
+        /// while it was queued.
         Empty = 4,
     }
 }

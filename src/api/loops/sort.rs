@@ -134,7 +134,7 @@ impl<L, F> Sorter<L, F> {
         cx.join(
             // SAFETY: each half has elements of its own; the caller promises the rest.
             move |cx| unsafe { self.merge(cx, left, right, output) },
-            // SAFETY: as above.
+            // SAFETY: each half has elements of its own; the caller promises the rest.
             move |cx| unsafe { self.merge(cx, left_rest, right_rest, output_rest) },
         );
     }

@@ -19,22 +19,20 @@
 //! work. The waiter takes jobs from that slot and from nowhere else. So what it runs descends from what it
 //! waits for, which is safe for a task that holds a lock or that another task waits for.
 //!
-//! - A thief that has untaken forks of its own beneath the job (because it serves its pool while it waits for
-//!   another pool in the first half of a join) does not publish its number, so no waiter takes from its slot.
-//!   If the stolen fork itself waits for another pool, the work above it on the thief's stack has to end
-//!   first, so a waiter may take it.
+//! - A thief that has untaken forks of its own beneath the job (because it has taken the job in a nested run,
+//!   in the first half of a join) does not publish its number, so no waiter takes from its slot.
 //! - Before a thief starts other work it sets the waiter's latch, and publication orders the two. A waiter
 //!   that has taken a job and *then* finds the latch unset has taken a descendant. If it finds the latch set,
 //!   it returns the job to its owner.
 //! - If there is no job to take, the waiter sleeps. The thief nudges it at the next offer.
 //!
 //! # Nested runs
-//! A thief may run unrelated tasks in the middle of its task: a broadcast task, in a yield, or any task while
-//! it waits for *another pool* and no stand-in can be had. The forks of such a nested run do not descend from
-//! the task that it interrupts, and older forks do not descend from the tasks of the nested run. So each
-//! nested run has an epoch number, which the thief publishes (`Remote::epoch`) and stores in the jobs that it
-//! begins. A waiter takes nothing while the two differ. If they differ after it has taken a job, it returns
-//! the job.
+//! A worker may run foreign tasks in the middle of a task: when that task yields, in a broadcast task on top
+//! of a wait, and when a wait serves the pool, because no stand-in can be had (`wait.rs`) or by the rules of
+//! rayon-core (`rayon_rules.rs`). The forks of such a nested run do not descend from the task that it
+//! interrupts, and older forks do not descend from the tasks of the nested run. So each nested run has an
+//! epoch number, which the thief publishes (`Remote::epoch`) and stores in the jobs that it begins. A waiter
+//! takes nothing while the two differ. If they differ after it has taken a job, it returns the job.
 //!
 //! Called by the thread that acts as the worker. Guarded by the models `forks`, `fork_slots` and `latches`,
 //! `tests/it/joins` and `tests/process_joins.rs`.
@@ -365,7 +363,7 @@ impl PushWorker {
         }
         self.metrics().stolen_forks.add(1);
         self.note(|track| {
-            let thief = job.steal_state().thief.load(Ordering::Relaxed).saturating_sub(1); // as above
+            let thief = job.steal_state().thief.load(Ordering::Relaxed).saturating_sub(1); // a hint
             track.stole_fork(thief as usize, address_of(part));
         });
         let depth_below = self.local_depth.replace(0);
@@ -378,8 +376,7 @@ impl PushWorker {
         true
     }
 
-    /// Takes the fork from the own slot: while this worker waits for another pool in the first half of a
-    /// join.
+    /// Takes the fork from the own slot: in a nested run, in the first half of a join.
     pub(super) fn take_own_fork(&self) -> Option<Task> {
         let job = self.fork_slot().take()?;
         self.note(|track| track.stole_fork(self.index(), address_of(job)));

@@ -1,6 +1,6 @@
 //! The owner half of a worker: its state, and the loop that runs tasks and parks. The order in which it
-//! searches for tasks is in `search.rs`; waits inside a task are in `wait.rs`, forks and joins in `fork.rs`,
-//! and the differences under the rules of rayon-core in `rayon_rules.rs`.
+//! searches for tasks is in `search.rs`; waits inside a task are in `wait.rs`, forks and joins in `fork.rs`
+//! and `stack_job.rs`, and the differences under the rules of rayon-core in `rayon_rules.rs`.
 //!
 //! A [`PushWorker`] belongs to one thread at a time. Another thread acts as the worker only while the
 //! worker's own thread is blocked: during a lease (`push/lease.rs`) and in [`PushWorker::on_fresh_stack`].

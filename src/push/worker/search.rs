@@ -13,7 +13,8 @@
 //! | it has searched long enough | the mailboxes of its peers | [`PushWorker::steal_from_mailboxes`] |
 //!
 //! Each task that is not from the own deque passes [`PushWorker::take_from`], except the tasks of maintenance
-//! and of the last resort, and those that a wait for a scope takes from peers ([`PushWorker::steal_one`]).
+//! and of the last resort, the broadcast tasks that a wait runs, and the tasks that a wait for a scope takes
+//! from peers ([`PushWorker::steal_one`]).
 //!
 //! Called by the thread that acts as the worker. Guarded by `tests/it/behaviour/fairness.rs`,
 //! `tests/it/stealing.rs` and the model `parking`.
@@ -66,7 +67,7 @@ pub enum TaskSource {
     Injector,
     /// Forks, inboxes and deques of the peers.
     Peers,
-    /// The own fork slot. It holds a fork if the worker waits for another pool in the first half of a join.
+    /// The own fork slot. It holds a fork if the worker asks in a nested run, in the first half of a join.
     OwnFork,
     /// Tasks of high and low priority.
     Priorities,

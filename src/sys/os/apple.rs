@@ -30,7 +30,7 @@ impl System for Os {
         let this_thread = unsafe { libc::pthread_self() };
         // SAFETY: the thread exists, because it is the calling one.
         let highest = unsafe { libc::pthread_get_stackaddr_np(this_thread) };
-        // SAFETY: as above.
+        // SAFETY: the thread exists, because it is the calling one.
         let size = unsafe { libc::pthread_get_stacksize_np(this_thread) };
         let lowest = highest.addr().checked_sub(size)?;
         (size > 0).then_some(StackBounds { lowest, size })

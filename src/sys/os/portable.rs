@@ -1,8 +1,8 @@
 //! A system of which the library knows nothing: what `core_affinity` provides, and the defaults.
 //!
 //! Masks are read but never written, so an inherited pin remains. NetBSD and OpenBSD tell the stack of a
-//! thread besides. Guarded by the unit tests in
-//! `sys/affinity.rs`, and by all tests with `--cfg longshore_portable`.
+//! thread besides. Guarded by the unit tests in `sys/affinity.rs`, and by all tests with
+//! `--cfg longshore_portable`.
 
 use core_affinity::CoreId;
 

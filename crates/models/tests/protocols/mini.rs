@@ -286,7 +286,7 @@ impl Pool {
         self.phase() >= ENDED
     }
 
-    /// `Model::ends_now`.
+    /// `PoolKind::ends_now`.
     pub fn ends_now(&self) -> bool {
         if self.phase() == OPEN {
             return self.has_ended();

@@ -1,4 +1,5 @@
-//! A thread that waits for a semaphore: `wait_for` of `submit/admission.rs`, without its spinning.
+//! A thread that waits for a semaphore: `wait_for` of `submit/admission.rs`, without its spinning, and
+//! without tasks that run meanwhile, for which a worker leaves the queue and enters it anew.
 
 use longshore_models::mutation::leaves_out;
 

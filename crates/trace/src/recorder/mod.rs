@@ -38,7 +38,7 @@ pub struct Settings {
     pub ring_bytes: usize,
     /// How exact times are.
     pub precision: Precision,
-    /// A file that all records go to as the run goes on. Without it the rings keep the last ones.
+    /// A file to which all records are appended as the run goes on. Without it the rings keep the last ones.
     pub file: Option<PathBuf>,
 }
 

@@ -29,7 +29,7 @@ use super::atomics::{AtomicBool, AtomicU64, Ordering, fence};
 use super::file::Signal;
 use crate::record::Word;
 
-/// Words of an anchor: head, ticks, tasks ended, reserved.
+/// Words of an anchor: head, ticks, tasks ended, which of the tasks beneath wait.
 pub const ANCHOR: u64 = 4;
 /// The longest record: a time, the record, its extra word.
 pub const LONGEST: u64 = 3;
@@ -43,7 +43,7 @@ pub struct Ring {
     is_taken: AtomicBool,
     /// Tasks that the tracks before the present one have ended.
     ended: AtomicU64,
-    /// Whom to tell when a block is full.
+    /// Told when a block is full.
     signal: Option<Signal>,
 }
 
@@ -90,8 +90,8 @@ impl Ring {
     /// Stores a word. For the writer, which publishes it afterwards.
     #[inline(always)]
     pub fn store(&self, index: u64, word: Word) {
-        // Release pairs with the fence in `snapshot`: who reads this word sees that `head` had come so far
-        // (module's text).
+        // Release pairs with the fence in `snapshot`: a thread that reads this word sees that `head` had come
+        // so far (module's text).
         self.place(index).store(word.0, Ordering::Release);
     }
 

@@ -92,8 +92,8 @@ impl<C: Clock> Track<C> {
 
     /// Has taken the `count` oldest tasks of a worker's deque (its own, for the sake of fairness, too). The
     /// youngest of these is run next, the others are now in the deque, the oldest at the bottom: so does
-    /// `crossbeam_deque::Stealer::steal_batch_and_pop` from one LIFO deque to another. The count may be too
-    /// small by what others have taken from there meanwhile.
+    /// `crossbeam_deque::Stealer::steal_batch_with_limit_and_pop` from one LIFO deque to another. The count
+    /// may be too small by what other thieves have taken from there meanwhile.
     pub fn stole(&self, victim: usize, count: usize) {
         self.event(Kind::Stole, place_arg(Place::Injector, victim, count));
     }
@@ -103,8 +103,8 @@ impl<C: Clock> Track<C> {
         self.event(Kind::Got, place_arg(place, worker, count));
     }
 
-    /// Tasks in the own deque and inbox. Costs no look at the clock; called before each refill and each
-    /// sleep.
+    /// Tasks in the own deque and inbox. Costs no look at the clock; called at each refill from the own
+    /// inbox, and when a worker takes up its track.
     pub fn depth(&self, deque: usize, inbox: usize) {
         self.count_spawned();
         self.note(Kind::Depth, deque.min(0xffff) as u32 | (inbox.min(0xffff) as u32) << 16);

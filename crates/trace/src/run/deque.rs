@@ -1,10 +1,10 @@
-//! Which task of a deque was taken by whom, from what the owner and the thieves have each noted.
+//! Which task of a deque was taken by which worker, from what the owner and the thieves have each noted.
 //!
-//! The owner puts tasks in at the bottom and takes them out there; thieves take the oldest. So the owner's
-//! own log is a sequence of brackets: a task that it takes out is the youngest that it has put in and that is
-//! still open. What stays open was stolen, the oldest first (or is still in the deque at the end). The order
-//! between a step of the owner and one of a thief does not matter for this, only that of the thieves among
-//! each other, and they note their times.
+//! The owner puts tasks in at one end and takes them out there; thieves take the oldest, at the other end,
+//! which is called the bottom. So the owner's own log is a sequence of brackets: a task that it takes out is
+//! the youngest that it has put in and that is still open. What stays open was stolen, the oldest first (or
+//! is still in the deque at the end). The order between a step of the owner and one of a thief does not
+//! matter for this, only that of the thieves among each other, and they note their times.
 
 use super::draft::{Log, Op, SpawnTime};
 use super::{Nanos, Parent, Source, Task};
@@ -12,7 +12,7 @@ use super::{Nanos, Parent, Source, Task};
 /// What stands for some tasks in a deque.
 #[derive(Debug, Clone, Copy)]
 pub enum Content {
-    /// Submitted: by whom, when if that is known, how many at once.
+    /// Submitted: by which task, when if that is known, how many at once.
     Spawn(Parent, SpawnTime, u32),
     /// All but the first of a take.
     Unload(u32),

@@ -78,7 +78,7 @@ pub enum Op {
 pub struct Submit {
     /// Where.
     pub arg: InboxArg,
-    /// By whom.
+    /// By which task.
     pub parent: Parent,
     /// The first of them.
     pub time: Nanos,
@@ -93,7 +93,7 @@ pub struct Submit {
 pub struct Put {
     /// Where.
     pub arg: PlaceArg,
-    /// By whom.
+    /// By which task.
     pub parent: Parent,
     /// When.
     pub time: Nanos,
