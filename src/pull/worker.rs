@@ -18,11 +18,12 @@
 
 use std::any::Any;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use longshore_trace::record::{Place, Source};
 
+use crate::base::facade::lock;
 use crate::base::recording::{self, TrackSlot};
 use crate::pull::shared::PullShared;
 use crate::runtime::core::Core;
@@ -342,10 +343,17 @@ impl PullWorker {
     #[cold]
     fn on_fresh_stack<R: Send>(&self, work: impl FnOnce(&PullWorker) -> R + Send) -> io::Result<R> {
         let (shared, index) = (&self.shared, self.index());
-        wait::on_thread(&shared.config, index, move || {
+        // The other thread records into the worker's track.
+        let track = Mutex::new(self.loop_state.track.remove());
+        let result = wait::on_thread(&shared.config, index, || {
             enter_pool(shared.id);
             let worker = PullWorker::new(shared.clone(), index);
-            worker.as_current(|| shared.between_hooks(index, || work(&worker)))
-        })
+            lock(&track).take().into_iter().for_each(|track| worker.loop_state.track.install(track));
+            let result = worker.as_current(|| shared.between_hooks(index, || work(&worker)));
+            *lock(&track) = worker.loop_state.track.remove();
+            result
+        });
+        lock(&track).take().into_iter().for_each(|track| self.loop_state.track.install(track));
+        result
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use longshore::{AnyPool, CancelToken, OnFull, Pool, Priority, PullPool};
 use longshore_trace::run::{Parent, Run, Task};
 
-use super::{compute, ran_as, recorded, recorded_with};
+use super::{compute, ran, ran_as, recorded, recorded_with};
 
 fn tasks<'a>(run: &'a Run, label: &'a str) -> impl Iterator<Item = &'a Task> {
     run.tasks.iter().filter(move |task| task.has_run() && run.label(task.label) == label)
@@ -198,4 +198,23 @@ fn streams_and_yields() {
         });
         yields.expect("accepts").join().expect("no panic");
     });
+}
+
+/// Waits that nest deeper than one stack go on with another thread, which records into the same track.
+#[test]
+fn nested_waits_on_fresh_stacks() {
+    fn down(left: usize) {
+        if left > 0 {
+            longshore::submit(move || down(left - 1)).expect("accepts").join().expect("no panic");
+        }
+    }
+    fn scenario<P: AnyPool>() {
+        let small = || P::builder().workers(1).stack_size(128 << 10);
+        let (run, _) = recorded_with::<P>(small, |pool| {
+            pool.submit(|| down(2_000)).expect("accepts").join().expect("no panic");
+        });
+        assert_eq!(ran(&run), 2_001);
+    }
+    scenario::<Pool>();
+    scenario::<PullPool>();
 }

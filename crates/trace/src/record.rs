@@ -234,6 +234,11 @@ impl Word {
         Kind::from_code((self.0 & 31) as u8)
     }
 
+    /// Whether its track may still change it while it is the track's last word.
+    pub fn may_grow(self) -> bool {
+        matches!(self.kind(), Some(Kind::Submit | Kind::Submitted))
+    }
+
     /// Ticks since the last look at the clock.
     pub const fn delta(self) -> u64 {
         self.0 >> 5 & MAX_DELTA

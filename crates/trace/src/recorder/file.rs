@@ -16,6 +16,7 @@ use std::thread::{self, JoinHandle, Thread};
 
 use super::{State, clock};
 use crate::format::{Facts, Writer};
+use crate::record::Word;
 
 /// Calls the flusher.
 #[derive(Debug, Clone)]
@@ -98,7 +99,7 @@ impl Output {
             // Acquire pairs with the Release in `finish`: what was recorded before is seen by the last round.
             let is_last = is_over.load(Ordering::Acquire);
             signal.0.is_due.swap(false, Ordering::Acquire); // see `Signal::call`
-            self.append();
+            self.append(is_last);
             if is_last {
                 return self;
             }
@@ -109,20 +110,24 @@ impl Output {
     }
 
     /// Appends what is new, unless an error has come before.
-    fn append(&mut self) {
+    fn append(&mut self, is_last: bool) {
         if self.error.is_none() {
-            self.try_append().unwrap_or_else(|error| self.cut_back(error));
+            self.try_append(is_last).unwrap_or_else(|error| self.cut_back(error));
         }
     }
 
-    fn try_append(&mut self) -> io::Result<()> {
+    fn try_append(&mut self, is_last: bool) -> io::Result<()> {
         let tracks = self.state.book().tracks.clone();
         for (number, (kind, ring)) in tracks.iter().enumerate() {
             if number >= self.written.len() {
                 self.writer.track(number as u32, *kind)?;
                 self.written.push(0);
             }
-            let copy = ring.snapshot(self.written[number]);
+            let mut copy = ring.snapshot(self.written[number]);
+            // The track may count more submissions in its last word.
+            if !is_last && copy.words.last().is_some_and(|word| Word(*word).may_grow()) {
+                copy.words.pop();
+            }
             if copy.words.is_empty() {
                 continue;
             }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{self, Write};
 use std::sync::Barrier;
+use std::time::{Duration, Instant};
 
 use longshore_trace::analysis::{Analysis, FlagKind};
 use longshore_trace::format::{Facts, Recording};
@@ -50,6 +51,31 @@ fn a_ring_keeps_the_last_tasks_and_says_how_much_is_missing() {
     assert_eq!(run.tasks.last().unwrap().number, 99_999, "tasks are counted from the first that ever ran");
     assert!(run.tasks.iter().all(|task| task.own == 1_000));
     assert_eq!(Analysis::new(&run).flags[0].kind, FlagKind::Incomplete);
+}
+
+/// The growing file does not have the last word of a track before that is final.
+#[test]
+fn submissions_are_counted_while_the_file_grows() {
+    let path = std::env::temp_dir().join(format!("longshore-grows-{}.lsr", std::process::id()));
+    let recorder = recorder(Settings { file: Some(path.clone()), ..Settings::default() });
+    let busy = track(&recorder);
+    let producer = recorder.outside().expect("a track is free");
+    let mut time = 0;
+    for round in 0..20 {
+        (0..50).for_each(|n| producer.submitted(1, 64 * round + n));
+        let before = fs::metadata(&path).expect("it is there").len();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        // Other tracks have the file written.
+        while fs::metadata(&path).expect("it is there").len() == before {
+            assert!(Instant::now() < deadline, "the file does not grow");
+            (0..600).for_each(|_| run_task(&busy, &mut time, 1_000));
+        }
+        (50..64).for_each(|n| producer.submitted(1, 64 * round + n));
+    }
+    recorder.finish(&Facts::new()).expect("room");
+    let run = read(&fs::read(&path).expect("it is there"));
+    assert_eq!(run.tracks[1].submitted, 20 * 64);
+    _ = fs::remove_file(path);
 }
 
 #[test]
