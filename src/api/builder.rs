@@ -246,8 +246,8 @@ impl<P> PoolBuilder<P> {
     /// Makes a pool that starts no thread: the threads that call it do its work, one at a time. See
     /// [`Pool::in_caller`].
     ///
-    /// The pool then has one worker, whatever valid number is set, and no stand-ins. Settings that concern threads
-    /// have no effect: names, pins, urgency, the start and the exit hook.
+    /// The pool then has one worker, whatever valid number is set, and no stand-ins. Settings that concern
+    /// threads have no effect: names, pins, urgency, the start and the exit hook.
     ///
     /// ```
     /// use longshore::Pool;
@@ -629,8 +629,8 @@ fn default_workers() -> usize {
 
 impl Workers {
     /// As many workers as the machine has performance cores, counted in hardware threads, and not more than
-    /// the process can keep busy. On a machine whose cores are all of one kind, or that does not tell: as many
-    /// as the process can keep busy. The environment variable `LONGSHORE_THREADS` has no effect on it.
+    /// the process can keep busy. On a machine whose cores are all of one kind, or that does not tell: as
+    /// many as the process can keep busy. The environment variable `LONGSHORE_THREADS` has no effect on it.
     ///
     /// For work whose parts are equally long, which ends when its slowest part ends: there an efficiency core
     /// makes the others wait. Otherwise the default, which uses all cores, is faster.
