@@ -405,10 +405,21 @@ impl<M: PoolKind> LongWait<M> {
     /// Starts a stand-in for the waiting worker.
     pub fn start_stand_in(&self) -> StandIn {
         let shared = &self.shared;
-        match add_stand_in(shared) {
-            Ok(true) => StandIn::Started,
-            Ok(false) if shared.roster.lock().headroom() == 0 => StandIn::NotNeeded,
-            Ok(false) | Err(_) => StandIn::Refused,
+        loop {
+            match add_stand_in(shared) {
+                Ok(true) => return StandIn::Started,
+                Ok(false) => {}
+                Err(_) => return StandIn::Refused,
+            }
+            let roster = shared.roster.lock();
+            if roster.headroom() == 0 {
+                return StandIn::NotNeeded;
+            }
+            if roster.assignable(shared.roster.limits(), SpawnReason::StandIn).is_none() {
+                return StandIn::Refused;
+            }
+            // Another worker has begun to wait, or has retired, between the two looks. To answer "refused"
+            // would have the worker run any task on top of its wait, which may be a cycle then.
         }
     }
 }

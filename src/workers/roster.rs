@@ -395,7 +395,30 @@ impl RosterState {
     /// [`SpawnReason::Spare`] it is the number of a spare thread, which the caller starts and which then
     /// calls [`RosterState::keep_spare`]; for other reasons it is that of a member.
     pub fn assign(&mut self, limits: &WorkerLimits, reason: SpawnReason) -> Option<AssignedNumber> {
+        let number = self.assignable(limits, reason)?;
         let for_spare = reason == SpawnReason::Spare;
+        if number == self.numbers.len() {
+            self.numbers.push(NumberState::Free);
+        }
+        if for_spare {
+            self.spares += 1;
+        } else {
+            self.live += 1;
+            self.stand_ins += usize::from(number >= limits.max);
+        }
+        let new = if for_spare { NumberState::StartingSpare } else { NumberState::Member };
+        let spare = match std::mem::replace(&mut self.numbers[number], new) {
+            NumberState::Spare(thread) => {
+                self.spares -= 1;
+                Some(thread)
+            }
+            _ => None,
+        };
+        Some(AssignedNumber { number, spare })
+    }
+
+    /// The number that [`RosterState::assign`] would assign now.
+    pub fn assignable(&self, limits: &WorkerLimits, reason: SpawnReason) -> Option<usize> {
         let (is_needed, end) = match reason {
             SpawnReason::Floor => (self.missing() > 0, limits.max),
             SpawnReason::Load => (self.headroom() > 0, limits.max),
@@ -415,30 +438,10 @@ impl RosterState {
         }
         let known = &self.numbers[..self.numbers.len().min(end)];
         // A spare thread is ready at once.
+        let for_spare = reason == SpawnReason::Spare;
         let spare = known.iter().position(|state| !for_spare && matches!(state, NumberState::Spare(_)));
         let free = || known.iter().position(|state| matches!(state, NumberState::Free));
-        let number = spare.or_else(free).unwrap_or(known.len());
-        if number >= end {
-            return None;
-        }
-        if number == self.numbers.len() {
-            self.numbers.push(NumberState::Free);
-        }
-        if for_spare {
-            self.spares += 1;
-        } else {
-            self.live += 1;
-            self.stand_ins += usize::from(number >= limits.max);
-        }
-        let new = if for_spare { NumberState::StartingSpare } else { NumberState::Member };
-        let spare = match std::mem::replace(&mut self.numbers[number], new) {
-            NumberState::Spare(thread) => {
-                self.spares -= 1;
-                Some(thread)
-            }
-            _ => None,
-        };
-        Some(AssignedNumber { number, spare })
+        Some(spare.or_else(free).unwrap_or(known.len())).filter(|number| *number < end)
     }
 
     /// Ends the use of its number by a worker that has retired. If `thread` is given and a spare thread is

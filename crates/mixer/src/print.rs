@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::program::{EndBy, Kind, PoolSpec, Program, Shutdown, Step, Then};
+use crate::run::STAND_INS;
 
 /// The text of a program that does the same steps. It needs `longshore` and `pollster`.
 pub fn rust(program: &Program) -> String {
@@ -45,6 +46,7 @@ fn builder(pool: &PoolSpec) -> String {
         true => write!(text, ".workers({})", pool.min),
         false => write!(text, ".workers({}..={})", pool.min, pool.max),
     };
+    let _ = write!(text, ".blocking_limit({STAND_INS})");
     if let Some(capacity) = pool.capacity {
         let _ = write!(text, ".queue_capacity({capacity})");
     }

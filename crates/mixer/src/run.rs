@@ -15,6 +15,10 @@ use longshore::{
 
 use crate::program::{EndBy, Kind, PoolSpec, Program, Shutdown, Step, Then};
 
+/// Stand-ins of each pool at a time: more than a program has waits, because the promise about waits ends at
+/// that limit.
+pub const STAND_INS: usize = 4096;
+
 /// A time that does not pass during a program.
 const LONG: Duration = Duration::from_secs(3600);
 
@@ -76,6 +80,7 @@ macro_rules! with_pool {
 
 fn build<P: AnyPool>(spec: &PoolSpec) -> Arc<P> {
     let mut builder = P::builder().workers(spec.min..=spec.max).thread_name("mixer");
+    builder = builder.blocking_limit(STAND_INS);
     if let Some(capacity) = spec.capacity {
         builder = builder.queue_capacity(capacity);
     }

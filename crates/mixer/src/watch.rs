@@ -53,6 +53,8 @@ pub fn verdict(program: &Program, limit: Duration) -> Verdict {
     let Some(status) = status else {
         let _ = process.kill();
         let _ = process.wait();
+        // With `LONGSHORE_STALL` in the environment: which task waits for what.
+        eprint!("{}", reading.join().expect("reading does not panic"));
         return Verdict::Hangs;
     };
     let text = reading.join().expect("reading does not panic");
