@@ -272,12 +272,7 @@ impl Interpreter<'_> {
                 self.draft.run.waits[wait as usize].end = time;
                 self.last_wait = Some(wait);
             }
-            // The wait began before the recording: the task that is there was seen as running.
-            Some(frame @ Frame::Task(task, _)) if self.draft.run.tasks[task as usize].is_cut => {
-                self.stack.push(frame)
-            }
-            None if !self.is_worker => {}
-            _ => return Err("a wait ends that has not begun"),
+            other => self.began_before(other).ok_or("a wait ends that has not begun")?,
         }
         self.go_on(time);
         Ok(())
@@ -287,14 +282,23 @@ impl Interpreter<'_> {
         self.advance(time);
         match self.stack.pop() {
             Some(Frame::Block) => {}
-            Some(frame @ Frame::Task(task, _)) if self.draft.run.tasks[task as usize].is_cut => {
-                self.stack.push(frame)
-            }
-            None if !self.is_worker => {}
-            _ => return Err("what blocked ends without a begin"),
+            other => self.began_before(other).ok_or("what blocked ends without a begin")?,
         }
         self.go_on(time);
         Ok(())
+    }
+
+    /// Puts back what was on the stack instead of the wait that ends, if that may have begun before the
+    /// recording: the task that is there was seen as running.
+    fn began_before(&mut self, top: Option<Frame>) -> Option<()> {
+        match top {
+            Some(frame @ Frame::Task(task, _)) if self.draft.run.tasks[task as usize].is_cut => {
+                self.stack.push(frame);
+                Some(())
+            }
+            None if !self.is_worker => Some(()),
+            _ => None,
+        }
     }
 
     fn count_forks(&mut self, count: u32) {
