@@ -69,7 +69,7 @@ impl<M: PoolKind> Serve for M {
 pub fn begin<M: PoolKind>(shared: &Arc<M>) {
     let Some(in_caller) = &shared.in_caller else { return };
     let assigned = assign_number(&**shared, SpawnReason::Floor);
-    debug_assert_eq!(assigned.map(|assigned| assigned.number), Some(WORKER));
+    debug_assert_eq!(assigned.map(|assigned| assigned.number).ok(), Some(WORKER));
     shared.idle.deregister(); // until a thread acts as the worker
     let pool: Weak<M> = Arc::downgrade(shared);
     in_caller.begin(pool);

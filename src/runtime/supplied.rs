@@ -27,7 +27,7 @@ impl<M: PoolKind> SuppliedWorker<M> {
     /// The next worker of the pool, or `None` if the pool has all its workers. Tasks may be pushed to the
     /// worker from now on; other workers can steal them.
     pub fn assign(shared: &Arc<M>) -> Option<Self> {
-        let assigned = assign_number(&**shared, SpawnReason::Floor)?;
+        let assigned = assign_number(&**shared, SpawnReason::Floor).ok()?;
         Some(SuppliedWorker { shared: Some(shared.clone()), number: assigned.number })
     }
 
@@ -67,7 +67,7 @@ impl<M: PoolKind> Drop for SuppliedWorker<M> {
 ///
 /// `become_current` makes a worker the current worker of the calling thread for good. The worker is leaked.
 pub fn adopt<M: PoolKind>(shared: &Arc<M>, become_current: impl FnOnce(&'static M::Worker)) -> Option<usize> {
-    let number = assign_number(&**shared, SpawnReason::Floor)?.number;
+    let number = assign_number(&**shared, SpawnReason::Floor).ok()?.number;
     shared.worker_record(number).metrics.alive.begin(shared.nanos(Instant::now()));
     become_current(Box::leak(Box::new(M::worker(shared.clone(), number))));
     current_pool::enter_pool(shared.id);

@@ -38,7 +38,7 @@ use crate::runtime::{current_pool, quiet};
 use crate::sys::affinity::{self, PinOutcome};
 use crate::sys::stack;
 use crate::workers::roster::{
-    AssignedNumber, Next, RetireReason, RosterState, SpawnPolicy, SpawnReason, WaitKind,
+    AssignedNumber, Next, RetireReason, RosterState, SpawnPolicy, SpawnReason, Unassigned, WaitKind,
 };
 
 /// A worker is ready, or has this number and its start hook has panicked with this payload.
@@ -65,16 +65,19 @@ impl Ready {
     }
 }
 
-/// Adds a worker or a spare thread, if the limits allow one more for this reason. Returns whether they did.
+/// Adds a worker or a spare thread, if the limits allow one more for this reason. Returns why not otherwise.
 pub fn add_worker<M: PoolKind>(
     shared: &Arc<M>,
     reason: SpawnReason,
     ready: Option<Ready>,
-) -> io::Result<bool> {
-    let Some(AssignedNumber { number, spare }) = assign_number(&**shared, reason) else { return Ok(false) };
+) -> io::Result<Option<Unassigned>> {
+    let AssignedNumber { number, spare } = match assign_number(&**shared, reason) {
+        Ok(assigned) => assigned,
+        Err(unassigned) => return Ok(Some(unassigned)),
+    };
     if let Some(thread) = spare {
         thread.unpark();
-        return Ok(true);
+        return Ok(None);
     }
     let for_thread = shared.clone();
     let life = move || thread_main(&for_thread, number, reason, ready);
@@ -82,11 +85,14 @@ pub fn add_worker<M: PoolKind>(
     if started.is_err() {
         roll_back(&**shared, reason, number);
     }
-    started.map(|()| true)
+    started.map(|()| None)
 }
 
 /// Assigns a number, and makes its worker known.
-pub(super) fn assign_number<M: PoolKind>(shared: &M, reason: SpawnReason) -> Option<AssignedNumber> {
+pub(super) fn assign_number<M: PoolKind>(
+    shared: &M,
+    reason: SpawnReason,
+) -> Result<AssignedNumber, Unassigned> {
     let mut roster = shared.roster.lock();
     let assigned = roster.assign(shared.roster.limits(), reason)?;
     let record = shared.make_record(assigned.number);
@@ -103,7 +109,7 @@ pub(super) fn assign_number<M: PoolKind>(shared: &M, reason: SpawnReason) -> Opt
         record.broadcasts.reopen(); // the gate decides whether broadcasts are accepted
         shared.publish(&roster);
     }
-    Some(assigned)
+    Ok(assigned)
 }
 
 /// Takes [`assign_number`] back, because no thread could be started.
@@ -270,7 +276,7 @@ pub fn fill_up<M: PoolKind>(shared: &Arc<M>) -> io::Result<()> {
 /// Adds up to `most` workers, within the limits.
 pub fn add<M: PoolKind>(shared: &Arc<M>, reason: SpawnReason, most: usize) -> io::Result<()> {
     for _ in 0..most {
-        if !add_counted(shared, reason)? {
+        if add_counted(shared, reason)?.is_some() {
             break;
         }
         shared.metrics.grown.add_shared(1);
@@ -280,22 +286,25 @@ pub fn add<M: PoolKind>(shared: &Arc<M>, reason: SpawnReason, most: usize) -> io
 
 /// Starts as many spare threads as the user wants, or as the system gives.
 pub fn prestart_spares<M: PoolKind>(shared: &Arc<M>) {
-    while let Ok(true) = add_counted(shared, SpawnReason::Spare) {}
+    while let Ok(None) = add_counted(shared, SpawnReason::Spare) {}
 }
 
 /// [`add_worker`] for a pool that has started: a failure is counted.
-fn add_counted<M: PoolKind>(shared: &Arc<M>, reason: SpawnReason) -> io::Result<bool> {
+fn add_counted<M: PoolKind>(shared: &Arc<M>, reason: SpawnReason) -> io::Result<Option<Unassigned>> {
     add_worker(shared, reason, None).inspect_err(|_| _ = shared.metrics.failed_starts.add_shared(1))
 }
 
-/// Adds a stand-in, within the limits. Returns whether it did.
-fn add_stand_in<M: PoolKind>(shared: &Arc<M>) -> io::Result<bool> {
-    let is_added = add_counted(shared, SpawnReason::StandIn)?;
-    if is_added {
-        shared.metrics.grown.add_shared(1);
-        shared.metrics.stand_ins.add_shared(1);
+/// Adds a stand-in, within the limits.
+fn add_stand_in<M: PoolKind>(shared: &Arc<M>) -> StandIn {
+    match add_counted(shared, SpawnReason::StandIn) {
+        Ok(None) => {
+            shared.metrics.grown.add_shared(1);
+            shared.metrics.stand_ins.add_shared(1);
+            StandIn::Started
+        }
+        Ok(Some(Unassigned::NotNeeded)) => StandIn::NotNeeded,
+        Ok(Some(Unassigned::NotAllowed)) | Err(_) => StandIn::Refused,
     }
-    Ok(is_added)
 }
 
 /// Asks up to `most` workers above the floor to retire.
@@ -329,7 +338,8 @@ impl<M: PoolKind> StandInGuard<M> {
             roster.missing() > 0 || (roster.headroom() > 0 && !shared.idle.counts().any_free())
         };
         if needs_one {
-            let (Ok(_) | Err(_)) = add_stand_in(shared); // without one the task blocks all the same
+            // Without one the task blocks all the same.
+            let (StandIn::Started | StandIn::NotNeeded | StandIn::Refused) = add_stand_in(shared);
         }
         shared.capacity.iter().for_each(|capacity| capacity.allow_workers(1));
         Some(StandInGuard { shared: shared.clone() })
@@ -404,23 +414,7 @@ impl<M: PoolKind> LongWait<M> {
 
     /// Starts a stand-in for the waiting worker.
     pub fn start_stand_in(&self) -> StandIn {
-        let shared = &self.shared;
-        loop {
-            match add_stand_in(shared) {
-                Ok(true) => return StandIn::Started,
-                Ok(false) => {}
-                Err(_) => return StandIn::Refused,
-            }
-            let roster = shared.roster.lock();
-            if roster.headroom() == 0 {
-                return StandIn::NotNeeded;
-            }
-            if roster.assignable(shared.roster.limits(), SpawnReason::StandIn).is_none() {
-                return StandIn::Refused;
-            }
-            // Another worker has begun to wait, or has retired, between the two looks. To answer "refused"
-            // would have the worker run any task on top of its wait, which may be a cycle then.
-        }
+        add_stand_in(&self.shared)
     }
 }
 

@@ -73,6 +73,15 @@ pub struct AssignedNumber {
     pub spare: Option<Thread>,
 }
 
+/// Why no number was assigned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unassigned {
+    /// There are as many workers as there should be.
+    NotNeeded,
+    /// All numbers are taken, or the pool adds no worker any more.
+    NotAllowed,
+}
+
 /// What the thread of a worker that has retired does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
@@ -394,9 +403,37 @@ impl RosterState {
     /// Assigns a number if `reason` allows one more: that of a spare thread, else the lowest free number. For
     /// [`SpawnReason::Spare`] it is the number of a spare thread, which the caller starts and which then
     /// calls [`RosterState::keep_spare`]; for other reasons it is that of a member.
-    pub fn assign(&mut self, limits: &WorkerLimits, reason: SpawnReason) -> Option<AssignedNumber> {
-        let number = self.assignable(limits, reason)?;
+    pub fn assign(
+        &mut self,
+        limits: &WorkerLimits,
+        reason: SpawnReason,
+    ) -> Result<AssignedNumber, Unassigned> {
         let for_spare = reason == SpawnReason::Spare;
+        let (is_needed, end) = match reason {
+            SpawnReason::Floor => (self.missing() > 0, limits.max),
+            SpawnReason::Load => (self.headroom() > 0, limits.max),
+            SpawnReason::StandIn => (self.headroom() > 0, limits.capacity()),
+            SpawnReason::Spare => {
+                (self.live + self.spares < limits.max && self.spares < limits.spares, limits.max)
+            }
+        };
+        let is_allowed = match self.policy {
+            SpawnPolicy::Open => true,
+            // A blocked task of a pool that closes may wait for a task that is queued behind it.
+            SpawnPolicy::StandIns => reason == SpawnReason::StandIn,
+            SpawnPolicy::Closed => false,
+        };
+        if !is_needed {
+            return Err(Unassigned::NotNeeded);
+        }
+        let known = &self.numbers[..self.numbers.len().min(end)];
+        // A spare thread is ready at once.
+        let spare = known.iter().position(|state| !for_spare && matches!(state, NumberState::Spare(_)));
+        let free = || known.iter().position(|state| matches!(state, NumberState::Free));
+        let number = spare.or_else(free).unwrap_or(known.len());
+        if !is_allowed || number >= end {
+            return Err(Unassigned::NotAllowed);
+        }
         if number == self.numbers.len() {
             self.numbers.push(NumberState::Free);
         }
@@ -414,34 +451,7 @@ impl RosterState {
             }
             _ => None,
         };
-        Some(AssignedNumber { number, spare })
-    }
-
-    /// The number that [`RosterState::assign`] would assign now.
-    pub fn assignable(&self, limits: &WorkerLimits, reason: SpawnReason) -> Option<usize> {
-        let (is_needed, end) = match reason {
-            SpawnReason::Floor => (self.missing() > 0, limits.max),
-            SpawnReason::Load => (self.headroom() > 0, limits.max),
-            SpawnReason::StandIn => (self.headroom() > 0, limits.capacity()),
-            SpawnReason::Spare => {
-                (self.live + self.spares < limits.max && self.spares < limits.spares, limits.max)
-            }
-        };
-        let is_allowed = match self.policy {
-            SpawnPolicy::Open => true,
-            // A blocked task of a pool that closes may wait for a task that is queued behind it.
-            SpawnPolicy::StandIns => reason == SpawnReason::StandIn,
-            SpawnPolicy::Closed => false,
-        };
-        if !is_needed || !is_allowed {
-            return None;
-        }
-        let known = &self.numbers[..self.numbers.len().min(end)];
-        // A spare thread is ready at once.
-        let for_spare = reason == SpawnReason::Spare;
-        let spare = known.iter().position(|state| !for_spare && matches!(state, NumberState::Spare(_)));
-        let free = || known.iter().position(|state| matches!(state, NumberState::Free));
-        Some(spare.or_else(free).unwrap_or(known.len())).filter(|number| *number < end)
+        Ok(AssignedNumber { number, spare })
     }
 
     /// Ends the use of its number by a worker that has retired. If `thread` is given and a spare thread is
@@ -503,7 +513,7 @@ mod tests {
         WorkerLimits { min: 1, max: 3, stand_ins: 1, spares: 1, idle_timeout: Duration::ZERO };
 
     fn number(state: &mut RosterState, reason: SpawnReason) -> Option<usize> {
-        state.assign(&LIMITS, reason).map(|assigned| assigned.number)
+        state.assign(&LIMITS, reason).ok().map(|assigned| assigned.number)
     }
 
     #[test]
@@ -521,12 +531,28 @@ mod tests {
     }
 
     #[test]
+    fn a_stand_in_that_is_not_needed_is_not_refused() {
+        let roster = Roster::new(LIMITS);
+        let mut state = roster.lock();
+        for _ in 0..3 {
+            state.assign(&LIMITS, SpawnReason::Load).expect("below the ceiling");
+        }
+        let unassigned = |state: &mut RosterState| state.assign(&LIMITS, SpawnReason::StandIn).err();
+        assert_eq!(unassigned(&mut state), Some(Unassigned::NotNeeded));
+        state.begin_wait(WaitKind::Call);
+        assert_eq!(unassigned(&mut state), None);
+        assert_eq!(unassigned(&mut state), Some(Unassigned::NotNeeded));
+        state.begin_wait(WaitKind::Call);
+        assert_eq!(unassigned(&mut state), Some(Unassigned::NotAllowed), "all numbers are taken");
+    }
+
+    #[test]
     fn stand_ins_retire_first_and_as_many_as_are_too_many() {
         let roster = Roster::new(LIMITS);
         let mut state = roster.lock();
         state.block();
         for (reason, number) in [(SpawnReason::Load, 0), (SpawnReason::Load, 1), (SpawnReason::Load, 2)] {
-            assert_eq!(state.assign(&LIMITS, reason).map(|assigned| assigned.number), Some(number));
+            assert_eq!(state.assign(&LIMITS, reason).ok().map(|assigned| assigned.number), Some(number));
         }
         assert_eq!(number(&mut state, SpawnReason::StandIn), Some(3));
         assert_eq!(roster.publish(&state), 0);

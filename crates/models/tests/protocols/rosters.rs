@@ -28,7 +28,7 @@ impl Pool {
         let reason = if workers > 1 { SpawnReason::Load } else { SpawnReason::Floor };
         for _ in 0..workers {
             let assigned = roster.lock().assign(&LIMITS, reason);
-            assert!(assigned.is_some_and(|assigned| assigned.spare.is_none()));
+            assert!(assigned.is_ok_and(|assigned| assigned.spare.is_none()));
         }
         let pool = Pool { roster, idle: Idle::new(workers), ended: AtomicU32::new(0) };
         pool.roster.publish(&pool.roster.lock());
@@ -89,7 +89,7 @@ impl Pool {
     /// Adds a worker, for which a spare thread is woken if there is one. Returns whether there was one.
     fn grow(&self) -> bool {
         let assigned = self.roster.lock().assign(&LIMITS, SpawnReason::Load);
-        let spare = assigned.and_then(|assigned| assigned.spare);
+        let spare = assigned.ok().and_then(|assigned| assigned.spare);
         if let Some(thread) = &spare
             && !leaves_out("waking the spare thread that is used")
         {
