@@ -155,8 +155,11 @@ fn a_worker_that_is_stopped_finishes_what_runs_and_hands_back_what_waits() {
         batch.publish(&settings(), writing(9, 0)).expect("published");
         let pool = Pool::builder().workers(2).build().expect("a pool");
         let (stop, gate) = (CancelToken::new(), CancelToken::new());
-        let through = gate.clone();
+        let (through, begun) = (gate.clone(), Arc::new(AtomicU64::new(0)));
+        let begins = Arc::clone(&begun);
         let handler = move |_: Errand, context: &Context| {
+            // SeqCst: two handlers run once the count is two.
+            begins.fetch_add(1, Ordering::SeqCst);
             while !through.is_cancelled() {
                 context.wait(Duration::from_millis(2));
             }
@@ -167,6 +170,7 @@ fn a_worker_that_is_stopped_finishes_what_runs_and_hands_back_what_waits() {
             let running = scope.spawn(|| worker.run(&batch).expect("it runs"));
             // Two threads, and one job more.
             wait_until("three jobs are given out", || batch.status().expect("a status").given_out == 3);
+            wait_until("two of them run", || begun.load(Ordering::SeqCst) == 2);
             stop.cancel();
             // The one that waits is back at once, while the two run.
             wait_until("one is back", || has_one_again(&batch));
