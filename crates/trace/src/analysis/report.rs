@@ -134,6 +134,10 @@ impl Analysis {
             time(span.span),
             span.parallelism()
         )?;
+        if self.total.share(Class::Kernel) >= 0.01 {
+            // A task's time is that on the clock: which part of it the kernel took is known of the worker only.
+            writeln!(out, "(both include what the kernel took from the tasks for other threads)")?;
+        }
         let samples = match self.burden.samples {
             0 => "a guess: no idle worker took a task".to_owned(),
             samples => format!(

@@ -54,11 +54,15 @@ impl Hand {
         track
     }
 
-    fn flags(&self, stats: &[(&str, &str)]) -> Vec<(FlagKind, String)> {
+    fn recording(&self, stats: &[(&str, &str)]) -> Vec<u8> {
         let mut bytes = Vec::new();
         let stats: Facts = stats.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
         self.recorder.write(&mut bytes, &stats).expect("memory");
-        of(&bytes)
+        bytes
+    }
+
+    fn flags(&self, stats: &[(&str, &str)]) -> Vec<(FlagKind, String)> {
+        of(&self.recording(stats))
     }
 }
 
@@ -234,6 +238,10 @@ fn a_task_for_one_worker_is_not_missed_by_another() {
 
 /// A task of 10 ms of which the thread ran for 5; `sleeps` times it slept before, in the same sample.
 fn half_of_the_time(voluntary: u64, involuntary: u64, sleeps: u64) -> Vec<(FlagKind, String)> {
+    half_of_the_time_by_hand(voluntary, involuntary, sleeps).flags(&[])
+}
+
+fn half_of_the_time_by_hand(voluntary: u64, involuntary: u64, sleeps: u64) -> Hand {
     let hand = Hand::new();
     let (main, worker) = (hand.outside(), hand.worker(0));
     at(&main, 0).put(Place::Injector, 0, 1);
@@ -246,7 +254,16 @@ fn half_of_the_time(voluntary: u64, involuntary: u64, sleeps: u64) -> Vec<(FlagK
     at(&worker, 900_000).got(Place::Injector, 0, 1);
     runs(&worker, Source::Batch, 1_000_000, 11_000_000, Outcome::Completed);
     worker.cpu(6_000_000, voluntary, involuntary);
-    hand.flags(&[])
+    hand
+}
+
+#[test]
+fn the_report_says_whether_work_includes_what_the_kernel_took() {
+    for (involuntary, is_said) in [(9, true), (0, false)] {
+        let run = read(&half_of_the_time_by_hand(9 - involuntary, involuntary, 0).recording(&[]));
+        let report = Analysis::new(&run).report(&run);
+        assert_eq!(report.contains("(both include what the kernel took"), is_said, "{report}");
+    }
 }
 
 #[test]
