@@ -135,7 +135,7 @@ impl Analysis {
             span.parallelism()
         )?;
         if self.total.share(Class::Kernel) >= 0.01 {
-            // A task's time is that on the clock: which part of it the kernel took is known of the worker only.
+            // A task's time is that on the clock. What the kernel took is known of the worker only.
             writeln!(out, "(both include what the kernel took from the tasks for other threads)")?;
         }
         let samples = match self.burden.samples {
