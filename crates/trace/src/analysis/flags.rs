@@ -1,9 +1,10 @@
 //! Red flags: what is wrong with a run, in words.
 
+use super::producer::{Production, idle_within};
 use super::report::{count, number, share, time};
 use super::time::Class;
 use super::{Analysis, time as times};
-use crate::run::{Nanos, Outcome, Parent, Run};
+use crate::run::{Nanos, Outcome, Parent, Run, Source};
 
 /// What kind of flag. The name is what `longshore-trace check --ignore` takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -87,6 +88,8 @@ const LONG_TASK: f64 = 0.25;
 const TINY: Nanos = 1_000;
 /// But only if there are so many.
 const MANY: u64 = 1_000;
+/// From fewer submissions nothing can be said of a producer.
+const FEW_SUBMISSIONS: u64 = 64;
 /// The kernel, blocking, and joins are worth a word above these parts of the time.
 const MUCH: f64 = 0.05;
 const MUCH_JOINS: f64 = 0.2;
@@ -147,10 +150,18 @@ fn slept(run: &Run, analysis: &Analysis) -> Option<Flag> {
 }
 
 fn long_task(run: &Run, analysis: &Analysis) -> Option<Flag> {
-    let task = &run.tasks[*analysis.slowest.first()? as usize];
+    // What a thread from outside does while it leases a worker is no task.
+    let mut tasks = analysis.slowest.iter().map(|task| &run.tasks[*task as usize]);
+    let task = tasks.find(|task| task.source != Source::Lease)?;
     let part = task.own as f64 / analysis.length().max(1) as f64;
     // What forks is no obstacle: others could have taken a part.
     if part < LONG_TASK || analysis.workers < 1.5 || analysis.tasks < 2 || task.forks > 0 {
+        return None;
+    }
+    // While it ran, others must have had too little to do. Equal tasks, one or two for each worker, are long
+    // as well, and nothing is wrong with them.
+    let idle = idle_within(run, &analysis.sleeps, &[(task.begin, task.end)]);
+    if (idle as f64) < MUCH * analysis.total.sum() as f64 {
         return None;
     }
     let label = run.label(task.label);
@@ -161,23 +172,27 @@ fn long_task(run: &Run, analysis: &Analysis) -> Option<Flag> {
 
 fn tiny_tasks(_: &Run, analysis: &Analysis) -> Option<Flag> {
     let mean = analysis.span.work / analysis.tasks.max(1);
-    if mean >= TINY || analysis.tasks < MANY {
+    // A pool that sleeps most of the time does not care.
+    let busy = analysis.total.share(Class::Running) + analysis.total.share(Class::Own);
+    if mean >= TINY || analysis.tasks < MANY || busy < MUCH {
         return None;
     }
     flag(FlagKind::TinyTasks, format!("tasks average {}: use a loop or a batch", time(mean)))
 }
 
 fn single_producer(run: &Run, analysis: &Analysis) -> Option<Flag> {
-    let producer = run.tracks.iter().max_by_key(|track| track.submitted)?;
+    let production = Production::measure(run)?;
+    let producer = &run.tracks[production.track];
     let tasks = run.tasks.iter().filter(|task| task.has_run() && !task.is_fork()).count() as f64;
-    if (producer.submitted as f64) < 0.9 * tasks || producer.submitted < 100 {
+    if (producer.submitted as f64) < 0.9 * tasks || production.submitted < FEW_SUBMISSIONS {
         return None;
     }
-    let between = (producer.submitting.1 - producer.submitting.0) as f64 / (producer.submitted - 1) as f64;
+    let between = production.time() as f64 / production.submitted as f64;
     let mean = analysis.span.work as f64 / tasks.max(1.0);
     let feeds = mean / between.max(1.0);
-    // It has to have been what the workers waited for.
-    let idle = analysis.total.share(Class::Idle) + analysis.total.share(Class::SearchNothing);
+    // It has to have been what the workers waited for. In its pauses they do not wait for a slow producer.
+    let idle = idle_within(run, &analysis.sleeps, &production.stretches) as f64;
+    let idle = idle / analysis.total.sum().max(1) as f64;
     if feeds > analysis.workers * 1.1 || idle < MUCH || analysis.workers < 1.5 {
         return None;
     }
@@ -191,9 +206,21 @@ fn single_producer(run: &Run, analysis: &Analysis) -> Option<Flag> {
     Some(Flag { kind: FlagKind::SingleProducer, text, at: Some(producer.submitting) })
 }
 
-fn little_parallelism(_: &Run, analysis: &Analysis) -> Option<Flag> {
+fn little_parallelism(run: &Run, analysis: &Analysis) -> Option<Flag> {
     let parallelism = analysis.span.parallelism();
     if parallelism >= analysis.workers || analysis.workers < 1.5 || analysis.total.share(Class::Idle) < MUCH {
+        return None;
+    }
+    // Pauses in which nothing was submitted are in the chain: the pool could not have been faster. But they
+    // are no fault of the program's structure. What is left has to have too little parallelism as well.
+    let pauses = Production::measure(run).unwrap_or_default();
+    let name = run.tracks.get(pauses.track).map_or(String::new(), |track| format!("[{}]", track.name));
+    let by_thread = analysis.span.path.iter().find(|part| part.label == name).map_or(0, |part| part.time);
+    let paused = pauses.pauses.iter().map(|(from, to)| to - from).sum::<Nanos>().min(by_thread);
+    let without = analysis.span.work as f64 / (analysis.span.span - paused).max(1) as f64;
+    let idle = analysis.total.get(Class::Idle) + analysis.total.get(Class::SearchNothing);
+    let idle = idle.saturating_sub(idle_within(run, &analysis.sleeps, &pauses.pauses));
+    if paused > 0 && (without >= analysis.workers || (idle as f64) < MUCH * analysis.total.sum() as f64) {
         return None;
     }
     let most = analysis.span.path.first().map(|part| part.label.as_str()).filter(|label| !label.is_empty());
@@ -218,8 +245,8 @@ fn hidden_blocking(run: &Run, analysis: &Analysis) -> Option<Flag> {
     let hidden: Nanos = run
         .workers()
         .flat_map(|(_, track)| track.cpu.iter().map(move |sample| (track, sample)))
-        .filter(|(_, sample)| sample.involuntary == 0 && sample.voluntary > 0)
-        .map(|(track, sample)| times::missing(track, sample))
+        .filter(|(track, sample)| times::is_blocked(track, sample))
+        .map(|(track, sample)| times::missing_within(track, sample, analysis.window))
         .sum();
     let part = hidden as f64 / analysis.total.sum().max(1) as f64;
     let text = format!("tasks block for {} of the time without `longshore::blocking`", share(part));
@@ -241,7 +268,7 @@ fn panics(run: &Run, _: &Analysis) -> Option<Flag> {
 
 /// Compares with what the pool has counted itself.
 fn contradiction(run: &Run, _: &Analysis) -> Option<Flag> {
-    if run.exactness.lost_words > 0 {
+    if run.exactness.lost_words > 0 || run.part.is_some() {
         return None;
     }
     let ended =

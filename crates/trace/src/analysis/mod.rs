@@ -6,6 +6,9 @@ mod diff;
 mod flags;
 mod labels;
 mod parked;
+mod parse;
+mod part;
+mod producer;
 mod report;
 mod span;
 mod time;
@@ -19,16 +22,20 @@ pub use diff::{Diff, LabelChange};
 pub use flags::{Flag, FlagKind};
 pub use labels::LabelTime;
 pub use parked::{Sleep, sleeps};
+pub use parse::{TimeError, TimeFault, parse_time};
+pub use part::{PartError, part, part_window};
 pub use report::{number, share, time as format_time};
 pub use span::{PathPart, Span};
-pub(crate) use time::missing;
 pub use time::{CLASSES, Class, Times, WorkerTimes};
+pub(crate) use time::{is_blocked, missing};
 
 /// All of it.
 #[derive(Debug, Clone)]
 pub struct Analysis {
     /// From the first submission to the last end.
     pub window: (Nanos, Nanos),
+    /// If it is only about a part: from the first submission to the last end of the whole run, and the part.
+    pub part: Option<((Nanos, Nanos), (Nanos, Nanos))>,
     /// Workers that there were at a time, on average.
     pub workers: f64,
     /// Tasks that ran, halves of joins that other workers took among them.
@@ -59,13 +66,19 @@ const SLOWEST: usize = 20;
 impl Analysis {
     /// Looks at a run.
     pub fn new(run: &Run) -> Analysis {
+        Analysis::of_part(run, run)
+    }
+
+    /// Looks at a [`part`] of a run. Which sleep was the pool's fault, and what a step to another worker
+    /// costs, is seen from the whole run.
+    pub fn of_part(whole: &Run, run: &Run) -> Analysis {
         let window = run.window();
-        let sleeps = sleeps(run);
+        let sleeps = parked::within(sleeps(whole), window);
         let times = time::worker_times(run, &sleeps, window);
         let total = times.iter().fold(Times::default(), |sum, worker| sum.plus(&worker.times));
         let length = (window.1 - window.0).max(1);
         let workers = total.sum() as f64 / length as f64;
-        let burden = Burden::measure(run);
+        let burden = Burden::measure(whole);
         let span = Span::measure(run, burden.nanos);
         let curve = Curve::new(&span, workers, length);
         let has_run = |i: &u32| run.tasks[*i as usize].has_run();
@@ -75,6 +88,7 @@ impl Analysis {
         let labels = labels::labels(run);
         let mut analysis = Analysis {
             window,
+            part: run.part.map(|part| (whole.window(), part)),
             workers,
             tasks,
             times,

@@ -3,6 +3,8 @@
 //! At each moment so many tasks are unserved: those that wait, less the workers that are searching already.
 //! As many of the sleepers should be awake, and those that fell asleep last are the ones that the pool would
 //! wake. So the sleep of these is the pool's fault, and that of all others is want of parallelism.
+//!
+//! A task that one worker alone may run is missed by that worker, and by no other.
 
 use crate::run::{Activity, Nanos, Parent, Run};
 use crate::sorted;
@@ -92,7 +94,52 @@ pub fn sleeps(run: &Run) -> Vec<Sleep> {
         }
         touched = missed + 1;
     }
-    found
+    let bound = bound(run);
+    if bound.is_empty() {
+        return found;
+    }
+    found.extend(bound);
+    merged(&found)
+}
+
+/// What is within a window.
+pub fn within(sleeps: Vec<Sleep>, (from, to): (Nanos, Nanos)) -> Vec<Sleep> {
+    let clipped = |sleep: Sleep| Sleep { begin: sleep.begin.max(from), end: sleep.end.min(to), ..sleep };
+    sleeps.into_iter().map(clipped).filter(|sleep| sleep.begin < sleep.end).collect()
+}
+
+/// Sleep of workers while a task waited that they alone may run.
+fn bound(run: &Run) -> Vec<Sleep> {
+    let waited = |task: &&crate::run::Task| {
+        task.is_bound && task.parent != Parent::Unknown && task.begin - task.submitted >= SHORT_WAIT
+    };
+    let missed = |task: &crate::run::Task| {
+        let (submitted, begin, track) = (task.submitted, task.begin, task.track);
+        let gaps = &run.tracks[track as usize].gaps;
+        let first = gaps.partition_point(|gap| gap.end <= submitted);
+        let gaps = gaps[first..].iter().take_while(move |gap| gap.begin < begin);
+        gaps.filter(|gap| gap.activity == Activity::Parked).map(move |gap| Sleep {
+            track,
+            begin: gap.begin.max(submitted),
+            end: gap.end.min(begin),
+            waiting: 1,
+        })
+    };
+    run.tasks.iter().filter(waited).flat_map(missed).filter(|sleep| sleep.begin < sleep.end).collect()
+}
+
+/// Sleeps of the same worker that overlap become one.
+fn merged(sleeps: &[Sleep]) -> Vec<Sleep> {
+    let mut merged: Vec<Sleep> = Vec::with_capacity(sleeps.len());
+    for sleep in sorted::by_key(sleeps, |sleep| (u64::from(sleep.track), sleep.begin)) {
+        match merged.last_mut().filter(|last| last.track == sleep.track && sleep.begin <= last.end) {
+            Some(last) => {
+                (last.end, last.waiting) = (last.end.max(sleep.end), last.waiting.max(sleep.waiting));
+            }
+            None => merged.push(sleep),
+        }
+    }
+    sorted::by_key(&merged, |sleep| (sleep.end, 0))
 }
 
 fn end(found: &mut Vec<Sleep>, sleeper: Sleeper, time: Nanos) {
@@ -104,7 +151,7 @@ fn end(found: &mut Vec<Sleep>, sleeper: Sleeper, time: Nanos) {
 fn changes(run: &Run) -> Vec<(Nanos, Change)> {
     let mut changes = Vec::new();
     for task in &run.tasks {
-        let is_queued = task.parent != Parent::Unknown && !task.is_fork();
+        let is_queued = task.parent != Parent::Unknown && !task.is_fork() && !task.is_bound;
         if is_queued && task.begin - task.submitted >= SHORT_WAIT {
             changes.push((task.submitted, Change::Submitted));
             changes.push((task.begin, Change::Begun));

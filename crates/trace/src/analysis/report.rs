@@ -73,6 +73,10 @@ impl Analysis {
     fn write(&self, run: &Run, out: &mut impl Write) -> fmt::Result {
         let name = run.pool.get("name").map_or("pool", String::as_str);
         writeln!(out, "{name}: {} on {:.0} workers", count(self.tasks, "task"), self.workers)?;
+        if let Some((whole, (from, to))) = self.part {
+            let at = |at: Nanos| time(at.saturating_sub(whole.0));
+            writeln!(out, "only from {} to {} of {}", at(from), at(to), at(whole.1))?;
+        }
         writeln!(out, "{}\n", self.bounds())?;
         self.write_times(run, out)?;
         self.write_span(out)?;
@@ -130,6 +134,10 @@ impl Analysis {
             time(span.span),
             span.parallelism()
         )?;
+        if self.total.share(Class::Kernel) >= 0.01 {
+            // A task's time is that on the clock. What the kernel took is known of the worker only.
+            writeln!(out, "(both include what the kernel took from the tasks for other threads)")?;
+        }
         let samples = match self.burden.samples {
             0 => "a guess: no idle worker took a task".to_owned(),
             samples => format!(

@@ -193,14 +193,31 @@ pub fn missing(track: &Track, sample: &Cpu) -> Nanos {
     if missing < CLOCK_NOISE { 0 } else { missing }
 }
 
-fn take_away(times: &mut Times, track: &Track, sample: &Cpu, window: (Nanos, Nanos)) {
+/// As [`missing`], of a window: as much of it as of the time between the two samples.
+pub fn missing_within(track: &Track, sample: &Cpu, window: (Nanos, Nanos)) -> Nanos {
     let (length, inside) = (sample.end - sample.begin, clipped(sample.begin, sample.end, window));
-    let missing = missing(track, sample);
-    if missing == 0 || length == 0 {
+    let missing = if inside == 0 { 0 } else { missing(track, sample) };
+    (missing as f64 * inside as f64 / length.max(1) as f64) as Nanos
+}
+
+/// Whether the thread did not run because a task blocked, rather than because the kernel ran another thread.
+///
+/// The thread gives the processor up once for each sleep that is recorded. What is beyond that was a task. It
+/// decides if it happened more often than the kernel took the processor away.
+pub fn is_blocked(track: &Track, sample: &Cpu) -> bool {
+    let first = track.gaps.partition_point(|gap| gap.end <= sample.begin);
+    let gaps = track.gaps[first..].iter().take_while(|gap| gap.begin < sample.end);
+    let sleeps = gaps.filter(|gap| matches!(gap.activity, Activity::Parked | Activity::Away)).count();
+    let blocked = sample.voluntary.saturating_sub(u32::try_from(sleeps).unwrap_or(u32::MAX));
+    blocked > sample.involuntary
+}
+
+fn take_away(times: &mut Times, track: &Track, sample: &Cpu, window: (Nanos, Nanos)) {
+    let missing = missing_within(track, sample, window);
+    if missing == 0 {
         return;
     }
-    let missing = (missing as f64 * inside as f64 / length as f64) as Nanos;
-    let to = if sample.involuntary == 0 && sample.voluntary > 0 { Class::Block } else { Class::Kernel };
+    let to = if is_blocked(track, sample) { Class::Block } else { Class::Kernel };
     let mut left = missing;
     for from in [Class::Running, Class::Own, Class::SearchNothing, Class::SearchFound] {
         left -= times.shift(from, to, left);

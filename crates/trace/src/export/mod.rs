@@ -7,5 +7,5 @@ mod perfetto;
 mod slices;
 
 pub use chrome::write_chrome;
-pub use page::write_page;
+pub use page::{write_page, write_page_at};
 pub use perfetto::write_perfetto;

@@ -36,6 +36,20 @@ const LONGEST_UNIT: u64 = 1 << 14;
 /// # Errors
 /// Those of `out`.
 pub fn write_page(run: &Run, analysis: &Analysis, out: &mut impl Write) -> io::Result<()> {
+    write_page_at(run, analysis, None, out)
+}
+
+/// Writes a run as a page that shows a window first, in nanoseconds since the first record; see
+/// [`part_window`](crate::analysis::part_window).
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_page_at(
+    run: &Run,
+    analysis: &Analysis,
+    view: Option<(Nanos, Nanos)>,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let mut unit = 1;
     let mut data = Encoder::encode(run, analysis, unit);
     while run.tasks.len() >= LARGE
@@ -45,7 +59,7 @@ pub fn write_page(run: &Run, analysis: &Analysis, out: &mut impl Write) -> io::R
         unit *= 4;
         data = Encoder::encode(run, analysis, unit);
     }
-    let (meta, data) = (meta(run, analysis, unit), base64(&data));
+    let (meta, data) = (meta(run, analysis, view, unit), base64(&data));
     let script = SCRIPTS.concat();
     let parts = [
         ("/*STYLE*/", STYLE),
@@ -65,7 +79,7 @@ pub fn write_page(run: &Run, analysis: &Analysis, out: &mut impl Write) -> io::R
 }
 
 /// All that is not a long column.
-fn meta(run: &Run, analysis: &Analysis, unit: u64) -> String {
+fn meta(run: &Run, analysis: &Analysis, view: Option<(Nanos, Nanos)>, unit: u64) -> String {
     let facts = |facts: &crate::format::Facts| {
         let pairs: Vec<_> =
             facts.iter().map(|(key, value)| format!("{}:{}", string(key), string(value))).collect();
@@ -98,6 +112,7 @@ fn meta(run: &Run, analysis: &Analysis, unit: u64) -> String {
             "\"unit\":{unit},\"duration\":{},\"window\":[{},{}]",
             run.duration, analysis.window.0, analysis.window.1
         ),
+        format!("\"view\":{}", view.map_or("null".to_owned(), |(from, to)| format!("[{from},{to}]"))),
         format!("\"pool\":{},\"stats\":{}", facts(&run.pool), facts(&run.stats)),
         format!("\"labels\":{}", list(run.labels.iter().map(|label| string(label)))),
         format!("\"tracks\":{}", list(run.tracks.iter().map(track))),
@@ -260,7 +275,7 @@ impl Encoder {
         let mut before = 0;
         for (sample, lost) in samples {
             let (begin, end) = (self.units(sample.begin), self.units(sample.end));
-            let is_blocked = sample.involuntary == 0 && sample.voluntary > 0;
+            let is_blocked = crate::analysis::is_blocked(track, &sample);
             self.number((begin - before).max(0) as u64 * 2 + u64::from(is_blocked));
             self.number((end - begin) as u64);
             self.number(self.units(lost) as u64);

@@ -84,6 +84,10 @@ pub struct Submit {
     pub time: Nanos,
     /// The time between two of them.
     pub spacing: Nanos,
+    /// If a pause is hidden among submissions that share a look at the clock: the next look. Those without a
+    /// time of their own then count as late as they can have been, so that no pool is blamed for a sleep in
+    /// the pause.
+    pub latest: Option<Nanos>,
     /// Whether the time was recorded.
     pub is_exact: bool,
 }

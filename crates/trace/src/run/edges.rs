@@ -7,6 +7,7 @@ use super::draft::{Draft, From, Op, SpawnTime, Take};
 use super::inbox::{Inboxes, Queues};
 use super::mend::mend;
 use super::{Awaited, Nanos, Parent, Run, Source};
+use crate::record::Place;
 use crate::sorted;
 
 /// How often a task may have been stolen before it runs. More than that is a cycle in a damaged recording.
@@ -28,7 +29,10 @@ pub fn connect(draft: &mut Draft) {
     let mut forks: Vec<Option<u32>> = vec![None; draft.offers.len()];
     for task in 0..run.tasks.len() as u32 {
         let found = match run.tasks[task as usize].source {
-            Source::Batch => heads.get(task).map(|take| (finder.head(*take), finder.victim(*take))),
+            Source::Batch => heads.get(task).map(|take| {
+                run.tasks[task as usize].is_bound = finder.is_bound(*take);
+                (finder.head(*take), finder.victim(*take))
+            }),
             Source::Deque => popped.get(task).map(|slot| {
                 let victim =
                     if let Content::Unload(take) = slot.content { finder.victim(take) } else { None };
@@ -205,6 +209,11 @@ impl<'a> Finder<'a> {
         self.track_of(worker).filter(|track| *track != take.track)
     }
 
+    /// Whether the tasks of a take are for this worker alone. (They are taken one at a time.)
+    fn is_bound(&self, take: u32) -> bool {
+        matches!(self.draft.takes[take as usize].from, From::Place(arg) if arg.place == Place::Broadcast)
+    }
+
     /// The origin of a task in a deque.
     fn find(&self, slot: Slot) -> Option<Origin> {
         let mut slot = slot;
@@ -253,11 +262,11 @@ impl<'a> Finder<'a> {
                 );
                 Ok(found.map(|(submit, within)| {
                     let submit = &self.draft.submits[submit as usize];
-                    let time = Some(submit.time + submit.spacing * u64::from(within));
                     let is_exact = submit.is_exact && within == 0;
-                    // The spacing is a guess: the true time is not after the task was taken.
-                    let time = time.map(|time| if is_exact { time } else { time.min(take.time) });
-                    Origin { parent: submit.parent, time, place: (0, 1), is_exact }
+                    let guess = submit.latest.unwrap_or(submit.time + submit.spacing * u64::from(within));
+                    // The true time is not after the task was taken.
+                    let time = if is_exact { submit.time } else { guess.min(take.time) };
+                    Origin { parent: submit.parent, time: Some(time), place: (0, 1), is_exact }
                 }))
             }
             From::Place(arg) => {

@@ -132,6 +132,7 @@ mod tests {
             parent: Parent::Unknown,
             time: i * 10,
             spacing: 0,
+            latest: None,
             is_exact: true,
         };
         let submits: Vec<_> = (0..1000).map(submit).collect();

@@ -41,6 +41,8 @@ pub struct Run {
     pub waiting: Vec<(Nanos, u32)>,
     /// How exact all this is.
     pub exactness: Exactness,
+    /// Of which stretch of time this is, if it is only a part ([`part`](crate::analysis::part)).
+    pub part: Option<(Nanos, Nanos)>,
 }
 
 /// What one thread did.
@@ -187,6 +189,8 @@ pub struct Task {
     pub is_exact: bool,
     /// Whether the recording begins or ends within it.
     pub is_cut: bool,
+    /// Whether no other worker may run it, as the tasks of a broadcast.
+    pub is_bound: bool,
     /// The track from which it was stolen.
     pub victim: Option<u32>,
     /// Forks in it that no other worker took.
@@ -277,7 +281,8 @@ impl Run {
         Ok(run)
     }
 
-    fn measure_exactness(&mut self) {
+    /// Counts anew how exact the tasks are.
+    pub(crate) fn measure_exactness(&mut self) {
         let exactness = &mut self.exactness;
         for task in self.tasks.iter().filter(|task| task.outcome != Outcome::Empty) {
             *(if task.is_exact { &mut exactness.exact_times } else { &mut exactness.shared_times }) += 1;
@@ -318,8 +323,11 @@ impl Run {
     }
 
     /// From the first submission or begin of a task to the last end of one: what is called the run in
-    /// reports.
+    /// reports. Of a part it is the part.
     pub fn window(&self) -> (Nanos, Nanos) {
+        if let Some(part) = self.part {
+            return part;
+        }
         let begin = self.tasks.iter().map(|task| task.begin.min(task.submitted)).min();
         let end = self.tasks.iter().map(|task| task.end).max();
         (begin.unwrap_or(0), end.unwrap_or(self.duration))

@@ -273,6 +273,7 @@ impl<'a> Interpreter<'a> {
             is_submission_exact: true,
             is_exact: true,
             is_cut: false,
+            is_bound: false,
             victim: None,
             forks: 0,
             fragments: (0, 0),

@@ -132,7 +132,7 @@ impl Interpreter<'_> {
         let is_exact = event.kind == Kind::Submit;
         let time = if is_exact { time } else { self.now };
         self.untimed.push(self.draft.submits.len() as u32);
-        self.draft.submits.push(Submit { arg, parent, time, spacing: 0, is_exact });
+        self.draft.submits.push(Submit { arg, parent, time, spacing: 0, latest: None, is_exact });
         self.count_submitted(parent, u64::from(arg.count), time);
     }
 
@@ -161,11 +161,13 @@ impl Interpreter<'_> {
         let untimed = std::mem::take(&mut self.untimed);
         let count = |draft: &Draft, i: &u32| u64::from(draft.submits[*i as usize].arg.count);
         let total: u64 = untimed.iter().map(|i| count(self.draft, i)).sum();
-        let spacing = ((time - self.now) / total.max(1)).min(WIDEST);
+        let spacing = (time - self.now) / total.max(1);
+        let latest = (spacing > WIDEST).then_some(time);
+        let spacing = spacing.min(WIDEST);
         let mut cursor = self.now;
         for i in &untimed {
             let submit = &mut self.draft.submits[*i as usize];
-            (submit.time, submit.spacing) = (cursor, spacing);
+            (submit.time, submit.spacing, submit.latest) = (cursor, spacing, latest);
             cursor += spacing * u64::from(submit.arg.count);
         }
         if !self.is_worker {

@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use longshore_trace::analysis::{Analysis, CLASSES};
-use longshore_trace::export::write_page;
+use longshore_trace::analysis::{Analysis, CLASSES, part, part_window};
+use longshore_trace::export::{write_page, write_page_at};
 use longshore_trace::run::Run;
 use serde_json::json;
 
@@ -55,6 +55,30 @@ fn the_page_agrees_with_the_analysis_at_one_and_at_64_workers() {
         browser.until("longshore.view.stats.to > 0");
         browser.picture(&format!("fib-{workers}"));
     }
+    fine(&browser);
+}
+
+#[test]
+fn a_page_of_a_part_shows_that_first() {
+    let Some(mut browser) = Browser::start(1400, 1000) else { return };
+    let run = run(&half_serial(300, 20_000), 4);
+    let window = part_window(&run, Some(1_000_000), Some(2_500_000)).expect("it is within");
+    let mut bytes = Vec::new();
+    write_page_at(&run, &Analysis::new(&run), Some(window), &mut bytes).expect("memory");
+    let path = browser.file("part.html", &bytes);
+    browser.open(&path);
+    browser.until("longshore.view.stats.to > 0");
+    let shown = ["longshore.view.from", "longshore.view.to"].map(|side| browser.number(side) as u64);
+    assert_eq!(shown, [window.0, window.1]);
+    // Its statistics are those of the report of the part.
+    let part = Analysis::of_part(&run, &part(&run, window));
+    for (i, class) in CLASSES.into_iter().enumerate() {
+        let found = browser.number(&format!("longshore.view.stats.total[{i}]"));
+        let right = part.total.get(class) as f64;
+        assert!((found - right).abs() <= 1_000.0, "{}: {found} instead of {right}", class.name());
+    }
+    browser.eval("longshore.wholeRun()");
+    assert!(browser.number("longshore.view.to - longshore.view.from") > 5e6);
     fine(&browser);
 }
 

@@ -54,6 +54,30 @@ fn reports_exports_and_checks() {
     assert_eq!((ignored.status.code(), out(&ignored)), (Some(0), String::new()));
 }
 
+/// The loop is done after a quarter of the 8.3 ms; then one worker runs the serial half.
+#[test]
+fn parts_are_reported_checked_and_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    std::fs::write(at.join("half.lsr"), record(&half_serial(400, 20_000), 4)).unwrap();
+    let report = command(at, &["report", "half.lsr", "--from", "5 ms", "--to", "7.5ms"]);
+    assert_eq!((report.status.code(), err(&report)), (Some(0), String::new()));
+    let text = out(&report);
+    for part in ["only from 5.00 ms to 7.50 ms of 8.3", "2.50 ms; 625 us if no worker", "parallelism 1.0"] {
+        assert!(text.contains(part), "{part} is missing in\n{text}");
+    }
+    assert!(!text.contains("body"), "the small tasks were done before\n{text}");
+    for (arguments, status) in [(["--to", "1 ms"], 0), (["--from", "4 ms"], 1)] {
+        let arguments = [["check", "half.lsr"], arguments].concat();
+        let check = command(at, &arguments);
+        assert_eq!((check.status.code(), err(&check)), (Some(status), String::new()), "{}", out(&check));
+    }
+    let page = command(at, &["html", "half.lsr", "--from", "5 ms", "-o", "-"]);
+    assert!(out(&page).contains("\"view\":[5000") && out(&page).contains("402 tasks on 4 workers"));
+    let whole = command(at, &["html", "half.lsr", "-o", "-"]);
+    assert!(out(&whole).contains("\"view\":null"));
+}
+
 #[test]
 fn compares_two_runs() {
     let folder = tempfile::tempdir().unwrap();
@@ -84,7 +108,20 @@ fn bad_input_is_a_line_with_status_two() {
     let mut damaged = whole.clone();
     damaged[200] ^= 4;
     std::fs::write(at.join("damaged.lsr"), damaged).unwrap();
-    let cases: [(&[&str], &str); 9] = [
+    let cases: [(&[&str], &str); 16] = [
+        (&["report", "whole.lsr", "--from"], "--from needs a time"),
+        (&["report", "whole.lsr", "--from", "soon"], "--from: `soon` does not begin with a number"),
+        (&["check", "whole.lsr", "--to", "12"], "--to: `12` needs a unit: ns, us, ms or s"),
+        (&["html", "whole.lsr", "--to", "3 s"], "whole.lsr: 3.00 s is outside of the run, which takes 1."),
+        (
+            &["report", "whole.lsr", "--from", "1 s"],
+            "whole.lsr: 1.00 s is outside of the run, which takes 1.",
+        ),
+        (
+            &["report", "whole.lsr", "--from", "90us", "--to", "40 us"],
+            "whole.lsr: from 90.0 us to 40.0 us is no stretch of time",
+        ),
+        (&["json", "whole.lsr", "--from", "1 us"], "json has no option --from"),
         (&["report", "nothing.lsr"], "nothing.lsr: No such file"),
         (&["report", "text.lsr"], "text.lsr: not a recording of longshore (.lsr)"),
         (&["check", "damaged.lsr"], "damaged.lsr: damaged at byte"),

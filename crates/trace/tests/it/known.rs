@@ -1,6 +1,6 @@
 //! Work, span and times of programs with known answers.
 
-use longshore_trace::analysis::{Analysis, CLASSES, Class, FlagKind};
+use longshore_trace::analysis::{Analysis, CLASSES, Class, FlagKind, format_time};
 use longshore_trace::run::Run;
 
 use longshore_trace::recorder::Precision;
@@ -86,6 +86,81 @@ fn a_loop_beside_a_serial_half_has_parallelism_two() {
         "{:?}",
         analysis.total
     );
+}
+
+/// The length of the run, what it would be without idleness, and the longest chain; and the same in a line.
+#[test]
+fn the_two_bounds_are_those_of_the_program() {
+    // Serial half and loop: 10 ms each. Two workers need 10 ms, more workers no less.
+    for (workers, without) in [(1, 20_000_000), (2, 10_000_000), (4, 5_000_000)] {
+        let run = run(&half_serial(1000, 10_000), workers);
+        let analysis = analyse(&run);
+        is_near(analysis.length(), [20_000_000, 10_000_000][usize::from(workers > 1)], 0.05);
+        is_near(analysis.without_idleness(), without, 0.05);
+        is_near(analysis.span.span, 10_000_000, 0.02);
+        let times = [analysis.length(), analysis.without_idleness(), analysis.span.span].map(format_time);
+        let line = format!(
+            "{}; {} if no worker had ever been idle; {} is the longest chain",
+            times[0], times[1], times[2]
+        );
+        assert_eq!(analysis.bounds(), line);
+        assert!(analysis.report(&run).contains(&line));
+    }
+}
+
+#[test]
+fn the_curve_goes_from_1_to_1024_cores_and_ends_at_the_parallelism() {
+    let programs = [
+        (half_serial(1000, 10_000), 2.0),
+        (chain(300, 20_000), 1.0),
+        (skynet(3, 20_000), cost_ratio(&skynet(3, 20_000))),
+        (fib(14, 20_000), cost_ratio(&fib(14, 20_000))),
+        (pipeline(300, [30_000, 90_000, 20_000]), cost_ratio(&pipeline(300, [30_000, 90_000, 20_000]))),
+    ];
+    for (program, parallelism) in &programs {
+        for workers in [1, 4] {
+            let run = run(program, workers);
+            let analysis = analyse(&run);
+            let points = &analysis.curve.points;
+            let cores: Vec<f64> = points.iter().map(|point| point.cores).collect();
+            assert_eq!(cores, [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0]);
+            for point in points {
+                let best = point.cores.min(*parallelism);
+                assert!((0.95..1.05).contains(&(point.best / best)), "{best} {point:?}");
+            }
+            let rises = |value: fn(&longshore_trace::analysis::Point) -> f64| {
+                points.windows(2).all(|two| value(&two[0]) <= value(&two[1]) + 1e-9)
+            };
+            assert!(rises(|point| point.best), "{points:?}");
+            // Cilkview's estimate takes a step to another core to cost more than it gains if that is little.
+            assert!(*parallelism <= 2.1 || rises(|point| point.expected), "{points:?}");
+            assert!((0.99..1.01).contains(&points[0].expected), "one core does the work, no more");
+            // The measured point is on or below the law's.
+            let (curve, here) = (&analysis.curve, analysis.curve.here);
+            is_near((here.cores * 1e3) as u64, workers as u64 * 1_000, 0.05);
+            assert!(curve.measured <= here.best * 1.01, "{curve:?}");
+        }
+    }
+}
+
+fn cost_ratio(program: &std::rc::Rc<Script>) -> f64 {
+    let cost = cost(program);
+    cost.work as f64 / cost.span as f64
+}
+
+/// Each edge of the longest chain costs the burden once: a chain of `n` links has `n` of them.
+#[test]
+fn the_burden_is_measured_and_paid_at_each_step() {
+    let run = run(&chain(200, 20_000), 1);
+    let analysis = analyse(&run);
+    let (span, burden) = (analysis.span.span, analysis.burden.nanos);
+    is_near(analysis.span.burdened, span + 200 * burden, 0.001);
+    // From one submission to the begin on a worker that sleeps: the wake-up of the simulated pool.
+    let costs = Costs { submit: 200_000, precision: Precision::Exact, wake: 7_000, ..Costs::default() };
+    let tasks: Vec<_> = (0..50).map(|_| leaf("", 10_000)).collect();
+    let analysis = analyse(&read(&Pool::new(2, costs).run_all(&tasks)));
+    assert!(analysis.burden.samples >= 40, "{:?}", analysis.burden);
+    assert!((7_000..9_000).contains(&analysis.burden.nanos), "{:?}", analysis.burden);
 }
 
 #[test]

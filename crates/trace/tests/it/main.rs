@@ -9,5 +9,6 @@ mod edges;
 mod export;
 mod flags;
 mod known;
+mod part;
 mod recorder;
 mod threads;

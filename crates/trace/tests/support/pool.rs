@@ -22,6 +22,10 @@ pub struct Costs {
     pub ring_bytes: usize,
     /// Between two submissions from outside.
     pub submit: u64,
+    /// The thread from outside submits so many in a row, and then pauses for so long.
+    pub batch: (usize, u64),
+    /// It waits for the pool in its pauses, and says so.
+    pub waits_in_pauses: bool,
 }
 
 impl Default for Costs {
@@ -33,7 +37,17 @@ impl Default for Costs {
             precision: Precision::Adaptive,
             ring_bytes: 1 << 22,
             submit: 50,
+            batch: (usize::MAX, 0),
+            waits_in_pauses: false,
         }
+    }
+}
+
+impl Costs {
+    /// When the thread from outside submits its task number `index`.
+    fn submission(&self, index: usize) -> u64 {
+        let (length, pause) = self.batch;
+        index as u64 * self.submit + (index / length) as u64 * pause
     }
 }
 
@@ -187,11 +201,17 @@ impl Pool {
         track.starts(self.recorder.label("main"), None);
         let mut next = 0;
         loop {
-            let submits_at = (next < scripts.len()).then_some(next as u64 * self.costs.submit);
+            let submits_at = (next < scripts.len()).then(|| self.costs.submission(next));
             let runnable = |worker: &&Worker| !matches!(worker.state, State::Parked | State::Blocked);
             let first = self.workers.iter().filter(runnable).map(|worker| worker.time).min();
             match (submits_at, first) {
                 (Some(time), first) if first.is_none_or(|first| time <= first) => {
+                    if next > 0 && next % self.costs.batch.0 == 0 && self.costs.waits_in_pauses {
+                        track.clock().set(TICKS(self.costs.submission(next - 1) + 10));
+                        track.waits(WaitFor::Group);
+                        track.clock().set(TICKS(time - 10));
+                        track.resumed();
+                    }
                     track.clock().set(TICKS(time));
                     self.submit(&track, &scripts[next], time);
                     next += 1;

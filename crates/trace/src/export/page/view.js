@@ -308,7 +308,8 @@ const listenAndShow = () => {
   showHead();
   listen();
   setTheme(matchMedia('(prefers-color-scheme: dark)').matches);
-  wholeRun();
+  if (META.view) setWindow(...META.view);
+  else wholeRun();
   draw();
 };
 for (const step of [decodeAll, findDepths, buildSums, buildLevels, listenAndShow]) {
