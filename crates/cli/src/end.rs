@@ -90,6 +90,11 @@ impl Failure {
         Failure { status: Status::FAILED, error: error.into() }
     }
 
+    /// Ends with a status of the caller's choice.
+    pub fn with(status: Status, error: impl Into<Error>) -> Failure {
+        Failure { status, error: error.into() }
+    }
+
     /// The exit status.
     pub fn status(&self) -> Status {
         self.status
@@ -177,5 +182,7 @@ mod tests {
         let refused = || Err::<(), _>(std::io::Error::other("no"));
         assert_eq!(refused().or_usage().expect_err("it failed").status(), Status::USAGE);
         assert_eq!(refused().or_failed().expect_err("it failed").status(), Status::FAILED);
+        let own = Failure::with(Status::special(69), std::io::Error::other("no"));
+        assert_eq!(own.status().code(), 69);
     }
 }

@@ -90,10 +90,10 @@ fn run(command: Command) -> Result<Status, Failure> {
         Command::Push { count, microseconds, broker, push } => {
             let batch = program::connect::<Turn>(PROGRAM, &broker)?;
             if push.replace {
-                batch.delete().or_failed()?;
+                batch.delete().map_err(program::failure)?;
             }
             let turns = (0..count).map(|number| Turn { number, microseconds });
-            batch.publish(&push.settings(), turns).or_failed()?;
+            batch.publish(&push.settings(), turns).map_err(program::failure)?;
             tell(count, start);
             Ok(Status::DONE)
         }

@@ -120,4 +120,6 @@ Exit status:
   1  some could not be stored, or the report not be written
   2  a bad option, an input that does not exist or is no regular file (with --on-error skip: 1), an output
      that cannot be written, a pool that does not start
+  69 push, work, status: the broker has stopped answering, or has not confirmed the ends of jobs
+  75 work: jobs were left that still ran (beyond --job-limit, or after the time of --grace)
   129, 130, 143  SIGHUP, Ctrl-C, SIGTERM: there is no new index. The second one ends the program at once";

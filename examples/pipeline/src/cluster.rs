@@ -107,20 +107,20 @@ fn push(Push { inputs, output, broker, push }: &Push) -> Result<Status, Failure>
         })
     };
     if push.replace {
-        batch.delete().or_failed()?;
+        batch.delete().map_err(program::failure)?;
     }
     let count = match push.resume {
-        true => batch.resume(contents()).or_failed()?,
+        true => batch.resume(contents()).map_err(program::failure)?,
         false => batch
             .publish(&push.settings(), contents())
             .context("--resume, --replace or --batch")
-            .or_failed()?,
+            .map_err(program::failure)?,
     };
     print::say(&format!("{count} files queued, {} failed", found.problems.len()));
     let mut has_failed = !found.problems.is_empty() || contents().count() < found.files.len();
     if push.wait {
-        let status = program::wait(&batch, &stop, || batch.resume(contents())).or_failed()?;
-        has_failed |= status.is_none_or(|status| status.dead > 0);
+        let waited = program::wait(PROGRAM, &batch, &stop, || batch.resume(contents()))?;
+        has_failed |= waited.is_none_or(|waited| waited.status.dead > 0 || waited.missing > 0);
     }
     Ok(if has_failed { Status::FAILED } else { Status::DONE })
 }

@@ -31,3 +31,23 @@ fn what_workers_have_stored_is_known_to_a_run_that_makes_the_index() {
         assert!(indexed.text().contains("40 contents were known"), "{indexed}");
     }
 }
+
+#[test]
+fn a_server_that_refuses_the_user_ends_the_commands_with_status_2() {
+    let Some(program) = programs().pop() else { return };
+    let server = Server::start(&program, "authorization { user: me, password: secret }");
+    let directory = tempfile::tempdir().expect("a directory");
+    fs::write(directory.path().join("in"), "a file").expect("a file");
+    for arguments in [&["push", "in", "-o", "store"][..], &["work", "-o", "store"], &["status"]] {
+        let run = |password: &str| -> Finished {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_longshore-stages"));
+            command.args(arguments).args(["--nats", &server.url(), "--nats-user", "me"]);
+            command.current_dir(directory.path()).env("LONGSHORE_NATS_PASSWORD", password);
+            process::run(&mut command).expect("it runs")
+        };
+        let refused = run("wrong");
+        assert_eq!(refused.code(), Some(2), "{arguments:?}: {refused}");
+        assert!(refused.complaints().contains("user, password, token"), "{refused}");
+        assert_eq!(run("secret").code(), Some(0), "{arguments:?}");
+    }
+}

@@ -7,6 +7,7 @@
 
 mod access;
 mod engine;
+mod link;
 mod requests;
 
 use std::fmt;
@@ -15,9 +16,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use async_nats::Client;
 use async_nats::jetstream::consumer::{Consumer, pull};
 use async_nats::jetstream::{self, stream::Stream};
-use async_nats::{Client, ConnectErrorKind};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
@@ -25,6 +26,7 @@ use crate::engine::{EngineError, EngineErrorKind, Table};
 use crate::id::JobId;
 
 pub use access::Access;
+use link::Link;
 
 /// How long a request may take. A broker that was killed comes back within this time or the call fails.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -73,17 +75,13 @@ impl Nats {
         let runtime = Arc::new(Runtime::start()?);
         let connecting = async {
             let (options, servers) = access.options().await?;
+            let of_client = Arc::clone(&runtime.link);
+            let options = options.event_callback(move |event| {
+                of_client.hear(&event);
+                std::future::ready(())
+            });
             let connected = options.connect(servers).await;
-            connected.map_err(|error| {
-                let kind = match error.kind() {
-                    ConnectErrorKind::Authentication
-                    | ConnectErrorKind::AuthorizationViolation
-                    | ConnectErrorKind::Tls => EngineErrorKind::Denied,
-                    ConnectErrorKind::ServerParse => EngineErrorKind::Refused,
-                    _ => EngineErrorKind::Unreachable,
-                };
-                EngineError::new(kind, format!("cannot connect to {}: {error}", access.shown()))
-            })
+            connected.map_err(|error| link::refusal(&access.shown(), &error))
         };
         let client = runtime.wait(PATIENCE * 2, connecting)?;
         // It starts a task of its own.
@@ -142,6 +140,7 @@ const MOST_REQUESTS: usize = 2_048;
 /// The thread on which the client runs.
 struct Runtime {
     handle: Handle,
+    link: Arc<Link>,
     end: Option<oneshot::Sender<()>>,
 }
 
@@ -159,15 +158,17 @@ impl Runtime {
             runtime.shutdown_background();
         };
         thread::Builder::new().name("nats".into()).spawn(run).map_err(refused)?;
-        Ok(Runtime { handle, end: Some(end) })
+        Ok(Runtime { handle, link: Arc::default(), end: Some(end) })
     }
 
     /// Waits for the end of a request, on the calling thread; the client's thread does its input and output.
+    /// Fails at once if the server does not admit the user any more.
     fn wait<T>(
         &self,
         patience: Duration,
         request: impl Future<Output = Result<T, EngineError>>,
     ) -> Result<T, EngineError> {
+        self.link.ensure_admitted()?;
         let late = || EngineError::new(EngineErrorKind::Unreachable, "the broker does not answer");
         self.handle.block_on(async { tokio::time::timeout(patience, request).await.map_err(|_| late())? })
     }

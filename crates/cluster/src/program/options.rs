@@ -22,7 +22,8 @@ pub struct BrokerOptions {
     #[arg(long, value_name = "NAME", help_heading = "Broker")]
     pub batch: Option<JobId>,
 
-    /// The user; the password is LONGSHORE_NATS_PASSWORD, and a token LONGSHORE_NATS_TOKEN
+    /// The user [default: LONGSHORE_NATS_USER]; LONGSHORE_NATS_PASSWORD is the password, and
+    /// LONGSHORE_NATS_TOKEN a token
     #[arg(long, value_name = "NAME", help_heading = "Broker")]
     pub nats_user: Option<String>,
 
@@ -34,12 +35,12 @@ pub struct BrokerOptions {
     #[arg(long, value_name = "FILE", help_heading = "Broker")]
     pub nats_ca: Option<PathBuf>,
 
-    /// This client's certificate, in PEM
-    #[arg(long, value_name = "FILE", requires = "nats_key", help_heading = "Broker")]
+    /// This client's certificate, in PEM [default: LONGSHORE_NATS_CERT]
+    #[arg(long, value_name = "FILE", help_heading = "Broker")]
     pub nats_cert: Option<PathBuf>,
 
-    /// The key of --nats-cert, in PEM
-    #[arg(long, value_name = "FILE", requires = "nats_cert", help_heading = "Broker")]
+    /// The key of --nats-cert, in PEM [default: LONGSHORE_NATS_KEY]
+    #[arg(long, value_name = "FILE", help_heading = "Broker")]
     pub nats_key: Option<PathBuf>,
 }
 
@@ -60,6 +61,11 @@ impl BrokerOptions {
         };
         let path =
             |option: &Option<PathBuf>, name| option.clone().or_else(|| variable(name).map(PathBuf::from));
+        let certificate = path(&self.nats_cert, "LONGSHORE_NATS_CERT");
+        let key = path(&self.nats_key, "LONGSHORE_NATS_KEY");
+        if certificate.is_some() != key.is_some() {
+            bail!("a certificate and its key belong together: --nats-cert, --nats-key");
+        }
         let access = Access {
             servers,
             user: self.nats_user.clone().or_else(|| variable("LONGSHORE_NATS_USER")),
@@ -67,7 +73,7 @@ impl BrokerOptions {
             token: variable("LONGSHORE_NATS_TOKEN"),
             credentials: path(&self.nats_credentials, "LONGSHORE_NATS_CREDENTIALS"),
             authority: path(&self.nats_ca, "LONGSHORE_NATS_CA"),
-            certificate: self.nats_cert.clone().zip(self.nats_key.clone()),
+            certificate: certificate.zip(key),
         };
         Ok((access, batch))
     }

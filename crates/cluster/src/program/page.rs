@@ -23,6 +23,8 @@ struct Bar {
     start: f64,
     end: f64,
     state: State,
+    /// How often it was begun, as far as its workers have noted it.
+    attempts: u32,
     id: String,
 }
 
@@ -40,7 +42,8 @@ pub(super) fn write<J: Job>(path: &Path, batch: &Batch<J>) -> anyhow::Result<()>
         let start = end - record.seconds;
         (first, last) = (first.min(start), last.max(end));
         if count <= MOST_BARS {
-            let bar = Bar { start, end, state: record.state, id: record.id.clone() };
+            let bar =
+                Bar { start, end, state: record.state, attempts: record.attempts, id: record.id.clone() };
             lanes.entry((record.worker.clone(), record.thread)).or_default().push(bar);
         }
         if record.state == State::Dead && letters.len() < 1_000 {
@@ -85,7 +88,8 @@ fn page(
             let width = ((bar.end - bar.start) / span * WIDTH).max(0.5);
             let (id, seconds) = (escaped(&bar.id), bar.end - bar.start);
             write!(out, "<rect class={class} x='{x:.1}' y='{}' width='{width:.1}' height='14'>", y + 2)?;
-            writeln!(out, "<title>{id}: {seconds:.3} s</title></rect>")?;
+            let attempts = bar.attempts;
+            writeln!(out, "<title>{id}: {seconds:.3} s, attempt {attempts}</title></rect>")?;
         }
     }
     writeln!(out, "<text x='195' y='{}'>0 s</text>", height - 4)?;

@@ -4,9 +4,11 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use longshore::CancelToken;
+use longshore_cli::end::Failure;
+use longshore_cli::print;
 
-use crate::batch::{Batch, BatchError};
-use crate::engine::EngineErrorKind;
+use super::{failure, is_unreachable};
+use crate::batch::Batch;
 use crate::message::Job;
 use crate::status::Status;
 
@@ -17,44 +19,66 @@ const MOST_SHARES: usize = 4;
 /// So often lost jobs are published again.
 const MOST_ROUNDS: usize = 10;
 
+/// What a wait has found.
+#[derive(Clone, Debug)]
+pub struct Waited {
+    /// The last status.
+    pub status: Status,
+    /// Jobs that the last comparison has published again, and whose ends were not waited for: they were lost
+    /// every time. 0 if nothing is missing.
+    pub missing: u64,
+}
+
 /// Waits until a batch is complete. Then calls `publish_missing`, which compares the manifest with what there
-/// is, and returns how many jobs it has published again; waits for these as well. Returns the last status, or
+/// is, and returns how many jobs it has published again; waits for these as well, up to ten times. Returns
 /// `None` if `stop` was cancelled before.
 ///
 /// A bar on standard error, if that is a terminal, shows the rate, the shares of the workers and an estimate
 /// of the end.
 ///
 /// # Errors
-/// Those of `publish_missing`; a broker that cannot be reached is waited for.
-pub fn wait<J: Job, E: From<BatchError>>(
+/// Those of `publish_missing` and of the broker, as [`failure`]; a broker that cannot be reached is waited
+/// for.
+pub fn wait<J: Job, E: Into<anyhow::Error>>(
+    program: &str,
     batch: &Batch<J>,
     stop: &CancelToken,
     mut publish_missing: impl FnMut() -> Result<u64, E>,
-) -> Result<Option<Status>, E> {
+) -> Result<Option<Waited>, Failure> {
     let bar = ProgressBar::new(0);
     if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} {per_sec} {eta} left {msg}") {
         bar.set_style(style);
     }
     let mut rounds = 0;
+    let mut complained = false;
     loop {
         if stop.is_cancelled() {
             return Ok(None);
         }
-        match batch.status() {
+        let looked = match batch.status() {
             Ok(status) => {
                 show(&bar, &status);
-                if status.is_complete() {
-                    rounds += 1;
-                    if rounds > MOST_ROUNDS || publish_missing()? == 0 {
-                        bar.finish_and_clear();
-                        return Ok(Some(status));
-                    }
+                let missing = if status.is_complete() { publish_missing().map(Some) } else { Ok(None) };
+                missing.map(|missing| (status, missing)).map_err(Into::into)
+            }
+            Err(error) => Err(error.into()),
+        };
+        match looked {
+            Ok((status, Some(missing))) => {
+                rounds += 1;
+                if missing == 0 || rounds > MOST_ROUNDS {
+                    bar.finish_and_clear();
+                    return Ok(Some(Waited { status, missing }));
                 }
             }
-            Err(BatchError::Engine(error)) if error.kind() == EngineErrorKind::Unreachable => {
+            Ok((_, None)) => complained = false,
+            Err(error) if is_unreachable(&error) => {
                 bar.set_message("the broker does not answer");
+                if !std::mem::replace(&mut complained, true) {
+                    bar.suspend(|| print::complain(program, &format!("{error:#}; trying again")));
+                }
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(failure(error)),
         }
         let until = Instant::now() + LOOK;
         while Instant::now() < until && !stop.is_cancelled() {

@@ -6,16 +6,17 @@ use longshore::{AnyPool, CancelToken, PoolBuilder};
 use longshore_cli::end::{Failure, OrFail, Status};
 use longshore_cli::{print, signals};
 
-use super::{BrokerOptions, WorkOptions, connect_patiently};
+use super::{BrokerOptions, UNCONFIRMED, UNFINISHED, WorkOptions, connect_patiently, failure};
 use crate::handler::{Context, Fault, Finished};
 use crate::message::Job;
 use crate::worker::{End, Ended, RunReport, Worker};
 
-/// All threads are occupied by jobs that do not end: the worker should be started again.
-const STUCK: u8 = 75;
-
 /// Works on a batch until it is complete or a signal comes. The first SIGTERM, SIGINT or SIGHUP finishes what
 /// runs, hands back what waits, and ends with status 0; the second ends at once.
+///
+/// The status is [`UNFINISHED`] if jobs were left that still ran (all threads are occupied by jobs that do
+/// not end, or the time of `--grace` was up), else [`UNCONFIRMED`] if the broker has not confirmed all ends,
+/// or does not admit the user any more.
 ///
 /// `budget` is the weight that all jobs have at a time at most.
 ///
@@ -55,27 +56,71 @@ where
     };
     let worker = [options.job_limit].into_iter().flatten().fold(worker, Worker::time_limit);
     let worker = [options.grace].into_iter().flatten().fold(worker, Worker::grace);
-    let report = worker.run(&batch).or_failed()?;
+    let report = worker.run(&batch).map_err(failure)?;
     print::say(&line(&report));
-    if report.stuck > 0 || options.grace.is_some() {
+    if report.untold > 0 {
+        print::complain(program, &untold(report.untold));
+    }
+    let status = status(&report);
+    if report.stuck > 0 || report.unfinished > 0 {
         // A thread that never returns would hold the end of the pool, and of the process.
         drop(batch);
-        let status = if report.ended == Ended::Stuck { STUCK } else { 0 };
-        std::process::exit(i32::from(status));
+        std::process::exit(i32::from(status.code()));
     }
-    // Ends are told; a pool has nothing left.
+    // Every job has ended; a pool has nothing left.
     let _ = pool.shutdown_timeout(Duration::from_secs(60));
-    Ok(Status::DONE)
+    Ok(status)
+}
+
+fn status(report: &RunReport) -> Status {
+    match report {
+        _ if report.ended == Ended::Stuck || report.unfinished > 0 => UNFINISHED,
+        _ if report.untold > 0 || report.ended == Ended::Denied => UNCONFIRMED,
+        _ => Status::DONE,
+    }
+}
+
+fn untold(count: usize) -> String {
+    format!("the broker has not confirmed the ends of {count} jobs; it may give them out again")
 }
 
 fn line(report: &RunReport) -> String {
-    let RunReport { done, dead, returned, lost, untold, .. } = report;
+    let RunReport { done, dead, returned, lost, untold, unfinished, .. } = report;
     let ended = match report.ended {
         Ended::Complete => "the batch is complete",
         Ended::Stopped => "stopped",
+        Ended::Denied => "refused by the broker",
         Ended::Stuck => "every thread is occupied by a job that does not end",
     };
     format!(
-        "{ended}: {done} done, {dead} dead letters, {returned} given back, {lost} lost, {untold} not told"
+        "{ended}: {done} done, {dead} dead letters, {returned} given back, {lost} lost, {untold} not confirmed, \
+         {unfinished} not finished"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_status_tells_what_was_left() {
+        let well = RunReport {
+            ended: Ended::Complete,
+            done: 9,
+            dead: 1,
+            returned: 0,
+            lost: 0,
+            bytes: 0,
+            stuck: 0,
+            untold: 0,
+            unfinished: 0,
+        };
+        let of = |report: RunReport| status(&report).code();
+        assert_eq!(of(well.clone()), 0);
+        assert_eq!(of(RunReport { ended: Ended::Stopped, stuck: 1, ..well.clone() }), 0);
+        assert_eq!(of(RunReport { untold: 1, ..well.clone() }), 69);
+        assert_eq!(of(RunReport { ended: Ended::Denied, ..well.clone() }), 69);
+        assert_eq!(of(RunReport { untold: 1, unfinished: 1, ..well.clone() }), 75);
+        assert_eq!(of(RunReport { ended: Ended::Stuck, stuck: 2, ..well }), 75);
+    }
 }

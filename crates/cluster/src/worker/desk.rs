@@ -51,6 +51,8 @@ pub(crate) struct Sums {
     pub lost: u64,
     pub bytes: u64,
     pub busy: f64,
+    /// Jobs whose ends the broker has refused to take.
+    pub refused: usize,
 }
 
 #[derive(Debug)]
@@ -319,6 +321,13 @@ impl Desk {
         self.changed.notify_all();
     }
 
+    /// The broker refuses to hear of the ends of these jobs, and would refuse again.
+    pub fn refused(&self, serials: impl Iterator<Item = u64>) {
+        let mut held = self.lock();
+        serials.for_each(|serial| held.sums.refused += usize::from(held.jobs.remove(&serial).is_some()));
+        self.changed.notify_all();
+    }
+
     /// The broker does not know it yet.
     pub fn unsettled(&self, serials: impl Iterator<Item = u64>) {
         self.lock().decided.extend(serials);
@@ -339,7 +348,7 @@ impl Desk {
             _ => 0.0,
         };
         let jobs = held.jobs.values().filter(|job| !matches!(job.stage, Stage::Decided(_)));
-        let Sums { done, dead, returned, lost, bytes, busy } = held.sums;
+        let Sums { done, dead, returned, lost, bytes, busy, .. } = held.sums;
         Beat {
             worker: self.rules.worker.clone(),
             running: load.running,

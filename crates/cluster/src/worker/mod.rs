@@ -21,7 +21,7 @@ use crate::engine::EngineErrorKind;
 use crate::handler::{Context, Fault, Finished};
 use crate::id::JobId;
 use crate::message::Job;
-use desk::{Desk, Sums};
+use desk::{Desk, Load, Sums};
 use puller::Puller;
 use verdict::Rules;
 
@@ -82,6 +82,9 @@ pub enum Ended {
     Stopped,
     /// Every thread is occupied by a job that has run beyond the limit. The process should end.
     Stuck,
+    /// The broker does not admit the user any more (its credentials have expired, for instance). It was told
+    /// nothing of what still ran.
+    Denied,
 }
 
 /// What a worker has done.
@@ -102,8 +105,13 @@ pub struct RunReport {
     /// Threads on which a job still runs that was to end long ago. A pool with such a thread cannot be shut
     /// down: the process should exit without it.
     pub stuck: usize,
-    /// Jobs about which the broker could not be told. It gives them out again after their lease.
+    /// Jobs whose ends the broker has not confirmed: it was out of reach, or refused them. They may be
+    /// counted in `done` or `dead`. The broker gives them out again after their lease, unless it has heard
+    /// of them.
     pub untold: usize,
+    /// Jobs that still ran when the time of [`Worker::grace`] was up. The broker gives them out again after
+    /// their lease.
+    pub unfinished: usize,
 }
 
 impl<J, P, H> fmt::Debug for Worker<'_, J, P, H> {
@@ -207,7 +215,7 @@ where
     /// The broker refuses the user, or the system gives no thread.
     pub fn run(self, batch: &Batch<J>) -> Result<RunReport, BatchError> {
         let Some(lease) = self.await_batch(batch)? else {
-            return Ok(report(Ended::Stopped, Sums::default(), 0, 0));
+            return Ok(report(Ended::Stopped, Sums::default(), Load::default(), 0));
         };
         let Options { name, attempts, delay, .. } = self.options.clone();
         let desk = Arc::new(Desk::new(Rules { worker: name, attempts, delay }, lease));
@@ -228,10 +236,12 @@ where
             desk.hand_all_back();
         }
         self.finish_what_runs(&desk, ended);
+        // What has not ended by now is not recorded by this worker, even if it ends within the last words.
+        let left = desk.load();
         // Until here leases are renewed, also while the broker is told of the last ends.
         let untold = settler.finish(LAST_WORDS);
         keeper.finish();
-        Ok(report(ended, desk.sums(), desk.load().stuck, untold))
+        Ok(report(ended, desk.sums(), left, untold))
     }
 
     /// The lease of the batch, as soon as there is one; `None` if the worker is stopped before.
@@ -268,9 +278,10 @@ where
     }
 }
 
-fn report(ended: Ended, sums: Sums, stuck: usize, untold: usize) -> RunReport {
+fn report(ended: Ended, sums: Sums, left: Load, untold: usize) -> RunReport {
     let Sums { done, dead, returned, lost, bytes, .. } = sums;
-    RunReport { ended, done, dead, returned, lost, bytes, stuck, untold }
+    let Load { running, stuck, .. } = left;
+    RunReport { ended, done, dead, returned, lost, bytes, stuck, untold, unfinished: running }
 }
 
 /// The machine's name and the number of the process.

@@ -90,6 +90,10 @@ where
     fn take(&mut self, fetched: Result<Vec<Delivery>, EngineError>, asked: Instant) -> Option<Ended> {
         let deliveries = match fetched {
             Ok(deliveries) => deliveries,
+            Err(error) if error.kind() == EngineErrorKind::Denied => {
+                (self.worker.tell)(&error.to_string());
+                return Some(Ended::Denied);
+            }
             Err(error) => {
                 if !self.complained {
                     (self.worker.tell)(&format!("{error}; trying again"));

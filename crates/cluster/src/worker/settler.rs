@@ -33,7 +33,7 @@ fn settle(desk: &Desk, engine: &dyn Engine, block: Vec<(u64, crate::engine::Sett
         return;
     }
     let (serials, settlements): (Vec<_>, Vec<_>) = block.into_iter().unzip();
-    let (mut known, mut unknown) = (Vec::new(), Vec::new());
+    let (mut known, mut unknown, mut refused) = (Vec::new(), Vec::new(), Vec::new());
     for (serial, result) in serials.into_iter().zip(engine.settle(&settlements)) {
         match result {
             Ok(()) => known.push(serial),
@@ -41,12 +41,13 @@ fn settle(desk: &Desk, engine: &dyn Engine, block: Vec<(u64, crate::engine::Sett
             // Telling it again would not help: the batch is gone, or the user may not.
             Err(error) => {
                 tell(&format!("the broker does not take the end of a job: {error}"));
-                known.push(serial);
+                refused.push(serial);
             }
         }
     }
     let has_failed = !unknown.is_empty();
     desk.settled(known.into_iter());
+    desk.refused(refused.into_iter());
     desk.unsettled(unknown.into_iter());
     if has_failed {
         desk.wait(TURN);
@@ -54,7 +55,8 @@ fn settle(desk: &Desk, engine: &dyn Engine, block: Vec<(u64, crate::engine::Sett
 }
 
 impl Settler {
-    /// Ends when everything is told, or after `time`. Returns for how many jobs it is not.
+    /// Ends when everything is told, or after `time`. Returns about how many jobs the broker has confirmed
+    /// nothing, those included whose ends it has refused.
     pub fn finish(self, time: Duration) -> usize {
         self.desk.close();
         let deadline = Instant::now() + time;
@@ -66,6 +68,6 @@ impl Settler {
             // It holds nothing that anything waits for, and ends with the process.
             false => drop(self.thread),
         }
-        self.desk.load().decided
+        self.desk.load().decided + self.desk.sums().refused
     }
 }

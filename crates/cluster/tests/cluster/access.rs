@@ -1,10 +1,9 @@
-//! Who may connect: users, tokens, TLS.
+//! Who may connect: users, tokens, credentials, TLS.
 
-use std::path::Path;
-use std::process::Command;
-
-use longshore_cluster::testing::{Server, programs};
+use longshore_cluster::testing::{Accounts, Certificates, Server, programs};
 use longshore_cluster::{Access, Engine, EngineErrorKind, Nats, Settings};
+
+use crate::support::wait_until;
 
 fn connect(access: Access) -> Result<Nats, EngineErrorKind> {
     Nats::connect(&access, &"test".parse().expect("a name")).map_err(|error| error.kind())
@@ -42,41 +41,68 @@ fn a_server_that_is_not_there_is_unreachable() {
     assert_eq!(connect(access).err(), Some(EngineErrorKind::Refused));
 }
 
-/// An authority and a certificate for this machine; `false` if there is no openssl.
-fn certify(directory: &Path) -> bool {
-    let script = "
-        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -days 30 \
-            -subj /CN=authority -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign &&
-        openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout server.key -out server.csr \
-            -subj /CN=127.0.0.1 &&
-        printf 'subjectAltName=IP:127.0.0.1,DNS:localhost\\nextendedKeyUsage=serverAuth,clientAuth' > ext &&
-        openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 30 -extfile ext -out server.pem";
-    let mut command = Command::new("sh");
-    command.args(["-c", script]).current_dir(directory).stderr(std::process::Stdio::null());
-    command.status().is_ok_and(|status| status.success())
+#[test]
+fn a_connection_is_encrypted_by_an_authority_of_ones_own() {
+    let (Some(own), Some(other)) = (Certificates::new(), Certificates::new()) else { return };
+    for program in programs() {
+        let server = Server::start(&program, &own.configuration(true));
+        let servers = server.url();
+        let trusting =
+            Access { servers: servers.clone(), authority: Some(own.authority()), ..Access::default() };
+        // The server asks for a certificate as well.
+        assert_eq!(connect(trusting.clone()).err(), Some(EngineErrorKind::Denied));
+        let known = Access { certificate: Some((own.certificate(), own.key())), ..trusting };
+        let engine = connect(known.clone()).expect("connected");
+        engine.create(&Settings::default()).expect("created");
+        // A certificate that no authority of this machine has signed; or only another one.
+        let untrusting = Access { authority: None, ..known.clone() };
+        assert_eq!(connect(untrusting).err(), Some(EngineErrorKind::Denied));
+        let wrong = Access { authority: Some(other.authority()), ..known.clone() };
+        assert_eq!(connect(wrong).err(), Some(EngineErrorKind::Denied));
+        let wrong = Access { certificate: Some((other.certificate(), other.key())), ..known };
+        assert_eq!(connect(wrong).err(), Some(EngineErrorKind::Denied));
+    }
 }
 
 #[test]
-fn a_connection_is_encrypted_by_an_authority_of_ones_own() {
+fn credentials_are_good_until_they_expire() {
     let directory = tempfile::tempdir().expect("a directory");
-    if !certify(directory.path()) {
-        return println!("notice: no openssl, the test of TLS passes over");
-    }
     let file = |name: &str| directory.path().join(name);
+    let accounts = Accounts::new();
+    accounts.write_credentials(&file("good"), None);
+    accounts.write_credentials(&file("expired"), Some(-60));
+    Accounts::new().write_credentials(&file("foreign"), None);
+    std::fs::write(file("garbage"), "no credentials").expect("written");
     for program in programs() {
-        let (certificate, key, authority) = (file("server.pem"), file("server.key"), file("ca.pem"));
-        let tls = format!(
-            "tls {{ cert_file: {certificate:?}, key_file: {key:?}, ca_file: {authority:?}, verify: true }}"
-        );
-        let server = Server::start(&program, &tls);
-        let servers = server.url();
-        let trusting = Access { servers: servers.clone(), authority: Some(authority), ..Access::default() };
-        // The server asks for a certificate as well.
-        assert!(connect(trusting.clone()).is_err());
-        let known = Access { certificate: Some((certificate, key)), ..trusting };
-        let engine = connect(known.clone()).expect("connected");
+        let server = Server::start(&program, accounts.configuration());
+        let access =
+            |name: &str| Access { servers: server.url(), credentials: Some(file(name)), ..Access::default() };
+        connect(access("good")).expect("connected").create(&Settings::default()).expect("created");
+        let kinds = ["expired", "foreign", "garbage", "none"].map(|name| connect(access(name)).err());
+        let (denied, refused) = (Some(EngineErrorKind::Denied), Some(EngineErrorKind::Refused));
+        assert_eq!(kinds, [denied, denied, refused, refused]);
+    }
+}
+
+#[test]
+fn a_user_whose_credentials_expire_is_denied_and_not_out_of_reach() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("credentials");
+    let accounts = Accounts::new();
+    for program in programs() {
+        let server = Server::start(&program, accounts.configuration());
+        // Long enough for a loaded machine to connect within.
+        accounts.write_credentials(&file, Some(8));
+        let access = Access { servers: server.url(), credentials: Some(file.clone()), ..Access::default() };
+        let engine = connect(access).expect("connected");
         engine.create(&Settings::default()).expect("created");
-        let untrusting = Access { authority: None, ..known };
-        assert!(connect(untrusting).is_err(), "a certificate that no authority of this machine has signed");
+        // While the client tries to connect anew, the server is out of reach.
+        wait_until("it is denied", || {
+            engine.counts().is_err_and(|error| {
+                let is_denied = error.kind() == EngineErrorKind::Denied;
+                assert!(!is_denied || error.to_string().contains("does not admit this user"), "{error}");
+                is_denied
+            })
+        });
     }
 }

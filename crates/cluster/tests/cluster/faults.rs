@@ -4,22 +4,30 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use longshore::Pool;
+use longshore::{CancelToken, Pool};
 use longshore_cluster::{
-    Batch, Context, Counts, Delivery, Engine, EngineError, EngineErrorKind, Entry, JobId, NewJob, Place,
-    Settings, Settlement, Table, Ticket, Worker,
+    Batch, Context, Counts, Delivery, Ended, Engine, EngineError, EngineErrorKind, Entry, Finished, JobId,
+    NewJob, Place, Settings, Settlement, Table, Ticket, Worker,
 };
 
 use crate::support::{Broker, Errand, Shelf, records, wait_until, writing};
 
 /// An engine behind a cable that can be cut.
 #[derive(Clone, Debug)]
-struct Cable {
+pub struct Cable {
     engine: Arc<dyn Engine>,
     is_cut: Arc<AtomicBool>,
 }
 
 impl Cable {
+    pub fn new(engine: Arc<dyn Engine>) -> Cable {
+        Cable { engine, is_cut: Arc::default() }
+    }
+
+    pub fn cut(&self, is_cut: bool) {
+        self.is_cut.store(is_cut, Ordering::SeqCst);
+    }
+
     fn through(&self) -> Result<&dyn Engine, EngineError> {
         // SeqCst: the test that cuts, and every thread that calls.
         match self.is_cut.load(Ordering::SeqCst) {
@@ -102,7 +110,7 @@ fn a_worker_that_is_cut_off_writes_nothing_and_another_does_its_jobs() {
         let batch = broker.batch();
         let lease = Duration::from_secs(1);
         batch.publish(&Settings { lease, replicas: 1 }, writing(6, 0)).expect("published");
-        let cable = Cable { engine: broker.engine(), is_cut: Arc::default() };
+        let cable = Cable::new(broker.engine());
         let of_cut = Batch::<Errand>::new(cable.clone());
         let pool = Pool::builder().workers(1).build().expect("a pool");
         let (began, has_begun) = std::sync::mpsc::channel();
@@ -123,10 +131,10 @@ fn a_worker_that_is_cut_off_writes_nothing_and_another_does_its_jobs() {
         let (cut, well) = std::thread::scope(|scope| {
             let cut = scope.spawn(|| cut.run(&of_cut).expect("it runs"));
             has_begun.recv_timeout(crate::support::PATIENCE).expect("it begins");
-            cable.is_cut.store(true, Ordering::SeqCst);
+            cable.cut(true);
             let well = scope.spawn(|| well.run(&batch).expect("it runs"));
             wait_until("all are done", || batch.status().expect("a status").done == 6);
-            cable.is_cut.store(false, Ordering::SeqCst);
+            cable.cut(false);
             (cut.join().expect("no panic"), well.join().expect("no panic"))
         });
         assert_eq!((cut.done, well.done), (0, 6), "{broker:?}: {cut:?}");
@@ -148,7 +156,7 @@ fn ends_that_the_broker_did_not_hear_of_are_told_again() {
         let shelf = Shelf::new(directory.path());
         let batch = broker.batch();
         batch.publish(&Settings::default(), writing(50, 0)).expect("published");
-        let cable = Cable { engine: broker.engine(), is_cut: Arc::default() };
+        let cable = Cable::new(broker.engine());
         let of_worker = Batch::<Errand>::new(cable.clone());
         let pool = Pool::builder().workers(2).build().expect("a pool");
         let (is_cut, of_shelf) = (Arc::clone(&cable.is_cut), shelf.clone());
@@ -164,7 +172,7 @@ fn ends_that_the_broker_did_not_hear_of_are_told_again() {
             let running = scope.spawn(|| worker.run(&of_worker).expect("it runs"));
             while !running.is_finished() {
                 std::thread::park_timeout(Duration::from_millis(30));
-                cable.is_cut.store(false, Ordering::SeqCst);
+                cable.cut(false);
             }
             running.join().expect("no panic")
         });
@@ -172,4 +180,43 @@ fn ends_that_the_broker_did_not_hear_of_are_told_again() {
         assert!(shelf.runs().values().all(|runs| *runs == 1), "{:?}", shelf.runs());
         assert_eq!(batch.status().expect("a status").done, 50);
     }
+}
+
+#[test]
+fn a_worker_that_cannot_tell_the_broker_counts_the_jobs() {
+    let broker = Broker::all().remove(0);
+    let batch = broker.batch();
+    batch.publish(&Settings::default(), writing(2, 0)).expect("published");
+    let cable = Cable::new(broker.engine());
+    let stop = CancelToken::new();
+    let pool = Pool::builder().workers(1).build().expect("a pool");
+    let (of_worker, stopped) = (cable.clone(), stop.clone());
+    let handler = move |_: Errand, _: &Context| {
+        of_worker.cut(true);
+        stopped.cancel();
+        Ok(Finished::default())
+    };
+    let report = Worker::new(&pool, handler).stop(&stop).run(&Batch::new(cable)).expect("it runs");
+    // One was done, the other given back, or done as well before the worker saw the stop.
+    assert_eq!((report.ended, report.done + report.returned), (Ended::Stopped, 2), "{report:?}");
+    assert_eq!((report.untold, report.unfinished), (2, 0), "{report:?}");
+    let status = batch.status().expect("a status");
+    assert_eq!((status.done, status.waiting + status.given_out), (0, 2), "{status}");
+}
+
+#[test]
+fn an_end_that_the_broker_refuses_is_not_confirmed() {
+    let broker = Broker::all().remove(0);
+    let batch = broker.batch();
+    batch.publish(&Settings::default(), writing(1, 0)).expect("published");
+    let stop = CancelToken::new();
+    let pool = Pool::builder().workers(1).build().expect("a pool");
+    let (of_handler, stopped) = (batch.clone(), stop.clone());
+    let handler = move |_: Errand, _: &Context| {
+        of_handler.delete().expect("deleted");
+        stopped.cancel();
+        Ok(Finished::default())
+    };
+    let report = Worker::new(&pool, handler).stop(&stop).run(&batch).expect("it runs");
+    assert_eq!((report.done, report.untold), (1, 1), "{report:?}");
 }

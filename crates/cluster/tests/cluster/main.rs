@@ -8,5 +8,9 @@ mod batches;
 mod engines;
 mod faults;
 #[cfg(feature = "testing")]
+mod options;
+#[cfg(feature = "testing")]
 mod processes;
+#[cfg(feature = "testing")]
+mod programs;
 mod support;

@@ -49,6 +49,8 @@ pub enum Deed {
     Aborts,
     /// Ends when it is told to.
     Forever,
+    /// Never ends, whatever it is told.
+    Deaf,
     /// Finds no place to write.
     FullDisk,
 }
@@ -107,6 +109,9 @@ impl Shelf {
                 context.wait(Duration::from_secs(3600));
                 Err(Fault::Attempt("it was told to end".into()))
             }
+            Deed::Deaf => loop {
+                std::thread::park_timeout(Duration::from_secs(3600));
+            },
             Deed::FullDisk => Err(Fault::Machine("no space left on device".into())),
         }
     }

@@ -13,7 +13,7 @@ use longshore_cli::beneath::Root;
 use longshore_cli::end::{Failure, OrFail, Status};
 use longshore_cli::{name, print, signals};
 use longshore_cluster::program::{
-    self, BrokerOptions, ExplainOptions, PushOptions, StatusOptions, WorkOptions,
+    self, BrokerOptions, ExplainOptions, PushOptions, StatusOptions, Waited, WorkOptions,
 };
 use longshore_cluster::{Context, Fault, Finished, Job, JobId};
 use longshore_resize::failure::Kind;
@@ -112,16 +112,16 @@ fn push(mut push: Push) -> Result<Status, Failure> {
         return Ok(stopped(&signals));
     }
     if push.push.replace {
-        batch.delete().or_failed()?;
+        batch.delete().map_err(program::failure)?;
     }
     let is_resumed = push.push.resume;
     let images = first.images.iter().cloned();
     let count = match is_resumed {
-        true => batch.republish(images).or_failed()?,
+        true => batch.republish(images).map_err(program::failure)?,
         false => batch
             .publish(&push.push.settings(), images)
             .context("--resume, --replace or --batch")
-            .or_failed()?,
+            .map_err(program::failure)?,
     };
     if push.list {
         list(&first.images).or_failed()?;
@@ -139,11 +139,11 @@ fn push(mut push: Push) -> Result<Status, Failure> {
             Plan::of(&push.cli, &stop).map_err(|_| anyhow::anyhow!("the outputs cannot be compared"))?;
         Ok(batch.republish(plan.images)?)
     };
-    let Some(status) = program::wait(&batch, &stop, missing).or_failed()? else {
+    let Some(Waited { status, missing }) = program::wait(PROGRAM, &batch, &stop, missing)? else {
         return Ok(stopped(&signals));
     };
-    print::say(&format!("{} done, {} dead letters", status.done, status.dead));
-    Ok(if failed > 0 || status.dead > 0 { Status::FAILED } else { Status::DONE })
+    print::say(&format!("{} done, {} dead letters, {missing} missing", status.done, status.dead));
+    Ok(if failed > 0 || status.dead > 0 || missing > 0 { Status::FAILED } else { Status::DONE })
 }
 
 fn stopped(signals: &signals::Signals) -> Status {

@@ -65,6 +65,10 @@ Exit status:
   0    everything was done
   1    some files failed (a named input that does not exist, too), or were not done because of --fail-fast
   2    nothing was begun: a bad option, inputs without an image, an output directory that cannot be written
+  69   push, work, status, retry, explain: the broker has stopped answering, or has not confirmed the ends of
+       jobs
+  75   work: jobs were left that still ran, because all threads are in jobs beyond --job-limit, or the time of
+       --grace was up
   124  some files were not started in time
   129, 130, 143
        SIGHUP, SIGINT, SIGTERM came before everything was done";

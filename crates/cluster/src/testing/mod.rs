@@ -4,6 +4,8 @@
 //! The servers are those that `LONGSHORE_NATS_SERVERS` names (paths, separated by colons), or else those that
 //! `.ci/cluster` has installed. Without any, a test says so and passes over.
 
+mod access;
+
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,6 +14,8 @@ use longshore_cli::process::{Running, Stream};
 use tempfile::TempDir;
 
 use crate::nats::{Access, Nats};
+
+pub use access::{Accounts, Certificates};
 
 /// A server on this machine, with a store in a temporary directory.
 #[derive(Debug)]
