@@ -53,9 +53,36 @@ pub fn need(file: u64, header: &Header, sizes: &Sizes, recipe: &Recipe) -> u64 {
     FIXED + decoding.max(resampling).max(encoding + kept) + if is_animated { source } else { 0 }
 }
 
-/// What an image costs in time, in a unit of its own: enough to begin with those that take longest.
+/// What an image costs in time, roughly in nanoseconds: enough to begin with those that take longest.
+///
+/// The factors fit the photographs of `examples/photos` at 400 and 1600 pixels. A progressive JPEG stores the
+/// coefficients of all its pixels and goes through them once for each scan.
 pub fn cost(file: u64, header: &Header, sizes: &Sizes) -> u64 {
     let area = |(width, height): (u32, u32)| u64::from(width) * u64::from(height);
-    // Decoding follows the bytes of a file more than its pixels.
-    24 * file + area(header.size) + 6 * area(sizes.to)
+    let (byte, pixel) = if header.is_progressive() { (60, 6) } else { (24, 1) };
+    byte * file + pixel * area(header.size) + 30 * area(sizes.to)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+    use crate::codec;
+    use crate::recipe::Limits;
+
+    #[test]
+    fn a_progressive_photograph_is_begun_before_a_sequential_one_with_more_bytes() {
+        let cost = |name: &str| {
+            let photos = concat!(env!("CARGO_MANIFEST_DIR"), "/../photos/");
+            let bytes = std::fs::read(format!("{photos}{name}.jpg")).expect("a photograph");
+            let header = codec::header(&mut Cursor::new(&bytes), &Limits::default()).expect("a header");
+            let size = (400, 300);
+            let sizes = Sizes { orientation: Orientation::UPRIGHT, from: header.size, to: size, stored: size };
+            (bytes.len(), cost(bytes.len() as u64, &header, &sizes))
+        };
+        let (sequential, progressive) = (cost("umang_by_Abhishek_Mudgal"), cost("Wine_by_Jakkub_Mede"));
+        assert!(sequential.0 > progressive.0, "{sequential:?} {progressive:?}");
+        assert!(sequential.1 < progressive.1, "{sequential:?} {progressive:?}");
+    }
 }

@@ -233,6 +233,11 @@ impl Header {
         }
     }
 
+    /// Whether it is a JPEG that becomes sharper scan by scan.
+    pub fn is_progressive(&self) -> bool {
+        matches!(&self.decoder, Decoder::Jpeg(jpeg) if jpeg.is_progressive)
+    }
+
     /// Bytes that the decoder has beside the decoded picture.
     pub fn decoder_bytes(&self, scale: Scale) -> u64 {
         match &self.decoder {
