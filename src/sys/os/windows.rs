@@ -254,10 +254,15 @@ fn relations(kind: LOGICAL_PROCESSOR_RELATIONSHIP) -> impl Iterator<Item = Relat
             break;
         }
     }
+    entries(bytes)
+}
+
+/// The entries of a list in the system's form. An entry that is cut off ends the list.
+fn entries(mut bytes: Vec<u8>) -> impl Iterator<Item = Relation> {
     std::iter::from_fn(move || {
         // Each entry begins with the kind and its own size.
         let size = u32::from_ne_bytes(bytes.get(4..8)?.try_into().ok()?) as usize;
-        if size < 8 || size > bytes.len() {
+        if size < HEAD || size > bytes.len() {
             return None;
         }
         let rest = bytes.split_off(size);
@@ -333,5 +338,91 @@ impl Relation {
             Some(GROUP_AFFINITY { Mask: mask, Group: group, Reserved: [0; 3] })
         };
         (0..active).map_while(of_group).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem::offset_of;
+
+    use super::*;
+
+    /// An entry of the system's list: `fields` are the offsets in the content and the bytes there.
+    fn entry(kind: LOGICAL_PROCESSOR_RELATIONSHIP, length: usize, fields: &[(usize, &[u8])]) -> Vec<u8> {
+        let mut bytes = vec![0; HEAD + length];
+        bytes[..4].copy_from_slice(&kind.to_ne_bytes());
+        bytes[4..HEAD].copy_from_slice(&((HEAD + length) as u32).to_ne_bytes());
+        for (offset, field) in fields {
+            bytes[HEAD + offset..HEAD + offset + field.len()].copy_from_slice(field);
+        }
+        bytes
+    }
+
+    /// The mask of some processors of one group, in the system's form.
+    fn mask(group: u16, processors: usize) -> Vec<u8> {
+        let mut bytes = vec![0; size_of::<GROUP_AFFINITY>()];
+        bytes[..size_of::<usize>()].copy_from_slice(&processors.to_ne_bytes());
+        bytes[size_of::<usize>()..][..2].copy_from_slice(&group.to_ne_bytes());
+        bytes
+    }
+
+    #[test]
+    fn processors_of_two_groups_have_different_names() {
+        let info = size_of::<PROCESSOR_GROUP_INFO>();
+        let first = offset_of!(GROUP_RELATIONSHIP, GroupInfo);
+        let active = offset_of!(PROCESSOR_GROUP_INFO, ActiveProcessorMask);
+        let groups = entry(
+            RelationGroup,
+            first + 2 * info,
+            &[
+                (offset_of!(GROUP_RELATIONSHIP, ActiveGroupCount), &2_u16.to_ne_bytes()),
+                (first + active, &0b111_usize.to_ne_bytes()),
+                (first + info + active, &0b101_usize.to_ne_bytes()),
+            ],
+        );
+        let cores: Vec<_> = entries(groups).flat_map(|r| r.groups()).collect();
+        let cores: Vec<_> = cores.iter().flat_map(cores_of_mask).collect();
+        assert_eq!(cores, [0, 1, 2, GROUP, GROUP + 2]);
+    }
+
+    #[test]
+    fn a_memory_node_may_have_processors_of_several_groups_or_none_counted() {
+        let first = offset_of!(NUMA_NODE_RELATIONSHIP, Anonymous);
+        let count = offset_of!(NUMA_NODE_RELATIONSHIP, GroupCount);
+        let length = first + 2 * size_of::<GROUP_AFFINITY>();
+        let (low, high) = (mask(0, 0b11), mask(3, 0b1));
+        let masks: [(usize, &[u8]); 2] = [(first, &low), (first + low.len(), &high)];
+        let counted = [masks[0], masks[1], (count, &2_u16.to_ne_bytes())];
+        let mut list = entry(RelationNumaNode, length, &counted);
+        list.extend(entry(RelationNumaNode, length, &masks));
+        let cores: Vec<_> = entries(list).map(|r| r.cores()).collect();
+        assert_eq!(cores, [vec![0, 1, 3 * GROUP], vec![0, 1]], "without a count there is one mask");
+    }
+
+    #[test]
+    fn a_list_that_is_cut_off_ends() {
+        let whole = entry(RelationProcessorCore, size_of::<PROCESSOR_RELATIONSHIP>(), &[]);
+        for length in 0..whole.len() {
+            let mut list = whole.clone();
+            list.extend(&whole[..length]);
+            assert_eq!(entries(list).count(), 1, "{length} bytes of the second entry");
+        }
+        let empty = entry(RelationProcessorCore, 0, &[]);
+        assert!(entries(vec![0; 64]).next().is_none(), "an entry without a length");
+        assert!(entries(empty).next().is_some_and(|r| r.cores().is_empty()));
+    }
+
+    /// A mask is of one group, so a set of cores of two groups is no mask.
+    #[test]
+    fn cores_of_two_groups_are_refused_and_change_nothing() {
+        let before = Os::thread_cores();
+        assert!(!Os::set_thread_cores(&[0, GROUP]) && !Os::set_thread_cores(&[]));
+        assert_eq!(Os::thread_cores(), before);
+    }
+
+    #[test]
+    fn the_loader_does_not_hold_its_lock_for_a_thread_that_runs() {
+        assert!(!Os::blocks_other_threads());
+        assert!(!std::thread::spawn(Os::blocks_other_threads).join().expect("no panic"));
     }
 }
