@@ -78,7 +78,8 @@ mod tests {
             let bytes = std::fs::read(format!("{photos}{name}.jpg")).expect("a photograph");
             let header = codec::header(&mut Cursor::new(&bytes), &Limits::default()).expect("a header");
             let size = (400, 300);
-            let sizes = Sizes { orientation: Orientation::UPRIGHT, from: header.size, to: size, stored: size };
+            let sizes =
+                Sizes { orientation: Orientation::UPRIGHT, from: header.size, to: size, stored: size };
             (bytes.len(), cost(bytes.len() as u64, &header, &sizes))
         };
         let (sequential, progressive) = (cost("umang_by_Abhishek_Mudgal"), cost("Wine_by_Jakkub_Mede"));
