@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 use std::ops::Deref;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::thread;
+use std::thread::{self, Thread};
 use std::time::Instant;
 
 use crate::base::error::SubmitErrorKind;
@@ -86,16 +86,23 @@ impl LaneState {
         self.passes == self.undecided
     }
 
-    /// Ends a pass that a closed pool has refused. If it was the last, returns all tasks, which the caller
-    /// discards by `discard_left` after it has released the lock.
-    fn give_up_pass(&mut self) -> VecDeque<Task> {
+    /// Gives up a pass that a closed pool has refused. A running task that wants to go on gets it. If it was
+    /// the last pass, the tasks are left over, and the caller ends them by `end_refused` after it has released
+    /// the lock.
+    fn give_up_pass(&mut self, limit: usize) -> Refused {
+        // Such a task may have come while the pass was about to be sent. Nothing else would wake it.
+        if self.passes <= limit {
+            if let Some(thread) = self.resumers.take_first() {
+                return Refused::Granted(thread);
+            }
+        }
         self.passes -= 1;
         if self.passes > 0 {
-            return VecDeque::new(); // the end of another pass discards them
+            return Refused::Ended; // the end of another pass discards the tasks
         }
         let left = std::mem::take(&mut self.tasks);
-        self.running += left.len(); // until `discard_left` has counted their ends
-        left
+        self.running += left.len(); // until `end_refused` has counted their ends
+        Refused::Left(left)
     }
 
     /// The number of entries without a pass.
@@ -108,6 +115,16 @@ impl LaneState {
     fn waiting_in_lane(&self) -> usize {
         self.without_pass().saturating_add_signed(-self.empty)
     }
+}
+
+/// What became of a pass that the pool has refused.
+enum Refused {
+    /// A running task has it, on this thread, which is to be unparked.
+    Granted(Thread),
+    /// There is one pass less.
+    Ended,
+    /// It was the last one, and these tasks are to be discarded.
+    Left(VecDeque<Task>),
 }
 
 /// What a pass has taken out of the lane.
@@ -221,18 +238,23 @@ impl<S: Intake + Send + Sync + 'static> LaneShared<S> {
         let pack = |place: &mut MaybeUninit<Task>, ()| _ = place.write(self.pass());
         // SAFETY: this `pack` writes the place and does not panic.
         if unsafe { self.pool.dispatch_apart(self.route, (), pack) }.is_err() {
-            let left = {
+            let refused = {
                 let mut state = self.lock();
                 state.sent -= 1;
-                state.give_up_pass()
+                state.give_up_pass(self.limit)
             };
-            self.discard_left(left);
+            self.end_refused(refused);
         }
     }
 
-    /// Discards the tasks that `give_up_pass` has returned. Called without the lock, because the drop of a
+    /// Does the rest for what `give_up_pass` has returned. Called without the lock, because the drop of a
     /// closure is user code.
-    fn discard_left(&self, left: VecDeque<Task>) {
+    fn end_refused(&self, refused: Refused) {
+        let left = match refused {
+            Refused::Granted(thread) => return thread.unpark(),
+            Refused::Ended => return,
+            Refused::Left(left) => left,
+        };
         for task in left {
             let discarded = task.discard(Unstarted::Cancelled);
             self.ended(Entry::of(&discarded));
@@ -524,9 +546,9 @@ impl<S: Intake + Send + Sync + 'static> Intake for LaneIntake<S> {
         let result = unsafe { lane.pool.dispatch_apart(lane.route, closure, pack) };
         if result.is_err() {
             let mut state = lane.lock();
-            let left = state.give_up_pass();
+            let refused = state.give_up_pass(lane.limit);
             lane.decide(state);
-            lane.discard_left(left);
+            lane.end_refused(refused);
         }
         result
     }
