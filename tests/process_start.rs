@@ -198,7 +198,9 @@ fn a_bad_environment_is_an_error_that_names_it() {
     let plays = child::plays(NAME, |value| {
         let error = Pool::new().expect_err("refused");
         match &error {
-            BuildError::InvalidEnvironment { value: named } => assert_eq!(named, value),
+            BuildError::InvalidEnvironment { variable, value: named } => {
+                assert_eq!((*variable, named.as_str()), ("LONGSHORE_THREADS", value));
+            }
             other => panic!("{other:?}"),
         }
         let message = error.to_string();

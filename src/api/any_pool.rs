@@ -64,7 +64,7 @@ use crate::submit::{batch, single};
 pub trait AnyPool: Start<Intake: PoolKind> + fmt::Debug + Sized + Send + Sync + 'static {
     /// Configures a pool of this kind. See [`Pool::builder`].
     fn builder() -> PoolBuilder<Self> {
-        PoolBuilder::new()
+        PoolBuilder::unset()
     }
 
     /// Runs `task`, without a handle. See [`Pool::execute`].

@@ -145,8 +145,15 @@ impl Default for PoolBuilder {
     }
 }
 
+impl PoolBuilder {
+    /// The same as [`Pool::builder`], which is the main name.
+    pub fn new() -> Self {
+        Self::unset()
+    }
+}
+
 impl<P> PoolBuilder<P> {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn unset() -> Self {
         PoolBuilder { settings: Settings::default(), pool: PhantomData }
     }
 
@@ -686,7 +693,7 @@ fn workers_from(value: &str) -> Result<Option<usize>, BuildError> {
         number => match number.parse() {
             Ok(0) => Ok(None),
             Ok(workers @ 1..=MAX_WORKERS) => Ok(Some(workers)),
-            _ => Err(BuildError::InvalidEnvironment { value: value.to_owned() }),
+            _ => Err(BuildError::InvalidEnvironment { variable: THREADS_VARIABLE, value: value.to_owned() }),
         },
     }
 }

@@ -94,6 +94,27 @@
 //! let both = pool.join(|| 1, || 2);
 //! ```
 //!
+//! # A `PullPool` has no loops and sorts
+//! ```
+//! use longshore::{AnyPool, Pool};
+//! # let pool = Pool::builder().workers(1).build().expect("starts");
+//! # let mut numbers = vec![2, 1];
+//! let even = pool.filter_map(&numbers, |n| (n % 2 == 0).then_some(*n));
+//! pool.sort(&mut numbers);
+//! ```
+//! ```compile_fail,E0277
+//! use longshore::{AnyPool, PullPool};
+//! # let pool = PullPool::builder().workers(1).build().expect("starts");
+//! # let numbers = vec![2, 1];
+//! let even = pool.filter_map(&numbers, |n| (n % 2 == 0).then_some(*n));
+//! ```
+//! ```compile_fail,E0277
+//! use longshore::{AnyPool, PullPool};
+//! # let pool = PullPool::builder().workers(1).build().expect("starts");
+//! # let mut numbers = vec![2, 1];
+//! pool.sort(&mut numbers);
+//! ```
+//!
 //! # A loop runs over a range of integers
 //! ```
 //! # let pool = longshore::Pool::builder().workers(1).build().expect("starts");

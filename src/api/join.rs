@@ -211,6 +211,9 @@ impl Pool {
     /// Calls `f` on a thread of this pool and returns its result. For code that depends on the thread: its
     /// stack, its name, or its core. Other code runs at less cost in [`Pool::enter`].
     ///
+    /// Unlike in rayon, this does not move parallel iterators to the pool: `v.par_iter()` within `f` runs on
+    /// rayon's own threads, unless the feature `rayon` moves it by `.on(&pool)`.
+    ///
     /// A worker of this pool, or an external thread that acts as a worker in [`Pool::enter`], calls `f` at
     /// once. Any other caller waits; a stand-in serves the pool of a worker of another pool meanwhile. A pool
     /// that is shut down, or that belongs to the parent of this forked process, has no threads, so the caller

@@ -100,7 +100,7 @@ impl PullPool {
     /// # Ok::<(), longshore::BuildError>(())
     /// ```
     pub fn builder() -> PoolBuilder<PullPool> {
-        PoolBuilder::new()
+        PoolBuilder::unset()
     }
 }
 

@@ -76,6 +76,8 @@ pub enum BuildError {
     },
     /// The environment variable `LONGSHORE_THREADS` does not hold a number of workers.
     InvalidEnvironment {
+        /// The name of the variable.
+        variable: &'static str,
         /// The value of the variable.
         value: String,
     },
@@ -163,8 +165,8 @@ impl fmt::Display for BuildError {
             Self::TooManyStandIns { asked, max } => {
                 write!(f, "{asked} stand-ins requested, the limit is {max}")
             }
-            Self::InvalidEnvironment { value } => {
-                write!(f, "LONGSHORE_THREADS is {value:?}, not a number of workers from 1 to 4096")
+            Self::InvalidEnvironment { variable, value } => {
+                write!(f, "{variable} is {value:?}, not a number of workers from 1 to 4096")
             }
             Self::InvalidThreadName { name } => {
                 write!(f, "the thread name {name:?} contains a NUL character")
@@ -294,7 +296,9 @@ impl fmt::Display for SubmitErrorKind {
             Self::Full => "the queue is full",
             Self::Forked => FORKED,
             Self::NoSuchWorker { worker } => return write!(f, "the pool has no worker {worker}"),
-            Self::NoPool => "this thread is not a worker of any pool, and there is no global pool for it",
+            Self::NoPool => {
+                "this thread has no pool, and the global pool cannot be used (`Pool::global()` says why)"
+            }
             Self::TimedOut => "the queue was full for the whole time",
             Self::Overweight => "the task weighs more than the budget of the pool",
         })

@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 use std::ops::Deref;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::thread::{self, Thread};
+use std::thread;
 use std::time::Instant;
 
 use crate::base::error::SubmitErrorKind;
@@ -86,23 +86,23 @@ impl LaneState {
         self.passes == self.undecided
     }
 
-    /// Gives up a pass that a closed pool has refused. A running task that wants to go on gets it. If it was
-    /// the last pass, the tasks are left over, and the caller ends them by `end_refused` after it has released
-    /// the lock.
-    fn give_up_pass(&mut self, limit: usize) -> Refused {
-        // Such a task may have come while the pass was about to be sent. Nothing else would wake it.
+    /// Ends a pass that a closed pool has refused, or gives it to a running task that wants to go on: such a
+    /// task may have come while the pass was on its way, and nothing else would wake it. If the pass was the
+    /// last, returns all tasks, which the caller discards by `discard_left` after it has released the lock.
+    fn give_up_pass(&mut self, limit: usize) -> VecDeque<Task> {
         if self.passes <= limit {
             if let Some(thread) = self.resumers.take_first() {
-                return Refused::Granted(thread);
+                thread.unpark();
+                return VecDeque::new();
             }
         }
         self.passes -= 1;
         if self.passes > 0 {
-            return Refused::Ended; // the end of another pass discards the tasks
+            return VecDeque::new(); // the end of another pass discards them
         }
         let left = std::mem::take(&mut self.tasks);
-        self.running += left.len(); // until `end_refused` has counted their ends
-        Refused::Left(left)
+        self.running += left.len(); // until `discard_left` has counted their ends
+        left
     }
 
     /// The number of entries without a pass.
@@ -115,16 +115,6 @@ impl LaneState {
     fn waiting_in_lane(&self) -> usize {
         self.without_pass().saturating_add_signed(-self.empty)
     }
-}
-
-/// What became of a pass that the pool has refused.
-enum Refused {
-    /// A running task has it, on this thread, which is to be unparked.
-    Granted(Thread),
-    /// There is one pass less.
-    Ended,
-    /// It was the last one, and these tasks are to be discarded.
-    Left(VecDeque<Task>),
 }
 
 /// What a pass has taken out of the lane.
@@ -238,23 +228,18 @@ impl<S: Intake + Send + Sync + 'static> LaneShared<S> {
         let pack = |place: &mut MaybeUninit<Task>, ()| _ = place.write(self.pass());
         // SAFETY: this `pack` writes the place and does not panic.
         if unsafe { self.pool.dispatch_apart(self.route, (), pack) }.is_err() {
-            let refused = {
+            let left = {
                 let mut state = self.lock();
                 state.sent -= 1;
                 state.give_up_pass(self.limit)
             };
-            self.end_refused(refused);
+            self.discard_left(left);
         }
     }
 
-    /// Does the rest for what `give_up_pass` has returned. Called without the lock, because the drop of a
+    /// Discards the tasks that `give_up_pass` has returned. Called without the lock, because the drop of a
     /// closure is user code.
-    fn end_refused(&self, refused: Refused) {
-        let left = match refused {
-            Refused::Granted(thread) => return thread.unpark(),
-            Refused::Ended => return,
-            Refused::Left(left) => left,
-        };
+    fn discard_left(&self, left: VecDeque<Task>) {
         for task in left {
             let discarded = task.discard(Unstarted::Cancelled);
             self.ended(Entry::of(&discarded));
@@ -546,9 +531,9 @@ impl<S: Intake + Send + Sync + 'static> Intake for LaneIntake<S> {
         let result = unsafe { lane.pool.dispatch_apart(lane.route, closure, pack) };
         if result.is_err() {
             let mut state = lane.lock();
-            let refused = state.give_up_pass(lane.limit);
+            let left = state.give_up_pass(lane.limit);
             lane.decide(state);
-            lane.end_refused(refused);
+            lane.discard_left(left);
         }
         result
     }

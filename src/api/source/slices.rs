@@ -52,8 +52,8 @@ impl<'a, T: Send> Source for &'a mut [T] {
 
 /// Makes references to values that hold a slice sources of its items.
 macro_rules! slice_holders {
-    ($([$($generic:tt)*] $holder:ty, $bound:ident, $slice:ty;)*) => {$(
-        impl<'a, T: $bound, $($generic)*> IntoSource for $holder {
+    ($([$($generic:tt)*] $holder:ty, $slice:ty;)*) => {$(
+        impl<$($generic)*> IntoSource for $holder {
             type Item = <$slice as Source>::Item;
             type Source = $slice;
 
@@ -66,13 +66,20 @@ macro_rules! slice_holders {
 }
 
 slice_holders! {
-    [] &'a Vec<T>, Sync, &'a [T];
-    [] &'a mut Vec<T>, Send, &'a mut [T];
-    [const N: usize] &'a [T; N], Sync, &'a [T];
-    [const N: usize] &'a mut [T; N], Send, &'a mut [T];
-    [] &'a Box<[T]>, Sync, &'a [T];
-    [] &'a mut Box<[T]>, Send, &'a mut [T];
-    [] &'a Arc<[T]>, Sync, &'a [T];
+    ['a, T: Sync] &'a Vec<T>, &'a [T];
+    ['a, T: Send] &'a mut Vec<T>, &'a mut [T];
+    ['a, T: Sync, const N: usize] &'a [T; N], &'a [T];
+    ['a, T: Send, const N: usize] &'a mut [T; N], &'a mut [T];
+    ['a, T: Sync] &'a Box<[T]>, &'a [T];
+    ['a, T: Send] &'a mut Box<[T]>, &'a mut [T];
+    ['a, T: Sync] &'a Arc<[T]>, &'a [T];
+    // What `&v` and `&mut v` are where `v` is a reference itself, for example a parameter of a function.
+    ['a, T: Sync] &'a &[T], &'a [T];
+    ['a, T: Sync] &'a &mut [T], &'a [T];
+    ['a, T: Send] &'a mut &mut [T], &'a mut [T];
+    ['a, T: Sync] &'a &Vec<T>, &'a [T];
+    ['a, T: Sync] &'a &mut Vec<T>, &'a [T];
+    ['a, T: Send] &'a mut &mut Vec<T>, &'a mut [T];
 }
 
 /// Splits a slice into chunks of `size` items for a loop. The last chunk may be shorter.

@@ -165,3 +165,20 @@ fn elements_that_no_part_hands_out_are_dropped_once() {
     drop(block);
     assert_eq!(std::rc::Rc::strong_count(&element), 1);
 }
+
+#[test]
+fn references_to_slices_and_vectors_that_are_references_are_sources() {
+    fn items<'a, I: IntoSource<Item = &'a u8>>(source: I) -> Vec<u8> {
+        drain(source.into_source()).into_iter().copied().collect()
+    }
+    fn changed<'a, I: IntoSource<Item = &'a mut u8>>(source: I) {
+        drain(source.into_source()).into_iter().for_each(|item| *item += 1);
+    }
+    let mut vector = vec![1, 2, 3];
+    changed(&mut &mut vector[..]);
+    changed(&mut &mut vector);
+    assert_eq!(items(&&mut vector[..]), [3, 4, 5]);
+    assert_eq!(items(&&mut vector), [3, 4, 5]);
+    assert_eq!(items(&&vector[..]), [3, 4, 5]);
+    assert_eq!(items(&&vector), [3, 4, 5]);
+}
