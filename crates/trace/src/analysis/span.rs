@@ -61,7 +61,7 @@ impl Span {
 
     /// Measures them.
     pub fn measure(run: &Run, burden: Nanos) -> Span {
-        let work = run.tasks.iter().map(|task| task.own).sum();
+        let work = run.tasks.iter().filter(|task| task.has_run()).map(|task| task.own).sum();
         let steps = Step::all(run);
         let mut chains = Chains::new(run, Forks::Balanced, 0);
         let last = chains.follow(&steps);

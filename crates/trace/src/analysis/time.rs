@@ -133,7 +133,9 @@ pub fn worker_times(run: &Run, sleeps: &[Sleep], window: (Nanos, Nanos)) -> Vec<
         } else {
             run.fragments_of(i as u32).map(|(begin, end)| clipped(begin, end, window)).sum()
         };
-        all[task.track as usize].add(Class::Running, own);
+        // To find out that a task has expired, and to discard it, is no work of the program.
+        let class = if task.has_run() { Class::Running } else { Class::Own };
+        all[task.track as usize].add(class, own);
         tasks[task.track as usize] += 1;
     }
     for (times, track) in all.iter_mut().zip(&run.tracks) {

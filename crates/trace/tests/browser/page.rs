@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use longshore_trace::analysis::{Analysis, CLASSES, part, part_window};
 use longshore_trace::export::{write_page, write_page_at};
-use longshore_trace::run::Run;
+use longshore_trace::run::{Cpu, Outcome, Run};
 use serde_json::json;
 
 use crate::cdp::Browser;
@@ -55,6 +55,39 @@ fn the_page_agrees_with_the_analysis_at_one_and_at_64_workers() {
         browser.until("longshore.view.stats.to > 0");
         browser.picture(&format!("fib-{workers}"));
     }
+    fine(&browser);
+}
+
+/// Discarding a task is the pool's own work, and what the kernel takes may have been any work of the thread.
+#[test]
+fn discarded_tasks_and_lost_processor_time_are_classed_as_in_the_report() {
+    let Some(mut browser) = Browser::start(1400, 1000) else { return };
+    let mut run = run(&fib(12, 4_000), 4);
+    run.tasks.iter_mut().step_by(3).for_each(|task| task.outcome = Outcome::Unstarted);
+    let (begin, end) = run.window();
+    for (share, track) in run.tracks.iter_mut().enumerate() {
+        let used = (end - begin) / 4 * share as u64;
+        track.cpu = vec![Cpu { begin, end, used, voluntary: 0, involuntary: 1 }];
+    }
+    show(&mut browser, &run);
+    agrees(&mut browser, &run, 1.0);
+    fine(&browser);
+}
+
+/// The recording of a program that has really run, such as `resize --trace run.lsr`, is named by
+/// `LONGSHORE_RECORDING`. The gate names one; without the variable there is nothing to show.
+#[test]
+fn the_page_of_a_recorded_program_agrees_with_the_statistics_of_its_pool() {
+    let Some(path) = std::env::var_os("LONGSHORE_RECORDING") else {
+        return println!("notice: LONGSHORE_RECORDING names no recording, skipped");
+    };
+    let Some(mut browser) = Browser::start(1400, 1000) else { return };
+    let run = read(&std::fs::read(path).expect("a recording"));
+    show(&mut browser, &run);
+    agrees(&mut browser, &run, 1.0);
+    let counted: usize = run.stats.get("ended").expect("the pool says it").parse().expect("a number");
+    assert_eq!(run.tasks.iter().filter(|task| task.has_run() && !task.is_fork()).count(), counted);
+    browser.picture("recorded");
     fine(&browser);
 }
 

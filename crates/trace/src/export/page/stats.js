@@ -21,13 +21,15 @@ function rankLabels() {
   if (order.length >= SLOTS) LABEL_OF_SLOT.push(order.length === SLOTS ? order[SLOTS - 1] : -1);
 }
 
-// For each block of tasks of a track: what came before by label, the last end, the longest task.
+// For each block of tasks of a track: what came before by label, and of tasks that were discarded; the last end,
+// the longest task.
 function sumTasks(track) {
   const slots = LABEL_OF_SLOT.length,
     blocks = Math.ceil(track.count / BLOCK);
   track.blocks = blocks;
   track.time = new Float64Array((blocks + 1) * slots);
   track.tasks = new Float64Array((blocks + 1) * slots);
+  track.discarded = new Float64Array(blocks + 1);
   track.lastEnd = new Float64Array(blocks);
   track.longest = new Float64Array(blocks);
   for (let block = 0; block < blocks; block++) {
@@ -36,10 +38,14 @@ function sumTasks(track) {
       track.time[at + slot] = track.time[at - slots + slot];
       track.tasks[at + slot] = track.tasks[at - slots + slot];
     }
+    track.discarded[block + 1] = track.discarded[block];
     const end = Math.min(track.count, (block + 1) * BLOCK);
     for (let i = track.first + block * BLOCK; i < track.first + end; i++) {
       track.lastEnd[block] = Math.max(track.lastEnd[block], T.end[i]);
-      if (!HAS_RUN(i)) continue;
+      if (!HAS_RUN(i)) {
+        track.discarded[block + 1] += T.own[i];
+        continue;
+      }
       track.time[at + SLOT_OF[T.label[i]]] += T.own[i];
       track.tasks[at + SLOT_OF[T.label[i]]] += 1;
       track.longest[block] = Math.max(track.longest[block], T.own[i]);
@@ -87,16 +93,18 @@ function addBefore(track, x, sign, sums) {
     sums.tasks[slot] += sign * track.tasks[block * slots + slot];
     sums.classes[CLASS.run] += sign * track.time[block * slots + slot];
   }
+  // Discarding a task is the pool's own work.
+  sums.classes[CLASS.own] += sign * track.discarded[block];
   for (let i = track.first + block * BLOCK; i < track.first + stop; i++) {
-    sums.classes[CLASS.run] += sign * (HAS_RUN(i) ? T.own[i] : 0);
+    sums.classes[HAS_RUN(i) ? CLASS.run : CLASS.own] += sign * T.own[i];
     if (!HAS_RUN(i)) continue;
     sums.time[SLOT_OF[T.label[i]]] += sign * T.own[i];
     sums.tasks[SLOT_OF[T.label[i]]] += sign;
   }
   crossing(track, x, (i) => {
-    if (!HAS_RUN(i)) return;
     const after = (T.own[i] * (T.end[i] - x)) / (T.end[i] - T.begin[i]);
-    sums.classes[CLASS.run] -= sign * after;
+    sums.classes[HAS_RUN(i) ? CLASS.run : CLASS.own] -= sign * after;
+    if (!HAS_RUN(i)) return;
     sums.time[SLOT_OF[T.label[i]]] -= sign * after;
   });
   const gaps = track.gaps,
@@ -110,14 +118,18 @@ function addBefore(track, x, sign, sums) {
     sums.classes[gaps.cls[gap - 1]] -= sign * (gaps.end[gap - 1] - x);
 }
 
-// What the kernel took, which counts as running until here.
+// What the kernel took, which counts as running until here, or as what the pool does itself.
 function takeMissing(track, from, to, classes) {
   for (const sample of track.missing) {
     const inside = Math.min(to, sample.end) - Math.max(from, sample.begin);
     if (inside <= 0) continue;
-    const lost = Math.min(classes[CLASS.run], (sample.lost * inside) / (sample.end - sample.begin));
-    classes[CLASS.run] -= lost;
-    classes[sample.cls] += lost;
+    let left = (sample.lost * inside) / (sample.end - sample.begin);
+    for (const cls of [CLASS.run, CLASS.own, CLASS.vain, CLASS.found]) {
+      const lost = Math.min(classes[cls], left);
+      classes[cls] -= lost;
+      classes[sample.cls] += lost;
+      left -= lost;
+    }
   }
 }
 
