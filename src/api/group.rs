@@ -186,13 +186,12 @@ where
         let pool = self.intake.handle_pool_id();
         let pack = |task, extras, conditions| pack::pack_adapted(pool, task, adapter, extras, conditions);
         let submitted = single::finish_submit_packed(&*self.intake, admitted, permit, options, task, pack);
-        let left = submitted.map(|Submission { handle, left }| {
+        let submitted = submitted.map(|Submission { handle, rest }| {
             list.handles.push_back(handle);
-            left
+            rest
         });
         drop(list);
-        admitted.go_on();
-        left?.into_iter().for_each(|task| admission::run_or_drop(&*self.intake, admitted, task));
+        submitted.inspect_err(|_| admitted.go_on())?.finish(&*self.intake, admitted);
         Ok(())
     }
 

@@ -61,6 +61,11 @@ impl Admitted {
         matches!(self, Admitted::Enqueue | Admitted::EnqueueLate(_))
     }
 
+    /// Whether the task holds a permit, or is queued in a pool that needs none.
+    pub fn has_permit(self) -> bool {
+        !matches!(self, Admitted::RunInline | Admitted::Drop)
+    }
+
     /// Called when the task has been queued or refused, without a lock.
     #[inline]
     pub fn go_on(self) {

@@ -21,7 +21,7 @@ use std::thread;
 use std::time::Instant;
 
 use crate::base::error::SubmitErrorKind;
-use crate::base::unwind::{self, Payload};
+use crate::base::unwind::Payload;
 use crate::runtime::backlog::Backlog;
 use crate::runtime::control::Phase;
 use crate::runtime::core::{self, Core};
@@ -241,9 +241,9 @@ impl<S: Intake + Send + Sync + 'static> LaneShared<S> {
     /// closure is user code.
     fn discard_left(&self, left: VecDeque<Task>) {
         for task in left {
-            let discarded = task.discard(Unstarted::Cancelled);
-            self.ended(Entry::of(&discarded));
-            unwind::drop_silently(discarded);
+            // No queue of the pool has counted it.
+            let is_task = self.pool.discard_unqueued(task) > 0;
+            self.ended(if is_task { Entry::Task } else { Entry::Empty });
         }
     }
 

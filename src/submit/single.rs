@@ -317,9 +317,8 @@ where
     let pool = intake.handle_pool_id();
     let pack = |task, extras, conditions| pack::pack_with_options(pool, task, extras, conditions);
     let submitted = finish_submit_packed(intake, admitted, permit, options, task, pack);
-    admitted.go_on();
-    let Submission { handle, left } = submitted?;
-    left.into_iter().for_each(|task| run_or_drop(intake, admitted, task));
+    let Submission { handle, rest } = submitted.inspect_err(|_| admitted.go_on())?;
+    rest.finish(intake, admitted);
     Ok(handle)
 }
 
@@ -327,13 +326,31 @@ where
 pub struct Submission<R> {
     /// The handle of the task.
     pub handle: JoinHandle<R>,
-    /// The task, if it was not queued: the caller passes it to [`run_or_drop`].
-    pub left: Option<Task>,
+    /// What is still to be done for it.
+    pub rest: Rest,
+}
+
+/// What is still to be done for a submitted task, by [`Rest::finish`].
+#[must_use]
+pub struct Rest {
+    /// The task, if it was not queued.
+    left: Option<Task>,
+    /// The task, if it is to end as soon as its conditions fail.
+    watched: Option<Arc<dyn Pending>>,
+}
+
+impl Rest {
+    /// Does it. The caller holds no lock, because this may call code of the task and of other tasks.
+    pub fn finish(self, intake: &impl Intake, admitted: Admitted) {
+        self.watched.iter().for_each(|pending| watch(intake, pending));
+        admitted.go_on();
+        self.left.into_iter().for_each(|task| run_or_drop(intake, admitted, task));
+    }
 }
 
 /// Packs an admitted task with options by `pack`, which must not panic, and queues it if it is to be queued.
 /// Calls no code of the task, so that the caller may hold a lock. Without the lock the caller then calls
-/// [`Admitted::go_on`].
+/// [`Rest::finish`], or [`Admitted::go_on`] if the task was refused.
 pub fn finish_submit_packed<F, R>(
     intake: &impl Intake,
     admitted: Admitted,
@@ -363,7 +380,10 @@ pub fn finish_submit_packed<F, R>(
     };
     let (handle, pending) = handle.expect("an accepted task was packed");
     let handle = JoinHandle::new(handle);
-    let Some(pending) = pending else { return Ok(Submission { handle, left }) };
-    watch(intake, &pending);
-    Ok(Submission { handle: handle.with_conditions(pending), left })
+    let Some(pending) = pending else {
+        return Ok(Submission { handle, rest: Rest { left, watched: None } });
+    };
+    // A task that runs or is dropped at once has no permit, which its end would release.
+    let watched = admitted.has_permit().then(|| pending.clone());
+    Ok(Submission { handle: handle.with_conditions(pending), rest: Rest { left, watched } })
 }

@@ -1,12 +1,13 @@
 //! Bounded pools: each overflow policy, the exactness of the capacity, and tasks that submit to their own
 //! full pool.
 
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use longshore::{JoinError, JoinHandle, OnFull, SubmitErrorKind};
+use longshore::{CancelToken, Group, JoinError, JoinHandle, OnFull, SubmitErrorKind};
 
 use super::*;
 use crate::support::{Gate, Hits, PATIENCE, assert_quiescent, quiet_panic, wait_until};
@@ -383,5 +384,31 @@ fn two_full_pools_that_submit_to_each_other() {
             wait_until("its tasks have dropped their pool", || Arc::strong_count(rig.pool()) == 1);
             rig.finish();
         }
+    }
+}
+
+#[test]
+fn a_task_that_is_over_when_it_comes_adds_no_place_to_a_full_pool() {
+    for on_full in [OnFull::Drop, OnFull::CallerRuns] {
+        let (rig, gate) = full(1, 2, on_full);
+        let token = CancelToken::new();
+        token.cancel();
+        let group: Group<(), Infallible, Pool> = rig.group();
+        group.cancel();
+        for _ in 0..3 {
+            let cancelled = rig.task().token(&token).submit(|| panic!("it was cancelled")).expect("taken");
+            assert!(matches!(cancelled.join(), Err(JoinError::Cancelled | JoinError::Dropped)));
+            let late =
+                rig.task().start_within(Duration::ZERO).submit(|| panic!("it is late")).expect("taken");
+            assert!(matches!(late.join(), Err(JoinError::Expired | JoinError::Dropped)));
+            group.submit(|| panic!("the group is cancelled")).expect("taken");
+            assert!(matches!(rig.try_execute(|| ()), Err(refused) if refused.kind == SubmitErrorKind::Full));
+        }
+        assert_eq!(group.join_all().len(), 3);
+        let stats = assert_quiescent(&rig);
+        assert_eq!((stats.waiting, stats.running), (2, 1), "{stats:?}");
+        gate.open();
+        // The conservation sum is checked at the end.
+        assert_eq!(rig.finish().submitted, 12);
     }
 }

@@ -179,3 +179,32 @@ fn joined_inside_a_task_of_a_pool_of_one() {
     assert_eq!(rig.submit(outer).expect("open").join().expect("runs"), 1225);
     rig.finish();
 }
+
+/// The closure of a task that never starts is dropped by the thread that submits it. Its drop may use the
+/// group.
+#[test]
+fn a_cancelled_group_drops_a_closure_that_submits_to_the_group() {
+    struct Retry(Group<u32, Infallible, Pool>);
+
+    impl Drop for Retry {
+        fn drop(&mut self) {
+            self.0.submit(|| 2).expect("open");
+        }
+    }
+
+    let rig = Rig::new(1);
+    let gate = Gate::new();
+    gate.hold(&rig, 1);
+    let group: Group<u32, Infallible, Pool> = rig.group();
+    group.cancel();
+    let retry = Retry(group.clone());
+    group
+        .submit(move || {
+            let _retry = &retry;
+            1
+        })
+        .expect("open");
+    assert_eq!(group.join_all().len(), 2);
+    gate.open();
+    rig.finish();
+}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use longshore::{BuildError, Priority, SubmitErrorKind};
+use longshore::{BuildError, JoinError, Priority, SubmitErrorKind};
 
 use super::*;
 use crate::support::{Census, Gate, Hits, quiet_panic, wait_until};
@@ -183,4 +183,33 @@ fn bad_limits_and_extreme_options() {
     assert_eq!(lane.submit(|| 8).expect("open").join().expect("runs"), 8);
     assert!(format!("{lane:?}").contains("limit"));
     rig.finish();
+}
+
+#[test]
+fn a_pool_that_is_stopped_counts_the_tasks_that_wait_in_its_lanes() {
+    for (limit, cancelled_before) in [(1, 0), (1, 2), (1, 10), (3, 0), (3, 10)] {
+        let rig = Rig::new(1);
+        let gate = Gate::new();
+        gate.hold(&rig, 1);
+        let lane = rig.lane(limit).build().expect("a limit");
+        let handles: Vec<_> = (0..10).map(|_| lane.submit(|| ()).expect("open")).collect();
+        handles[..cancelled_before].iter().for_each(|handle| assert!(handle.cancel()));
+        assert_eq!(rig.stats().submitted, 11);
+        let probes = AtomicUsize::new(0);
+        let discarded = thread::scope(|scope| {
+            let stop = scope.spawn(|| rig.shutdown_now().expect("shuts down"));
+            let is_closed = || rig.execute(|| ()).map(|()| probes.fetch_add(1, Ordering::Relaxed)).is_err();
+            wait_until("the pool is closed", is_closed);
+            gate.open();
+            stop.join().expect("no panic")
+        });
+        let probes = probes.into_inner() as u64;
+        assert_eq!(discarded, probes + 10 - cancelled_before as u64);
+        assert!(handles.into_iter().all(|handle| matches!(handle.join(), Err(JoinError::Cancelled))));
+        let stats = rig.finish();
+        let counts = (stats.submitted - probes, stats.cancelled - probes, stats.completed);
+        assert_eq!(counts, (11, 10, 1), "{stats:?}");
+        let lane = lane.stats();
+        assert_eq!((lane.submitted, lane.finished, lane.waiting + lane.running), (10, 10, 0), "{lane:?}");
+    }
 }
