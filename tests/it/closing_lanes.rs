@@ -84,7 +84,7 @@ fn a_pass_that_a_closed_pool_refuses_goes_to_the_task_that_wants_to_go_on() {
         thread::Builder::new().name(held.into()).spawn_scoped(scope, produce).expect("a thread");
         gate.wait_for(1);
         other.open();
-        thread::sleep(HEAD_START);
+        assert!(waiting.join_timeout(HEAD_START).is_none(), "the producer has the pass");
         let pool = rig.pool();
         scope.spawn(move || pool.shutdown().expect("shuts down"));
         wait_until("the pool is closed", || rig.execute(|| ()).is_err());
