@@ -476,9 +476,9 @@ impl Pool {
     /// Keeps the workers from starting tasks until [`Pool::resume`]. Returns whether the pool is paused now:
     /// `false` if it is shut down, and in a forked child.
     ///
-    /// Running tasks continue, and so do the tasks that they wait for. A worker that is just about to start a
-    /// task may still start it. The pool accepts tasks as before. Repeated calls have no effect. A shutdown
-    /// ends the pause.
+    /// Running tasks continue, and so do the tasks that they wait for, except tasks of a [lane](Pool::lane):
+    /// these wait until the pool resumes. A worker that is just about to start a task may still start it. The
+    /// pool accepts tasks as before. Repeated calls have no effect. A shutdown ends the pause.
     ///
     /// Joins, loops and scopes that an external thread calls may run on that thread meanwhile.
     ///
