@@ -327,19 +327,19 @@ pub struct Submission<R> {
     /// The handle of the task.
     pub handle: JoinHandle<R>,
     /// What is still to be done for it.
-    pub rest: Rest,
+    pub rest: RemainingSteps,
 }
 
-/// What is still to be done for a submitted task, by [`Rest::finish`].
+/// What is still to be done for a submitted task, by [`RemainingSteps::finish`].
 #[must_use]
-pub struct Rest {
+pub struct RemainingSteps {
     /// The task, if it was not queued.
     left: Option<Task>,
     /// The task, if it is to end as soon as its conditions fail.
     watched: Option<Arc<dyn Pending>>,
 }
 
-impl Rest {
+impl RemainingSteps {
     /// Does it. The caller holds no lock, because this may call code of the task and of other tasks.
     pub fn finish(self, intake: &impl Intake, admitted: Admitted) {
         self.watched.iter().for_each(|pending| watch(intake, pending));
@@ -350,7 +350,7 @@ impl Rest {
 
 /// Packs an admitted task with options by `pack`, which must not panic, and queues it if it is to be queued.
 /// Calls no code of the task, so that the caller may hold a lock. Without the lock the caller then calls
-/// [`Rest::finish`], or [`Admitted::go_on`] if the task was refused.
+/// [`RemainingSteps::finish`], or [`Admitted::go_on`] if the task was refused.
 pub fn finish_submit_packed<F, R>(
     intake: &impl Intake,
     admitted: Admitted,
@@ -381,9 +381,9 @@ pub fn finish_submit_packed<F, R>(
     let (handle, pending) = handle.expect("an accepted task was packed");
     let handle = JoinHandle::new(handle);
     let Some(pending) = pending else {
-        return Ok(Submission { handle, rest: Rest { left, watched: None } });
+        return Ok(Submission { handle, rest: RemainingSteps { left, watched: None } });
     };
     // A task that runs or is dropped at once has no permit, which its end would release.
     let watched = admitted.has_permit().then(|| pending.clone());
-    Ok(Submission { handle: handle.with_conditions(pending), rest: Rest { left, watched } })
+    Ok(Submission { handle: handle.with_conditions(pending), rest: RemainingSteps { left, watched } })
 }
