@@ -9,13 +9,13 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use longshore::{AnyPool, CancelToken, IdleError, Pool, PullPool};
+use longshore::{AnyPool, CancelToken, IdleError, Pool, Priority, PullPool};
 use rand::RngExt;
 
 #[path = "support/mod.rs"]
 mod support;
 
-use support::{AnyRig, Gate, rng, scaled, seed};
+use support::{AnyRig, Gate, rng, scaled, seed, wait_until};
 
 /// A task that submits `children` tasks, each of which does the same with one less level.
 fn tree(levels: u32, children: u32, ended: Arc<AtomicU64>) {
@@ -110,15 +110,22 @@ fn who_may_not_wait<P: AnyPool>() {
     // it.
     let other = Arc::new(AnyRig::<P>::new(1).pool().clone());
     let (here, there) = (rig.pool().clone(), other.clone());
-    let waits = rig.submit(move || {
-        let back = here.clone();
-        let task = move || back.submit(|| 7).expect("open").join().expect("ran");
-        let task = there.submit(task).expect("open");
-        there.wait_idle().expect("idle");
-        assert!(task.is_finished());
-        task.join().expect("ran")
-    });
-    assert_eq!(waits.expect("open").join().expect("ran"), 7);
+    for is_async in [false, true] {
+        let (here, there) = (here.clone(), there.clone());
+        let waits = rig.submit(move || {
+            let back = here.clone();
+            let task = move || back.submit(|| 7).expect("open").join().expect("ran");
+            let task = there.submit(task).expect("open");
+            let waited = match is_async {
+                false => there.wait_idle(),
+                true => pollster::block_on(there.wait_idle_async()),
+            };
+            waited.expect("idle");
+            assert!(task.is_finished());
+            task.join().expect("ran")
+        });
+        assert_eq!(waits.expect("open").join().expect("ran"), 7);
+    }
     other.shutdown().expect("shuts down");
     rig.finish();
 }
@@ -168,6 +175,150 @@ fn discarded_tasks_are_gone<P: AnyPool>() {
     rig.finish();
 }
 
+/// A task of another pool polls, and only a broadcast task of its worker ends what it waits for.
+fn a_pending_poll_runs_broadcast_tasks<P: AnyPool>() {
+    let rig = AnyRig::<P>::new(1);
+    let other = Arc::new(P::builder().workers(1).build().expect("starts"));
+    let (there, back) = (other.clone(), rig.pool().clone());
+    let waits = rig.submit(move || {
+        let broadcasts = move || {
+            let handles = back.broadcast(|worker| worker).expect("open");
+            handles.into_iter().for_each(|handle| _ = handle.join());
+        };
+        there.execute(broadcasts).expect("open");
+        pollster::block_on(there.wait_idle_async())
+    });
+    assert_eq!(waits.expect("open").join().expect("ran"), Ok(()));
+    rig.finish();
+}
+
+/// Polls a wait that must be pending, ends the last task by `end`, and waits both ways.
+#[track_caller]
+fn rests_after<P: AnyPool>(rig: &AnyRig<P>, end: impl FnOnce()) {
+    let mut pending = pin!(rig.wait_idle_async());
+    assert!(pending.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    assert_eq!(rig.wait_idle_timeout(Duration::from_millis(1)), Err(IdleError::TimedOut));
+    end();
+    pollster::block_on(pending).expect("idle");
+    rig.wait_idle().expect("still idle");
+    assert!(rig.is_paused());
+}
+
+fn a_paused_pool_is_idle_when_its_running_tasks_have_ended<P: AnyPool>() {
+    for workers in [1, 2] {
+        let rig = AnyRig::<P>::new(workers);
+        for running in 1..=workers {
+            let gate = Gate::new();
+            gate.hold(&rig, running);
+            rig.pause();
+            rests_after(&rig, || gate.open());
+            rig.resume();
+        }
+        rig.finish();
+    }
+}
+
+/// Whatever ends a queued task of a paused pool: its entry stays, or does not.
+fn a_paused_pool_is_idle_when_its_queued_tasks_are_gone<P: AnyPool>() {
+    for workers in [1, 2] {
+        let rig = AnyRig::<P>::new(workers);
+        rig.wait_idle().expect("idle");
+        rig.pause();
+        (0..5).for_each(|_| rig.execute(|| ()).expect("open"));
+        rests_after(&rig, || _ = rig.purge());
+
+        let handles = [0, 1, 2].map(|n| {
+            let task = rig.task();
+            let task = if n == 1 { task.priority(Priority::High) } else { task };
+            task.submit(|| ()).expect("open")
+        });
+        handles[..2].iter().for_each(|handle| assert!(handle.cancel()));
+        rests_after(&rig, || assert!(handles[2].cancel()));
+
+        let token = CancelToken::new();
+        (0..3).for_each(|_| rig.task().token(&token).execute(|| ()).expect("open"));
+        rests_after(&rig, || assert!(token.cancel()));
+
+        let end = rig.submit(|| ()).expect("open");
+        rig.task().start_within(Duration::from_millis(1)).execute(|| ()).expect("open");
+        wait_until("the task expires", || rig.stats().expired == 1);
+        rests_after(&rig, || assert!(end.cancel()));
+        rig.task().start_within(Duration::from_millis(1)).execute(|| ()).expect("open");
+        rig.wait_idle().expect("the task expires");
+
+        let lane = rig.lane(1).build().expect("a limit");
+        let handles: Vec<_> = (0..3).map(|_| lane.submit(|| ()).expect("open")).collect();
+        assert!(handles[0].cancel(), "it has the only pass");
+        rests_after(&rig, || _ = rig.purge());
+        let handles: Vec<_> = (0..3).map(|_| lane.submit(|| ()).expect("open")).collect();
+        handles[..2].iter().for_each(|handle| assert!(handle.cancel()));
+        rests_after(&rig, || assert!(handles[2].cancel()));
+
+        drop(rig.broadcast(|worker| worker).expect("open"));
+        rests_after(&rig, || _ = rig.purge());
+
+        let queued = rig.submit(|| 7).expect("open");
+        assert_eq!(rig.wait_idle_timeout(Duration::from_millis(20)), Err(IdleError::TimedOut));
+        rig.resume();
+        rig.wait_idle().expect("idle");
+        assert!(queued.is_finished());
+        rig.finish();
+    }
+}
+
+fn a_paused_pool_without_threads_becomes_idle<P: AnyPool>() {
+    let rig = AnyRig::<P>::with(P::builder().in_caller());
+    rig.pause();
+    rig.wait_idle().expect("idle");
+    let handle = rig.submit(|| ()).expect("open");
+    rests_after(&rig, || assert!(handle.cancel()));
+    rig.execute(|| ()).expect("open");
+    rests_after(&rig, || _ = rig.purge());
+    rig.finish();
+}
+
+/// A wait neither ends before the tasks of its thread nor misses their end, while pauses begin and end and
+/// tasks end early.
+fn pauses_and_early_ends_at_any_time<P: AnyPool>() {
+    let rig = AnyRig::<P>::new(2);
+    let lane = rig.lane(1).build().expect("a limit");
+    let ran = Arc::new(AtomicU64::new(0));
+    let mut rng = rng(seed(), 7);
+    for round in 0..scaled(300) {
+        let is_paused_throughout = round % 2 == 0;
+        if is_paused_throughout {
+            rig.pause();
+        }
+        let handles: Vec<_> = (0..rng.random_range(1..6))
+            .map(|n| {
+                let ran = ran.clone();
+                let task = move || _ = ran.fetch_add(1, Ordering::Relaxed);
+                if n % 2 == 0 { rig.submit(task).expect("open") } else { lane.submit(task).expect("open") }
+            })
+            .collect();
+        let purges = rng.random_bool(0.5);
+        let ran_before = thread::scope(|scope| {
+            scope.spawn(|| match (is_paused_throughout, purges) {
+                (true, true) => _ = rig.purge(),
+                (true, false) => handles.iter().for_each(|handle| _ = handle.cancel()),
+                (false, _) => {
+                    for handle in &handles {
+                        rig.pause();
+                        handle.cancel();
+                        rig.resume();
+                    }
+                }
+            });
+            rig.wait_idle().expect("idle");
+            ran.load(Ordering::Relaxed)
+        });
+        rig.resume();
+        handles.into_iter().for_each(|handle| _ = handle.join());
+        assert_eq!(ran.load(Ordering::Relaxed), ran_before, "no task runs after the wait, round {round}");
+    }
+    rig.finish();
+}
+
 macro_rules! with_each_kind {
     ($($name:ident),* $(,)?) => {
         mod push {
@@ -186,6 +337,11 @@ with_each_kind!(
     who_may_not_wait,
     a_closed_pool_becomes_idle,
     discarded_tasks_are_gone,
+    a_pending_poll_runs_broadcast_tasks,
+    a_paused_pool_is_idle_when_its_running_tasks_have_ended,
+    a_paused_pool_is_idle_when_its_queued_tasks_are_gone,
+    a_paused_pool_without_threads_becomes_idle,
+    pauses_and_early_ends_at_any_time,
 );
 
 /// Loops and scopes of an external thread, which acts as a worker meanwhile.

@@ -405,7 +405,7 @@ impl Pool {
     /// submitter runs itself, because the pool is full, counts as a part of the submission. If other threads
     /// never stop submitting, there may be no moment without a task; a [`Group`](crate::Group) or a
     /// [`scope`](Pool::scope) waits for its own tasks only. A paused pool with queued tasks does not get idle
-    /// before it resumes.
+    /// before it resumes, or before these tasks are cancelled, expire or are purged.
     ///
     /// Of a pool that is shut down this waits for the accepted tasks, after
     /// [`shutdown_now`](Pool::shutdown_now) for the running ones. A task of another pool may call this; a

@@ -38,12 +38,16 @@ impl PoolKind for PullShared {
         self.roster.lock().members()
     }
 
+    fn entered(&self) -> u64 {
+        self.queue.entered()
+    }
+
     fn stats(&self) -> PoolStats {
-        self.core.stats(|| self.queue.entered(), |_| 0)
+        self.core.stats(|| self.entered(), |_| 0)
     }
 
     fn read(&self) -> LoadSample {
-        self.core.read(|| self.queue.entered())
+        self.core.read(|| self.entered())
     }
 
     fn close_queues(&self) {
@@ -58,8 +62,9 @@ impl PoolKind for PullShared {
         self.idle.while_all_parked(|| self.is_drained() && self.is_out_of_broadcasts())
     }
 
-    /// While all workers are in the list of the parked, no worker takes a task and no task submits another
-    /// one, and the queue refuses outside work. So the pool has ended if all accepted tasks have been taken.
+    /// While all workers are in the list of the parked, or have not noticed yet that a pause is over, no
+    /// worker takes a task and no task submits another one, and the queue refuses outside work. So the pool
+    /// has ended if all accepted tasks have been taken.
     ///
     /// If several workers park at the same time, the last one to enter the list of the parked sees all of
     /// them there, so at least that worker ends the pool.

@@ -97,6 +97,10 @@ impl PoolKind for PushShared {
         self.members.read(<[usize]>::to_vec)
     }
 
+    fn entered(&self) -> u64 {
+        self.pushed()
+    }
+
     fn stats(&self) -> PoolStats {
         self.core.stats(|| self.pushed(), |index| self.depth(index))
     }
@@ -119,8 +123,8 @@ impl PoolKind for PushShared {
         self.idle.while_all_parked(|| self.queues().all(TaskQueue::is_drained))
     }
 
-    /// If the queues are empty and all workers are parked, no new task can appear: outside work is refused,
-    /// and no task runs that could submit one.
+    /// If the queues are empty and all workers are parked, or have not noticed yet that a pause is over, no
+    /// new task can appear: outside work is refused, and no task runs that could submit one.
     ///
     /// If several workers park at the same time, the last one to enter the list of the parked sees all of
     /// them there, so at least that worker ends the pool. It also sees the tasks that its peers pushed before

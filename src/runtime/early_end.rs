@@ -15,6 +15,7 @@ use crate::base::unwind::Payload;
 use crate::runtime::core::Core;
 use crate::runtime::pool_kind::PoolKind;
 use crate::runtime::process_end;
+use crate::runtime::quiet;
 use crate::runtime::recorder;
 use crate::runtime::threads::{ThreadExit, Threads};
 use crate::sys::signals;
@@ -45,7 +46,9 @@ impl<M: PoolKind> TaskOwner for M {
     }
 
     fn count_early(&self, why: Unstarted) {
-        Core::count_early(self, why);
+        self.add_early_end(why);
+        // It may have been the last task of a paused pool, of which no worker finds the empty entry.
+        self.quiet_waits.look_from_outside(|| quiet::is_at_rest(self));
     }
 
     fn report(&self, payload: Payload) {
@@ -78,8 +81,8 @@ impl Core {
         ended <= MOST_EMPTY || ended.saturating_sub(skipped()) <= MOST_EMPTY + capacity as u64
     }
 
-    /// See [`TaskOwner::count_early`].
-    pub fn count_early(&self, why: Unstarted) {
+    /// The counts of [`TaskOwner::count_early`].
+    fn add_early_end(&self, why: Unstarted) {
         self.metrics.ended_early.add_shared(1);
         if why == Unstarted::Expired {
             self.metrics.expired_early.add_shared(1);

@@ -20,7 +20,7 @@ use crate::runtime::threads::Threads;
 use crate::runtime::wait::Awaited;
 use crate::runtime::worker_thread::{Ready, StartResult};
 use crate::runtime::{
-    autoscaler, current, current_pool, early_end, in_caller, process_end, recorder, worker_thread,
+    autoscaler, current, current_pool, early_end, in_caller, process_end, quiet, recorder, worker_thread,
 };
 use crate::sys::{clock, exit};
 use crate::workers::roster::{SpawnPolicy, SpawnReason};
@@ -280,6 +280,7 @@ pub fn end<M: PoolKind>(shared: &M, phase: Phase, deadline: Option<Instant>) -> 
 pub fn purge<M: PoolKind>(shared: &M) -> u64 {
     let mut purged = 0;
     if !shared.is_forked() {
+        let purging = shared.quiet_waits.begin_purge();
         // Before the queues, where each task that is discarded would fetch the next one of its lane.
         purged += shared.backlogs.sum(|backlog| backlog.purge());
         shared.retain_queued(&mut |task| {
@@ -289,6 +290,9 @@ pub fn purge<M: PoolKind>(shared: &M) -> u64 {
             purged += shared.discard(task);
             None
         });
+        drop(purging);
+        // No worker may park because of this: those of a paused pool wait already.
+        shared.quiet_waits.look_from_outside(|| quiet::is_at_rest(shared));
     }
     purged
 }

@@ -34,6 +34,8 @@ pub trait PoolKind: Deref<Target = Core> + Sized + Send + Sync + 'static {
     fn worker(shared: Arc<Self>, index: usize) -> Self::Worker;
     /// The numbers of the workers.
     fn members(&self) -> Vec<usize>;
+    /// Tasks accepted from outside so far.
+    fn entered(&self) -> u64;
     /// A snapshot of the statistics.
     fn stats(&self) -> PoolStats;
     /// The part of the statistics that the autoscaler needs.
@@ -43,8 +45,8 @@ pub trait PoolKind: Deref<Target = Core> + Sized + Send + Sync + 'static {
     /// Whether a worker that is about to sleep would miss something. Called after a sequentially consistent
     /// fence.
     fn has_work(&self) -> bool;
-    /// Whether all workers are parked between two tasks, and no queue holds a task or is about to get one
-    /// from a task. What all workers did before is visible then.
+    /// Whether all workers are parked or paused between two tasks, and no queue holds an entry or is about to
+    /// get one from a task. What all workers did before is visible then.
     fn is_quiet(&self) -> bool;
     /// Called by a worker after `Idle::prepare_park`: ends the pool if it is closed, no task is left and all
     /// workers are parked. Returns whether the pool has ended.

@@ -3,7 +3,7 @@
 //! The pool owns one [`QuietWaits`]; any thread may call it. Guarded by `tests/process_quiet.rs`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 
 use crate::base::facade::{Mutex, lock};
 use crate::sync::waiter::Waiter;
@@ -14,6 +14,19 @@ pub struct QuietWaits {
     /// The length of `list`, so that a worker that parks takes no lock.
     count: AtomicUsize,
     list: Mutex<Vec<Arc<QuietWait>>>,
+    /// Purges that are under way.
+    purges: Mutex<usize>,
+}
+
+/// A purge of the pool that is under way, until this is dropped.
+#[derive(Debug)]
+#[must_use]
+pub struct Purging<'a>(&'a QuietWaits);
+
+impl Drop for Purging<'_> {
+    fn drop(&mut self) {
+        *lock(&self.0.purges) -= 1;
+    }
 }
 
 /// A wait of one thread or future.
@@ -30,6 +43,9 @@ impl QuietWaits {
         list.push(wait.clone());
         // Relaxed: ordered by the lock of the parked workers, see `quiet.rs`.
         self.count.store(list.len(), Ordering::Relaxed);
+        // Pairs with the fence in `look_from_outside`: either the thread there sees this wait, or the first
+        // look of this wait sees what that thread has done. Without it both could miss each other.
+        fence(Ordering::SeqCst);
     }
 
     /// Removes a wait, if it is still there.
@@ -47,6 +63,26 @@ impl QuietWaits {
         if self.count.load(Ordering::Relaxed) > 0 {
             self.end_if(is_quiet);
         }
+    }
+
+    /// Like [`QuietWaits::look`], for a thread that has ended or discarded queued tasks and is no worker that
+    /// parks: no lock orders what it did before a wait that begins now.
+    pub fn look_from_outside(&self, is_quiet: impl FnOnce() -> bool) {
+        fence(Ordering::SeqCst); // pairs with the fence in `add`
+        self.look(is_quiet);
+    }
+
+    /// Begins a purge. The caller calls [`QuietWaits::look_from_outside`] after it.
+    pub fn begin_purge(&self) -> Purging<'_> {
+        *lock(&self.purges) += 1;
+        Purging(self)
+    }
+
+    /// Whether no purge is under way, and `condition` holds meanwhile. No purge begins before it has been
+    /// evaluated.
+    pub fn between_purges(&self, condition: impl FnOnce() -> bool) -> bool {
+        let purges = lock(&self.purges);
+        *purges == 0 && condition()
     }
 
     /// Ends all waits if the pool is quiet.

@@ -28,6 +28,22 @@ impl Core {
         self.records.values().map(|record| get(&record.metrics)).sum()
     }
 
+    /// Whether every task that was accepted for a queue or a lane has ended or was discarded. Exact while all
+    /// workers are parked or paused and no purge is under way: no thread holds a task in its hands then that
+    /// neither a queue nor a lane counts. `pushed` counts as in [`Core::stats`].
+    pub fn have_all_ended(&self, pushed: impl FnOnce() -> u64) -> bool {
+        // In reverse causal order, as below: a task that is read here as ended is read as accepted as well,
+        // so one that still lives makes the sums differ. A task that its submitter runs is a part of the
+        // submission, so `by_callers` is not counted.
+        let discarded = self.metrics.discarded.get() + self.metrics.ended_early.get();
+        let gone = self.sum(|m| m.counts.gone()) + discarded;
+        // Before the other counts, because a task moves from its lane to one of them.
+        let in_backlogs = self.backlogs.sum(|backlog| backlog.entries());
+        let by_workers = self.sum(|m| m.submitted.get());
+        let unqueued = self.metrics.unqueued.get() + in_backlogs;
+        gone == by_workers + pushed() + self.metrics.broadcast.get() + unqueued
+    }
+
     /// A snapshot. `pushed` counts the tasks that were submitted from outside, `depth` the tasks in the
     /// queues of one worker.
     pub fn stats(&self, pushed: impl Fn() -> u64, depth: impl Fn(usize) -> usize) -> PoolStats {

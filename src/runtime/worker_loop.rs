@@ -322,7 +322,10 @@ pub trait WorkerLoop: Sized {
         if matches!(until, RunUntil::PoolEnd) && control.asks(Request::Pause) {
             self.flush();
             recording::with(|track| track.parks(Rest::Paused));
+            shared.idle.begin_pause();
+            shared.quiet_waits.look(|| quiet::is_at_rest(&**shared));
             shared.wait_while_paused(self.park_slot().index());
+            shared.idle.end_pause();
             recording::with(|track| track.unparks(Wake::Goal));
             return true;
         }

@@ -337,7 +337,10 @@ impl<S: Intake + Send + Sync + 'static> TaskOwner for LaneShared<S> {
             state.empty += 1;
             state.finished += 1;
         }
-        self.pool.count_early(why);
+        // By the pool as an owner, so that it looks whether it is idle now.
+        if let Some(pool) = self.pool.task_owner().and_then(|pool| pool.upgrade()) {
+            pool.count_early(why);
+        }
     }
 
     fn report(&self, payload: Payload) {

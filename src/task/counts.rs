@@ -191,8 +191,12 @@ impl TaskCounts {
 
     /// The number of tasks that have been taken and have not ended. Exact for the worker that counts.
     pub fn running(&self) -> u64 {
-        let unstarted = self.cancelled.get() + self.expired.get() + self.dropped.get();
-        self.started.get().saturating_sub(self.ended() + unstarted)
+        self.started.get().saturating_sub(self.gone())
+    }
+
+    /// The number of tasks that have been taken and are gone: they have ended, or never start.
+    pub fn gone(&self) -> u64 {
+        self.ended() + self.cancelled.get() + self.expired.get() + self.dropped.get()
     }
 
     /// The number of tasks that have started and ended, in any way.

@@ -232,8 +232,10 @@ pub struct Idle {
 struct List {
     /// Workers that sleep or are about to, the most recently parked last.
     parked: Vec<Parked>,
-    /// Workers of the pool. Each of them can submit tasks to it while it is not parked.
+    /// Workers of the pool. Each of them can submit tasks to it while it is neither parked nor paused.
     registered: usize,
+    /// Workers that wait between two tasks for the end of a pause of the pool. No push wakes them.
+    paused: usize,
     /// The thread that a push wakes if it finds no idle worker.
     autoscaler: Option<thread::Thread>,
 }
@@ -241,7 +243,8 @@ struct List {
 impl Idle {
     /// For a pool of `workers` workers, of which none is idle yet.
     pub fn new(workers: usize) -> Self {
-        let list = List { parked: Vec::with_capacity(workers), registered: workers, autoscaler: None };
+        let list =
+            List { parked: Vec::with_capacity(workers), registered: workers, paused: 0, autoscaler: None };
         Idle {
             counts: CachePadded::new(AtomicU64::new(0)),
             hint: AtomicU32::new(0),
@@ -271,6 +274,17 @@ impl Idle {
         // has published its task before it, so the caller's look finds the task. Without it that task could
         // stay in a queue.
         fence(Ordering::SeqCst);
+    }
+
+    /// Announces that the calling worker waits, between two tasks, for the end of a pause of the pool. Until
+    /// [`Idle::end_pause`] it has no task in hand, takes none and submits none.
+    pub fn begin_pause(&self) {
+        lock(&self.list).paused += 1;
+    }
+
+    /// Takes [`Idle::begin_pause`] back, before the worker looks at any queue.
+    pub fn end_pause(&self) {
+        lock(&self.list).paused -= 1;
     }
 
     /// Sets the thread that is woken when a push finds no idle worker.
@@ -530,13 +544,13 @@ impl Idle {
         });
     }
 
-    /// Whether all workers are parked, none of them in the middle of a task, and `condition` holds meanwhile.
-    /// While it is evaluated, no worker leaves the list, joins the pool or leaves the pool. What every worker
-    /// did before it parked or left is visible.
+    /// Whether all workers are parked or wait for the end of a pause, none of them in the middle of a task,
+    /// and `condition` holds meanwhile. While it is evaluated, no worker leaves the list, ends its pause,
+    /// joins the pool or leaves the pool. What every worker did before it parked, paused or left is visible.
     pub fn while_all_parked(&self, condition: impl FnOnce() -> bool) -> bool {
         let list = lock(&self.list);
         let idle = list.parked.iter().filter(|parked| parked.reason == ParkReason::Idle).count();
-        idle == list.registered && condition()
+        idle + list.paused == list.registered && condition()
     }
 
     /// Calls `choose` under the lock of the list, releases the lock, and unparks the threads that were

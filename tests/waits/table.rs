@@ -28,6 +28,8 @@ pub enum Wait {
     EndOfPool,
     ShutdownOfPool,
     StartOfPool,
+    RestOfPool,
+    BlockOnRest,
     Room,
     AsyncRoom,
     Budget,
@@ -49,7 +51,7 @@ pub enum Wait {
 
 use Wait::*;
 
-const OF_EACH_KIND: [Wait; 18] = [
+const OF_EACH_KIND: [Wait; 20] = [
     Join,
     JoinTimeout,
     BlockOn,
@@ -61,6 +63,8 @@ const OF_EACH_KIND: [Wait; 18] = [
     EndOfPool,
     ShutdownOfPool,
     StartOfPool,
+    RestOfPool,
+    BlockOnRest,
     Room,
     AsyncRoom,
     Budget,
@@ -149,7 +153,9 @@ fn perform<P: AnyPool>(world: &Arc<World<P>>, path: &[Wait]) -> u32 {
         Scope | ScopeOfOther | ForkJoin | Install | JoinOnOther | Loop | Stream | OrderedStream
         | StreamHandedOn => perform_on_push(world, *wait, child),
         Room | AsyncRoom | Budget => perform_with_limits(world, *wait, child),
-        EndOfPool | ShutdownOfPool | StartOfPool => perform_with_new_pool(world, *wait, child),
+        EndOfPool | ShutdownOfPool | StartOfPool | RestOfPool | BlockOnRest => {
+            perform_with_new_pool(world, *wait, child)
+        }
         _ => perform_on_any(world, *wait, child),
     }
 }
@@ -241,6 +247,13 @@ where
             } else {
                 pool.shutdown().expect("from outside");
             }
+            handle.join().expect("ran")
+        }
+        RestOfPool | BlockOnRest => {
+            let pool = P::builder().workers(1).build().expect("starts");
+            let handle = pool.submit(child).expect("open");
+            let rest = if wait == RestOfPool { pool.wait_idle() } else { block_on(pool.wait_idle_async()) };
+            rest.expect("from outside");
             handle.join().expect("ran")
         }
         StartOfPool => {
