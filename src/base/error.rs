@@ -518,7 +518,8 @@ impl Error for IdleError {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ShutdownError {
-    /// The caller is a task or a hook of this pool, and would wait for itself.
+    /// The caller is a task or a hook of this pool, or a destructor that a helper thread of this pool runs,
+    /// and would wait for itself.
     FromWorker,
     /// The time limit passed. The pool is closed and still runs its accepted tasks.
     TimedOut,

@@ -8,6 +8,9 @@ use crate::runtime::core::Core;
 thread_local! {
     /// The pool whose worker this thread is, from its start to its end; 0 means none.
     static CURRENT_POOL: Cell<u32> = const { Cell::new(0) };
+    /// The pool whose helper thread this is; 0 means none. Apart from the other mark, because a helper may
+    /// use the pools of the program like any other thread.
+    static HELPED_POOL: Cell<u32> = const { Cell::new(0) };
 }
 
 /// Marks the calling thread as a worker of the pool with this id (0: of none), and returns the mark before. A
@@ -25,4 +28,15 @@ pub fn is_of_a_pool() -> bool {
 /// wait for the end of the pool.
 pub fn belongs_to_pool(core: &Core) -> bool {
     CURRENT_POOL.get() == core.id
+}
+
+/// Marks the calling thread as a helper thread of the pool with this id, for the rest of its life.
+pub fn help_pool(pool: u32) {
+    HELPED_POOL.set(pool);
+}
+
+/// Whether the calling thread ends with the pool around `core`, as a worker or as a helper thread. It would
+/// wait for its own end if it waited for the end of all threads of the pool.
+pub fn ends_with_pool(core: &Core) -> bool {
+    belongs_to_pool(core) || HELPED_POOL.get() == core.id
 }

@@ -1,6 +1,9 @@
 //! The early end of queued tasks: the pool as the owner of its tasks, and the helper threads that end tasks
 //! whose deadlines have passed.
 //!
+//! These helper threads also drop the closures of tasks whose end was found by a thread that only asks for
+//! it: a look at a handle, or a wait with a time limit, must not take as long as a destructor of the program.
+//!
 //! A thread that cancels a task has the pool count that at once ([`TaskOwner`]). The empty entry stays in its
 //! queue, and a worker skips it later. The queues of a bounded pool must stay bounded, so a pool with very
 //! many empty entries counts further tasks only when a worker finds them.
@@ -13,6 +16,7 @@ use std::{io, thread};
 
 use crate::base::unwind::Payload;
 use crate::runtime::core::Core;
+use crate::runtime::current_pool;
 use crate::runtime::pool_kind::PoolKind;
 use crate::runtime::process_end;
 use crate::runtime::quiet;
@@ -22,7 +26,7 @@ use crate::sys::signals;
 use crate::task::cancel::Revocable;
 use crate::task::deadlines::{DeadlineRegistration, Deadlines, HelperEnd};
 use crate::task::owners::{self, TaskOwner};
-use crate::task::work::Unstarted;
+use crate::task::work::{Remains, Unstarted};
 
 /// How many empty entries a bounded pool may have, beyond as many as its capacity. An entry takes 32 bytes in
 /// the queue, and 64 bytes or more if the task has a handle that still exists.
@@ -49,6 +53,10 @@ impl<M: PoolKind> TaskOwner for M {
         self.add_early_end(why);
         // It may have been the last task of a paused pool, of which no worker finds the empty entry.
         self.quiet_waits.look_from_outside(|| quiet::is_at_rest(self));
+    }
+
+    fn take_remains(&self, remains: Remains) -> Option<Remains> {
+        Core::take_remains(self, remains)
     }
 
     fn report(&self, payload: Payload) {
@@ -101,18 +109,29 @@ impl Core {
     /// Has a queued task revoked when its deadline has passed. If the operating system has no thread for
     /// that, the task is revoked when a worker finds it or its handle looks.
     pub fn add_deadline(&self, deadline: Instant, task: Weak<dyn Revocable>) -> Option<DeadlineRegistration> {
-        let start = || {
-            if self.in_caller.is_some() {
-                return Err(Instant::now() + RETRY); // the pool starts no thread
-            }
-            let helper = Helper {
-                deadlines: self.deadlines.clone(),
-                threads: self.threads.clone(),
-                name: self.config.deadline_thread_name(),
-            };
-            helper.start().map_err(|_| Instant::now() + RETRY)
+        self.deadlines.add(deadline, task, || self.start_helper())
+    }
+
+    /// See [`TaskOwner::take_remains`].
+    pub fn take_remains(&self, remains: Remains) -> Option<Remains> {
+        if self.is_forked() {
+            return Some(remains); // the helper threads exist in the parent only
+        }
+        self.deadlines.take_remains(remains, || self.start_helper())
+    }
+
+    /// Starts the first helper thread. Returns when not to try again before if there is no thread.
+    fn start_helper(&self) -> Result<(), Instant> {
+        if self.in_caller.is_some() {
+            return Err(Instant::now() + RETRY); // the pool starts no thread
+        }
+        let helper = Helper {
+            deadlines: self.deadlines.clone(),
+            threads: self.threads.clone(),
+            name: self.config.deadline_thread_name(),
+            pool: self.id,
         };
-        self.deadlines.add(deadline, task, start)
+        helper.start().map_err(|_| Instant::now() + RETRY)
     }
 }
 
@@ -122,14 +141,21 @@ struct Helper {
     deadlines: Arc<Deadlines>,
     threads: Arc<Threads>,
     name: String,
+    /// The id of the pool.
+    pool: u32,
 }
 
 impl Helper {
     fn start(&self) -> io::Result<()> {
         let helper = self.clone();
-        let life = move || match helper.deadlines.serve(|| helper.start().is_ok()) {
-            HelperEnd::PoolEnd => ThreadExit::WithPool,
-            HelperEnd::Surplus => ThreadExit::Early,
+        let life = move || {
+            // The captures that this thread drops may be the last owner of the pool, whose end includes the
+            // end of this thread.
+            current_pool::help_pool(helper.pool);
+            match helper.deadlines.serve(|| helper.start().is_ok()) {
+                HelperEnd::PoolEnd => ThreadExit::WithPool,
+                HelperEnd::Surplus => ThreadExit::Early,
+            }
         };
         let thread = thread::Builder::new().name(self.name.clone());
         signals::with_all_blocked(|| self.threads.start(thread, life))

@@ -241,7 +241,7 @@ pub fn end<M: PoolKind>(shared: &M, phase: Phase, deadline: Option<Instant>) -> 
     if shared.is_forked() {
         return Err(ShutdownError::Forked);
     }
-    if current_pool::belongs_to_pool(shared) {
+    if current_pool::ends_with_pool(shared) {
         return Err(ShutdownError::FromWorker);
     }
     close(shared, phase);

@@ -106,6 +106,8 @@ pub struct Envelope<W> {
 impl<W: Work> Work for Envelope<W> {
     type Output = W::Output;
 
+    const NEEDS_DROP: bool = W::NEEDS_DROP;
+
     fn call(self) -> W::Output {
         let Envelope { extras: Extras { permit, submitted, span, label }, work } = self;
         if let Some(label) = label {

@@ -18,11 +18,11 @@ use crate::runtime::stall::Target;
 use crate::runtime::wait::{Awaited, Waited};
 use crate::sync::waiter::Waiter;
 use crate::sys::fork;
-use crate::task::conditions::Pending;
+use crate::task::conditions::{self, Pending};
 use crate::task::counts::TaskCounts;
 use crate::task::owners;
 use crate::task::result_slot::{CancelCount, Outcome, SlotHandle};
-use crate::task::work::{Unstarted, WorkRefusal};
+use crate::task::work::Unstarted;
 
 /// Waits for the result of one task, or cancels the task. Made by [`Pool::submit`](crate::Pool::submit).
 ///
@@ -73,21 +73,14 @@ struct Watched {
 }
 
 impl Watched {
-    /// Ends the slot if the task has not started and can no longer start.
+    /// Ends the slot if the task has not started and can no longer start. User code in the drop of the
+    /// closure runs on a helper thread of the pool: a call that never waits, or that waits for a limited
+    /// time, must not take as long as that. Neither does a call without a limit, because the result is known.
     fn apply_to<T>(&self, slot: &SlotHandle<T>) {
-        Self::end(slot, || self.pending.refusal_now());
-    }
-
-    /// Ends the slot if another thread has seen to it that the task never starts.
-    fn apply_known_to<T>(&self, slot: &SlotHandle<T>) {
-        Self::end(slot, || self.pending.known_refusal());
-    }
-
-    fn end<T>(slot: &SlotHandle<T>, refusal: impl FnOnce() -> Option<WorkRefusal>) {
         if slot.is_complete() {
             return;
         }
-        if let Some(refusal) = refusal() {
+        if let Some(refusal) = conditions::refusal_asked(&self.pending) {
             let count = if refusal.is_counted { CancelCount::Done } else { CancelCount::ByTask };
             slot.cancel(refusal.why, count);
         }
@@ -142,7 +135,8 @@ impl<T> JoinHandle<T> {
     }
 
     /// Cancels the task if it has not started. Before this returns, the closure is dropped, the task is
-    /// counted as cancelled, and its place in a bounded queue and its weight are free.
+    /// counted as cancelled, and its place in a bounded queue and its weight are free. (If another thread has
+    /// found that the task is over, by its token or deadline, that thread or a helper drops the closure.)
     ///
     /// Returns whether the task will never run. `false` means that it is running or has ended. Repeated and
     /// late calls have no effect.
@@ -301,18 +295,9 @@ fn wait_under_conditions<T: Send>(
     deadline: Option<Instant>,
 ) -> Waited {
     let latest_start = watched.pending.state().conditions.deadline;
-    let latest_start = latest_start.filter(|&latest| deadline.is_none_or(|end| latest < end));
-    let mut pending = AwaitedTask { slot, watched, is_left: false };
-    // The drop of what the task has captured may take long. So the end of the task is left to the helper
-    // thread, which has this thread woken in any case, unless the helper is very late.
-    pending.is_left = latest_start.is_some() && pending.watched.pending.state().has_helper();
-    let late = if pending.is_left { HELPER_TIME } else { Duration::ZERO };
-    let first_end = latest_start.and_then(|latest| latest.checked_add(late));
-    let first_end = first_end.into_iter().chain(deadline).min();
+    let first_end = latest_start.into_iter().chain(deadline).min();
+    let mut pending = AwaitedTask { slot, watched };
     let waited = current::wait_until(&mut pending, first_end);
-    if first_end != deadline {
-        pending.is_left = false;
-    }
     let waited = match waited {
         // The task has started in time: otherwise `is_done` would have cancelled it.
         Waited::TimedOut if first_end != deadline && !pending.is_done() => {
@@ -329,21 +314,11 @@ fn wait_under_conditions<T: Send>(
 struct AwaitedTask<'a, T> {
     slot: &'a mut SlotHandle<T>,
     watched: &'a mut Watched,
-    /// Whether the end of the task is left to the helper thread of its pool.
-    is_left: bool,
 }
-
-/// How late the helper thread that ends expired tasks may be before a thread that waits for such a task ends
-/// it itself: many times what it takes when the machine is not loaded.
-const HELPER_TIME: Duration = Duration::from_millis(10);
 
 impl<T: Send> Awaited for AwaitedTask<'_, T> {
     fn is_done(&self) -> bool {
-        if self.is_left {
-            self.watched.apply_known_to(self.slot);
-        } else {
-            self.watched.apply_to(self.slot);
-        }
+        self.watched.apply_to(self.slot);
         self.slot.is_complete()
     }
 

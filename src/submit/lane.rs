@@ -35,7 +35,7 @@ use crate::submit::resumers::Resumers;
 use crate::task::counts::TaskCounts;
 use crate::task::erased::{Discarded, Finished, Task, TaskKind, TaskTable, Word};
 use crate::task::owners::{self, TaskOwner};
-use crate::task::work::Unstarted;
+use crate::task::work::{Remains, Unstarted};
 
 /// The shared half of a lane.
 #[derive(Debug)]
@@ -341,6 +341,10 @@ impl<S: Intake + Send + Sync + 'static> TaskOwner for LaneShared<S> {
         if let Some(pool) = self.pool.task_owner().and_then(|pool| pool.upgrade()) {
             pool.count_early(why);
         }
+    }
+
+    fn take_remains(&self, remains: Remains) -> Option<Remains> {
+        self.pool.take_remains(remains)
     }
 
     fn report(&self, payload: Payload) {

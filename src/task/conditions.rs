@@ -1,11 +1,14 @@
 //! Tasks with conditions, a deadline or a token, and how such a task ends while it is queued.
 //!
 //! The work of such a task is in a [`WorkCell`]. The task in the queue, the handle, the token and the list of
-//! deadlines share the cell. The first of two sides gets the work:
+//! deadlines share the cell. The first side gets the work:
 //! - the **task side**: the thread that begins or discards the task takes the work out and calls or drops it;
 //! - a thread that **revokes** the task, because its token was cancelled, its deadline has passed, or its
 //!   handle cancels it: it drops the work at once, and the owner of the task counts the end and releases the
-//!   permit (`owners.rs`).
+//!   permit (`owners.rs`);
+//! - a thread that **asks** whether the task is over, and finds that its conditions have failed: it gets the
+//!   work like a thread that revokes, but must not wait for the user code in a drop. So it leaves the work to
+//!   a helper thread of the owner ([`Remains`]), and drops it only where there is no helper.
 //!
 //! The worker that finds the empty cell in its queue later counts it as skipped, and nothing else.
 //!
@@ -39,7 +42,7 @@ use crate::sync::waiter::Waiter;
 use crate::task::cancel::{CancelToken, Revocable, TaskNumber};
 use crate::task::deadlines::DeadlineRegistration;
 use crate::task::owners::TaskOwner;
-use crate::task::work::{Unstarted, Work, WorkRefusal};
+use crate::task::work::{Remains, Unstarted, Work, WorkRefusal};
 
 /// A deadline and a token, both optional.
 #[derive(Debug, Clone, Default)]
@@ -117,6 +120,12 @@ pub trait Pending: Revocable {
     where
         Self: 'static;
 
+    /// Ends the task for this reason, if it has not begun, like [`Revocable::revoke`]. But user code in the
+    /// drop of the work runs on a helper thread of the owner, if there is one.
+    fn end(self: Arc<Self>, why: Unstarted)
+    where
+        Self: 'static;
+
     /// Why the task will never start, if that is certain now. Revokes a task whose conditions have failed.
     fn refusal_now(&self) -> Option<WorkRefusal> {
         let state = self.state();
@@ -127,11 +136,6 @@ pub trait Pending: Revocable {
             }
         }
         refusal_in(state.word.load(Ordering::Acquire)) // pairs with the Release in `revoke`
-    }
-
-    /// Why the task will never start, if another thread has seen to that.
-    fn known_refusal(&self) -> Option<WorkRefusal> {
-        refusal_in(self.state().word.load(Ordering::Acquire)) // as in `refusal_now`
     }
 }
 
@@ -175,11 +179,6 @@ impl PendingState {
         refusal_in(word).is_none()
     }
 
-    /// Whether a helper thread ends the task when its deadline has passed.
-    pub fn has_helper(&self) -> bool {
-        lock(&self.links).deadline.as_ref().is_some_and(DeadlineRegistration::has_helper)
-    }
-
     /// Forgets the waiter.
     pub fn clear_waiter(&self) {
         let waiter = lock(&self.links).waiter.take();
@@ -213,6 +212,19 @@ pub fn watch(
     pending.refusal_now();
 }
 
+/// Why the task of `pending` will never start, if that is certain now. Ends a task whose conditions have
+/// failed; user code runs elsewhere ([`Pending::end`]).
+pub fn refusal_asked(pending: &Arc<dyn Pending>) -> Option<WorkRefusal> {
+    let state = pending.state();
+    // Acquire: both loads as in `refusal_now`.
+    if state.word.load(Ordering::Acquire) == PENDING {
+        if let Some(why) = state.conditions.refusal() {
+            pending.clone().end(why);
+        }
+    }
+    refusal_in(state.word.load(Ordering::Acquire))
+}
+
 /// The work of a task with conditions; see the module's text.
 pub struct WorkCell<W> {
     state: PendingState,
@@ -239,30 +251,74 @@ impl<W: Work> WorkCell<W> {
     }
 }
 
-impl<W: Work> Revocable for WorkCell<W> {
-    fn revoke(&self, why: Unstarted) -> bool {
+/// What the claim of a thread that ends the task says of the owner.
+struct Claimed {
+    /// The owner, if it still exists.
+    owner: Option<Arc<dyn TaskOwner>>,
+    /// Whether the owner counts the end early.
+    is_counted: bool,
+}
+
+impl Claimed {
+    /// The owner, if it counts the end early.
+    fn counting(&self) -> Option<&dyn TaskOwner> {
+        self.owner.as_deref().filter(|_| self.is_counted)
+    }
+}
+
+impl<W: Work> WorkCell<W> {
+    /// Claims the work for the calling thread, which ends the task for this reason. On failure returns the
+    /// word.
+    fn claim(&self, why: Unstarted) -> Result<Claimed, u32> {
         let owner = lock(&self.state.links).owner.clone();
-        let owner = owner.and_then(|owner| owner.upgrade()).filter(|owner| owner.counts_early());
-        let claim = word_of(why) | if owner.is_some() { COUNTED } else { 0 };
+        let owner = owner.and_then(|owner| owner.upgrade());
+        let is_counted = owner.as_ref().is_some_and(|owner| owner.counts_early());
+        let claim = word_of(why) | if is_counted { COUNTED } else { 0 };
         // Release pairs with the Acquire in `begin` and `refusal_now`: the sides that see the reason see what
         // this thread did before. Acquire: the work is visible, because this thread got the cell from a lock
         // that its creator has released; a failure reads nothing but the word.
-        let claimed = self.state.word.compare_exchange(PENDING, claim, Ordering::AcqRel, Ordering::Acquire);
-        if let Err(word) = claimed {
-            return refusal_in(word).is_some();
-        }
-        let dropped = unwind::catch(|| {
-            // SAFETY: the cell holds the work, which belongs to this thread, because it has changed the word
-            // from `PENDING`. It is dropped once.
-            unsafe { self.work.drop_in_place() }
-        });
-        if let Some(owner) = &owner {
+        self.state.word.compare_exchange(PENDING, claim, Ordering::AcqRel, Ordering::Acquire)?;
+        Ok(Claimed { owner, is_counted })
+    }
+
+    /// Has the end of the task, whose work is gone or left to a helper, counted and its waiter woken.
+    fn announce(&self, why: Unstarted, claimed: &Claimed) {
+        if let Some(owner) = claimed.counting() {
             owner.count_early(why);
         }
         if let Some(waiter) = self.state.unlink() {
             waiter.wake();
         }
-        match (dropped, owner) {
+    }
+}
+
+/// The work in a cell, which belongs to the owner of this value.
+struct LeftWork<W: Work>(Arc<WorkCell<W>>);
+
+impl<W: Work> Drop for LeftWork<W> {
+    fn drop(&mut self) {
+        let dropped = unwind::catch(|| {
+            // SAFETY: the cell holds the work, because the thread that made this value has claimed it. It
+            // belongs to this value, which is dropped once.
+            unsafe { self.0.work.drop_in_place() }
+        });
+        unwind::drop_silently(dropped); // the task has a handle, which shows that the task never started
+    }
+}
+
+impl<W: Work> Revocable for WorkCell<W> {
+    fn revoke(&self, why: Unstarted) -> bool {
+        let claimed = match self.claim(why) {
+            Ok(claimed) => claimed,
+            Err(word) => return refusal_in(word).is_some(),
+        };
+        let dropped = unwind::catch(|| {
+            // SAFETY: the cell holds the work, which belongs to this thread, because it has claimed it. It is
+            // dropped once.
+            unsafe { self.work.drop_in_place() }
+        });
+        self.announce(why, &claimed);
+        match (dropped, claimed.counting()) {
             (Err(payload), Some(owner)) if !self.state.has_handle => owner.report(payload),
             (dropped, _) => unwind::drop_silently(dropped),
         }
@@ -285,6 +341,24 @@ impl<W: Work> Pending for WorkCell<W> {
         Self: 'static,
     {
         self
+    }
+
+    fn end(self: Arc<Self>, why: Unstarted)
+    where
+        Self: 'static,
+    {
+        if !W::NEEDS_DROP {
+            self.revoke(why);
+            return;
+        }
+        let Ok(claimed) = self.claim(why) else { return };
+        let remains: Remains = Box::new(LeftWork(self.clone()));
+        let left = match &claimed.owner {
+            Some(owner) => owner.take_remains(remains),
+            None => Some(remains),
+        };
+        drop(left); // without a helper
+        self.announce(why, &claimed);
     }
 }
 

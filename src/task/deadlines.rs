@@ -10,15 +10,18 @@
 //! the first task that expires a pool has two helpers, and one more for each further drop that is slow at the
 //! same time. Without a thread for another helper the tasks that expire later wait for the slow drop.
 //!
+//! The helpers also drop the captures of tasks that another thread has ended ([`Deadlines::take_remains`]),
+//! before they end tasks whose deadlines have passed: these captures are overdue.
+//!
 //! Any thread may add and remove. Guarded by the unit tests here and by `tests/cancelling`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use crate::base::debug::impl_debug;
 use crate::task::cancel::Revocable;
-use crate::task::work::Unstarted;
+use crate::task::work::{Remains, Unstarted};
 
 /// A drop of captures that takes longer is slow. Much longer than most drops take, so that one helper does
 /// all of these; short compared with the deadlines of tasks.
@@ -40,18 +43,29 @@ struct DeadlinesState {
     /// By deadline, and by a number that tells equal deadlines apart.
     tasks: BTreeMap<DeadlineKey, Weak<dyn Revocable>>,
     next: u64,
+    /// What ended tasks have left.
+    remains: VecDeque<Remains>,
     helper: HelperState,
     /// Helpers that do not end a task now.
     free: usize,
-    /// The tasks that helpers end now.
+    /// The tasks that helpers end now, and the remains that they drop.
     ending: Vec<Ending>,
 }
 
-/// A task that a helper ends.
+/// What a helper does for one task.
+enum Step {
+    /// It ends the task, whose deadline has passed.
+    End(Arc<dyn Revocable>),
+    /// It drops what the task has left.
+    Drop(Remains),
+}
+
+/// A task that a helper ends, or whose remains it drops.
 struct Ending {
     key: DeadlineKey,
     since: Instant,
-    task: Arc<dyn Revocable>,
+    /// The task, if its waiter is to be woken.
+    task: Option<Arc<dyn Revocable>>,
     /// Whether the drop is known to be slow, and the waiter of the task was woken because of that.
     is_slow: bool,
 }
@@ -112,20 +126,10 @@ impl Deadlines {
         start: impl FnOnce() -> Result<(), Instant>,
     ) -> Option<DeadlineRegistration> {
         let mut state = self.lock();
-        match state.helper {
-            HelperState::Closed => return None,
-            HelperState::Running => {}
-            HelperState::Refused(until) if Instant::now() < until => {}
-            // The lock is held meanwhile, so the pool does not end between the start and the count of
-            // threads.
-            HelperState::Missing | HelperState::Refused(_) => {
-                let started = start();
-                state.free += usize::from(started.is_ok());
-                state.helper = started.map_or_else(HelperState::Refused, |()| HelperState::Running);
-            }
+        if let HelperState::Closed = state.ensure_helper(start) {
+            return None;
         }
-        let key = (deadline, state.next);
-        state.next += 1;
+        let key = state.key(deadline);
         let is_first = state.tasks.first_key_value().is_none_or(|(first, _)| key < *first);
         state.tasks.insert(key, task);
         drop(state);
@@ -135,12 +139,29 @@ impl Deadlines {
         Some(DeadlineRegistration { deadlines: self.clone(), key })
     }
 
-    /// Revokes tasks as their deadlines pass, until [`Deadlines::close`]. For a helper thread. `start` starts
-    /// another one, and returns whether it did.
+    /// Has a helper thread drop what an ended task has left, soon and at the latest before the pool has
+    /// ended. `start` is that of [`Deadlines::add`]. Without a helper returns it to the caller.
+    pub fn take_remains(
+        &self,
+        remains: Remains,
+        start: impl FnOnce() -> Result<(), Instant>,
+    ) -> Option<Remains> {
+        let mut state = self.lock();
+        match state.ensure_helper(start) {
+            HelperState::Running => state.remains.push_back(remains),
+            HelperState::Missing | HelperState::Refused(_) | HelperState::Closed => return Some(remains),
+        }
+        drop(state);
+        self.changed.notify_one(); // as in `add`
+        None
+    }
+
+    /// Revokes tasks as their deadlines pass, and drops what ended tasks have left, until
+    /// [`Deadlines::close`]. For a helper thread. `start` starts another one, and returns whether it did.
     pub fn serve(&self, start: impl Fn() -> bool) -> HelperEnd {
         loop {
             let mut state = self.lock();
-            if matches!(state.helper, HelperState::Closed) {
+            if matches!(state.helper, HelperState::Closed) && state.remains.is_empty() {
                 return HelperEnd::PoolEnd;
             }
             let now = Instant::now();
@@ -149,13 +170,16 @@ impl Deadlines {
                 slow.is_slow = true;
                 let task = slow.task.clone();
                 drop(state); // wakers are user code
-                task.wake_waiter();
+                task.iter().for_each(|task| task.wake_waiter());
                 continue;
             }
             // A helper that has just begun to end a task will be back in a moment and end the next one.
             let quick = state.ending.iter().filter(|ending| !ending.is_slow);
             let back = quick.map(|ending| ending.since + SLOW).min();
-            let first = state.tasks.first_key_value().map(|(&(deadline, _), _)| deadline);
+            let first = match state.remains.is_empty() {
+                true => state.tasks.first_key_value().map(|(&(deadline, _), _)| deadline),
+                false => Some(now),
+            };
             match back.or(first) {
                 None => drop(self.changed.wait(state)),
                 Some(until) if until > now => drop(self.changed.wait_timeout(state, until - now)),
@@ -168,44 +192,74 @@ impl Deadlines {
         }
     }
 
-    /// Ends the first task, whose deadline has passed. Returns whether the calling helper is one too many
-    /// now.
+    /// Drops the first remains, or else ends the first task, whose deadline has passed. Returns whether the
+    /// calling helper is one too many now.
     fn end_first(
         &self,
         mut state: MutexGuard<'_, DeadlinesState>,
         start: &impl Fn() -> bool,
     ) -> Option<HelperEnd> {
-        let (key, task) = state.tasks.pop_first()?;
-        let task = task.upgrade()?;
+        let (key, step) = match state.remains.pop_front() {
+            Some(remains) => (state.key(Instant::now()), Step::Drop(remains)),
+            None => {
+                let (key, task) = state.tasks.pop_first()?;
+                (key, Step::End(task.upgrade()?))
+            }
+        };
+        let task = match &step {
+            Step::End(task) => Some(task.clone()),
+            Step::Drop(_) => None,
+        };
         state.free -= 1;
         if state.free == 0 && start() {
             state.free += 1;
         }
-        state.ending.push(Ending { key, since: Instant::now(), task: task.clone(), is_slow: false });
+        state.ending.push(Ending { key, since: Instant::now(), task, is_slow: false });
         drop(state); // user code runs without the lock
         self.changed.notify_all(); // free helpers look whether this takes long
-        task.revoke(Unstarted::Expired);
+        match step {
+            Step::End(task) => _ = task.revoke(Unstarted::Expired),
+            Step::Drop(remains) => drop(remains),
+        }
         let mut state = self.lock();
         let place = state.ending.iter().position(|ending| ending.key == key);
         let ended = place.map(|place| state.ending.swap_remove(place));
         let is_surplus = state.free >= MOST_FREE;
         state.free += usize::from(!is_surplus);
         drop(state);
-        drop(ended); // after the lock is released, like `task`
+        drop(ended); // after the lock is released
         is_surplus.then_some(HelperEnd::Surplus)
     }
 
-    /// Ends the helper threads and refuses new deadlines: no task is queued any more.
+    /// Ends the helper threads, when they have dropped all remains, and refuses new deadlines: no task is
+    /// queued any more.
     pub fn close(&self) {
         self.lock().helper = HelperState::Closed;
         self.changed.notify_all();
     }
 }
 
-impl DeadlineRegistration {
-    /// Whether a helper thread waits for the deadline.
-    pub fn has_helper(&self) -> bool {
-        matches!(self.deadlines.lock().helper, HelperState::Running)
+impl DeadlinesState {
+    /// Starts the first helper by `start`, if there is none. Returns whether there is one now. The caller
+    /// holds the lock meanwhile, so the pool does not end between the start and the count of threads.
+    fn ensure_helper(&mut self, start: impl FnOnce() -> Result<(), Instant>) -> HelperState {
+        match self.helper {
+            HelperState::Closed | HelperState::Running => {}
+            HelperState::Refused(until) if Instant::now() < until => {}
+            HelperState::Missing | HelperState::Refused(_) => {
+                let started = start();
+                self.free += usize::from(started.is_ok());
+                self.helper = started.map_or_else(HelperState::Refused, |()| HelperState::Running);
+            }
+        }
+        self.helper
+    }
+
+    /// A new key for this time.
+    fn key(&mut self, time: Instant) -> DeadlineKey {
+        let key = (time, self.next);
+        self.next += 1;
+        key
     }
 }
 
@@ -309,6 +363,60 @@ mod tests {
             deadlines.close();
             let ends = [serving.join(), other.join()].map(|end| end.expect("no panic"));
             assert_eq!(ends, [HelperEnd::PoolEnd; 2]);
+        });
+    }
+
+    /// Reports its drop.
+    struct Left(u32, mpsc::Sender<u32>);
+
+    impl Drop for Left {
+        fn drop(&mut self) {
+            let _ = self.1.send(self.0);
+        }
+    }
+
+    #[test]
+    fn remains_are_dropped_by_a_helper_also_after_the_end_of_the_pool() {
+        let deadlines = Deadlines::default();
+        let (sender, dropped) = mpsc::channel();
+        let left = |n| -> Remains { Box::new(Left(n, sender.clone())) };
+        assert!(deadlines.take_remains(left(0), || Err(Instant::now() + LONG)).is_some(), "no thread");
+        assert_eq!(dropped.recv(), Ok(0), "by the caller");
+        assert!(deadlines.take_remains(left(1), || panic!("not so soon")).is_some());
+        let deadlines = Deadlines::default();
+        dropped.try_iter().for_each(drop);
+        for n in 2..5 {
+            assert!(deadlines.take_remains(left(n), || Ok(())).is_none());
+        }
+        assert!(dropped.try_recv().is_err(), "left to the helper");
+        deadlines.close();
+        assert_eq!(deadlines.serve(|| false), HelperEnd::PoolEnd);
+        assert_eq!(dropped.try_iter().collect::<Vec<_>>(), [2, 3, 4]);
+        assert!(deadlines.take_remains(left(5), || Ok(())).is_some(), "it is closed");
+    }
+
+    /// Remains whose drop waits for the end of another drop, which a second helper does.
+    struct Waiting(mpsc::Receiver<()>);
+
+    impl Drop for Waiting {
+        fn drop(&mut self) {
+            let _ = self.0.recv();
+        }
+    }
+
+    #[test]
+    fn remains_that_drop_slowly_delay_no_others() {
+        let deadlines = Deadlines::default();
+        let (open, gate) = mpsc::channel();
+        assert!(deadlines.take_remains(Box::new(Waiting(gate)), || Ok(())).is_none());
+        assert!(deadlines.take_remains(Box::new(open), || panic!("there is one")).is_none());
+        thread::scope(|scope| {
+            let (helpers, wanted) = mpsc::channel();
+            let serving = &deadlines;
+            scope.spawn(move || serving.serve(move || helpers.send(()).is_ok()));
+            wanted.recv().expect("another helper is wanted");
+            scope.spawn(|| deadlines.serve(|| false));
+            deadlines.close();
         });
     }
 

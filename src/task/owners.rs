@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, TryLockError, Weak};
 use std::thread;
 
 use crate::base::unwind::Payload;
-use crate::task::work::Unstarted;
+use crate::task::work::{Remains, Unstarted};
 
 /// Counts tasks that end while they are queued.
 pub trait TaskOwner: Send + Sync {
@@ -25,9 +25,12 @@ pub trait TaskOwner: Send + Sync {
     /// bounded pool stay bounded.
     fn counts_early(&self) -> bool;
 
-    /// Counts a task that is queued, and whose closure is gone, as ended for this reason, and releases its
-    /// permit. Called after [`TaskOwner::counts_early`] has returned `true`.
+    /// Counts a task that is queued, and whose closure is gone or left to a helper thread, as ended for this
+    /// reason, and releases its permit. Called after [`TaskOwner::counts_early`] has returned `true`.
     fn count_early(&self, why: Unstarted);
+
+    /// Has a helper thread drop what an ended task has left. Returns it if there is no helper.
+    fn take_remains(&self, remains: Remains) -> Option<Remains>;
 
     /// Gives the panic of a closure's drop to the user's panic handler.
     fn report(&self, payload: Payload);

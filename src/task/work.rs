@@ -5,6 +5,8 @@
 //! `submit/envelope.rs` have the other implementations. Guarded by `tests/it/behaviour/conditions.rs` and
 //! `groups.rs`.
 
+use std::mem;
+
 /// Why a task never started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unstarted {
@@ -16,6 +18,10 @@ pub enum Unstarted {
     Dropped,
 }
 
+/// What a task that another thread has ended leaves: its closure. The drop runs user code, inside the panic
+/// guard.
+pub type Remains = Box<dyn Send>;
+
 /// Why work must not start, found by the side that is about to start it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WorkRefusal {
@@ -26,9 +32,12 @@ pub struct WorkRefusal {
 }
 
 /// The work of a task.
-pub trait Work: Send {
+pub trait Work: Send + Sized {
     /// The result.
     type Output: Send;
+
+    /// Whether a drop of the work may run user code.
+    const NEEDS_DROP: bool = mem::needs_drop::<Self>();
 
     /// Why the task must not start. Called once, by the thread that is about to start it. Does not panic.
     #[inline(always)]

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use longshore::{IdleError, JoinError, JoinHandle, OnFull, ShutdownError, SubmitErrorKind};
+use longshore::{CancelToken, IdleError, JoinError, JoinHandle, OnFull, ShutdownError, SubmitErrorKind};
 
 use super::*;
 use crate::support::{Gate, Visitor, wait_until};
@@ -316,4 +316,229 @@ fn a_slow_drop_of_its_own_captures_delays_no_wait_for_an_expired_task() {
     }
     gate.open();
     assert_eq!(rig.finish().expired, 3);
+}
+
+/// A way to learn from a handle that its task is over, and whether the result comes with it.
+type Way = (&'static str, fn(JoinHandle<()>) -> Option<Result<(), JoinError>>);
+
+/// All ways to ask a handle. None of them may run the drop of the captures, which are those of another party.
+const WAYS: [Way; 6] = [
+    ("is_finished", |handle| {
+        assert!(handle.is_finished());
+        None
+    }),
+    ("Debug", |handle| {
+        assert!(format!("{handle:?}").contains("finished: true"));
+        None
+    }),
+    ("try_join", |mut handle| handle.try_join()),
+    ("join_timeout", |mut handle| handle.join_timeout(SHORT)),
+    ("a poll", |mut handle| {
+        match Pin::new(&mut handle).poll(&mut Context::from_waker(std::task::Waker::noop())) {
+            Poll::Ready(result) => Some(result),
+            Poll::Pending => panic!("a poll does not see the end"),
+        }
+    }),
+    ("join", |handle| Some(handle.join())),
+];
+
+/// A thread that cancels a token is busy with the drop of the first task's captures. The handle of each task
+/// says at once that the task is over, and the captures of the other tasks are dropped meanwhile.
+#[test]
+fn no_question_runs_the_drops_of_a_cancelled_token() {
+    for (name, ask) in WAYS {
+        println!("{name}"); // shown if it hangs
+        let (rig, gate) = (Rig::new(1), Gate::new());
+        gate.hold(&rig, 1);
+        let drops = Gate::new();
+        let token = CancelToken::new();
+        let lane = rig.lane(1).build().expect("valid");
+        let submit = |n| {
+            let slow = Slow(drops.visitor());
+            let task = move || drop(slow);
+            match n {
+                0 => lane.task().token(&token).submit(task).expect("open"),
+                _ => rig.task().token(&token).submit(task).expect("open"),
+            }
+        };
+        let handles = [0, 1, 2].map(submit);
+        std::thread::scope(|scope| {
+            let canceller = scope.spawn(|| token.cancel());
+            drops.wait_for(1);
+            for handle in handles {
+                if let Some(result) = ask(handle) {
+                    assert!(matches!(result, Err(JoinError::Cancelled)), "{name}: {result:?}");
+                }
+            }
+            assert!(!canceller.is_finished(), "it still drops the first");
+            drops.wait_for(3);
+            assert!(rig.stats().cancelled >= 2, "those whose end was found by a question are counted");
+            drops.open();
+            assert!(canceller.join().expect("no panic"));
+        });
+        drop(lane);
+        gate.open();
+        assert_eq!(rig.finish().cancelled, 3, "{name}");
+    }
+}
+
+#[test]
+fn no_question_runs_the_drops_of_tasks_that_expire_together() {
+    const TASKS: usize = 12;
+    for (name, ask) in WAYS {
+        println!("{name}"); // shown if it hangs
+        let (rig, gate) = (Rig::new(1), Gate::new());
+        gate.hold(&rig, 1);
+        let drops = Gate::new();
+        let deadline = Instant::now() + SHORT;
+        let submit = |_| {
+            let slow = Slow(drops.visitor());
+            rig.task().deadline(deadline).submit(move || drop(slow)).expect("open")
+        };
+        let handles: Vec<_> = (0..TASKS).map(submit).collect();
+        // Not a sleep, which may end so late that the helper threads have ended all tasks.
+        while Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        for handle in handles.into_iter().rev() {
+            if let Some(result) = ask(handle) {
+                assert!(matches!(result, Err(JoinError::Expired)), "{name}: {result:?}");
+            }
+        }
+        drops.wait_for(TASKS);
+        drops.open();
+        gate.open();
+        assert_eq!(rig.finish().expired, TASKS as u64, "{name}");
+    }
+}
+
+/// The wait begins before the token is cancelled.
+#[test]
+fn a_wait_that_a_token_ends_runs_no_drop() {
+    let (rig, gate) = (Rig::new(1), Gate::new());
+    gate.hold(&rig, 1);
+    let drops = Gate::new();
+    let token = CancelToken::new();
+    let submit = |_| {
+        let slow = Slow(drops.visitor());
+        rig.task().token(&token).submit(move || drop(slow)).expect("open")
+    };
+    let mut handles = [0, 1].map(submit);
+    std::thread::scope(|scope| {
+        let canceller = scope.spawn(|| {
+            let begin = Instant::now();
+            wait_until("the other thread sleeps in its wait", || begin.elapsed() >= SHORT);
+            token.cancel()
+        });
+        for handle in handles.iter_mut().rev() {
+            let result = loop {
+                if let Some(result) = handle.join_timeout(SHORT * 3) {
+                    break result;
+                }
+            };
+            assert!(matches!(result, Err(JoinError::Cancelled)));
+        }
+        drops.wait_for(2);
+        drops.open();
+        assert!(canceller.join().expect("no panic"));
+    });
+    gate.open();
+    assert_eq!(rig.finish().cancelled, 2);
+}
+
+/// Captures that a question has left to a helper thread are dropped before the pool has ended.
+#[test]
+fn a_pool_does_not_end_before_the_captures_that_are_left() {
+    let (rig, gate) = (Rig::new(1), Gate::new());
+    gate.hold(&rig, 1);
+    let drops = Gate::new();
+    let token = CancelToken::new();
+    let slow = Slow(drops.visitor());
+    let first = Slow(drops.visitor());
+    let first = rig.task().token(&token).submit(move || drop(first)).expect("open");
+    let second = rig.task().token(&token).submit(move || {
+        drop(slow);
+        unreachable!("it never starts")
+    });
+    let second: JoinHandle<()> = second.expect("open");
+    std::thread::scope(|scope| {
+        scope.spawn(|| token.cancel());
+        drops.wait_for(1);
+        assert!(first.is_finished() && second.is_finished());
+        drops.wait_for(2);
+        gate.open();
+        assert_eq!(rig.shutdown_timeout(SHORT), Err(ShutdownError::TimedOut));
+        drops.open();
+    });
+    assert_eq!(rig.finish().cancelled, 2);
+}
+
+/// Its drop panics.
+struct Panics(Slow);
+
+impl Drop for Panics {
+    fn drop(&mut self) {
+        let _ = &self.0;
+        crate::support::quiet_panic("in a drop");
+    }
+}
+
+#[test]
+fn a_panic_in_captures_that_are_left_harms_nothing() {
+    let (rig, gate) = (Rig::new(1), Gate::new());
+    gate.hold(&rig, 1);
+    let drops = Gate::new();
+    let token = CancelToken::new();
+    let submit = |_| {
+        let panics = Panics(Slow(drops.visitor()));
+        rig.task().token(&token).submit(move || drop(panics)).expect("open")
+    };
+    let handles = [0, 1, 2].map(submit);
+    std::thread::scope(|scope| {
+        scope.spawn(|| token.cancel());
+        drops.wait_for(1);
+        assert!(handles.iter().all(JoinHandle::is_finished));
+        drops.wait_for(3);
+        drops.open();
+    });
+    gate.open();
+    let stats = rig.finish();
+    assert_eq!((stats.cancelled, stats.panicked), (3, 0), "{stats:?}");
+}
+
+/// The captures that a helper thread drops are the last owner of the pool: the helper does not wait for its
+/// own end.
+#[test]
+fn captures_that_are_left_may_be_the_last_owner_of_the_pool() {
+    for by_deadline in [false, true] {
+        let watchdog = crate::support::watchdog("the last owner", crate::support::PATIENCE);
+        let pool = Arc::new(Pool::builder().workers(1).build().expect("the pool starts"));
+        let (gate, drops, after) = (Gate::new(), Gate::new(), Gate::new());
+        let held = gate.visitor();
+        pool.execute(move || held.pass()).expect("open");
+        gate.wait_for(1);
+        let token = CancelToken::new();
+        let other = Slow(drops.visitor());
+        let _other = pool.task().token(&token).submit(move || drop(other)).expect("open");
+        // Dropped in this order: the pool, then a note that its drop has returned.
+        let captures = (pool.clone(), Slow(after.visitor()));
+        let task = move || drop(captures);
+        let last = match by_deadline {
+            false => pool.task().token(&token).submit(task).expect("open"),
+            true => pool.task().start_within(SHORT).submit(task).expect("open"),
+        };
+        drop(pool);
+        std::thread::scope(|scope| {
+            if !by_deadline {
+                scope.spawn(|| token.cancel());
+                drops.wait_for(1);
+            }
+            assert!(last.join().is_err());
+            after.wait_for(1);
+            after.open();
+            drops.open();
+        });
+        gate.open();
+        drop(watchdog);
+    }
 }

@@ -60,6 +60,7 @@ models! {
 
     pending_work::a_cancelled_token_ends_a_task_or_lets_it_run: 6;
     pending_work::two_sides_that_revoke_agree: 3;
+    pending_work::a_question_leaves_the_work_to_a_helper: 3;
     pending_work::a_registration_that_comes_late_is_not_left: 4;
     pending_work::a_waiter_of_a_revoked_task_is_woken: 6;
 

@@ -134,11 +134,13 @@ mutants! {
     work_begun_without_a_swap: pending_work::a_cancelled_token_ends_a_task_or_lets_it_run, 6,
         torn("conditions.rs", "begin", "compare_exchange");
     work_revoked_without_a_swap: pending_work::two_sides_that_revoke_agree, 3,
-        torn("conditions.rs", "revoke", "compare_exchange");
+        torn("conditions.rs", "claim", "compare_exchange");
+    work_left_without_a_swap: pending_work::a_question_leaves_the_work_to_a_helper, 3,
+        torn("conditions.rs", "claim", "compare_exchange");
     work_claimed_and_not_marked: pending_work::a_registration_that_comes_late_is_not_left, 4,
         removed("conditions.rs", "begin", "compare_exchange");
     work_revoked_and_not_marked: pending_work::a_waiter_of_a_revoked_task_is_woken, 6,
-        removed("conditions.rs", "revoke", "compare_exchange");
+        removed("conditions.rs", "claim", "compare_exchange");
 }
 
 // Result slot (M8, M12).

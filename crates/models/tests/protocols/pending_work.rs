@@ -2,8 +2,8 @@
 //! whichever of the task side, the token, the deadline and the handle comes first; a waiter is woken; and no
 //! registration is left.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use loom::thread::JoinHandle;
 
@@ -15,7 +15,7 @@ use crate::code::erased::{Finished, Task};
 use crate::code::facade::thread;
 use crate::code::owners::TaskOwner;
 use crate::code::waiter::Waiter;
-use crate::code::work::Unstarted;
+use crate::code::work::{Remains, Unstarted};
 
 /// What happened to the work and to the task. loom does not see these counts: they are assertions, not
 /// protocol.
@@ -24,11 +24,17 @@ struct Observed {
     runs: AtomicUsize,
     drops: AtomicUsize,
     counted_early: AtomicUsize,
+    /// What is left to a helper thread.
+    left: Mutex<Option<Remains>>,
 }
 
 impl Observed {
     fn get(&self, count: fn(&Observed) -> &AtomicUsize) -> usize {
         count(self).load(Ordering::Relaxed)
+    }
+
+    fn left(&self) -> MutexGuard<'_, Option<Remains>> {
+        self.left.lock().expect("no panic")
     }
 }
 
@@ -48,8 +54,14 @@ impl TaskOwner for Observed {
     }
 
     fn count_early(&self, _: Unstarted) {
-        assert_eq!(self.get(|observed| &observed.drops), 1, "the work is gone before its task is counted");
+        let is_gone = self.get(|observed| &observed.drops) == 1 || self.left().is_some();
+        assert!(is_gone, "the work is gone or left to a helper before its task is counted");
         self.counted_early.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn take_remains(&self, remains: Remains) -> Option<Remains> {
+        assert!(self.left().replace(remains).is_none(), "one thread ends the task");
+        None
     }
 
     fn report(&self, _: crate::code::unwind::Payload) {
@@ -171,5 +183,22 @@ pub fn a_waiter_of_a_revoked_task_is_woken() {
     }
     end(canceller);
     let counted = end(run(scene.task));
+    check(&scene.observed, &scene.pending, &counted);
+}
+
+/// A thread asks whether the task is over while its token is cancelled and a worker begins it. The work is
+/// left to a helper thread, if the question has ended the task.
+pub fn a_question_leaves_the_work_to_a_helper() {
+    let scene = Scene::new();
+    scene.watch();
+    let (worker, pending) = (run(scene.task), scene.pending.clone());
+    let asking = loom::thread::spawn(move || conditions::refusal_asked(&pending).is_some());
+    scene.token.cancel();
+    let (counted, is_over) = (end(worker), end(asking));
+    assert!(!is_over || counted.completed == 0, "what is over has not run");
+    let left = scene.observed.left().take();
+    if let Some(left) = left {
+        end(loom::thread::spawn(move || drop(left)));
+    }
     check(&scene.observed, &scene.pending, &counted);
 }
