@@ -167,6 +167,7 @@ fn elements_that_no_part_hands_out_are_dropped_once() {
 }
 
 #[test]
+#[expect(clippy::needless_borrows_for_generic_args, reason = "that is what this is about")]
 fn references_to_slices_and_vectors_that_are_references_are_sources() {
     fn items<'a, I: IntoSource<Item = &'a u8>>(source: I) -> Vec<u8> {
         drain(source.into_source()).into_iter().copied().collect()
