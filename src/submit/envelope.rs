@@ -60,7 +60,7 @@ impl Instrumentation {
         if self.histograms == Histograms::Off && self.span.is_none() {
             return None;
         }
-        measured(self.histograms, self.span.clone())
+        self.measured()
     }
 
     /// Returns the extras of a task with this permit and label, if it has any. Runs no user code.
@@ -70,18 +70,17 @@ impl Instrumentation {
             extras => Some(Extras { permit, label, ..extras.unwrap_or_default() }),
         }
     }
-}
 
-/// Takes its arguments by value: with a reference, the instrumentation of a plain task would be in memory.
-#[cold]
-fn measured(histograms: Histograms, span: Option<Arc<Span>>) -> Option<Extras> {
-    let submitted = match histograms {
-        Histograms::Off => None,
-        Histograms::Sampled => is_sampled().then(Instant::now),
-        Histograms::All => Some(Instant::now()),
-    };
-    let has_extras = submitted.is_some() || span.is_some();
-    has_extras.then(|| Extras { submitted, span, ..Extras::default() })
+    #[cold]
+    fn measured(&self) -> Option<Extras> {
+        let submitted = match self.histograms {
+            Histograms::Off => None,
+            Histograms::Sampled => is_sampled().then(Instant::now),
+            Histograms::All => Some(Instant::now()),
+        };
+        let has_extras = submitted.is_some() || self.span.is_some();
+        has_extras.then(|| Extras { submitted, span: self.span.clone(), ..Extras::default() })
+    }
 }
 
 /// Counts one submission of the calling thread. Returns whether it is measured.

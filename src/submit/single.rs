@@ -70,8 +70,7 @@ where
         return submit_later(intake, task, on_full);
     }
     // This choice is made before the task is packed, for the reason given in `enqueue`.
-    let extras = intake.instrumentation().next();
-    match extras {
+    match intake.instrumentation().next() {
         None => enqueue_with_handle(intake, task, |task| {
             pack::pack_with_handle(intake.handle_pool_id(), task, None)
         }),
@@ -176,8 +175,7 @@ where
     // This choice is made before the task is packed, so that packing is one straight line. A task that is
     // stored by one of two branches and loaded again afterwards costs the processor a store-forwarding stall
     // (see `Task`).
-    let extras = intake.instrumentation().next();
-    let result = match extras {
+    let result = match intake.instrumentation().next() {
         // SAFETY: `pack_plain` initialises the place and does not panic.
         None => unsafe { intake.dispatch(task, pack::pack_plain) },
         Some(extras) => enqueue_instrumented(intake, task, extras),
