@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 use std::ops::Deref;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::thread;
+use std::thread::{self, Thread};
 use std::time::Instant;
 
 use crate::base::error::SubmitErrorKind;
@@ -86,15 +86,20 @@ impl LaneState {
         self.passes == self.undecided
     }
 
+    /// Takes out the running task that gets a pass which became free. Returns its thread, to be unparked.
+    /// While there are more passes than allowed, because a task has gone on when its time was up, there is no
+    /// such task.
+    fn next_resumer(&mut self, limit: usize) -> Option<Thread> {
+        if self.passes <= limit { self.resumers.take_first() } else { None }
+    }
+
     /// Ends a pass that a closed pool has refused, or gives it to a running task that wants to go on: such a
     /// task may have come while the pass was on its way, and nothing else would wake it. If the pass was the
     /// last, returns all tasks, which the caller discards by `discard_left` after it has released the lock.
     fn give_up_pass(&mut self, limit: usize) -> VecDeque<Task> {
-        if self.passes <= limit {
-            if let Some(thread) = self.resumers.take_first() {
-                thread.unpark();
-                return VecDeque::new();
-            }
+        if let Some(thread) = self.next_resumer(limit) {
+            thread.unpark();
+            return VecDeque::new();
         }
         self.passes -= 1;
         if self.passes > 0 {
@@ -212,12 +217,9 @@ impl<S: Intake + Send + Sync + 'static> LaneShared<S> {
     fn send_next(self: &Arc<Self>) {
         {
             let mut state = self.lock();
-            // There are more passes than allowed if a task has gone on because its time was up.
-            if state.passes <= self.limit {
-                if let Some(thread) = state.resumers.take_first() {
-                    drop(state);
-                    return thread.unpark();
-                }
+            if let Some(thread) = state.next_resumer(self.limit) {
+                drop(state);
+                return thread.unpark();
             }
             if state.passes > self.limit || state.without_pass() == 0 {
                 state.passes -= 1;

@@ -125,18 +125,6 @@ pub trait Pending: Revocable {
     fn end(self: Arc<Self>, why: Unstarted)
     where
         Self: 'static;
-
-    /// Why the task will never start, if that is certain now. Revokes a task whose conditions have failed.
-    fn refusal_now(&self) -> Option<WorkRefusal> {
-        let state = self.state();
-        // Acquire pairs with the Release in `revoke`: what the revoking thread did before is visible.
-        if state.word.load(Ordering::Acquire) == PENDING {
-            if let Some(why) = state.conditions.refusal() {
-                self.revoke(why);
-            }
-        }
-        refusal_in(state.word.load(Ordering::Acquire)) // pairs with the Release in `revoke`
-    }
 }
 
 impl_debug! { PendingState {} }
@@ -209,14 +197,17 @@ pub fn watch(
     }
     drop(links);
     // A token that was cancelled before has refused the registration. A deadline may have passed.
-    pending.refusal_now();
+    if let Some(why) = pending.state().conditions.refusal() {
+        pending.revoke(why);
+    }
 }
 
 /// Why the task of `pending` will never start, if that is certain now. Ends a task whose conditions have
 /// failed; user code runs elsewhere ([`Pending::end`]).
 pub fn refusal_asked(pending: &Arc<dyn Pending>) -> Option<WorkRefusal> {
     let state = pending.state();
-    // Acquire: both loads as in `refusal_now`.
+    // Acquire, twice: pairs with the Release in `claim`. What the thread that ended the task did before is
+    // visible.
     if state.word.load(Ordering::Acquire) == PENDING {
         if let Some(why) = state.conditions.refusal() {
             pending.clone().end(why);
@@ -274,9 +265,9 @@ impl<W: Work> WorkCell<W> {
         let owner = owner.and_then(|owner| owner.upgrade());
         let is_counted = owner.as_ref().is_some_and(|owner| owner.counts_early());
         let claim = word_of(why) | if is_counted { COUNTED } else { 0 };
-        // Release pairs with the Acquire in `begin` and `refusal_now`: the sides that see the reason see what
-        // this thread did before. Acquire: the work is visible, because this thread got the cell from a lock
-        // that its creator has released; a failure reads nothing but the word.
+        // Release pairs with the Acquire in `begin` and `refusal_asked`: the sides that see the reason see
+        // what this thread did before. Acquire: the work is visible, because this thread got the cell from a
+        // lock that its creator has released; a failure reads nothing but the word.
         self.state.word.compare_exchange(PENDING, claim, Ordering::AcqRel, Ordering::Acquire)?;
         Ok(Claimed { owner, is_counted })
     }

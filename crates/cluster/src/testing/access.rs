@@ -108,6 +108,18 @@ impl Accounts {
         &self.configuration
     }
 
+    /// Writes files into a directory: the credentials `good`, `expired` and `foreign`, which another operator
+    /// has signed, and `garbage`, which are none.
+    ///
+    /// # Panics
+    /// If they cannot be written.
+    pub fn write_kinds(&self, directory: &Path) {
+        self.write_credentials(&directory.join("good"), None);
+        self.write_credentials(&directory.join("expired"), Some(-60));
+        Accounts::new().write_credentials(&directory.join("foreign"), None);
+        std::fs::write(directory.join("garbage"), "no credentials").expect("written");
+    }
+
     /// Writes the credentials file of a new user, which is good for so many seconds from now on, or for ever.
     /// With a negative number it has expired.
     ///

@@ -69,10 +69,7 @@ fn credentials_are_good_until_they_expire() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = |name: &str| directory.path().join(name);
     let accounts = Accounts::new();
-    accounts.write_credentials(&file("good"), None);
-    accounts.write_credentials(&file("expired"), Some(-60));
-    Accounts::new().write_credentials(&file("foreign"), None);
-    std::fs::write(file("garbage"), "no credentials").expect("written");
+    accounts.write_kinds(directory.path());
     for program in programs() {
         let server = Server::start(&program, accounts.configuration());
         let access =

@@ -176,11 +176,12 @@ pub fn a_waiter_of_a_revoked_task_is_woken() {
     scene.watch();
     let token = scene.token.clone();
     let canceller = loom::thread::spawn(move || _ = token.cancel());
-    while scene.pending.refusal_now().is_none() {
+    while conditions::refusal_asked(&scene.pending).is_none() {
         if scene.pending.state().set_waiter(Waiter::Thread(thread::current())) {
             thread::park();
         }
     }
+    drop_left(&scene.observed);
     end(canceller);
     let counted = end(run(scene.task));
     check(&scene.observed, &scene.pending, &counted);
@@ -196,9 +197,14 @@ pub fn a_question_leaves_the_work_to_a_helper() {
     scene.token.cancel();
     let (counted, is_over) = (end(worker), end(asking));
     assert!(!is_over || counted.completed == 0, "what is over has not run");
-    let left = scene.observed.left().take();
+    drop_left(&scene.observed);
+    check(&scene.observed, &scene.pending, &counted);
+}
+
+/// Does what a helper thread does: drops the work that a question has left, if it has left any.
+fn drop_left(observed: &Observed) {
+    let left = observed.left().take();
     if let Some(left) = left {
         end(loom::thread::spawn(move || drop(left)));
     }
-    check(&scene.observed, &scene.pending, &counted);
 }
