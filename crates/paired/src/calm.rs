@@ -3,7 +3,8 @@
 //!
 //! Before: the share of all processors that is busy while this program sleeps, and the load average. During:
 //! the share that other programs used, because a measurement loads the machine by itself and its load average
-//! says nothing about others. Processor time that a hypervisor withholds (`steal`) counts as used by others.
+//! says nothing about others. Processor time that a hypervisor withholds (`steal`) counts as used by others,
+//! except in rows that cause it by waking idle processors.
 //! What cannot be seen from here are neighbours on the host that slow caches, memory or the clock.
 
 use std::time::{Duration, Instant};
@@ -11,6 +12,7 @@ use std::{fmt, fs, thread};
 
 use anyhow::{Result, bail, ensure};
 use longshore_rivals::process::cpu_time_with_children;
+use longshore_rivals::rows::Row;
 use serde::{Deserialize, Serialize};
 
 /// The largest share of all processors that may be busy before a measurement.
@@ -47,10 +49,26 @@ pub trait Sensor {
     fn begin(&mut self);
 
     /// What others have used since the measurement began, if the system tells.
-    fn foreign(&mut self) -> Option<Foreign>;
+    fn foreign(&mut self, steal: Steal) -> Option<Foreign>;
 
     /// Lets time pass.
     fn pause(&mut self, time: Duration);
+}
+
+/// What processor time that a hypervisor withholds says about a measurement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Steal {
+    /// Others used it.
+    OfOthers,
+    /// The measurement caused it: it wakes idle processors, and a hypervisor books the time until each runs.
+    Own,
+}
+
+impl Steal {
+    /// What it says about a measurement of this row.
+    pub fn in_row(row: &Row) -> Self {
+        if row.wakes_processors { Self::Own } else { Self::OfOthers }
+    }
 }
 
 /// What others used of the processors during a measurement.
@@ -151,13 +169,13 @@ impl<S: Sensor> Guard<S> {
     /// # Errors
     ///
     /// Those of the measurement; that the machine does not become or stay calm.
-    pub fn undisturbed<T>(&mut self, mut measure: impl FnMut() -> Result<T>) -> Result<T> {
+    pub fn undisturbed<T>(&mut self, steal: Steal, mut measure: impl FnMut() -> Result<T>) -> Result<T> {
         let mut last = 0.0;
         for _ in 0..=RETAKES {
             let busy = self.wait(f64::INFINITY)?;
             self.sensor.begin();
             let value = measure()?;
-            let foreign = self.sensor.foreign();
+            let foreign = self.sensor.foreign(steal);
             let is_disturbed = foreign.is_some_and(Foreign::is_disturbance);
             last = foreign.map_or(0.0, Foreign::share);
             if self.enforce == Enforce::Nothing || !is_disturbed {
@@ -236,11 +254,14 @@ impl Sensor for Proc {
         self.begun = Ticks::now().zip(cpu_time_with_children().ok());
     }
 
-    fn foreign(&mut self) -> Option<Foreign> {
+    fn foreign(&mut self, steal: Steal) -> Option<Foreign> {
         let ((ticks, own), now) = (self.begun?, Ticks::now()?);
         let own = cpu_time_with_children().ok()?.saturating_sub(own).as_secs_f64();
         let seconds = |end: u64, start: u64| end.saturating_sub(start) as f64 / Ticks::A_SECOND;
-        let busy = seconds(now.busy, ticks.busy);
+        let mut busy = seconds(now.busy, ticks.busy);
+        if steal == Steal::Own {
+            busy -= seconds(now.stolen, ticks.stolen);
+        }
         Some(Foreign { used: (busy - own).max(0.0), of: seconds(now.all, ticks.all) })
     }
 
@@ -266,6 +287,8 @@ pub fn load() -> f64 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Ticks {
     busy: u64,
+    /// The part of `busy` that a hypervisor withheld.
+    stolen: u64,
     all: u64,
 }
 
@@ -286,7 +309,8 @@ impl Ticks {
             line.split_whitespace().take(8).map(|column| column.parse().ok()).collect();
         let columns = columns.filter(|columns| columns.len() >= 5)?;
         let all = columns.iter().sum();
-        Some(Self { busy: all - columns[3] - columns[4], all })
+        let stolen = columns.get(7).copied().unwrap_or(0);
+        Some(Self { busy: all - columns[3] - columns[4], stolen, all })
     }
 }
 
@@ -315,7 +339,7 @@ pub mod tests {
 
         fn begin(&mut self) {}
 
-        fn foreign(&mut self) -> Option<Foreign> {
+        fn foreign(&mut self, _: Steal) -> Option<Foreign> {
             self.foreign.pop().map(|used| Foreign { used, of: 10.0 })
         }
 
@@ -357,7 +381,7 @@ pub mod tests {
     fn a_disturbed_measurement_is_taken_anew() {
         let mut guard = guard(PATIENT, &[0.0, 0.2, 0.04, 0.0], 0.0, &[3.0, 0.2]);
         let mut taken = 0;
-        let value = guard.undisturbed(|| {
+        let value = guard.undisturbed(Steal::OfOthers, || {
             taken += 1;
             Ok(taken)
         });
@@ -369,7 +393,7 @@ pub mod tests {
     #[test]
     fn disturbances_without_end_end_the_run() {
         let mut guard = guard(PATIENT, &[0.0; 100], 0.0, &[5.0; 100]);
-        let error = guard.undisturbed(|| Ok(())).expect_err("disturbed").to_string();
+        let error = guard.undisturbed(Steal::OfOthers, || Ok(())).expect_err("disturbed").to_string();
         assert!(
             error.contains("9 times") && error.contains("50.0 %") && error.contains("limit 5.0 %"),
             "{error}"
@@ -380,7 +404,7 @@ pub mod tests {
     fn without_enforcement_what_was_seen_is_noted() {
         let mut guard = guard(Enforce::Nothing, &[0.9, 0.8], 7.0, &[5.0]);
         guard.begin().expect("whatever the load");
-        guard.undisturbed(|| Ok(())).expect("whatever others do");
+        guard.undisturbed(Steal::OfOthers, || Ok(())).expect("whatever others do");
         let seen = Seen { load_before: 7.0, busy_before: 0.8, foreign: 0.5, retaken: 0 };
         assert_eq!(*guard.seen(), seen);
     }
@@ -394,7 +418,7 @@ pub mod tests {
     #[test]
     fn the_line_of_all_processors_is_read() {
         let stat = "cpu  90 1 10 600 60 2 14 9 5 0\ncpu0 43748 0 4560 33665 93 0 13 42 0 0\n";
-        assert_eq!(Ticks::parse(stat), Some(Ticks { busy: 126, all: 786 }));
+        assert_eq!(Ticks::parse(stat), Some(Ticks { busy: 126, stolen: 9, all: 786 }));
         assert_eq!(Ticks::parse("cpu 1 2 3"), None);
         assert_eq!(Ticks::parse("intr 1"), None);
     }
@@ -409,7 +433,7 @@ pub mod tests {
         while used() < enough {
             std::hint::spin_loop();
         }
-        let foreign = sensor.foreign().expect("known on Linux");
+        let foreign = sensor.foreign(Steal::OfOthers).expect("known on Linux");
         // Whatever others do meanwhile, the time of this thread is taken off.
         assert!(foreign.of >= 0.29 && foreign.used <= foreign.of - 0.25, "{foreign:?}");
     }

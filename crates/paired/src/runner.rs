@@ -12,7 +12,7 @@ use anyhow::Result;
 use longshore_rivals::pools::is_ours;
 use longshore_rivals::rows::{Row, Scale};
 
-use crate::calm::{Guard, Sensor};
+use crate::calm::{Guard, Sensor, Steal};
 use crate::child::Call;
 use crate::progress::Progress;
 use crate::record::{Record, RowRecord};
@@ -80,7 +80,7 @@ impl Plan {
                 }
                 progress.announce(record, round, index);
                 let start = Instant::now();
-                let samples = guard.undisturbed(|| self.unit(it, round + index))?;
+                let samples = guard.undisturbed(Steal::in_row(&it.row), || self.unit(it, round + index))?;
                 record.rows[index].add(samples, start.elapsed());
                 record.seen = guard.seen().clone();
                 progress.done();

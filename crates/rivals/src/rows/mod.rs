@@ -129,6 +129,8 @@ pub struct Row {
     pub base: Option<&'static str>,
     /// Bytes of stack that threads need, where the standard library's default is too little.
     pub stack: Option<usize>,
+    /// It wakes idle processors so often that a hypervisor books its own delays as stolen time.
+    pub wakes_processors: bool,
     /// Makes it ready for the competitor of that name.
     pub prepare: fn(Setup, &str) -> Ready,
 }
@@ -144,6 +146,7 @@ pub const ROW: Row = Row {
     only: None,
     base: None,
     stack: None,
+    wakes_processors: false,
     prepare: |_, _| Err(Failure::NotOffered),
 };
 
