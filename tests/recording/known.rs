@@ -30,8 +30,8 @@ fn independent_tasks() {
     independent::<PullPool>();
 }
 
-/// Each task is submitted when the one before it has been joined. Returns the tasks in the longest chain, and how
-/// many it has if it passes through each recorded wait.
+/// Each task is submitted when the one before it has been joined. Returns the tasks in the longest chain, and
+/// how many it has if it passes through each recorded wait.
 fn chain<P: AnyPool>() -> (usize, usize) {
     let (run, analysis) = recorded::<P>(3, |pool| {
         for _ in 0..99 {
@@ -46,8 +46,8 @@ fn chain<P: AnyPool>() -> (usize, usize) {
     (steps(&analysis), 1 + waits)
 }
 
-/// A task whose join found it finished is a branch of the chain. If that task was interrupted for long, the longest
-/// chain ends with it, so only one of many runs must have every wait in its longest chain.
+/// A task whose join found it finished is a branch of the chain. If that task was interrupted for long, the
+/// longest chain ends with it, so only one of many runs must have every wait in its longest chain.
 #[test]
 fn a_chain_has_no_parallelism() {
     for chain in [chain::<Pool>, chain::<PullPool>] {
