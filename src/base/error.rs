@@ -526,7 +526,9 @@ pub enum ShutdownError {
     /// This process is a fork of the process that built the pool. There is nothing to shut down here.
     Forked,
     /// The calling thread is ending, and on Windows no other thread can start or end meanwhile. The pool is
-    /// closed. It finishes the accepted tasks, and its threads end by themselves.
+    /// closed. It finishes the accepted tasks, and its threads end by themselves. A worker may not have
+    /// started yet, and then starts when the calling thread has ended. So a thread that is ending must not
+    /// wait for a result.
     ThreadEnding,
 }
 

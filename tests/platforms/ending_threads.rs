@@ -54,6 +54,10 @@ fn a_shutdown_by_a_thread_that_ends_waits_or_says_why_not() {
     let (sender, receiver) = mpsc::channel();
     let thread = thread::spawn(move || {
         let pool = Pool::builder().workers(2).build().expect("starts");
+        // A thread cannot start while another ends on Windows, and the answer needs one that has started.
+        for started in pool.broadcast(|_| ()).expect("open") {
+            started.join().expect("no panic");
+        }
         let answer = pool.submit(|| 6 * 7).expect("open");
         at_thread_exit(move || {
             let ended = pool.shutdown();
