@@ -21,7 +21,11 @@ trap end EXIT
 
 "$server" -js -sd "$store" -a 127.0.0.1 -p "$port" 2>"$store/log" &
 started+=($!)
-until grep -q "Server is ready" "$store/log"; do sleep 0.1; done
+until grep -q "Server is ready" "$store/log" 2>/dev/null; do
+    # A port that is taken, for example.
+    kill -0 "${started[0]}" 2>/dev/null || { cat "$store/log" >&2; exit 1; }
+    sleep 0.1
+done
 
 export LONGSHORE_NATS=nats://127.0.0.1:$port
 for number in 1 2; do

@@ -204,6 +204,34 @@ fn a_worker_ends_in_good_order_at_sigterm() {
 }
 
 #[test]
+fn the_script_for_one_machine_does_a_batch_or_says_why_its_server_does_not_start() {
+    let Some(program) = programs().pop() else { return };
+    let site = Site::new(&program, 5);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cluster/here.sh");
+    let here = |port: &str, output: &str| {
+        let mut command = Command::new(&script);
+        command.args(["in", "-o", output, "-s", "64x64"]).current_dir(site.directory.path());
+        command.env("RESIZE", env!("CARGO_BIN_EXE_resize")).env("NATS_SERVER", &program);
+        command.env("NATS_PORT", port).env("ROOT", site.directory.path());
+        process::run(&mut command).expect("it ends")
+    };
+    let url = site.server.url();
+    let refused = here(url.rsplit(':').next().expect("a port"), "none");
+    assert_eq!(refused.code(), Some(1), "{refused}");
+    assert!(refused.complaints().contains("address already in use"), "{refused}");
+    assert!(!site.path("none").exists());
+
+    // A port that was free a moment ago; another program may take it.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port().to_string();
+    drop(listener);
+    let done = here(&port, "out");
+    assert_eq!(done.code(), Some(0), "{done}");
+    assert!(done.text().contains("5 of 5 jobs done"), "{done}");
+    assert_eq!(site.files("out").len(), 5);
+}
+
+#[test]
 fn a_broker_is_named_and_reached_or_the_status_is_2() {
     let directory = tempfile::tempdir().expect("a directory");
     let run = |arguments: &[&str]| {
