@@ -3,6 +3,7 @@
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use longshore_cli::output::{Durability, Staged};
 use longshore_cli::{input, name};
@@ -108,12 +109,8 @@ pub fn check_size(bytes: u64, limits: &Limits) -> Result<(), Failure> {
 }
 
 /// `None` if the source was replaced meanwhile.
-#[allow(
-    clippy::disallowed_types,
-    reason = "the times of files are of this clock, and this one becomes the output's"
-)]
 fn attempt(job: &Job, target: &Path, may_write: &dyn Fn() -> bool) -> Result<Option<Done>, Stop> {
-    let opened = std::time::SystemTime::now();
+    let opened = Instant::now();
     let (mut file, before) = input::open(&job.source).map_err(|error| Failure::unreadable(&error))?;
     check_size(before.len(), &job.recipe.limits)?;
     let bytes = read(&mut file, &before).map_err(|error| Failure::unreadable(&error))?;
@@ -129,7 +126,11 @@ fn attempt(job: &Job, target: &Path, may_write: &dyn Fn() -> bool) -> Result<Opt
         if is_in_place {
             keep_access(file, &before)?;
         }
-        file.set_modified(opened)
+        // When the source was opened, by the clock that dates both files: this machine's may be another one.
+        let written = file.metadata()?.modified()?;
+        let began = written.checked_sub(opened.elapsed()).unwrap_or(written);
+        // That clock may advance in steps, so the output could seem older than what it was made of.
+        file.set_modified(began.max(before.modified()?.min(written)))
     };
     // What takes the place of its own source cannot be made anew; any other output is after a power cut, if
     // it is not whole.

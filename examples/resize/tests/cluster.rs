@@ -204,6 +204,37 @@ fn a_worker_ends_in_good_order_at_sigterm() {
 }
 
 #[test]
+fn outputs_are_up_to_date_whatever_the_clock_of_their_worker_says() {
+    let Some(program) = programs().pop() else { return };
+    let Some(library) = std::env::var_os("LONGSHORE_FAKETIME") else {
+        println!(
+            "notice: LONGSHORE_FAKETIME is not set (.ci/cluster does so); the test of clocks passes over"
+        );
+        return;
+    };
+    for offset in ["-1h", "+1h"] {
+        let site = Site::new(&program, 4);
+        let options = ["in", "-o", "out", "-s", "64x64"];
+        site.run(0, &[&["push"], &options[..]].concat());
+        let mut work = site.command(&["work", "-j", "1"]);
+        // The wall clock alone: a monotonic clock is never set.
+        work.env("LD_PRELOAD", &library).env("FAKETIME", offset).env("DONT_FAKE_MONOTONIC", "1");
+        let worked = process::run(&mut work).expect("it runs");
+        assert_eq!(worked.code(), Some(0), "{worked}");
+        let resumed = site.run(0, &[&["push", "--resume"], &options[..]].concat());
+        assert!(resumed.text().contains("0 images queued, 4 up to date, 0 failed"), "{offset}: {resumed}");
+        // A source that changes afterwards is seen.
+        let source = fs::File::options().write(true).open(site.path("in/1.jpg")).expect("an image");
+        let output =
+            fs::metadata(site.path("out/1.jpg")).and_then(|output| output.modified()).expect("its time");
+        assert!(output.elapsed().is_ok(), "{offset}: an output of the future");
+        source.set_modified(output + Duration::from_secs(1)).expect("set");
+        let again = site.run(0, &[&["push", "--resume"], &options[..]].concat());
+        assert!(again.text().contains("1 images queued, 3 up to date, 0 failed"), "{offset}: {again}");
+    }
+}
+
+#[test]
 fn the_script_for_one_machine_does_a_batch_or_says_why_its_server_does_not_start() {
     let Some(program) = programs().pop() else { return };
     let site = Site::new(&program, 5);
