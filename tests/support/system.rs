@@ -8,15 +8,31 @@ pub fn thread_count() -> usize {
     fs::read_dir("/proc/self/task").expect("Linux").count()
 }
 
-/// The names of this process's threads as the operating system shows them, sorted. A thread that ends
-/// meanwhile may be missing.
+/// The names of this process's threads as the operating system shows them, sorted. A listing in which a
+/// thread is left out, because another one ended while it was read, is made anew, for a while at least.
 pub fn thread_names() -> Vec<String> {
-    let tasks = fs::read_dir("/proc/self/task").expect("Linux");
-    let name = |task: fs::DirEntry| fs::read_to_string(task.path().join("comm")).ok();
-    let mut names: Vec<String> =
-        tasks.filter_map(|task| name(task.ok()?)).map(|name| name.trim_end().to_owned()).collect();
+    const LISTINGS: usize = 1000;
+    let listing = || {
+        let tasks = fs::read_dir("/proc/self/task").expect("Linux");
+        let name = |task: fs::DirEntry| fs::read_to_string(task.path().join("comm")).ok();
+        tasks.filter_map(|task| name(task.ok()?)).map(|name| name.trim_end().to_owned()).collect()
+    };
+    let mut names: Vec<String> = listing();
+    for _ in 1..LISTINGS {
+        if counted_threads() == names.len() {
+            break;
+        }
+        names = listing();
+    }
     names.sort();
     names
+}
+
+/// The number of threads of this process, which the operating system keeps beside their list.
+fn counted_threads() -> usize {
+    let status = fs::read_to_string("/proc/self/status").expect("Linux");
+    let count = status.lines().find_map(|line| line.strip_prefix("Threads:")).expect("a count");
+    count.trim().parse().expect("a number")
 }
 
 /// The resident memory of this process, in bytes.
