@@ -5,7 +5,10 @@ use std::time::Duration;
 
 /// The number of threads of this process. Meaningful only if no other test runs in it.
 pub fn thread_count() -> usize {
-    fs::read_dir("/proc/self/task").expect("Linux").count()
+    // Not the length of the list of threads, which may leave one out while another one ends.
+    let status = fs::read_to_string("/proc/self/status").expect("Linux");
+    let count = status.lines().find_map(|line| line.strip_prefix("Threads:")).expect("a count");
+    count.trim().parse().expect("a number")
 }
 
 /// The names of this process's threads as the operating system shows them, sorted. A listing in which a
@@ -19,20 +22,13 @@ pub fn thread_names() -> Vec<String> {
     };
     let mut names: Vec<String> = listing();
     for _ in 1..LISTINGS {
-        if counted_threads() == names.len() {
+        if thread_count() == names.len() {
             break;
         }
         names = listing();
     }
     names.sort();
     names
-}
-
-/// The number of threads of this process, which the operating system keeps beside their list.
-fn counted_threads() -> usize {
-    let status = fs::read_to_string("/proc/self/status").expect("Linux");
-    let count = status.lines().find_map(|line| line.strip_prefix("Threads:")).expect("a count");
-    count.trim().parse().expect("a number")
 }
 
 /// The resident memory of this process, in bytes.

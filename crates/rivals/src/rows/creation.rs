@@ -15,9 +15,9 @@ pub const ROWS: &[Row] = &[Row {
     metrics: &[lower("us", "us")],
     workers: Some(2),
     not_shown: "Some pools wait for their threads to end and some (rayon, threadpool) let go of them, which is \
-                cheaper; each is taken down in the most thorough way that it offers. Each thread that starts wakes an idle \
-                processor, and a hypervisor books the time until it runs as stolen: in this row alone stolen \
-                time is not taken for work of others.",
+                cheaper; each is taken down in the most thorough way that it offers. Each \
+                thread that starts wakes an idle processor, and a hypervisor books the time until it \
+                runs as stolen: in this row alone stolen time is not taken for work of others.",
     wakes_processors: true,
     prepare: |setup, name| returning!(name, R => creation::<R>(setup)),
     ..ROW
