@@ -129,6 +129,18 @@ impl Raster {
         }
     }
 
+    /// The same picture with samples of 16 bits.
+    #[must_use]
+    pub fn widened(self) -> Raster {
+        match self.samples {
+            Samples::Sixteen(_) => self,
+            Samples::Eight(narrow) => {
+                let wide = narrow.iter().map(|&sample| u16::from(sample) * 257).collect();
+                Raster { samples: Samples::Sixteen(wide), ..self }
+            }
+        }
+    }
+
     /// The same picture with samples of 8 bits, rounded to the nearest.
     #[must_use]
     pub fn narrowed(self) -> Raster {

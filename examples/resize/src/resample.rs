@@ -2,7 +2,7 @@
 
 use fast_image_resize as fir;
 use fast_image_resize::images::TypedImage;
-use fast_image_resize::pixels::{U8, U8x2, U8x3, U8x4, U16, U16x2, U16x3, U16x4};
+use fast_image_resize::pixels::{U8, U8x3, U8x4, U16, U16x2, U16x3, U16x4};
 use fast_image_resize::{FilterType, PixelTrait, PixelType, ResizeAlg, ResizeOptions};
 use longshore_jpeg::Plane;
 
@@ -39,6 +39,10 @@ pub fn raster(
     if (raster.width, raster.height) == (width, height) {
         return Ok(raster);
     }
+    // Pixels of 8 bits with two channels are rare, and would take the compiler seconds of their own.
+    if matches!((raster.model, &raster.samples), (Model::GreyAlpha, Samples::Eight(_))) {
+        return Ok(self::raster(resizer, raster.widened(), width, height)?.narrowed());
+    }
     let pixels = raster.pixel_type();
     let count = width as usize * height as usize * raster.model.channels();
     let mut samples = match raster.samples {
@@ -70,7 +74,6 @@ fn resize(
 ) -> Result<(), Failure> {
     let resize = match pixels {
         PixelType::U8 => resize_typed::<U8>,
-        PixelType::U8x2 => resize_typed::<U8x2>,
         PixelType::U8x3 => resize_typed::<U8x3>,
         PixelType::U8x4 => resize_typed::<U8x4>,
         PixelType::U16 => resize_typed::<U16>,
@@ -155,6 +158,29 @@ mod tests {
             panic!("8 bits")
         };
         assert!(plain[3..9].iter().all(|&sample| sample.abs_diff(128) <= 1), "{plain:?}");
+    }
+
+    #[test]
+    fn grey_with_alpha_is_resampled_as_colour_is() {
+        let pixel = |at: u32| [(at * 37 % 256) as u8, (at * at % 256) as u8];
+        let grey: Vec<u8> = (0..48 * 32).flat_map(pixel).collect();
+        let coloured = grey.chunks_exact(2).flat_map(|p| [p[0], p[0], p[0], p[1]]).collect();
+        let small = |model, samples| {
+            let raster = Raster { width: 48, height: 32, model, samples: Samples::Eight(samples) };
+            let small = super::raster(&mut fir::Resizer::new(), raster, 11, 7).expect("resampled");
+            assert_eq!((small.width, small.height, small.model), (11, 7, model));
+            let Samples::Eight(samples) = small.samples else { panic!("8 bits") };
+            samples
+        };
+        let colour = small(Model::Rgba, coloured);
+        let grey = small(Model::GreyAlpha, grey);
+        assert_eq!(grey.len() * 2, colour.len());
+        for (grey, colour) in grey.chunks_exact(2).zip(colour.chunks_exact(4)) {
+            // Rounding differs: 8 bits of colour are weighted with 8 bits, and those of grey with 16.
+            assert!(grey[1].abs_diff(colour[3]) <= 1, "{grey:?} {colour:?}");
+            let most = 2 + 255 / u32::from(grey[1].max(1));
+            assert!(u32::from(grey[0].abs_diff(colour[0])) <= most, "{grey:?} {colour:?}");
+        }
     }
 
     #[test]
