@@ -286,7 +286,12 @@ pub enum SubmitErrorKind {
     /// The pool stayed full for as long as the caller was willing to wait.
     TimedOut,
     /// The task's weight is above the whole [budget](crate::PoolBuilder::budget) of the pool.
-    Overweight,
+    Overweight {
+        /// The task's weight.
+        weight: u64,
+        /// The pool's budget.
+        budget: u64,
+    },
 }
 
 impl fmt::Display for SubmitErrorKind {
@@ -300,7 +305,9 @@ impl fmt::Display for SubmitErrorKind {
                 "this thread has no pool, and the global pool cannot be used (`Pool::global()` says why)"
             }
             Self::TimedOut => "the queue was full for the whole time",
-            Self::Overweight => "the task weighs more than the budget of the pool",
+            Self::Overweight { weight, budget } => {
+                return write!(f, "the task weighs {weight}, and the whole budget of the pool is {budget}");
+            }
         })
     }
 }

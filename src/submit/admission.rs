@@ -225,7 +225,9 @@ fn caller(intake: &impl Intake) -> Result<Caller, SubmitErrorKind> {
 /// How much of the budget a task of `weight` acquires: never more than the whole budget.
 pub fn weight_in(config: &Config, budget: &Budget, weight: u64) -> Result<u64, SubmitErrorKind> {
     match config.overweight {
-        Overweight::Reject if weight > budget.limit() => Err(SubmitErrorKind::Overweight),
+        Overweight::Reject if weight > budget.limit() => {
+            Err(SubmitErrorKind::Overweight { weight, budget: budget.limit() })
+        }
         Overweight::Reject | Overweight::RunAlone => Ok(weight.min(budget.limit())),
     }
 }

@@ -97,11 +97,16 @@ fn a_refused_task_releases_its_weight() {
 fn a_task_heavier_than_the_budget_is_refused_or_runs_alone() {
     let rig = Rig::with(pool(2).budget(10));
     for weight in [11, u64::MAX] {
+        let too_heavy = SubmitErrorKind::Overweight { weight, budget: 10 };
+        assert_eq!(
+            too_heavy.to_string(),
+            format!("the task weighs {weight}, and the whole budget of the pool is 10")
+        );
         let refused = rig.task().weight(weight).submit(|| 5).expect_err("too heavy");
-        assert_eq!((refused.kind, refused.into_inner()()), (SubmitErrorKind::Overweight, 5));
+        assert_eq!((refused.kind, refused.into_inner()()), (too_heavy, 5));
         let refused =
             pollster::block_on(rig.task().weight(weight).submit_async(|| 5)).expect_err("too heavy");
-        assert_eq!(refused.kind, SubmitErrorKind::Overweight);
+        assert_eq!(refused.kind, too_heavy);
     }
     rig.finish();
 

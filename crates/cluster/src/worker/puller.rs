@@ -257,8 +257,8 @@ where
         };
         let options = self.worker.pool.task().weight(weight).on_full(OnFull::Block);
         let Err(refused) = options.execute(task) else { return };
-        if refused.kind == SubmitErrorKind::Overweight {
-            let text = format!("it weighs {weight}, more than the budget of this worker's pool");
+        if let SubmitErrorKind::Overweight { budget, .. } = refused.kind {
+            let text = format!("it weighs {weight}, more than the budget of this worker's pool, {budget}");
             self.desk.decide(serial, self.desk.rules().refused(&text, &Note::default()));
         }
         // Any other refusal hands the job back, with the closure's drop.
