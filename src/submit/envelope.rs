@@ -1,15 +1,17 @@
 //! The envelope of a task: everything that travels with a task besides its work.
 //!
 //! Most tasks have no extras and are stored without an envelope. A task with [`Extras`] is an [`Envelope`],
-//! which holds extras and work in one block. The submitting thread fills in the extras. The worker that runs
-//! the task enters the span, records the times, and releases the budget permit.
+//! which holds extras and work in one block. A task that has only the time of its submission is [`Timed`],
+//! which is small enough for a queue's entry if its closure is. The submitting thread fills in the extras.
+//! The worker that runs the task enters the span, records the times, and releases the budget permit.
 //!
 //! A task owns its envelope, so one thread at a time touches it. Conditions do not travel in it, because
 //! other threads need them (`task/conditions.rs`). Guarded by `tests/it/behaviour/histograms.rs`,
 //! `weights.rs` and `crates/together/tests/features.rs`.
 
 use std::cell::Cell;
-use std::sync::Arc;
+use std::num::NonZeroU64;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::base::recording;
@@ -30,11 +32,37 @@ pub struct Extras {
     /// The part of the pool's budget that the task holds until it has ended or is dropped.
     pub permit: Option<BudgetPermit>,
     /// When the task was submitted, if its times are measured.
-    submitted: Option<Instant>,
+    submitted: Option<TimeStamp>,
     /// The span of the submitter, if the program traces.
     span: Option<Arc<Span>>,
     /// What a recording calls the task.
     label: Option<&'static str>,
+}
+
+impl Extras {
+    /// The time of the submission, if there is nothing else.
+    #[inline]
+    pub fn only_time(&self) -> Option<TimeStamp> {
+        let is_only = self.permit.is_none() && self.span.is_none() && self.label.is_none();
+        self.submitted.filter(|_| is_only)
+    }
+}
+
+/// A moment, as nanoseconds since the first one of the process and one more. Half as long as an [`Instant`].
+#[derive(Debug, Clone, Copy)]
+pub struct TimeStamp(NonZeroU64);
+
+impl TimeStamp {
+    fn now() -> Self {
+        static FIRST: OnceLock<Instant> = OnceLock::new();
+        let nanos = FIRST.get_or_init(Instant::now).elapsed().as_nanos() as u64; // enough for 584 years
+        TimeStamp(NonZeroU64::MIN.saturating_add(nanos))
+    }
+
+    /// The time from `earlier` to this moment.
+    fn since(self, earlier: TimeStamp) -> Duration {
+        Duration::from_nanos(self.0.get().saturating_sub(earlier.0.get()))
+    }
 }
 
 /// What the pool and the calling thread add to each task of one submission: a time stamp, a span.
@@ -75,8 +103,8 @@ impl Instrumentation {
     fn measured(&self) -> Option<Extras> {
         let submitted = match self.histograms {
             Histograms::Off => None,
-            Histograms::Sampled => is_sampled().then(Instant::now),
-            Histograms::All => Some(Instant::now()),
+            Histograms::Sampled => is_sampled().then(TimeStamp::now),
+            Histograms::All => Some(TimeStamp::now()),
         };
         let has_extras = submitted.is_some() || self.span.is_some();
         has_extras.then(|| Extras { submitted, span: self.span.clone(), ..Extras::default() })
@@ -125,16 +153,38 @@ impl<W: Work> Work for Envelope<W> {
     }
 }
 
+/// Work of which the time of its submission is known, and nothing else.
+pub struct Timed<W> {
+    /// The time of its submission.
+    pub submitted: TimeStamp,
+    /// The work.
+    pub work: W,
+}
+
+impl<W: Work> Work for Timed<W> {
+    type Output = W::Output;
+
+    const NEEDS_DROP: bool = W::NEEDS_DROP;
+
+    fn call(self) -> W::Output {
+        let _timing = TimingGuard::start(self.submitted);
+        self.work.call()
+    }
+
+    fn has_failed(output: &W::Output) -> bool {
+        W::has_failed(output)
+    }
+}
+
 /// Records how long a task waited and ran when it is dropped, also by a panic.
 struct TimingGuard {
-    waited: Duration,
-    started: Instant,
+    submitted: TimeStamp,
+    started: TimeStamp,
 }
 
 impl TimingGuard {
-    fn start(submitted: Instant) -> Self {
-        let started = Instant::now();
-        TimingGuard { waited: started.saturating_duration_since(submitted), started }
+    fn start(submitted: TimeStamp) -> Self {
+        TimingGuard { submitted, started: TimeStamp::now() }
     }
 }
 
@@ -145,10 +195,10 @@ impl Drop for TimingGuard {
         current::with(|worker| {
             let Some(worker) = worker else { return };
             let timing = worker.core().worker_record(worker.index()).timing.get_or_init(Box::default);
-            let ran = self.started.elapsed();
-            timing.waits.record(self.waited);
-            timing.runs.record(ran);
-            timing.latencies.record(self.waited + ran);
+            let ended = TimeStamp::now();
+            timing.waits.record(self.started.since(self.submitted));
+            timing.runs.record(ended.since(self.started));
+            timing.latencies.record(ended.since(self.submitted));
         });
     }
 }

@@ -20,3 +20,11 @@ pub struct TaskOptions {
     /// What happens if the pool is full. `None`: what the pool was built with.
     pub on_full: Option<OnFull>,
 }
+
+impl TaskOptions {
+    /// Whether only [`TaskOptions::on_full`] may be set, so that the task goes the short way of a task
+    /// without options.
+    pub fn are_plain(&self) -> bool {
+        self.route == Route::Any && self.weight == 0 && self.label.is_none() && self.conditions.is_empty()
+    }
+}

@@ -11,7 +11,7 @@ use std::mem::MaybeUninit;
 use std::sync::Arc;
 
 use crate::runtime::intake::Intake;
-use crate::submit::envelope::{Adapted, Envelope, Extras, OutputAdapter};
+use crate::submit::envelope::{Adapted, Envelope, Extras, OutputAdapter, Timed};
 use crate::submit::handle::JoinHandle;
 use crate::task::conditions::{Conditions, Pending, WorkCell};
 use crate::task::erased::Task;
@@ -49,7 +49,10 @@ where
 fn pack_work<W: Work<Output = ()> + 'static>(place: &mut MaybeUninit<Task>, work: W, extras: Option<Extras>) {
     match extras {
         None => Task::of_in(place, work),
-        Some(extras) => Task::of_in(place, Envelope { extras, work }),
+        Some(extras) => match extras.only_time() {
+            Some(submitted) => Task::of_in(place, Timed { submitted, work }),
+            None => Task::of_in(place, Envelope { extras, work }),
+        },
     }
 }
 

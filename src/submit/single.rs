@@ -238,6 +238,9 @@ pub fn execute_with<F>(intake: &impl Intake, options: TaskOptions, task: F) -> R
 where
     F: FnOnce() + Send + 'static,
 {
+    if options.are_plain() {
+        return execute(intake, task, options.on_full);
+    }
     match admission::admit_with(intake, &options) {
         Ok((admitted, permit)) => execute_admitted(intake, admitted, permit, options, task),
         Err(kind) => Err(admission::refuse(intake, task, kind)),
@@ -294,6 +297,9 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
+    if options.are_plain() {
+        return submit(intake, task, options.on_full);
+    }
     match admission::admit_with(intake, &options) {
         Ok((admitted, permit)) => finish_submit(intake, admitted, permit, options, task),
         Err(kind) => Err(admission::refuse(intake, task, kind)),

@@ -30,6 +30,22 @@ pub fn cpu_time_with_children() -> Result<Duration, Failure> {
     Err(Failure::NotOffered)
 }
 
+/// Processor time that the calling thread has used so far.
+#[cfg(unix)]
+pub fn cpu_time_of_thread() -> Result<Duration, Failure> {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is to a whole `timespec`, which the call may write.
+    let status = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    assert_eq!(status, 0, "the clock of a thread exists");
+    Ok(Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32))
+}
+
+/// Not known how on this system.
+#[cfg(not(unix))]
+pub fn cpu_time_of_thread() -> Result<Duration, Failure> {
+    Err(Failure::NotOffered)
+}
+
 /// Processor time of this process or of its children.
 #[cfg(unix)]
 fn used(whose: libc::c_int) -> Duration {

@@ -1,6 +1,8 @@
 //! What a pool costs when there is little or nothing to do: processor time for one empty task per
 //! millisecond, and for none at all.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -8,7 +10,7 @@ use super::{Metric, ROW, Row, Setup, lower};
 use crate::ledger::{self, Expected};
 use crate::outcome::{Outcome, Ready, figures, ready};
 use crate::pools::{Execute, executing, leak};
-use crate::process::cpu_time;
+use crate::process::{cpu_time, cpu_time_of_thread};
 
 /// Milliseconds for which one measures.
 const SPAN: u64 = 2000;
@@ -30,6 +32,17 @@ const TICKS: Row = Row {
     ..ROW
 };
 
+const BESIDE: Row = Row {
+    id: "beside-1-w8",
+    title: "Processor time of the idle ones among 8 workers while one is busy",
+    workers: Some(8),
+    not_shown: "User and system time of the whole process without that of the busy tasks, each of which takes a \
+                second. Includes what it costs to hand them over. With more busy tasks than cores the idle workers get \
+                less to burn than they would on a larger machine.",
+    prepare: |setup, name| executing!(name, R => beside::<R>(setup, 1)),
+    ..TICKS
+};
+
 /// The rows of this file.
 pub const ROWS: &[Row] = &[
     TICKS,
@@ -45,6 +58,26 @@ pub const ROWS: &[Row] = &[
         not_shown: "Begins 100 ms after the last task: what a pool spins before it sleeps is not counted.",
         prepare: |setup, name| executing!(name, R => idle::<R>(setup)),
         ..TICKS
+    },
+    BESIDE,
+    Row {
+        id: "beside-4-w8",
+        title: "Processor time of the idle ones among 8 workers while 4 are busy",
+        prepare: |setup, name| executing!(name, R => beside::<R>(setup, 4)),
+        ..BESIDE
+    },
+    Row {
+        id: "beside-1-w64",
+        title: "Processor time of the idle ones among 64 workers while one is busy",
+        workers: Some(64),
+        ..BESIDE
+    },
+    Row {
+        id: "beside-4-w64",
+        title: "Processor time of the idle ones among 64 workers while 4 are busy",
+        workers: Some(64),
+        prepare: |setup, name| executing!(name, R => beside::<R>(setup, 4)),
+        ..BESIDE
     },
 ];
 
@@ -88,4 +121,33 @@ fn idle<R: Execute>(setup: Setup) -> Ready {
     mark.wait(Expected::of(0..tasks), Instant::now())?;
     thread::sleep(Duration::from_millis(100));
     ready(1, move || cpu_ms_per_s(|| thread::sleep(Duration::from_millis(setup.scale.of(SPAN)))))
+}
+
+/// Runs `busy` tasks of a second, and counts what the rest of the process uses meanwhile.
+fn beside<R: Execute>(setup: Setup, busy: u64) -> Ready {
+    let pool = leak::<R>(setup.workers, busy)?;
+    let span = Duration::from_millis(setup.scale.of(SPAN / 2));
+    let pass = move |span: Duration| {
+        let used = Arc::new(AtomicU64::new(0));
+        let (mark, start, before) = (ledger::mark(), Instant::now(), cpu_time()?);
+        for number in 0..busy {
+            let used = Arc::clone(&used);
+            pool.execute(move || {
+                let (begin, before) = (Instant::now(), cpu_time_of_thread());
+                while begin.elapsed() < span {
+                    std::hint::spin_loop();
+                }
+                if let (Ok(before), Ok(after)) = (before, cpu_time_of_thread()) {
+                    used.fetch_add((after - before).as_nanos() as u64, Ordering::Relaxed);
+                }
+                ledger::enter(number);
+            });
+        }
+        mark.wait(Expected::of(0..busy), Instant::now())?;
+        let (all, elapsed) = (cpu_time()? - before, start.elapsed());
+        let rest = all.saturating_sub(Duration::from_nanos(used.load(Ordering::Relaxed)));
+        figures(elapsed, [("ms", rest.as_secs_f64() * 1000.0 / elapsed.as_secs_f64())])
+    };
+    pass(span / 10)?;
+    ready(busy, move || pass(span))
 }
