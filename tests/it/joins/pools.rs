@@ -224,6 +224,11 @@ fn joins_in_hooks() {
 #[test]
 fn dying_threads_enter_pools() {
     let (rig, other) = (Rig::new(2), Rig::new(1));
+    // On Windows no thread can start while another one ends, and the results need workers that have
+    // started.
+    for started in [&rig, &other].into_iter().flat_map(|rig| rig.broadcast(|_| ()).expect("open")) {
+        started.join().expect("ran");
+    }
     let entered = Arc::new(AtomicUsize::new(0));
     let last_act = || {
         let pools = [rig.pool().clone(), other.pool().clone()];
