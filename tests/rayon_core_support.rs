@@ -313,6 +313,48 @@ fn a_panic_comes_out_of_a_scope_with_a_broadcast() {
     assert_eq!(ran.into_inner(), 3, "the others have run");
 }
 
+/// On one worker the order is exact. A task of the outer scope lies below the last task of the inner one.
+#[test]
+fn a_scope_that_has_ended_runs_no_task_of_the_scope_around_it() {
+    let _watchdog = watchdog();
+    let supplied = Supplied::new(1);
+    let order = Mutex::new(Vec::new());
+    let note = |what: &'static str| order.lock().expect("no panic").push(what);
+    supplied.pool.install(|worker| {
+        worker.scope(|outer| {
+            worker.scope(|inner| {
+                // SAFETY: what the tasks borrow outlives both scopes, and this is the frame of both.
+                unsafe { outer.spawn(|_| note("outer")) };
+                // SAFETY: as above.
+                unsafe { inner.spawn(|_| note("inner")) };
+            });
+            note("the inner scope has ended");
+        })
+    });
+    assert_eq!(order.into_inner().expect("no panic"), ["inner", "the inner scope has ended", "outer"]);
+}
+
+#[test]
+fn the_first_panic_comes_out_of_a_scope() {
+    let _watchdog = watchdog();
+    let supplied = Supplied::new(1);
+    let panic_of = |yields: bool| {
+        let scope = || {
+            supplied.pool.install(|worker| {
+                worker.scope(|scope| {
+                    // SAFETY: the task borrows nothing, and this is the frame of the scope.
+                    unsafe { scope.spawn(|_| std::panic::resume_unwind(Box::new("task"))) };
+                    assert!(!yields || worker.yield_local());
+                    std::panic::resume_unwind(Box::new("body"))
+                })
+            })
+        };
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(scope));
+        *result.expect_err("a panic").downcast::<&str>().expect("one of the two")
+    };
+    assert_eq!([true, false].map(panic_of), ["task", "body"]);
+}
+
 #[test]
 fn a_task_of_an_ordinary_pool_is_found() {
     let pool = Pool::builder().workers(2).build().expect("starts");

@@ -151,7 +151,7 @@ impl DropInPool {
     /// Opens a scope of this pool on the calling thread, and waits until all its tasks have ended.
     ///
     /// # Panics
-    /// With the panic of `body`, else with the first panic of a task.
+    /// With the first panic of `body` or of a task.
     pub fn in_place_scope<R>(&self, body: impl FnOnce(&DropInScope) -> R) -> R {
         scope::open(&self.shared, |state| body(DropInScope::of(state)))
     }
@@ -299,7 +299,7 @@ impl<'w> DropInWorker<'w> {
     /// Opens a scope on this worker, and waits until all its tasks have ended.
     ///
     /// # Panics
-    /// With the panic of `body`, else with the first panic of a task.
+    /// With the first panic of `body` or of a task.
     #[inline]
     pub fn scope<R>(self, body: impl FnOnce(&DropInScope) -> R) -> R {
         scope::open(self.worker.shared(), |state| body(DropInScope::of(state)))

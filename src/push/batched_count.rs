@@ -11,6 +11,7 @@
 
 use std::cell::Cell;
 use std::ptr::NonNull;
+use std::sync::atomic::Ordering;
 
 use crate::push::scope_state::ScopeState;
 
@@ -63,6 +64,17 @@ impl BatchedCount {
     #[inline]
     pub fn flush(&self) {
         if self.scope.get().is_some() {
+            self.flush_now();
+        }
+    }
+
+    /// Subtracts the stored ends if they are the last of `scope`, which then ends.
+    #[inline]
+    pub fn flush_last_of(&self, scope: &ScopeState) {
+        let is_stored = self.scope.get() == Some(NonNull::from(scope));
+        // Relaxed: if the count is greater, some task has not ended, or its worker has yet to report it, and
+        // that worker ends the scope. If it is equal, no other thread changes it any more.
+        if is_stored && scope.pending.load(Ordering::Relaxed) == self.ends.get() {
             self.flush_now();
         }
     }

@@ -34,6 +34,7 @@ use crate::push::scope_state::{ScopeState, belongs};
 use crate::push::shared::PushShared;
 use crate::push::worker::PushWorker;
 use crate::runtime::awaited_latch::AwaitedLatch;
+use crate::runtime::config::Rules;
 use crate::runtime::control::Phase;
 use crate::runtime::held_pass;
 use crate::runtime::intake::Intake;
@@ -147,8 +148,8 @@ impl ScopeState {
 /// Opens a scope on the calling thread, calls `body` and waits for the tasks.
 ///
 /// # Panics
-/// With the panic of `body`, else with the first panic of a task; or if the pool stopped before all tasks
-/// started.
+/// With the panic of `body`, else with the first panic of a task; under the rules of rayon-core with the
+/// first of all these. Or if the pool stopped before all tasks started.
 pub fn open<R>(shared: &PushShared, body: impl FnOnce(&ScopeState) -> R) -> R {
     let worker = PushWorker::with_current(|worker| {
         worker.filter(|worker| worker.belongs_to(shared)).map_or(std::ptr::null(), std::ptr::from_ref)
@@ -161,7 +162,13 @@ pub fn open<R>(shared: &PushShared, body: impl FnOnce(&ScopeState) -> R) -> R {
     let scope = ScopeState::new(shared, parent, worker.is_some());
     let depth_below = worker.map_or(0, |worker| worker.local_depth.get());
     worker.into_iter().for_each(|worker| worker.scope.set(&scope));
-    let result = unwind::catch(|| body(&scope));
+    let result = unwind::catch(|| body(&scope)).map_err(|payload| match shared.config.rules {
+        Rules::Library => Some(payload),
+        Rules::RayonCore => {
+            scope.keep_panic(payload);
+            None
+        }
+    });
     worker.into_iter().for_each(|worker| worker.scope.set(parent));
     // From here on, until all tasks have ended, this frame must not be left.
     let abort = unwind::AbortOnUnwind;
@@ -182,10 +189,11 @@ pub fn open<R>(shared: &PushShared, body: impl FnOnce(&ScopeState) -> R) -> R {
             panic!("the pool was stopped before all tasks of the scope had started")
         }
         (Ok(result), None) => result,
-        (Err(payload), later) => {
+        (Err(Some(payload)), later) => {
             unwind::drop_silently(later);
             std::panic::resume_unwind(payload)
         }
+        (Err(None), first) => std::panic::resume_unwind(first.expect("the panic of the body is kept")),
         (Ok(result), Some(payload)) => {
             unwind::drop_silently(result);
             std::panic::resume_unwind(payload)

@@ -38,6 +38,10 @@ pub enum Diagnosis {
     Unpatched(Vec<Core>),
     /// The project has a patch, which cargo does not use.
     PatchUnused(Vec<Core>),
+    /// Cargo ignores the patch, because it is in this manifest, which is not the root of the workspace.
+    PatchInMember(Vec<Core>, PathBuf),
+    /// The patch names a package of another name, which cargo does not use for rayon-core.
+    PatchRenamed(Vec<Core>),
     /// Both are in the graph.
     Both(Vec<Core>),
     /// Cargo refuses the graph, because both are in it.
@@ -82,15 +86,19 @@ impl Graph {
         self.root.join("Cargo.toml")
     }
 
-    /// The answer, given the text of the manifest.
-    pub fn diagnose(&self, manifest: &str) -> Diagnosis {
+    /// The answer, given the text of the root manifest, and the path of a member's manifest that has a patch.
+    pub fn diagnose(&self, manifest: &str, member: Option<PathBuf>) -> Diagnosis {
         let cores = self.cores.clone();
         match (cores.iter().any(|core| core.is_longshore), cores.iter().any(|core| !core.is_longshore)) {
             (false, false) => Diagnosis::NoRayon,
             (true, false) => Diagnosis::Longshore(cores.into_iter().next().expect("there is one")),
             (true, true) => Diagnosis::Both(cores),
-            (false, true) if names_a_patch(manifest) => Diagnosis::PatchUnused(cores),
-            (false, true) => Diagnosis::Unpatched(cores),
+            (false, true) => match (names_a_patch(manifest), member) {
+                (Some(Patch::Renamed), _) => Diagnosis::PatchRenamed(cores),
+                (Some(Patch::Plain), _) => Diagnosis::PatchUnused(cores),
+                (None, Some(member)) => Diagnosis::PatchInMember(cores, member),
+                (None, None) => Diagnosis::Unpatched(cores),
+            },
         }
     }
 }
@@ -115,16 +123,40 @@ fn title(package: &Value) -> String {
     format!("{} {}", text(&package["name"]), text(&package["version"]))
 }
 
-/// Whether the manifest has a line that patches rayon-core.
-fn names_a_patch(manifest: &str) -> bool {
-    let mut is_in_patch = false;
-    manifest.lines().map(str::trim).any(|line| {
-        if line.starts_with('[') {
+/// A patch of rayon-core in a manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patch {
+    /// With a package of the same name.
+    Plain,
+    /// With `package = ".."`.
+    Renamed,
+}
+
+/// The patch of rayon-core that the manifest has.
+pub fn names_a_patch(manifest: &str) -> Option<Patch> {
+    let (mut is_in_patch, mut is_in_table, mut found) = (false, false, None);
+    for line in manifest.lines().map(str::trim) {
+        let names_it = if line.starts_with('[') {
             is_in_patch = line.starts_with("[patch.");
-            return is_in_patch && line.contains("rayon-core");
+            is_in_table = is_in_patch && line.contains("rayon-core");
+            is_in_table
+        } else {
+            is_in_table
+                || is_in_patch && line.starts_with("rayon-core")
+                || line.starts_with("patch.") && line.contains("rayon-core")
+        };
+        if names_it {
+            let is_renamed = line.split(['{', ',', ' ', '.']).any(|word| word.starts_with("package"));
+            found = if is_renamed { Some(Patch::Renamed) } else { found.or(Some(Patch::Plain)) };
         }
-        is_in_patch && line.starts_with("rayon-core")
-    })
+    }
+    found
+}
+
+/// The manifest of a member whose patches cargo ignores, as its complaint says.
+pub fn ignored_member(complaint: &str) -> Option<PathBuf> {
+    let (_, after) = complaint.split_once("patch for the non root package will be ignored")?;
+    after.lines().find_map(|line| line.strip_prefix("package:")).map(|path| PathBuf::from(path.trim()))
 }
 
 impl fmt::Display for Core {
@@ -139,8 +171,7 @@ fn list(f: &mut fmt::Formatter<'_>, cores: &[Core]) -> fmt::Result {
     cores.iter().try_for_each(|core| write!(f, "\n{core}"))
 }
 
-const PATCH: &str = "\
-  [patch.crates-io]
+const PATCH: &str = "  [patch.crates-io]
   rayon-core = { git = \"<the repository of Longshore>\" }";
 
 impl fmt::Display for Diagnosis {
@@ -163,6 +194,26 @@ impl fmt::Display for Diagnosis {
                     "\nThe patch has version {VERSION}. Make the lock file take it:\n  \
                      cargo update -p rayon-core --precise {VERSION}\n\
                      If that fails, a package asks for another version of rayon-core: see the list above."
+                )
+            }
+            Diagnosis::PatchInMember(cores, member) => {
+                f.write_str(
+                    "rayon runs on rayon-core, because cargo ignores the patch in a member of a workspace.",
+                )?;
+                list(f, cores)?;
+                write!(
+                    f,
+                    "\nMove it from {} to the Cargo.toml at the root of the workspace:\n{PATCH}",
+                    member.display()
+                )
+            }
+            Diagnosis::PatchRenamed(cores) => {
+                f.write_str("rayon runs on rayon-core: the patch names a package of another name.")?;
+                list(f, cores)?;
+                write!(
+                    f,
+                    "\nCargo wants a package named rayon-core. Leave `package = ..` out; the repository has it in \
+                     dropin/rayon-core:\n{PATCH}"
                 )
             }
             Diagnosis::Both(cores) => {
@@ -209,18 +260,42 @@ mod tests {
 
     #[test]
     fn each_state_has_its_answer() {
-        assert_eq!(graph(&[]).diagnose(""), Diagnosis::NoRayon);
-        assert!(matches!(graph(&[("1.13.0", true)]).diagnose(""), Diagnosis::Longshore(_)));
-        let both = graph(&[("1.13.0", true), ("1.13.0", false)]).diagnose("");
+        assert_eq!(graph(&[]).diagnose("", None), Diagnosis::NoRayon);
+        assert!(matches!(graph(&[("1.13.0", true)]).diagnose("", None), Diagnosis::Longshore(_)));
+        let both = graph(&[("1.13.0", true), ("1.13.0", false)]).diagnose("", None);
         assert!(matches!(&both, Diagnosis::Both(cores) if cores.len() == 2) && !both.is_well());
         let stock = graph(&[("1.12.9", false)]);
-        assert!(matches!(stock.diagnose("[dependencies]\nrayon-core = \"1\""), Diagnosis::Unpatched(_)));
-        for patch in ["[patch.crates-io]\nrayon-core = { path = \"x\" }", "[patch.crates-io.rayon-core]"] {
-            let diagnosis = stock.diagnose(patch);
+        assert!(matches!(
+            stock.diagnose("[dependencies]\nrayon-core = \"1\"", None),
+            Diagnosis::Unpatched(_)
+        ));
+        for patch in [
+            "[patch.crates-io]\nrayon-core = { path = \"x\" }",
+            "[patch.crates-io.rayon-core]\ngit = \"x\"",
+            "patch.crates-io.rayon-core.path = \"x\"",
+        ] {
+            let diagnosis = stock.diagnose(patch, Some(PathBuf::from("member")));
             assert!(matches!(diagnosis, Diagnosis::PatchUnused(_)));
             let text = diagnosis.to_string();
             assert!(text.contains("cargo update") && text.contains("app 0.1.0"), "{text}");
         }
+        for patch in [
+            "[patch.crates-io]\nrayon-core = { package = \"longshore\", path = \"x\" }",
+            "[patch.crates-io.rayon-core]\npath = \"x\"\npackage = \"longshore\"",
+        ] {
+            assert!(matches!(stock.diagnose(patch, None), Diagnosis::PatchRenamed(_)), "{patch}");
+        }
+    }
+
+    #[test]
+    fn a_patch_in_a_member_is_found_by_the_complaint_of_cargo() {
+        let complaint = "warning: patch for the non root package will be ignored, specify patch at the workspace root:\n\
+                         package:   /ws/app/Cargo.toml\nworkspace: /ws/Cargo.toml\n";
+        let member = ignored_member(complaint);
+        assert_eq!(member, Some(PathBuf::from("/ws/app/Cargo.toml")));
+        assert_eq!(ignored_member("warning: profiles for the non root package will be ignored"), None);
+        let diagnosis = graph(&[("1.13.0", false)]).diagnose("[workspace]", member);
+        assert!(diagnosis.to_string().contains("from /ws/app/Cargo.toml to"), "{diagnosis}");
     }
 
     #[test]

@@ -6,11 +6,11 @@
 
 mod diagnosis;
 
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::{env, fs};
 
-use diagnosis::{Diagnosis, Graph};
+use diagnosis::{Diagnosis, Graph, names_a_patch};
 
 const USAGE: &str = "\
 usage: longshore_doctor [DIRECTORY | Cargo.toml] [-- ARGUMENTS of cargo metadata]
@@ -48,7 +48,9 @@ fn run() -> Result<ExitCode, String> {
     }
     let manifest = manifest(&project.unwrap_or_else(|| PathBuf::from(".")))?;
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["metadata", "--format-version", "1", "--manifest-path"]).arg(&manifest).args(further);
+    cargo.args(["metadata", "--format-version", "1"]).args(further);
+    // In the directory of the project, whose `.cargo/config.toml` may hold the patch.
+    cargo.arg("--manifest-path").arg(&manifest).current_dir(manifest.parent().unwrap_or(Path::new("/")));
     let output = cargo.output().map_err(|error| format!("cargo does not start: {error}"))?;
     let complaint = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
@@ -60,13 +62,19 @@ fn run() -> Result<ExitCode, String> {
     }
     let graph = Graph::from_json(&output.stdout).map_err(|error| format!("cargo metadata: {error}"))?;
     let text = fs::read_to_string(graph.root_manifest()).unwrap_or_default();
-    Ok(report(&graph.diagnose(&text)))
+    // Cargo names one such member; only a patch of rayon-core is of interest.
+    let member = diagnosis::ignored_member(&complaint)
+        .filter(|member| fs::read_to_string(member).is_ok_and(|text| names_a_patch(&text).is_some()));
+    Ok(report(&graph.diagnose(&text, member)))
 }
 
 /// The `Cargo.toml` that `project` names.
 fn manifest(project: &Path) -> Result<PathBuf, String> {
     let manifest = if project.is_dir() { project.join("Cargo.toml") } else { project.to_owned() };
-    if manifest.is_file() { Ok(manifest) } else { Err(format!("there is no file {}", manifest.display())) }
+    if !manifest.is_file() {
+        return Err(format!("there is no file {}", manifest.display()));
+    }
+    path::absolute(&manifest).map_err(|error| format!("{}: {error}", manifest.display()))
 }
 
 fn report(diagnosis: &Diagnosis) -> ExitCode {

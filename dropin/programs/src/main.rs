@@ -21,9 +21,12 @@ fn main() {
     show("jwalk", files.iter().flat_map(|file| file.file_name().expect("named").as_encoded_bytes().to_vec()));
     show("blake3", bytes.iter().flat_map(|file| blake3::Hasher::new().update_rayon(file).finalize().as_bytes().to_vec()));
     show("image, OpenEXR", written(&DynamicImage::ImageRgb32F(photo.to_rgb32f()), ImageFormat::OpenExr));
+    show("image, AVIF", written(&photo.thumbnail(64, 48), ImageFormat::Avif));
     show("exr", exr_there_and_back(&small));
     show("fast_image_resize", resized(&photo));
     show("oxipng", optimised(&small));
+    show("ndarray", product(&small));
+    show("indexmap", sizes(&files));
     show("rayon, iterators", iterators(&bytes.concat()));
 }
 
@@ -73,6 +76,26 @@ fn resized(image: &DynamicImage) -> Vec<u8> {
 fn optimised(image: &DynamicImage) -> Vec<u8> {
     let png = written(image, ImageFormat::Png);
     oxipng::optimize_from_memory(&png, &oxipng::Options::from_preset(3)).expect("optimises")
+}
+
+fn product(image: &DynamicImage) -> Vec<u8> {
+    use ndarray::{Array2, Axis, Zip};
+    let pixels = image.to_luma8();
+    let size = (pixels.height() as usize, pixels.width() as usize);
+    let grey = Array2::from_shape_vec(size, pixels.into_raw()).expect("whole rows").mapv(u64::from);
+    let mut sums = Array2::zeros((size.0, size.0));
+    Zip::indexed(&mut sums).par_for_each(|(i, j), sum| *sum = grey.row(i).dot(&grey.row(j)));
+    sums.par_mapv_inplace(|sum| sum / 3);
+    let rows = sums.axis_iter(Axis(0)).into_par_iter().map(|row| row.sum()).collect::<Vec<u64>>();
+    rows.into_iter().flat_map(u64::to_le_bytes).collect()
+}
+
+fn sizes(files: &[PathBuf]) -> Vec<u8> {
+    let entry = |file: &PathBuf| (file.file_name().expect("named").to_owned(), file.metadata().expect("readable").len());
+    let mut sizes: indexmap::IndexMap<_, _> = files.par_iter().map(entry).collect();
+    sizes.par_values_mut().for_each(|size| *size *= 2);
+    sizes.par_sort_by(|_, a, _, b| a.cmp(b));
+    sizes.into_par_iter().flat_map_iter(|(name, size)| [name.into_encoded_bytes(), size.to_le_bytes().to_vec()].concat()).collect()
 }
 
 fn iterators(bytes: &[u8]) -> Vec<u8> {

@@ -21,6 +21,10 @@ pub struct Scope<'scope> {
     marker: Invariant<'scope, Scope<'scope>>,
 }
 
+// SAFETY: other threads get references to a scope only, which they may have because it is `Sync`. No field is bound
+// to a thread. (rayon-core's scopes are `Send`, so a program may ask for it.)
+unsafe impl Send for Scope<'_> {}
+
 /// Spawns tasks that may borrow all that outlives `'scope`, in order. Made by [`scope_fifo`] and
 /// [`in_place_scope_fifo`].
 pub struct ScopeFifo<'scope> {

@@ -1,5 +1,7 @@
 //! [`ThreadBuilder`]: a worker that waits for its thread, and the two ways to start threads.
 
+use std::cell::Cell;
+use std::marker::PhantomData;
 use std::{fmt, io, thread};
 
 use longshore::rayon_core_support::DropInThread;
@@ -10,11 +12,13 @@ pub struct ThreadBuilder {
     worker: DropInThread,
     name: Option<String>,
     stack_size: Option<usize>,
+    /// Not `Sync`, as in rayon-core, so that a program that builds here builds there.
+    _marker: PhantomData<Cell<()>>,
 }
 
 impl ThreadBuilder {
     pub(crate) fn new(worker: DropInThread, name: Option<String>, stack_size: Option<usize>) -> Self {
-        ThreadBuilder { worker, name, stack_size }
+        ThreadBuilder { worker, name, stack_size, _marker: PhantomData }
     }
 
     /// Returns the index of the thread in its pool, from 0.

@@ -7,6 +7,7 @@
 //! | a broadcast task | runs before the next task | runs when the deque of the worker is empty |
 //! | one task in 31 | may be the oldest of the own deque | never is, so the order of one thread is exact |
 //! | a yield | runs children of the task, or any task | takes the own forks and the tasks below as well |
+//! | a scope whose body and tasks panic | the panic of the body comes out | the first panic comes out |
 //!
 //! A program that was written for rayon-core may depend on the first row: its second half of a join may block
 //! until another task has run, which only the waiting worker can do.
@@ -106,7 +107,10 @@ impl PushWorker {
     /// Runs tasks until `scope`, which was opened on this worker, has ended: its own first, then any.
     pub(in crate::push) fn serve_for_scope(&self, scope: &ScopeState, depth_below: u32) {
         loop {
-            while !scope.end.is_set() && self.run_local(depth_below) {}
+            while !scope.end.is_set() && self.run_local(depth_below) {
+                // A task of a scope around this one may come next, and must not run if this scope has ended.
+                self.batched_count.flush_last_of(scope);
+            }
             self.flush();
             if scope.end.is_set() {
                 return;
