@@ -1,16 +1,10 @@
-//! The behaviour of the public API. Tests that need a process of their own are in `process_*.rs`, heavy ones
-//! in `stress/`.
-
-#![allow(
-    clippy::duplicate_mod,
-    reason = "behaviour of both kinds of pools is stated once and tested with each"
-)]
+//! The behaviour of the public API, except that of pull pools (`it_pull.rs`). Tests that need a process of
+//! their own are in `process_*.rs`, heavy ones in `stress/`.
 
 #[path = "../support/mod.rs"]
 mod support;
 
 mod closing_lanes;
 mod joins;
-mod pull;
 mod push;
 mod scopes;
