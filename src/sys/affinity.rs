@@ -46,10 +46,17 @@ impl CpuMask {
     ///
     /// The mask is not set if the thread has it already, because from then on the system treats a mask as
     /// the thread's own choice, and it would not follow later changes of the process's set of cores.
+    ///
+    /// Where a thread runs on a part of the machine at a time (Windows before 11, with more than 64
+    /// processors), the thread gets one of the parts, and the next thread another one.
     pub fn undo_inherited_pin(&self) -> bool {
         let Some(own) = Os::thread_cores() else { return false };
         let wanted = wanted(&self.cores, &Os::process_cores(), &own);
-        !wanted.is_empty() && own != wanted && Os::set_thread_cores(&wanted)
+        if wanted.is_empty() || own == wanted {
+            return false;
+        }
+        let part = Os::part_for_a_thread(wanted);
+        own != part && Os::set_thread_cores(&part)
     }
 }
 

@@ -19,6 +19,12 @@ pub trait System {
         false
     }
 
+    /// The part of `cores` that one thread gets where the system does not let it run on all of them. Threads
+    /// that ask one after the other get different parts, so that all cores have threads.
+    fn part_for_a_thread(cores: Vec<usize>) -> Vec<usize> {
+        cores
+    }
+
     /// Binds the calling thread to one core.
     fn pin(core: usize) -> PinOutcome;
 

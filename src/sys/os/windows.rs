@@ -1,13 +1,14 @@
 //! Windows: processor groups, the limits of a job object, the topology, stacks, a fence in all threads, and
 //! the lock of the loader.
 //!
-//! No state. A processor is named by its group and its number in the group, `group * 64 + number`, so that
-//! one number names it on machines of any size. Guarded by the unit tests of `sys/affinity.rs`,
-//! `sys/barrier.rs`, `sys/stack.rs` and `sys/topology`, and by `tests/platforms`.
+//! State: whose turn it is among the groups ([`TURN`]). A processor is named by its group and its number in
+//! the group, `group * 64 + number`, so that one number names it on machines of any size. Guarded by the unit
+//! tests of `sys/affinity.rs`, `sys/barrier.rs`, `sys/stack.rs` and `sys/topology`, and by `tests/platforms`.
 
 use std::collections::BTreeMap;
 use std::ffi::c_void;
 use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use core_affinity::CoreId;
 use windows_sys::Win32::Foundation::CloseHandle;
@@ -18,9 +19,9 @@ use windows_sys::Win32::System::JobObjects::{
 };
 use windows_sys::Win32::System::SystemInformation::{
     CACHE_RELATIONSHIP, GROUP_AFFINITY, GROUP_RELATIONSHIP, GetLogicalProcessorInformationEx,
-    LOGICAL_PROCESSOR_RELATIONSHIP, NUMA_NODE_RELATIONSHIP, PROCESSOR_GROUP_INFO, PROCESSOR_RELATIONSHIP,
-    RelationCache, RelationGroup, RelationNumaNode, RelationProcessorCore, RelationProcessorDie,
-    RelationProcessorPackage, SYSTEM_LOGICAL_PROCESSOR_INFORMATION_EX,
+    LOGICAL_PROCESSOR_RELATIONSHIP, NUMA_NODE_RELATIONSHIP, OSVERSIONINFOW, PROCESSOR_GROUP_INFO,
+    PROCESSOR_RELATIONSHIP, RelationCache, RelationGroup, RelationNumaNode, RelationProcessorCore,
+    RelationProcessorDie, RelationProcessorPackage, SYSTEM_LOGICAL_PROCESSOR_INFORMATION_EX,
 };
 use windows_sys::Win32::System::Threading::{
     FlushProcessWriteBuffers, GetCurrentProcess, GetCurrentThread, GetCurrentThreadId,
@@ -35,6 +36,13 @@ const GROUP: usize = 64;
 
 /// The rate of a job object is in parts of 10,000 of all processors.
 const WHOLE_RATE: usize = 10_000;
+
+/// The first version since which a thread runs in all groups unless it is bound: Windows Server 2022. Windows
+/// 11 has a higher number.
+const FIRST_BUILD_WITHOUT_BORDERS: u32 = 20_348;
+
+/// How many threads have been given a group. Relaxed: the number is all that is communicated.
+static TURN: AtomicUsize = AtomicUsize::new(0);
 
 /// Windows.
 #[derive(Debug)]
@@ -58,11 +66,19 @@ impl System for Os {
         all
     }
 
+    /// If the thread runs in all groups, its mask is the whole of one of them, so a mask like that counts as
+    /// all groups.
     fn thread_cores() -> Option<Vec<usize>> {
-        thread_mask(current_thread()).map(|mask| cores_of_mask(&mask).collect())
+        let mask = thread_mask(current_thread())?;
+        let groups = active_groups();
+        let is_whole = groups.iter().any(|group| (group.Group, group.Mask) == (mask.Group, mask.Mask));
+        if is_whole && groups.len() > 1 && build_number() >= FIRST_BUILD_WITHOUT_BORDERS {
+            return Some(Self::process_cores());
+        }
+        Some(cores_of_mask(&mask).collect())
     }
 
-    /// A thread runs in one group. (Since Windows 11 a thread without a mask of its own runs in all of them.)
+    /// A bound thread runs in one group.
     fn set_thread_cores(cores: &[usize]) -> bool {
         let Some(&first) = cores.first() else { return false };
         if cores.iter().any(|core| core / GROUP != first / GROUP || core % GROUP >= usize::BITS as usize) {
@@ -74,6 +90,10 @@ impl System for Os {
         // SAFETY: the handle is that of this thread, and the pointer is valid for reads. The previous mask is
         // not wanted.
         unsafe { SetThreadGroupAffinity(current_thread(), &raw const wanted, ptr::null_mut()) != 0 }
+    }
+
+    fn part_for_a_thread(cores: Vec<usize>) -> Vec<usize> {
+        group_in_turn(&cores, TURN.fetch_add(1, Ordering::Relaxed)) // see `TURN`
     }
 
     /// The mask is read back with its group.
@@ -208,7 +228,28 @@ const LOADER_LOCK: usize = if cfg!(target_pointer_width = "64") { 0x110 } else {
 #[link(name = "ntdll")]
 unsafe extern "system" {
     fn RtlGetCurrentPeb() -> *mut c_void;
+    fn RtlGetVersion(version: *mut OSVERSIONINFOW) -> i32;
     fn RtlIsCriticalSectionLockedByThread(section: *mut c_void) -> u32;
+}
+
+/// The number by which versions of Windows are told apart; 0 if it cannot be read. (`GetVersionExW` gives an
+/// old one to every program that does not name the new ones in its manifest.)
+fn build_number() -> u32 {
+    let size = size_of::<OSVERSIONINFOW>() as u32;
+    let mut version = OSVERSIONINFOW { dwOSVersionInfoSize: size, ..Default::default() };
+    // SAFETY: the pointer is valid for writes, and the structure says its size.
+    let status = unsafe { RtlGetVersion(&raw mut version) };
+    if status == 0 { version.dwBuildNumber } else { 0 }
+}
+
+/// Those of `cores` that are in one group. `turn` chooses the group, such that of many turns each group gets
+/// about its share of the cores.
+fn group_in_turn(cores: &[usize], turn: usize) -> Vec<usize> {
+    let Some(&first) = cores.first() else { return Vec::new() };
+    // A step of one group, so that the next turn is in the next group.
+    let step = cores.iter().filter(|&core| core / GROUP == first / GROUP).count();
+    let group = cores[(turn % cores.len()) * step % cores.len()] / GROUP;
+    cores.iter().copied().filter(|core| core / GROUP == group).collect()
 }
 
 fn current_thread() -> *mut c_void {
@@ -418,6 +459,38 @@ mod tests {
         let before = Os::thread_cores();
         assert!(!Os::set_thread_cores(&[0, GROUP]) && !Os::set_thread_cores(&[]));
         assert_eq!(Os::thread_cores(), before);
+    }
+
+    #[test]
+    fn threads_take_the_groups_in_turn_and_by_size() {
+        let count = |sizes: &[usize]| {
+            let of_group = |(group, &size): (usize, &usize)| (0..size).map(move |core| group * GROUP + core);
+            let cores: Vec<usize> = sizes.iter().enumerate().flat_map(of_group).collect();
+            let mut threads = vec![0; sizes.len()];
+            for turn in 0..cores.len() {
+                let part = group_in_turn(&cores, turn);
+                let group = part[0] / GROUP;
+                assert!(part.iter().copied().eq((0..sizes[group]).map(|core| group * GROUP + core)));
+                threads[group] += 1;
+            }
+            threads
+        };
+        assert_eq!(count(&[8]), [8]);
+        assert_eq!(count(&[64, 64]), [64, 64]);
+        assert_eq!(count(&[40, 40, 40]), [40, 40, 40]);
+        assert_eq!(count(&[64, 48]), [64, 48]);
+        assert_eq!(count(&[2, 1]), [2, 1]);
+        assert_eq!(
+            group_in_turn(&[5, 7, GROUP + 9], 1),
+            [GROUP + 9],
+            "the second turn is in the second group"
+        );
+        assert!(group_in_turn(&[], 5).is_empty());
+    }
+
+    #[test]
+    fn the_version_is_read() {
+        assert_ne!(build_number(), 0);
     }
 
     #[test]
