@@ -43,7 +43,8 @@ pub trait Engine: fmt::Debug + Send + Sync + 'static {
     fn publish(&self, jobs: &[NewJob]) -> Result<u64, EngineError>;
 
     /// Takes up to `most` jobs. Returns those that are there at once; if there are none, waits for the first
-    /// until `wait` has passed.
+    /// until `wait` has passed. A broker that did not answer an earlier call in time may answer this one with
+    /// as many jobs as were asked for then.
     ///
     /// # Errors
     /// The broker cannot be reached, or there is no queue.

@@ -4,10 +4,9 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{Consumer, pull};
-use futures_util::StreamExt;
 use futures_util::future::join_all;
 
-use super::requests::{no_batch, refused, unreachable};
+use super::requests::{no_batch, refused};
 use super::{Nats, PATIENCE};
 use crate::engine::{
     Counts, Delivery, Engine, EngineError, EngineErrorKind, Entry, NewJob, Place, Rule, Settings, Settlement,
@@ -15,29 +14,10 @@ use crate::engine::{
 };
 use crate::id::JobId;
 
-/// How long a request is waited for that is to be answered at once.
-const AT_ONCE: Duration = Duration::from_secs(1);
 /// The key under which the server is asked for its time.
 const CLOCK: &str = "clock";
 
 impl Nats {
-    async fn take(&self, most: usize, wait: Duration) -> Result<Vec<Delivery>, EngineError> {
-        let consumer = self.known_consumer().await?;
-        let mut deliveries = Vec::new();
-        // What is there, at once. A server of version 2.9 that was killed may keep the request instead of
-        // answering it, because it counts messages that it has forgotten to remove.
-        let there = consumer.fetch().max_messages(most).messages().await.map_err(unreachable)?;
-        if let Ok(collected) = tokio::time::timeout(AT_ONCE, collect(there, &mut deliveries)).await {
-            collected?;
-        }
-        if deliveries.is_empty() && !wait.is_zero() {
-            // The first that comes. The server gives it up after the same time as this side.
-            let first = consumer.batch().max_messages(1).expires(wait).messages().await;
-            collect(first.map_err(unreachable)?, &mut deliveries).await?;
-        }
-        Ok(deliveries)
-    }
-
     /// The consumer as it was the first time: its name is all that a fetch needs.
     async fn known_consumer(&self) -> Result<Consumer<pull::Config>, EngineError> {
         let known = || self.consumer.lock().unwrap_or_else(PoisonError::into_inner);
@@ -55,26 +35,6 @@ fn place(given_out: u64, entry: &Entry) -> Place {
         Some(ahead) => Place::Waiting(ahead),
         None => Place::GivenOut,
     }
-}
-
-async fn collect(mut messages: pull::Batch, deliveries: &mut Vec<Delivery>) -> Result<(), EngineError> {
-    while let Some(message) = messages.next().await {
-        let message = match message {
-            Ok(message) => message,
-            // What has come belongs to this worker, whatever came after it.
-            Err(_) if !deliveries.is_empty() => return Ok(()),
-            Err(error) => return Err(unreachable(error)),
-        };
-        let delivered = message.info().map_or(1, |info| u64::try_from(info.delivered).unwrap_or(1));
-        let Some(reply) = &message.reply else { continue };
-        deliveries.push(Delivery {
-            ticket: Ticket(reply.to_string()),
-            key: message.subject.rsplit('.').next().unwrap_or_default().to_owned(),
-            message: message.payload.to_vec(),
-            delivered,
-        });
-    }
-    Ok(())
 }
 
 fn text(verb: Verb) -> String {
@@ -132,7 +92,10 @@ impl Engine for Nats {
     }
 
     fn fetch(&self, most: usize, wait: Duration) -> Result<Vec<Delivery>, EngineError> {
-        self.runtime.wait(wait + PATIENCE, self.take(most, wait))
+        self.runtime.wait(wait + PATIENCE, async {
+            let consumer = self.known_consumer().await?;
+            self.pulls.take(&self.client, &consumer, (most, wait)).await
+        })
     }
 
     fn renew(&self, tickets: &[Ticket]) -> Vec<Result<(), EngineError>> {

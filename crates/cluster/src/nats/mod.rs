@@ -8,6 +8,7 @@
 mod access;
 mod engine;
 mod link;
+mod pulls;
 mod requests;
 
 use std::fmt;
@@ -27,6 +28,7 @@ use crate::id::JobId;
 
 pub use access::Access;
 use link::Link;
+use pulls::Pulls;
 
 /// How long a request may take. A broker that was killed comes back within this time or the call fails.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -54,6 +56,7 @@ pub struct Nats {
     context: jetstream::Context,
     client: Client,
     consumer: Mutex<Option<Consumer<pull::Config>>>,
+    pulls: Pulls,
     // Dropped last: the client ends on its thread.
     runtime: Arc<Runtime>,
 }
@@ -92,7 +95,14 @@ impl Nats {
             .max_ack_inflight(MOST_REQUESTS)
             .build(client.clone());
         drop(entered);
-        Ok(Nats { batch: batch.clone(), context, client, consumer: Mutex::default(), runtime })
+        Ok(Nats {
+            batch: batch.clone(),
+            context,
+            client,
+            consumer: Mutex::default(),
+            pulls: Pulls::default(),
+            runtime,
+        })
     }
 
     /// Queues a message that need not be a job, as any other program could.

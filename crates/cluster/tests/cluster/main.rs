@@ -8,6 +8,8 @@ mod batches;
 mod engines;
 mod faults;
 #[cfg(feature = "testing")]
+mod late;
+#[cfg(feature = "testing")]
 mod options;
 #[cfg(feature = "testing")]
 mod processes;
