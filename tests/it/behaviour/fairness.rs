@@ -15,21 +15,23 @@ use rand::RngExt;
 /// Each round is eight tasks that take 10 ms. If a worker runs two of them, another worker ran none: it slept
 /// while the second task waited for 10 ms. Rounds start while the workers are about to park, which is when
 /// wake-ups get lost. On a machine so loaded that a woken thread does not run for 10 ms, a correct pool shows
-/// this now and then as well; a pool that loses wake-ups shows it in most of its rounds. So nine of ten
-/// rounds must be perfect in one of a few attempts.
+/// this now and then as well; a pool that loses wake-ups shows it in most of its rounds, however long the
+/// tasks take. So nine of ten rounds must be perfect in one of a few attempts, and the tasks of later
+/// attempts take longer.
 fn rounds(push: impl Fn(&Pool, Vec<Box<dyn FnOnce() + Send>>)) {
     const WORKERS: usize = 8;
     const ROUNDS: usize = 8;
     const ATTEMPTS: usize = 12;
     let mut rng = rng(seed(), 0);
     let mut perfect = Vec::new();
-    for _ in 0..ATTEMPTS {
+    for attempt in 0..ATTEMPTS {
+        let time = Duration::from_millis(10 << (attempt / 3));
         let rig = Rig::new(WORKERS);
         // All threads run before the first round.
         wait_until("all have parked", || rig.stats().workers.iter().all(|worker| worker.parked >= 1));
         let count = (0..ROUNDS)
             .filter(|_| {
-                let used = one_round(&rig, WORKERS, &push);
+                let used = one_round(&rig, WORKERS, time, &push);
                 let_time_pass(Duration::from_micros(rng.random_range(0..=2_000)));
                 used == WORKERS
             })
@@ -43,13 +45,18 @@ fn rounds(push: impl Fn(&Pool, Vec<Box<dyn FnOnce() + Send>>)) {
     panic!("rounds of {ROUNDS} that used all workers: {perfect:?}");
 }
 
-/// How many workers a round of `tasks` tasks used.
-fn one_round(pool: &Pool, tasks: usize, push: impl Fn(&Pool, Vec<Box<dyn FnOnce() + Send>>)) -> usize {
+/// How many workers a round of `tasks` tasks used, each of which takes `time`.
+fn one_round(
+    pool: &Pool,
+    tasks: usize,
+    time: Duration,
+    push: impl Fn(&Pool, Vec<Box<dyn FnOnce() + Send>>),
+) -> usize {
     let used = Arc::new(Mutex::new(Vec::new()));
     let batch = (0..tasks).map(|_| {
         let used = used.clone();
         let task = move || {
-            let_time_pass(Duration::from_millis(10));
+            let_time_pass(time);
             used.lock().expect("not poisoned").push(longshore::current_worker());
         };
         Box::new(task) as Box<dyn FnOnce() + Send>
