@@ -78,6 +78,11 @@ fn run_all() {
         let complaints = String::from_utf8_lossy(&output.stderr);
         // The rest holds places in sources, and numbers of threads.
         complaints.lines().filter(|line| line.starts_with("Rayon")).for_each(|line| println!("    {line}"));
+        // Of the drop-in with `LONGSHORE_STATS=1`: shows that this is not rayon-core.
+        complaints
+            .lines()
+            .filter(|line| line.starts_with("pool rayon, "))
+            .for_each(|line| eprintln!("{line}"));
     }
 }
 
