@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 
 use super::url::Url;
 
-/// For so long a request is tried again that a store has not taken. Then the attempt at the job has failed.
+/// For so long a request is tried again that a store has not taken. Then the job is given back.
 const RETRIES: Duration = Duration::from_secs(20);
 
 /// The buckets that were asked for so far. Any thread may call.
@@ -40,12 +40,11 @@ impl Stores {
         Ok(Stores { runtime, buckets: Mutex::default() })
     }
 
-    /// With a bucket in memory, for tests.
+    /// With a bucket of a test.
     #[cfg(test)]
-    pub fn in_memory(bucket: &str) -> Stores {
+    pub fn of(bucket: &str, store: impl ObjectStore) -> Stores {
         let stores = Stores::new().expect("a thread");
-        let memory: Arc<dyn ObjectStore> = Arc::new(object_store::memory::InMemory::new());
-        stores.buckets.lock().expect("no panic").insert(bucket.into(), memory);
+        stores.buckets.lock().expect("no panic").insert(bucket.into(), Arc::new(store));
         stores
     }
 

@@ -7,6 +7,9 @@ use clap::Parser;
 use longshore::CancelToken;
 use longshore_cluster::Fault;
 use longshore_resize::{Job, Output};
+use object_store::RetryConfig;
+use object_store::aws::AmazonS3Builder;
+use object_store::memory::InMemory;
 
 use super::*;
 use crate::cli::{Cli, Program};
@@ -31,7 +34,7 @@ fn picture(side: u16) -> Vec<u8> {
 
 /// A bucket with two pictures, and what is none.
 fn bucket() -> Arc<Stores> {
-    let stores = Stores::in_memory("b");
+    let stores = Stores::of("b", InMemory::new());
     for (key, content) in [
         ("s3://b/in/one.jpg", picture(64)),
         ("s3://b/in/sub/two.jpg", picture(80)),
@@ -136,6 +139,21 @@ fn faults_are_those_of_the_image_or_of_an_attempt() {
     let gone = Job { source: "s3://b/in/gone.jpg".into(), ..job };
     let fault = work(&stores, &root, &gone, &|| true).expect_err("it is not there");
     assert!(matches!(&fault, Fault::Attempt(text) if text.contains("s3://b/in/gone.jpg")), "{fault:?}");
+}
+
+#[test]
+fn a_store_that_is_out_of_reach_is_no_fault_of_the_image() {
+    let job = job(&bucket());
+    let nowhere = AmazonS3Builder::new()
+        .with_bucket_name("b")
+        .with_endpoint("http://127.0.0.1:1")
+        .with_allow_http(true)
+        .with_access_key_id("test")
+        .with_secret_access_key("test")
+        .with_retry(RetryConfig { max_retries: 0, ..RetryConfig::default() });
+    let stores = Stores::of("b", nowhere.build().expect("a store"));
+    let fault = work(&stores, &url("s3://b/out"), &job, &|| true).expect_err("it is not there");
+    assert!(matches!(&fault, Fault::Machine(text) if text.contains("s3://b/in/one.jpg")), "{fault:?}");
 }
 
 #[test]

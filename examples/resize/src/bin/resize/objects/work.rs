@@ -86,8 +86,11 @@ fn is_same(a: &ObjectMeta, b: &ObjectMeta) -> bool {
 fn fault(verb: &str, url: &Url, error: &Error) -> Fault {
     let text = format!("cannot {verb} {url}: {error}");
     match error {
-        // Another machine may have other credentials.
-        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => Fault::Machine(text),
+        // Another machine may have other credentials or another way to the store. If none has, the jobs wait
+        // for longer than they would after attempts.
+        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } | Error::Generic { .. } => {
+            Fault::Machine(text)
+        }
         _ => Fault::Attempt(text),
     }
 }
