@@ -263,6 +263,32 @@ fn the_script_for_one_machine_does_a_batch_or_says_why_its_server_does_not_start
 }
 
 #[test]
+fn a_dry_push_leaves_the_batch_alone() {
+    let Some(program) = programs().pop() else { return };
+    let site = Site::new(&program, 4);
+    let options = ["in", "-o", "out", "-s", "64x64", "--dry-run"];
+    let first = site.run(0, &[&["push"], &options[..]].concat());
+    assert!(first.text().contains("4 images to be queued, 0 up to date, 0 failed"), "{first}");
+    assert!(!site.path("out").exists());
+    site.run(0, &["push", "in", "-o", "out", "-s", "64x64"]);
+    site.run(0, &["work", "-j", "1"]);
+    let again = site.run(0, &[&["push", "--replace", "--list"], &options[..]].concat());
+    assert!(again.text().contains("0 images to be queued, 4 up to date, 0 failed"), "{again}");
+    assert_eq!(site.status()["done"], 4);
+    // What a command would not do is not taken in silence.
+    for (arguments, option) in [
+        (&["push", "in", "--report", "page.html"][..], "push has no --report"),
+        (&["push", "in", "--json"], "push has no --json"),
+        (&["work", "in"], "work has no inputs"),
+        (&["work", "-o", "out"], "work has no --output"),
+        (&["work", "--force"], "work has no --force"),
+    ] {
+        let refused = site.run(2, arguments);
+        assert!(refused.complaints().contains(option), "{refused}");
+    }
+}
+
+#[test]
 fn a_broker_is_named_and_reached_or_the_status_is_2() {
     let directory = tempfile::tempdir().expect("a directory");
     let run = |arguments: &[&str]| {

@@ -118,7 +118,8 @@ fn run_or_plan(
     }
 }
 
-fn rules(destination: &Destination, force: bool, cli: &Cli, budget: Budget) -> Result<Rules> {
+/// What decides about sources, by the command line.
+pub fn rules(destination: &Destination, force: bool, cli: &Cli, budget: Budget) -> Result<Rules> {
     let inputs = [Input::Jpeg, Input::Png, Input::Webp, Input::Gif, Input::Tiff];
     let format = cli.output_format()?;
     Ok(Rules {
@@ -159,7 +160,8 @@ fn run_on<P: AnyPool>(
         // Beyond the range of the clock there is none.
         deadline: cli.timeout.and_then(|timeout| start.checked_add(timeout)),
         on_failure: cli.fail_fast.then(|| stop.clone()),
-        is_dry: cli.dry_run,
+        // Jobs that are handed over are not done here.
+        is_dry: cli.dry_run && planned.is_none(),
         has_page: cli.report.is_some(),
         handles: Vec::new(),
         shard: cli.shard,

@@ -2,7 +2,7 @@
 //! jobs, `work` does them.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
@@ -23,7 +23,14 @@ use serde::{Deserialize, Serialize};
 use crate::batch::{self, Planned};
 use crate::cli::{Cli, Model};
 use crate::memory::{self, Between};
+#[cfg(feature = "object-store")]
+use crate::objects;
+use crate::values::is_object;
 use crate::{PROGRAM, ensure_something, find, locate, plan};
+
+/// What is said where objects are named and cannot be reached.
+#[cfg(not(feature = "object-store"))]
+const WITHOUT_OBJECTS: &str = "objects (s3://..) need a program that was built with the feature object-store";
 
 /// The commands of a cluster.
 #[derive(Debug, Subcommand)]
@@ -69,7 +76,8 @@ pub struct Work {
     #[command(flatten)]
     work: WorkOptions,
 
-    /// Write beneath this directory only, whatever a message says [default: the working directory]
+    /// Write beneath this directory only, or (with the feature `object-store`) beneath s3://BUCKET/KEY,
+    /// whatever a message says [default: the working directory]
     #[arg(long, value_name = "DIR", help_heading = "Worker")]
     root: Option<PathBuf>,
 }
@@ -106,10 +114,23 @@ fn push(mut push: Push) -> Result<Status, Failure> {
     let stop = CancelToken::new();
     let on_signal = stop.clone();
     let signals = signals::listen(PROGRAM, move |_| _ = on_signal.cancel()).or_usage()?;
+    ensure_meant("push", &of_other_commands(&push.cli)).or_usage()?;
     let batch = program::connect::<Image>(PROGRAM, &push.broker)?;
-    let first = Plan::of(&push.cli, &stop)?;
+    let look = Look::of(&push.cli)?;
+    let first = look.plan(&push.cli, &stop)?;
     if signals.first().is_some() {
         return Ok(stopped(&signals));
+    }
+    if push.cli.dry_run {
+        if push.list {
+            list(&first.images).or_failed()?;
+        }
+        let Plan { images, up_to_date, failed } = first;
+        print::say(&format!(
+            "{} images to be queued, {up_to_date} up to date, {failed} failed",
+            images.len()
+        ));
+        return Ok(if failed > 0 { Status::FAILED } else { Status::DONE });
     }
     if push.push.replace {
         batch.delete().map_err(program::failure)?;
@@ -136,7 +157,7 @@ fn push(mut push: Push) -> Result<Status, Failure> {
     push.cli.force = false;
     let missing = || -> Result<u64> {
         let plan =
-            Plan::of(&push.cli, &stop).map_err(|_| anyhow::anyhow!("the outputs cannot be compared"))?;
+            look.plan(&push.cli, &stop).map_err(|_| anyhow::anyhow!("the outputs cannot be compared"))?;
         Ok(batch.republish(plan.images)?)
     };
     let Some(Waited { status, missing }) = program::wait(PROGRAM, &batch, &stop, missing)? else {
@@ -144,6 +165,51 @@ fn push(mut push: Push) -> Result<Status, Failure> {
     };
     print::say(&format!("{} done, {} dead letters, {missing} missing", status.done, status.dead));
     Ok(if failed > 0 || status.dead > 0 || missing > 0 { Status::FAILED } else { Status::DONE })
+}
+
+/// Options that a command has not, because it would do nothing of what they say; each with what does.
+type Meaningless<'a> = [(bool, &'a str, &'a str)];
+
+/// # Errors
+/// Names the first of the options that was given.
+fn ensure_meant(command: &str, options: &Meaningless<'_>) -> Result<()> {
+    match options.iter().find(|(is_given, ..)| *is_given) {
+        Some((_, option, instead)) => Err(anyhow::anyhow!("{command} has no {option}: {instead}")),
+        None => Ok(()),
+    }
+}
+
+/// What another command does for a batch.
+fn of_other_commands(cli: &Cli) -> [(bool, &'static str, &'static str); 4] {
+    [
+        (cli.report.is_some(), "--report", "`status --report` writes the page of a batch"),
+        (cli.trace.is_some(), "--trace", "`work --trace` records a worker"),
+        (cli.json, "--json", "`status --json` tells how the batch is doing"),
+        (cli.json_lines, "--json-lines", "`status --watch --json` tells how the batch is doing"),
+    ]
+}
+
+/// What a message says to a worker.
+fn of_messages(cli: &Cli) -> [(bool, &'static str, &'static str); 12] {
+    let of_push = "`push` decides about the images";
+    [
+        (!cli.inputs.is_empty(), "inputs", of_push),
+        (cli.files_from.is_some(), "--files-from", of_push),
+        (cli.output.is_some(), "--output", "`push` has it, and --root limits it"),
+        (cli.name.is_some(), "--name", of_push),
+        (cli.in_place, "--in-place", of_push),
+        (cli.force, "--force", of_push),
+        (cli.skip_existing, "--skip-existing", of_push),
+        (cli.shard.is_some(), "--shard", "a worker takes whatever there is"),
+        (cli.dry_run, "--dry-run", of_push),
+        (
+            cli.timeout.is_some(),
+            "--timeout",
+            "SIGTERM ends a worker in good order, --job-limit a single image",
+        ),
+        (cli.fail_fast, "--fail-fast", "an image that fails stops no other image"),
+        (cli.report.is_some(), "--report", "`status --report` writes the page of a batch"),
+    ]
 }
 
 fn stopped(signals: &signals::Signals) -> Status {
@@ -163,11 +229,45 @@ struct Plan {
     failed: u64,
 }
 
+/// Where the inputs and the outputs are.
+enum Look {
+    Files,
+    #[cfg(feature = "object-store")]
+    Objects(Arc<objects::Stores>),
+}
+
+impl Look {
+    fn of(cli: &Cli) -> Result<Look, Failure> {
+        if !cli.inputs.iter().chain(&cli.output).any(|path| is_object(path)) {
+            return Ok(Look::Files);
+        }
+        #[cfg(feature = "object-store")]
+        return Ok(Look::Objects(Arc::new(objects::Stores::new().or_failed()?)));
+        #[cfg(not(feature = "object-store"))]
+        return Err(Failure::usage(anyhow::anyhow!(WITHOUT_OBJECTS)));
+    }
+
+    fn plan(&self, cli: &Cli, stop: &CancelToken) -> Result<Plan, Failure> {
+        match self {
+            Look::Files => Plan::of_files(cli, stop),
+            #[cfg(feature = "object-store")]
+            Look::Objects(stores) => Plan::of_objects(stores, cli, stop),
+        }
+    }
+}
+
 impl Plan {
+    #[cfg(feature = "object-store")]
+    fn of_objects(stores: &Arc<objects::Stores>, cli: &Cli, stop: &CancelToken) -> Result<Plan, Failure> {
+        let objects::Listed { todo, up_to_date, failed } = objects::plan(stores, cli, stop).or_usage()?;
+        let image = |todo: objects::Todo| Image::new(todo.planned, todo.stamp);
+        Ok(Plan { images: todo.into_iter().map(image).collect(), up_to_date, failed })
+    }
+
     /// Looks at the inputs as a local run does.
-    fn of(cli: &Cli, stop: &CancelToken) -> Result<Plan, Failure> {
+    fn of_files(cli: &Cli, stop: &CancelToken) -> Result<Plan, Failure> {
         let (inputs, destination, force) = locate(cli).or_usage()?;
-        let destination = absolute(destination).or_usage()?;
+        let destination = absolute(destination, cli.dry_run).or_usage()?;
         let found = find::find(&inputs, destination.root(), stop);
         found.tell();
         if !stop.is_cancelled() {
@@ -191,8 +291,11 @@ impl Plan {
 }
 
 /// The destination as every machine sees it.
-fn absolute(destination: plan::Destination) -> Result<plan::Destination> {
+fn absolute(destination: plan::Destination, is_dry: bool) -> Result<plan::Destination> {
     Ok(match destination {
+        plan::Destination::Below { root, template } if is_dry && !root.exists() => {
+            plan::Destination::Below { root: std::path::absolute(root)?, template }
+        }
         plan::Destination::Below { root, template } => {
             let context = || format!("cannot make {}", name::shown(&root));
             fs::create_dir_all(&root).with_context(context)?;
@@ -211,14 +314,20 @@ fn image(Planned { mut job, memory }: Planned) -> Result<Image> {
     }
     let changed = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let changed = changed.map_or(0, |time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
-    // Each worker has a limit of its own.
-    job.recipe.limits.memory = u64::MAX;
-    Ok(Image { job, memory, stamp: (metadata.len(), changed) })
+    Ok(Image::new(Planned { job, memory }, (metadata.len(), changed)))
+}
+
+impl Image {
+    fn new(Planned { mut job, memory }: Planned, stamp: (u64, u64)) -> Image {
+        // Each worker has a limit of its own.
+        job.recipe.limits.memory = u64::MAX;
+        Image { job, memory, stamp }
+    }
 }
 
 fn work(work: Work) -> Result<Status, Failure> {
-    let root = work.root.clone().unwrap_or_else(|| PathBuf::from("."));
-    let root = Root::open(&root).with_context(|| format!("--root {}", name::shown(&root))).or_usage()?;
+    ensure_meant("work", &of_messages(&work.cli)).or_usage()?;
+    let root = Beneath::open(&work.root.clone().unwrap_or_else(|| PathBuf::from(".")))?;
     let budget = memory::budget(&work.cli);
     if let Between::Frees = budget.between {
         memory::give_back();
@@ -237,14 +346,58 @@ fn work(work: Work) -> Result<Status, Failure> {
     }
 }
 
+/// What a worker writes beneath.
+enum Beneath {
+    Directory(Root),
+    #[cfg(feature = "object-store")]
+    Objects(objects::Stores, objects::Url),
+}
+
+impl Beneath {
+    fn open(root: &Path) -> Result<Beneath, Failure> {
+        let context = || format!("--root {}", name::shown(root));
+        if !is_object(root) {
+            return Ok(Beneath::Directory(Root::open(root).with_context(context).or_usage()?));
+        }
+        #[cfg(feature = "object-store")]
+        {
+            let url = objects::Url::of(root).map_err(anyhow::Error::msg).or_usage()?;
+            Ok(Beneath::Objects(objects::Stores::new().or_usage()?, url))
+        }
+        #[cfg(not(feature = "object-store"))]
+        Err(Failure::usage(anyhow::anyhow!(WITHOUT_OBJECTS).context(context())))
+    }
+}
+
 /// One image, as a handler.
-fn resize(root: &Root, image: &Image, context: &Context, between: Between) -> Result<Finished, Fault> {
-    let place = root.place(&image.job.output).map_err(|error| fault_of(&error))?;
-    let result = job::run_into(&image.job, &place.path(), &|| context.is_held());
+fn resize(root: &Beneath, image: &Image, context: &Context, between: Between) -> Result<Finished, Fault> {
+    let are_objects = [&image.job.source, &image.job.output].map(|path| is_object(path));
+    let finished = match (root, are_objects) {
+        (Beneath::Directory(root), [false, false]) => resize_file(root, image, context),
+        #[cfg(feature = "object-store")]
+        (Beneath::Objects(stores, root), [true, true]) => {
+            objects::work(stores, root, &image.job, &|| context.is_held())
+        }
+        (Beneath::Directory(_), [true, true]) => Err(of_another_kind(image)),
+        #[cfg(feature = "object-store")]
+        (Beneath::Objects(..), [false, false]) => Err(of_another_kind(image)),
+        _ => Err(Fault::Job("source and output are not both files or both objects".into())),
+    };
     if let Between::Frees = between {
         longshore_resize::transform::forget();
     }
-    match result {
+    finished
+}
+
+/// Another worker may have a root of the kind that the job needs.
+fn of_another_kind(image: &Image) -> Fault {
+    let output = name::shown(&image.job.output);
+    Fault::Machine(format!("{output} is not written: --root of this worker is of another kind"))
+}
+
+fn resize_file(root: &Root, image: &Image, context: &Context) -> Result<Finished, Fault> {
+    let place = root.place(&image.job.output).map_err(|error| fault_of(&error))?;
+    match job::run_into(&image.job, &place.path(), &|| context.is_held()) {
         Ok(done) => Ok(Finished::bytes(done.bytes_out)),
         Err(Stop::Withheld) => Err(Fault::Lost),
         Err(Stop::Full(failure)) => Err(Fault::Machine(failure.text)),

@@ -59,7 +59,8 @@ Ends before the end:
 Several machines (docs/cluster.md):
   --shard does one part of a batch, without a broker. The commands push, work, status, retry and explain
   distribute a batch through a NATS server; they are there if the program was built with the feature
-  'cluster'. An input that has the name of a command is written with its directory: ./push.
+  'cluster'. With the feature 'object-store' their inputs and outputs may be objects: s3://bucket/key.
+  An input that has the name of a command is written with its directory: ./push.
 
 Exit status:
   0    everything was done

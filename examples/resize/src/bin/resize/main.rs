@@ -9,6 +9,8 @@ mod generate;
 mod help;
 mod memory;
 mod names;
+#[cfg(feature = "object-store")]
+mod objects;
 mod outcome;
 mod page;
 mod plan;

@@ -6,6 +6,7 @@ use std::io::{BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use longshore_cli::{input, name};
+use longshore_resize::codec::Header;
 use longshore_resize::failure::{Failure, Kind};
 use longshore_resize::format;
 use longshore_resize::orientation::Orientation;
@@ -28,6 +29,27 @@ pub struct Rules {
     pub existing: Existing,
     /// The memory that one image may take.
     pub memory: u64,
+}
+
+impl Rules {
+    /// Refuses an image that needs more memory than all images may take.
+    ///
+    /// # Errors
+    /// With what it needs and the limit.
+    pub fn check_memory(&self, memory: u64, header: &Header) -> Result<(), Failure> {
+        if memory <= self.memory {
+            return Ok(());
+        }
+        let megabytes = |bytes: u64| bytes.div_ceil(1 << 20);
+        let text = format!(
+            "its {}x{} pixels take {}M of memory, more than the {}M of --max-memory",
+            header.size.0,
+            header.size.1,
+            megabytes(memory),
+            megabytes(self.memory)
+        );
+        Err(Failure::new(Kind::TooLarge, text))
+    }
 }
 
 /// Which outputs are left alone.
@@ -89,17 +111,7 @@ fn look(source: &Source, rules: &Rules, probed: &mut Probed) -> Result<Verdict, 
         None => probed.existing = None,
     }
     let memory = weight::need(metadata.len(), &header, &sizes, recipe);
-    if memory > rules.memory {
-        let megabytes = |bytes: u64| bytes.div_ceil(1 << 20);
-        let text = format!(
-            "its {}x{} pixels take {}M of memory, more than the {}M of --max-memory",
-            header.size.0,
-            header.size.1,
-            megabytes(memory),
-            megabytes(rules.memory)
-        );
-        return Err(Failure::new(Kind::TooLarge, text));
-    }
+    rules.check_memory(memory, &header)?;
     let cost = weight::cost(metadata.len(), &header, &sizes);
     let job = Job { source: source.path.clone(), output: output.clone(), recipe: recipe.clone() };
     Ok(Verdict::Todo { job, sizes, memory, cost })

@@ -1,5 +1,7 @@
 //! Values of options that are more than a word.
 
+#[cfg(feature = "cluster")]
+use std::path::Path;
 use std::path::PathBuf;
 
 /// The choices of `--pin`.
@@ -58,6 +60,12 @@ pub fn page(path: PathBuf) -> Result<PathBuf, String> {
         }
         _ => Err("a page has a name that ends with .html".into()),
     }
+}
+
+/// Whether a path is the name of an object in an object store.
+#[cfg(feature = "cluster")]
+pub fn is_object(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().starts_with(b"s3://")
 }
 
 #[cfg(test)]
