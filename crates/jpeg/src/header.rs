@@ -41,16 +41,11 @@ pub enum Colour {
     YCbCr,
     /// Red, green, blue.
     Rgb,
-    /// Four inks. Adobe's programs store them inverted: 255 is no ink.
-    Cmyk {
-        /// Whether 255 is no ink.
-        is_inverted: bool,
-    },
-    /// Luma and chroma of three inks, and black.
-    Ycck {
-        /// Whether 255 is no ink.
-        is_inverted: bool,
-    },
+    /// Four inks, stored inverted: 255 is no ink. Adobe's programs do so, and other readers (libvips,
+    /// ImageMagick, browsers) read all files so, whatever they say of Adobe.
+    Cmyk,
+    /// Luma and chroma of three inks, and black, stored inverted.
+    Ycck,
 }
 
 impl Header {
@@ -160,12 +155,11 @@ impl Header {
 
 /// What the components mean, as libjpeg guesses it (its `default_decompress_parms`).
 fn colour(components: &[Component], is_jfif: bool, transform: Option<u8>) -> Result<Colour, Error> {
-    let is_inverted = transform.is_some();
     let ids: Vec<u8> = components.iter().map(|component| component.id).collect();
     Ok(match (components.len(), transform) {
         (1, _) => Colour::Grey,
-        (4, Some(2)) => Colour::Ycck { is_inverted },
-        (4, _) => Colour::Cmyk { is_inverted },
+        (4, Some(2)) => Colour::Ycck,
+        (4, _) => Colour::Cmyk,
         (3, Some(0)) if !is_jfif => Colour::Rgb,
         (3, None) if !is_jfif && ids == *b"RGB" => Colour::Rgb,
         (3, _) => Colour::YCbCr,

@@ -67,7 +67,7 @@ fn samples_are_those_of_another_decoder() {
     let mixed: Vec<u8> =
         (0..planes[0].len()).flat_map(|at| planes.iter().map(move |plane| 255 - plane[at])).collect();
     assert!(distance(&mixed, &other(file!("cmyk"))) <= 1);
-    assert_eq!(Header::read(file!("cmyk")).expect("a header").colour, Colour::Cmyk { is_inverted: true });
+    assert_eq!(Header::read(file!("cmyk")).expect("a header").colour, Colour::Cmyk);
 }
 
 /// Luma does not depend on how chroma is sampled: it is read back from the other decoder's colours.

@@ -19,6 +19,8 @@ pub enum Input {
     Gif,
     /// TIFF.
     Tiff,
+    /// JPEG XL. Needs the feature `jxl`.
+    Jxl,
 }
 
 /// A format that is written.
@@ -46,6 +48,17 @@ pub enum Sniffed {
     Unknown,
 }
 
+impl Input {
+    /// All of them.
+    pub const ALL: [Input; 6] = [Input::Jpeg, Input::Png, Input::Webp, Input::Gif, Input::Tiff, Input::Jxl];
+}
+
+/// The name of the format that is read with the feature `jxl` alone.
+pub(crate) const JPEG_XL: &str = "JPEG XL";
+
+/// What the names of JPEG XL files announce.
+const JXL: Result<Input, &str> = if cfg!(feature = "jxl") { Ok(Input::Jxl) } else { Err(JPEG_XL) };
+
 /// How many bytes [`sniff`] wants to see.
 pub const SNIFF: usize = 64;
 
@@ -65,7 +78,7 @@ const EXTENSIONS: &[(&str, Result<Input, &str>)] = &[
     ("heic", Err("HEIC")),
     ("heif", Err("HEIF")),
     ("avif", Err("AVIF")),
-    ("jxl", Err("JPEG XL")),
+    ("jxl", JXL),
     ("jp2", Err("JPEG 2000")),
     ("j2k", Err("JPEG 2000")),
     ("bmp", Err("BMP")),
@@ -99,6 +112,10 @@ pub fn sniff(head: &[u8]) -> Sniffed {
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(Input::Webp),
         [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(Input::Gif),
         [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Some(Input::Tiff),
+        // A codestream, or a container.
+        [0xff, 0x0a, ..] | [0, 0, 0, 12, b'J', b'X', b'L', b' ', b'\r', b'\n', 0x87, b'\n', ..] => {
+            Some(Input::Jxl)
+        }
         _ => None,
     };
     match (known, foreign(head)) {
@@ -124,8 +141,6 @@ fn foreign(head: &[u8]) -> Option<&'static str> {
         });
     }
     let starts: &[(&[u8], &str)] = &[
-        (b"\xff\x0a", "JPEG XL"),
-        (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
         (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
         (b"\xff\x4f\xff\x51", "JPEG 2000"),
         (b"BM", "BMP"),
@@ -155,6 +170,7 @@ impl Input {
             Input::Webp => "WebP",
             Input::Gif => "GIF",
             Input::Tiff => "TIFF",
+            Input::Jxl => JPEG_XL,
         }
     }
 
@@ -162,7 +178,8 @@ impl Input {
     pub fn kept(self) -> Output {
         match self {
             Input::Jpeg => Output::Jpeg,
-            Input::Webp => Output::Webp,
+            // Lossy stays lossy and lossless lossless, and an animation stays one.
+            Input::Webp | Input::Jxl => Output::Webp,
             Input::Png | Input::Gif | Input::Tiff => Output::Png,
         }
     }

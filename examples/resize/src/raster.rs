@@ -170,6 +170,26 @@ impl Raster {
         Raster { model: self.model.opaque(), samples, ..self }
     }
 
+    /// The same picture with colours that are not multiplied by their alpha, from one where they are.
+    #[must_use]
+    pub fn divided(self) -> Raster {
+        if !self.model.has_alpha() {
+            return self;
+        }
+        let channels = self.model.channels();
+        let samples = match self.samples {
+            Samples::Eight(mut samples) => {
+                divide(&mut samples, channels, 255, |x| x as u8);
+                Samples::Eight(samples)
+            }
+            Samples::Sixteen(mut samples) => {
+                divide(&mut samples, channels, 65_535, |x| x as u16);
+                Samples::Sixteen(samples)
+            }
+        };
+        Raster { samples, ..self }
+    }
+
     /// The same picture with red, green and blue, from grey or inks without a profile.
     #[must_use]
     pub fn coloured(self) -> Raster {
@@ -195,6 +215,16 @@ fn flattened<T: Copy + Into<u64>>(
         flat.extend(pixel[..channels - 1].iter().map(mixed));
     }
     flat
+}
+
+fn divide<T: Copy + Into<u64>>(samples: &mut [T], channels: usize, most: u64, narrow: impl Fn(u64) -> T) {
+    for pixel in samples.chunks_exact_mut(channels) {
+        let alpha: u64 = pixel[channels - 1].into();
+        for sample in &mut pixel[..channels - 1] {
+            let value: u64 = (*sample).into();
+            *sample = narrow((value * most + alpha / 2).checked_div(alpha).unwrap_or(0).min(most));
+        }
+    }
 }
 
 fn coloured<T: Copy + Into<u64>>(
@@ -252,6 +282,12 @@ mod tests {
     fn transparency_is_laid_on_white() {
         let flat = raster(Model::GreyAlpha, &[0, 0, 0, 255, 100, 128]).on_white();
         assert_eq!((flat.model, flat.samples), (Model::Grey, Samples::Eight(vec![255, 0, 177])));
+    }
+
+    #[test]
+    fn premultiplied_colours_are_divided() {
+        let divided = raster(Model::Rgba, &[64, 0, 128, 128, 9, 9, 9, 0]).divided();
+        assert_eq!(divided.samples, Samples::Eight(vec![128, 0, 255, 128, 0, 0, 0, 0]));
     }
 
     #[test]

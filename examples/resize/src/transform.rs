@@ -107,7 +107,7 @@ impl Sizes {
         let from = orientation.upright(header.size);
         let to = recipe.size.target(from.0, from.1, recipe.enlarge);
         encode::check_size(recipe.format, to, recipe.limits.pixels)?;
-        let is_kept = header.format == Input::Webp || header.format == Input::Gif;
+        let is_kept = matches!(header.format, Input::Webp | Input::Gif | Input::Jxl);
         match (header.frames, recipe.animation) {
             (Frames::Animated, recipe::Animation::Keep) if !is_kept || recipe.format != Output::Webp => {
                 let name = header.format.name();
@@ -313,8 +313,8 @@ impl<'a> Work<'a, '_> {
             pixels += u64::from(frame.raster.width) * u64::from(frame.raster.height);
             if pixels > recipe.limits.pixels {
                 let text = format!(
-                    "the frames have more than the {:.0} megapixels that --max-pixels allows",
-                    recipe.limits.pixels as f64 / 1e6
+                    "the frames have more than the {} megapixels that --max-pixels allows",
+                    codec::megapixels(recipe.limits.pixels)
                 );
                 return Err(Failure::new(crate::failure::Kind::TooLarge, text));
             }

@@ -4,7 +4,7 @@
 //! belong to the codecs as they are, and are a little high where a file's content decides.
 
 use crate::codec::{Frames, Header};
-use crate::format::Output;
+use crate::format::{Input, Output};
 use crate::orientation::Orientation;
 use crate::raster::Model;
 use crate::recipe::Recipe;
@@ -13,8 +13,8 @@ use crate::transform::Sizes;
 /// Whatever the image, in bytes: tables of the codecs, stacks, what an allocator keeps.
 const FIXED: u64 = 2 << 20;
 
-/// The bytes that the work on an image takes at its peak: its file of `file` bytes, its pixels, what decoder,
-/// resampler and encoder have beside them, and the output.
+/// The bytes that the work on an image takes at its peak: its file of `file` bytes, its pixels, what
+/// decoder, resampler and encoder have beside them, and the output.
 pub fn need(file: u64, header: &Header, sizes: &Sizes, recipe: &Recipe) -> u64 {
     let is_animated = header.frames == Frames::Animated;
     let scale = header.scale_for(sizes.stored, recipe);
@@ -55,11 +55,16 @@ pub fn need(file: u64, header: &Header, sizes: &Sizes, recipe: &Recipe) -> u64 {
 
 /// What an image costs in time, roughly in nanoseconds: enough to begin with those that take longest.
 ///
-/// The factors fit the photographs of `examples/photos` at 400 and 1600 pixels. A progressive JPEG stores the
-/// coefficients of all its pixels and goes through them once for each scan.
+/// The factors fit the photographs of `examples/photos` at 400 and 1600 pixels. A progressive JPEG stores
+/// the coefficients of all its pixels and goes through them once for each scan. The decoder of JPEG XL
+/// reckons in floating point.
 pub fn cost(file: u64, header: &Header, sizes: &Sizes) -> u64 {
     let area = |(width, height): (u32, u32)| u64::from(width) * u64::from(height);
-    let (byte, pixel) = if header.is_progressive() { (60, 6) } else { (24, 1) };
+    let (byte, pixel) = match header.format {
+        Input::Jxl => (24, 80),
+        _ if header.is_progressive() => (60, 6),
+        _ => (24, 1),
+    };
     byte * file + pixel * area(header.size) + 30 * area(sizes.to)
 }
 

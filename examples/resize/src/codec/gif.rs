@@ -1,6 +1,6 @@
 //! GIF sources.
 
-use std::io::Cursor;
+use std::io::{Chain, Cursor, Read};
 use std::num::NonZeroU64;
 
 use gif::{ColorOutput, DecodeOptions, DecodingError, DisposalMethod, MemoryLimit, Repeat};
@@ -17,6 +17,19 @@ const USUAL_DELAY: u32 = 100;
 /// What a frame may be larger than the canvas, in bytes: some files have frames that stick out a little.
 const SLACK: u64 = 1 << 20;
 
+/// What ends the file. Some programs leave it out, and all viewers do without it. After the data of a frame
+/// it is two zeros, which the decoder passes over, a comment of 31 bytes, and the end. Where the data lacks
+/// its own end, too, the first zero is that, and the comment is the contents of a block that no decoder
+/// knows.
+const END: &[u8] = &[
+    0, 0, 0x21, 0xfe, 31, //
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, //
+    0, 0x3b,
+];
+
+/// A source, and the end that it may lack.
+type Ended<'a> = Chain<&'a mut (dyn Source + 'a), &'static [u8]>;
+
 /// For a source whose first bytes these are. A frame gets no more memory than its canvas, which is what the
 /// header has announced.
 fn options(head: &[u8], limits: &Limits) -> DecodeOptions {
@@ -30,6 +43,8 @@ fn options(head: &[u8], limits: &Limits) -> DecodeOptions {
     let mut options = DecodeOptions::new();
     options.set_color_output(ColorOutput::RGBA);
     options.set_memory_limit(MemoryLimit::Bytes(most));
+    // The zeros of END.
+    options.allow_unknown_blocks(true);
     options
 }
 
@@ -51,7 +66,7 @@ pub fn header(reader: &mut dyn Source, limits: &Limits) -> Result<Header, Failur
     let head = reader.fill_buf().map_err(|error| Failure::unreadable(&error))?;
     let mut options = options(head, limits);
     options.skip_frame_decoding(true);
-    let mut decoder = options.read_info(reader).map_err(failure)?;
+    let mut decoder = options.read_info(reader.chain(END)).map_err(failure)?;
     let mut count = 0;
     while count < 2 && decoder.next_frame_info().map_err(failure)?.is_some() {
         count += 1;
@@ -98,13 +113,13 @@ pub fn frames(
 
 /// The canvas on which frames are drawn one after the other (GIF89a, 23).
 struct Canvas<'a> {
-    decoder: gif::Decoder<&'a mut (dyn Source + 'a)>,
+    decoder: gif::Decoder<Ended<'a>>,
     pixels: Vec<u8>,
 }
 
 impl<'a> Canvas<'a> {
     fn open(reader: &'a mut (dyn Source + 'a), head: &[u8], limits: &Limits) -> Result<Self, Failure> {
-        let decoder = options(head, limits).read_info(reader).map_err(failure)?;
+        let decoder = options(head, limits).read_info(reader.chain(END)).map_err(failure)?;
         let size = usize::from(decoder.width()) * usize::from(decoder.height()) * 4;
         Ok(Canvas { decoder, pixels: vec![0; size] })
     }

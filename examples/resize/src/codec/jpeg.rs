@@ -105,7 +105,7 @@ fn described(jpeg: Jpeg, bytes: &[u8]) -> Header {
     let model = match jpeg.colour {
         Colour::Grey => Model::Grey,
         Colour::YCbCr | Colour::Rgb => Model::Rgb,
-        Colour::Cmyk { .. } | Colour::Ycck { .. } => Model::Cmyk,
+        Colour::Cmyk | Colour::Ycck => Model::Cmyk,
     };
     Header {
         format: Input::Jpeg,
@@ -201,16 +201,11 @@ fn interleaved(colour: Colour, planes: &[Plane]) -> Result<Raster, Failure> {
             };
             match colour {
                 Colour::Grey => samples.push(sample(0)),
-                Colour::Cmyk { is_inverted } => {
-                    let ink = |index| if is_inverted { 255 - sample(index) } else { sample(index) };
-                    samples.extend([ink(0), ink(1), ink(2), ink(3)]);
-                }
-                Colour::Ycck { is_inverted } => {
+                Colour::Cmyk => samples.extend([0, 1, 2, 3].map(|index| 255 - sample(index))),
+                Colour::Ycck => {
                     // What luma and chroma stand for is the complement of the stored inks.
-                    let rgb = rgb_of_pixel(sample(0), sample(1), sample(2));
-                    let ink = |light: u8| if is_inverted { light } else { 255 - light };
-                    let black = if is_inverted { 255 - sample(3) } else { sample(3) };
-                    samples.extend([ink(rgb[0]), ink(rgb[1]), ink(rgb[2]), black]);
+                    let [cyan, magenta, yellow] = rgb_of_pixel(sample(0), sample(1), sample(2));
+                    samples.extend([cyan, magenta, yellow, 255 - sample(3)]);
                 }
                 _ => samples.extend([sample(0), sample(1), sample(2)]),
             }
@@ -218,7 +213,7 @@ fn interleaved(colour: Colour, planes: &[Plane]) -> Result<Raster, Failure> {
     }
     let model = match colour {
         Colour::Grey => Model::Grey,
-        Colour::Cmyk { .. } | Colour::Ycck { .. } => Model::Cmyk,
+        Colour::Cmyk | Colour::Ycck => Model::Cmyk,
         _ => Model::Rgb,
     };
     let (width, height) =

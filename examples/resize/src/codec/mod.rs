@@ -6,6 +6,8 @@
 mod gain_map;
 mod gif;
 mod jpeg;
+#[cfg(feature = "jxl")]
+mod jxl;
 mod png;
 mod tiff;
 mod webp;
@@ -124,6 +126,10 @@ pub fn header(reader: &mut dyn Source, limits: &Limits) -> Result<Header, Failur
         Sniffed::Known(Input::Webp) => webp::header(reader, limits)?,
         Sniffed::Known(Input::Gif) => gif::header(reader, limits)?,
         Sniffed::Known(Input::Tiff) => tiff::header(reader, limits)?,
+        #[cfg(feature = "jxl")]
+        Sniffed::Known(Input::Jxl) => jxl::header(reader, limits)?,
+        #[cfg(not(feature = "jxl"))]
+        Sniffed::Known(Input::Jxl) => return Err(Failure::unsupported(refusal(format::JPEG_XL))),
         Sniffed::Foreign(name) => return Err(Failure::unsupported(refusal(name))),
         Sniffed::Unknown if head.is_empty() => return Err(Failure::damaged("the file is empty")),
         Sniffed::Unknown => {
@@ -132,14 +138,23 @@ pub fn header(reader: &mut dyn Source, limits: &Limits) -> Result<Header, Failur
             ));
         }
     };
-    let pixels = u64::from(header.size.0) * u64::from(header.size.1);
-    if pixels == 0 {
-        return Err(Failure::damaged("the image has no pixels"));
-    }
-    if pixels > limits.pixels {
-        return Err(too_many_pixels(header.size, limits.pixels));
-    }
+    check_pixels(header.size, limits)?;
     Ok(header)
+}
+
+/// Refuses a picture of no pixels, or of too many.
+fn check_pixels(size: (u32, u32), limits: &Limits) -> Result<(), Failure> {
+    match u64::from(size.0) * u64::from(size.1) {
+        0 => Err(Failure::damaged("the image has no pixels")),
+        pixels if pixels > limits.pixels => Err(too_many_pixels(size, limits.pixels)),
+        _ => Ok(()),
+    }
+}
+
+/// The refusal of metadata that has too many bytes.
+#[cfg(feature = "jxl")]
+fn too_large(what: &str, bytes: u64) -> Failure {
+    Failure::new(Kind::TooLarge, format!("its {what} has more than {} kB", bytes / 1000))
 }
 
 /// The sentence about a source of a format that is not read.
@@ -149,18 +164,26 @@ fn refusal(name: &str) -> String {
             "this is a HEIC file; its coding is patented and has no free decoder in Rust, convert it first"
                 .into()
         }
+        format::JPEG_XL => {
+            "this is a JPEG XL file, which a program that is built with the feature `jxl` reads".into()
+        }
         name => format!("the content is {name}, which this program does not read"),
     }
 }
 
 fn too_many_pixels((width, height): (u32, u32), limit: u64) -> Failure {
-    let megapixels = |pixels: u64| pixels as f64 / 1e6;
-    let size = megapixels(u64::from(width) * u64::from(height));
     let text = format!(
-        "{width}x{height} are {size:.0} megapixels, more than the {:.0} that --max-pixels allows",
+        "{width}x{height} are {} megapixels, more than the {} that --max-pixels allows",
+        megapixels(u64::from(width) * u64::from(height)),
         megapixels(limit)
     );
     Failure::new(Kind::TooLarge, text)
+}
+
+/// A number of pixels in millions, with two digits behind the point where there are few.
+pub(crate) fn megapixels(pixels: u64) -> String {
+    let millions = pixels as f64 / 1e6;
+    if millions < 10.0 { format!("{millions:.2}") } else { format!("{millions:.0}") }
 }
 
 /// Decodes a source at a scale, which only JPEG has.
@@ -180,6 +203,8 @@ pub fn decode(
             Input::Png => png::decode(bytes, limits),
             Input::Webp => webp::decode(bytes, limits),
             Input::Gif => gif::decode(bytes, limits),
+            #[cfg(feature = "jxl")]
+            Input::Jxl => jxl::decode(bytes, limits),
             _ => tiff::decode(bytes, limits),
         },
     }
@@ -198,6 +223,8 @@ pub fn frames(
     match header.format {
         Input::Gif => gif::frames(bytes, limits, each),
         Input::Webp => webp::frames(bytes, limits, each),
+        #[cfg(feature = "jxl")]
+        Input::Jxl => jxl::frames(bytes, limits, each),
         other => Err(Failure::unsupported(format!("animations in {} files are not supported", other.name()))),
     }
 }
@@ -245,6 +272,11 @@ impl Header {
             Decoder::Other { beside } => beside * u64::from(self.size.0) * u64::from(self.size.1),
         }
     }
+}
+
+/// Some programs write EXIF data with the head that it has in JPEG files.
+fn without_head(exif: &[u8]) -> &[u8] {
+    exif.strip_prefix(b"Exif\0\0").unwrap_or(exif)
 }
 
 /// The orientation that EXIF data names, and whether it says that the colours are Adobe RGB.

@@ -1,7 +1,8 @@
 //! PNG sources.
 
-use std::io::{Cursor, SeekFrom};
+use std::io::{Cursor, Read, SeekFrom};
 
+use png::text_metadata::{ITXtChunk, ZTXtChunk};
 use png::{BitDepth, ColorType, Decoder as Png, DecodingError, Info, Limits as PngLimits, Transformations};
 
 use super::{Decoder, Frames, Header, Picture, Source};
@@ -51,7 +52,7 @@ pub fn header(reader: &mut dyn Source, limits: &Limits) -> Result<Header, Failur
     Ok(Header {
         format: Input::Png,
         size: info.size(),
-        orientation: super::of_exif(info.exif_metadata.as_deref()).orientation,
+        orientation: super::of_exif(exif(info, chunks.late_exif, limits).as_deref()).orientation,
         frames: if is_animated { Frames::Animated } else { Frames::Still },
         is_lossy: false,
         model,
@@ -60,27 +61,113 @@ pub fn header(reader: &mut dyn Source, limits: &Limits) -> Result<Header, Failur
     })
 }
 
-/// What the chunks before the pixels are.
+/// What the decoder does not tell of the chunks.
 struct Chunks {
     has_profile: bool,
+    /// EXIF data behind the pixels, where ImageMagick writes it.
+    late_exif: Option<Vec<u8>>,
 }
 
-/// Walks over the chunks before the pixels without reading their contents.
+/// Bytes at the end of a file among which EXIF data is looked for: a camera's has 64 kB at most.
+const TAIL: u64 = 80 << 10;
+
+/// Walks over the chunks before the pixels without reading their contents, and looks at the end of the
+/// file.
 fn chunks(reader: &mut dyn Source) -> std::io::Result<Chunks> {
-    let mut found = Chunks { has_profile: false };
+    let mut found = Chunks { has_profile: false, late_exif: None };
+    let mut has_exif = false;
     reader.seek(SeekFrom::Start(8))?;
     let mut head = [0; 8];
     while reader.read_exact(&mut head).is_ok() {
         let [a, b, c, d, name @ ..] = head;
         match &name {
             b"iCCP" => found.has_profile = true,
+            b"eXIf" => has_exif = true,
             b"IDAT" | b"IEND" => break,
             _ => {}
         }
         // The contents, and their checksum.
         reader.seek_relative(i64::from(u32::from_be_bytes([a, b, c, d])) + 4)?;
     }
+    if !has_exif {
+        let length = reader.seek(SeekFrom::End(0))?;
+        reader.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+        let mut tail = Vec::new();
+        reader.take(TAIL).read_to_end(&mut tail)?;
+        found.late_exif = exif_within(&tail).map(<[u8]>::to_vec);
+    }
     Ok(found)
+}
+
+/// The contents of a chunk of EXIF data among bytes that may begin within a chunk: its checksum tells it
+/// from pixels that look alike.
+fn exif_within(tail: &[u8]) -> Option<&[u8]> {
+    let mut names = tail.windows(4).enumerate().filter(|(_, name)| name == b"eXIf").map(|(at, _)| at);
+    names.find_map(|at| {
+        let length = u32::from_be_bytes(*tail.get(at.checked_sub(4)?..at)?.first_chunk()?);
+        let end = at.checked_add(4 + usize::try_from(length).ok()?)?;
+        let checksum = u32::from_be_bytes(*tail.get(end..)?.first_chunk()?);
+        (crc32fast::hash(&tail[at..end]) == checksum).then(|| &tail[at + 4..end])
+    })
+}
+
+/// EXIF data, wherever it is, without the head that it has in JPEG files.
+fn exif(info: &Info<'_>, late: Option<Vec<u8>>, limits: &Limits) -> Option<Vec<u8>> {
+    let chunk = info.exif_metadata.as_ref().map(|exif| exif.to_vec());
+    let exif = chunk.or(late).or_else(|| raw_profile(info, limits))?;
+    Some(super::without_head(&exif).to_vec())
+}
+
+/// EXIF data as text, as ImageMagick and others wrote it before there was a chunk for it: a line of its
+/// name, a line of its length, and lines of two digits for each byte.
+fn raw_profile(info: &Info<'_>, limits: &Limits) -> Option<Vec<u8>> {
+    let is_exif = |name: &str| matches!(name, "Raw profile type exif" | "Raw profile type APP1");
+    let packed = info.compressed_latin1_text.iter().filter(|chunk| is_exif(&chunk.keyword));
+    let plain = info.uncompressed_latin1_text.iter().filter(|chunk| is_exif(&chunk.keyword));
+    let packed = packed.filter_map(|chunk| unpacked(chunk.clone(), limits));
+    packed.chain(plain.map(|chunk| chunk.text.clone())).find_map(|text| {
+        let mut lines = text.trim_start().lines();
+        let (_, length) = (lines.next()?, lines.next()?.trim().parse::<usize>().ok()?);
+        let digits: Vec<u32> = lines.flat_map(str::chars).filter_map(|digit| digit.to_digit(16)).collect();
+        let bytes: Vec<u8> = digits.chunks_exact(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect();
+        // Under the second name there may be XMP as well.
+        let has_head = [&b"Exif\0\0"[..], b"II*\0", b"MM\0*"].iter().any(|head| bytes.starts_with(head));
+        (has_head && bytes.len() == length).then_some(bytes)
+    })
+}
+
+/// Text that may be packed. The decoder unpacks it without a limit unless it is told of one.
+trait Packed: Sized {
+    /// Unpacks the text within a limit of bytes.
+    fn unpack(&mut self, most: usize) -> Result<(), DecodingError>;
+    /// The text.
+    fn text(&self) -> Result<String, DecodingError>;
+}
+
+impl Packed for ZTXtChunk {
+    fn unpack(&mut self, most: usize) -> Result<(), DecodingError> {
+        self.decompress_text_with_limit(most)
+    }
+
+    fn text(&self) -> Result<String, DecodingError> {
+        self.get_text()
+    }
+}
+
+impl Packed for ITXtChunk {
+    fn unpack(&mut self, most: usize) -> Result<(), DecodingError> {
+        self.decompress_text_with_limit(most)
+    }
+
+    fn text(&self) -> Result<String, DecodingError> {
+        self.get_text()
+    }
+}
+
+/// The text of a chunk; `None` if it is broken or too large.
+fn unpacked(mut chunk: impl Packed, limits: &Limits) -> Option<String> {
+    chunk.unpack(usize::try_from(limits.profile).unwrap_or(usize::MAX)).ok()?;
+    chunk.text().ok()
 }
 
 /// The decoder leaves out a profile that is too large or broken without a word, and colours would be wrong.
@@ -114,10 +201,10 @@ fn model_of((color, depth): (ColorType, BitDepth)) -> Result<(Model, u8), Failur
 }
 
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, Failure> {
-    let has_profile = chunks(&mut Cursor::new(bytes)).is_ok_and(|chunks| chunks.has_profile);
+    let chunks = chunks(&mut Cursor::new(bytes)).map_err(|error| Failure::unreadable(&error))?;
     let mut cursor = Cursor::new(bytes);
     let mut reader = decoder(&mut cursor, limits).read_info().map_err(failure)?;
-    check_profile(has_profile, reader.info(), limits)?;
+    check_profile(chunks.has_profile, reader.info(), limits)?;
     check_light(reader.info())?;
     let (model, depth) = model_of(reader.output_color_type())?;
     let (width, height) = reader.info().size();
@@ -155,11 +242,11 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, Failure> {
     };
     let info = reader.info();
     let xmp = info.utf8_text.iter().find(|chunk| chunk.keyword == XMP);
-    let xmp = xmp.and_then(|chunk| chunk.get_text().ok()).map(String::into_bytes);
+    let xmp = xmp.and_then(|chunk| unpacked(chunk.clone(), limits)).map(String::into_bytes);
     Ok(Picture {
         pixels: Pixels::Raster(Raster { width, height, model, samples }),
         profile: profile(info),
-        exif: info.exif_metadata.as_ref().map(|exif| exif.to_vec()),
+        exif: exif(info, chunks.late_exif, limits),
         xmp,
         has_palette,
         damage,

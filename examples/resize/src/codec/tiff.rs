@@ -53,35 +53,60 @@ struct Layout {
     model: Model,
     bits: u8,
     has_palette: bool,
+    /// Whether each sample of a pixel is in a plane of its own.
+    is_planar: bool,
+    /// Whether colours are multiplied by their alpha.
+    is_premultiplied: bool,
 }
 
+/// What PhotometricInterpretation says of a palette (TIFF 6.0, section 5), which the decoder does not read.
+const PALETTE: u16 = 3;
+
+/// What it says where 0 is black.
+const SHADES: u16 = 1;
+
 fn layout(tiff: &mut Opened<'_>) -> Result<Layout, Failure> {
-    let color = tiff.colortype().map_err(failure)?;
+    let unsupported = |color: ColorType| {
+        Err(Failure::unsupported(format!("TIFF files with pixels of {color:?} are not supported")))
+    };
+    let numbers = |tiff: &mut Opened<'_>, tag| {
+        tiff.find_tag_unsigned_vec::<u16>(tag).map(Option::unwrap_or_default).map_err(failure)
+    };
+    let interpretation = numbers(tiff, Tag::PhotometricInterpretation)?;
+    let color = match interpretation.first() {
+        Some(&PALETTE) => {
+            let bits = numbers(tiff, Tag::BitsPerSample)?;
+            match bits[..] {
+                [] => ColorType::Palette(1),
+                [bits @ (1 | 2 | 4 | 8)] => ColorType::Palette(bits as u8),
+                _ => return Err(Failure::unsupported("TIFF files with such a palette are not supported")),
+            }
+        }
+        _ => tiff.colortype().map_err(failure)?,
+    };
+    // 1 is alpha that the colours are multiplied by, 2 is alpha that they are not multiplied by.
+    let extra = numbers(tiff, Tag::ExtraSamples)?.first().copied().unwrap_or_default();
     let (model, bits, has_palette) = match color {
         ColorType::Gray(bits @ (1 | 2 | 4 | 8 | 16)) => (Model::Grey, bits, false),
-        ColorType::GrayA(bits @ (8 | 16)) => (Model::GreyAlpha, bits, false),
+        ColorType::Multiband { bit_depth: bits @ (8 | 16), num_samples: 2 } if matches!(extra, 1 | 2) => {
+            (Model::GreyAlpha, bits, false)
+        }
         ColorType::RGB(bits @ (8 | 16)) => (Model::Rgb, bits, false),
         ColorType::RGBA(bits @ (8 | 16)) => (Model::Rgba, bits, false),
         ColorType::CMYK(bits @ (8 | 16)) => (Model::Cmyk, bits, false),
-        ColorType::Palette(bits @ (1 | 2 | 4 | 8)) => (Model::Rgb, bits, true),
-        ColorType::YCbCr(8) => (Model::Rgb, 8, false),
-        other => {
-            return Err(Failure::unsupported(format!(
-                "TIFF files with pixels of {other:?} are not supported"
-            )));
-        }
+        ColorType::Palette(bits) => (Model::Rgb, bits, true),
+        // Luma and chroma as well: the decoder does not convert them.
+        other => return unsupported(other),
     };
-    let planes = tiff.find_tag_unsigned::<u16>(Tag::PlanarConfiguration).map_err(failure)?;
-    if planes == Some(2) && !matches!(color, ColorType::Gray(_) | ColorType::Palette(_)) {
-        return Err(Failure::unsupported(
-            "TIFF files with planes of their own for each colour are not supported",
-        ));
+    let is_planar = numbers(tiff, Tag::PlanarConfiguration)?.first() == Some(&2) && model.channels() > 1;
+    if is_planar && has_palette {
+        return unsupported(color);
     }
-    let formats = tiff.find_tag_unsigned_vec::<u16>(Tag::SampleFormat).map_err(failure)?;
-    if formats.is_some_and(|formats| formats.iter().any(|&format| format != 1)) {
+    if numbers(tiff, Tag::SampleFormat)?.iter().any(|&format| format != 1) {
         return Err(Failure::unsupported("TIFF files with signed or fractional samples are not supported"));
     }
-    Ok(Layout { model, bits, has_palette })
+    let is_premultiplied = model.has_alpha() && extra == 1;
+    Ok(Layout { model, bits, has_palette, is_planar, is_premultiplied })
 }
 
 fn orientation(tiff: &mut Opened<'_>) -> Orientation {
@@ -131,39 +156,78 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, Failure> {
     let mut tiff = open(&mut cursor, limits.memory, limits)?;
     let layout = layout(&mut tiff)?;
     let (width, height) = tiff.dimensions().map_err(failure)?;
-    let palette = if layout.has_palette {
-        Some(tiff.find_tag_unsigned_vec::<u16>(Tag::ColorMap).map_err(failure)?)
-    } else {
-        None
-    };
     let icc = profile(&mut tiff, limits)?;
-    // 1 is alpha that the colours are multiplied by.
-    let extra = tiff.find_tag_unsigned_vec::<u16>(Tag::ExtraSamples).ok().flatten();
-    let is_premultiplied = layout.model.has_alpha() && extra.is_some_and(|kinds| kinds.first() == Some(&1));
-    let samples = match tiff.read_image().map_err(failure)? {
-        DecodingResult::U8(samples) => Samples::Eight(samples),
-        DecodingResult::U16(samples) => Samples::Sixteen(samples),
-        _ => return Err(Failure::unsupported("TIFF files with samples of this kind are not supported")),
+    let samples = if layout.has_palette {
+        let palette = tiff.find_tag_unsigned_vec::<u16>(Tag::ColorMap).map_err(failure)?;
+        let palette = palette.ok_or_else(|| Failure::damaged("a palette image without a palette"))?;
+        let shades = as_shades(bytes).ok_or_else(|| Failure::damaged("a directory that is broken"))?;
+        let mut cursor = Cursor::new(&shades[..]);
+        let indices = read(&mut open(&mut cursor, limits.memory, limits)?, layout, width)?;
+        Samples::Eight(coloured(indices.bytes(), &palette)?)
+    } else {
+        read(&mut tiff, layout, width)?
     };
-    let samples = match (samples, layout.bits) {
-        (Samples::Eight(packed), bits @ (1 | 2 | 4)) => {
-            Samples::Eight(unpacked(&packed, width as usize, bits, layout.has_palette))
-        }
-        (samples, _) => samples,
-    };
-    let samples = match (samples, palette) {
-        (Samples::Eight(indices), Some(Some(palette))) => Samples::Eight(coloured(&indices, &palette)?),
-        (_, Some(_)) => return Err(Failure::damaged("a palette image without a palette")),
-        (samples, None) => samples,
-    };
-    let samples = if is_premultiplied { divided(samples, layout.model.channels()) } else { samples };
     let count = width as usize * height as usize * layout.model.channels();
     if samples.bytes().len() != count * samples.size() {
         return Err(Failure::damaged("the file has fewer pixels than it says"));
     }
     let raster = Raster { width, height, model: layout.model, samples };
+    let raster = if layout.is_premultiplied { raster.divided() } else { raster };
     let profile = icc.map_or(Profile::Srgb, Profile::Icc);
     Ok(Picture { profile, has_palette: layout.has_palette, ..Picture::of(raster) })
+}
+
+/// The samples of all pixels, or the numbers of their colours.
+fn read(tiff: &mut Opened<'_>, layout: Layout, width: u32) -> Result<Samples, Failure> {
+    let mut result = DecodingResult::U8(Vec::new());
+    tiff.read_image_to_buffer(&mut result).map_err(failure)?;
+    let samples = match result {
+        DecodingResult::U8(samples) => Samples::Eight(samples),
+        DecodingResult::U16(samples) => Samples::Sixteen(samples),
+        _ => return Err(Failure::unsupported("TIFF files with samples of this kind are not supported")),
+    };
+    let planes = tiff.find_tag_unsigned::<u16>(Tag::SamplesPerPixel).map_err(failure)?.unwrap_or(1);
+    let planes = if layout.is_planar { usize::from(planes) } else { 1 };
+    Ok(match samples {
+        Samples::Eight(packed) if matches!(layout.bits, 1 | 2 | 4) => {
+            Samples::Eight(unpacked(&packed, width as usize, layout.bits, layout.has_palette))
+        }
+        Samples::Eight(samples) => Samples::Eight(interleaved(samples, planes, layout.model.channels())),
+        Samples::Sixteen(samples) => Samples::Sixteen(interleaved(samples, planes, layout.model.channels())),
+    })
+}
+
+/// Puts the samples of each pixel side by side, of those planes that are shown.
+fn interleaved<T: Copy>(samples: Vec<T>, planes: usize, channels: usize) -> Vec<T> {
+    let length = samples.len() / planes.max(1);
+    if planes < 2 || planes < channels || length == 0 {
+        return samples;
+    }
+    let planes: Vec<&[T]> = samples.chunks_exact(length).take(channels).collect();
+    (0..length).flat_map(|pixel| planes.iter().map(move |plane| plane[pixel])).collect()
+}
+
+/// The file with the numbers of colours as shades of grey, which the decoder reads.
+fn as_shades(bytes: &[u8]) -> Option<Vec<u8>> {
+    let is_little = bytes.first()? == &b'I';
+    let number = |at: usize, length: usize| -> Option<usize> {
+        let found = bytes.get(at..at.checked_add(length)?)?;
+        let append = |number: usize, byte: &u8| number << 8 | usize::from(*byte);
+        Some(if is_little { found.iter().rev().fold(0, append) } else { found.iter().fold(0, append) })
+    };
+    // A file of more than 4 GB, or that could be, has wider numbers.
+    let is_big = number(2, 2)? == 43;
+    let (directory, width, size) = if is_big { (number(8, 8)?, 8, 20) } else { (number(4, 4)?, 2, 12) };
+    let count = number(directory, width)?.min(usize::from(u16::MAX));
+    let entries = (0..count).map(|index| directory + width + index * size);
+    let interpretation = usize::from(Tag::PhotometricInterpretation.to_u16());
+    let entry = entries.into_iter().find(|&entry| number(entry, 2) == Some(interpretation))?;
+    // A tag, a type, a number of values, and the value.
+    let value = entry + size - width.max(4);
+    let mut shades = bytes.to_vec();
+    let place = shades.get_mut(value..value + 2)?;
+    place.copy_from_slice(&if is_little { SHADES.to_le_bytes() } else { SHADES.to_be_bytes() });
+    Some(shades)
 }
 
 /// Takes samples of less than a byte out of their bytes; as shades of grey they are spread over the whole
@@ -198,29 +262,6 @@ fn coloured(indices: &[u8], palette: &[u16]) -> Result<Vec<u8>, Failure> {
     Ok(samples)
 }
 
-/// Divides colours by the alpha that they are multiplied by.
-fn divided(samples: Samples, channels: usize) -> Samples {
-    fn divide<T: Copy + Into<u64>>(samples: &mut [T], channels: usize, most: u64, narrow: impl Fn(u64) -> T) {
-        for pixel in samples.chunks_exact_mut(channels) {
-            let alpha: u64 = pixel[channels - 1].into();
-            for sample in &mut pixel[..channels - 1] {
-                let value: u64 = (*sample).into();
-                *sample = narrow((value * most + alpha / 2).checked_div(alpha).unwrap_or(0).min(most));
-            }
-        }
-    }
-    match samples {
-        Samples::Eight(mut samples) => {
-            divide(&mut samples, channels, 255, |x| x as u8);
-            Samples::Eight(samples)
-        }
-        Samples::Sixteen(mut samples) => {
-            divide(&mut samples, channels, 65_535, |x| x as u16);
-            Samples::Sixteen(samples)
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -230,11 +271,5 @@ mod tests {
         assert_eq!(unpacked(&[0b1010_0000, 0b0100_0000], 3, 1, false), [255, 0, 255, 0, 255, 0]);
         assert_eq!(unpacked(&[0b0001_1011], 4, 2, false), [0, 85, 170, 255]);
         assert_eq!(unpacked(&[0x3f], 2, 4, true), [3, 15]);
-    }
-
-    #[test]
-    fn premultiplied_colours_are_divided() {
-        let samples = divided(Samples::Eight(vec![64, 0, 128, 128, 9, 9, 9, 0]), 4);
-        assert_eq!(samples, Samples::Eight(vec![128, 0, 255, 128, 0, 0, 0, 0]));
     }
 }

@@ -68,7 +68,7 @@ pub fn header(reader: &mut dyn Source, limits: &Limits) -> Result<Header, Failur
     Ok(Header {
         format: Input::Webp,
         size: decoder.dimensions(),
-        orientation: super::of_exif(exif.as_deref().map(without_head)).orientation,
+        orientation: super::of_exif(exif.as_deref().map(super::without_head)).orientation,
         frames: if is_animated { Frames::Animated } else { Frames::Still },
         is_lossy: decoder.is_lossy(),
         model: if decoder.has_alpha() { Model::Rgba } else { Model::Rgb },
@@ -77,11 +77,6 @@ pub fn header(reader: &mut dyn Source, limits: &Limits) -> Result<Header, Failur
         // animation belongs a canvas.
         decoder: Decoder::Other { beside: if is_animated { 8 } else { 4 } },
     })
-}
-
-/// Some programs write EXIF data with the head that it has in JPEG files.
-fn without_head(exif: &[u8]) -> &[u8] {
-    exif.strip_prefix(b"Exif\0\0").unwrap_or(exif)
 }
 
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, Failure> {
@@ -103,7 +98,7 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, Failure> {
     }
     let raster = Raster { width, height, model, samples: Samples::Eight(samples) };
     let profile = icc.map_or(Profile::Srgb, Profile::Icc);
-    let exif = exif.map(|exif| without_head(&exif).to_vec());
+    let exif = exif.map(|exif| super::without_head(&exif).to_vec());
     Ok(Picture { profile, exif, xmp, ..Picture::of(raster) })
 }
 

@@ -74,8 +74,8 @@ pub fn check_size(format: Output, (width, height): (u32, u32), pixels: u64) -> R
     }
     if u64::from(width) * u64::from(height) > pixels {
         let text = format!(
-            "an output of {width}x{height} has more than the {:.0} megapixels that --max-pixels allows",
-            pixels as f64 / 1e6
+            "an output of {width}x{height} has more than the {} megapixels that --max-pixels allows",
+            crate::codec::megapixels(pixels)
         );
         return Err(Failure::new(Kind::TooLarge, text));
     }

@@ -11,7 +11,7 @@ pub fn with_metadata(format: Input, bytes: &[u8], metadata: &Metadata, keep_rest
         Input::Jpeg => jpeg(bytes, metadata, keep_rest),
         Input::Png => png(bytes, metadata, keep_rest),
         Input::Webp => webp(bytes, metadata),
-        Input::Gif | Input::Tiff => None,
+        Input::Gif | Input::Tiff | Input::Jxl => None,
     }
 }
 

@@ -41,7 +41,7 @@ impl Metadata {
 }
 
 /// Resets the orientation in an XMP packet, whose length stays the same.
-fn upright_xmp(xmp: &[u8]) -> Vec<u8> {
+pub(crate) fn upright_xmp(xmp: &[u8]) -> Vec<u8> {
     let mut xmp = xmp.to_vec();
     for start in [&b"tiff:Orientation=\""[..], b"tiff:Orientation='", b"<tiff:Orientation>"] {
         let places: Vec<usize> =

@@ -286,3 +286,20 @@ fn light_is_averaged_as_light_if_asked_for() {
         }
     }
 }
+
+/// Other readers (libvips, ImageMagick, browsers) take inks as inverted whether or not a file names Adobe.
+#[test]
+fn inks_are_read_alike_with_and_without_the_segment_of_adobe() {
+    let bench = Bench::new();
+    let file = crate::bench::jpeg_file("cmyk.jpg");
+    let name = file.windows(5).position(|window| window == b"Adobe").expect("a segment of Adobe");
+    let length = usize::from(u16::from_be_bytes([file[name - 2], file[name - 1]]));
+    bench.bytes("in/with.jpg", &file);
+    bench.bytes("in/without.jpg", &[&file[..name - 4], &file[name - 2 + length..]].concat());
+    bench.run(&["--size", "50%", "--format", "png"]).expect(0);
+    let with = bench.open("out/with.png").into_rgb8();
+    assert_eq!(with, bench.open("out/without.png").into_rgb8());
+    let sum: u64 =
+        with.pixels().map(|pixel| pixel.0.iter().map(|&sample| u64::from(sample)).sum::<u64>()).sum();
+    assert!(sum / u64::from(with.width() * with.height() * 3) > 40, "the picture is black");
+}

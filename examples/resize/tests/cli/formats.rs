@@ -20,7 +20,7 @@ fn animation(bench: &Bench, name: &str) {
     });
 }
 
-fn frames_of(bench: &Bench, name: &str) -> Vec<(u32, Rgba<u8>)> {
+pub fn frames_of(bench: &Bench, name: &str) -> Vec<(u32, Rgba<u8>)> {
     let file = fs::read(bench.path(name)).expect("the output");
     let decoder = image::codecs::webp::WebPDecoder::new(std::io::Cursor::new(file)).expect("an animation");
     let frames = decoder.into_frames().collect_frames().expect("frames");
@@ -125,5 +125,133 @@ fn avif_is_written_or_the_feature_is_named() {
         }
     } else {
         bench.run(&["--format", "avif"]).expect(1).complains("feature `avif`");
+    }
+}
+
+#[test]
+fn a_gif_without_its_end_is_whole() {
+    let bench = Bench::new();
+    for name in ["still", "moving"] {
+        if name == "still" {
+            let picture = RgbaImage::from_pixel(40, 20, Rgba([255, 0, 0, 255]));
+            bench.write("whole.gif", |path| {
+                let mut encoder = GifEncoder::new(fs::File::create(path).expect("a file"));
+                encoder.encode_frame(Frame::new(picture)).expect("a frame");
+            });
+        } else {
+            animation(&bench, "whole.gif");
+        }
+        let file = fs::read(bench.path("whole.gif")).expect("the file");
+        assert_eq!(file[file.len() - 2..], [0, 0x3b]);
+        // Without the end of the file, without that of the data; with more than one of the latter.
+        bench.bytes(&format!("in/{name}-1.gif"), &file[..file.len() - 1]);
+        bench.bytes(&format!("in/{name}-2.gif"), &file[..file.len() - 2]);
+        bench.bytes(&format!("in/{name}-3.gif"), &[&file[..file.len() - 1], &[0, 0]].concat());
+        // Here a part of the pixels is missing.
+        bench.bytes(&format!("cut-{name}.gif"), &file[..file.len() - 3]);
+        bench.run_on(&[&format!("cut-{name}.gif")], &["--format", "webp"]).expect(1);
+    }
+    bench.run(&["--format", "webp"]).expect(0);
+    let red = Rgba([255, 0, 0, 255]);
+    for number in 1..=3 {
+        let still = bench.open(&format!("out/still-{number}.webp")).into_rgba8();
+        assert_eq!(*still.get_pixel(39, 19), red);
+        let frames = frames_of(&bench, &format!("out/moving-{number}.webp"));
+        assert_eq!(frames, [(100, red), (200, Rgba([0, 255, 0, 255])), (300, red)]);
+    }
+}
+
+/// A TIFF file of 4x2 pixels with such tags of one SHORT each; the others are those of every file. `longer`
+/// are tags with more values, which follow the pixels.
+fn tiff_file(tags: &[(u16, u16)], longer: &[(u16, &[u16])], pixels: &[u8]) -> Vec<u8> {
+    let count = tags.len() + longer.len() + 5;
+    let pixels_at = 8 + 2 + 12 * count as u32 + 4;
+    let mut values_at = pixels_at + pixels.len() as u32;
+    let mut entries: Vec<(u16, Vec<u8>)> = Vec::new();
+    let entry = |tag: u16, kind: u16, count: u32, value: [u8; 4]| {
+        let parts = [&tag.to_le_bytes()[..], &kind.to_le_bytes(), &count.to_le_bytes(), &value];
+        (tag, parts.concat())
+    };
+    let short = |value: u16| [value.to_le_bytes(), [0; 2]].concat().try_into().expect("four bytes");
+    for (tag, value) in [(256, 4), (257, 2), (259, 1)].iter().chain(tags) {
+        entries.push(entry(*tag, 3, 1, short(*value)));
+    }
+    let mut values = Vec::new();
+    for (tag, numbers) in longer {
+        // Two of them are where the place of more would be.
+        if let [a, b] = numbers {
+            let both = [a.to_le_bytes(), b.to_le_bytes()];
+            entries.push(entry(*tag, 3, 2, both.concat().try_into().expect("four bytes")));
+            continue;
+        }
+        entries.push(entry(*tag, 3, numbers.len() as u32, values_at.to_le_bytes()));
+        let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        values_at += bytes.len() as u32;
+        values.extend(bytes);
+    }
+    if !longer.iter().any(|(tag, _)| *tag == 273) {
+        entries.push(entry(273, 4, 1, pixels_at.to_le_bytes()));
+        entries.push(entry(279, 4, 1, (pixels.len() as u32).to_le_bytes()));
+    }
+    entries.sort();
+    let directory: Vec<u8> = entries.iter().flat_map(|(_, bytes)| bytes.clone()).collect();
+    let head = [&b"II*\0\x08\0\0\0"[..], &(entries.len() as u16).to_le_bytes(), &directory, &[0; 4]].concat();
+    let gap = vec![0; pixels_at as usize - head.len()];
+    [&head[..], &gap, pixels, &values].concat()
+}
+
+#[test]
+fn a_tiff_with_a_palette_is_read() {
+    let bench = Bench::new();
+    let mut palette = vec![0; 3 * 16];
+    (palette[3], palette[16 + 3], palette[32 + 3]) = (0xffff, 0x8000, 0x0100);
+    palette[16 + 9] = 0xc8c8;
+    let tags = [(262, 3), (258, 4), (277, 1), (278, 2)];
+    bench.bytes("in/four.tif", &tiff_file(&tags, &[(320, &palette)], &[0x33, 0x99, 0x99, 0x33]));
+    let mut palette = vec![0; 3 * 256];
+    (palette[3], palette[256 + 3], palette[512 + 3]) = (0xffff, 0x8000, 0x0100);
+    palette[256 + 9] = 0xc8c8;
+    let tags = [(262, 3), (258, 8), (277, 1), (278, 2)];
+    bench.bytes("in/eight.tif", &tiff_file(&tags, &[(320, &palette)], &[3, 3, 9, 9, 9, 9, 3, 3]));
+    bench.run(&["--recode"]).expect(0);
+    for name in ["four", "eight"] {
+        let picture = bench.open(&format!("out/{name}.png")).into_rgb8();
+        assert_eq!(
+            (picture.get_pixel(0, 0).0, picture.get_pixel(3, 0).0),
+            ([255, 128, 1], [0, 200, 0]),
+            "{name}"
+        );
+        assert_eq!(
+            (picture.get_pixel(0, 1).0, picture.get_pixel(3, 1).0),
+            ([0, 200, 0], [255, 128, 1]),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_tiff_with_planes_or_grey_with_alpha_is_read_and_luma_with_chroma_is_refused() {
+    let bench = Bench::new();
+    let planes: Vec<u8> = [[200; 8], [100; 8], [50; 8]].concat();
+    let tags = [(262, 2), (277, 3), (278, 2), (284, 2)];
+    let place = |plane: u16| 8 + 2 + 12 * 12 + 4 + 8 * plane;
+    let strips: &[(u16, &[u16])] =
+        &[(258, &[8, 8, 8]), (273, &[place(0), place(1), place(2)]), (279, &[8, 8, 8])];
+    let planar = tiff_file(&tags, strips, &planes);
+    bench.bytes("in/planar.tif", &planar);
+    let tags = [(262, 1), (277, 2), (278, 2), (338, 2)];
+    let pixels: Vec<u8> = [[90, 255]; 4].concat().into_iter().chain([[90, 10]; 4].concat()).collect();
+    bench.bytes("in/grey.tif", &tiff_file(&tags, &[(258, &[8, 8])], &pixels));
+    bench.run(&["--recode"]).expect(0);
+    let picture = bench.open("out/planar.png").into_rgb8();
+    assert!(picture.pixels().all(|pixel| pixel.0 == [200, 100, 50]));
+    let picture = bench.open("out/grey.png").into_luma_alpha8();
+    assert_eq!((picture.get_pixel(0, 0).0, picture.get_pixel(0, 1).0), ([90, 255], [90, 10]));
+    // Uncompressed, each pixel of its own.
+    let tags = [(262, 6), (277, 3), (278, 2)];
+    let file = tiff_file(&tags, &[(258, &[8, 8, 8]), (530, &[1, 1])], &[128; 24]);
+    bench.bytes("luma.tif", &file);
+    for options in [&[][..], &["--dry-run"]] {
+        bench.run_on(&["luma.tif"], options).expect(1).complains("YCbCr");
     }
 }

@@ -11,6 +11,7 @@ mod fuzz;
 mod growth;
 mod independent;
 mod jpeg;
+mod jxl;
 mod memory;
 mod metadata;
 mod names;

@@ -4,7 +4,7 @@ use std::fs;
 
 use image::{DynamicImage, Rgba, RgbaImage};
 
-use crate::bench::Bench;
+use crate::bench::{BLUE, Bench, RED, exif, is_near};
 use crate::colour::write_png;
 
 #[test]
@@ -87,4 +87,83 @@ fn a_cut_png_fails_or_warns() {
     // Without its last chunk a file has all of its pixels.
     bench.bytes("in/cut.png", &whole[..whole.len() - 12]);
     bench.run(&["--size", "32x", "--force"]).expect(0);
+}
+
+fn chunk(name: &[u8; 4], contents: &[u8]) -> Vec<u8> {
+    let checked = [name, contents].concat();
+    [&(contents.len() as u32).to_be_bytes()[..], &checked, &crc32fast::hash(&checked).to_be_bytes()].concat()
+}
+
+/// ImageMagick writes EXIF data behind the pixels, or as text; some programs leave the head of JPEG files
+/// before it.
+#[test]
+fn the_orientation_is_found_wherever_it_is() {
+    let bench = Bench::new();
+    bench.image("plain.png", 40, 20);
+    let plain = fs::read(bench.path("plain.png")).expect("a file");
+    let pixels = plain.windows(4).position(|name| name == b"IDAT").expect("pixels") - 4;
+    let end = plain.len() - 12;
+    let with = |at: usize, chunk: &[u8]| [&plain[..at], chunk, &plain[at..]].concat();
+    let jpeg = exif(6);
+    let bare = &jpeg[6..];
+    let digits: String = jpeg.iter().map(|byte| format!("{byte:02x}")).collect();
+    let text = format!("\nexif\n{:8}\n{}\n{}\n", jpeg.len(), &digits[..36], &digits[36..]);
+    let text = [&b"Raw profile type exif\0"[..], text.as_bytes()].concat();
+    let look_alike = chunk(b"prVt", &chunk(b"eXIf", &exif(3)[6..])[..20]);
+    for (name, file) in [
+        ("early", with(pixels, &chunk(b"eXIf", bare))),
+        ("late", with(end, &chunk(b"eXIf", bare))),
+        ("head", with(pixels, &chunk(b"eXIf", &jpeg))),
+        ("text", with(pixels, &chunk(b"tEXt", &text))),
+        ("alike", with(end, &[look_alike, chunk(b"eXIf", bare)].concat())),
+    ] {
+        let path = format!("in/{name}.png");
+        bench.bytes(&path, &file);
+        for options in [&["--size", "20x20"][..], &[], &["--metadata", "all"]] {
+            bench.run_on(&[&path], &[&["--force"], options].concat()).expect(0);
+            let picture = bench.open(&format!("out/{name}.png")).into_rgb8();
+            assert!(
+                picture.height() == 2 * picture.width(),
+                "{name} {options:?}: {:?}",
+                picture.dimensions()
+            );
+            let below = *picture.get_pixel(2, picture.height() - 3);
+            assert!(is_near(*picture.get_pixel(2, 2), RED) && is_near(below, BLUE), "{name} {options:?}");
+            // A viewer must not turn it again.
+            let made = fs::read(bench.path(&format!("out/{name}.png"))).expect("the output");
+            assert!(!made.windows(bare.len()).any(|window| window == bare), "{name} {options:?}");
+        }
+    }
+}
+
+/// A few kilobytes that are megabytes when they are unpacked, and could be gigabytes.
+#[test]
+fn packed_text_is_unpacked_within_limits() {
+    let bench = Bench::new();
+    for (name, is_xmp) in [("xmp", true), ("exif", false)] {
+        let mut info = png::Info::with_size(8, 8);
+        info.color_type = png::ColorType::Grayscale;
+        let mut file = Vec::new();
+        let mut encoder = png::Encoder::with_info(&mut file, info).expect("a header");
+        let text = "a".repeat(6 << 20);
+        if is_xmp {
+            let mut chunk = png::text_metadata::ITXtChunk::new("XML:com.adobe.xmp", text);
+            chunk.compressed = true;
+            chunk.compress_text().expect("packed text");
+            let mut writer = encoder.write_header().expect("a header");
+            writer.write_text_chunk(&chunk).expect("a chunk");
+            writer.write_image_data(&[10; 64]).expect("pixels");
+        } else {
+            encoder.add_ztxt_chunk("Raw profile type exif".into(), text).expect("a chunk");
+            let mut writer = encoder.write_header().expect("a header");
+            writer.write_image_data(&[10; 64]).expect("pixels");
+        }
+        assert!(file.len() < 100_000, "{}", file.len());
+        bench.bytes(&format!("in/{name}.png"), &file);
+    }
+    bench.run(&["--metadata", "all", "--size", "4x4"]).expect(0);
+    for name in ["out/xmp.png", "out/exif.png"] {
+        let file = fs::read(bench.path(name)).expect("the output");
+        assert!(file.len() < 1000 && !file.windows(9).any(|window| window == b"adobe.xmp"), "{name}");
+    }
 }

@@ -120,10 +120,9 @@ fn run_or_plan(
 
 /// What decides about sources, by the command line.
 pub fn rules(destination: &Destination, force: bool, cli: &Cli, budget: Budget) -> Result<Rules> {
-    let inputs = [Input::Jpeg, Input::Png, Input::Webp, Input::Gif, Input::Tiff];
     let format = cli.output_format()?;
     Ok(Rules {
-        recipes: inputs.map(|input| (input, cli.recipe(input, format, budget.bytes))).to_vec(),
+        recipes: Input::ALL.map(|input| (input, cli.recipe(input, format, budget.bytes))).to_vec(),
         destination: destination.clone(),
         existing: match (force, cli.skip_existing) {
             (true, _) => Existing::Replace,

@@ -51,7 +51,7 @@ pub struct Cli {
     #[arg(short, long, value_name = "DIR", help_heading = "Inputs and outputs")]
     pub output: Option<PathBuf>,
 
-    /// Keep the directories of named files as well
+    /// Keep the directories of the inputs as they are named, not only what is below them
     #[arg(long, help_heading = "Inputs and outputs")]
     pub parents: bool,
 

@@ -130,7 +130,7 @@ fn path_of(name: &[u8]) -> PathBuf {
 /// Expands the inputs, until `stop` is cancelled. The directory `output` is not searched.
 pub fn find(inputs: &Inputs, output: Option<&Path>, stop: &CancelToken) -> Found {
     let output = output.and_then(|output| fs::canonicalize(output).ok());
-    let walk = Walk { output: output.as_deref(), pattern: None, stop };
+    let walk = Walk { output: output.as_deref(), pattern: None, parents: inputs.parents, stop };
     let mut found = Found::default();
     let mut unmatched = Vec::new();
     for path in &inputs.listed {
@@ -195,6 +195,8 @@ struct Walk<'a> {
     output: Option<&'a Path>,
     /// What names must match, in lower case.
     pattern: Option<&'a str>,
+    /// Whether the directories of the root are kept as well.
+    parents: bool,
     /// Ends the search.
     stop: &'a CancelToken,
 }
@@ -254,11 +256,8 @@ impl Walk<'_> {
         match fs::metadata(path) {
             Ok(meta) if meta.is_file() => {
                 let identity = Identity::of(path, &meta);
-                found.entries.push(Ok(Source {
-                    path: path.to_owned(),
-                    relative: relative.to_owned(),
-                    identity,
-                }));
+                let relative = if self.parents { below_any(path) } else { relative.to_owned() };
+                found.entries.push(Ok(Source { path: path.to_owned(), relative, identity }));
             }
             Ok(_) => {}
             Err(error) => found.fail(path, error),

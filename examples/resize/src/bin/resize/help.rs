@@ -22,19 +22,22 @@ Pictures:
   get a palette, and so does a picture that had one, if a palette is near enough. JPEG has no
   transparency: images are laid on white. WebP is lossy if its source is (JPEG, lossy WebP), else
   lossless.
-  The orientation of JPEG, PNG, WebP and TIFF files is applied. Colour profiles are carried over where
-  the output can have them; what it cannot have (CMYK, grey in WebP, gamma and chromaticities of PNG,
-  Adobe RGB that only EXIF tells of) is converted to sRGB. HDR is refused in PNG; the gain map of a JPEG
-  is left out, with a warning.
-  Animated GIF and WebP stay animated as WebP. Everywhere else an animation is refused unless
+  The orientation of JPEG, PNG, WebP, TIFF and JPEG XL files is applied. Colour profiles are carried
+  over where the output can have them; what it cannot have (CMYK, grey in WebP, gamma and chromaticities
+  of PNG, Adobe RGB that only EXIF tells of) is converted to sRGB. HDR is refused in PNG and JPEG XL;
+  the gain map of a JPEG or JPEG XL file is left out, with a warning.
+  JPEG XL is read if the program was built with the feature 'jxl', and becomes WebP if --format says
+  nothing. It is upright with --no-rotate as well: its orientation is a part of its coding.
+  Animated GIF, WebP and JPEG XL stay animated as WebP. Everywhere else an animation is refused unless
   --animation first takes its first frame.
-  A file of which a part is missing fails, unless --damage warn takes what there is of a JPEG or PNG
-  file. Other damage to the pixels of a JPEG goes unnoticed where the decoder bridges it.
+  A file of which a part is missing fails, unless --damage warn takes what there is of a JPEG, PNG or
+  JPEG XL file. Other damage to the pixels of a JPEG goes unnoticed where the decoder bridges it.
 
 Files:
   Files in directories and globs count by their names: .jpg .jpeg .jpe .jfif .png .apng .webp .gif .tif
-  .tiff, in any case. Images of other formats there are counted, what macOS leaves beside files (._*,
-  __MACOSX) is passed over. A file that is named is read whatever its name; its content decides how.
+  .tiff, and .jxl with the feature 'jxl', in any case. Images of other formats there are counted, what
+  macOS leaves beside files (._*, __MACOSX) is passed over. A file that is named is read whatever its
+  name; its content decides how.
   Symbolic links to files are followed, links to directories below an input are not.
   An output is left alone if it is a whole file of the right format and size and not older than its
   source. That is judged by the time at which the source was opened, which the output gets. Other
