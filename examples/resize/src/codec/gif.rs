@@ -17,15 +17,10 @@ const USUAL_DELAY: u32 = 100;
 /// What a frame may be larger than the canvas, in bytes: some files have frames that stick out a little.
 const SLACK: u64 = 1 << 20;
 
-/// What ends the file. Some programs leave it out, and all viewers do without it. After the data of a frame
-/// it is two zeros, which the decoder passes over, a comment of 31 bytes, and the end. Where the data lacks
-/// its own end, too, the first zero is that, and the comment is the contents of a block that no decoder
-/// knows.
-const END: &[u8] = &[
-    0, 0, 0x21, 0xfe, 31, //
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, //
-    0, 0x3b,
-];
+/// What ends the file. Some programs leave it out, and all viewers do without it. A file that ends within a
+/// frame still lacks the rest of it. (The decoder could also pass over blocks that it does not know. But such
+/// a block may be a frame with a damaged first byte, which would be lost without a word.)
+const END: &[u8] = &[0x3b];
 
 /// A source, and the end that it may lack.
 type Ended<'a> = Chain<&'a mut (dyn Source + 'a), &'static [u8]>;
@@ -43,8 +38,6 @@ fn options(head: &[u8], limits: &Limits) -> DecodeOptions {
     let mut options = DecodeOptions::new();
     options.set_color_output(ColorOutput::RGBA);
     options.set_memory_limit(MemoryLimit::Bytes(most));
-    // The zeros of END.
-    options.allow_unknown_blocks(true);
     options
 }
 
