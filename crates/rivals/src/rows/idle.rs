@@ -124,6 +124,7 @@ fn idle<R: Execute>(setup: Setup) -> Ready {
 }
 
 /// Runs `busy` tasks of a second, and counts what the rest of the process uses meanwhile.
+#[allow(clippy::disallowed_methods, reason = "how long the tasks take is the subject")]
 fn beside<R: Execute>(setup: Setup, busy: u64) -> Ready {
     let pool = leak::<R>(setup.workers, busy)?;
     let span = Duration::from_millis(setup.scale.of(SPAN / 2));
@@ -143,6 +144,7 @@ fn beside<R: Execute>(setup: Setup, busy: u64) -> Ready {
                 ledger::enter(number);
             });
         }
+        thread::sleep(span); // because the wait below looks again and again
         mark.wait(Expected::of(0..busy), Instant::now())?;
         let (all, elapsed) = (cpu_time()? - before, start.elapsed());
         let rest = all.saturating_sub(Duration::from_nanos(used.load(Ordering::Relaxed)));
