@@ -11,8 +11,8 @@
 
 use std::cell::Cell;
 use std::num::NonZeroU64;
-use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use crate::base::recording;
 use crate::base::span::Span;
@@ -20,6 +20,7 @@ use crate::limits::budget::BudgetPermit;
 use crate::runtime::config::Histograms;
 use crate::runtime::core::Core;
 use crate::runtime::current;
+use crate::sys::clock;
 use crate::task::work::Work;
 
 /// [`Histograms::Sampled`] measures one in this many submissions of a thread. The number is prime, so that it
@@ -48,15 +49,13 @@ impl Extras {
     }
 }
 
-/// A moment, as nanoseconds since the first one of the process and one more. Half as long as an [`Instant`].
+/// A moment, as [`clock::nanos`] and one more. Half as long as an `Instant`.
 #[derive(Debug, Clone, Copy)]
 pub struct TimeStamp(NonZeroU64);
 
 impl TimeStamp {
     fn now() -> Self {
-        static FIRST: OnceLock<Instant> = OnceLock::new();
-        let nanos = FIRST.get_or_init(Instant::now).elapsed().as_nanos() as u64; // enough for 584 years
-        TimeStamp(NonZeroU64::MIN.saturating_add(nanos))
+        TimeStamp(NonZeroU64::MIN.saturating_add(clock::nanos()))
     }
 
     /// The time from `earlier` to this moment.

@@ -39,6 +39,14 @@ pub fn ticks_since(start: u64) -> u64 {
     now().saturating_sub(start)
 }
 
+/// Nanoseconds since the first call, by the clock of the standard library: for moments that one thread reads
+/// and another thread compares.
+pub fn nanos() -> u64 {
+    static FIRST: OnceLock<Instant> = OnceLock::new();
+    // Enough for 584 years.
+    FIRST.get_or_init(Instant::now).elapsed().as_nanos().try_into().unwrap_or(u64::MAX)
+}
+
 /// The time since the first call, in ticks, by the clock of the standard library.
 #[cold]
 #[cfg_attr(
@@ -46,9 +54,7 @@ pub fn ticks_since(start: u64) -> u64 {
     allow(dead_code, reason = "these have a counter always")
 )]
 fn by_instant() -> u64 {
-    static FIRST: OnceLock<Instant> = OnceLock::new();
-    let nanos: u64 = FIRST.get_or_init(Instant::now).elapsed().as_nanos().try_into().unwrap_or(u64::MAX);
-    if HAS_TIME_STAMPS { nanos.saturating_mul(TICKS_PER_US) / 1000 } else { nanos }
+    if HAS_TIME_STAMPS { nanos().saturating_mul(TICKS_PER_US) / 1000 } else { nanos() }
 }
 
 #[cfg(all(

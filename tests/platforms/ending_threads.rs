@@ -6,7 +6,7 @@ use std::thread;
 
 use longshore::{AnyPool, Pool, PullPool, ShutdownError};
 
-use crate::support::{PATIENCE, at_thread_exit, watchdog};
+use crate::support::{PATIENCE, at_thread_exit, wait_for_started_workers, watchdog};
 
 /// Which thread-local is initialised first decides which of the destructors runs first.
 #[derive(Clone, Copy)]
@@ -54,10 +54,7 @@ fn a_shutdown_by_a_thread_that_ends_waits_or_says_why_not() {
     let (sender, receiver) = mpsc::channel();
     let thread = thread::spawn(move || {
         let pool = Pool::builder().workers(2).build().expect("starts");
-        // A thread cannot start while another ends on Windows, and the answer needs one that has started.
-        for started in pool.broadcast(|_| ()).expect("open") {
-            started.join().expect("no panic");
-        }
+        wait_for_started_workers(&pool);
         let answer = pool.submit(|| 6 * 7).expect("open");
         at_thread_exit(move || {
             let ended = pool.shutdown();

@@ -26,7 +26,7 @@ use rand::rngs::SmallRng;
 pub use at_exit::at_thread_exit;
 pub use counting::{Census, Hits, Tracked};
 pub use gate::{Gate, Visitor};
-pub use rig::{AnyRig, HasPool, Rig, assert_quiescent};
+pub use rig::{AnyRig, HasPool, Rig, assert_quiescent, wait_for_started_workers};
 #[cfg(unix)]
 pub use system::{cpu_time, resident_memory};
 pub use system::{thread_count, thread_names};

@@ -59,6 +59,14 @@ pub trait HasPool {
     fn the_pool(&self) -> &Self::Kind;
 }
 
+/// Waits until every worker has run a task. On Windows no thread can start while another one ends: a test
+/// whose threads wait for results when they end needs workers that have started.
+pub fn wait_for_started_workers(pool: &impl HasPool) {
+    for started in pool.the_pool().broadcast(|_| ()).expect("open") {
+        started.join().expect("ran");
+    }
+}
+
 impl HasPool for Pool {
     type Kind = Pool;
 

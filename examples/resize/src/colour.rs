@@ -1,7 +1,5 @@
 //! Colours: which space the samples of a picture are in, and the way to sRGB.
 
-use std::borrow::Cow;
-
 use moxcms::{
     Chromaticity, ColorPrimaries, ColorProfile, DataColorSpace, Layout, ToneReprCurve, TransformOptions, XyY,
 };
@@ -178,11 +176,7 @@ fn to_srgb(raster: &Raster, source: &ColorProfile) -> Result<Raster, Failure> {
     // Always with 16 bits: one transform to compile and to trust, and nothing is rounded twice.
     let transform = source.create_transform_16bit(layout, &target, target_layout, options);
     let mut converted = vec![0; count];
-    let wide: Cow<'_, [u16]> = match &raster.samples {
-        Samples::Eight(samples) => samples.iter().map(|&sample| u16::from(sample) * 257).collect(),
-        Samples::Sixteen(samples) => samples.into(),
-    };
-    transform.and_then(|t| t.transform(&wide, &mut converted)).map_err(Failure::internal)?;
+    transform.and_then(|t| t.transform(&raster.samples.wide(), &mut converted)).map_err(Failure::internal)?;
     let samples = Samples::Sixteen(as_model(converted, model));
     let converted = Raster { width: raster.width, height: raster.height, model, samples };
     Ok(match raster.samples {

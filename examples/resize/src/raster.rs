@@ -1,5 +1,7 @@
 //! Pictures in memory: interleaved samples, or the planes that a JPEG file holds.
 
+use std::borrow::Cow;
+
 use fast_image_resize::PixelType;
 
 /// Interleaved samples of 8 or 16 bits.
@@ -97,6 +99,14 @@ impl Samples {
         }
     }
 
+    /// The samples with 16 bits.
+    pub fn wide(&self) -> Cow<'_, [u16]> {
+        match self {
+            Samples::Eight(samples) => samples.iter().map(|&sample| u16::from(sample) * 257).collect(),
+            Samples::Sixteen(samples) => samples.into(),
+        }
+    }
+
     /// The samples as bytes, in the order of this machine.
     pub fn bytes(&self) -> &[u8] {
         match self {
@@ -134,8 +144,8 @@ impl Raster {
     pub fn widened(self) -> Raster {
         match self.samples {
             Samples::Sixteen(_) => self,
-            Samples::Eight(narrow) => {
-                let wide = narrow.iter().map(|&sample| u16::from(sample) * 257).collect();
+            Samples::Eight(_) => {
+                let wide = self.samples.wide().into_owned();
                 Raster { samples: Samples::Sixteen(wide), ..self }
             }
         }

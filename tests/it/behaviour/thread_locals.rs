@@ -7,18 +7,14 @@ use std::thread;
 use longshore::{ShutdownError, SubmitErrorKind, current_worker};
 
 use super::*;
-use crate::support::{Hits, PATIENCE, at_thread_exit, wait_until, watchdog};
+use crate::support::{Hits, PATIENCE, at_thread_exit, wait_for_started_workers, wait_until, watchdog};
 
 /// Whether this thread has used the pool before decides which of the library's own thread-locals still exist.
 #[test]
 fn a_dying_thread_may_submit_and_join() {
     for used_before in [false, true] {
         let rig = Rig::new(2);
-        // On Windows no thread can start while another one ends, and the results need workers that have
-        // started.
-        for started in rig.broadcast(|_| ()).expect("open") {
-            started.join().expect("ran");
-        }
+        wait_for_started_workers(&rig);
         let hits = Hits::new(300);
         let (sender, receiver) = mpsc::channel();
         let (pool, inner) = (rig.pool().clone(), hits.clone());

@@ -7,7 +7,7 @@ use std::thread;
 use longshore::{AnyPool, Context, Pool, PullPool};
 
 use super::{fib, free_fib};
-use crate::support::{AnyRig, Rig, at_thread_exit, quiet_panic, wait_until};
+use crate::support::{AnyRig, Rig, at_thread_exit, quiet_panic, wait_for_started_workers, wait_until};
 
 fn closed() -> Pool {
     let pool = Pool::builder().workers(2).build().expect("starts");
@@ -224,11 +224,8 @@ fn joins_in_hooks() {
 #[test]
 fn dying_threads_enter_pools() {
     let (rig, other) = (Rig::new(2), Rig::new(1));
-    // On Windows no thread can start while another one ends, and the results need workers that have
-    // started.
-    for started in [&rig, &other].into_iter().flat_map(|rig| rig.broadcast(|_| ()).expect("open")) {
-        started.join().expect("ran");
-    }
+    wait_for_started_workers(&rig);
+    wait_for_started_workers(&other);
     let entered = Arc::new(AtomicUsize::new(0));
     let last_act = || {
         let pools = [rig.pool().clone(), other.pool().clone()];
